@@ -1,0 +1,47 @@
+# The front door: each target calls cargo and the scripts in pipelines/scripts.
+#
+#   make demo                                   learn and inspect a simulated line, into demo-out/
+#   make demo INPUT=clip.mp4 GOOD=0-10s OUT=out  the same with any clip
+#   make test                                   everything
+#   make lint                                   format, clippy, documentation
+#   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
+#   make gpu                                    tests that use a GPU
+#   make install [PREFIX=/usr/local]            plugin and command
+
+CARGO ?= cargo
+SCRIPTS := pipelines/scripts
+
+export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR
+
+.PHONY: help deps release demo test lint bench gpu install
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+deps:
+	@$(SCRIPTS)/install-deps.sh
+
+release: deps
+	$(CARGO) build --release --locked -p gst-plugin-snarm -p snarm-pipelines
+
+demo: release
+	@$(SCRIPTS)/demo.sh
+
+# The command and the plugin are built first: tests run them as users do.
+test: deps
+	$(CARGO) build --workspace --locked
+	$(CARGO) test --workspace --locked
+
+lint: deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+bench: release
+	@$(SCRIPTS)/bench.sh
+
+gpu: deps
+	@$(SCRIPTS)/gpu.sh
+
+install: release
+	@$(SCRIPTS)/install.sh

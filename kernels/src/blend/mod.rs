@@ -1,0 +1,89 @@
+//! Draws a small picture with alpha onto a frame of any of the 18 formats, in place.
+//!
+//! Each sample becomes `(dst * (255 - a) + colour * a) / 255`, rounded, where `colour` is the tile's R'G'B' in the
+//! samples of the frame (its matrix and range). A subsampled chroma sample takes the mean of what its 1, 2 or 4
+//! luma pixels ask for: `(dst * (255 n - sum a) + sum (a * chroma)) / (255 n)`, pixels outside the tile counting as
+//! alpha 0 and pixels outside the frame not at all. Alpha and unused bytes of the frame stay as they are.
+//!
+//! # Shapes
+//! The tile is `(height, width, 4)` bytes R, G, B, alpha (straight, not premultiplied), `stride` bytes from row to
+//! row. Its place may lie outside the frame; it is clipped.
+//!
+//! It allocates nothing, uses one thread and touches only the samples under the tile.
+
+mod cpu;
+pub mod reference;
+
+#[cfg(test)]
+mod tests;
+
+pub use cpu::blend;
+
+use crate::error::{Error, Result};
+
+/// A picture to draw, with its place on the frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Tile<'a> {
+    /// Bytes R, G, B, alpha of each pixel.
+    pub pixels: &'a [u8],
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Bytes from one row to the next.
+    pub stride: usize,
+    /// Column of the frame under the left edge.
+    pub x: isize,
+    /// Row of the frame under the upper edge.
+    pub y: isize,
+}
+
+/// The part of a frame that a tile covers, and where it begins in the tile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Clip {
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+    tile_x: usize,
+    tile_y: usize,
+}
+
+impl<'a> Tile<'a> {
+    /// A tile without padding between its rows.
+    pub fn packed(pixels: &'a [u8], width: usize, height: usize, x: isize, y: isize) -> Self {
+        Self { pixels, width, height, stride: 4 * width, x, y }
+    }
+
+    fn check(&self) -> Result<()> {
+        let empty = self.width == 0 || self.height == 0;
+        let needed = if empty { 0 } else { (self.height - 1) * self.stride + 4 * self.width };
+        if self.stride >= 4 * self.width && self.pixels.len() >= needed {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            op: "blend",
+            expected: format!("a stride of at least {} and {needed} bytes", 4 * self.width),
+            found: format!("stride {} and {} bytes", self.stride, self.pixels.len()),
+        })
+    }
+
+    /// The part inside a frame of this size; `None` when nothing is.
+    fn clip(&self, width: usize, height: usize) -> Option<Clip> {
+        let span = |at: isize, length: usize, limit: usize| {
+            let skipped = at.min(0).unsigned_abs();
+            let start = at.max(0).unsigned_abs();
+            let length = length.saturating_sub(skipped).min(limit.saturating_sub(start));
+            (length > 0).then_some((start, length, skipped))
+        };
+        let (x, width, tile_x) = span(self.x, self.width, width)?;
+        let (y, height, tile_y) = span(self.y, self.height, height)?;
+        Some(Clip { x, y, width, height, tile_x, tile_y })
+    }
+
+    /// The bytes of row `i` of the clipped part.
+    #[inline(always)]
+    fn row(&self, clip: &Clip, i: usize) -> &'a [u8] {
+        &self.pixels[(clip.tile_y + i) * self.stride + 4 * clip.tile_x..][..4 * clip.width]
+    }
+}

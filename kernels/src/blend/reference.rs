@@ -1,0 +1,67 @@
+//! The contract of the blend, sample by sample, in f64.
+
+use super::Tile;
+use crate::frame::{ColorRange, Colorimetry, FrameMut};
+use crate::layout::{self, Family};
+
+/// [`super::blend`], for tiles that it accepts.
+pub fn blend(frame: &mut FrameMut, tile: &Tile) {
+    let (width, height, format) = (frame.width(), frame.height(), frame.format());
+    let (colorimetry, family) = (frame.colorimetry(), layout::family(format));
+    let wide = layout::is_16_bit(format);
+    for (c, channel) in layout::channels(format).into_iter().enumerate() {
+        if family == Family::Grey && c > 0 {
+            return;
+        }
+        for y in (0..height).step_by(1 << channel.shift_y) {
+            for x in (0..width).step_by(1 << channel.shift_x) {
+                let columns = x..(x + (1 << channel.shift_x)).min(width);
+                let pixels = (y..(y + (1 << channel.shift_y)).min(height))
+                    .flat_map(|y| columns.clone().map(move |x| pixel(tile, x, y)));
+                let (mut n, mut alpha, mut colour) = (0.0, 0.0, 0.0);
+                for (rgb, a) in pixels {
+                    n += 1.0;
+                    alpha += a;
+                    colour +=
+                        a * if family == Family::Rgb { rgb[c] } else { sample(colorimetry, c, rgb, wide) };
+                }
+                let plane = &mut frame.planes_mut()[channel.plane];
+                let at = channel.at(plane.stride, x, y);
+                let dst = f64::from(plane.data[at])
+                    + if wide { 256.0 * f64::from(plane.data[at + 1]) } else { 0.0 };
+                let mixed = ((dst * (255.0 * n - alpha) + colour) / (255.0 * n) + 0.5).floor();
+                // Chroma of full range reaches 255.5.
+                let mixed = mixed.min(if wide { 65535.0 } else { 255.0 });
+                plane.data[at] = (mixed as u32 & 255) as u8;
+                if wide {
+                    plane.data[at + 1] = (mixed as u32 >> 8) as u8;
+                }
+            }
+        }
+    }
+}
+
+/// Colour and alpha of the tile over pixel `(x, y)` of the frame.
+fn pixel(tile: &Tile, x: usize, y: usize) -> ([f64; 3], f64) {
+    let (i, j) = (x as isize - tile.x, y as isize - tile.y);
+    if i < 0 || j < 0 || i >= tile.width as isize || j >= tile.height as isize {
+        return ([0.0; 3], 0.0);
+    }
+    let at = j as usize * tile.stride + 4 * i as usize;
+    let byte = |k: usize| f64::from(tile.pixels[at + k]);
+    ([byte(0), byte(1), byte(2)], byte(3))
+}
+
+/// Y, Cb or Cr of a colour.
+fn sample(colorimetry: Colorimetry, c: usize, [r, g, b]: [f64; 3], wide: bool) -> f64 {
+    let (kr, kb) = (f64::from(colorimetry.matrix.kr), f64::from(colorimetry.matrix.kb));
+    let luma = kr * r + (1.0 - kr - kb) * g + kb * b;
+    let limited = colorimetry.range == ColorRange::Limited;
+    let chroma = |v: f64| 128.0 + v * if limited { 224.0 / 255.0 } else { 1.0 };
+    match (c, limited) {
+        (0, true) => (16.0 + luma * 219.0 / 255.0) * if wide { 256.0 } else { 1.0 },
+        (0, false) => luma * if wide { 257.0 } else { 1.0 },
+        (1, _) => chroma((b - luma) / (2.0 - 2.0 * kb)),
+        _ => chroma((r - luma) / (2.0 - 2.0 * kr)),
+    }
+}

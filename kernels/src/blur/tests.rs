@@ -1,0 +1,27 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{assert_close, noise};
+
+proptest! {
+    #[test]
+    fn agrees_with_the_reference(h in 1_usize..40, w in 1_usize..40, sigma in 0.3_f64..5.0) {
+        let mut expected = noise(h * w, 1);
+        let mut found = expected.clone();
+        reference::blur(&mut expected, w, sigma);
+        Blur::new(h, w, sigma).run(&mut found).unwrap();
+        assert_close(&expected, &found, 5e-7);
+    }
+}
+
+#[test]
+fn a_constant_map_stays_as_it_is() {
+    let mut x = vec![0.25; 20 * 30];
+    Blur::new(20, 30, 4.0).run(&mut x).unwrap();
+    assert_close(&[0.25; 600], &x, 1e-7);
+}
+
+#[test]
+fn four_sigma_of_four_are_sixteen_taps_a_side() {
+    assert_eq!(taps(4.0).len(), 17);
+}

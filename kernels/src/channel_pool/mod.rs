@@ -1,0 +1,77 @@
+//! Channels of two layer groups pooled to one descriptor: two adaptive average poolings in a row, as PatchCore and
+//! SNARM do it. Each group goes from d channels to 1024, the two are stacked to 2048, and those go to `out`.
+//!
+//! Adaptive pooling of n to m averages the inputs floor(i*n/m) .. ceil((i+1)*n/m) - 1 into output i. Both steps are
+//! linear and act on each position alone, so they are one sparse matrix, and they commute with the bilinear
+//! upsampling that follows.
+//!
+//! # Shapes
+//! a, b (m, d) row-major; y (m, out).
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Result, check_len};
+
+/// Channels of each group between the two poolings.
+const MIDDLE: usize = 1024;
+
+/// The sparse matrix of both poolings.
+#[derive(Debug, Clone)]
+pub struct ChannelPool {
+    d: usize,
+    /// For each output: first input channel, counted over both groups, and its weights in `weights`.
+    taps: Vec<(usize, std::ops::Range<usize>)>,
+    weights: Vec<f32>,
+}
+
+impl ChannelPool {
+    /// The pooling from two groups of `d` channels to `out` channels.
+    pub fn new(d: usize, out: usize) -> Self {
+        let mut taps = Vec::with_capacity(out);
+        let mut weights = Vec::new();
+        for i in 0..out {
+            let mut row = vec![0.0_f64; 2 * d];
+            let middle = window(i, 2 * MIDDLE, out);
+            for j in middle.clone() {
+                let group = j / MIDDLE;
+                let inputs = window(j % MIDDLE, d, MIDDLE);
+                for c in inputs.clone() {
+                    row[group * d + c] += 1.0 / (inputs.len() * middle.len()) as f64;
+                }
+            }
+            let first = row.iter().position(|w| *w > 0.0).unwrap_or(0);
+            let end = row.iter().rposition(|w| *w > 0.0).map_or(first, |last| last + 1);
+            let start = weights.len();
+            weights.extend(row[first..end].iter().map(|w| *w as f32));
+            taps.push((first, start..weights.len()));
+        }
+        Self { d, taps, weights }
+    }
+
+    /// Channels of the descriptor.
+    pub fn out(&self) -> usize {
+        self.taps.len()
+    }
+
+    /// Pools each row of `a` and `b` into `y`.
+    ///
+    /// # Errors
+    /// When a length does not fit.
+    pub fn run(&self, a: &[f32], b: &[f32], y: &mut [f32]) -> Result<()> {
+        let m = a.len() / self.d.max(1);
+        check_len("channel_pool", "a", m * self.d, a.len())?;
+        check_len("channel_pool", "b", a.len(), b.len())?;
+        check_len("channel_pool", "y", m * self.out(), y.len())?;
+        cpu::channel_pool(self, a, b, y);
+        Ok(())
+    }
+}
+
+/// Inputs of output `i` of an adaptive average pooling from n to m.
+fn window(i: usize, n: usize, m: usize) -> std::ops::Range<usize> {
+    i * n / m..((i + 1) * n).div_ceil(m)
+}

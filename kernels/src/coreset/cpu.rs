@@ -1,0 +1,134 @@
+//! The greedy search made lazy, with the same picks.
+//!
+//! Plain search updates the score of every point after every pick: n * count distances. But scores only fall, so an
+//! old score is an upper bound, and a point whose bound lies below the best current score need not be looked at. The
+//! points therefore wait in a heap by their bounds. The best few are brought up to date together (against all picks
+//! they have not seen yet, each stopping as soon as its bound drops below what the heap still holds); when the best
+//! bound is up to date, that point is the pick.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use rayon::prelude::*;
+
+use super::Start;
+use crate::math::squared_distance;
+use crate::simd::dispatch;
+
+/// Points brought up to date together: enough to keep all threads busy.
+const BATCH: usize = 64;
+
+/// Picks between two reports of progress.
+const REPORT: usize = 64;
+
+/// A point and its score against the first `seen` picks.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    score: f32,
+    index: u32,
+    seen: u32,
+}
+
+impl Ord for Bound {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.index.cmp(&self.index))
+    }
+}
+
+impl PartialOrd for Bound {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Bound {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Bound {}
+
+pub(super) fn greedy(
+    points: &[f32],
+    d: usize,
+    start: Start<'_>,
+    count: usize,
+    progress: &mut dyn FnMut(usize) -> bool,
+) -> Vec<u32> {
+    let mut picks: Vec<u32> = Vec::with_capacity(count);
+    let mut picked: Vec<f32> = Vec::with_capacity(count * d);
+    let mut heap = BinaryHeap::from(match start {
+        Start::MeanDistance(starts) => mean_distances(points, d, starts),
+        Start::Picks(made) => {
+            picks.extend_from_slice(made);
+            made.iter().for_each(|pick| picked.extend_from_slice(&points[*pick as usize * d..][..d]));
+            unpicked(points.len() / d, made)
+        }
+    });
+    let mut batch: Vec<Bound> = Vec::with_capacity(BATCH);
+    while picks.len() < count {
+        let Some(best) = heap.peek().copied() else { break };
+        if best.seen as usize == picks.len() {
+            heap.pop();
+            picks.push(best.index);
+            picked.extend_from_slice(&points[best.index as usize * d..][..d]);
+            if picks.len().is_multiple_of(REPORT) && !progress(picks.len()) {
+                break;
+            }
+            continue;
+        }
+        batch.clear();
+        while batch.len() < BATCH {
+            match heap.peek() {
+                Some(bound) if (bound.seen as usize) < picks.len() => batch.extend(heap.pop()),
+                _ => break,
+            }
+        }
+        let floor = heap.peek().map_or(0.0, |bound| bound.score);
+        batch.par_iter_mut().with_min_len(4).for_each(|bound| {
+            let point = &points[bound.index as usize * d..][..d];
+            dispatch(
+                #[inline(always)]
+                || update(bound, point, &picked, floor),
+            );
+        });
+        heap.extend(batch.drain(..));
+    }
+    picks
+}
+
+/// All points but the picks, with no bound yet.
+fn unpicked(n: usize, picks: &[u32]) -> Vec<Bound> {
+    let mut free = vec![true; n];
+    picks.iter().for_each(|pick| free[*pick as usize] = false);
+    let indices = (0..n as u32).filter(|i| free[*i as usize]);
+    indices.map(|index| Bound { score: f32::INFINITY, index, seen: 0 }).collect()
+}
+
+fn mean_distances(points: &[f32], d: usize, starts: &[usize]) -> Vec<Bound> {
+    let of = |(i, point): (usize, &[f32])| {
+        let distance = |start: &usize| {
+            dispatch(
+                #[inline(always)]
+                || squared_distance(point, &points[start * d..][..d]).sqrt(),
+            )
+        };
+        let score = starts.iter().map(distance).sum::<f32>() / starts.len() as f32;
+        Bound { score, index: i as u32, seen: 0 }
+    };
+    points.par_chunks_exact(d).with_min_len(256).enumerate().map(of).collect()
+}
+
+/// Lowers a bound by the picks it has not seen, until it has seen all or lies below `floor`.
+#[inline(always)]
+fn update(bound: &mut Bound, point: &[f32], picked: &[f32], floor: f32) {
+    let d = point.len();
+    for pick in picked[bound.seen as usize * d..].chunks_exact(d) {
+        bound.score = bound.score.min(squared_distance(point, pick).sqrt());
+        bound.seen += 1;
+        if bound.score < floor {
+            return;
+        }
+    }
+}

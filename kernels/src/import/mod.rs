@@ -1,0 +1,269 @@
+//! Frame to network input: reads any of the 18 formats with their strides, resamples, converts the colour and
+//! normalises, without an RGB frame in between.
+//!
+//! `out[c, oy, ox] = (rgb[c] / 255 - mean[c]) / std[c]`, where `rgb` in 0..255 is the resampled colour.
+//! [`Fit::Full`] and [`Fit::Letterbox`] resample with an antialiased triangle (for n source samples and m
+//! results: scale = n/m, support = max(scale, 1), result o is centred on (o + 0.5) * scale; weights sum to 1),
+//! luma and chroma each on its own grid, chroma at its exact site; matrix, range and the clamp to 0..255 follow on
+//! the small result. [`Fit::Paper`] repeats OpenCV's 8-bit `INTER_LINEAR` to a larger square and its central
+//! crop, bit by bit; Y'CbCr and grey pixels become 8-bit RGB as they are fetched, chroma replicated.
+//!
+//! # Shapes
+//! `out` is `(3, side, side)`, planar, row-major.
+//!
+//! It knows no models: side, mean and deviation are given. It allocates when geometry, format or colorimetry of
+//! the frames change, and not in between. Work is spread over the rayon pool of the caller.
+
+mod cpu;
+mod filter;
+mod paper;
+pub mod reference;
+mod triangle;
+
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result, check_len};
+use crate::frame::{Colorimetry, Frame, PixelFormat};
+use paper::PaperPlan;
+use triangle::TrianglePlan;
+
+/// How a frame is placed in the square.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// The whole frame squeezed to the square.
+    Full,
+    /// The whole frame, aspect kept, centred; the rest holds the mean colour, which is 0 when normalised.
+    Letterbox,
+    /// The frame squeezed to `resize` x `resize` by OpenCV's 8-bit bilinear, then the central square of it.
+    Paper {
+        /// Side of the square before the crop.
+        resize: usize,
+    },
+}
+
+impl Fit {
+    /// The published crop: 7/8 of the resized square (448 before a crop of 392).
+    pub fn paper(side: usize) -> Self {
+        Self::Paper { resize: (side * 8 + 3) / 7 }
+    }
+}
+
+/// A rectangle as fractions of a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Region {
+    /// Left edge.
+    pub x: f64,
+    /// Upper edge.
+    pub y: f64,
+    /// Width.
+    pub w: f64,
+    /// Height.
+    pub h: f64,
+}
+
+impl Region {
+    /// The whole frame.
+    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, w: 1.0, h: 1.0 };
+}
+
+/// A rectangle in whole pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rect {
+    /// Left edge.
+    pub x: usize,
+    /// Upper edge.
+    pub y: usize,
+    /// Width.
+    pub width: usize,
+    /// Height.
+    pub height: usize,
+}
+
+/// Where the picture lies: `inner` of the output shows `source` of the frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// Part of the output that holds picture, in output pixels; the rest holds 0.
+    pub inner: Rect,
+    /// Part of the frame that it shows, as fractions of the frame.
+    pub source: Region,
+}
+
+/// What the network wants to see.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ImportSpec {
+    /// Side of the square output, in pixels.
+    pub side: usize,
+    /// Placement of the frame in it.
+    pub fit: Fit,
+    /// Part of the frame that is looked at; its edges are rounded to whole pixels.
+    pub region: Region,
+    /// Mean of each channel, for colours in 0..1.
+    pub mean: [f32; 3],
+    /// Deviation of each channel, for colours in 0..1.
+    pub std: [f32; 3],
+}
+
+impl ImportSpec {
+    /// The whole frame, with the means and deviations of ImageNet.
+    pub fn imagenet(side: usize, fit: Fit) -> Self {
+        Self { side, fit, region: Region::WHOLE, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+
+    /// Elements of the output, `3 * side * side`.
+    pub fn output_len(&self) -> usize {
+        3 * self.side * self.side
+    }
+
+    /// Where the picture of a `width` x `height` frame lies in the output, and which part of the frame it is.
+    pub fn placement(&self, width: usize, height: usize) -> Placement {
+        let (all, side) = (Rect { x: 0, y: 0, width: self.side, height: self.side }, self.side as f64);
+        let r = self.source_rect(width, height);
+        let mut shown = [r.x as f64, r.y as f64, r.width as f64, r.height as f64];
+        let inner = match self.fit {
+            Fit::Full => all,
+            Fit::Letterbox => {
+                let longer = r.width.max(r.height) as f64;
+                let fitted = |n: usize| ((n as f64 * side / longer).round() as usize).clamp(1, self.side);
+                let (width, height) = (fitted(r.width), fitted(r.height));
+                Rect { x: (self.side - width) / 2, y: (self.side - height) / 2, width, height }
+            }
+            Fit::Paper { resize } => {
+                let first = paper::crop_start(resize, self.side) as f64 / resize as f64;
+                let part = side / resize as f64;
+                shown = [
+                    shown[0] + first * shown[2],
+                    shown[1] + first * shown[3],
+                    part * shown[2],
+                    part * shown[3],
+                ];
+                all
+            }
+        };
+        let (w, h) = (width as f64, height as f64);
+        Placement {
+            inner,
+            source: Region { x: shown[0] / w, y: shown[1] / h, w: shown[2] / w, h: shown[3] / h },
+        }
+    }
+
+    /// The part of a `width` x `height` frame that the whole output covers, as fractions of the frame. With
+    /// [`Fit::Letterbox`] it reaches beyond the frame. A score map over the output covers the same part.
+    pub fn coverage(&self, width: usize, height: usize) -> Region {
+        let Placement { inner, source } = self.placement(width, height);
+        let (w, h) = (source.w / inner.width as f64, source.h / inner.height as f64);
+        let side = self.side as f64;
+        Region {
+            x: source.x - inner.x as f64 * w,
+            y: source.y - inner.y as f64 * h,
+            w: side * w,
+            h: side * h,
+        }
+    }
+
+    /// The region in whole pixels of a frame, at least one pixel and inside it.
+    fn source_rect(&self, width: usize, height: usize) -> Rect {
+        let span = |first: f64, length: f64, n: usize| {
+            let start = ((first * n as f64).round() as usize).min(n - 1);
+            let end = (((first + length) * n as f64).round() as usize).clamp(start + 1, n);
+            (start, end - start)
+        };
+        let (x, width) = span(self.region.x, self.region.w, width);
+        let (y, height) = span(self.region.y, self.region.h, height);
+        Rect { x, y, width, height }
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |expected: &str, found: String| {
+            Err(Error::Shape { op: "import", expected: expected.into(), found })
+        };
+        if self.side == 0 {
+            return wrong("a side of at least 1", "0".into());
+        }
+        if let Fit::Paper { resize } = self.fit
+            && resize < self.side
+        {
+            return wrong("a resize of at least the side", format!("resize {resize}, side {}", self.side));
+        }
+        if self.std.iter().any(|&s| s.is_nan() || s <= 0.0) {
+            return wrong("positive deviations", format!("{:?}", self.std));
+        }
+        let Region { x, y, w, h } = self.region;
+        if !(x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0 && x + w <= 1.0 + 1e-9 && y + h <= 1.0 + 1e-9) {
+            return wrong("a region inside 0..1", format!("{:?}", self.region));
+        }
+        Ok(())
+    }
+}
+
+/// Everything of a frame that a plan depends on. Strides are not part of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Geometry {
+    format: PixelFormat,
+    width: usize,
+    height: usize,
+    colorimetry: Colorimetry,
+}
+
+impl Geometry {
+    fn of(frame: &Frame) -> Self {
+        let (format, colorimetry) = (frame.format(), frame.colorimetry());
+        Self { format, width: frame.width(), height: frame.height(), colorimetry }
+    }
+}
+
+#[derive(Debug)]
+enum Plan {
+    Triangle(Box<TrianglePlan>),
+    Paper(Box<PaperPlan>),
+}
+
+/// Reads frames into network inputs, with tables and scratch kept from frame to frame.
+#[derive(Debug)]
+pub struct Importer {
+    spec: ImportSpec,
+    plan: Option<(Geometry, Plan)>,
+}
+
+impl Importer {
+    /// An importer for one kind of output. The first frame makes the tables for its geometry.
+    ///
+    /// # Errors
+    /// When the side is 0, a paper resize is smaller than the side, a deviation is not positive, or the region is
+    /// empty or leaves the frame.
+    pub fn new(spec: ImportSpec) -> Result<Self> {
+        spec.check()?;
+        Ok(Self { spec, plan: None })
+    }
+
+    /// What the output is.
+    pub fn spec(&self) -> &ImportSpec {
+        &self.spec
+    }
+
+    /// Reads one frame. A frame with another size, format or colorimetry than the last makes new tables first.
+    ///
+    /// # Shapes
+    /// `out`: `(3, side, side)`.
+    ///
+    /// # Errors
+    /// When `out` has another length.
+    pub fn run(&mut self, frame: &Frame, out: &mut [f32]) -> Result<()> {
+        check_len("import", "an output", self.spec.output_len(), out.len())?;
+        let geometry = Geometry::of(frame);
+        let kept = self.plan.take().filter(|(planned, _)| *planned == geometry);
+        let (_, plan) = self.plan.insert(kept.unwrap_or_else(|| (geometry, plan_for(&self.spec, geometry))));
+        match plan {
+            Plan::Triangle(plan) => plan.run(frame, out),
+            Plan::Paper(plan) => plan.run(frame, out),
+        }
+        Ok(())
+    }
+}
+
+fn plan_for(spec: &ImportSpec, geometry: Geometry) -> Plan {
+    match spec.fit {
+        Fit::Full | Fit::Letterbox => Plan::Triangle(Box::new(TrianglePlan::new(spec, geometry))),
+        Fit::Paper { resize } => Plan::Paper(Box::new(PaperPlan::new(spec, resize, geometry))),
+    }
+}

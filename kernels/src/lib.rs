@@ -1,0 +1,32 @@
+//! Compute kernels of SNARM: one folder an operation, each with its contract, a plain reference and fast bodies.
+//!
+//! This crate knows SIMD, threads and CUDA. It knows no models, no files, no GStreamer, and prints nothing.
+
+mod aligned;
+pub mod attention;
+pub mod blend;
+pub mod blur;
+pub mod channel_pool;
+mod color;
+pub mod components;
+pub mod coreset;
+pub mod cuda;
+mod error;
+pub mod frame;
+pub mod import;
+pub mod layer_norm;
+mod layout;
+pub mod linear;
+mod math;
+pub mod nearest;
+pub mod pooled_max;
+pub mod residual;
+pub mod resize;
+pub mod simd;
+#[cfg(test)]
+mod testing;
+pub mod threads;
+mod tile;
+pub mod upsample;
+
+pub use error::{Error, Result};

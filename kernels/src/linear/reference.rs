@@ -1,0 +1,17 @@
+//! The plainest statement of the layer, in f64.
+
+use super::Then;
+
+pub(super) fn linear(x: &[f32], w: &[f32], k: usize, bias: &[f32], then: Then, y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(bias.len())) {
+        for ((w, bias), y) in w.chunks_exact(k).zip(bias).zip(y) {
+            let dot: f64 = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+            let value = dot + f64::from(*bias);
+            *y = match then {
+                Then::Store => value as f32,
+                Then::Gelu => crate::math::gelu(value as f32),
+                Then::Add => (f64::from(*y) + value) as f32,
+            };
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Queries lie in panels, rows of the bank are broadcast against them: a vector lane is a query, and the best
+//! candidates of sixteen queries are kept in vectors, without a branch in the common case that no lane improves.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{Labels, NONE, Rows};
+use crate::math::{lane_sum, squared_distance};
+use crate::simd::{dispatch, with_simd};
+use crate::threads::rows_per_task;
+use crate::tile::{MAX_COLS, Panels, tile};
+
+/// Candidates kept for each query before the order is settled: the four that may be asked for, and four more.
+const CANDIDATES: usize = 8;
+
+/// Queries of one task: with 512 channels half a MiB, which stays in the second-level cache while rows pass by.
+const MAX_BLOCK: usize = 256;
+
+/// Packed queries and candidates of each task.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    tasks: Vec<Task>,
+}
+
+#[derive(Debug, Default)]
+struct Task {
+    panels: Panels,
+    best: Vec<Best>,
+}
+
+/// Candidates of the queries of one panel, by rank and then lane, nearest first.
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    scores: [[f32; MAX_COLS]; CANDIDATES],
+    indices: [[u32; MAX_COLS]; CANDIDATES],
+}
+
+impl Best {
+    const EMPTY: Self =
+        Self { scores: [[f32::INFINITY; MAX_COLS]; CANDIDATES], indices: [[NONE; MAX_COLS]; CANDIDATES] };
+
+    /// Puts a row where it belongs among the candidates of `lane`.
+    fn insert(&mut self, lane: usize, score: f32, index: u32) {
+        let mut place = CANDIDATES - 1;
+        while place > 0 && self.scores[place - 1][lane] > score {
+            self.scores[place][lane] = self.scores[place - 1][lane];
+            self.indices[place][lane] = self.indices[place - 1][lane];
+            place -= 1;
+        }
+        self.scores[place][lane] = score;
+        self.indices[place][lane] = index;
+    }
+}
+
+pub(super) fn squared_norms(data: &[f32], d: usize, norms: &mut [f32]) {
+    norms.par_iter_mut().zip(data.par_chunks(d.max(1))).with_min_len(256).for_each(|(norm, row)| {
+        *norm = dispatch(
+            #[inline(always)]
+            || lane_sum(row, |v| v * v),
+        );
+    });
+}
+
+pub(super) fn nearest(
+    queries: &[f32],
+    d: usize,
+    rows: Rows<'_>,
+    labels: Option<Labels<'_>>,
+    k: usize,
+    workspace: &mut Workspace,
+    indices: &mut [u32],
+    distances: &mut [f32],
+) {
+    if queries.is_empty() {
+        return;
+    }
+    let m = queries.len() / d;
+    let block = rows_per_task(m, MAX_BLOCK).next_multiple_of(MAX_COLS);
+    workspace.tasks.resize_with(m.div_ceil(block), Task::default);
+    workspace
+        .tasks
+        .par_iter_mut()
+        .zip(queries.par_chunks(block * d))
+        .zip(indices.par_chunks_mut(block * k).zip(distances.par_chunks_mut(block * k)))
+        .enumerate()
+        .for_each(|(b, ((task, queries), (indices, distances)))| {
+            let labels = labels.map(|l| Labels { queries: &l.queries[b * block..], rows: l.rows });
+            task.search(queries, d, rows, labels);
+            task.settle(queries, d, rows, k, indices, distances);
+        });
+}
+
+impl Task {
+    fn search(&mut self, queries: &[f32], d: usize, rows: Rows<'_>, labels: Option<Labels<'_>>) {
+        let n = queries.len() / d;
+        self.panels.pack(d, n, |i, q| queries[q * d + i]);
+        self.best.clear();
+        self.best.resize(self.panels.panels().len(), Best::EMPTY);
+        with_simd(Search { panels: &self.panels, best: &mut self.best, d, rows, labels });
+    }
+
+    /// Orders the candidates of each query by direct differences and writes the first `k`.
+    fn settle(
+        &self,
+        queries: &[f32],
+        d: usize,
+        rows: Rows<'_>,
+        k: usize,
+        indices: &mut [u32],
+        distances: &mut [f32],
+    ) {
+        let cols = crate::tile::tile_cols(crate::simd::isa());
+        let outputs = indices.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
+        for ((q, query), (indices, distances)) in queries.chunks_exact(d).enumerate().zip(outputs) {
+            let best = &self.best[q / cols];
+            let mut exact = [(f32::INFINITY, NONE); CANDIDATES];
+            for (rank, slot) in exact.iter_mut().enumerate() {
+                let index = best.indices[rank][q % cols];
+                if index != NONE {
+                    let row = &rows.data[index as usize * d..][..d];
+                    let distance = dispatch(
+                        #[inline(always)]
+                        || squared_distance(query, row),
+                    );
+                    *slot = (distance, index);
+                }
+            }
+            exact.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            for ((index, distance), found) in indices.iter_mut().zip(distances).zip(exact) {
+                (*distance, *index) = found;
+            }
+        }
+    }
+}
+
+struct Search<'a> {
+    panels: &'a Panels,
+    best: &'a mut [Best],
+    d: usize,
+    rows: Rows<'a>,
+    labels: Option<Labels<'a>>,
+}
+
+impl WithSimd for Search<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.run::<S, 12>(simd),
+            8 => self.run::<S, 6>(simd),
+            _ => self.run::<S, 4>(simd),
+        }
+    }
+}
+
+impl Search<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const MR: usize>(self, simd: S) {
+        let Self { panels, best, d, rows, labels } = self;
+        let t = rows.norms.len();
+        let minus_two = simd.splat_f32s(-2.0);
+        for first in (0..t).step_by(MR) {
+            let used = MR.min(t - first);
+            let block = std::array::from_fn(|i| &rows.data[(first + i).min(t - 1) * d..][..d]);
+            for (p, (panel, best)) in panels.panels().zip(best.iter_mut()).enumerate() {
+                let dots = tile::<S, MR>(simd, block, panel);
+                for (i, dots) in dots.iter().enumerate().take(used) {
+                    let norm = simd.splat_f32s(rows.norms[first + i]);
+                    let scores = dots.map(|dot| simd.mul_add_e_f32s(dot, minus_two, norm));
+                    offer(simd, best, scores, first + i, p, panels.n(), labels);
+                }
+            }
+        }
+    }
+}
+
+/// Offers one row to all queries of a panel.
+#[inline(always)]
+fn offer<S: Simd>(
+    simd: S,
+    best: &mut Best,
+    scores: [S::f32s; 2],
+    row: usize,
+    panel: usize,
+    n_queries: usize,
+    labels: Option<Labels<'_>>,
+) {
+    let worst = S::as_simd_f32s(&best.scores[CANDIDATES - 1]).0;
+    let better = [0, 1].map(|v| simd.first_true_m32s(simd.less_than_f32s(scores[v], worst[v])));
+    if better == [S::F32_LANES; 2] {
+        return;
+    }
+    let mut line = [0.0_f32; MAX_COLS];
+    S::as_mut_simd_f32s(&mut line).0[..2].copy_from_slice(&scores);
+    let first_query = panel * 2 * S::F32_LANES;
+    let lanes = (2 * S::F32_LANES).min(n_queries - first_query);
+    for (lane, score) in line.iter().enumerate().take(lanes) {
+        let excluded = labels.is_some_and(|l| l.queries[first_query + lane] == l.rows[row]);
+        if *score < best.scores[CANDIDATES - 1][lane] && !excluded {
+            best.insert(lane, *score, row as u32);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The k nearest rows of a bank for each query, by Euclidean distance, exact.
+//!
+//! Distances are found in the matrix form |b|^2 - 2 q.b (|q|^2 is the same for all rows), tile by tile, so that the
+//! matrix of all distances never exists; a few more candidates than asked are kept, and their order is settled by
+//! direct differences, since the matrix form loses small distances to cancellation.
+//!
+//! Rows and queries may carry labels: a row never matches a query of the same label. A token that searches among
+//! its own image's tokens is so kept from finding itself.
+//!
+//! # Shapes
+//! queries (m, d), bank (t, d), both row-major; indices and squared distances (m, k), nearest first. Equal distances
+//! are ordered by index. Where fewer than k rows may match, the index is [`NONE`] and the distance infinite.
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use cpu::Workspace;
+
+use crate::error::{Error, Result, check_len};
+
+/// Index of a match that does not exist.
+pub const NONE: u32 = u32::MAX;
+
+/// The largest k.
+pub const MAX_K: usize = 4;
+
+/// Rows to search among.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// t rows of d elements.
+    pub data: &'a [f32],
+    /// Squared length of each row, as [`squared_norms`] gives it.
+    pub norms: &'a [f32],
+}
+
+/// Labels of queries and rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels<'a> {
+    /// One for each query.
+    pub queries: &'a [u32],
+    /// One for each row of the bank.
+    pub rows: &'a [u32],
+}
+
+/// Finds the `k` nearest rows of each query of width `d`.
+///
+/// # Errors
+/// When a length does not fit, or k is 0 or above [`MAX_K`].
+pub fn nearest(
+    queries: &[f32],
+    d: usize,
+    rows: Rows<'_>,
+    labels: Option<Labels<'_>>,
+    k: usize,
+    workspace: &mut Workspace,
+    indices: &mut [u32],
+    distances: &mut [f32],
+) -> Result<()> {
+    let m = queries.len() / d.max(1);
+    if k == 0 || k > MAX_K {
+        return Err(Error::Shape {
+            op: "nearest",
+            expected: format!("k in 1..={MAX_K}"),
+            found: k.to_string(),
+        });
+    }
+    check_len("nearest", "queries", m * d, queries.len())?;
+    check_len("nearest", "rows", rows.norms.len() * d, rows.data.len())?;
+    check_len("nearest", "indices", m * k, indices.len())?;
+    check_len("nearest", "distances", m * k, distances.len())?;
+    if let Some(labels) = labels {
+        check_len("nearest", "query labels", m, labels.queries.len())?;
+        check_len("nearest", "row labels", rows.norms.len(), labels.rows.len())?;
+    }
+    cpu::nearest(queries, d, rows, labels, k, workspace, indices, distances);
+    Ok(())
+}
+
+/// Squared length of each row of width `d`.
+///
+/// # Errors
+/// When a length does not fit.
+pub fn squared_norms(data: &[f32], d: usize, norms: &mut [f32]) -> Result<()> {
+    check_len("squared_norms", "data", norms.len() * d, data.len())?;
+    cpu::squared_norms(data, d, norms);
+    Ok(())
+}

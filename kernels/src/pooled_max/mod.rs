@@ -1,0 +1,22 @@
+//! Largest mean over a window that slides over a map without padding: SNARM's image score (16 x 16 windows, stride 2).
+//!
+//! # Shapes
+//! x (h, w) row-major -> one value. A map smaller than the window is averaged whole.
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Result, check_len};
+
+/// The largest window mean of `x`, which has `w` columns. `sums` is scratch that is kept between calls.
+///
+/// # Errors
+/// When `x` is empty or not whole rows.
+pub fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize, sums: &mut Vec<f64>) -> Result<f32> {
+    let h = x.len() / w.max(1);
+    check_len("pooled_max", "map", (h * w).max(1), x.len())?;
+    Ok(cpu::pooled_max(x, w, window.max(1), stride.max(1), sums))
+}

@@ -1,0 +1,18 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::noise;
+
+proptest! {
+    #[test]
+    fn agrees_with_the_reference(h in 1_usize..40, w in 1_usize..40, window in 1_usize..20, stride in 1_usize..4) {
+        let x = noise(h * w, 6);
+        let found = pooled_max(&x, w, window, stride, &mut Vec::new()).unwrap();
+        prop_assert!((found - reference::pooled_max(&x, w, window, stride)).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn an_empty_map_is_refused() {
+    assert!(pooled_max(&[], 4, 16, 2, &mut Vec::new()).is_err());
+}

@@ -1,0 +1,89 @@
+//! The one choice of CPU level, made once per process.
+//!
+//! Bodies are plain loops (or [`pulp::Simd`] code); [`dispatch`] and [`with_simd`] compile them for each level
+//! and run the best one the machine has. `SNARM_ISA=avx2` or `portable` forces a lower level, for tests and
+//! bug reports; a level the machine lacks is not taken.
+
+use std::sync::OnceLock;
+
+use pulp::{Arch, Scalar128b, WithSimd};
+
+/// Instruction set levels, lowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// What the compilation target guarantees (SSE2 on x86-64, NEON on AArch64).
+    Portable,
+    /// AVX2 with FMA.
+    Avx2,
+    /// AVX-512 F, BW, CD, DQ and VL.
+    Avx512,
+}
+
+impl Isa {
+    /// Levels this machine can run, lowest first.
+    pub fn available() -> Vec<Isa> {
+        [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|&isa| arch_of(isa).is_some()).collect()
+    }
+
+    /// Lower-case name, as `SNARM_ISA` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Portable => "portable",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn arch_of(isa: Isa) -> Option<Arch> {
+    match isa {
+        Isa::Portable => Some(Arch::Scalar),
+        Isa::Avx2 => pulp::x86::V3::try_new().map(Arch::V3),
+        Isa::Avx512 => pulp::x86::V4::try_new().map(Arch::V4),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn arch_of(isa: Isa) -> Option<Arch> {
+    (isa == Isa::Portable).then(Arch::new)
+}
+
+fn chosen() -> (Isa, Arch) {
+    static CHOICE: OnceLock<(Isa, Arch)> = OnceLock::new();
+    *CHOICE.get_or_init(|| {
+        let ceiling = match std::env::var("SNARM_ISA").as_deref() {
+            Ok("portable") => Isa::Portable,
+            Ok("avx2") => Isa::Avx2,
+            _ => Isa::Avx512,
+        };
+        let best = Isa::available().into_iter().rfind(|&isa| isa <= ceiling).unwrap_or(Isa::Portable);
+        (best, arch_of(best).unwrap_or(Arch::Scalar))
+    })
+}
+
+/// The level in use.
+pub fn isa() -> Isa {
+    chosen().0
+}
+
+/// Runs `body` compiled for the level in use. Everything it calls must be `#[inline(always)]` to profit.
+#[inline]
+pub fn dispatch<R>(body: impl FnOnce() -> R) -> R {
+    chosen().1.dispatch(body)
+}
+
+/// Runs explicit SIMD code at the level in use.
+#[inline]
+pub(crate) fn with_simd<W: WithSimd>(body: W) -> W::Output {
+    run(chosen().1, body)
+}
+
+/// Without a known level the compiler's own 128-bit vectors serve explicit SIMD code better than scalars.
+#[inline]
+fn run<W: WithSimd>(arch: Arch, body: W) -> W::Output {
+    match arch {
+        Arch::Scalar => body.with_simd(Scalar128b),
+        arch => arch.dispatch(body),
+    }
+}

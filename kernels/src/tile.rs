@@ -1,0 +1,156 @@
+//! The register tile that every matrix product of this crate is made of, and the panels it reads.
+//!
+//! A product C = A B is cut into tiles of `MR` rows by two vectors of columns. B lies in *panels*: two vectors
+//! wide, all of the inner dimension long, so that one step of the inner loop reads two consecutive vectors. A is
+//! read where it lies, one element of each row a step, broadcast. All sums stay in registers.
+//!
+//! Why not a library: the `gemm` crate allocates its packing buffers and packs B anew in each call. Weights never
+//! change, so here they are packed once, and a frame allocates nothing (ARCHITECTURE.md has the figures).
+
+use pulp::{Simd, WithSimd};
+
+use crate::aligned::Aligned;
+use crate::simd::{Isa, isa, with_simd};
+
+/// The most columns a tile has: two vectors of 16.
+pub(crate) const MAX_COLS: usize = 32;
+
+/// Columns of a tile at a level: two vectors.
+pub(crate) fn tile_cols(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx512 => 32,
+        Isa::Avx2 => 16,
+        Isa::Portable => 8,
+    }
+}
+
+/// A matrix of `k` rows and `n` columns, laid out in panels for the level in use.
+#[derive(Debug, Clone, Default)]
+pub struct Panels {
+    k: usize,
+    n: usize,
+    data: Aligned,
+}
+
+impl Panels {
+    /// Packs the transpose of `rows`, which is `n` rows of `k` elements: the layout of a linear layer's weight.
+    pub fn from_transposed(rows: &[f32], n: usize, k: usize) -> Self {
+        let mut panels = Self::default();
+        panels.pack(k, n, |k_idx, n_idx| rows[n_idx * k + k_idx]);
+        panels
+    }
+
+    /// Refills the panels with `at(row, column)`. Allocates only when the matrix outgrows what it held before.
+    pub(crate) fn pack(&mut self, k: usize, n: usize, at: impl Fn(usize, usize) -> f32) {
+        let nr = tile_cols(isa());
+        self.k = k;
+        self.n = n;
+        self.data.resize(n.div_ceil(nr) * nr * k);
+        for (p, panel) in self.data.chunks_exact_mut(nr * k).enumerate() {
+            let used = nr.min(n - p * nr);
+            for (k_idx, step) in panel.chunks_exact_mut(nr).enumerate() {
+                for (j, value) in step.iter_mut().enumerate() {
+                    *value = if j < used { at(k_idx, p * nr + j) } else { 0.0 };
+                }
+            }
+        }
+    }
+
+    /// Inner dimension.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The panels, each `k` times the tile's columns.
+    pub(crate) fn panels(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.data.chunks_exact((tile_cols(isa()) * self.k).max(1))
+    }
+}
+
+/// Sums of one tile: row `i` of A times column `j` of the panel.
+#[inline(always)]
+pub(crate) fn tile<S: Simd, const MR: usize>(
+    simd: S,
+    rows: [&[f32]; MR],
+    panel: &[f32],
+) -> [[S::f32s; 2]; MR] {
+    let zero = simd.splat_f32s(0.0);
+    let mut sums = [[zero; 2]; MR];
+    let (steps, _) = S::as_simd_f32s(panel).0.as_chunks::<2>();
+    let rows = rows.map(|row| &row[..steps.len()]);
+    for (k, &[b0, b1]) in steps.iter().enumerate() {
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            let a = simd.splat_f32s(row[k]);
+            sum[0] = simd.mul_add_e_f32s(a, b0, sum[0]);
+            sum[1] = simd.mul_add_e_f32s(a, b1, sum[1]);
+        }
+    }
+    sums
+}
+
+/// A block of rows of A, for a product that walks over all panels of B.
+pub(crate) struct RowBlock<'a> {
+    /// First element of the first row onwards.
+    pub(crate) data: &'a [f32],
+    /// Elements from one row to the next.
+    pub(crate) stride: usize,
+    /// Number of rows.
+    pub(crate) n_rows: usize,
+}
+
+/// What becomes of finished sums: called with the row, the first column and the sums from there on.
+pub(crate) trait Sink {
+    /// Takes the sums of one row of one tile.
+    fn take(&mut self, row: usize, col: usize, sums: &[f32]);
+}
+
+/// Multiplies a block of rows with all panels and hands each tile row to `sink`. Single-threaded: callers split
+/// rows over threads.
+pub(crate) fn multiply<K: Sink>(a: &RowBlock<'_>, b: &Panels, sink: &mut K) {
+    with_simd(Multiply { a, b, sink });
+}
+
+struct Multiply<'a, K> {
+    a: &'a RowBlock<'a>,
+    b: &'a Panels,
+    sink: &'a mut K,
+}
+
+impl<K: Sink> WithSimd for Multiply<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => multiply_by::<S, K, 12>(simd, self),
+            8 => multiply_by::<S, K, 6>(simd, self),
+            _ => multiply_by::<S, K, 4>(simd, self),
+        }
+    }
+}
+
+#[inline(always)]
+fn multiply_by<S: Simd, K: Sink, const MR: usize>(simd: S, job: Multiply<'_, K>) {
+    let Multiply { a, b, sink } = job;
+    let nr = 2 * S::F32_LANES;
+    let mut line = [0.0_f32; MAX_COLS];
+    for (p, panel) in b.panels().enumerate() {
+        let (col, cols) = (p * nr, nr.min(b.n - p * nr));
+        for row in (0..a.n_rows).step_by(MR) {
+            // The last tile may be short: its missing rows repeat the last one and are not handed on.
+            let rows = std::array::from_fn(|i| &a.data[(row + i).min(a.n_rows - 1) * a.stride..][..b.k]);
+            let sums = tile::<S, MR>(simd, rows, panel);
+            for (i, sum) in sums.iter().enumerate().take(a.n_rows - row) {
+                let (head, _) = S::as_mut_simd_f32s(&mut line);
+                head[0] = sum[0];
+                head[1] = sum[1];
+                sink.take(row + i, col, &line[..cols]);
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the plugin and the command. Without PREFIX, for this user: the plugin where GStreamer looks for it, the
+# command where cargo keeps its own. With PREFIX, below that folder.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}/release
+
+if [ -n "${PREFIX:-}" ]; then
+    plugins=$PREFIX/lib/gstreamer-1.0
+    bin=$PREFIX/bin
+else
+    plugins=${XDG_DATA_HOME:-$HOME/.local/share}/gstreamer-1.0/plugins
+    bin=${CARGO_HOME:-$HOME/.cargo}/bin
+fi
+
+install -d "${DESTDIR:-}$plugins" "${DESTDIR:-}$bin"
+install -m 0755 "$target/libgstsnarm.so" "${DESTDIR:-}$plugins/libgstsnarm.so"
+install -m 0755 "$target/snarm" "${DESTDIR:-}$bin/snarm"
+echo "${DESTDIR:-}$plugins/libgstsnarm.so"
+echo "${DESTDIR:-}$bin/snarm"

@@ -1,0 +1,93 @@
+//! `snarm bank`: good frames in, a bank out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use snarm_core::bank::{Bank, BankBuilder};
+use snarm_core::registry;
+
+use super::{BankOptions, make_parent, show_stage};
+use crate::exit::Outcome;
+use crate::inputs::{self, Ranges, Selection, Source};
+use crate::output;
+use crate::progress::Progress;
+
+/// Learns what good looks like and writes a bank.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Images, folders, patterns ('good/*.png') or clips that show good parts alone
+    #[arg(required = true)]
+    inputs: Vec<String>,
+    /// Bank file to write
+    #[arg(long, short)]
+    out: PathBuf,
+    /// Stretches of clips to learn from, such as 0-10s or 0-10s,1m-1m20s
+    #[arg(long)]
+    range: Option<Ranges>,
+    /// Learn each so many-th frame
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    interval: u32,
+    /// Stop after so many learned frames; 0 is no limit
+    #[arg(long, default_value_t = 0)]
+    max_frames: usize,
+    /// Start from what the bank file holds already
+    #[arg(long)]
+    append: bool,
+    /// Pass over image files that cannot be read, with a warning
+    #[arg(long)]
+    skip_unreadable: bool,
+    #[command(flatten)]
+    bank: BankOptions,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let sources = inputs::resolve(&args.inputs)?;
+    if args.range.is_some() && sources.iter().all(|s| matches!(s, Source::Still { .. })) {
+        bail!("--range: expected a clip, found images only");
+    }
+    let mut builder = start(args)?;
+    make_parent(&args.out)?;
+    let wanted = Selection {
+        ranges: args.range.clone().unwrap_or_default(),
+        interval: args.interval as usize,
+        max_frames: args.max_frames,
+        skip_unreadable: args.skip_unreadable,
+    };
+    let progress = Progress::new("learn");
+    let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| Ok(builder.add(&item.frame)?))?;
+    let bank = builder.finish(&mut show_stage(&progress))?;
+    bank.save(&args.out)?;
+    drop(progress);
+    output::line(describe(args, &bank, seen))?;
+    Ok(Outcome::Done)
+}
+
+fn start(args: &Args) -> Result<BankBuilder> {
+    let name = args.bank.encoder.as_deref();
+    if !args.append {
+        return Ok(BankBuilder::new(registry::encoder(name)?, args.bank.settings())?);
+    }
+    let bank = Bank::open(&args.out)?;
+    let encoder = registry::encoder_of(&bank, name)?;
+    Ok(BankBuilder::append(Arc::clone(&encoder), &bank, args.bank.settings())?)
+}
+
+fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
+    let good = bank.calibration();
+    let skipped =
+        if seen.skipped > 0 { format!(" ({} files unreadable)", seen.skipped) } else { String::new() };
+    format!(
+        "{}: {} vectors of {} from {} frames{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
+         {:.3}",
+        args.out.display(),
+        bank.vectors(),
+        bank.width(),
+        bank.frames(),
+        good.frames,
+        good.mean,
+        good.max,
+        good.threshold,
+    )
+}

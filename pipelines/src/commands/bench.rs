@@ -1,0 +1,179 @@
+//! `snarm bench`: time of each stage of a whole frame.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Map, Value, json};
+use snarm_core::bank::BankBuilder;
+use snarm_core::detector::{Detector, Limits};
+use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry, Frame, PixelFormat, Plane};
+use snarm_core::registry;
+
+use super::{BankOptions, show_stage};
+use crate::exit::Outcome;
+use crate::output::{self, Table};
+use crate::progress::Progress;
+use crate::simulate;
+
+/// Measures the time of each stage of a frame, on NV12 frames of a simulated line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Frames to measure, after three that are not
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    frames: u32,
+    /// Size of the frames
+    #[arg(long, default_value = "1920x1080", value_parser = size)]
+    size: (usize, usize),
+    /// Good frames that the bank is made of
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    good_frames: u32,
+    /// Print the figures as JSON, in milliseconds
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    bank: BankOptions,
+}
+
+const WARM_UP: usize = 3;
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let (width, height) = args.size;
+    let progress = Progress::new("learn");
+    let good: Vec<Nv12> = simulate::pictures(width, height, args.good_frames as usize, true);
+    let encoder = registry::encoder(args.bank.encoder.as_deref())?;
+    let mut builder = BankBuilder::new(Arc::clone(&encoder), args.bank.settings())?;
+    for picture in &good {
+        builder.add(&picture.frame()?)?;
+    }
+    let bank = Arc::new(builder.finish(&mut show_stage(&progress))?);
+    let name = format!("{}, {} vectors of {}", encoder.name(), bank.vectors(), bank.width());
+    let good = bank.calibration();
+    let limits = Limits {
+        threshold: good.threshold,
+        pixel_threshold: good.pixel_threshold,
+        min_area: 0.0,
+        max_regions: 32,
+    };
+    let mut detector = Detector::new(encoder, bank)?;
+    let pictures: Vec<Nv12> = simulate::pictures(width, height, 8, false);
+    progress.label("measure");
+    let times = measure(&mut detector, &limits, &pictures, args.frames as usize, &progress)?;
+    drop(progress);
+    if args.json {
+        output::line(to_json(&name, args, &times))?;
+    } else {
+        output::line(format!("{name}; {} NV12 frames of {width}x{height}; milliseconds", args.frames))?;
+        table(&times).print()?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Times of one stage, or of a whole frame, sorted.
+struct Stage {
+    name: &'static str,
+    times: Vec<Duration>,
+}
+
+impl Stage {
+    /// Median, least and most, in milliseconds.
+    fn figures(&self) -> [f64; 3] {
+        let ms = |time: Option<&Duration>| time.map_or(0.0, |t| t.as_secs_f64() * 1e3);
+        [ms(self.times.get(self.times.len() / 2)), ms(self.times.first()), ms(self.times.last())]
+    }
+}
+
+fn measure(
+    detector: &mut Detector,
+    limits: &Limits,
+    pictures: &[Nv12],
+    frames: usize,
+    progress: &Progress,
+) -> Result<Vec<Stage>> {
+    let mut stages: Vec<Stage> = Vec::new();
+    progress.expect(Some(frames));
+    for (i, picture) in pictures.iter().cycle().take(WARM_UP + frames).enumerate() {
+        let frame = picture.frame()?;
+        let start = Instant::now();
+        let found = detector.detect(&frame, limits)?;
+        let whole = start.elapsed();
+        if i < WARM_UP {
+            continue;
+        }
+        progress.step();
+        let all = found.times.stages().into_iter().chain([("whole frame", whole)]);
+        for (at, (name, time)) in all.enumerate() {
+            match stages.get_mut(at) {
+                Some(stage) => stage.times.push(time),
+                None => stages.push(Stage { name, times: vec![time] }),
+            }
+        }
+    }
+    for stage in &mut stages {
+        stage.times.sort_unstable();
+    }
+    ensure!(!stages.is_empty(), "expected frames to measure, found none");
+    Ok(stages)
+}
+
+fn table(stages: &[Stage]) -> Table {
+    let mut table = Table::new(&["stage", "median", "min", "max"]);
+    for stage in stages {
+        let cells = stage.figures().map(|ms| format!("{ms:.2}"));
+        table.row(std::iter::once(stage.name.to_owned()).chain(cells).collect());
+    }
+    table
+}
+
+fn to_json(name: &str, args: &Args, stages: &[Stage]) -> Value {
+    let figures = |stage: &Stage| {
+        let [median, min, max] = stage.figures();
+        (stage.name.to_owned(), json!({ "median": median, "min": min, "max": max }))
+    };
+    let stages: Map<_, _> = stages.iter().map(figures).collect();
+    let (width, height) = args.size;
+    json!({ "what": name, "width": width, "height": height, "frames": args.frames, "unit": "ms", "stages": stages })
+}
+
+fn size(text: &str) -> Result<(usize, usize), String> {
+    let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let fits = parsed.filter(|(w, h)| (64..=8192).contains(w) && (64..=8192).contains(h));
+    fits.ok_or_else(|| format!("expected WIDTHxHEIGHT from 64x64 to 8192x8192, found '{text}'"))
+}
+
+/// A frame as cameras and decoders give it: BT.709 in studio range, chroma at half size.
+pub(crate) struct Nv12 {
+    luma: Vec<u8>,
+    chroma: Vec<u8>,
+    width: usize,
+    height: usize,
+}
+
+impl Nv12 {
+    /// Converts packed RGB; the chroma of a block is that of its first pixel.
+    pub(crate) fn from_rgb(rgb: &[u8], width: usize, height: usize) -> Self {
+        let (mut luma, mut chroma) = (Vec::with_capacity(width * height), Vec::new());
+        for (i, pixel) in rgb.chunks_exact(3).enumerate() {
+            let [r, g, b] = [0, 1, 2].map(|c| pixel.get(c).copied().map_or(0.0, f32::from));
+            let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            luma.push((16.0 + y * 219.0 / 255.0).round() as u8);
+            if (i / width).is_multiple_of(2) && (i % width).is_multiple_of(2) {
+                chroma.push((128.0 + (b - y) / 1.8556 * 224.0 / 255.0).round() as u8);
+                chroma.push((128.0 + (r - y) / 1.5748 * 224.0 / 255.0).round() as u8);
+            }
+        }
+        Self { luma, chroma, width, height }
+    }
+
+    fn frame(&self) -> Result<Frame<'_>> {
+        let colorimetry =
+            Colorimetry { matrix: ColorMatrix::BT709, range: ColorRange::Limited, site: ChromaSite::LEFT };
+        let planes = [
+            Plane { data: &self.luma, stride: self.width },
+            Plane { data: &self.chroma, stride: 2 * self.width.div_ceil(2) },
+        ];
+        let frame = Frame::new(PixelFormat::Nv12, self.width, self.height, &planes, colorimetry);
+        frame.map_err(|e| anyhow::anyhow!("{e}"))
+    }
+}

@@ -1,0 +1,176 @@
+//! `snarm detect`: frames in; annotated pictures, maps and verdicts out.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use snarm_core::detector::{Detection, Detector, Limits};
+use snarm_core::registry;
+
+use super::results::{Files, Writer};
+use super::{fraction, make_parent};
+use crate::annotate::Annotator;
+use crate::exit::Outcome;
+use crate::inputs::{self, Item, Ranges, Selection};
+use crate::npy;
+use crate::output;
+use crate::progress::Progress;
+
+/// Judges images or clips against a bank.
+///
+/// OUT receives results.jsonl with one line a frame, annotated/NAME.png, and maps/NAME.npy: the pixel scores
+/// 0..1 without loss (float32, rows by columns). NAME is the path of an image below the folder that was asked
+/// for, or frame-NUMBER of a clip.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Images, folders, patterns ('line/*.png') or clips
+    #[arg(required = true)]
+    inputs: Vec<String>,
+    /// Bank to compare with
+    #[arg(long, short)]
+    bank: PathBuf,
+    /// Folder to write to
+    #[arg(long, short)]
+    out: PathBuf,
+    /// Encoder of the bank, where it lies elsewhere than the bank says
+    #[arg(long)]
+    encoder: Option<String>,
+    /// Image scores from here on are anomalous [default: the bank's]
+    #[arg(long, value_parser = fraction)]
+    threshold: Option<f64>,
+    /// Pixel scores from here on are marked [default: the bank's]
+    #[arg(long, value_parser = fraction)]
+    pixel_threshold: Option<f64>,
+    /// Drop regions that cover less of the frame
+    #[arg(long, default_value_t = 0.0, value_parser = fraction)]
+    min_area: f64,
+    /// Report at most so many regions
+    #[arg(long, default_value_t = 32)]
+    max_regions: usize,
+    /// Frames for which pictures and maps are written [default: all of images, anomalous of clips]
+    #[arg(long, value_enum)]
+    pictures: Option<Pictures>,
+    /// Stretches of clips to judge, such as 0-10s or 10s-
+    #[arg(long)]
+    range: Option<Ranges>,
+    /// Judge each so many-th frame
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    interval: u32,
+    /// Stop after so many frames; 0 is no limit
+    #[arg(long, default_value_t = 0)]
+    max_frames: usize,
+    /// Pass over image files that cannot be read, with a warning
+    #[arg(long)]
+    skip_unreadable: bool,
+    /// End with exit code 3 when a frame is anomalous
+    #[arg(long)]
+    fail_on_anomaly: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Pictures {
+    All,
+    Anomalous,
+    None,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let sources = inputs::resolve(&args.inputs)?;
+    let bank = registry::bank(&args.bank)?;
+    let encoder = registry::encoder_of(&bank, args.encoder.as_deref())?;
+    let limits = Limits {
+        threshold: args.threshold.unwrap_or(bank.calibration().threshold),
+        pixel_threshold: args.pixel_threshold.unwrap_or(bank.calibration().pixel_threshold),
+        min_area: args.min_area,
+        max_regions: args.max_regions,
+    };
+    let mut detector = Detector::new(encoder, bank)?;
+    let path = args.out.join("results.jsonl");
+    make_parent(&path)?;
+    let mut results = Writer::create(path)?;
+    let mut pictures = PictureWriter { out: &args.out, which: args.pictures, annotator: Annotator::new() };
+    let mut summary = Summary::default();
+    let progress = Progress::new("detect");
+    let seen = inputs::visit(&sources, &selection(args), &progress, &mut |item| {
+        let found = detector.detect(&item.frame, &limits)?.clone();
+        let files = pictures.write(item, &found, &limits)?;
+        results.write(item, &found, &limits, detector.bank(), &files)?;
+        summary.add(item, &found);
+        Ok(())
+    })?;
+    results.finish()?;
+    drop(progress);
+    output::line(summary.text(&args.out, &limits, seen))?;
+    Ok(if args.fail_on_anomaly && summary.anomalous > 0 { Outcome::Anomalous } else { Outcome::Done })
+}
+
+fn selection(args: &Args) -> Selection {
+    Selection {
+        ranges: args.range.clone().unwrap_or_default(),
+        interval: args.interval as usize,
+        max_frames: args.max_frames,
+        skip_unreadable: args.skip_unreadable,
+    }
+}
+
+/// Writes the picture and the map of the frames for which they are wanted.
+struct PictureWriter<'a> {
+    out: &'a Path,
+    which: Option<Pictures>,
+    annotator: Annotator,
+}
+
+impl PictureWriter<'_> {
+    fn write(&mut self, item: &Item<'_>, found: &Detection, limits: &Limits) -> Result<Files> {
+        let by_kind = if item.time.is_some() { Pictures::Anomalous } else { Pictures::All };
+        let wanted = match self.which.unwrap_or(by_kind) {
+            Pictures::All => true,
+            Pictures::Anomalous => found.anomalous,
+            Pictures::None => false,
+        };
+        if !wanted {
+            return Ok(Files::default());
+        }
+        let annotated = Path::new("annotated").join(format!("{}.png", item.name));
+        let map = Path::new("maps").join(format!("{}.npy", item.name));
+        let (annotated_at, map_at) = (self.out.join(&annotated), self.out.join(&map));
+        make_parent(&annotated_at)?;
+        make_parent(&map_at)?;
+        self.annotator.draw(&item.frame, found, limits)?.save_png(&annotated_at)?;
+        npy::write(&map_at, &found.map, found.map_side)
+            .with_context(|| format!("cannot write map {}", map_at.display()))?;
+        Ok(Files { annotated: Some(annotated), map: Some(map) })
+    }
+}
+
+/// What the last line tells.
+#[derive(Default)]
+struct Summary {
+    anomalous: usize,
+    worst: Option<(f64, String)>,
+}
+
+impl Summary {
+    fn add(&mut self, item: &Item<'_>, found: &Detection) {
+        self.anomalous += usize::from(found.anomalous);
+        if self.worst.as_ref().is_none_or(|(score, _)| found.score > *score) {
+            self.worst = Some((found.score, item.name.clone()));
+        }
+    }
+
+    fn text(&self, out: &Path, limits: &Limits, seen: inputs::Seen) -> String {
+        let worst = match &self.worst {
+            Some((score, name)) => format!("; highest score {score:.3} ({name})"),
+            None => String::new(),
+        };
+        let skipped = if seen.skipped > 0 { format!(", {} unreadable", seen.skipped) } else { String::new() };
+        format!(
+            "{}: {} frames, {} anomalous at threshold {:.3}{skipped}{worst}",
+            out.display(),
+            seen.frames,
+            self.anomalous,
+            limits.threshold
+        )
+    }
+}

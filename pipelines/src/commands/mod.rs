@@ -1,0 +1,126 @@
+//! One file a command.
+
+pub(crate) mod bank;
+pub(crate) mod bench;
+pub(crate) mod detect;
+pub(crate) mod doctor;
+pub(crate) mod eval;
+pub(crate) mod launch;
+pub(crate) mod worst;
+
+mod report;
+mod results;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use snarm_core::bank::{BankSettings, BuildStage, Reduction};
+use snarm_core::geometry::Crop;
+
+use crate::progress::Progress;
+
+/// How frames are brought to the network's square.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CropName {
+    /// The whole frame, squeezed
+    Full,
+    /// The whole frame with its aspect ratio kept
+    Letterbox,
+    /// As published; a border of 1/16 of each side is not seen
+    Paper,
+}
+
+/// How collected descriptors are thinned to the capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReductionName {
+    /// As collected, an even random sample where there is too much
+    None,
+    /// An even random sample
+    Random,
+    /// A coreset: each pick is the descriptor farthest from all picks before it
+    Greedy,
+}
+
+/// How a bank is made.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct BankOptions {
+    /// Encoder: a built-in name or a weights file [default: $GST_SNARM_ENCODER, or snarm-tiny]
+    #[arg(long)]
+    pub(crate) encoder: Option<String>,
+    /// Descriptors kept after reduction
+    #[arg(long, default_value_t = 10_000, value_parser = capacity)]
+    capacity: usize,
+    /// How descriptors are thinned
+    #[arg(long, value_enum, default_value_t = ReductionName::Greedy)]
+    reduction: ReductionName,
+    /// Fraction of the frames held out for the score distribution, 0 to 0.5
+    #[arg(long, default_value_t = 0.2, value_parser = calibration)]
+    calibration_fraction: f64,
+    /// How frames are brought to the network's square
+    #[arg(long, value_enum, default_value_t = CropName::Full)]
+    crop: CropName,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+impl BankOptions {
+    /// What the core calls them.
+    pub(crate) fn settings(&self) -> BankSettings {
+        BankSettings {
+            capacity: self.capacity,
+            reduction: match self.reduction {
+                ReductionName::None => Reduction::None,
+                ReductionName::Random => Reduction::Random,
+                ReductionName::Greedy => Reduction::Greedy,
+            },
+            calibration_fraction: self.calibration_fraction,
+            crop: match self.crop {
+                CropName::Full => Crop::Full,
+                CropName::Letterbox => Crop::Letterbox,
+                CropName::Paper => Crop::Paper,
+            },
+            seed: self.seed,
+        }
+    }
+}
+
+/// A number from 0 to 1.
+pub(crate) fn fraction(text: &str) -> Result<f64, String> {
+    within(text, 0.0, 1.0)
+}
+
+fn calibration(text: &str) -> Result<f64, String> {
+    within(text, 0.0, 0.5)
+}
+
+fn within(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n| (low..=high).contains(n));
+    number.ok_or_else(|| format!("expected a number from {low} to {high}, found '{text}'"))
+}
+
+fn capacity(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=1_000_000).contains(n));
+    number.ok_or_else(|| format!("expected 1 to 1000000 descriptors, found '{text}'"))
+}
+
+/// Shows the steps of [`snarm_core::bank::BankBuilder::finish`].
+pub(crate) fn show_stage(progress: &Progress) -> impl FnMut(BuildStage, usize, usize) + '_ {
+    |stage, done, all| {
+        progress.label(match stage {
+            BuildStage::Reduce => "reduce",
+            BuildStage::Calibrate => "calibrate",
+        });
+        progress.at(done, all);
+    }
+}
+
+/// Makes the folders above `path`.
+pub(crate) fn make_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot write to folder {}", parent.display())),
+        _ => Ok(()),
+    }
+}

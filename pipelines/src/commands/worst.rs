@@ -1,0 +1,199 @@
+//! `snarm worst`: the frames of a recording that scored highest, and one line on all of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use serde::Deserialize;
+use snarm_core::metrics::{Samples, auroc};
+
+use super::make_parent;
+use super::results::{self, Scored};
+use crate::annotate::to_rgb;
+use crate::exit::Outcome;
+use crate::inputs::{Ranges, Video};
+use crate::output;
+use crate::progress::Progress;
+
+/// Saves the highest-scoring frames of an annotated clip as pictures and sums up its results in one line.
+///
+/// Frame i of the clip belongs to line i of the results.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Annotated clip
+    #[arg(long)]
+    video: PathBuf,
+    /// Its results, one line of JSON a frame
+    #[arg(long)]
+    results: PathBuf,
+    /// Folder for the pictures
+    #[arg(long, short)]
+    out: PathBuf,
+    /// Number of pictures
+    #[arg(long, default_value_t = 12)]
+    count: usize,
+    /// Seconds that two of the pictures lie apart at least
+    #[arg(long, default_value_t = 0.4)]
+    apart: f64,
+    /// Stretches to leave out: those that were learned from
+    #[arg(long)]
+    exclude: Option<Ranges>,
+    /// Truth of a simulated clip (truth.jsonl), to compare the verdicts with
+    #[arg(long)]
+    truth: Option<PathBuf>,
+}
+
+/// What is needed of a line of truth.
+#[derive(Deserialize)]
+struct Truth {
+    anomalous: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let all: Vec<Scored> = results::read(&args.results)?;
+    let judged: Vec<(usize, &Scored)> =
+        all.iter().enumerate().filter(|(_, line)| counts(args, line)).collect();
+    if judged.is_empty() {
+        bail!(
+            "expected analysed frames outside the learned stretch, found none in {}",
+            args.results.display()
+        );
+    }
+    let chosen = choose(&judged, args.count, args.apart);
+    save(args, &chosen, all.len())?;
+    output::line(summary(args, &judged, all.len())?)?;
+    Ok(Outcome::Done)
+}
+
+fn counts(args: &Args, line: &Scored) -> bool {
+    let learned = |time| args.exclude.as_ref().is_some_and(|ranges| ranges.contain(time));
+    line.analysed && !line.timestamp.is_some_and(learned)
+}
+
+/// The highest scores, each at some distance from the ones before.
+fn choose<'a>(judged: &[(usize, &'a Scored)], count: usize, apart: f64) -> Vec<(usize, &'a Scored)> {
+    let mut order = judged.to_vec();
+    order.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
+    let mut chosen: Vec<(usize, &Scored)> = Vec::new();
+    for candidate in order {
+        let near = |other: &(usize, &Scored)| match (candidate.1.timestamp, other.1.timestamp) {
+            (Some(a), Some(b)) => (a.abs_diff(b) as f64) < apart * 1e9,
+            _ => false,
+        };
+        if chosen.len() < count && !chosen.iter().any(near) {
+            chosen.push(candidate);
+        }
+    }
+    chosen
+}
+
+/// Walks through the clip once and writes the chosen frames, ranked in their names.
+fn save(args: &Args, chosen: &[(usize, &Scored)], lines: usize) -> Result<()> {
+    let ranks: BTreeMap<usize, (usize, &Scored)> =
+        chosen.iter().enumerate().map(|(rank, &(i, line))| (i, (rank + 1, line))).collect();
+    let progress = Progress::new("worst");
+    progress.expect(Some(lines));
+    let mut video = Video::open(&args.video)?;
+    let mut left = ranks.len();
+    for i in 0.. {
+        if left == 0 {
+            break;
+        }
+        let Some(frame) = video.next()? else {
+            bail!(
+                "expected a frame for each of {lines} lines of results, found {i}: {}",
+                args.video.display()
+            );
+        };
+        progress.step();
+        if let Some((rank, line)) = ranks.get(&i) {
+            let name = format!("{rank:02}-frame-{:06}-score-{:.3}.png", line.frame_number, line.score);
+            let path = args.out.join(name);
+            make_parent(&path)?;
+            to_rgb(&frame)?.save_png(&path)?;
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn summary(args: &Args, judged: &[(usize, &Scored)], lines: usize) -> Result<String> {
+    let anomalous: Vec<_> = judged.iter().filter(|(_, line)| line.anomalous).collect();
+    let learned = match lines - judged.len() {
+        0 => String::new(),
+        n => format!(" ({n} more learned from or not analysed)"),
+    };
+    let worst = judged.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score));
+    let worst = worst.map(|(_, line)| {
+        let time = line.timestamp.map_or(String::new(), |t| format!(" at {}", clock(t)));
+        format!("; worst score {:.3}{time} (threshold {:.3})", line.score, line.threshold)
+    });
+    let truth = match &args.truth {
+        Some(path) => compare(path, judged)?,
+        None => String::new(),
+    };
+    Ok(format!(
+        "{} frames inspected{learned}, {} anomalous in {}{}{truth}",
+        judged.len(),
+        anomalous.len(),
+        stretches(judged),
+        worst.unwrap_or_default()
+    ))
+}
+
+/// The number of runs of anomalous frames.
+fn stretches(judged: &[(usize, &Scored)]) -> String {
+    let starts = judged.windows(2).filter(|pair| !pair[0].1.anomalous && pair[1].1.anomalous).count();
+    let n = starts + usize::from(judged.first().is_some_and(|first| first.1.anomalous));
+    if n == 1 { "1 stretch".to_owned() } else { format!("{n} stretches") }
+}
+
+fn compare(path: &Path, judged: &[(usize, &Scored)]) -> Result<String> {
+    let truth: Vec<Truth> = results::read(path)?;
+    let mut samples = Samples::new();
+    let (mut found, mut false_alarms) = (0, 0);
+    for (i, line) in judged {
+        let Some(truth) = truth.get(*i) else {
+            bail!("expected the truth of frame {i}, found {} lines: {}", truth.len(), path.display());
+        };
+        samples.push(line.score as f32, truth.anomalous);
+        found += usize::from(truth.anomalous && line.anomalous);
+        false_alarms += usize::from(!truth.anomalous && line.anomalous);
+    }
+    let defective = samples.positives();
+    let area = auroc(&samples.rank()?).map_or_else(|| "-".to_owned(), |area| format!("{area:.4}"));
+    Ok(format!(
+        "; truth: {found} of {defective} defective frames found, {false_alarms} false alarms, AUROC {area}"
+    ))
+}
+
+/// A time as minutes and seconds.
+fn clock(time: u64) -> String {
+    let seconds = time as f64 / 1e9;
+    let minutes = (seconds / 60.0).floor();
+    format!("{minutes:02.0}:{:05.2}", seconds - 60.0 * minutes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_lie_apart_and_the_highest_comes_first() {
+        let line = |i: u64, score: f64| Scored {
+            frame_number: i,
+            timestamp: Some(i * 100_000_000),
+            analysed: true,
+            score,
+            threshold: 0.5,
+            anomalous: score >= 0.5,
+        };
+        let lines = [line(0, 0.1), line(1, 0.8), line(2, 0.9), line(3, 0.85), line(9, 0.7), line(10, 0.2)];
+        let judged: Vec<(usize, &Scored)> = lines.iter().enumerate().collect();
+        let frames: Vec<u64> = choose(&judged, 3, 0.4).iter().map(|(_, line)| line.frame_number).collect();
+        assert_eq!(frames, [2, 9]);
+        assert_eq!(stretches(&judged), "1 stretch");
+        assert_eq!(clock(75_250_000_000), "01:15.25");
+    }
+}

@@ -1,0 +1,58 @@
+//! The `snarm` command: banks, detection, evaluation, simulation, and the launch recipes of the elements.
+
+mod annotate;
+mod commands;
+mod exit;
+mod gst;
+mod inputs;
+mod npy;
+mod output;
+mod progress;
+mod recipe;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use commands::{bank, bench, detect, doctor, eval, launch, worst};
+use tracing_subscriber::EnvFilter;
+
+/// Visual anomaly detection from good examples alone.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 anomalies found (with --fail-on-anomaly).\n\
+                  SNARM_LOG=debug shows more of what happens."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Bank(bank::Args),
+    Detect(detect::Args),
+    Eval(eval::Args),
+    Simulate(simulate::Args),
+    Launch(launch::Args),
+    Worst(worst::Args),
+    Bench(bench::Args),
+    Doctor(doctor::Args),
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("SNARM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let cli = Cli::parse();
+    exit::code(match &cli.command {
+        Command::Bank(args) => bank::run(args),
+        Command::Detect(args) => detect::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Launch(args) => launch::run(args),
+        Command::Worst(args) => worst::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Doctor(args) => doctor::run(args),
+    })
+}

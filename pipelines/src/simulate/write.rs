@@ -1,0 +1,243 @@
+//! Puts exposures and their truth into files.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use image::{GrayImage, ImageFormat};
+use rayon::prelude::*;
+use serde::Serialize;
+use snarm_core::dataset::Picture;
+
+use super::defects::DefectKind;
+use super::line::{Line, Run};
+use super::scene::{Exposure, Shot, Station};
+use crate::gst::{self, Launch};
+use crate::progress::Progress;
+
+/// Exposures rendered at a time, by all cores.
+const BATCH: usize = 16;
+
+/// Pixels of a 640x480 frame from which a defect counts as seen.
+const SEEN_PIXELS: f64 = 40.0;
+
+/// A line of `truth.jsonl`.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Truth {
+    frame_number: usize,
+    timestamp: u64,
+    anomalous: bool,
+    defects: Vec<Seen>,
+}
+
+/// A defect in view; box in fractions of the frame.
+#[derive(Serialize)]
+struct Seen {
+    kind: &'static str,
+    x: f64,
+    y: f64,
+    w: f64,
+    h: f64,
+    pixels: usize,
+}
+
+/// Writes `good.mkv`, `line.mkv`, `truth.jsonl` and `masks/`. Returns the number of defective frames.
+pub(super) fn clips(
+    out: &Path,
+    line: &Line,
+    station: &Station,
+    fps: u32,
+    good: usize,
+    frames: usize,
+) -> Result<usize> {
+    let progress = Progress::new("learn");
+    film(&out.join("good.mkv"), line, station, fps, Run::Learn, good, &progress, &mut |_, _, _| Ok(()))?;
+    let masks = out.join("masks");
+    fs::create_dir_all(&masks).with_context(|| format!("cannot write to folder {}", masks.display()))?;
+    let path = out.join("truth.jsonl");
+    let mut truth =
+        BufWriter::new(File::create(&path).with_context(|| format!("cannot write {}", path.display()))?);
+    let mut anomalous = 0;
+    progress.label("inspect");
+    film(
+        &out.join("line.mkv"),
+        line,
+        station,
+        fps,
+        Run::Inspect,
+        frames,
+        &progress,
+        &mut |i, shot, exposure| {
+            let defects = seen(shot, exposure, station.width, station.height);
+            if !defects.is_empty() {
+                anomalous += 1;
+                save_mask(&masks.join(format!("{i:06}.png")), exposure, station)?;
+            }
+            let timestamp = i as u64 * 1_000_000_000 / u64::from(fps);
+            let entry = Truth { frame_number: i, timestamp, anomalous: !defects.is_empty(), defects };
+            serde_json::to_writer(&mut truth, &entry)?;
+            Ok(truth.write_all(b"\n")?)
+        },
+    )?;
+    truth.flush().with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(anomalous)
+}
+
+/// Renders a run in order and pipes it through an encoder; `each` sees every exposure.
+fn film(
+    path: &Path,
+    line: &Line,
+    station: &Station,
+    fps: u32,
+    run: Run,
+    frames: usize,
+    progress: &Progress,
+    each: &mut dyn FnMut(usize, &Shot, &Exposure) -> Result<()>,
+) -> Result<()> {
+    progress.expect(Some(frames));
+    // Every frame by itself, as machine vision cameras compress.
+    let mut pipeline = gst::words(&format!(
+        "fdsrc fd=0 ! rawvideoparse format=rgb width={} height={} framerate={fps}/1 ! videoconvert ! \
+         video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc quality=95 ! matroskamux ! filesink",
+        station.width, station.height
+    ));
+    pipeline.push(gst::property("location", path.display()));
+    let (launch, mut pipe) = Launch::writer(&pipeline)?;
+    for start in (0..frames).step_by(BATCH) {
+        for (i, shot, exposure) in render(start..frames.min(start + BATCH), station, |i| line.film(run, i)) {
+            if pipe.write_all(&exposure.rgb).is_err() {
+                // The child ended; its own words say why.
+                drop(pipe);
+                launch.finish().with_context(|| format!("cannot write {}", path.display()))?;
+                return Err(anyhow!("gst-launch-1.0 ended early: {}", path.display()));
+            }
+            each(i, &shot, &exposure)?;
+            progress.step();
+        }
+    }
+    drop(pipe);
+    launch.finish().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes `train/good`, `test/<type>` and `ground_truth/<type>`: two thirds of the images to inspect are
+/// defective, every kind in turn. Returns their number.
+pub(super) fn images(
+    out: &Path,
+    line: &Line,
+    station: &Station,
+    good: usize,
+    frames: usize,
+) -> Result<usize> {
+    let progress = Progress::new("images");
+    progress.expect(Some(good + frames));
+    let kind =
+        |i: usize| (!i.is_multiple_of(3)).then(|| DefectKind::ALL[(i - i / 3 - 1) % DefectKind::ALL.len()]);
+    photograph(&out.join("train/good"), good, line, station, &progress, &|_| (Run::Learn, None))?;
+    photograph_tests(out, frames, line, station, &progress, &kind)?;
+    Ok((0..frames).filter(|&i| kind(i).is_some()).count())
+}
+
+fn photograph(
+    folder: &Path,
+    n: usize,
+    line: &Line,
+    station: &Station,
+    progress: &Progress,
+    plan: &(dyn Fn(usize) -> (Run, Option<DefectKind>) + Sync),
+) -> Result<()> {
+    for start in (0..n).step_by(BATCH) {
+        let shot = |i| line.photograph(plan(i).0, i, plan(i).1);
+        for (i, _, exposure) in render(start..n.min(start + BATCH), station, shot) {
+            save(&folder.join(format!("{i:04}.png")), exposure.rgb, station)?;
+            progress.step();
+        }
+    }
+    Ok(())
+}
+
+fn photograph_tests(
+    out: &Path,
+    n: usize,
+    line: &Line,
+    station: &Station,
+    progress: &Progress,
+    kind: &(dyn Fn(usize) -> Option<DefectKind> + Sync),
+) -> Result<()> {
+    for start in (0..n).step_by(BATCH) {
+        let shot = |i| match kind(i) {
+            Some(kind) => line.photograph(Run::Inspect, i, Some(kind)),
+            None => line.photograph(Run::Good, i, None),
+        };
+        for (i, _, exposure) in render(start..n.min(start + BATCH), station, shot) {
+            let folder = kind(i).map_or("good", DefectKind::name);
+            if folder != "good" {
+                let mask = out.join("ground_truth").join(folder).join(format!("{i:04}_mask.png"));
+                save_mask(&mask, &exposure, station)?;
+            }
+            save(&out.join("test").join(folder).join(format!("{i:04}.png")), exposure.rgb, station)?;
+            progress.step();
+        }
+    }
+    Ok(())
+}
+
+/// Exposes the shots of `range` on all cores, in order.
+fn render(
+    range: std::ops::Range<usize>,
+    station: &Station,
+    shot: impl Fn(usize) -> Shot + Sync,
+) -> Vec<(usize, Shot, Exposure)> {
+    let one = |i| {
+        let shot = shot(i);
+        let exposure = station.expose(&shot);
+        (i, shot, exposure)
+    };
+    range.into_par_iter().map(one).collect()
+}
+
+fn save(path: &Path, rgb: Vec<u8>, station: &Station) -> Result<()> {
+    make_parent(path)?;
+    Ok(Picture { data: rgb, width: station.width, height: station.height }.save_png(path)?)
+}
+
+fn save_mask(path: &Path, exposure: &Exposure, station: &Station) -> Result<()> {
+    make_parent(path)?;
+    let pixels = exposure.labels.iter().map(|&label| if label > 0 { 255 } else { 0 }).collect();
+    let mask = GrayImage::from_raw(station.width as u32, station.height as u32, pixels)
+        .context("mask of no size")?;
+    mask.save_with_format(path, ImageFormat::Png).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn make_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    fs::create_dir_all(parent).with_context(|| format!("cannot write to folder {}", parent.display()))
+}
+
+/// The defects of which enough is in view.
+fn seen(shot: &Shot, exposure: &Exposure, width: usize, height: usize) -> Vec<Seen> {
+    let enough = SEEN_PIXELS * (width * height) as f64 / (640.0 * 480.0);
+    let kinds = shot.placed.iter().flat_map(|p| &p.defects).map(|d| d.kind.name());
+    let found = kinds.zip(1u8..).filter_map(|(kind, label)| outline(kind, label, exposure, width, height));
+    found.filter(|seen| seen.pixels as f64 >= enough).collect()
+}
+
+fn outline(kind: &'static str, label: u8, exposure: &Exposure, width: usize, height: usize) -> Option<Seen> {
+    let places =
+        exposure.labels.iter().enumerate().filter(|&(_, &l)| l == label).map(|(i, _)| (i % width, i / width));
+    let (mut left, mut top, mut right, mut bottom, mut pixels) = (usize::MAX, usize::MAX, 0, 0, 0);
+    for (x, y) in places {
+        (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x + 1), bottom.max(y + 1));
+        pixels += 1;
+    }
+    let (w, h) = (width as f64, height as f64);
+    (pixels > 0).then(|| Seen {
+        kind,
+        x: left as f64 / w,
+        y: top as f64 / h,
+        w: (right - left) as f64 / w,
+        h: (bottom - top) as f64 / h,
+        pixels,
+    })
+}

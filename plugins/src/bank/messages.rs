@@ -1,0 +1,36 @@
+//! What `snarmbank` tells the application.
+
+use std::path::Path;
+
+use gst::prelude::*;
+use snarm_core::bank::Bank;
+
+/// Code of the progress messages.
+const PROGRESS: &str = "snarm-bank";
+
+/// Posts how far the bank is.
+pub(super) fn progress(element: &super::SnarmBank, kind: gst::ProgressType, percent: i32, text: &str) {
+    let message = gst::message::Progress::builder(kind, PROGRESS, text)
+        .src(element)
+        .other_field("percent", percent)
+        .build();
+    // Without a bus nobody listens, which is no fault.
+    let _ = element.post_message(message);
+}
+
+/// Posts that the bank is written. `seconds` is the time from the last frame to the complete file.
+pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, seconds: f64) {
+    let calibration = bank.calibration();
+    let fields = gst::Structure::builder("snarm-bank-ready")
+        .field("location", location.to_string_lossy().as_ref())
+        .field("digest", bank.digest())
+        .field("vectors", bank.vectors() as u64)
+        .field("frames", bank.frames() as u64)
+        .field("threshold", calibration.threshold)
+        .field("score-mean", calibration.mean)
+        .field("score-std", calibration.std)
+        .field("score-max", calibration.max)
+        .field("seconds", seconds)
+        .build();
+    let _ = element.post_message(gst::message::Element::builder(fields).src(element).build());
+}

@@ -1,0 +1,123 @@
+//! `snarmbank`: learns what normal looks like from the good frames that pass.
+/**
+ * SECTION:element-snarmbank
+ * @title: snarmbank
+ * @short_description: learns a memory bank from good frames
+ * @see_also: snarmdetect, snarmoverlay
+ *
+ * Every frame passes unchanged. At EOS, or after #GstSnarmBank:max-frames frames, the element thins what it
+ * collected, scores good frames to find the threshold, and writes the bank file. EOS goes on only when the file is
+ * complete, so that whoever sees EOS may count on the bank. An older file at the same place stays as it is until the new
+ * one is complete, and when learning fails.
+ *
+ * The element posts progress messages with the code `snarm-bank`, and at the end an element message
+ * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `threshold`, `score-mean`,
+ * `score-std`, `score-max` and `seconds`.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 multifilesrc location=good/%04d.png caps=image/png,framerate=1/1 ! pngdec ! videoconvert ! snarmbank location=part.bank ! fakesink
+ * ]|
+ * Learns from a folder of pictures.
+ * |[
+ * gst-launch-1.0 -e v4l2src ! videoconvert ! snarmbank location=part.bank max-frames=200 ! autovideosink
+ * ]|
+ * Learns from the first 200 frames of a camera. `-e` turns Ctrl-C into EOS, which writes what was learned so far.
+ *
+ * Since: plugins-snarm-0.1.0
+ */
+mod imp;
+mod location;
+mod messages;
+
+use gst::glib;
+use gst::prelude::*;
+
+glib::wrapper! {
+    /// The element `snarmbank`.
+    pub struct SnarmBank(ObjectSubclass<imp::SnarmBank>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// What the element is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSnarmBankState")]
+pub enum BankState {
+    /// Not started.
+    #[default]
+    #[enum_value(name = "Idle: not started", nick = "idle")]
+    Idle,
+    /// Frames are collected.
+    #[enum_value(name = "Learning: collects good frames", nick = "learning")]
+    Learning,
+    /// The bank is being reduced, calibrated and written.
+    #[enum_value(name = "Finishing: reduces, calibrates and writes the bank", nick = "finishing")]
+    Finishing,
+    /// The bank is written.
+    #[enum_value(name = "Ready: the bank is written", nick = "ready")]
+    Ready,
+    /// No bank could be made.
+    #[enum_value(name = "Failed: no bank was written", nick = "failed")]
+    Failed,
+}
+
+/// How collected vectors are thinned to the capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSnarmReduction")]
+pub enum Reduction {
+    /// Kept as collected.
+    #[enum_value(name = "None: as collected, an even sample where there is too much", nick = "none")]
+    None,
+    /// An even random sample.
+    #[enum_value(name = "Random: an even random sample", nick = "random")]
+    Random,
+    /// A greedy coreset.
+    #[default]
+    #[enum_value(name = "Greedy: a coreset, each pick the farthest from all before it", nick = "greedy")]
+    Greedy,
+}
+
+impl From<Reduction> for snarm_core::bank::Reduction {
+    fn from(reduction: Reduction) -> Self {
+        match reduction {
+            Reduction::None => Self::None,
+            Reduction::Random => Self::Random,
+            Reduction::Greedy => Self::Greedy,
+        }
+    }
+}
+
+/// How a frame is brought to the square input of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSnarmCrop")]
+pub enum Crop {
+    /// The whole frame, squeezed.
+    #[default]
+    #[enum_value(name = "Full: the whole frame, squeezed to the square", nick = "full")]
+    Full,
+    /// The whole frame with its aspect ratio.
+    #[enum_value(name = "Letterbox: the whole frame with its aspect ratio kept", nick = "letterbox")]
+    Letterbox,
+    /// As published.
+    #[enum_value(name = "Paper: as published, leaves out an outer frame of 1/16 per side", nick = "paper")]
+    Paper,
+}
+
+impl From<Crop> for snarm_core::geometry::Crop {
+    fn from(crop: Crop) -> Self {
+        match crop {
+            Crop::Full => Self::Full,
+            Crop::Letterbox => Self::Letterbox,
+            Crop::Paper => Self::Paper,
+        }
+    }
+}
+
+/// Registers the element.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    #[cfg(feature = "doc")]
+    for api in [BankState::static_type(), Reduction::static_type(), Crop::static_type()] {
+        api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "snarmbank", gst::Rank::NONE, SnarmBank::static_type())
+}

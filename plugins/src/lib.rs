@@ -1,0 +1,56 @@
+//! GStreamer elements for visual anomaly detection.
+//!
+//! [`bank`] learns from good frames, [`detect`] judges any frame and says so in the metadata of [`meta`],
+//! [`overlay`] draws what was found. The maths is in `snarm-core`; this crate translates between its types and
+//! GStreamer's.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gst::glib;
+
+pub mod bank;
+pub mod detect;
+pub mod meta;
+pub mod overlay;
+
+mod error;
+mod frame;
+mod log;
+
+pub use plugin::plugin_desc::plugin_register_static;
+
+/// Who the elements are by.
+const AUTHOR: &str = "The SNARM for GStreamer developers";
+
+/// Registers what the plugin offers.
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    log::forward();
+    meta::register();
+    bank::register(plugin)?;
+    detect::register(plugin)?;
+    overlay::register(plugin)
+}
+
+/// Locks `mutex`. A panic in another holder already became an element error, so the value is used as it is.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What GStreamer looks for in the library.
+#[expect(missing_docs, reason = "written by plugin_define")]
+mod plugin {
+    use super::plugin_init;
+
+    gst::plugin_define!(
+        snarm,
+        env!("CARGO_PKG_DESCRIPTION"),
+        plugin_init,
+        concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+        // GStreamer knows a fixed list of licence names; the SPDX expression of Cargo.toml is not among them.
+        "MIT/X11",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_REPOSITORY"),
+        env!("BUILD_REL_DATE")
+    );
+}

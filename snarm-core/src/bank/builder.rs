@@ -1,0 +1,331 @@
+//! Making a bank: frames are encoded as they come and give their descriptors to a bounded random sample of the stream.
+//! At the end the sample is thinned twice. A first bank, without the frames that are held out, scores those and so
+//! finds the thresholds; then picking goes on among the held-out descriptors too, so that no good frame is wasted. The
+//! final bank contains the first, so good frames score no higher against it than the thresholds assume.
+
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use snarm_kernels::frame::Frame;
+
+use super::reservoir::{Place, Reservoir};
+use super::{Bank, BankSettings, Calibration, Header, coreset, layers_of};
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::extract::Extractor;
+use crate::models::Model;
+use crate::postprocess::RawMap;
+
+/// The most descriptors collected before thinning; a longer stream is sampled evenly.
+const MAX_TOKENS: usize = 1_000_000;
+
+/// The most frames kept for calibration; more are sampled evenly.
+const MAX_CALIBRATION_FRAMES: usize = 64;
+
+/// Frames of a stream held out together grow to this number: neighbouring frames of a video are alike, and a frame
+/// whose neighbours are in the bank would score too well.
+const MAX_RUN: usize = 30;
+
+/// Steps of [`BankBuilder::finish`], for progress displays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildStage {
+    /// Picking the coreset.
+    Reduce,
+    /// Scoring good frames.
+    Calibrate,
+}
+
+/// Collects good frames and makes a bank of them. Memory is bounded however long the stream is.
+pub struct BankBuilder {
+    extractor: Extractor,
+    settings: BankSettings,
+    /// Descriptors sampled so far, and the image of each.
+    features: Vec<f32>,
+    images: Vec<u32>,
+    sample: Reservoir,
+    /// Frames for calibration, in half precision, and the image of each: the held-out ones, and as long as there are
+    /// none, those that are in the bank.
+    calibration: Vec<(u32, Vec<half::f16>)>,
+    calibration_sample: Reservoir,
+    holdout: Holdout,
+    /// Whether each frame is held out of the first bank.
+    held_out: Vec<bool>,
+    /// Frames in the bank that this one continues.
+    before: usize,
+    frames: usize,
+}
+
+impl BankBuilder {
+    /// Starts an empty collection.
+    ///
+    /// # Errors
+    /// When a setting lies outside its range.
+    pub fn new(encoder: Arc<Encoder>, settings: BankSettings) -> Result<Self> {
+        if settings.capacity == 0 {
+            let expected = "at least 1".to_owned();
+            return Err(Error::Setting { name: "bank capacity", expected, found: "0".into() });
+        }
+        if !(0.0..=0.5).contains(&settings.calibration_fraction) {
+            let found = settings.calibration_fraction.to_string();
+            return Err(Error::Setting { name: "calibration fraction", expected: "0 to 0.5".into(), found });
+        }
+        Ok(Self {
+            extractor: Extractor::new(encoder, settings.crop)?,
+            settings,
+            features: Vec::new(),
+            images: Vec::new(),
+            sample: Reservoir::new(MAX_TOKENS, stream(settings.seed, 0)),
+            calibration: Vec::new(),
+            calibration_sample: Reservoir::new(MAX_CALIBRATION_FRAMES, stream(settings.seed, 1)),
+            holdout: Holdout::new(settings.calibration_fraction),
+            held_out: Vec::new(),
+            before: 0,
+            frames: 0,
+        })
+    }
+
+    /// Starts from the descriptors of an existing bank. How frames are brought to the input comes from the bank.
+    ///
+    /// # Errors
+    /// When the bank was made with another encoder, or a setting lies outside its range.
+    pub fn append(encoder: Arc<Encoder>, bank: &Bank, settings: BankSettings) -> Result<Self> {
+        bank.check_encoder(&encoder)?;
+        let mut builder = Self::new(encoder, BankSettings { crop: bank.crop(), ..settings })?;
+        builder.before = bank.frames();
+        let width = bank.width();
+        for (row, image) in bank.rows().data.chunks_exact(width).zip(bank.images()) {
+            builder.collect(row, *image);
+        }
+        Ok(builder)
+    }
+
+    /// Learns one good frame.
+    ///
+    /// # Errors
+    /// When the compute pool cannot be started.
+    pub fn add(&mut self, frame: &Frame<'_>) -> Result<()> {
+        let image = (self.before + self.frames) as u32;
+        self.extractor.run(frame, &mut Default::default())?;
+        let descriptors = std::mem::take(&mut self.extractor.descriptors);
+        let held_out = self.holdout.next();
+        if held_out && self.holdout.held == 1 {
+            // From here on frames that the first bank does not know are at hand.
+            self.calibration.clear();
+            self.calibration_sample = Reservoir::new(MAX_CALIBRATION_FRAMES, stream(self.settings.seed, 1));
+        }
+        if held_out || self.holdout.held == 0 {
+            self.keep_for_calibration(image, &descriptors);
+        }
+        self.held_out.push(held_out);
+        for row in descriptors.chunks_exact(self.extractor.width()) {
+            self.collect(row, image);
+        }
+        self.extractor.descriptors = descriptors;
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// Frames learned so far, held-out ones included.
+    pub fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Descriptors held at present.
+    pub fn vectors(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Frames needed before [`BankBuilder::finish`] can succeed: one to remember and one to compare with it.
+    pub fn frames_needed(&self) -> usize {
+        if self.before > 0 { 1 } else { 2 }
+    }
+
+    /// Thins the descriptors, scores the calibration frames and returns the bank. `progress` hears the stage, steps
+    /// done and steps in all.
+    ///
+    /// # Errors
+    /// When too few frames were added.
+    pub fn finish(mut self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
+        if self.frames < self.frames_needed() {
+            return Err(Error::TooFewFrames { needed: self.frames_needed(), found: self.frames });
+        }
+        let held_out = self.holdout.held > 0;
+        let (width, capacity) = (self.extractor.width(), self.settings.capacity);
+        let known = self.known_first();
+        let features = std::mem::take(&mut self.features);
+        let rng = stream(self.settings.seed, 2);
+        let mut thinning = coreset::Thinning::new(&features, width, capacity, self.settings.reduction, rng)?;
+
+        let total = capacity.min(self.images.len());
+        let reduced = |done: usize, progress: &mut dyn FnMut(BuildStage, usize, usize)| {
+            progress(BuildStage::Reduce, done, total);
+        };
+        reduced(0, progress);
+        let share = known as f64 / self.images.len() as f64;
+        let first = ((capacity as f64 * share).ceil() as usize).max(1);
+        let picks = thinning.pick(known, first, &mut |done| reduced(done, progress))?.to_vec();
+        let bank = self.bank_of(&picks, thinning.rows())?;
+        let calibration = self.calibrate(&bank, held_out, progress)?;
+        let picks = thinning.pick(self.images.len(), capacity, &mut |done| reduced(done, progress))?.to_vec();
+        let bank = self.bank_of(&picks, thinning.rows())?;
+        reduced(total, progress);
+        Ok(Bank { calibration, ..bank })
+    }
+
+    /// Brings the descriptors of frames that are not held out to the front and returns their number.
+    fn known_first(&mut self) -> usize {
+        let width = self.extractor.width();
+        let is_known = |image: u32| {
+            // Frames of an earlier bank are known.
+            (image as usize)
+                .checked_sub(self.before)
+                .and_then(|i| self.held_out.get(i))
+                .is_none_or(|held| !held)
+        };
+        let mut known = 0;
+        for row in 0..self.images.len() {
+            if is_known(self.images[row]) {
+                if known < row {
+                    self.images.swap(known, row);
+                    let (front, back) = self.features.split_at_mut(row * width);
+                    front[known * width..][..width].swap_with_slice(&mut back[..width]);
+                }
+                known += 1;
+            }
+        }
+        known
+    }
+
+    /// A bank of the picked descriptors. Its scale is provisional, since calibrating means scoring against it.
+    fn bank_of(&self, picks: &[u32], rows: Vec<f32>) -> Result<Bank> {
+        let images = picks.iter().map(|pick| self.images[*pick as usize]).collect();
+        let provisional = Calibration::new(crate::models::snarm::TRAINING_FREE, false, &[1.0], &[1.0])?;
+        Bank::new(self.header(), provisional, rows, images)
+    }
+
+    fn collect(&mut self, row: &[f32], image: u32) {
+        match self.sample.place() {
+            Place::Append => {
+                self.features.extend_from_slice(row);
+                self.images.push(image);
+            }
+            Place::Replace(at) => {
+                self.features[at * row.len()..][..row.len()].copy_from_slice(row);
+                self.images[at] = image;
+            }
+            Place::Skip => {}
+        }
+    }
+
+    fn keep_for_calibration(&mut self, image: u32, descriptors: &[f32]) {
+        let half = || (image, descriptors.iter().map(|v| half::f16::from_f32(*v)).collect());
+        match self.calibration_sample.place() {
+            Place::Append => self.calibration.push(half()),
+            Place::Replace(at) => self.calibration[at] = half(),
+            Place::Skip => {}
+        }
+    }
+
+    fn calibrate(
+        &mut self,
+        bank: &Bank,
+        held_out: bool,
+        progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send),
+    ) -> Result<Calibration> {
+        let total = self.calibration.len();
+        let config = self.extractor.encoder().config();
+        let mut model = Model::training_free(config.grid, config.width)?;
+        let mut raw = RawMap::new(config);
+        let (mut images, mut peaks) = (Vec::new(), Vec::new());
+        let mut descriptors = Vec::new();
+        for (done, (image, half)) in self.calibration.iter().enumerate() {
+            progress(BuildStage::Calibrate, done, total);
+            descriptors.clear();
+            descriptors.extend(half.iter().map(|v| v.to_f32()));
+            let (score, peak) = snarm_kernels::threads::install(|| -> Result<(f64, f64)> {
+                let unlike = (!held_out).then_some(*image);
+                let map = model.score(&descriptors, bank, unlike, &mut Default::default())?;
+                raw.run(map, self.extractor.visible())
+            })??;
+            images.push(score);
+            peaks.push(peak);
+        }
+        progress(BuildStage::Calibrate, total, total);
+        Calibration::new(model.scorer(), held_out, &images, &peaks)
+    }
+
+    fn header(&self) -> Header {
+        let encoder = self.extractor.encoder();
+        Header {
+            encoder: encoder.name().to_owned(),
+            encoder_digest: encoder.digest().to_owned(),
+            side: encoder.config().side,
+            grid: encoder.config().grid,
+            layers: layers_of(encoder),
+            crop: self.settings.crop,
+            frames: self.before + self.frames,
+            reduction: self.settings.reduction,
+            seed: self.settings.seed,
+            made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Decides which frames are held out: single ones at first, then runs that grow with the stream.
+#[derive(Debug, Clone)]
+struct Holdout {
+    fraction: f64,
+    seen: usize,
+    held: usize,
+    run: usize,
+}
+
+impl Holdout {
+    fn new(fraction: f64) -> Self {
+        Self { fraction, seen: 0, held: 0, run: 0 }
+    }
+
+    /// Whether the next frame is held out.
+    fn next(&mut self) -> bool {
+        self.seen += 1;
+        if self.run == 0 && ((self.held + 1) as f64) <= self.fraction * self.seen as f64 {
+            self.run = (self.seen / 25).clamp(1, MAX_RUN);
+        }
+        let hold = self.run > 0;
+        self.run = self.run.saturating_sub(1);
+        self.held += usize::from(hold);
+        hold
+    }
+}
+
+/// Independent random numbers for each use of one seed.
+fn stream(seed: u64, number: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number);
+    rng
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fraction_is_held_out_in_runs_that_grow() {
+        for fraction in [0.1, 0.2, 0.5] {
+            let mut holdout = Holdout::new(fraction);
+            let held: Vec<bool> = (0..3000).map(|_| holdout.next()).collect();
+            let part = held.iter().filter(|h| **h).count() as f64 / 3000.0;
+            assert!((part - fraction).abs() < 0.02, "{fraction}: {part}");
+            assert_eq!(held.iter().position(|h| *h), Some((1.0 / fraction) as usize - 1));
+            let longest = held.split(|h| !h).map(<[bool]>::len).max();
+            assert_eq!(longest, Some(MAX_RUN));
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_out_at_a_fraction_of_zero() {
+        let mut holdout = Holdout::new(0.0);
+        assert!((0..100).all(|_| !holdout.next()));
+    }
+}

@@ -1,0 +1,148 @@
+//! From the raw scores of good frames to one scale and its thresholds.
+//!
+//! A raw score is a distance between features: its size depends on the encoder and on how much good parts differ. It
+//! is brought to 0..1 by s = x^2 / (1 + x^2), x = raw / reference, where the reference is the raw score above which
+//! good frames are not expected. So 0.5 is the bank's own threshold, whatever the product; the order of scores is kept,
+//! and far above the threshold nothing saturates.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Standard deviations above the mean where good frames are not expected any more.
+const SIGMAS: f64 = 2.0;
+
+/// Distribution of good frames' scores, and the thresholds taken from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// What made the raw scores.
+    pub scorer: String,
+    /// Raw image score that becomes 0.5.
+    pub reference: f64,
+    /// Image score threshold, 0..1.
+    pub threshold: f64,
+    /// Pixel score threshold, 0..1.
+    pub pixel_threshold: f64,
+    /// Good frames scored.
+    pub frames: usize,
+    /// Whether those frames were held out of the bank; if not, each was scored against the rest.
+    pub held_out: bool,
+    /// Mean of their image scores, 0..1.
+    pub mean: f64,
+    /// Standard deviation of their image scores.
+    pub std: f64,
+    /// Highest of their image scores.
+    pub max: f64,
+    /// Their image scores, ascending.
+    pub scores: Vec<f64>,
+}
+
+impl Calibration {
+    /// From the raw image scores and the highest raw pixel scores of good frames.
+    ///
+    /// # Errors
+    /// When there are none, or one is not a number.
+    pub(super) fn new(scorer: &str, held_out: bool, images: &[f64], peaks: &[f64]) -> Result<Self> {
+        if images.is_empty() || images.iter().chain(peaks).any(|raw| !raw.is_finite() || *raw < 0.0) {
+            let expected = "finite raw scores of at least one good frame".to_owned();
+            return Err(Error::Mismatch { what: "calibration", expected, found: format!("{images:?}") });
+        }
+        // A perfectly still picture scores 0: any reference serves, but it must be positive.
+        let reference = limit(images).max(f64::MIN_POSITIVE.sqrt());
+        let scale = |raw: f64| unit_score(raw, reference);
+        let mut scores: Vec<f64> = images.iter().map(|raw| scale(*raw)).collect();
+        scores.sort_by(f64::total_cmp);
+        let (mean, std) = moments(&scores);
+        Ok(Self {
+            scorer: scorer.to_owned(),
+            reference,
+            threshold: scale(reference),
+            pixel_threshold: scale(limit(peaks)),
+            frames: images.len(),
+            held_out,
+            mean,
+            std,
+            max: scores.last().copied().unwrap_or_default(),
+            scores,
+        })
+    }
+
+    /// The 0..1 score of a raw score.
+    pub fn score(&self, raw: f64) -> f64 {
+        unit_score(raw, self.reference)
+    }
+
+    /// Checks what was read from a file.
+    pub(super) fn is_sane(&self) -> bool {
+        let units = [self.threshold, self.pixel_threshold, self.mean, self.max];
+        self.reference > 0.0
+            && self.reference.is_finite()
+            && units.iter().chain(&self.scores).all(|unit| (0.0..=1.0).contains(unit))
+    }
+}
+
+fn unit_score(raw: f64, reference: f64) -> f64 {
+    let x = raw / reference;
+    1.0 - 1.0 / (1.0 + x * x)
+}
+
+/// The raw score above which good frames are not expected: the highest seen, or mean and two standard deviations,
+/// whichever is higher (a few frames tell little of their maximum). Scores are distances, so both are taken of their
+/// logarithms. A frame that repeats a learned one scores next to nothing, which says nothing of the others: no score
+/// counts as less than half the median.
+fn limit(raws: &[f64]) -> f64 {
+    let mut sorted = raws.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let floor = sorted.get(sorted.len() / 2).map_or(0.0, |median| median / 2.0).max(1e-12);
+    let logs: Vec<f64> = raws.iter().map(|raw| raw.max(floor).ln()).collect();
+    let (mean, std) = moments(&logs);
+    logs.iter().copied().fold(mean + SIGMAS * std, f64::max).exp()
+}
+
+/// Mean and (unbiased) standard deviation.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    (mean, var.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_is_a_half_and_no_good_frame_passes_it() {
+        let calibration =
+            Calibration::new("x", true, &[1.0, 1.2, 0.9, 1.1, 2.0], &[1.5, 1.5, 1.5, 1.5, 2.5]).unwrap();
+        assert!((calibration.threshold - 0.5).abs() < 1e-12);
+        assert!(calibration.max <= calibration.threshold);
+        assert!(calibration.pixel_threshold > calibration.threshold);
+    }
+
+    #[test]
+    fn scores_keep_the_order_of_raw_scores_and_do_not_saturate() {
+        let calibration = Calibration::new("x", true, &[3.0, 3.5], &[3.0, 3.5]).unwrap();
+        let scores: Vec<f64> = [0.0, 1.0, 4.0, 40.0, 400.0].map(|raw| calibration.score(raw)).to_vec();
+        assert!(scores.is_sorted_by(|a, b| a < b) && scores[0] == 0.0 && scores[4] < 1.0, "{scores:?}");
+    }
+
+    #[test]
+    fn a_repeated_frame_does_not_raise_the_limit() {
+        let (few, repeated) = ([1.0, 1.1, 1.2, 1.3, 1.4], [1e-6, 1.0, 1.1, 1.2, 1.3, 1.4]);
+        assert!(limit(&repeated) < 1.5 * limit(&few), "{} {}", limit(&repeated), limit(&few));
+    }
+
+    #[test]
+    fn a_still_picture_has_a_scale_too() {
+        let calibration = Calibration::new("x", false, &[0.0, 0.0], &[0.0, 0.0]).unwrap();
+        assert!(calibration.is_sane() && calibration.score(0.1) > 0.5);
+    }
+
+    #[test]
+    fn no_frames_are_refused() {
+        assert!(Calibration::new("x", true, &[], &[]).is_err());
+        assert!(Calibration::new("x", true, &[f64::NAN], &[1.0]).is_err());
+    }
+}

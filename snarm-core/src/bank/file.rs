@@ -1,0 +1,124 @@
+//! Bank files: safetensors with a header that says what they are.
+//!
+//! Tensors: `features` (vectors, width) f32 and `images` (vectors) u32. The header has one entry, `snarm`: a JSON object
+//! with `format`, `version`, `bank` and `calibration`. (One entry, because a safetensors header keeps several in random
+//! order, and the same bank should be the same bytes.)
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Bank, Calibration, Header};
+use crate::error::{Error, Result};
+use crate::weights::{hex, map_file};
+
+const WHAT: &str = "bank";
+const FORMAT: &str = "snarm-bank";
+const VERSION: u64 = 1;
+
+/// The entry of the header that is ours.
+const ENTRY: &str = "snarm";
+
+/// Identity of a bank: SHA-256 of its header and descriptors.
+pub(super) fn digest(header: &Header, features: &[f32]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{header:?}"));
+    hash.update(bytemuck::cast_slice::<f32, u8>(features));
+    hex(&hash.finalize())
+}
+
+pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
+    let failed = |e: std::io::Error| Error::write(WHAT, path, e);
+    let about = serde_json::json!({
+        "format": FORMAT,
+        "version": VERSION,
+        "bank": bank.header,
+        "calibration": bank.calibration,
+    });
+    let metadata = HashMap::from([(ENTRY.to_owned(), about.to_string())]);
+    let (vectors, width) = (bank.vectors(), bank.width);
+    let (features, images) = (bytemuck::cast_slice(&bank.features), bytemuck::cast_slice(&bank.images));
+    let view = |dtype, shape, data| {
+        TensorView::new(dtype, shape, data).map_err(|e| failed(std::io::Error::other(e.to_string())))
+    };
+    let tensors = [
+        ("features", view(Dtype::F32, vec![vectors, width], features)?),
+        ("images", view(Dtype::U32, vec![vectors], images)?),
+    ];
+    let bytes =
+        serialize(tensors, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
+    write_atomically(path, &bytes).map_err(failed)
+}
+
+/// Writes a file beside `path`, syncs it and renames it, so that `path` is either the old file or the whole new one.
+fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| {
+        // What is left of a failed write is of no use; the reason is reported by the caller.
+        let _ = std::fs::remove_file(&temporary);
+    })
+}
+
+pub(super) fn open(path: &Path) -> Result<Bank> {
+    let map = map_file(WHAT, path)?;
+    let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, path, expected, found);
+    let (_, metadata) = SafeTensors::read_metadata(&map)
+        .map_err(|e| wrong("a snarm bank (safetensors)", format!("{} bytes ({e})", map.len())))?;
+    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
+    let mut about: Value = entry.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    if about["format"] != FORMAT {
+        let found = match entry {
+            Some(_) => format!("format {}", about["format"]),
+            None => format!("a safetensors file of {} tensors that is no bank", metadata.tensors().len()),
+        };
+        return Err(wrong("a snarm bank", found));
+    }
+    if about["version"] != VERSION {
+        return Err(wrong("a bank of version 1", format!("version {}", about["version"])));
+    }
+    let header: Header = serde_json::from_value(about["bank"].take())
+        .map_err(|e| wrong("a header of version 1", e.to_string()))?;
+    let calibration: Calibration = serde_json::from_value(about["calibration"].take())
+        .map_err(|e| wrong("a calibration of version 1", e.to_string()))?;
+    let file = SafeTensors::deserialize(&map)
+        .map_err(|e| wrong("a whole file", format!("{} bytes ({e}): truncated?", map.len())))?;
+    let tensor = |name: &str, dtype: Dtype| {
+        let view =
+            file.tensor(name).map_err(|_| wrong(&format!("a tensor {name}"), "none of that name".into()))?;
+        if view.dtype() != dtype {
+            return Err(wrong(&format!("{name} of type {dtype:?}"), format!("{:?}", view.dtype())));
+        }
+        Ok(view)
+    };
+    let (features, images) = (tensor("features", Dtype::F32)?, tensor("images", Dtype::U32)?);
+    match (features.shape(), images.shape()) {
+        ([vectors, width], [n]) if vectors == n && *n > 0 && *width > 0 => {}
+        (features, images) => {
+            return Err(wrong("features (n, width) and images (n)", format!("{features:?} and {images:?}")));
+        }
+    }
+    let features: Vec<f32> =
+        features.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let images = images.data().as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+    if let Some(value) = features.iter().find(|v| !v.is_finite()) {
+        return Err(wrong("finite descriptors", value.to_string()));
+    }
+    if !calibration.is_sane() {
+        return Err(wrong("a calibration with scores in 0..1", format!("{calibration:?}")));
+    }
+    Bank::new(header, calibration, features, images)
+}

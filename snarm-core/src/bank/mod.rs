@@ -1,0 +1,205 @@
+//! The memory of what normal looks like: descriptors of good frames, how they were made, and how held-out good
+//! frames score against them.
+
+mod builder;
+mod calibration;
+mod coreset;
+mod file;
+mod reservoir;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use snarm_kernels::nearest::{Rows, squared_norms};
+
+pub use self::builder::{BankBuilder, BuildStage};
+pub use self::calibration::Calibration;
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::geometry::Crop;
+
+/// How collected descriptors are thinned to the bank's capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduction {
+    /// Kept as collected; more than the capacity is an even random sample of the stream.
+    None,
+    /// An even random sample of the capacity's size.
+    Random,
+    /// Greedy coreset: each pick is the descriptor farthest from all picks before it.
+    #[default]
+    Greedy,
+}
+
+/// How a bank is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BankSettings {
+    /// Descriptors kept after reduction.
+    pub capacity: usize,
+    /// How descriptors are thinned.
+    pub reduction: Reduction,
+    /// Fraction of the frames held out for the score distribution, 0..0.5; with 0 each frame is scored against
+    /// the bank without its own descriptors.
+    pub calibration_fraction: f64,
+    /// How frames are brought to the network's square.
+    pub crop: Crop,
+    /// Seed of every random choice.
+    pub seed: u64,
+}
+
+impl Default for BankSettings {
+    fn default() -> Self {
+        Self {
+            capacity: 10_000,
+            reduction: Reduction::Greedy,
+            calibration_fraction: 0.2,
+            crop: Crop::Full,
+            seed: 0,
+        }
+    }
+}
+
+/// What a bank says about itself: the header of its file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Name or path of the encoder as it was given when the bank was made.
+    pub encoder: String,
+    /// Digest of the encoder's weights.
+    pub encoder_digest: String,
+    /// Side of the encoder's input in pixels.
+    pub side: usize,
+    /// Side of the grid of descriptors.
+    pub grid: usize,
+    /// Blocks in the two groups that a descriptor is made of.
+    pub layers: [std::ops::Range<usize>; 2],
+    /// How frames are brought to the input.
+    pub crop: Crop,
+    /// Good frames seen, held-out ones included.
+    pub frames: usize,
+    /// How descriptors were thinned.
+    pub reduction: Reduction,
+    /// Seed of the random choices.
+    pub seed: u64,
+    /// Program and version that made the bank.
+    pub made_by: String,
+}
+
+/// A memory bank. Immutable: streams share it.
+#[derive(Debug)]
+pub struct Bank {
+    header: Header,
+    calibration: Calibration,
+    width: usize,
+    features: Vec<f32>,
+    norms: Vec<f32>,
+    images: Vec<u32>,
+    digest: String,
+}
+
+impl Bank {
+    /// Puts a bank together from `images.len()` descriptors and the image each was taken from.
+    fn new(header: Header, calibration: Calibration, features: Vec<f32>, images: Vec<u32>) -> Result<Self> {
+        let width = features.len() / images.len().max(1);
+        let mut norms = vec![0.0; images.len()];
+        snarm_kernels::threads::install(|| squared_norms(&features, width, &mut norms))??;
+        let digest = file::digest(&header, &features);
+        Ok(Self { header, calibration, width, features, norms, images, digest })
+    }
+
+    /// Opens a bank file.
+    ///
+    /// # Errors
+    /// When the file is missing, unreadable, truncated or not a bank of this version.
+    pub fn open(path: &Path) -> Result<Self> {
+        file::open(path)
+    }
+
+    /// Writes the bank: to a temporary file beside `path`, synced, then renamed, so that an old bank is never lost.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        file::save(self, path)
+    }
+
+    /// Checks that an encoder is the one the bank was made with.
+    ///
+    /// # Errors
+    /// When its weights or its geometry are others, with both.
+    pub fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
+        let (header, config) = (&self.header, encoder.config());
+        if header.encoder_digest != encoder.digest() {
+            let expected = format!("the weights {} ({})", header.encoder_digest, header.encoder);
+            let found = format!("{} ({})", encoder.digest(), encoder.name());
+            return Err(Error::Mismatch { what: "encoder of the bank", expected, found });
+        }
+        let theirs = (header.side, header.grid, self.width, header.layers.clone());
+        let ours = (config.side, config.grid, config.width, layers_of(encoder));
+        if theirs != ours {
+            let expected = format!("side, grid, width and layers {theirs:?}");
+            return Err(Error::Mismatch {
+                what: "geometry of the bank",
+                expected,
+                found: format!("{ours:?}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Number of descriptors.
+    pub fn vectors(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Width of a descriptor.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Good frames seen when the bank was made.
+    pub fn frames(&self) -> usize {
+        self.header.frames
+    }
+
+    /// The descriptors.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { data: &self.features, norms: &self.norms }
+    }
+
+    /// Number of the image that each descriptor was taken from.
+    pub fn images(&self) -> &[u32] {
+        &self.images
+    }
+
+    /// SHA-256 of header and descriptors, in hexadecimal: the bank's identity.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What the bank says about itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Name or path of the encoder as it was given when the bank was made.
+    pub fn encoder_name(&self) -> &str {
+        &self.header.encoder
+    }
+
+    /// How frames are brought to the network's square.
+    pub fn crop(&self) -> Crop {
+        self.header.crop
+    }
+
+    /// Score distribution of good frames.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+}
+
+/// The two groups of blocks that an encoder's descriptors are made of.
+fn layers_of(encoder: &Encoder) -> [std::ops::Range<usize>; 2] {
+    let layers = &encoder.config().layers;
+    [layers.first.clone(), layers.second.clone()]
+}

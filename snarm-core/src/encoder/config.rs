@@ -1,0 +1,189 @@
+//! What a feature network looks like, read from its own tensors.
+
+use crate::error::{Error, Result};
+
+/// Where the two groups of layers lie whose means make the descriptor: block indices, from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layers {
+    /// The earlier group.
+    pub first: std::ops::Range<usize>,
+    /// The later group.
+    pub second: std::ops::Range<usize>,
+}
+
+impl Layers {
+    /// SNARM's choice for 12 blocks, 1..=4 and 5..=8, carried over to other depths: all blocks but the first, up to
+    /// three quarters of the depth, in two halves.
+    pub fn of_depth(depth: usize) -> Self {
+        let end = ((depth * 3).div_ceil(4)).max(2);
+        let start = usize::from(end > 2);
+        let middle = start + (end - start) / 2;
+        Self { first: start..middle, second: middle..end }
+    }
+}
+
+/// How the table of position embeddings is brought to another grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PositionInterpolation {
+    /// Bicubic (a = -0.75) without antialias, the scale taken as (grid + 0.1) / table: what SNARM, Dinomaly and the
+    /// original DINOv2 models without registers do.
+    #[default]
+    Legacy,
+    /// Bicubic (a = -0.5) with antialias to the size of the grid: what torch-hub's register models and Hugging Face do.
+    Antialiased,
+}
+
+/// Sizes and constants of a vision transformer and of the descriptors taken from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Width of a token.
+    pub dim: usize,
+    /// Number of blocks in the file.
+    pub depth: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width of the hidden layer of the MLP.
+    pub hidden: usize,
+    /// Side of a patch in pixels.
+    pub patch: usize,
+    /// Number of register tokens.
+    pub registers: usize,
+    /// Side of the table of position embeddings.
+    pub table: usize,
+    /// Epsilon of the layer norms.
+    pub eps: f32,
+    /// Side of the input in pixels.
+    pub side: usize,
+    /// Side of the grid of descriptors.
+    pub grid: usize,
+    /// Width of a descriptor.
+    pub width: usize,
+    /// Layers that the descriptor is made of.
+    pub layers: Layers,
+    /// Mean of the input normalisation, for values 0..1.
+    pub mean: [f32; 3],
+    /// Standard deviation of the input normalisation.
+    pub std: [f32; 3],
+    /// How positions are interpolated.
+    pub positions: PositionInterpolation,
+    /// Whether descriptors are brought to a mean square of 1. Networks without register tokens keep their global
+    /// memory in a few patches of enormous length, in whose shadow all other distances vanish. The published
+    /// descriptors, from a network with registers, are taken as they are.
+    pub unit_descriptors: bool,
+}
+
+/// Mean and standard deviation of ImageNet, which the DINO family uses.
+pub const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
+/// What timm's ViTs trained with augmentation and regularisation ("augreg") use.
+const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
+
+/// Input side of the published model.
+const SIDE: usize = 392;
+
+/// Pixels between two descriptors in the published model.
+const STRIDE: usize = 8;
+
+impl Config {
+    /// The configuration of a network with these sizes; everything else follows from them.
+    pub fn new(
+        dim: usize,
+        depth: usize,
+        hidden: usize,
+        patch: usize,
+        registers: usize,
+        table: usize,
+    ) -> Self {
+        // Whole patches and whole strides, as near the published side as possible.
+        let unit = patch * STRIDE / gcd(patch, STRIDE);
+        let side = (SIDE + (unit - 1) / 2) / unit * unit;
+        let (mean, std) = IMAGENET;
+        Self {
+            dim,
+            depth,
+            heads: dim / 64,
+            hidden,
+            patch,
+            registers,
+            table,
+            eps: 1e-6,
+            side,
+            grid: side / STRIDE,
+            width: 512,
+            layers: Layers::of_depth(depth),
+            mean,
+            std,
+            positions: PositionInterpolation::Legacy,
+            unit_descriptors: registers == 0,
+        }
+    }
+
+    /// As [`Config::new`], with the normalisation of timm's supervised ViTs, which have neither patches of 14 pixels
+    /// nor layer scale.
+    pub fn with_half_normalisation(mut self) -> Self {
+        (self.mean, self.std) = HALF;
+        self
+    }
+
+    /// Side of the grid of patches.
+    pub fn patches(&self) -> usize {
+        self.side / self.patch
+    }
+
+    /// Tokens before the patches: the class token and the registers.
+    pub fn extra_tokens(&self) -> usize {
+        1 + self.registers
+    }
+
+    /// All tokens of one image.
+    pub fn tokens(&self) -> usize {
+        self.extra_tokens() + self.patches() * self.patches()
+    }
+
+    /// Blocks that have to run.
+    pub fn blocks_used(&self) -> usize {
+        self.layers.second.end
+    }
+
+    /// Checks what no tensor shape can say.
+    ///
+    /// # Errors
+    /// When the sizes do not make a network that can run.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |expected: &str, found: String| {
+            Err(Error::Mismatch { what: "encoder", expected: expected.into(), found })
+        };
+        if self.dim == 0 || !self.dim.is_multiple_of(64) {
+            return wrong("a token width that is a multiple of 64", self.dim.to_string());
+        }
+        if self.depth < 2 {
+            return wrong("at least 2 blocks", self.depth.to_string());
+        }
+        if self.patch == 0 || self.patch > 64 {
+            return wrong("patches of 1 to 64 pixels", self.patch.to_string());
+        }
+        Ok(())
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twelve_blocks_give_the_published_layers() {
+        assert_eq!(Layers::of_depth(12), Layers { first: 1..5, second: 5..9 });
+        assert_eq!(Layers::of_depth(24), Layers { first: 1..9, second: 9..18 });
+        assert_eq!(Layers::of_depth(2), Layers { first: 0..1, second: 1..2 });
+    }
+
+    #[test]
+    fn the_input_holds_whole_patches_and_whole_strides() {
+        let side = |patch| Config::new(64, 12, 256, patch, 0, 14).side;
+        assert_eq!((side(14), side(16), side(8)), (392, 384, 392));
+    }
+}

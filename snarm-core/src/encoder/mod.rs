@@ -1,0 +1,246 @@
+//! Feature networks: what a frame's patches look like, as vectors.
+//!
+//! A vision transformer runs up to the last block that is needed. The mean of an earlier and of a later group of
+//! blocks is taken, class and register tokens are dropped, channels are pooled to the width of a descriptor, and the
+//! grid of patches is brought to the grid of descriptors. (Pooling and resampling are both linear, so pooling, which
+//! makes the data smaller, goes first.) Networks without registers have their descriptors brought to one length.
+
+mod config;
+mod names;
+mod position;
+pub mod seeded;
+mod vit;
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use snarm_kernels::channel_pool::ChannelPool;
+use snarm_kernels::upsample::{Corners, Upsample};
+
+pub use self::config::{Config, IMAGENET, Layers, PositionInterpolation};
+use self::names::Named;
+use self::vit::{Activations, Fetch, Vit};
+use crate::error::{Error, Result};
+use crate::weights::{Weights, hex};
+
+/// Name of the network that ships with the crate.
+pub const TINY: &str = "snarm-tiny";
+
+/// A feature network, ready to run. Immutable: streams share it.
+pub struct Encoder {
+    name: String,
+    digest: String,
+    provenance: String,
+    config: Config,
+    vit: Vit,
+    pool: ChannelPool,
+}
+
+/// What one stream needs to run an encoder: allocated at the first frame and kept.
+#[derive(Default)]
+pub struct Workspace {
+    activations: Activations,
+    first: Vec<f32>,
+    second: Vec<f32>,
+    pooled: Vec<f32>,
+    upsample: Option<Upsample>,
+}
+
+impl Encoder {
+    /// Loads a network by name (`snarm-tiny`; `seeded:small`, `seeded:base` and `seeded:large` for timings) or from
+    /// a weights file.
+    ///
+    /// # Errors
+    /// When the file is missing or holds no network that is known.
+    pub fn load(name: &str, positions: PositionInterpolation) -> Result<Self> {
+        match name {
+            TINY => Self::tiny(),
+            "seeded:small" => Self::seeded(name, Config::new(384, 12, 1536, 14, 4, 37), positions),
+            "seeded:base" => Self::seeded(name, Config::new(768, 12, 3072, 14, 4, 37), positions),
+            "seeded:large" => Self::seeded(name, Config::new(1024, 24, 4096, 14, 4, 37), positions),
+            path => Self::open(Path::new(path), positions),
+        }
+    }
+
+    /// The network that ships with the crate: 192 wide, 4 blocks, patches of 14 pixels, 4 registers, one descriptor
+    /// a patch. Its weights come from a formula until it is trained: it sees colour, texture and shape as random
+    /// projections of patches, and knows nothing of the world.
+    fn tiny() -> Result<Self> {
+        let mut config = Config::new(192, 4, 768, 14, 4, 28);
+        config.layers = Layers { first: 0..2, second: 2..4 };
+        config.grid = config.patches();
+        let mut encoder = Self::seeded(TINY, config, PositionInterpolation::Legacy)?;
+        encoder.provenance =
+            "seeded weights, not trained: finds what looks different, not what means something".into();
+        Ok(encoder)
+    }
+
+    fn seeded(name: &str, mut config: Config, positions: PositionInterpolation) -> Result<Self> {
+        config.positions = positions;
+        let hash = RefCell::new(Sha256::new());
+        let fetch = |name: &str, shape: &[usize]| {
+            let tensor = seeded::vit_tensor(name, shape);
+            hash.borrow_mut().update(bytemuck::cast_slice::<f32, u8>(&tensor));
+            Ok(Some(tensor))
+        };
+        let provenance = "weights from a formula, for timings and tests".to_owned();
+        let encoder = Self::build(name.to_owned(), String::new(), provenance, config, &fetch)?;
+        let digest = hex(&hash.borrow().clone().finalize());
+        Ok(Self { digest, ..encoder })
+    }
+
+    fn open(path: &Path, positions: PositionInterpolation) -> Result<Self> {
+        let weights = Weights::open(path)?;
+        let named = Named::new(&weights)?;
+        let config = Config { positions, ..read_config(&named)? };
+        let fetch = |name: &str, shape: &[usize]| match named.find(name)? {
+            None => Ok(None),
+            Some(_) if name == "pos_embed" => positions_with_class(&named, shape).map(Some),
+            Some(_) => named.shaped(name, shape).map(Some),
+        };
+        let provenance = format!("{} tensors from {}", weights.names().len(), path.display());
+        Self::build(path.display().to_string(), weights.digest().to_owned(), provenance, config, &fetch)
+    }
+
+    fn build(
+        name: String,
+        digest: String,
+        provenance: String,
+        config: Config,
+        fetch: &Fetch<'_>,
+    ) -> Result<Self> {
+        config.check()?;
+        let vit = Vit::new(&config, fetch)?;
+        let pool = ChannelPool::new(config.dim, config.width);
+        tracing::info!(encoder = %name, %digest, dim = config.dim, blocks = config.blocks_used(), "encoder loaded");
+        Ok(Self { name, digest, provenance, config, vit, pool })
+    }
+
+    /// Sizes and constants.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// SHA-256 of the weights file, or of the weights themselves where a formula makes them, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Name or path it was loaded by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One line on where the weights come from and what they are good for.
+    pub fn provenance(&self) -> &str {
+        &self.provenance
+    }
+
+    /// Descriptors (grid * grid, width) of a normalised image (3, side, side).
+    ///
+    /// # Errors
+    /// When the image has another size.
+    pub fn encode(&self, image: &[f32], workspace: &mut Workspace, descriptors: &mut Vec<f32>) -> Result<()> {
+        self.encode_observed(image, workspace, descriptors, &mut |_, _| {})
+    }
+
+    /// As [`Encoder::encode`]; `observe` sees all tokens (tokens, dim) before the first block, as number 0, and
+    /// after each block, as numbers from 1.
+    ///
+    /// # Errors
+    /// When the image has another size.
+    pub fn encode_observed(
+        &self,
+        image: &[f32],
+        workspace: &mut Workspace,
+        descriptors: &mut Vec<f32>,
+        observe: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let config = &self.config;
+        if image.len() != 3 * config.side * config.side {
+            let expected = format!("3 x {0} x {0} values", config.side);
+            return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
+        }
+        let Workspace { activations, first, second, pooled, upsample } = workspace;
+        let n = config.patches();
+        for sum in [&mut *first, &mut *second] {
+            sum.clear();
+            sum.resize(n * n * config.dim, 0.0);
+        }
+        self.vit.forward(config, image, activations, &mut |number, tokens| {
+            observe(number, tokens);
+            let patches = &tokens[config.extra_tokens() * config.dim..];
+            for (group, sum) in [(&config.layers.first, &mut *first), (&config.layers.second, &mut *second)] {
+                if number > 0 && group.contains(&(number - 1)) {
+                    let share = 1.0 / group.len() as f32;
+                    sum.iter_mut().zip(patches).for_each(|(sum, value)| *sum += value * share);
+                }
+            }
+            Ok(())
+        })?;
+
+        descriptors.resize(config.grid * config.grid * config.width, 0.0);
+        if config.grid == n {
+            self.pool.run(first, second, descriptors)?;
+        } else {
+            pooled.resize(n * n * config.width, 0.0);
+            self.pool.run(first, second, pooled)?;
+            let (from, to) = ((n, n), (config.grid, config.grid));
+            let upsample =
+                upsample.get_or_insert_with(|| Upsample::new(from, to, config.width, Corners::Edges));
+            upsample.run(pooled, descriptors)?;
+        }
+        if config.unit_descriptors {
+            descriptors.chunks_exact_mut(config.width).for_each(to_unit_mean_square);
+        }
+        Ok(())
+    }
+}
+
+/// Scales a row to a mean square of 1; a row of zeros stays as it is.
+fn to_unit_mean_square(row: &mut [f32]) {
+    let square: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum();
+    if square > 0.0 {
+        let scale = (row.len() as f64 / square).sqrt() as f32;
+        row.iter_mut().for_each(|v| *v *= scale);
+    }
+}
+
+/// Sizes of the network in a file.
+fn read_config(named: &Named<'_>) -> Result<Config> {
+    let shape = |name: &str| -> Result<Vec<usize>> { Ok(named.get(name)?.shape) };
+    let patch = shape("patch_embed.proj.weight")?;
+    let [dim, 3, height, width] = patch[..] else {
+        let expected = "a patch embedding of shape [d, 3, p, p]".to_owned();
+        return Err(Error::Mismatch { what: "encoder", expected, found: format!("{patch:?}") });
+    };
+    if height != width {
+        let expected = "square patches".to_owned();
+        return Err(Error::Mismatch { what: "encoder", expected, found: format!("{height} x {width}") });
+    }
+    let mut depth = 0;
+    while named.find(&format!("blocks.{depth}.norm1.weight"))?.is_some() {
+        depth += 1;
+    }
+    let hidden = shape("blocks.0.mlp.fc1.weight")?[0];
+    let registers =
+        named.find("register_tokens")?.map_or(0, |tensor| tensor.shape.get(1).copied().unwrap_or(0));
+    let positions = shape("pos_embed")?;
+    let rows = positions.get(1).copied().unwrap_or(0);
+    let table = rows.isqrt();
+    let config = Config::new(dim, depth, hidden, height, registers, table);
+    // Supervised ViTs of timm have neither the patches nor the layer scale of the DINO family.
+    let dino = height == 14 || named.find("blocks.0.ls1.gamma")?.is_some();
+    Ok(if dino { config } else { config.with_half_normalisation() })
+}
+
+/// The table of positions, with a row of zeros for the class token where a file has none (timm's register models,
+/// which add it to the class token beforehand).
+fn positions_with_class(named: &Named<'_>, shape: &[usize]) -> Result<Vec<f32>> {
+    let tensor = named.get("pos_embed")?;
+    if tensor.shape == [1, shape[1] - 1, shape[2]] {
+        return Ok(std::iter::repeat_n(0.0, shape[2]).chain(tensor.data).collect());
+    }
+    named.shaped("pos_embed", shape)
+}

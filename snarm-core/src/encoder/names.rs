@@ -1,0 +1,132 @@
+//! One set of names for the tensors of a vision transformer, whatever file they come from.
+//!
+//! The names are torch-hub's. Hugging Face files split the joint projection in three and name everything else
+//! differently; timm calls the registers `reg_token` and may leave the class token out of the position table.
+
+use crate::error::{Error, Result};
+use crate::weights::{Tensor, Weights};
+
+/// Tensors by torch-hub name.
+pub(crate) struct Named<'a> {
+    weights: &'a Weights,
+    prefix: String,
+    hugging_face: bool,
+}
+
+impl<'a> Named<'a> {
+    /// Finds out which naming a file uses, and the prefix that checkpoints of larger models put before it.
+    pub(crate) fn new(weights: &'a Weights) -> Result<Self> {
+        const HUB: &str = "patch_embed.proj.weight";
+        const FACE: &str = "embeddings.patch_embeddings.projection.weight";
+        for name in weights.names() {
+            for (ending, hugging_face) in [(FACE, true), (HUB, false)] {
+                if let Some(prefix) = name.strip_suffix(ending) {
+                    return Ok(Self { weights, prefix: prefix.to_owned(), hugging_face });
+                }
+            }
+        }
+        let expected = format!("a vision transformer with {HUB} (torch-hub, timm) or {FACE} (Hugging Face)");
+        let names = weights.names();
+        let found = format!("{} tensors, the first named {:?}", names.len(), names.first());
+        Err(Error::wrong_file("encoder", weights.path(), expected, found))
+    }
+
+    /// The tensor of that name.
+    pub(crate) fn get(&self, name: &str) -> Result<Tensor> {
+        match self.find(name)? {
+            Some(tensor) => Ok(tensor),
+            None => Err(Error::wrong_file(
+                "encoder",
+                self.weights.path(),
+                format!("a tensor {name}"),
+                "none of that name",
+            )),
+        }
+    }
+
+    /// The tensor of that name, checked against a shape.
+    pub(crate) fn shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let tensor = self.get(name)?;
+        if tensor.shape == shape {
+            return Ok(tensor.data);
+        }
+        let (expected, found) = (format!("{name} of shape {shape:?}"), format!("{:?}", tensor.shape));
+        Err(Error::wrong_file("encoder", self.weights.path(), expected, found))
+    }
+
+    /// The tensor of that name, or `None`.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Tensor>> {
+        if !self.hugging_face {
+            let found = self.raw(name)?;
+            return match (found, name) {
+                (None, "register_tokens") => self.raw("reg_token"),
+                (found, _) => Ok(found),
+            };
+        }
+        if let Some((block, kind)) = name.split_once(".attn.qkv.") {
+            let part = |which| self.raw(&format!("{}.attention.attention.{which}.{kind}", layer(block)));
+            let (Some(q), Some(k), Some(v)) = (part("query")?, part("key")?, part("value")?) else {
+                return Ok(None);
+            };
+            return Ok(Some(stack([q, k, v])));
+        }
+        self.raw(&hugging_face(name))
+    }
+
+    fn raw(&self, name: &str) -> Result<Option<Tensor>> {
+        self.weights.get(&format!("{}{name}", self.prefix))
+    }
+}
+
+/// `blocks.3` -> `encoder.layer.3`
+fn layer(block: &str) -> String {
+    block.replacen("blocks", "encoder.layer", 1)
+}
+
+/// The Hugging Face name of a torch-hub tensor other than the joint projection.
+fn hugging_face(name: &str) -> String {
+    for (hub, face) in [
+        ("patch_embed.proj", "embeddings.patch_embeddings.projection"),
+        ("pos_embed", "embeddings.position_embeddings"),
+        ("norm.", "layernorm."),
+    ] {
+        if let Some(rest) = name.strip_prefix(hub) {
+            return format!("{face}{rest}");
+        }
+    }
+    if !name.starts_with("blocks.") {
+        return format!("embeddings.{name}");
+    }
+    layer(name)
+        .replace(".attn.proj.", ".attention.output.dense.")
+        .replace(".ls1.gamma", ".layer_scale1.lambda1")
+        .replace(".ls2.gamma", ".layer_scale2.lambda1")
+}
+
+fn stack(parts: [Tensor; 3]) -> Tensor {
+    let mut shape = parts[0].shape.clone();
+    shape[0] *= 3;
+    Tensor { shape, data: parts.into_iter().flat_map(|p| p.data).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn torch_hub_names_map_to_hugging_face() {
+        for (hub, face) in [
+            ("cls_token", "embeddings.cls_token"),
+            ("register_tokens", "embeddings.register_tokens"),
+            ("pos_embed", "embeddings.position_embeddings"),
+            ("patch_embed.proj.bias", "embeddings.patch_embeddings.projection.bias"),
+            ("blocks.11.norm1.weight", "encoder.layer.11.norm1.weight"),
+            ("blocks.0.attn.proj.bias", "encoder.layer.0.attention.output.dense.bias"),
+            ("blocks.0.ls2.gamma", "encoder.layer.0.layer_scale2.lambda1"),
+            ("blocks.0.mlp.fc1.weight", "encoder.layer.0.mlp.fc1.weight"),
+            ("norm.weight", "layernorm.weight"),
+        ] {
+            assert_eq!(hugging_face(hub), face);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What can go wrong in the core, with what was expected and what was found.
+
+use std::path::{Path, PathBuf};
+
+/// A failure of the core.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that is needed does not exist.
+    #[error("{what} not found: {}", path.display())]
+    NotFound {
+        /// What the file is for.
+        what: &'static str,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file exists but cannot be read.
+    #[error("cannot read {what}: {source}: {}", path.display())]
+    Read {
+        /// What the file is for.
+        what: &'static str,
+        /// Where it lies.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {what}: {source}: {}", path.display())]
+    Write {
+        /// What the file is for.
+        what: &'static str,
+        /// Where it should lie.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file was read and is not what it should be.
+    #[error("{what}: expected {expected}, found {found}: {}", path.display())]
+    WrongFile {
+        /// What the file is for.
+        what: &'static str,
+        /// Where it lies.
+        path: PathBuf,
+        /// What it should hold.
+        expected: String,
+        /// What it holds.
+        found: String,
+    },
+    /// Two things that must belong together do not.
+    #[error("{what}: expected {expected}, found {found}")]
+    Mismatch {
+        /// What was compared.
+        what: &'static str,
+        /// What was needed.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// A setting lies outside what it may be.
+    #[error("{name}: expected {expected}, found {found}")]
+    Setting {
+        /// Name of the setting.
+        name: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A bank cannot be made of so few frames.
+    #[error("too few good frames: expected at least {needed}, found {found}")]
+    TooFewFrames {
+        /// Frames needed.
+        needed: usize,
+        /// Frames collected.
+        found: usize,
+    },
+    /// A kernel refused its arguments or could not start its threads.
+    #[error(transparent)]
+    Kernel(#[from] snarm_kernels::Error),
+}
+
+/// Result of a call into the core.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The error for a failed open or read of `path`: [`Error::NotFound`] or [`Error::Read`].
+    pub(crate) fn read(what: &'static str, path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound { what, path },
+            _ => Self::Read { what, path, source },
+        }
+    }
+
+    /// The error for a failed write of `path`.
+    pub(crate) fn write(what: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Write { what, path: path.to_owned(), source }
+    }
+
+    /// The error for a file of the wrong content.
+    pub(crate) fn wrong_file(
+        what: &'static str,
+        path: &Path,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::WrongFile { what, path: path.to_owned(), expected: expected.into(), found: found.into() }
+    }
+}

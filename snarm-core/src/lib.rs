@@ -1,0 +1,21 @@
+//! Visual anomaly detection by Self-Navigated Residual Mamba (arXiv 2508.01591): encoders, banks, detector.
+//!
+//! The way of a frame starts in [`detector`]. This crate knows the kernels, files and metrics; it knows neither
+//! GStreamer nor the terminal.
+
+pub mod bank;
+pub mod dataset;
+pub mod detector;
+pub mod encoder;
+mod error;
+mod extract;
+pub mod geometry;
+pub mod metrics;
+pub mod models;
+pub mod overlay;
+mod postprocess;
+pub mod registry;
+pub mod weights;
+
+pub use error::{Error, Result};
+pub use snarm_kernels::{cuda, frame, simd, threads};

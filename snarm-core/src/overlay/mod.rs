@@ -1,0 +1,189 @@
+//! Draws a detection on a frame: heat map, contours, boxes, label, bar, border. Used by the element and by the
+//! command alike.
+//!
+//! [`Overlay::paint`] makes small tiles of RGBA pixels, each with its place; [`Overlay::draw`] blends them onto a
+//! frame of any format. A caller that hands overlays on instead of blending takes the tiles. Nothing outside the
+//! tiles is touched, so a good frame costs no more than its label. Tiles and tables are kept between frames.
+
+mod colormap;
+mod font;
+mod heat;
+mod label;
+mod lines;
+mod parts;
+mod style;
+mod tile;
+
+#[cfg(test)]
+mod tests;
+
+use snarm_kernels::blend::{self, blend};
+use snarm_kernels::frame::FrameMut;
+use snarm_kernels::{Error, Result};
+
+pub use style::{Colormap, Position, Style};
+pub use tile::Tile;
+
+use heat::{Field, Heat};
+use parts::Parts;
+use style::Look;
+use tile::Tiles;
+
+use crate::geometry::Rect;
+
+/// A score map: grey samples whose largest value means 1.
+#[derive(Debug, Clone, Copy)]
+pub struct MapView<'a> {
+    data: &'a [u8],
+    wide: bool,
+    width: usize,
+    height: usize,
+    stride: usize,
+}
+
+impl<'a> MapView<'a> {
+    /// A map of bytes, 255 meaning 1; `stride` bytes from row to row.
+    ///
+    /// # Errors
+    /// When a side is 0 or `data` is too short.
+    pub fn gray8(data: &'a [u8], width: usize, height: usize, stride: usize) -> Result<Self> {
+        Self { data, wide: false, width, height, stride }.checked()
+    }
+
+    /// A map of little-endian 16-bit samples, 65535 meaning 1; `stride` bytes from row to row.
+    ///
+    /// # Errors
+    /// When a side is 0 or `data` is too short.
+    pub fn gray16(data: &'a [u8], width: usize, height: usize, stride: usize) -> Result<Self> {
+        Self { data, wide: true, width, height, stride }.checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        let row = self.width * if self.wide { 2 } else { 1 };
+        if row > 0
+            && self.height > 0
+            && self.stride >= row
+            && self.data.len() >= self.stride * (self.height - 1) + row
+        {
+            return Ok(self);
+        }
+        Err(Error::Shape {
+            op: "overlay",
+            expected: format!("{}x{} samples, a stride of at least {row}", self.width, self.height),
+            found: format!("stride {} and {} bytes", self.stride, self.data.len()),
+        })
+    }
+
+    /// The sample that means 1.
+    fn largest(&self) -> f32 {
+        if self.wide { 65535.0 } else { 255.0 }
+    }
+
+    /// The bytes of one row.
+    fn row(&self, y: usize) -> &'a [u8] {
+        &self.data[y * self.stride..][..self.width * if self.wide { 2 } else { 1 }]
+    }
+}
+
+/// One region, its rectangle in fractions of the frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RegionBox {
+    /// Left edge.
+    pub x: f64,
+    /// Upper edge.
+    pub y: f64,
+    /// Width.
+    pub w: f64,
+    /// Height.
+    pub h: f64,
+    /// Largest map value in it.
+    pub score: f64,
+}
+
+/// What was found on a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The score map.
+    pub map: Option<MapView<'a>>,
+    /// The part of the frame that the map covers, in fractions of the frame. It may reach beyond the frame.
+    pub rect: Rect,
+    /// The regions above the pixel threshold.
+    pub regions: &'a [RegionBox],
+    /// Score of the frame.
+    pub score: f64,
+    /// Score from which a frame is anomalous.
+    pub threshold: f64,
+    /// Map value from which a pixel is anomalous.
+    pub pixel_threshold: f64,
+    /// Part of the frame above the pixel threshold.
+    pub area: f64,
+    /// `normal`, `uncertain`, `anomalous` or another word.
+    pub verdict: &'a str,
+}
+
+/// Draws scenes, one frame after the other.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    tiles: Tiles,
+    parts: Parts,
+    heat: Heat,
+    text: String,
+}
+
+impl Overlay {
+    /// An overlay without buffers yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Draws a scene on a frame.
+    ///
+    /// # Errors
+    /// None that a scene can cause; those of [`blend`].
+    pub fn draw(&mut self, frame: &mut FrameMut, scene: &Scene, style: &Style) -> Result<()> {
+        for tile in self.paint(frame.width(), frame.height(), scene, style) {
+            blend(frame, &blend::Tile::packed(&tile.pixels, tile.width, tile.height, tile.x, tile.y))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the tiles of a scene for a frame of this size, lowest first. They hold until the next call.
+    pub fn paint(&mut self, width: usize, height: usize, scene: &Scene, style: &Style) -> &[Tile] {
+        let look = Look::new(style, height, scene.verdict);
+        self.tiles.clear();
+        if let Some(map) = scene.map {
+            self.paint_map(&Field::new(map, scene.rect, width, height), scene, style, &look);
+        }
+        if style.roi {
+            lines::corners(&mut self.tiles, width, height, scene.rect, &look);
+        }
+        if style.boxes {
+            for region in scene.regions {
+                lines::region(&mut self.tiles, &mut self.text, width, height, region, &look);
+            }
+        }
+        if style.border {
+            lines::border(&mut self.tiles, width, height, &look);
+        }
+        if style.position != Position::Off && (style.score || style.bar) {
+            label::plate(&mut self.tiles, &mut self.text, width, height, scene, style, &look);
+        }
+        self.tiles.used()
+    }
+
+    /// Heat map and contours, which share their tiles.
+    fn paint_map(&mut self, field: &Field, scene: &Scene, style: &Style, look: &Look) {
+        let heat_min = if style.heatmap_min < 0.0 { scene.pixel_threshold } else { style.heatmap_min };
+        let heat = style.heatmap.then_some(heat_min as f32);
+        let contour = style.contours.then_some(scene.pixel_threshold as f32);
+        let Some(lowest) = [heat, contour].into_iter().flatten().reduce(f32::min) else { return };
+        let margin = if style.contours { look.line / 2 + 3 } else { 1 };
+        if let Some(min) = heat {
+            self.heat.set_colors(style, min);
+        }
+        for part in self.parts.find(field, lowest, margin) {
+            let tile = self.tiles.add(part.x as isize, part.y as isize, part.width, part.height);
+            self.heat.paint(tile, field, heat.is_some(), contour, look);
+        }
+    }
+}

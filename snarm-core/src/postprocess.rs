@@ -1,0 +1,215 @@
+//! From a grid of raw scores to an image score, a map, and regions.
+
+use snarm_kernels::blur::Blur;
+use snarm_kernels::components::Components;
+use snarm_kernels::import::Rect as Pixels;
+use snarm_kernels::pooled_max::pooled_max;
+use snarm_kernels::upsample::{Corners, Upsample};
+
+use crate::detector::{Limits, Region};
+use crate::encoder::Config;
+use crate::error::Result;
+use crate::geometry::Rect;
+
+/// Standard deviation of the smoothing, in pixels of the map (reference code).
+const SIGMA: f64 = 4.0;
+
+/// Window and stride of the pooling whose maximum is the image score (reference code).
+const WINDOW: usize = 16;
+const STRIDE: usize = 2;
+
+/// Raw pixel scores of one frame: upsampled, cut to the visible part, smoothed.
+pub(crate) struct RawMap {
+    side: usize,
+    upsample: Upsample,
+    blur: Blur,
+    map: Vec<f32>,
+    sums: Vec<f64>,
+}
+
+impl RawMap {
+    pub(crate) fn new(config: &Config) -> Self {
+        let (grid, side) = (config.grid, config.side);
+        Self {
+            side,
+            upsample: Upsample::new((grid, grid), (side, side), 1, Corners::Edges),
+            blur: Blur::new(side, side, SIGMA),
+            map: vec![0.0; side * side],
+            sums: Vec::new(),
+        }
+    }
+
+    /// Takes the scores (grid, grid) of one frame and returns the raw image score and the highest raw pixel score.
+    pub(crate) fn run(&mut self, scores: &[f32], visible: Pixels) -> Result<(f64, f64)> {
+        self.upsample.run(scores, &mut self.map)?;
+        self.hide_outside(visible);
+        self.blur.run(&mut self.map)?;
+        let score = pooled_max(&self.map, self.side, WINDOW, STRIDE, &mut self.sums)?;
+        let peak = self.map.iter().copied().fold(0.0, f32::max);
+        Ok((f64::from(score), f64::from(peak)))
+    }
+
+    /// Smoothed raw scores, (side, side).
+    pub(crate) fn map(&self) -> &[f32] {
+        &self.map
+    }
+
+    /// What no camera saw is not anomalous: the bars of a letterbox score nothing.
+    fn hide_outside(&mut self, visible: Pixels) {
+        let columns = visible.x..visible.x + visible.width;
+        for (y, row) in self.map.chunks_exact_mut(self.side).enumerate() {
+            let seen = (visible.y..visible.y + visible.height).contains(&y);
+            let (left, right) = if seen { (columns.start, columns.end) } else { (self.side, self.side) };
+            row[..left].fill(0.0);
+            row[right..].fill(0.0);
+        }
+    }
+}
+
+/// Finds regions in maps of 0..1 scores.
+#[derive(Default)]
+pub(crate) struct Regions {
+    components: Components,
+    sums: Vec<Sums>,
+}
+
+/// Running sums over the pixels of one region.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    left: usize,
+    top: usize,
+    right: usize,
+    bottom: usize,
+    pixels: usize,
+    x: f64,
+    y: f64,
+    score: f64,
+    peak: f32,
+}
+
+impl Regions {
+    /// Fills `regions` with the parts of `map` (rows of `side`) that reach the pixel threshold; `rect` is what the map
+    /// covers of the frame.
+    pub(crate) fn run(
+        &mut self,
+        map: &[f32],
+        side: usize,
+        rect: Rect,
+        limits: &Limits,
+        regions: &mut Vec<Region>,
+    ) -> Result<()> {
+        let n = self.components.run(map, side, limits.pixel_threshold as f32)?;
+        self.sums.clear();
+        self.sums.resize(n, Sums { left: side, top: side, ..Sums::default() });
+        for (i, (label, score)) in self.components.labels().iter().zip(map).enumerate() {
+            if let Some(sums) = (*label as usize).checked_sub(1).and_then(|at| self.sums.get_mut(at)) {
+                sums.add(i % side, i / side, *score);
+            }
+        }
+        regions.clear();
+        let area = |sums: &Sums| sums.pixels as f64 / (side * side) as f64 * rect.w * rect.h;
+        let kept = self.sums.iter().filter(|sums| area(sums) >= limits.min_area);
+        regions.extend(kept.zip(0..).map(|(sums, id)| Region { id, ..sums.region(side, rect, area(sums)) }));
+        // A stable sort allocates; regions of the same score stay in order by their first numbers.
+        regions.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        regions.truncate(limits.max_regions);
+        for (id, region) in regions.iter_mut().enumerate() {
+            region.id = id as u32;
+        }
+        Ok(())
+    }
+}
+
+impl Sums {
+    fn add(&mut self, x: usize, y: usize, score: f32) {
+        self.left = self.left.min(x);
+        self.top = self.top.min(y);
+        self.right = self.right.max(x + 1);
+        self.bottom = self.bottom.max(y + 1);
+        self.pixels += 1;
+        self.x += x as f64 + 0.5;
+        self.y += y as f64 + 0.5;
+        self.score += f64::from(score);
+        self.peak = self.peak.max(score);
+    }
+
+    fn region(&self, side: usize, rect: Rect, area: f64) -> Region {
+        let (sx, sy, n) = (rect.w / side as f64, rect.h / side as f64, self.pixels as f64);
+        Region {
+            id: 0,
+            rect: Rect {
+                x: rect.x + self.left as f64 * sx,
+                y: rect.y + self.top as f64 * sy,
+                w: (self.right - self.left) as f64 * sx,
+                h: (self.bottom - self.top) as f64 * sy,
+            },
+            area,
+            score: f64::from(self.peak),
+            score_mean: self.score / n,
+            cx: rect.x + self.x / n * sx,
+            cy: rect.y + self.y / n * sy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(pixel_threshold: f64) -> Limits {
+        Limits { threshold: 0.5, pixel_threshold, min_area: 0.0, max_regions: 32 }
+    }
+
+    fn regions_of(map: &[f32], side: usize, rect: Rect, limits: &Limits) -> Vec<Region> {
+        let mut regions = Vec::new();
+        Regions::default().run(map, side, rect, limits, &mut regions).unwrap();
+        regions
+    }
+
+    #[test]
+    fn a_region_has_its_box_area_and_centroid() {
+        let mut map = vec![0.0; 100];
+        for i in [22, 23, 32, 33] {
+            map[i] = 0.8;
+        }
+        map[33] = 0.9;
+        let regions = regions_of(&map, 10, Rect::WHOLE, &limits(0.5));
+        assert_eq!(regions.len(), 1);
+        let region = regions[0];
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-6;
+        assert!(
+            close(region.rect.x, 0.2) && close(region.rect.w, 0.2) && close(region.rect.h, 0.2),
+            "{region:?}"
+        );
+        assert!(close(region.area, 0.04) && close(region.cx, 0.3) && close(region.cy, 0.3), "{region:?}");
+        assert!(close(region.score, 0.9) && close(region.score_mean, 0.825), "{region:?}");
+    }
+
+    #[test]
+    fn regions_are_sorted_numbered_and_limited() {
+        let map = [0.6, 0.0, 0.9, 0.0, 0.0, 0.0, 0.7, 0.0, 0.8];
+        let regions = regions_of(&map, 3, Rect::WHOLE, &Limits { max_regions: 3, ..limits(0.5) });
+        let found: Vec<(u32, i32)> =
+            regions.iter().map(|r| (r.id, (r.score * 10.0).round() as i32)).collect();
+        assert_eq!(found, [(0, 9), (1, 8), (2, 7)]);
+        assert!(regions_of(&map, 3, Rect::WHOLE, &Limits { min_area: 0.2, ..limits(0.5) }).is_empty());
+    }
+
+    #[test]
+    fn a_map_of_a_part_of_the_frame_gives_coordinates_of_the_frame() {
+        let part = Rect { x: 0.25, y: 0.5, w: 0.5, h: 0.25 };
+        let region = regions_of(&[0.0, 0.0, 0.0, 1.0], 2, part, &limits(0.5))[0];
+        assert_eq!(region.rect, Rect { x: 0.5, y: 0.625, w: 0.25, h: 0.125 });
+        assert_eq!(region.area, 0.25 * 0.5 * 0.25);
+    }
+
+    #[test]
+    fn what_no_camera_saw_scores_nothing() {
+        let config = Config::new(64, 4, 64, 14, 0, 28);
+        let mut raw = RawMap::new(&config);
+        let visible = Pixels { x: 0, y: 98, width: 392, height: 196 };
+        raw.run(&vec![1.0; config.grid * config.grid], visible).unwrap();
+        let row = |y: usize| raw.map()[y * 392 + 200];
+        assert!(row(10) == 0.0 && row(380) == 0.0 && (row(196) - 1.0).abs() < 1e-6);
+    }
+}

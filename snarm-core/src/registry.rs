@@ -1,0 +1,169 @@
+//! One encoder and one bank in memory for all users of a process.
+//!
+//! What is loaded is found by its content: two paths to the same weights share one network. An entry lives as long as
+//! someone uses it. Loading is single-flight: a second user waits for the first one's result.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
+
+use once_cell::sync::OnceCell;
+
+use crate::bank::Bank;
+use crate::encoder::{Encoder, PositionInterpolation, TINY};
+use crate::error::{Error, Result};
+
+/// Environment variable that names the encoder where a user names none.
+pub const ENCODER_VARIABLE: &str = "GST_SNARM_ENCODER";
+
+/// Environment variable with the folders, separated by colons, where weights are looked for by file name.
+pub const PATH_VARIABLE: &str = "GST_SNARM_MODEL_PATH";
+
+static ENCODERS: Shared<Encoder> = Shared::new();
+static BANKS: Shared<Bank> = Shared::new();
+
+/// The encoder of that name or weights file; `None` is `GST_SNARM_ENCODER` from the environment, or `snarm-tiny`.
+///
+/// # Errors
+/// When the file is missing or holds no network that is known.
+pub fn encoder(name: Option<&str>) -> Result<Arc<Encoder>> {
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None => std::env::var(ENCODER_VARIABLE).unwrap_or_else(|_| TINY.to_owned()),
+    };
+    let name = find_weights(&name);
+    ENCODERS.get(&name, Encoder::digest, || Encoder::load(&name, PositionInterpolation::Legacy))
+}
+
+/// The bank in that file.
+///
+/// # Errors
+/// As [`Bank::open`].
+pub fn bank(path: &Path) -> Result<Arc<Bank>> {
+    BANKS.get(&path.display().to_string(), Bank::digest, || Bank::open(path))
+}
+
+/// The encoder that made `bank`: `name` if given, else the one the bank names.
+///
+/// # Errors
+/// As [`encoder`], or when its weights are not the ones that made the bank.
+pub fn encoder_of(bank: &Bank, name: Option<&str>) -> Result<Arc<Encoder>> {
+    let encoder = encoder(Some(name.unwrap_or(bank.encoder_name())))?;
+    bank.check_encoder(&encoder)?;
+    Ok(encoder)
+}
+
+/// A file of that name from the search path, if the name is no path to a file itself.
+fn find_weights(name: &str) -> String {
+    if Path::new(name).exists() {
+        return name.to_owned();
+    }
+    let folders = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.map_or_else(|| name.to_owned(), |path| path.display().to_string())
+}
+
+/// A file as it was when it was read: another time or length is another file.
+type Source = (String, Option<SystemTime>, u64);
+
+/// Values by the file they were read from, and by content.
+struct Shared<T> {
+    slots: Mutex<Option<Slots<T>>>,
+}
+
+struct Slots<T> {
+    by_source: HashMap<Source, Arc<OnceCell<Weak<T>>>>,
+    by_digest: HashMap<String, Weak<T>>,
+}
+
+impl<T> Shared<T> {
+    const fn new() -> Self {
+        Self { slots: Mutex::new(None) }
+    }
+
+    fn get(&self, name: &str, digest: fn(&T) -> &str, load: impl Fn() -> Result<T>) -> Result<Arc<T>> {
+        let source = source(name);
+        loop {
+            let slot = self.with(|slots| slots.by_source.entry(source.clone()).or_default().clone());
+            let mut loaded = None;
+            let weak = slot.get_or_try_init(|| {
+                let value = self.unify(load()?, digest);
+                loaded = Some(value.clone());
+                Ok::<_, Error>(Arc::downgrade(&value))
+            })?;
+            if let Some(value) = loaded.or_else(|| weak.upgrade()) {
+                return Ok(value);
+            }
+            // The last user has gone: make room for a new load.
+            self.with(|slots| match slots.by_source.get(&source) {
+                Some(current) if Arc::ptr_eq(current, &slot) => drop(slots.by_source.remove(&source)),
+                _ => {}
+            });
+        }
+    }
+
+    /// The value in use that has the same content, or this one.
+    fn unify(&self, value: T, digest: fn(&T) -> &str) -> Arc<T> {
+        self.with(|slots| {
+            slots.by_digest.retain(|_, weak| weak.strong_count() > 0);
+            if let Some(same) = slots.by_digest.get(digest(&value)).and_then(Weak::upgrade) {
+                return same;
+            }
+            let key = digest(&value).to_owned();
+            let value = Arc::new(value);
+            slots.by_digest.insert(key, Arc::downgrade(&value));
+            value
+        })
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Slots<T>) -> R) -> R {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        work(slots.get_or_insert_with(|| Slots { by_source: HashMap::new(), by_digest: HashMap::new() }))
+    }
+}
+
+fn source(name: &str) -> Source {
+    let path = PathBuf::from(name);
+    let metadata = std::fs::metadata(&path).ok();
+    let modified = metadata.as_ref().and_then(|m| m.modified().ok());
+    let canonical = path.canonicalize().unwrap_or(path);
+    (canonical.display().to_string(), modified, metadata.map_or(0, |m| m.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn one_load_serves_all_users_at_once() {
+        let shared: Shared<String> = Shared::new();
+        let loads = AtomicUsize::new(0);
+        let get = || {
+            shared.get("/nowhere/a", String::as_str, || {
+                loads.fetch_add(1, Ordering::SeqCst);
+                Ok("content".to_owned())
+            })
+        };
+        let (a, b) = std::thread::scope(|scope| {
+            let (a, b) = (scope.spawn(get), scope.spawn(get));
+            (a.join().unwrap().unwrap(), b.join().unwrap().unwrap())
+        });
+        assert!(Arc::ptr_eq(&a, &b));
+        let other = shared.get("/nowhere/b", String::as_str, || Ok("content".to_owned())).unwrap();
+        assert!(Arc::ptr_eq(&a, &other), "equal content is one value");
+        drop((a, b, other));
+        get().unwrap();
+        assert!(loads.load(Ordering::SeqCst) >= 2, "the last user gone, it is loaded again");
+    }
+
+    #[test]
+    fn a_failed_load_is_tried_again() {
+        let shared: Shared<String> = Shared::new();
+        let fail = || Err(Error::TooFewFrames { needed: 2, found: 0 });
+        assert!(shared.get("/nowhere/c", String::as_str, fail).is_err());
+        assert!(shared.get("/nowhere/c", String::as_str, || Ok(String::new())).is_ok());
+    }
+}

@@ -1,0 +1,176 @@
+//! Named tensors in files: safetensors by memory map, PyTorch checkpoints through candle's reader, which parses the
+//! pickle and never runs it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use candle_core::pickle::PthTensors;
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// A file of named tensors, read tensor by tensor.
+pub struct Weights {
+    path: PathBuf,
+    digest: String,
+    source: Source,
+}
+
+enum Source {
+    Safetensors(Mmap),
+    Pth(Box<PthTensors>),
+}
+
+/// One tensor, widened to f32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// Sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// Elements, row-major.
+    pub data: Vec<f32>,
+}
+
+const WHAT: &str = "weights";
+
+impl Weights {
+    /// Opens a `.safetensors` or PyTorch (`.pth`, `.pt`, `.bin`) file.
+    ///
+    /// # Errors
+    /// When the file is missing, unreadable or neither of the two.
+    pub fn open(path: &Path) -> Result<Self> {
+        let map = map_file(WHAT, path)?;
+        let digest = hex(&Sha256::digest(&map[..]));
+        let source = if map.starts_with(b"PK\x03\x04") {
+            let tensors = PthTensors::new(path, None)
+                .map_err(|e| Error::wrong_file(WHAT, path, "a PyTorch state dict", e.to_string()))?;
+            Source::Pth(Box::new(tensors))
+        } else {
+            SafeTensors::deserialize(&map).map_err(|e| {
+                let expected = "a safetensors file or a zipped PyTorch checkpoint";
+                Error::wrong_file(WHAT, path, expected, format!("{} bytes ({e})", map.len()))
+            })?;
+            Source::Safetensors(map)
+        };
+        Ok(Self { path: path.to_owned(), digest, source })
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Names of all tensors, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = match &self.source {
+            Source::Safetensors(map) => SafeTensors::deserialize(map)
+                .map(|file| file.names().into_iter().map(str::to_owned).collect())
+                .unwrap_or_default(),
+            Source::Pth(tensors) => tensors.tensor_infos().keys().cloned().collect(),
+        };
+        names.sort_unstable();
+        names
+    }
+
+    /// Free-text entries of the file's header; PyTorch checkpoints have none.
+    pub fn metadata(&self) -> std::collections::HashMap<String, String> {
+        match &self.source {
+            Source::Safetensors(map) => SafeTensors::read_metadata(map)
+                .ok()
+                .and_then(|(_, metadata)| metadata.metadata().clone())
+                .unwrap_or_default(),
+            Source::Pth(_) => Default::default(),
+        }
+    }
+
+    /// Reads one tensor; `None` where the file has none of that name.
+    ///
+    /// # Errors
+    /// When the tensor's type is not a float or its bytes cannot be read.
+    pub fn get(&self, name: &str) -> Result<Option<Tensor>> {
+        let wrong =
+            |found: String| Error::wrong_file(WHAT, &self.path, format!("{name} of f32, f16 or bf16"), found);
+        match &self.source {
+            Source::Safetensors(map) => {
+                let file = SafeTensors::deserialize(map).map_err(|e| wrong(e.to_string()))?;
+                let Ok(view) = file.tensor(name) else { return Ok(None) };
+                let data =
+                    widen(view.dtype(), view.data()).ok_or_else(|| wrong(format!("{:?}", view.dtype())))?;
+                Ok(Some(Tensor { shape: view.shape().to_vec(), data }))
+            }
+            Source::Pth(tensors) => {
+                let Some(tensor) = tensors.get(name).map_err(|e| wrong(e.to_string()))? else {
+                    return Ok(None);
+                };
+                let to_f32 = || tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>();
+                let data = to_f32().map_err(|e| wrong(e.to_string()))?;
+                Ok(Some(Tensor { shape: tensor.dims().to_vec(), data }))
+            }
+        }
+    }
+}
+
+/// Maps a file for reading.
+#[expect(unsafe_code, reason = "a memory map is unsafe by nature")]
+pub(crate) fn map_file(what: &'static str, path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(|e| Error::read(what, path, e))?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(Error::wrong_file(what, path, "a file", "a folder"));
+    }
+    // SAFETY: the map is private and read-only, and what is read from it is checked. A file that another process
+    // cuts short while it is mapped can still end this one, as with any mapped file; our own writers never do
+    // that: they write beside the file and rename.
+    unsafe { Mmap::map(&file) }.map_err(|e| Error::read(what, path, e))
+}
+
+fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    Some(match dtype {
+        Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Dtype::F16 => {
+            bytes.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
+        }
+        Dtype::BF16 => {
+            bytes.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
+        }
+        _ => return None,
+    })
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Weights::open(Path::new("/nowhere/x.safetensors")).err().unwrap();
+        assert_eq!(error.to_string(), "weights not found: /nowhere/x.safetensors");
+    }
+
+    #[test]
+    fn a_foreign_file_says_what_was_expected() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"GIF89a and more").unwrap();
+        let error = Weights::open(file.path()).err().unwrap().to_string();
+        assert!(error.contains("expected a safetensors file") && error.contains("15 bytes"), "{error}");
+    }
+
+    #[test]
+    fn half_types_are_widened() {
+        let bytes: Vec<u8> = [half::bf16::from_f32(1.5), half::bf16::from_f32(-2.0)]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        assert_eq!(widen(Dtype::BF16, &bytes), Some(vec![1.5, -2.0]));
+    }
+}

@@ -1,0 +1,278 @@
+//! Nothing is allocated from the second frame on, neither by detecting nor by drawing, on any thread.
+//!
+//! The allocator of this program counts. `SNARM_TRACE_ALLOCATIONS=1` prints where each counted allocation comes from.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail and speak as tests do")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::backtrace::Backtrace;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use snarm_core::bank::{Bank, BankBuilder, BankSettings};
+use snarm_core::detector::{Detection, Detector, Limits};
+use snarm_core::encoder::{Encoder, PositionInterpolation, TINY};
+use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry};
+use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane, PlaneMut};
+use snarm_core::geometry::Crop;
+use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
+use snarm_core::threads::install;
+
+/// Counts allocations of all threads while it is told to.
+struct Counting;
+
+static ON: AtomicBool = AtomicBool::new(false);
+static TRACE: AtomicBool = AtomicBool::new(false);
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+impl Counting {
+    fn note(layout: Layout) {
+        if ON.load(Ordering::Relaxed) {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+            // Taking a backtrace allocates, so the first thread to get here switches the trace off for that time.
+            if TRACE.swap(false, Ordering::Relaxed) {
+                eprintln!("{layout:?}\n{}", Backtrace::force_capture());
+                TRACE.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; what is added touches no memory that it hands out.
+#[expect(unsafe_code, reason = "an allocator is unsafe by nature")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::note(layout);
+        // SAFETY: the caller keeps the promises that `System` asks for, which are those of this trait.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::note(layout);
+        // SAFETY: as in `alloc`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::note(layout);
+        // SAFETY: as in `alloc`; `old` came from `System`, since all allocations do.
+        unsafe { System.realloc(old, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        // SAFETY: as in `realloc`.
+        unsafe { System.dealloc(old, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of all threads while `body` runs.
+fn count(body: impl FnOnce()) -> usize {
+    COUNT.store(0, Ordering::SeqCst);
+    ON.store(true, Ordering::SeqCst);
+    body();
+    ON.store(false, Ordering::SeqCst);
+    COUNT.load(Ordering::SeqCst)
+}
+
+const WIDTH: usize = 1920;
+const HEIGHT: usize = 1080;
+
+/// Frames counted, after each content has been seen twice.
+const FRAMES: usize = 30;
+
+/// A 1080p picture in one of the formats: a shaded ramp, strewn with squares if it is anomalous.
+#[derive(Clone)]
+struct Picture {
+    format: PixelFormat,
+    data: Vec<u8>,
+}
+
+impl Picture {
+    fn new(format: PixelFormat, anomalous: bool) -> Self {
+        let size = |plane| format.plane_size(plane, WIDTH, HEIGHT).unwrap();
+        let mut data = Vec::new();
+        for (row, rows) in (0..format.n_planes()).map(size) {
+            for y in 0..rows {
+                data.extend((0..row).map(|x| {
+                    let cell = (x * 56 / row) * 7919 + (y * 56 / rows) * 104_729;
+                    let dice = (cell ^ (cell >> 5)).wrapping_mul(0x9E37_79B9) >> 16;
+                    let square = anomalous && dice.is_multiple_of(7);
+                    if square { dice as u8 } else { (40 + x * 90 / row + y * 50 / rows) as u8 }
+                }));
+            }
+        }
+        Self { format, data }
+    }
+
+    fn colorimetry(&self) -> Colorimetry {
+        Colorimetry { matrix: ColorMatrix::BT709, range: ColorRange::Limited, site: ChromaSite::LEFT }
+    }
+
+    fn frame(&self) -> Frame<'_> {
+        let mut planes = [Plane { data: &[], stride: 0 }; 3];
+        let mut rest = &self.data[..];
+        for (i, plane) in planes.iter_mut().enumerate().take(self.format.n_planes()) {
+            let (stride, rows) = self.format.plane_size(i, WIDTH, HEIGHT).unwrap();
+            let (data, after) = rest.split_at(stride * rows);
+            (*plane, rest) = (Plane { data, stride }, after);
+        }
+        let planes = &planes[..self.format.n_planes()];
+        Frame::new(self.format, WIDTH, HEIGHT, planes, self.colorimetry()).unwrap()
+    }
+
+    fn frame_mut(&mut self) -> FrameMut<'_> {
+        let (format, colorimetry) = (self.format, self.colorimetry());
+        let (luma, chroma) = self.data.split_at_mut(format.plane_size(0, WIDTH, HEIGHT).unwrap().0 * HEIGHT);
+        let stride = |plane| format.plane_size(plane, WIDTH, HEIGHT).map_or(0, |(row, _)| row);
+        let first = PlaneMut { data: luma, stride: stride(0) };
+        let frame = match format.n_planes() {
+            1 => FrameMut::new(format, WIDTH, HEIGHT, [first], colorimetry),
+            2 => {
+                let second = PlaneMut { data: chroma, stride: stride(1) };
+                FrameMut::new(format, WIDTH, HEIGHT, [first, second], colorimetry)
+            }
+            _ => {
+                let half = chroma.len() / 2;
+                let (cb, cr) = chroma.split_at_mut(half);
+                let chroma = |data| PlaneMut { data, stride: stride(1) };
+                FrameMut::new(format, WIDTH, HEIGHT, [first, chroma(cb), chroma(cr)], colorimetry)
+            }
+        };
+        frame.unwrap()
+    }
+}
+
+fn bank_of(encoder: &Arc<Encoder>, good: &Picture, crop: Crop) -> Arc<Bank> {
+    let settings = BankSettings { capacity: 500, crop, ..BankSettings::default() };
+    let mut builder = BankBuilder::new(encoder.clone(), settings).unwrap();
+    for _ in 0..3 {
+        builder.add(&good.frame()).unwrap();
+    }
+    Arc::new(builder.finish(&mut |_, _, _| {}).unwrap())
+}
+
+/// Limits at which a frame falls into as many regions as possible.
+fn many_regions(detector: &mut Detector, frame: &Frame<'_>) -> (Limits, usize) {
+    let limits = Limits { max_regions: usize::MAX, ..detector.bank_limits() };
+    let mut map = detector.detect(frame, &limits).unwrap().map.clone();
+    map.sort_unstable_by(f32::total_cmp);
+    let at = |part: usize| Limits { pixel_threshold: f64::from(map[map.len() * part / 100]), ..limits };
+    let mut regions = |limits: &Limits| detector.detect(frame, limits).unwrap().regions.len();
+    let best = (50..100).step_by(4).map(at).max_by_key(&mut regions).unwrap();
+    (best, regions(&best))
+}
+
+/// Detects on good and anomalous frames in turn.
+fn check_detecting(encoder: &Arc<Encoder>, format: PixelFormat, crop: Crop) {
+    let pictures = [Picture::new(format, false), Picture::new(format, true)];
+    let frames = pictures.each_ref().map(Picture::frame);
+    let mut detector = Detector::new(encoder.clone(), bank_of(encoder, &pictures[0], crop)).unwrap();
+    let (many, regions) = many_regions(&mut detector, &frames[1]);
+    // The whole frame shows more than a stable sort would handle without a buffer.
+    let least = if crop == Crop::Full { 52 } else { 10 };
+    assert!(regions >= least, "{regions} regions in {format:?}, {crop:?}");
+    let few = detector.bank_limits();
+    let mut run = |frames_to_run: usize| {
+        let mut anomalous = 0;
+        for i in 0..frames_to_run {
+            let limits = if i % 4 < 2 { &few } else { &many };
+            anomalous += usize::from(detector.detect(&frames[i % 2], limits).unwrap().anomalous);
+        }
+        anomalous
+    };
+    // Inside the pool, since calls from outside go through the pool's injector: a linked list of blocks that takes a new
+    // one of 1.5 KiB every 63 calls and frees those that were read. A detector makes two calls a frame.
+    let (mut inside, mut found) = (0, 0);
+    install(|| {
+        run(8);
+        inside = count(|| found = run(FRAMES));
+    })
+    .unwrap();
+    assert_eq!(inside, 0, "allocations in {FRAMES} frames of {format:?}, {crop:?}");
+    assert!(found > 0 && found < FRAMES, "{found} of {FRAMES} frames are anomalous");
+
+    let outside = count(|| found = run(FRAMES));
+    assert!(
+        outside <= 4,
+        "{outside} allocations in {FRAMES} frames of {format:?}, called from outside the pool"
+    );
+}
+
+/// What is drawn of a detection: its map as bytes, its regions as boxes.
+struct Drawn {
+    detection: Detection,
+    map: Vec<u8>,
+    regions: Vec<RegionBox>,
+}
+
+impl Drawn {
+    fn of(detection: &Detection) -> Self {
+        let map = detection.map.iter().flat_map(|score| ((score * 65535.0) as u16).to_le_bytes()).collect();
+        let boxes = detection.regions.iter().map(|region| {
+            let rect = region.rect;
+            RegionBox { x: rect.x, y: rect.y, w: rect.w, h: rect.h, score: region.score }
+        });
+        Self { detection: detection.clone(), map, regions: boxes.collect() }
+    }
+
+    fn scene(&self, limits: &Limits) -> Scene<'_> {
+        let Detection { map_side, map_rect, score, anomalous, area, .. } = self.detection;
+        Scene {
+            map: Some(MapView::gray16(&self.map, map_side, map_side, 2 * map_side).unwrap()),
+            rect: map_rect,
+            regions: &self.regions,
+            score,
+            threshold: limits.threshold,
+            pixel_threshold: limits.pixel_threshold,
+            area,
+            verdict: if anomalous { "anomalous" } else { "normal" },
+        }
+    }
+}
+
+/// Draws scenes of good and anomalous frames in turn, with everything on that can be drawn.
+fn check_drawing(scenes: [&Scene; 2], format: PixelFormat) {
+    let mut picture = Picture::new(format, false);
+    let mut overlay = Overlay::new();
+    let style = Style { boxes: true, bar: true, border: true, roi: true, ..Style::default() };
+    let mut run = |frames: usize| {
+        for i in 0..frames {
+            overlay.draw(&mut picture.frame_mut(), scenes[i % 2], &style).unwrap();
+        }
+    };
+    run(4);
+    assert_eq!(count(|| run(FRAMES)), 0, "allocations in {FRAMES} drawings on {format:?}");
+}
+
+/// One test, since a second one on another thread would be counted too.
+#[test]
+fn nothing_is_allocated_from_the_second_frame_on() {
+    let counted = count(|| drop(std::hint::black_box(vec![0_u8; 100])));
+    assert_eq!(counted, 1, "the allocator counts");
+    TRACE.store(std::env::var_os("SNARM_TRACE_ALLOCATIONS").is_some(), Ordering::SeqCst);
+
+    let encoder = Arc::new(Encoder::load(TINY, PositionInterpolation::Legacy).unwrap());
+    for (format, crop) in [
+        (PixelFormat::Nv12, Crop::Full),
+        (PixelFormat::Rgb, Crop::Full),
+        (PixelFormat::Nv12, Crop::Letterbox),
+        (PixelFormat::Rgb, Crop::Paper),
+    ] {
+        check_detecting(&encoder, format, crop);
+    }
+
+    let pictures = [false, true].map(|anomalous| Picture::new(PixelFormat::Nv12, anomalous));
+    let mut detector = Detector::new(encoder.clone(), bank_of(&encoder, &pictures[0], Crop::Full)).unwrap();
+    let (limits, _) = many_regions(&mut detector, &pictures[1].frame());
+    let drawn =
+        pictures.each_ref().map(|picture| Drawn::of(detector.detect(&picture.frame(), &limits).unwrap()));
+    let scenes = drawn.each_ref().map(|drawn| drawn.scene(&limits));
+    for format in
+        [PixelFormat::Rgb, PixelFormat::Bgrx, PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Gray8]
+    {
+        check_drawing(scenes.each_ref(), format);
+    }
+}

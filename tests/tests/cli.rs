@@ -1,0 +1,64 @@
+//! The `snarm` command from outside: what it writes, what it says, how it ends. Pipelines of elements are tested in
+//! `recipes.rs`.
+
+#![expect(clippy::expect_used, clippy::print_stderr, reason = "helpers of tests fail and speak as tests do")]
+
+#[path = "cli/errors.rs"]
+mod errors;
+#[path = "cli/images.rs"]
+mod images;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/simulate.rs"]
+mod simulate;
+
+use run::{run, stdout};
+
+#[test]
+fn every_command_explains_itself() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let all = stdout(&run(dir.path(), "--help", 0));
+    for command in ["bank", "detect", "eval", "simulate", "launch", "worst", "bench", "doctor"] {
+        assert!(all.contains(command), "{all}");
+        let help = stdout(&run(dir.path(), &format!("{command} --help"), 0));
+        assert!(help.contains("Usage: snarm"), "{help}");
+    }
+}
+
+#[test]
+fn doctor_names_the_encoder_and_where_its_weights_come_from() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = run::snarm().arg("doctor").current_dir(dir.path()).output().expect("snarm starts");
+    // Without GStreamer or the plugin the code is 1; either way everything that was found is told.
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let text = stdout(&output);
+    for word in ["processor", "GStreamer", "encoder", "snarm-tiny"] {
+        assert!(text.contains(word), "expected {word} in:\n{text}");
+    }
+}
+
+#[test]
+fn bench_prints_every_stage() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let line = "bench --frames 2 --good-frames 3 --size 192x128 --capacity 300 --reduction random --json";
+    let figures: serde_json::Value = serde_json::from_str(&stdout(&run(dir.path(), line, 0))).expect("JSON");
+    let stages = figures["stages"].as_object().expect("stages");
+    for name in ["preprocess", "encode", "inter-match", "postprocess", "whole frame"] {
+        let median = stages.get(name).and_then(|stage| stage["median"].as_f64());
+        assert!(median.is_some_and(|ms| ms >= 0.0), "{name} in {figures}");
+    }
+}
+
+#[test]
+fn recipes_are_listed_and_printed_for_a_shell() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let list = stdout(&run(dir.path(), "launch", 0));
+    for name in ["learn", "inspect", "record-annotated", "gray8-camera"] {
+        assert!(list.contains(name), "{list}");
+    }
+    let line = stdout(&run(dir.path(), "launch learn source=videotestsrc bank=a.bank --print", 0));
+    assert!(
+        line.starts_with("gst-launch-1.0 -e videotestsrc ! videoconvert ! snarmbank location=a.bank "),
+        "{line}"
+    );
+}

@@ -1,0 +1,115 @@
+//! Wrong input ends with an exit code and a message that names what was expected and what was found.
+
+use std::path::Path;
+
+use crate::run::{no_gstreamer, run, stderr};
+
+fn check(dir: &Path, line: &str, code: i32, words: &[&str]) {
+    let message = stderr(&run(dir, line, code));
+    for word in words {
+        assert!(message.contains(word), "expected '{word}' of snarm {line} in:\n{message}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_failure() {
+    let dir = tempfile::tempdir().expect("a folder");
+    check(dir.path(), "bank", 2, &["required"]);
+    check(dir.path(), "paint", 2, &["unrecognized subcommand"]);
+    check(
+        dir.path(),
+        "bank x -o y --range ten",
+        2,
+        &["expected stretches of time such as 0-10s", "found 'ten'"],
+    );
+    check(dir.path(), "bank x -o y --capacity 0", 2, &["expected 1 to 1000000 descriptors", "found '0'"]);
+    check(
+        dir.path(),
+        "bank x -o y --calibration-fraction 0.7",
+        2,
+        &["expected a number from 0 to 0.5", "'0.7'"],
+    );
+    check(dir.path(), "bench --size big", 2, &["expected WIDTHxHEIGHT", "found 'big'"]);
+    check(dir.path(), "simulate --out a --width 9", 1, &["expected 64 to 8192 pixels, found 9"]);
+}
+
+#[test]
+fn missing_and_foreign_inputs_are_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("empty")).expect("a folder");
+    std::fs::write(dir.path().join("broken.png"), b"no picture").expect("a file");
+    check(dir.path(), "bank none.png -o a.bank", 1, &["expected an image", "none.png"]);
+    check(dir.path(), "bank empty -o a.bank", 1, &["expected images (png, jpg, jpeg), found none", "empty"]);
+    check(
+        dir.path(),
+        "bank empty/*.png -o a.bank",
+        1,
+        &["expected files that match", "found none", "empty/*.png"],
+    );
+    check(dir.path(), "bank broken.png -o a.bank", 1, &["expected a PNG or JPEG image", "broken.png"]);
+    check(dir.path(), "bank broken.png -o a.bank --encoder none.safetensors", 1, &["none.safetensors"]);
+    check(dir.path(), "bank broken.png -o a.bank --skip-unreadable", 1, &["too few good frames", "found 0"]);
+    check(dir.path(), "bank broken.png -o a.bank --range 0-1s", 1, &["expected a clip, found images only"]);
+    assert!(!dir.path().join("a.bank").exists());
+    check(dir.path(), "eval --data empty", 1, &["expected folders of categories, found none"]);
+    check(
+        dir.path(),
+        "eval --data . --categories empty",
+        1,
+        &["category empty", "expected a folder train/good"],
+    );
+    check(dir.path(), "launch fly", 1, &["expected one of learn, inspect", "found 'fly'"]);
+    check(dir.path(), "launch learn source=a", 1, &["recipe learn", "expected a value for bank, found none"]);
+    check(dir.path(), "launch learn sauce=a", 1, &["expected one of the variables", "found 'sauce'"]);
+}
+
+#[test]
+fn banks_that_do_not_fit_are_refused_and_old_ones_kept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 6 --frames 2 --width 96 --height 72", 0);
+    run(dir, "bank set/train/good -o a.bank --capacity 200 --reduction random", 0);
+    let whole = std::fs::read(dir.join("a.bank")).expect("a bank");
+    let detect = "detect set/test --out out --bank";
+    check(dir, &format!("{detect} none.bank"), 1, &["not found", "none.bank"]);
+    for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(dir.join("cut.bank"), &whole[..length]).expect("a file");
+        check(dir, &format!("{detect} cut.bank"), 1, &["expected", "found", "cut.bank"]);
+    }
+    std::fs::write(
+        dir.join("picture.bank"),
+        std::fs::read(dir.join("set/train/good/0000.png")).expect("a picture"),
+    )
+    .expect("a file");
+    check(dir, &format!("{detect} picture.bank"), 1, &["expected", "found", "picture.bank"]);
+    // A run that fails leaves the bank as it was.
+    std::fs::write(dir.join("broken.png"), b"no picture").expect("a file");
+    check(dir, "bank set/train/good broken.png -o a.bank", 1, &["broken.png"]);
+    assert_eq!(std::fs::read(dir.join("a.bank")).expect("a bank"), whole);
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    std::fs::write(dir.join("file"), b"in the way").expect("a file");
+    run(dir, "simulate --out set --as frames --good-frames 5 --frames 1 --width 96 --height 72", 0);
+    check(dir, "bank set/train/good -o file/a.bank", 1, &["cannot write", "file"]);
+    run(dir, "bank set/train/good -o a.bank --capacity 200 --reduction random", 0);
+    check(dir, "detect set/test --bank a.bank --out file", 1, &["file"]);
+    check(dir, "simulate --out file", 1, &["cannot write to folder file"]);
+}
+
+#[test]
+fn clips_that_are_none_or_end_too_early_are_named() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    std::fs::write(dir.join("text.mp4"), "not a clip\n".repeat(500)).expect("a file");
+    check(dir, "bank text.mp4 -o a.bank", 1, &["expected a clip", "text.mp4"]);
+    run(dir, "simulate --out line --good-frames 3 --frames 2 --width 96 --height 72 --fps 10", 0);
+    let words = ["expected frames in the given range", "found a clip of 3 frames and 0.30 s", "good.mkv"];
+    check(dir, "bank line/good.mkv -o a.bank --range 5-10s", 1, &words);
+}

@@ -1,0 +1,150 @@
+//! From good images to verdicts, with nothing but the command.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::run::{no_gstreamer, run, stdout};
+
+/// A small simulated product in the layout of MVTec AD.
+fn product(dir: &Path, name: &str) {
+    let line =
+        format!("simulate --out {name} --as frames --good-frames 16 --frames 12 --width 320 --height 240");
+    run(dir, &line, 0);
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("results");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn defects_score_higher_than_good_parts() {
+    let dir = tempfile::tempdir().expect("a folder");
+    product(dir.path(), "flange");
+    let learned = run(dir.path(), "bank flange/train/good --out banks/flange.bank --capacity 4000", 0);
+    assert!(stdout(&learned).contains("from 16 frames"), "{}", stdout(&learned));
+    run(dir.path(), "detect flange/test --bank banks/flange.bank --out out", 0);
+    let results = lines(&dir.path().join("out/results.jsonl"));
+    assert_eq!(results.len(), 12);
+    let mean = |good: bool| {
+        let source = |line: &Value| line["source"].as_str().is_some_and(|s| s.contains("/good/"));
+        let scores: Vec<f64> = results
+            .iter()
+            .filter(|l| source(l) == good)
+            .map(|l| l["score"].as_f64().expect("a score"))
+            .collect();
+        scores.iter().sum::<f64>() / scores.len() as f64
+    };
+    assert!(mean(false) > mean(true), "defective {} good {}", mean(false), mean(true));
+    check_files(dir.path(), &results);
+}
+
+/// Every line names a picture and a map; both are there and have the right size.
+fn check_files(dir: &Path, results: &[Value]) {
+    for line in results {
+        let picture = dir.join("out").join(line["annotated"].as_str().expect("a picture"));
+        assert_eq!(image::image_dimensions(&picture).expect("a picture"), (320, 240));
+        let map = std::fs::read(dir.join("out").join(line["map"].as_str().expect("a map"))).expect("a map");
+        assert!(map.starts_with(b"\x93NUMPY"));
+        let numbers: Vec<f32> =
+            map[128..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let most = numbers.iter().copied().fold(0.0f32, f32::max);
+        assert!((f64::from(most) - line["score-max"].as_f64().expect("a score")).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn eval_writes_the_figures_of_each_category_and_their_mean() {
+    let dir = tempfile::tempdir().expect("a folder");
+    product(dir.path(), "set/flange");
+    // The same product once more, without masks.
+    product(dir.path(), "set/plain");
+    std::fs::remove_dir_all(dir.path().join("set/plain/ground_truth")).expect("masks");
+    let output = run(dir.path(), "eval --data set --capacity 4000 --json report/out.json", 0);
+    assert!(stdout(&output).contains("image_auroc"));
+    let text = std::fs::read_to_string(dir.path().join("report/out.json")).expect("a report");
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    let figures = &report["categories"]["flange"];
+    for name in ["image_auroc", "pixel_auroc", "image_ap", "image_f1max", "pixel_ap"] {
+        let figure = figures[name].as_f64().expect(name);
+        assert!((0.0..=1.0).contains(&figure), "{name} {figure}");
+        let mean = report["mean"][name].as_f64().expect(name);
+        assert!((mean - figure).abs() < 1e-9, "both categories hold the same images: {name}");
+    }
+    assert!(report["categories"]["plain"]["pixel_auroc"].is_null());
+    assert!(figures["pixel_auroc"].as_f64().is_some_and(|a| a > 0.7), "{text}");
+}
+
+#[test]
+fn the_exit_code_tells_of_anomalies_when_asked_to() {
+    let dir = tempfile::tempdir().expect("a folder");
+    product(dir.path(), "set");
+    run(
+        dir.path(),
+        "bank set/train/good/00*.png -o a.bank --capacity 1000 --reduction random --max-frames 6",
+        0,
+    );
+    let detect = "detect set/test/stain --bank a.bank --out out --pictures none --fail-on-anomaly";
+    run(dir.path(), &format!("{detect} --threshold 0"), 3);
+    run(dir.path(), &format!("{detect} --threshold 1"), 0);
+    assert!(!dir.path().join("out/annotated").exists());
+    let grown =
+        run(dir.path(), "bank set/test/good -o a.bank --append --capacity 1500 --reduction random", 0);
+    assert!(stdout(&grown).contains("from 10 frames"), "{}", stdout(&grown));
+}
+
+#[test]
+fn clips_are_read_by_range_and_interval() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    run(dir.path(), "simulate --out line --good-frames 20 --frames 20 --width 160 --height 120 --fps 10", 0);
+    let learned = run(
+        dir.path(),
+        "bank line/good.mkv -o a.bank --range 0.5-1.5s --interval 2 --capacity 500 --reduction random",
+        0,
+    );
+    assert!(stdout(&learned).contains("from 5 frames"), "{}", stdout(&learned));
+    run(dir.path(), "detect line/line.mkv --bank a.bank --out out --range 1s- --pictures all", 0);
+    let results = lines(&dir.path().join("out/results.jsonl"));
+    assert_eq!(results.len(), 10);
+    assert_eq!(results[0]["frame-number"], 10);
+    assert_eq!(results[0]["timestamp"], 1_000_000_000u64);
+    assert!(dir.path().join("out/annotated/frame-000019.png").is_file());
+    run(dir.path(), "detect line/line.mkv --bank a.bank --out all --pictures none", 0);
+    let worst = "worst --video line/line.mkv --results all/results.jsonl --out worst --count 2 --truth line/truth.jsonl";
+    let summary = stdout(&run(dir.path(), worst, 0));
+    assert!(summary.contains("20 frames inspected") && summary.contains("AUROC"), "{summary}");
+    assert_eq!(std::fs::read_dir(dir.path().join("worst")).expect("pictures").count(), 2);
+}
+
+/// H.264 decoders keep frames in memory with wide borders; pictures must not be sheared by them.
+#[test]
+fn clips_are_read_row_by_row_whatever_the_decoder_pads() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let bars = "-q videotestsrc pattern=smpte75 num-buffers=3 ! video/x-raw,format=I420,width=200,height=120,\
+                colorimetry=bt601 ! x264enc quantizer=10 pass=quant ! h264parse ! matroskamux ! filesink location=bars.mkv";
+    let encoded =
+        Command::new("gst-launch-1.0").args(bars.split_whitespace()).current_dir(dir.path()).output();
+    if !encoded.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no x264enc on this machine");
+        return;
+    }
+    std::fs::write(dir.path().join("r.jsonl"), "{\"score\":0.9,\"threshold\":0.5,\"anomalous\":true}\n")
+        .expect("results");
+    run(dir.path(), "worst --video bars.mkv --results r.jsonl --out worst", 0);
+    let picture =
+        image::open(dir.path().join("worst/01-frame-000000-score-0.900.png")).expect("a picture").into_rgb8();
+    // The upper part is seven upright bars: each column is of one colour.
+    for x in [14, 43, 71, 100, 129, 157, 186] {
+        let (top, bottom) = (picture.get_pixel(x, 5), picture.get_pixel(x, 70));
+        let far = top.0.iter().zip(bottom.0).map(|(a, b)| a.abs_diff(b)).max();
+        assert!(far.is_some_and(|d| d < 12), "column {x}: {top:?} {bottom:?}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The three elements as applications meet them: on a harness, in pipelines, from the command line and from Python.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "what fails here fails the test, and what is skipped says why"
+)]
+
+mod bank;
+mod common;
+mod detect;
+mod errors;
+mod outside;
+mod overlay;
+mod survival;

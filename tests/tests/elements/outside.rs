@@ -1,0 +1,139 @@
+//! The plugin as a file: what `gst-inspect-1.0` shows of it, and what Python reads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::common::{bank, init, scratch};
+
+/// Set to rewrite the snapshots.
+const UPDATE: &str = "SNARM_UPDATE_SNAPSHOTS";
+
+/// A folder that holds the plugin and nothing else, as GStreamer would load every library it finds.
+fn plugin_folder() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        // Cargo puts the library of a dependency beside the test that was built with it.
+        let library = std::env::current_exe().unwrap().with_file_name("libgstsnarm.so");
+        assert!(library.exists(), "expected the plugin, found nothing: {}", library.display());
+        let folder = scratch("plugin");
+        fs::create_dir_all(&folder).unwrap();
+        let link = folder.join("libgstsnarm.so");
+        if fs::read_link(&link).ok().as_deref() != Some(&library) {
+            let _ = fs::remove_file(&link);
+            std::os::unix::fs::symlink(library, link).unwrap();
+        }
+        folder
+    });
+    &FOLDER
+}
+
+/// Runs a program with the plugin and a registry of its own.
+fn run(mut command: Command, registry: &str) -> Output {
+    command
+        .env("GST_PLUGIN_PATH_1_0", plugin_folder())
+        .env("GST_REGISTRY", scratch(registry))
+        .env("LC_ALL", "C");
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// What gst-inspect-1.0 says of an element, without what differs between builds.
+fn inspect(element: &str) -> String {
+    let mut command = Command::new("gst-inspect-1.0");
+    command.args(["--no-colors", element]).env("GST_PLUGIN_SYSTEM_PATH_1_0", "");
+    let output = run(command, "inspect.bin");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let differs = |line: &&str| {
+        ["Filename", "Version", "Source release date"].iter().any(|w| line.trim().starts_with(w))
+    };
+    text.lines().filter(|line| !differs(line)).map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Compares with the snapshot, or writes it.
+fn check_inspect(element: &str) {
+    init();
+    if gst::version() >= (1, 23, 0, 0) {
+        println!(
+            "skipped: the snapshots are in the words of GStreamer 1.22, found {}",
+            gst::version_string()
+        );
+        return;
+    }
+    let found = inspect(element);
+    let snapshot = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("snapshots/{element}.txt"));
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(&snapshot, &found).unwrap();
+    }
+    let expected = fs::read_to_string(&snapshot).unwrap_or_default();
+    let first = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
+    assert!(
+        found == expected,
+        "{} differs; set {UPDATE}=1 if that is meant. First difference (found, expected): {first:?}",
+        snapshot.display()
+    );
+}
+
+#[test]
+fn snarmbank_looks_as_in_its_snapshot() {
+    check_inspect("snarmbank");
+}
+
+#[test]
+fn snarmdetect_looks_as_in_its_snapshot() {
+    check_inspect("snarmdetect");
+}
+
+#[test]
+fn snarmoverlay_looks_as_in_its_snapshot() {
+    check_inspect("snarmoverlay");
+}
+
+#[test]
+fn every_property_has_a_nick_a_blurb_and_says_when_it_may_change() {
+    use gst::prelude::*;
+    init();
+    for name in ["snarmbank", "snarmdetect", "snarmoverlay"] {
+        let element = gst::ElementFactory::make(name).build().unwrap();
+        assert!(!element.property::<bool>("qos"), "{name} drops late frames");
+        for property in element.list_properties() {
+            if !property.owner_type().name().starts_with("GstSnarm") {
+                continue;
+            }
+            let what = format!("{name} {}", property.name());
+            assert_ne!(property.nick(), property.name(), "{what} has no nick");
+            assert!(property.blurb().is_some_and(|blurb| blurb.len() > 10), "{what} has no blurb");
+            let mutable = gst::PARAM_FLAG_MUTABLE_READY | gst::PARAM_FLAG_MUTABLE_PLAYING;
+            let writable = property.flags().contains(gst::glib::ParamFlags::WRITABLE);
+            assert_eq!(property.flags().intersects(mutable), writable, "{what}");
+        }
+    }
+}
+
+#[test]
+fn python_reads_score_regions_and_map() {
+    init();
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/read_meta.py")).arg(bank());
+    let output = run(command, "python.bin");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) {
+        println!("skipped: {errors}");
+        return;
+    }
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    assert_eq!(lines.len(), 3, "{errors}");
+    for (n, line) in lines.iter().enumerate() {
+        assert_eq!(line["frame"], n);
+        assert_eq!(line["verdict"], "anomalous");
+        assert!((0.0..=1.0).contains(&line["score"].as_f64().unwrap()));
+        assert!(line["regions"][0]["w"].as_f64().unwrap() > 0.0);
+        assert!(line["map-side"].as_u64().unwrap() > 0);
+        let (peak, highest) = (line["map-peak"].as_f64().unwrap(), line["score-max"].as_f64().unwrap());
+        assert!((peak - highest).abs() < 0.01, "the map's peak is {peak}, the meta says {highest}");
+    }
+}

@@ -1,0 +1,219 @@
+//! `snarmoverlay`.
+
+use gst::prelude::*;
+use gstsnarm::meta::AnomalyMeta;
+use snarm_core::detector::Region;
+use snarm_core::geometry::Rect;
+
+use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, format_names, good_pixels, init};
+
+/// A plain grey frame.
+const GREY: u8 = 90;
+
+/// What a detector would say of a frame whose lower right quarter is anomalous.
+fn anomalous() -> AnomalyMeta {
+    const SIDE: usize = 28;
+    let samples = (0..SIDE * SIDE).map(|at| if at % SIDE >= 16 && at / SIDE >= 16 { 240 } else { 20 });
+    let mut map = gst::Buffer::from_mut_slice(samples.collect::<Vec<u8>>());
+    gst_video::VideoMeta::add(
+        map.get_mut().unwrap(),
+        gst_video::VideoFrameFlags::empty(),
+        gst_video::VideoFormat::Gray8,
+        SIDE as u32,
+        SIDE as u32,
+    )
+    .unwrap();
+    let rect = Rect { x: 0.57, y: 0.57, w: 0.43, h: 0.43 };
+    AnomalyMeta {
+        analysed: true,
+        stale: false,
+        frame_number: 0,
+        score: 0.9,
+        score_raw: 3.0,
+        score_max: 0.94,
+        threshold: 0.5,
+        threshold_low: -1.0,
+        pixel_threshold: 0.5,
+        anomalous: true,
+        verdict: "anomalous".into(),
+        area: 0.18,
+        regions: vec![Region { id: 0, rect, area: 0.18, score: 0.94, score_mean: 0.94, cx: 0.78, cy: 0.78 }],
+        frame_width: WIDTH as u32,
+        frame_height: HEIGHT as u32,
+        map_rect: Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 },
+        map: Some(map),
+        latency: 1,
+        source_id: None,
+        model_id: "test".into(),
+        bank_id: "test".into(),
+        bank_generation: 0,
+        device: "cpu".into(),
+    }
+}
+
+/// The same for a good frame.
+fn normal() -> AnomalyMeta {
+    let map = anomalous().map.map(|mut map| {
+        let inside = map.make_mut();
+        inside.map_writable().unwrap().fill(20);
+        map
+    });
+    AnomalyMeta {
+        score: 0.1,
+        anomalous: false,
+        verdict: "normal".into(),
+        regions: vec![],
+        area: 0.0,
+        map,
+        ..anomalous()
+    }
+}
+
+/// An overlay with some properties.
+fn overlay(properties: &[(&str, &str)]) -> gst::Element {
+    init();
+    let element = gst::ElementFactory::make("snarmoverlay").build().unwrap();
+    for (name, value) in properties {
+        element.set_property_from_str(name, value);
+    }
+    element
+}
+
+/// Bytes of a grey frame of `caps` after the overlay.
+fn drawn(properties: &[(&str, &str)], caps: &gst::Caps, meta: &AnomalyMeta) -> Vec<u8> {
+    let size = gst_video::VideoInfo::from_caps(caps).unwrap().size();
+    let mut frame = buffer(0, vec![GREY; size]);
+    let mut line = Line::new(overlay(properties), caps.clone());
+    gstsnarm::meta::attach(frame.get_mut().unwrap(), meta).unwrap();
+    bytes(&line.harness.push_and_pull(frame).unwrap())
+}
+
+/// Number of pixels of an RGB frame that are not grey any more, in its four quarters.
+fn changed(pixels: &[u8]) -> [usize; 4] {
+    let mut quarters = [0; 4];
+    for (at, pixel) in pixels.chunks(3).enumerate() {
+        let quarter = usize::from(at % WIDTH >= WIDTH / 2) + 2 * usize::from(at / WIDTH >= HEIGHT / 2);
+        quarters[quarter] += usize::from(pixel != [GREY; 3]);
+    }
+    quarters
+}
+
+#[test]
+fn heat_and_contours_are_where_the_map_says() {
+    let [upper_left, upper_right, lower_left, lower_right] =
+        changed(&drawn(&[("draw", "heatmap+contours")], &caps(), &anomalous()));
+    assert!(lower_right > 100, "{lower_right} pixels drawn");
+    assert!(upper_left + upper_right + lower_left < 60, "{upper_left} {upper_right} {lower_left}");
+}
+
+#[test]
+fn every_flag_draws_something_and_no_flag_nothing() {
+    init();
+    for flag in ["heatmap", "contours", "boxes", "score", "bar", "border", "roi"] {
+        let count: usize = changed(&drawn(&[("draw", flag)], &caps(), &anomalous())).iter().sum();
+        assert!(count > 0, "{flag} draws nothing");
+    }
+    assert_eq!(changed(&drawn(&[("draw", "")], &caps(), &anomalous())), [0; 4]);
+}
+
+#[test]
+fn the_label_is_in_its_corner_and_says_what_its_format_says() {
+    let corners = ["top-left", "top-right", "bottom-left", "bottom-right"];
+    for (expected, corner) in corners.iter().enumerate() {
+        let properties = [("draw", "score"), ("position", corner), ("label-format", "{score:.1}")];
+        let quarters = changed(&drawn(&properties, &caps(), &anomalous()));
+        let fullest = (0..4).max_by_key(|&quarter| quarters[quarter]).unwrap();
+        assert_eq!(fullest, expected, "{corner}: {quarters:?}");
+    }
+    let text = |format| drawn(&[("draw", "score"), ("label-format", format)], &caps(), &anomalous());
+    assert_ne!(text("{score:.1}"), text("{verdict}"));
+    assert_eq!(text("{score:.1}"), text("0.9"));
+}
+
+#[test]
+fn colours_alpha_range_and_sizes_have_their_effect() {
+    let with = |name, value| {
+        drawn(&[("draw", "heatmap+contours+boxes+score"), (name, value)], &caps(), &anomalous())
+    };
+    let plain = with("heatmap-alpha", "0.5");
+    for (name, value) in [
+        ("heatmap-alpha", "0.9"),
+        ("colormap", "gray"),
+        ("heatmap-min", "0.05"),
+        ("heatmap-max", "0.95"),
+        ("contour-color", "0xff00ff00"),
+        ("box-color", "0xff0000ff"),
+        ("text-color", "0xffff00ff"),
+        ("background-color", "0xff112233"),
+        ("contour-width", "3"),
+        ("font-scale", "2"),
+        ("label-format", "{regions}"),
+        ("position", "bottom-left"),
+    ] {
+        assert_ne!(with(name, value), plain, "{name} has no effect");
+    }
+}
+
+#[test]
+fn a_good_frame_is_left_alone_but_for_its_label() {
+    assert_eq!(changed(&drawn(&[("draw", "heatmap+contours+boxes")], &caps(), &normal())), [0; 4]);
+    let count: usize = changed(&drawn(&[], &caps(), &normal())).iter().sum();
+    assert!(count > 0, "the label is missing");
+}
+
+#[test]
+fn every_format_is_drawn_on_in_place() {
+    init();
+    for (_, format) in format_names() {
+        let caps = caps_of(&format, WIDTH, HEIGHT, 25);
+        let pixels = drawn(&[], &caps, &anomalous());
+        let count = pixels.iter().filter(|&&byte| byte != GREY).count();
+        assert!(count > 100, "{format}: {count} bytes drawn");
+    }
+}
+
+#[test]
+fn frames_without_a_meta_pass_untouched_and_the_user_is_told_once() {
+    let mut line = Line::new(overlay(&[]), caps());
+    for n in 0..250 {
+        let out = line.harness.push_and_pull(buffer(n, good_pixels(n))).unwrap();
+        assert_eq!(bytes(&out), good_pixels(n));
+    }
+    let warnings = line.heard(gst::MessageType::Warning);
+    assert_eq!(warnings.len(), 1);
+    let gst::MessageView::Warning(warning) = warnings[0].view() else { unreachable!() };
+    assert!(warning.error().message().contains("snarmdetect"), "{}", warning.error());
+}
+
+#[test]
+fn a_frame_that_was_not_analysed_passes_untouched() {
+    let unknown = AnomalyMeta { analysed: false, verdict: "unknown".into(), ..anomalous() };
+    assert_eq!(changed(&drawn(&[], &caps(), &unknown)), [0; 4]);
+}
+
+#[test]
+fn shared_pixels_are_copied_only_when_there_is_something_to_draw() {
+    init();
+    for (meta, copied) in [(normal(), false), (anomalous(), true)] {
+        let mut line = Line::new(overlay(&[("draw", "heatmap")]), caps());
+        let mut frame = buffer(0, vec![GREY; 3 * WIDTH * HEIGHT]);
+        gstsnarm::meta::attach(frame.get_mut().unwrap(), &meta).unwrap();
+        // A second reader of the same pixels, as behind a tee.
+        let reader = frame.clone();
+        let out = line.harness.push_and_pull(frame).unwrap();
+        let address = |buffer: &gst::Buffer| buffer.map_readable().unwrap().as_ptr();
+        assert_eq!(address(&out) != address(&reader), copied);
+        assert_eq!(bytes(&reader), [GREY; 3 * WIDTH * HEIGHT], "the other reader sees the drawing");
+    }
+}
+
+#[test]
+fn odd_sizes_and_another_size_than_the_analysed_one_are_drawn_on() {
+    init();
+    for (format, width, height) in
+        [("I420", 17, 33), ("NV12", 33, 17), ("YUY2", 17, 33), ("GRAY16_LE", 16, 16)]
+    {
+        let pixels = drawn(&[], &caps_of(format, width, height, 0), &anomalous());
+        assert!(pixels.iter().any(|&byte| byte != GREY), "{format}");
+    }
+}

@@ -1,0 +1,79 @@
+use snarm_core::encoder::{Encoder, PositionInterpolation, Workspace};
+use snarm_kernels::frame::Frame;
+use snarm_kernels::import::{Fit, ImportSpec, Importer};
+
+use crate::file::{Golden, assert_close, rows};
+
+/// Image a of the golden set, 389 rows of 517 pixels, brought to the network the published way.
+pub(crate) fn input() -> Vec<f32> {
+    let image = Golden::open("preprocess").u8s("a.image");
+    let spec = ImportSpec::imagenet(392, Fit::paper(392));
+    let mut input = vec![0.0; spec.output_len()];
+    let frame = Frame::rgb(&image, 517, 389).unwrap();
+    Importer::new(spec).unwrap().run(&frame, &mut input).unwrap();
+    input
+}
+
+fn check(name: &str, file: &str, positions: PositionInterpolation, mode: &str) {
+    let golden = Golden::open(file);
+    let encoder = Encoder::load(name, positions).unwrap();
+    let (dim, extra) = (encoder.config().dim, encoder.config().extra_tokens());
+    let tokens = golden.u32s("token_index");
+    let of = |what: &str| golden.f32s(&format!("{mode}.{what}"));
+    let class_rows = of("cls_all_blocks");
+    let mut seen = Vec::new();
+    let mut descriptors = Vec::new();
+    snarm_kernels::threads::install(|| {
+        encoder
+            .encode_observed(&input(), &mut Workspace::default(), &mut descriptors, &mut |number, all| {
+                seen.push(number);
+                let part = rows(all, dim, &tokens);
+                match number {
+                    0 => assert_close("tokens_in", &of("tokens_in"), &part, 4e-5),
+                    1 => assert_close("block0", &of("block0"), &part, 5e-5),
+                    2 => assert_close("block1", &of("block1"), &part, 5e-5),
+                    9 => assert_close("block8", &of("block8"), &part, 5e-5),
+                    _ => {}
+                }
+                if number > 0 {
+                    let class = &class_rows[(number - 1) * dim..][..dim];
+                    assert_close("class token", class, &all[..dim], 5e-5);
+                }
+                assert_eq!(all.len(), (extra + 784) * dim);
+            })
+            .unwrap();
+    })
+    .unwrap();
+    assert_eq!(seen, (0..10).collect::<Vec<_>>(), "blocks 0 to 8 run and no more");
+    assert_eq!(descriptors.len(), 2401 * 512);
+    let part = rows(&descriptors, 512, &golden.u32s("desc_index"));
+    assert_close("descriptors", &of("desc"), &part, 8e-5);
+
+    let column = |c: usize| descriptors.iter().skip(c).step_by(512).map(|v| f64::from(*v));
+    let mean: Vec<f64> = (0..512).map(|c| column(c).sum::<f64>() / 2401.0).collect();
+    let std = |c: usize| (column(c).map(|v| (v - mean[c]).powi(2)).sum::<f64>() / 2401.0).sqrt() as f32;
+    let narrow: Vec<f32> = mean.iter().map(|v| *v as f32).collect();
+    assert_close("mean of the descriptors", &of("desc_mean"), &narrow, 1e-5);
+    assert_close(
+        "deviation of the descriptors",
+        &of("desc_std"),
+        &(0..512).map(std).collect::<Vec<_>>(),
+        1e-5,
+    );
+}
+
+#[test]
+fn vit_b_with_legacy_positions_is_the_published_encoder() {
+    check("seeded:base", "encoder_vitb14reg_legacy", PositionInterpolation::Legacy, "legacy");
+}
+
+#[test]
+fn vit_b_with_antialiased_positions_is_torch_hubs_and_hugging_faces() {
+    check("seeded:base", "encoder_vitb14reg_legacy", PositionInterpolation::Antialiased, "antialias");
+}
+
+#[test]
+fn vit_s_agrees_in_both_modes() {
+    check("seeded:small", "encoder_vits14reg", PositionInterpolation::Legacy, "legacy");
+    check("seeded:small", "encoder_vits14reg", PositionInterpolation::Antialiased, "antialias");
+}

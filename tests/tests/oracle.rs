@@ -1,0 +1,242 @@
+//! Our encoder against an independent one on candle tensors, and the files that encoders are loaded from.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+#[path = "oracle/checkpoint.rs"]
+mod checkpoint;
+#[path = "oracle/vit.rs"]
+mod vit;
+
+use std::path::{Path, PathBuf};
+
+use checkpoint::{Checkpoint, Sizes};
+use snarm_core::encoder::{Config, Encoder, PositionInterpolation, Workspace, seeded};
+use vit::Vit;
+
+/// Largest difference of a token or descriptor between the two.
+const TOLERANCE: f32 = 5e-5;
+
+/// A small network with everything that files may differ in.
+const SMALL: Sizes = Sizes { dim: 64, depth: 4, patch: 14, registers: 3, table: 16, layer_scale: true };
+
+/// The same without registers and layer scale, in patches of 16: what timm's supervised networks look like.
+const PLAIN: Sizes = Sizes { patch: 16, registers: 0, table: 14, layer_scale: false, ..SMALL };
+
+/// A normalised image (3, side, side): smooth waves with some noise.
+fn image(side: usize) -> Vec<f32> {
+    let noise = seeded::values("image", 3 * side * side, 0.0, 0.5);
+    let wave = |i: usize| {
+        let (c, y, x) = (i / (side * side), i / side % side, i % side);
+        (x as f32 * 0.05 * (c + 1) as f32).sin() + (y as f32 * 0.03).cos()
+    };
+    noise.iter().enumerate().map(|(i, noise)| wave(i) + noise).collect()
+}
+
+fn open(path: &Path) -> snarm_core::Result<Encoder> {
+    Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy)
+}
+
+fn descriptors(encoder: &Encoder) -> Vec<f32> {
+    let mut descriptors = Vec::new();
+    encoder.encode(&image(encoder.config().side), &mut Workspace::default(), &mut descriptors).unwrap();
+    descriptors
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst })
+}
+
+/// Compares tokens after each block, and descriptors, with those of the oracle on the same weights.
+fn check(encoder: &Encoder, fetch: &dyn Fn(&str, &[usize]) -> Option<Vec<f32>>) {
+    let config = encoder.config();
+    let image = image(config.side);
+    let mut expected = Vec::new();
+    let oracle = Vit::new(config, fetch).unwrap();
+    let all = oracle.forward(&image, &mut |_, tokens| {
+        expected.push(tokens.flatten_all()?.to_vec1::<f32>()?);
+        Ok(())
+    });
+    let all = all.unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+
+    let (mut found, mut blocks) = (Vec::new(), 0);
+    let mut compare = |number: usize, tokens: &[f32]| {
+        let difference = worst(&expected[number], tokens);
+        assert!(difference <= TOLERANCE, "{} after block {number}: {difference:e}", encoder.name());
+        blocks = number;
+    };
+    encoder.encode_observed(&image, &mut Workspace::default(), &mut found, &mut compare).unwrap();
+    assert_eq!((blocks, expected.len()), (config.blocks_used(), config.blocks_used() + 1));
+    assert_eq!(found.len(), config.grid * config.grid * config.width);
+    let difference = worst(&all, &found);
+    assert!(difference <= TOLERANCE, "descriptors of {}: {difference:e}", encoder.name());
+}
+
+fn check_file(sizes: &Sizes) -> Config {
+    let dir = tempfile::tempdir().unwrap();
+    let all = Checkpoint::torch_hub(sizes);
+    let path = write(dir.path(), "network.safetensors", &all.safetensors().unwrap());
+    let encoder = open(&path).unwrap();
+    check(&encoder, &|name, shape| {
+        let (found, data) = all.0.get(name)?;
+        assert_eq!(found, shape, "{name}");
+        Some(data.clone())
+    });
+    encoder.config().clone()
+}
+
+fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn vit_s_agrees_with_the_oracle_after_every_block() {
+    let encoder = Encoder::load("seeded:small", PositionInterpolation::Legacy).unwrap();
+    let config = encoder.config();
+    assert_eq!((config.dim, config.depth, config.heads, config.tokens()), (384, 12, 6, 789));
+    assert_eq!((config.layers.first.clone(), config.layers.second.clone()), (1..5, 5..9));
+    check(&encoder, &|name, shape| Some(seeded::vit_tensor(name, shape)));
+}
+
+#[test]
+fn the_embedded_network_agrees_with_the_oracle() {
+    let config = check_file(&Sizes { dim: 192, registers: 4, table: 28, ..SMALL });
+    assert_eq!((config.heads, config.hidden, config.tokens(), config.grid), (3, 768, 789, 49));
+    assert!(!config.unit_descriptors);
+}
+
+#[test]
+fn networks_without_registers_or_layer_scale_agree_with_the_oracle() {
+    let dino = check_file(&Sizes { registers: 0, table: 37, ..SMALL });
+    assert_eq!((dino.registers, dino.side, dino.mean[0], dino.tokens()), (0, 392, 0.485, 785));
+    assert!(dino.unit_descriptors, "a network without registers has its descriptors brought to one length");
+    let plain = check_file(&PLAIN);
+    assert_eq!((plain.side, plain.grid, plain.patches(), plain.tokens()), (384, 48, 24, 577));
+    assert_eq!((plain.mean, plain.std), ([0.5; 3], [0.5; 3]));
+}
+
+#[test]
+fn one_network_in_four_kinds_of_file_gives_the_same_descriptors() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Checkpoint::torch_hub(&SMALL);
+    let expected = descriptors(&open(&write(dir.path(), "hub", &hub.safetensors().unwrap())).unwrap());
+    assert!(expected.iter().all(|v| v.is_finite()) && expected.iter().any(|v| v.abs() > 0.1));
+    for (name, bytes) in [
+        ("bare.safetensors", hub.hugging_face("").safetensors().unwrap()),
+        ("prefixed.safetensors", hub.hugging_face("dinov2_with_registers.").safetensors().unwrap()),
+        ("timm.safetensors", hub.timm().safetensors().unwrap()),
+        ("hub.pth", hub.pth()),
+        ("timm.bin", hub.timm().pth()),
+    ] {
+        let encoder = open(&write(dir.path(), name, &bytes)).unwrap();
+        assert_eq!((encoder.config().registers, encoder.config().depth), (3, 4), "{name}");
+        assert!(descriptors(&encoder) == expected, "{name}: bit for bit");
+        assert_eq!(encoder.digest().len(), 64, "{name}");
+    }
+}
+
+#[test]
+fn a_damaged_network_is_refused_with_what_was_expected_and_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |bytes: &[u8], words: &[&str]| {
+        let path = write(dir.path(), "damaged", bytes);
+        let error = open(&path).err().expect("an error").to_string();
+        for word in [words, &["expected", "found"]].concat() {
+            assert!(error.contains(word), "expected {word:?} in: {error}");
+        }
+    };
+    let check = |edit: &dyn Fn(&mut Checkpoint), words: &[&str]| {
+        let mut all = Checkpoint::torch_hub(&SMALL);
+        edit(&mut all);
+        refused(&all.safetensors().unwrap(), words);
+        refused(&all.pth(), words);
+    };
+    let remove = |all: &mut Checkpoint, part: &str| all.0.retain(|name, _| !name.contains(part));
+
+    check(
+        &|all| remove(all, "blocks.1.mlp.fc2.weight"),
+        &["a tensor blocks.1.mlp.fc2.weight", "none of that"],
+    );
+    check(&|all| remove(all, "cls_token"), &["a tensor cls_token"]);
+    check(&|all| remove(all, "pos_embed"), &["a tensor pos_embed"]);
+    check(
+        &|all| remove(all, "patch_embed"),
+        &[
+            "patch_embed.proj.weight (torch-hub, timm)",
+            "Hugging Face",
+            "tensors, the first named \"blocks.0.attn.proj.bias\"",
+        ],
+    );
+    check(&|all| remove(all, ""), &["patch_embed.proj.weight", "0 tensors"]);
+    check(&|all| remove(all, "blocks."), &["blocks.0"]);
+    let gated = |all: &mut Checkpoint| {
+        for i in 0..4 {
+            remove(all, &format!("blocks.{i}.mlp"));
+            all.put(&format!("blocks.{i}.mlp.w12.weight"), &[256, 64], vec![0.1; 256 * 64]);
+            all.put(&format!("blocks.{i}.mlp.w3.weight"), &[64, 128], vec![0.1; 64 * 128]);
+        }
+    };
+    check(&gated, &["a tensor blocks.0.mlp.fc1.weight", "none of that name"]);
+
+    let reshape = |name: &'static str, shape: &'static [usize]| {
+        move |all: &mut Checkpoint| all.put(name, shape, vec![0.1; shape.iter().product()])
+    };
+    check(
+        &reshape("blocks.0.attn.qkv.weight", &[192, 63]),
+        &["blocks.0.attn.qkv.weight of shape [192, 64]", "[192, 63]"],
+    );
+    check(&reshape("register_tokens", &[3, 64]), &["register_tokens of shape [1, 64, 64]", "[3, 64]"]);
+    check(&reshape("pos_embed", &[1, 200, 64]), &["pos_embed of shape [1, 197, 64]", "[1, 200, 64]"]);
+    check(&reshape("pos_embed", &[64]), &["pos_embed of shape", "[64]"]);
+    check(&reshape("blocks.0.mlp.fc1.weight", &[]), &["blocks.0.mlp.fc1.weight", "[]"]);
+    check(&reshape("patch_embed.proj.weight", &[64, 1, 14, 14]), &["[d, 3, p, p]", "[64, 1, 14, 14]"]);
+    check(&reshape("patch_embed.proj.weight", &[64, 3, 14, 16]), &["square patches", "14 x 16"]);
+    check(&reshape("patch_embed.proj.weight", &[60, 3, 14, 14]), &["a multiple of 64", "60"]);
+    check(&reshape("patch_embed.proj.weight", &[64, 3, 0, 0]), &["patches of 1 to 64 pixels", "0"]);
+
+    let whole = Checkpoint::torch_hub(&SMALL);
+    for (bytes, word) in
+        [(whole.safetensors().unwrap(), "a safetensors file"), (whole.pth(), "a PyTorch state dict")]
+    {
+        for length in (4..bytes.len()).step_by(bytes.len() / 20) {
+            refused(&bytes[..length], &[if length < 1000 { "" } else { word }]);
+        }
+    }
+}
+
+#[test]
+fn a_tensor_of_another_type_is_refused_by_name() {
+    use safetensors::tensor::{Dtype, TensorView};
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = [0; 64 * 3 * 14 * 14 * 4];
+    let view = TensorView::new(Dtype::I32, vec![64, 3, 14, 14], &bytes).unwrap();
+    let file = safetensors::serialize([("patch_embed.proj.weight", view)], None).unwrap();
+    let error = open(&write(dir.path(), "whole.safetensors", &file)).err().unwrap().to_string();
+    assert!(error.contains("expected patch_embed.proj.weight of f32, f16 or bf16, found I32"), "{error}");
+}
+
+#[test]
+fn a_trained_vit_tiny_of_timm_is_read_as_it_was_trained() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/weights/vit_tiny_patch16_224.safetensors");
+    if !path.is_file() {
+        println!("skipped: no {}", path.display());
+        return;
+    }
+    let encoder = open(&path).unwrap();
+    let config = encoder.config();
+    assert_eq!((config.dim, config.depth, config.heads, config.blocks_used()), (192, 12, 3, 9));
+    assert_eq!((config.patch, config.side, config.grid, config.table), (16, 384, 48, 14));
+    assert_eq!((config.registers, config.mean, config.std), (0, [0.5; 3], [0.5; 3]));
+    let weights = snarm_core::weights::Weights::open(&path).unwrap();
+    check(&encoder, &|name, shape| {
+        let tensor = weights.get(name).unwrap()?;
+        assert_eq!(tensor.shape, shape, "{name}");
+        Some(tensor.data)
+    });
+}
