@@ -27,10 +27,12 @@ release: deps
 demo: release
 	@$(SCRIPTS)/demo.sh
 
-# The command and the plugin are built first: tests run them as users do.
+# The command and the plugin are built first: tests run them as users do. The kernels are tested at every CPU level.
 test: deps
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
+	SNARM_ISA=avx2 $(CARGO) test --locked -p snarm-kernels --lib
+	SNARM_ISA=portable $(CARGO) test --locked -p snarm-kernels --lib
 
 lint: deps
 	$(CARGO) fmt --all --check
