@@ -2,26 +2,33 @@
 //!
 //! This crate knows SIMD, threads and CUDA. It knows no models, no files, no GStreamer, and prints nothing.
 
+pub mod add_norm;
 mod aligned;
 pub mod attention;
 pub mod blend;
 pub mod blur;
+pub mod causal_conv;
 pub mod channel_pool;
 mod color;
 pub mod components;
+pub mod conv3x3;
 pub mod coreset;
 pub mod cuda;
 mod error;
 pub mod frame;
+pub mod gather;
 pub mod import;
 pub mod layer_norm;
 mod layout;
 pub mod linear;
 mod math;
+pub mod mean_sigmoid;
 pub mod nearest;
 pub mod pooled_max;
 pub mod residual;
 pub mod resize;
+pub mod row_dot;
+pub mod selective_scan;
 pub mod simd;
 #[cfg(test)]
 mod testing;

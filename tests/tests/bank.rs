@@ -182,17 +182,17 @@ fn a_file_cut_anywhere_is_refused_with_its_length() {
     let header_end = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
     let odd = [1, 7, 8, 9, header_end - 1, header_end, header_end + 1, bytes.len() - 4, bytes.len() - 1];
     for length in (0..bytes.len()).step_by(4096).chain(odd) {
-        check_refused(&bytes[..length], &[&format!("{length} bytes")]);
+        check_refused(&bytes[..length], &["a whole snarm bank", &format!("{length} bytes")]);
     }
     check_refused(&[&bytes[..], &[0]].concat(), &[&format!("{} bytes", bytes.len() + 1)]);
 }
 
 #[test]
 fn foreign_files_are_refused_by_name() {
-    check_refused(b"", &["a snarm bank (safetensors)", "0 bytes"]);
+    check_refused(b"", &["a whole snarm bank (safetensors)", "0 bytes"]);
     let mut png = std::io::Cursor::new(Vec::new());
     image::RgbImage::new(40, 30).write_to(&mut png, image::ImageFormat::Png).unwrap();
-    check_refused(png.get_ref(), &["a snarm bank (safetensors)"]);
+    check_refused(png.get_ref(), &["a whole snarm bank (safetensors)"]);
     let weights = TensorView::new(Dtype::F32, vec![2], &[0; 8]).unwrap();
     let weights = safetensors::serialize([("blocks.0.norm1.weight", weights)], None).unwrap();
     check_refused(&weights, &["a snarm bank", "1 tensors that is no bank"]);
@@ -268,12 +268,12 @@ fn a_failed_save_leaves_the_old_bank_as_it_was() {
     std::fs::create_dir_all(dir.path().join("folder.bank/inside")).unwrap();
     check(&dir.path().join("folder.bank"));
 
-    // A folder of the temporary file's name stands in its way.
-    let way = dir.path().join(format!("part.bank.{}.tmp", std::process::id()));
-    std::fs::create_dir(&way).unwrap();
+    // Folders of the names that the temporary file may have stand in its way.
+    let name = |n: usize| dir.path().join(format!("part.bank.{}-{n}.tmp", std::process::id()));
+    (0..1000).for_each(|n| std::fs::create_dir(name(n)).unwrap());
     check(&path);
     assert!(std::fs::read(&path).unwrap() == old, "byte for byte");
-    std::fs::remove_dir(&way).unwrap();
+    (0..1000).for_each(|n| std::fs::remove_dir(name(n)).unwrap());
     assert_eq!(files(dir.path()), ["folder.bank", "part.bank"], "no temporary file stays");
 
     bank.save(&path).unwrap();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::{Checkpoint, Sizes};
 use snarm_core::encoder::{Config, Encoder, PositionInterpolation, Workspace, seeded};
-use vit::Vit;
+use vit::{Fetch, Vit};
 
 /// Largest difference of a token or descriptor between the two.
 const TOLERANCE: f32 = 5e-5;
@@ -42,16 +42,19 @@ fn descriptors(encoder: &Encoder) -> Vec<f32> {
     descriptors
 }
 
-fn worst(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst })
+/// Trained networks without registers have a few values of several hundred, whose rounding is larger.
+#[track_caller]
+fn assert_close(what: &str, expected: &[f32], found: &[f32]) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    let largest = expected.iter().fold(0.0, |largest: f32, v| largest.max(v.abs()));
+    let worst = expected.iter().zip(found).map(|(e, f)| (e - f).abs()).fold(0.0, f32::max);
+    let tolerance = TOLERANCE.max(largest * 1e-5);
+    assert!(worst <= tolerance, "{what}: largest difference {worst:e}, tolerance {tolerance:e}");
+    assert!(found.iter().all(|v| v.is_finite()), "{what}");
 }
 
 /// Compares tokens after each block, and descriptors, with those of the oracle on the same weights.
-fn check(encoder: &Encoder, fetch: &dyn Fn(&str, &[usize]) -> Option<Vec<f32>>) {
+fn check(encoder: &Encoder, fetch: &Fetch<'_>) {
     let config = encoder.config();
     let image = image(config.side);
     let mut expected = Vec::new();
@@ -64,15 +67,13 @@ fn check(encoder: &Encoder, fetch: &dyn Fn(&str, &[usize]) -> Option<Vec<f32>>) 
 
     let (mut found, mut blocks) = (Vec::new(), 0);
     let mut compare = |number: usize, tokens: &[f32]| {
-        let difference = worst(&expected[number], tokens);
-        assert!(difference <= TOLERANCE, "{} after block {number}: {difference:e}", encoder.name());
+        assert_close(&format!("{} after block {number}", encoder.name()), &expected[number], tokens);
         blocks = number;
     };
     encoder.encode_observed(&image, &mut Workspace::default(), &mut found, &mut compare).unwrap();
     assert_eq!((blocks, expected.len()), (config.blocks_used(), config.blocks_used() + 1));
     assert_eq!(found.len(), config.grid * config.grid * config.width);
-    let difference = worst(&all, &found);
-    assert!(difference <= TOLERANCE, "descriptors of {}: {difference:e}", encoder.name());
+    assert_close(&format!("descriptors of {}", encoder.name()), &all, &found);
 }
 
 fn check_file(sizes: &Sizes) -> Config {
@@ -169,10 +170,10 @@ fn a_damaged_network_is_refused_with_what_was_expected_and_found() {
         &[
             "patch_embed.proj.weight (torch-hub, timm)",
             "Hugging Face",
-            "tensors, the first named \"blocks.0.attn.proj.bias\"",
+            "tensors, the first named blocks.0.attn.proj.bias",
         ],
     );
-    check(&|all| remove(all, ""), &["patch_embed.proj.weight", "0 tensors"]);
+    check(&|all| remove(all, ""), &["patch_embed.proj.weight", "no tensors"]);
     check(&|all| remove(all, "blocks."), &["blocks.0"]);
     let gated = |all: &mut Checkpoint| {
         for i in 0..4 {
@@ -197,7 +198,7 @@ fn a_damaged_network_is_refused_with_what_was_expected_and_found() {
     check(&reshape("patch_embed.proj.weight", &[64, 1, 14, 14]), &["[d, 3, p, p]", "[64, 1, 14, 14]"]);
     check(&reshape("patch_embed.proj.weight", &[64, 3, 14, 16]), &["square patches", "14 x 16"]);
     check(&reshape("patch_embed.proj.weight", &[60, 3, 14, 14]), &["a multiple of 64", "60"]);
-    check(&reshape("patch_embed.proj.weight", &[64, 3, 0, 0]), &["patches of 1 to 64 pixels", "0"]);
+    check(&reshape("patch_embed.proj.weight", &[64, 3, 0, 0]), &["patches of 1 to 64 pixels", "0 x 0"]);
 
     let whole = Checkpoint::torch_hub(&SMALL);
     for (bytes, word) in

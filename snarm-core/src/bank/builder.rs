@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use snarm_kernels::frame::Frame;
+use snarm_kernels::import::Rect as Pixels;
 
 use super::reservoir::{Place, Reservoir};
 use super::{Bank, BankSettings, Calibration, Header, coreset, layers_of};
@@ -36,6 +37,16 @@ pub enum BuildStage {
     Calibrate,
 }
 
+/// A frame kept for calibration.
+struct Kept {
+    /// Number of the frame.
+    image: u32,
+    /// Part of the network's square that showed it.
+    visible: Pixels,
+    /// Its descriptors, in half precision: enough to score it, at half the memory.
+    descriptors: Vec<half::f16>,
+}
+
 /// Collects good frames and makes a bank of them. Memory is bounded however long the stream is.
 pub struct BankBuilder {
     extractor: Extractor,
@@ -44,9 +55,8 @@ pub struct BankBuilder {
     features: Vec<f32>,
     images: Vec<u32>,
     sample: Reservoir,
-    /// Frames for calibration, in half precision, and the image of each: the held-out ones, and as long as there are
-    /// none, those that are in the bank.
-    calibration: Vec<(u32, Vec<half::f16>)>,
+    /// Frames for calibration: the held-out ones, and as long as there are none, those that are in the bank.
+    calibration: Vec<Kept>,
     calibration_sample: Reservoir,
     holdout: Holdout,
     /// Whether each frame is held out of the first bank.
@@ -219,7 +229,11 @@ impl BankBuilder {
     }
 
     fn keep_for_calibration(&mut self, image: u32, descriptors: &[f32]) {
-        let half = || (image, descriptors.iter().map(|v| half::f16::from_f32(*v)).collect());
+        let half = || Kept {
+            image,
+            visible: self.extractor.visible(),
+            descriptors: descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
+        };
         match self.calibration_sample.place() {
             Place::Append => self.calibration.push(half()),
             Place::Replace(at) => self.calibration[at] = half(),
@@ -239,14 +253,14 @@ impl BankBuilder {
         let mut raw = RawMap::new(config);
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
         let mut descriptors = Vec::new();
-        for (done, (image, half)) in self.calibration.iter().enumerate() {
+        for (done, kept) in self.calibration.iter().enumerate() {
             progress(BuildStage::Calibrate, done, total);
             descriptors.clear();
-            descriptors.extend(half.iter().map(|v| v.to_f32()));
+            descriptors.extend(kept.descriptors.iter().map(|v| v.to_f32()));
             let (score, peak) = snarm_kernels::threads::install(|| -> Result<(f64, f64)> {
-                let unlike = (!held_out).then_some(*image);
+                let unlike = (!held_out).then_some(kept.image);
                 let map = model.score(&descriptors, bank, unlike, &mut Default::default())?;
-                raw.run(map, self.extractor.visible())
+                raw.run(map, kept.visible)
             })??;
             images.push(score);
             peaks.push(peak);

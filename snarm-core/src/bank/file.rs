@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -59,7 +60,9 @@ pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
 /// Writes a file beside `path`, syncs it and renames it, so that `path` is either the old file or the whole new one.
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    // Two writers, in one process or in two, never share a temporary file.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    name.push(format!(".{}-{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(name);
     let write = || {
         let mut file = File::create(&temporary)?;
@@ -77,7 +80,7 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     let map = map_file(WHAT, path)?;
     let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, path, expected, found);
     let (_, metadata) = SafeTensors::read_metadata(&map)
-        .map_err(|e| wrong("a snarm bank (safetensors)", format!("{} bytes ({e})", map.len())))?;
+        .map_err(|e| wrong("a whole snarm bank (safetensors)", format!("{} bytes ({e})", map.len())))?;
     let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
     let mut about: Value = entry.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     if about["format"] != FORMAT {

@@ -215,15 +215,16 @@ fn read_config(named: &Named<'_>) -> Result<Config> {
         let expected = "a patch embedding of shape [d, 3, p, p]".to_owned();
         return Err(Error::Mismatch { what: "encoder", expected, found: format!("{patch:?}") });
     };
-    if height != width {
-        let expected = "square patches".to_owned();
+    if height != width || !(1..=64).contains(&height) {
+        let expected = "square patches of 1 to 64 pixels".to_owned();
         return Err(Error::Mismatch { what: "encoder", expected, found: format!("{height} x {width}") });
     }
     let mut depth = 0;
     while named.find(&format!("blocks.{depth}.norm1.weight"))?.is_some() {
         depth += 1;
     }
-    let hidden = shape("blocks.0.mlp.fc1.weight")?[0];
+    // A tensor of another form is refused where it is read.
+    let hidden = shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
     let registers =
         named.find("register_tokens")?.map_or(0, |tensor| tensor.shape.get(1).copied().unwrap_or(0));
     let positions = shape("pos_embed")?;

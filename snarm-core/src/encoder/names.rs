@@ -27,7 +27,10 @@ impl<'a> Named<'a> {
         }
         let expected = format!("a vision transformer with {HUB} (torch-hub, timm) or {FACE} (Hugging Face)");
         let names = weights.names();
-        let found = format!("{} tensors, the first named {:?}", names.len(), names.first());
+        let found = match names.first() {
+            Some(first) => format!("{} tensors, the first named {first}", names.len()),
+            None => "no tensors".to_owned(),
+        };
         Err(Error::wrong_file("encoder", weights.path(), expected, found))
     }
 

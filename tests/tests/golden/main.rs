@@ -2,7 +2,9 @@
 
 mod encoder;
 mod file;
+mod head;
 mod matching;
 mod metrics;
 mod preprocess;
 mod scan_orders;
+mod selective_scan;

@@ -7,6 +7,9 @@ use snarm_core::encoder::Config;
 /// Channels of each layer group between the two poolings.
 const MIDDLE: usize = 1024;
 
+/// Hands out the tensor of a torch-hub name and shape; `None` where the network has none.
+pub type Fetch<'a> = dyn Fn(&str, &[usize]) -> Option<Vec<f32>> + 'a;
+
 /// The network up to the last block that is used.
 pub struct Vit {
     config: Config,
@@ -31,8 +34,8 @@ struct Block {
 }
 
 impl Vit {
-    /// Takes tensors by torch-hub name and shape; `None` where the network has none.
-    pub fn new(config: &Config, fetch: &dyn Fn(&str, &[usize]) -> Option<Vec<f32>>) -> Result<Self> {
+    /// Takes the tensors it needs from `fetch`.
+    pub fn new(config: &Config, fetch: &Fetch<'_>) -> Result<Self> {
         let find = |name: &str, shape: &[usize]| {
             fetch(name, shape).map(|data| Tensor::from_vec(data, shape, &Device::Cpu)).transpose()
         };

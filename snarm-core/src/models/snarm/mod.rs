@@ -3,6 +3,7 @@
 //!
 //! Without a trained head the residuals themselves are the score ([`score`]); a trained head reads the same residuals.
 
+pub mod head;
 mod matching;
 mod navigate;
 mod score;

@@ -1,0 +1,51 @@
+//! Rows over threads: a row is added, summed and written while it lies in the first-level cache.
+
+use rayon::prelude::*;
+
+use super::Norm;
+use crate::math::lane_sum;
+use crate::simd::dispatch;
+use crate::threads::rows_per_task;
+
+pub(super) fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, d: usize, eps: f32, y: &mut [f32]) {
+    if u.is_empty() {
+        return;
+    }
+    let block = rows_per_task(u.len() / d, 256) * d;
+    u.par_chunks_mut(block).zip(y.par_chunks_mut(block)).enumerate().for_each(|(b, (u, y))| {
+        let h = h.map(|h| &h[b * block..][..u.len()]);
+        dispatch(
+            #[inline(always)]
+            || {
+                if let Some(h) = h {
+                    u.iter_mut().zip(h).for_each(|(u, h)| *u += h);
+                }
+                for (u, y) in u.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
+                    match norm {
+                        Norm::Rms { weight } => rms(u, weight, eps, y),
+                        Norm::Layer { weight, bias } => layer(u, weight, bias, eps, y),
+                    }
+                }
+            },
+        );
+    });
+}
+
+#[inline(always)]
+fn rms(u: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+    let scale = 1.0 / (lane_sum(u, |v| v * v) / u.len() as f32 + eps).sqrt();
+    for ((y, u), w) in y.iter_mut().zip(u).zip(weight) {
+        *y = u * scale * w;
+    }
+}
+
+#[inline(always)]
+fn layer(u: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
+    let n = u.len() as f32;
+    let mean = lane_sum(u, |v| v) / n;
+    let var = lane_sum(u, |v| (v - mean) * (v - mean)) / n;
+    let scale = 1.0 / (var + eps).sqrt();
+    for ((y, u), (w, b)) in y.iter_mut().zip(u).zip(weight.iter().zip(bias)) {
+        *y = (u - mean) * scale * w + b;
+    }
+}

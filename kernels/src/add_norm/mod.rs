@@ -1,0 +1,50 @@
+//! A step along the residual stream: u = u + h, then y = norm(u), the norm being taken over the channels of a token.
+//!
+//! RMS norm: y = u / sqrt(mean(u^2) + eps) w. Layer norm: y = (u - mean) / sqrt(var + eps) w + b, var being the biased
+//! one.
+//!
+//! # Shapes
+//! h, u, y (m, d) row-major; w, b (d).
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Result, check_len};
+
+/// How the stream is normalised.
+#[derive(Debug, Clone, Copy)]
+pub enum Norm<'a> {
+    /// By its root mean square.
+    Rms {
+        /// w
+        weight: &'a [f32],
+    },
+    /// By its mean and deviation.
+    Layer {
+        /// w
+        weight: &'a [f32],
+        /// b
+        bias: &'a [f32],
+    },
+}
+
+/// Adds `h` to the stream `u`, unless the stream has only begun, and normalises each row of it into `y`.
+///
+/// # Errors
+/// When a length does not fit the width of the norm.
+pub fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, eps: f32, y: &mut [f32]) -> Result<()> {
+    const OP: &str = "add_norm";
+    let (Norm::Rms { weight } | Norm::Layer { weight, .. }) = norm;
+    let d = weight.len();
+    if let Norm::Layer { bias, .. } = norm {
+        check_len(OP, "bias", d, bias.len())?;
+    }
+    check_len(OP, "u", u.len() / d.max(1) * d, u.len())?;
+    check_len(OP, "h", u.len(), h.map_or(u.len(), <[f32]>::len))?;
+    check_len(OP, "y", u.len(), y.len())?;
+    cpu::add_norm(h, u, norm, d, eps, y);
+    Ok(())
+}

@@ -1,0 +1,40 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{assert_close, noise};
+
+const EPS: f32 = 1e-5;
+
+fn check(m: usize, d: usize, rms: bool, begun: bool) {
+    let (weight, bias, h) = (noise(d, 1), noise(d, 2), noise(m * d, 3));
+    let norm = if rms { Norm::Rms { weight: &weight } } else { Norm::Layer { weight: &weight, bias: &bias } };
+    let h = begun.then_some(&h[..]);
+    let (mut u, mut y) = (noise(m * d, 4), vec![0.0; m * d]);
+    let (mut found_u, mut found) = (u.clone(), y.clone());
+    reference::add_norm(h, &mut u, &norm, d, EPS, &mut y);
+    add_norm(h, &mut found_u, &norm, EPS, &mut found).unwrap();
+    assert_eq!(u, found_u);
+    // Two nearly equal elements have no variance: 1/sqrt(eps) then magnifies the rounding of the mean.
+    assert_close(&y, &found, if d < 4 { 2e-3 } else { 1e-5 });
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_the_reference(m in 1_usize..20, d in 1_usize..200, rms in any::<bool>(), begun in any::<bool>()) {
+        check(m, d, rms, begun);
+    }
+}
+
+#[test]
+fn the_stream_keeps_what_was_added() {
+    let (mut u, mut y) = ([1.0, 2.0], [0.0; 2]);
+    add_norm(Some(&[2.0, 1.0]), &mut u, &Norm::Rms { weight: &[1.0, 2.0] }, 0.0, &mut y).unwrap();
+    assert_eq!((u, y), ([3.0, 3.0], [1.0, 2.0]));
+}
+
+#[test]
+fn wrong_lengths_are_refused() {
+    let norm = Norm::Rms { weight: &[1.0; 2] };
+    assert!(add_norm(Some(&[0.0; 2]), &mut [0.0; 4], &norm, EPS, &mut [0.0; 4]).is_err());
+    assert!(add_norm(None, &mut [0.0; 3], &norm, EPS, &mut [0.0; 3]).is_err());
+}

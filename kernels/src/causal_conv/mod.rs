@@ -1,0 +1,36 @@
+//! Mamba's short convolution: each channel is filtered along its sequence by its own four taps, looking back only,
+//! then SiLU.
+//!
+//! y_t = silu(bias + sum over k of w_k x_{t - 3 + k}): the last tap meets the current token, and what lies before a
+//! sequence is zero.
+//!
+//! # Shapes
+//! x, y (sequences * len, d), tokens as rows; w (4, d), tap by tap; bias (d).
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result, check_len};
+
+/// Number of taps.
+pub const TAPS: usize = 4;
+
+/// Filters sequences of `len` tokens of `x` into `y`.
+///
+/// # Errors
+/// When a length does not fit the channels of `bias`, or x is no whole sequences.
+pub fn causal_conv(x: &[f32], len: usize, w: &[f32], bias: &[f32], y: &mut [f32]) -> Result<()> {
+    const OP: &str = "causal_conv";
+    check_len(OP, "taps", TAPS * bias.len(), w.len())?;
+    check_len(OP, "y", x.len(), y.len())?;
+    let sequence = len * bias.len();
+    if x.len() / sequence.max(1) * sequence != x.len() {
+        let expected = format!("whole sequences of {len} tokens of {} channels", bias.len());
+        return Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) });
+    }
+    cpu::causal_conv(x, len, w, bias, y);
+    Ok(())
+}

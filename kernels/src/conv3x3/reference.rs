@@ -1,0 +1,33 @@
+//! The sum over taps and channels, in f64.
+
+use super::{TAPS, Then};
+
+pub(super) fn conv3x3(
+    x: &[f32],
+    side: usize,
+    weight: &[f32],
+    bias: &[f32],
+    dilation: usize,
+    then: Then,
+    y: &mut [f32],
+) {
+    let (c_out, cells) = (bias.len(), side * side);
+    let c_in = weight.len() / c_out / TAPS;
+    for (i, y) in y.iter_mut().enumerate() {
+        let (cell, out) = (i / c_out, i % c_out);
+        let (map, row, col) = (cell / cells, cell % cells / side, cell % side);
+        let mut sum = f64::from(bias[out]);
+        for tap in 0..TAPS {
+            let (r, c) = (row + tap / 3 * dilation, col + tap % 3 * dilation);
+            let inside = |v: usize| (dilation..side + dilation).contains(&v);
+            if inside(r) && inside(c) {
+                let from = (map * cells + (r - dilation) * side + c - dilation) * c_in;
+                for channel in 0..c_in {
+                    let w = weight[(out * c_in + channel) * TAPS + tap];
+                    sum += f64::from(x[from + channel]) * f64::from(w);
+                }
+            }
+        }
+        *y = if then == Then::Relu { sum.max(0.0) } else { sum } as f32;
+    }
+}

@@ -1,0 +1,55 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{assert_close, noise};
+
+fn check(maps: usize, side: usize, [c_in, c_out]: [usize; 2], dilation: usize, then: Then) {
+    let x = noise(maps * side * side * c_in, 1);
+    let (weight, bias) = (noise(c_out * c_in * TAPS, 2), noise(c_out, 3));
+    let mut expected = vec![0.0; maps * side * side * c_out];
+    let mut found = expected.clone();
+    reference::conv3x3(&x, side, &weight, &bias, dilation, then, &mut expected);
+    let (kernel, mut workspace) = (Kernel::new(&weight, bias).unwrap(), Workspace::default());
+    // Twice: a used workspace must not shine through.
+    for _ in 0..2 {
+        conv3x3(&x, side, &kernel, dilation, then, &mut workspace, &mut found).unwrap();
+        assert_close(&expected, &found, 6e-6 * (c_in as f32).sqrt());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn agrees_with_the_reference(
+        maps in 1_usize..4, side in 1_usize..12, c_in in 1_usize..20, c_out in 1_usize..40, dilation in 1_usize..14,
+        relu in any::<bool>()
+    ) {
+        check(maps, side, [c_in, c_out], dilation, if relu { Then::Relu } else { Then::Store });
+    }
+}
+
+#[test]
+fn agrees_with_the_reference_on_maps_of_several_tasks() {
+    check(3, 28, [16, 33], 1, Then::Store);
+    check(1, 49, [8, 16], 24, Then::Relu);
+}
+
+#[test]
+fn the_middle_tap_alone_changes_nothing() {
+    let mut weight = [0.0; TAPS];
+    weight[4] = 1.0;
+    let (x, mut y) = (noise(49, 5), vec![0.0; 49]);
+    let kernel = Kernel::new(&weight, vec![0.0]).unwrap();
+    conv3x3(&x, 7, &kernel, 3, Then::Store, &mut Workspace::default(), &mut y).unwrap();
+    assert_eq!(x, y);
+}
+
+#[test]
+fn broken_maps_are_refused() {
+    let kernel = Kernel::new(&[0.0; 2 * TAPS], vec![0.0]).unwrap();
+    let run = |x: &[f32], y: &mut [f32]| conv3x3(x, 2, &kernel, 1, Then::Store, &mut Workspace::default(), y);
+    let refused = run(&[0.0; 6], &mut [0.0; 3]).unwrap_err().to_string();
+    assert_eq!(refused, "conv3x3: expected whole maps of 2 x 2 cells of 2 channels, found 6 elements");
+    assert!(run(&[0.0; 8], &mut [0.0; 3]).is_err() && run(&[0.0; 8], &mut [0.0; 4]).is_ok());
+    assert!(Kernel::new(&[0.0; 17], vec![0.0]).is_err());
+}

@@ -1,0 +1,84 @@
+//! The selective scan of Mamba: a linear recurrence whose step and input matrices depend on the token.
+//!
+//! For each channel, with delta = softplus(delta_in + bias), which is the identity above 20, and A < 0:
+//!
+//! h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t, y_t = C_t . h_t + D u_t, and, gated, y_t silu(z_t).
+//!
+//! The state starts at zero in each sequence and stays f32.
+//!
+//! # Shapes
+//! All rows are tokens: u, delta_in, z and y are (sequences * len, d), so that vector lanes are channels. B and C are
+//! the last 2 n elements of rows of any width, \[... | B | C\], as the projection before the scan leaves them. A lies
+//! state by state, (n, d), as do the states (sequences, n, d); D and the bias are (d).
+
+mod cpu;
+mod functions;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use cpu::Workspace;
+
+use crate::error::{Error, Result, check_len};
+
+/// What a scan reads for each token.
+#[derive(Debug, Clone, Copy)]
+pub struct Tokens<'a> {
+    /// The input.
+    pub u: &'a [f32],
+    /// The step before bias and softplus.
+    pub delta: &'a [f32],
+    /// Rows that end in B and C.
+    pub bc: &'a [f32],
+    /// The gate.
+    pub z: Option<&'a [f32]>,
+}
+
+/// What a scan has learned.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters<'a> {
+    /// A = -exp(A_log), (n, d).
+    pub a: &'a [f32],
+    /// D, (d).
+    pub skip: &'a [f32],
+    /// Bias of the step, (d).
+    pub bias: &'a [f32],
+}
+
+/// Scans sequences of `len` tokens, each on its own thread. `states` receives the last state of each.
+///
+/// # Errors
+/// When a length does not fit the channels of `parameters`, or the tokens are no whole sequences.
+pub fn selective_scan(
+    tokens: &Tokens<'_>,
+    parameters: &Parameters<'_>,
+    len: usize,
+    workspace: &mut Workspace,
+    states: &mut [f32],
+    y: &mut [f32],
+) -> Result<()> {
+    const OP: &str = "selective_scan";
+    let d = parameters.skip.len();
+    let n = parameters.a.len() / d.max(1);
+    let rows = y.len() / d.max(1);
+    check_len(OP, "A", n.max(1) * d, parameters.a.len())?;
+    check_len(OP, "bias", d, parameters.bias.len())?;
+    check_len(OP, "y", rows * d, y.len())?;
+    let sequences = rows / len.max(1);
+    if sequences * len != rows {
+        let expected = format!("whole sequences of {len} tokens");
+        return Err(Error::Shape { op: OP, expected, found: format!("{rows} tokens") });
+    }
+    check_len(OP, "u", rows * d, tokens.u.len())?;
+    check_len(OP, "delta", rows * d, tokens.delta.len())?;
+    check_len(OP, "z", rows * d, tokens.z.map_or(rows * d, <[f32]>::len))?;
+    check_len(OP, "states", sequences * n * d, states.len())?;
+    let width = tokens.bc.len() / rows.max(1);
+    if width * rows != tokens.bc.len() || (rows > 0 && width < 2 * n) {
+        let expected = format!("{rows} rows that end in B and C of {n} elements each");
+        return Err(Error::Shape { op: OP, expected, found: format!("{} elements", tokens.bc.len()) });
+    }
+    cpu::selective_scan(tokens, parameters, len, workspace, states, y);
+    Ok(())
+}

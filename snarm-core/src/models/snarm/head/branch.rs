@@ -1,0 +1,132 @@
+//! One branch of the self-navigated Mamba module, and its four views.
+//!
+//! Residuals are embedded, then read in four orders through the same two blocks. A block normalises the residual stream,
+//! mixes neighbours by a 3 x 3 convolution, and replaces what that says of the hard tokens by what a Mamba mixer makes
+//! of the sequence of the hard tokens alone. There is no residual around the mixer: the stream u carries it.
+//!
+//! From the embedding on, rows lie in the order of the scan: the convolutions see the map transposed, turned, or both.
+
+use snarm_kernels::add_norm::{Norm, add_norm};
+use snarm_kernels::conv3x3::{self, Kernel, conv3x3};
+use snarm_kernels::gather::gather;
+use snarm_kernels::linear::{Panels, Then, linear};
+
+use super::mixer::Mixer;
+use super::view::View;
+use super::weights::Fetch;
+use super::{CHANNELS, DEPTH, EPS, ORDERS, Residuals, Workspace};
+use crate::error::Result;
+
+/// What [`super::Head::run_observed`] shows. Rows are 128 wide; "in order" is (orders, tokens), each order in its own
+/// sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The embedding, (tokens) as in the map.
+    Embedded,
+    /// The residual stream u after the addition of that block, in order.
+    Stream(usize),
+    /// Input of the mixer of that block, (orders, hard tokens).
+    MixerIn(usize),
+    /// Output of the mixer of that block, (orders, hard tokens).
+    MixerOut(usize),
+    /// What that block makes, h, in order.
+    Hidden(usize),
+    /// What the views see, in order.
+    Normed,
+}
+
+/// Weights of a branch.
+pub(super) struct Branch {
+    /// For the inter- and for the intra-residuals.
+    embed: [Panels; 2],
+    embed_bias: Vec<f32>,
+    blocks: Vec<Block>,
+    norm: (Vec<f32>, Vec<f32>),
+    views: Vec<View>,
+}
+
+struct Block {
+    norm: Vec<f32>,
+    conv: Kernel,
+    mixer: Mixer,
+}
+
+impl Branch {
+    pub(super) fn new(b: usize, width: usize, fetch: &Fetch<'_>) -> Result<Self> {
+        let c = CHANNELS;
+        // A row of the embedding is [inter | intra].
+        let joint = fetch(&format!("conv_list.{b}.weight"), &[c, 2 * width, 1, 1])?;
+        let half = |first: usize| -> Panels {
+            let rows = joint.chunks_exact(2 * width).flat_map(|row| &row[first..first + width]);
+            Panels::from_transposed(&rows.copied().collect::<Vec<_>>(), c, width)
+        };
+        let norm = |part: &str| fetch(&format!("norm_list.{b}.{part}"), &[c]);
+        Ok(Self {
+            embed: [half(0), half(width)],
+            embed_bias: fetch(&format!("conv_list.{b}.bias"), &[c])?,
+            blocks: (0..DEPTH)
+                .map(|layer| Block::new(&format!("mamba_list.{b}.{layer}"), fetch))
+                .collect::<Result<_>>()?,
+            norm: (norm("weight")?, norm("bias")?),
+            views: (0..ORDERS).map(|order| View::new(b, order, fetch)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Leaves what the views see in the workspace.
+    pub(super) fn run(
+        &self,
+        residuals: &Residuals<'_>,
+        w: &mut Workspace,
+        observe: &mut dyn FnMut(Stage, &[f32]),
+    ) -> Result<()> {
+        linear(residuals.inter, &self.embed[0], &self.embed_bias, Then::Store, &mut w.embedded)?;
+        linear(residuals.intra, &self.embed[1], &[0.0; CHANNELS], Then::Add, &mut w.embedded)?;
+        observe(Stage::Embedded, &w.embedded);
+        gather(&w.embedded, CHANNELS, w.places.orders(), &mut w.stream)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            block.run(layer, w, observe)?;
+        }
+        let norm = Norm::Layer { weight: &self.norm.0, bias: &self.norm.1 };
+        add_norm(Some(&w.hidden), &mut w.stream, &norm, EPS, &mut w.normed)?;
+        observe(Stage::Normed, &w.normed);
+        Ok(())
+    }
+
+    /// Lets the views of branch number `b` write their logits.
+    pub(super) fn judge(&self, b: usize, w: &mut Workspace) -> Result<()> {
+        for (order, view) in self.views.iter().enumerate() {
+            view.run(b * ORDERS + order, order, w)?;
+        }
+        Ok(())
+    }
+}
+
+impl Block {
+    fn new(name: &str, fetch: &Fetch<'_>) -> Result<Self> {
+        let c = CHANNELS;
+        let weight = fetch(&format!("{name}.conv.weight"), &[c, c, conv3x3::SIDE, conv3x3::SIDE])?;
+        Ok(Self {
+            norm: fetch(&format!("{name}.norm.weight"), &[c])?,
+            conv: Kernel::new(&weight, fetch(&format!("{name}.conv.bias"), &[c])?)?,
+            mixer: Mixer::new(&format!("{name}.mixer"), fetch)?,
+        })
+    }
+
+    fn run(&self, layer: usize, w: &mut Workspace, observe: &mut dyn FnMut(Stage, &[f32])) -> Result<()> {
+        let h = (layer > 0).then_some(&w.hidden[..]);
+        add_norm(h, &mut w.stream, &Norm::Rms { weight: &self.norm }, EPS, &mut w.normed)?;
+        observe(Stage::Stream(layer), &w.stream);
+        conv3x3(&w.normed, w.grid, &self.conv, 1, conv3x3::Then::Store, &mut w.conv, &mut w.hidden)?;
+
+        let hard = w.places.hard();
+        w.mixer_in.resize(hard.len() * CHANNELS, 0.0);
+        w.mixer_out.resize(hard.len() * CHANNELS, 0.0);
+        gather(&w.hidden, CHANNELS, hard, &mut w.mixer_in)?;
+        observe(Stage::MixerIn(layer), &w.mixer_in);
+        self.mixer.run(&w.mixer_in, hard.len() / ORDERS, &mut w.mixer, &mut w.mixer_out)?;
+        observe(Stage::MixerOut(layer), &w.mixer_out);
+        gather(&w.mixer_out, CHANNELS, w.places.mixed(), &mut w.hidden)?;
+        observe(Stage::Hidden(layer), &w.hidden);
+        Ok(())
+    }
+}
