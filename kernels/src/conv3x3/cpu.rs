@@ -34,7 +34,9 @@ pub(super) fn conv3x3(
     }
     let c_out = kernel.c_out();
     let per_task = rows_per_task(y.len() / c_out, MAX_TASK);
-    workspace.tasks.resize_with((y.len() / c_out).div_ceil(per_task), Aligned::default);
+    // Never fewer: calls for few and for many maps may share a workspace.
+    let tasks = (y.len() / c_out).div_ceil(per_task).max(workspace.tasks.len());
+    workspace.tasks.resize_with(tasks, Aligned::default);
     let tasks = y.par_chunks_mut(per_task * c_out).zip(&mut workspace.tasks).enumerate();
     tasks.for_each(|(task, (y, laid))| {
         laid.resize(BLOCK * TAPS * kernel.c_in);

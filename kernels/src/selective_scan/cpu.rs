@@ -31,7 +31,8 @@ pub(super) fn selective_scan(
     }
     let d = parameters.skip.len();
     let width = tokens.bc.len() / (y.len() / d);
-    workspace.sequences.resize_with(y.len() / d / len, Aligned::default);
+    let sequences = (y.len() / d / len).max(workspace.sequences.len());
+    workspace.sequences.resize_with(sequences, Aligned::default);
     y.par_chunks_mut(len * d)
         .zip(states.par_chunks_mut(parameters.a.len()))
         .zip(&mut workspace.sequences)
