@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use pulp::{Arch, Scalar128b, WithSimd};
+use pulp::{Arch, Scalar128b, Simd, WithSimd};
 
 /// Instruction set levels, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +77,17 @@ pub fn dispatch<R>(body: impl FnOnce() -> R) -> R {
 #[inline]
 pub(crate) fn with_simd<W: WithSimd>(body: W) -> W::Output {
     run(chosen().1, body)
+}
+
+/// a * b + c, rounded once where the level has an instruction for it. Without one a fused product would be a call into
+/// the C library for every lane.
+#[inline(always)]
+pub(crate) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    if cfg!(target_arch = "x86_64") && S::F32_LANES == 4 {
+        simd.add_f32s(simd.mul_f32s(a, b), c)
+    } else {
+        simd.mul_add_e_f32s(a, b, c)
+    }
 }
 
 /// Without a known level the compiler's own 128-bit vectors serve explicit SIMD code better than scalars.

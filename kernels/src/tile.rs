@@ -10,7 +10,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::aligned::Aligned;
-use crate::simd::{Isa, isa, with_simd};
+use crate::simd::{Isa, isa, mul_add, with_simd};
 
 /// The most columns a tile has: two vectors of 16.
 pub(crate) const MAX_COLS: usize = 32;
@@ -86,8 +86,8 @@ pub(crate) fn tile<S: Simd, const MR: usize>(
     for (k, &[b0, b1]) in steps.iter().enumerate() {
         for (sum, row) in sums.iter_mut().zip(&rows) {
             let a = simd.splat_f32s(row[k]);
-            sum[0] = simd.mul_add_e_f32s(a, b0, sum[0]);
-            sum[1] = simd.mul_add_e_f32s(a, b1, sum[1]);
+            sum[0] = mul_add(simd, a, b0, sum[0]);
+            sum[1] = mul_add(simd, a, b1, sum[1]);
         }
     }
     sums

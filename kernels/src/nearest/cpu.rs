@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{Labels, NONE, Rows};
 use crate::math::{lane_sum, squared_distance};
-use crate::simd::{dispatch, with_simd};
+use crate::simd::{dispatch, mul_add, with_simd};
 use crate::threads::rows_per_task;
 use crate::tile::{MAX_COLS, Panels, tile};
 
@@ -167,7 +167,7 @@ impl Search<'_> {
                 let dots = tile::<S, MR>(simd, block, panel);
                 for (i, dots) in dots.iter().enumerate().take(used) {
                     let norm = simd.splat_f32s(rows.norms[first + i]);
-                    let scores = dots.map(|dot| simd.mul_add_e_f32s(dot, minus_two, norm));
+                    let scores = dots.map(|dot| mul_add(simd, dot, minus_two, norm));
                     offer(simd, best, scores, first + i, p, panels.n(), labels);
                 }
             }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::functions::{exp2, silu, softplus};
 use super::{Parameters, Tokens};
 use crate::aligned::Aligned;
-use crate::simd::with_simd;
+use crate::simd::{mul_add, with_simd};
 use crate::tile::MAX_COLS;
 
 /// For each sequence, A log2(e) and then the states, both by vector of channels and then state.
@@ -122,8 +122,8 @@ fn advance<S: Simd, const WHOLE: bool>(
     let (b, c) = token.bc.split_at(a.len());
     for ((a, h), (b, c)) in a.iter().zip(h).zip(b.iter().zip(c)) {
         let decay = exp2(simd, simd.mul_f32s(delta, *a));
-        *h = simd.mul_add_e_f32s(decay, *h, simd.mul_f32s(drive, simd.splat_f32s(*b)));
-        out = simd.mul_add_e_f32s(*h, simd.splat_f32s(*c), out);
+        *h = mul_add(simd, decay, *h, simd.mul_f32s(drive, simd.splat_f32s(*b)));
+        out = mul_add(simd, *h, simd.splat_f32s(*c), out);
     }
     if let Some(z) = token.z {
         out = simd.mul_f32s(out, silu(simd, load::<S, WHOLE>(simd, z, first)));

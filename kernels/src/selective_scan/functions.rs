@@ -4,6 +4,8 @@ use std::f32::consts::LOG2_E;
 
 use pulp::Simd;
 
+use crate::simd::mul_add;
+
 /// 2^x to 3 ulp for x in -126..126; clamped outside, so that no result is denormal or infinite.
 #[inline(always)]
 pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -14,7 +16,7 @@ pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let r = simd.sub_f32s(x, simd.sub_f32s(shifted, round));
     let mut p = simd.splat_f32s(1.535_336_2e-4);
     for c in [1.339_887_5e-3, 9.618_437e-3, 5.550_332_6e-2, 2.402_264_8e-1, std::f32::consts::LN_2, 1.0] {
-        p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(c));
+        p = mul_add(simd, p, r, simd.splat_f32s(c));
     }
     let bits = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
     simd.mul_f32s(p, simd.transmute_f32s_u32s(bits))
@@ -30,9 +32,9 @@ pub(super) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let q = simd.mul_f32s(s, s);
     let mut series = simd.splat_f32s(2.0 / 15.0);
     for odd in [13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
-        series = simd.mul_add_e_f32s(series, q, simd.splat_f32s(2.0 / odd));
+        series = mul_add(simd, series, q, simd.splat_f32s(2.0 / odd));
     }
-    simd.mul_add_e_f32s(s, series, simd.max_f32s(x, zero))
+    mul_add(simd, s, series, simd.max_f32s(x, zero))
 }
 
 /// x / (1 + e^-x)

@@ -1,4 +1,3 @@
-use snarm_core::encoder::seeded::values;
 use snarm_core::models::snarm::head::{CHANNELS, Head, ORDERS, Residuals, Stage, VIEWS, Workspace};
 use snarm_core::models::snarm::{Inter, Intra, Navigation};
 use snarm_core::threads::install;
@@ -7,24 +6,11 @@ use snarm_kernels::nearest::{Rows, squared_norms};
 use snarm_kernels::pooled_max::pooled_max;
 
 use crate::file::{Golden, assert_close, rows};
+use crate::matching::inputs;
 
 const GRID: usize = 49;
 const SIDE: usize = 392;
 const WIDTH: usize = 512;
-
-/// Descriptors and bank: a disc of 193 tokens lies far from the bank.
-fn inputs() -> (Vec<f32>, Vec<f32>) {
-    let amplitude = |channel: usize| if channel.is_multiple_of(64) { 2.0 } else { 0.125 };
-    let gain = |token: usize| {
-        let (y, x) = ((token / GRID) as i32 - 30, (token % GRID) as i32 - 18);
-        if y * y + x * x < 64 { 2.0 } else { 1.0 }
-    };
-    let mut tokens = values("snarm.f.12", GRID * GRID * WIDTH, 0.0, 1.0);
-    tokens.iter_mut().enumerate().for_each(|(i, v)| *v *= amplitude(i % WIDTH) * gain(i / WIDTH));
-    let mut bank = values("snarm.bank.12", 1000 * WIDTH, 0.0, 1.0);
-    bank.iter_mut().enumerate().for_each(|(i, v)| *v *= amplitude(i % WIDTH));
-    (tokens, bank)
-}
 
 /// Hybrid matching with the head's own navigator: what the head reads.
 fn match_and_navigate(golden: &Golden, head: &Head) -> (Inter, Navigation, Intra) {

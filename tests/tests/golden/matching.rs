@@ -13,7 +13,7 @@ fn amplitude(channel: usize) -> f32 {
 }
 
 /// Descriptors and bank of the golden head: a disc of 193 tokens lies far from the bank.
-fn inputs() -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn inputs() -> (Vec<f32>, Vec<f32>) {
     let values = |name: &str, n: usize| seeded::values(name, n * WIDTH, 0.0, 1.0);
     let mut tokens = values("snarm.f.12", TOKENS);
     for (i, row) in tokens.chunks_exact_mut(WIDTH).enumerate() {
