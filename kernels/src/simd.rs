@@ -1,6 +1,6 @@
 //! The one choice of CPU level, made once per process.
 //!
-//! Bodies are plain loops (or [`pulp::Simd`] code); [`dispatch`] and [`with_simd`] compile them for each level
+//! Bodies are plain loops (or [`pulp::Simd`] code); [`dispatch`] and its twin for explicit vectors compile them for each level
 //! and run the best one the machine has. `SNARM_ISA=avx2` or `portable` forces a lower level, for tests and
 //! bug reports; a level the machine lacks is not taken.
 

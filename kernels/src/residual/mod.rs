@@ -1,7 +1,7 @@
 //! The residual transform G of SNARM ("concat_abs_square"): magnitudes and squares of a signed residual, pooled by
 //! neighbouring pairs back to its width.
 //!
-//! y[j] = (|r[2j]| + |r[2j+1]|) / 2 for j < d/2, and y[d/2 + j] = (r[2j]^2 + r[2j+1]^2) / 2.
+//! `y[j] = (|r[2j]| + |r[2j+1]|) / 2` for j < d/2, and `y[d/2 + j] = (r[2j]^2 + r[2j+1]^2) / 2`.
 //!
 //! # Shapes
 //! r, y (m, d) row-major, d even.

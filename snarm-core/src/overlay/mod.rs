@@ -139,7 +139,7 @@ impl Overlay {
     /// Draws a scene on a frame.
     ///
     /// # Errors
-    /// None that a scene can cause; those of [`blend`].
+    /// None that a scene can cause; those of [`blend()`].
     pub fn draw(&mut self, frame: &mut FrameMut, scene: &Scene, style: &Style) -> Result<()> {
         for tile in self.paint(frame.width(), frame.height(), scene, style) {
             blend(frame, &blend::Tile::packed(&tile.pixels, tile.width, tile.height, tile.x, tile.y))?;

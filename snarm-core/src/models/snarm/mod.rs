@@ -1,7 +1,7 @@
 //! Self-Navigated Residual Mamba: inter-residuals against the bank, a waypoint map that finds the frame's own trusted
 //! tokens, intra-residuals against those.
 //!
-//! Without a trained head the residuals themselves are the score ([`score`]); a trained head reads the same residuals.
+//! Without a trained head the residuals themselves are the score (`score`); a trained head reads the same residuals.
 
 pub mod head;
 mod matching;

@@ -1,10 +1,10 @@
 //! The trained head of SNARM: from hybrid residuals to a map of probabilities.
 //!
 //! A navigator says which tokens to trust. The self-navigated Mamba module reads the residuals in four branches
-//! ([`branch`]), each in four orders; its blocks mix neighbours everywhere and run a state-space model on the hard tokens
-//! alone. The multi-view decoder ([`view`]) judges each of the sixteen readings by a dilated convolution, and the map is
+//! (`branch`), each in four orders; its blocks mix neighbours everywhere and run a state-space model on the hard tokens
+//! alone. The multi-view decoder (`view`) judges each of the sixteen readings by a dilated convolution, and the map is
 //! the mean of the sixteen probabilities. Names and shapes of the weights are those of the published checkpoints
-//! ([`weights`]).
+//! (`weights`).
 
 mod branch;
 mod mixer;
