@@ -15,6 +15,7 @@ pub mod models;
 pub mod overlay;
 mod postprocess;
 pub mod registry;
+pub mod results;
 pub mod weights;
 
 pub use error::{Error, Result};

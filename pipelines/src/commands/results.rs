@@ -8,12 +8,10 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use snarm_core::bank::Bank;
-use snarm_core::detector::{Detection, Limits, Region};
+use snarm_core::detector::{Detection, Limits};
+use snarm_core::results::{self, LABEL};
 
 use crate::inputs::Item;
-
-/// What type and label of a region are called.
-const LABEL: &str = "anomaly";
 
 /// Files that were written for one frame.
 #[derive(Debug, Default)]
@@ -67,51 +65,15 @@ fn line(item: &Item<'_>, found: &Detection, limits: &Limits, bank: &Bank, files:
         "anomalous": found.anomalous,
         "verdict": verdict,
         "area": found.area,
-        "regions": found.regions.iter().map(region).collect::<Value>(),
+        "regions": results::regions(&found.regions),
         "latency": found.times.total().as_nanos() as u64,
         "bank-id": bank.digest(),
         "source": item.source,
         "annotated": files.annotated,
         "map": files.map,
         "resolution": { "width": width, "height": height },
-        "objects": found.regions.iter().map(|r| object(r, width, height)).collect::<Value>(),
+        "objects": results::objects(&found.regions, width, height),
         LABEL: { "score": found.score, "threshold": limits.threshold, "verdict": verdict, "area": found.area },
-    })
-}
-
-fn region(region: &Region) -> Value {
-    json!({
-        "id": region.id,
-        "x": region.rect.x,
-        "y": region.rect.y,
-        "w": region.rect.w,
-        "h": region.rect.h,
-        "area": region.area,
-        "score": region.score,
-        "score-mean": region.score_mean,
-        "cx": region.cx,
-        "cy": region.cy,
-    })
-}
-
-/// A region as DL Streamer gives an object: the box in pixels, and again in fractions of the frame.
-fn object(region: &Region, width: usize, height: usize) -> Value {
-    let rect = region.rect;
-    let pixels = |fraction: f64, side: usize| (fraction * side as f64).round() as i64;
-    json!({
-        "x": pixels(rect.x, width),
-        "y": pixels(rect.y, height),
-        "w": pixels(rect.w, width),
-        "h": pixels(rect.h, height),
-        "roi_type": LABEL,
-        "detection": {
-            "bounding_box": {
-                "x_min": rect.x, "y_min": rect.y, "x_max": rect.x + rect.w, "y_max": rect.y + rect.h,
-            },
-            "confidence": region.score,
-            "label": LABEL,
-            "label_id": 0,
-        },
     })
 }
 

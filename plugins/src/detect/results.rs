@@ -4,12 +4,9 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use snarm_core::detector::Region;
+use snarm_core::results::{self, LABEL};
 
 use crate::meta::AnomalyMeta;
-
-/// What type and label of a region are called.
-const LABEL: &str = "anomaly";
 
 /// When a frame is shown, in nanoseconds; `None` where the stream does not say.
 #[derive(Debug, Default)]
@@ -78,59 +75,19 @@ fn line(meta: &AnomalyMeta, times: &Times) -> Value {
         "anomalous": meta.anomalous,
         "verdict": meta.verdict,
         "area": meta.area,
-        "regions": meta.regions.iter().map(region).collect::<Value>(),
+        "regions": results::regions(&meta.regions),
         "latency": meta.latency,
         "source-id": meta.source_id,
         "model-id": meta.model_id,
         "bank-id": meta.bank_id,
         "source": meta.source_id,
         "resolution": { "width": meta.frame_width, "height": meta.frame_height },
-        "objects": meta.regions.iter().map(|region| object(region, meta)).collect::<Value>(),
+        "objects": results::objects(&meta.regions, meta.frame_width as usize, meta.frame_height as usize),
         LABEL: {
             "score": meta.score,
             "threshold": meta.threshold,
             "verdict": meta.verdict,
             "area": meta.area,
-        },
-    })
-}
-
-/// A region under the names of the meta.
-fn region(region: &Region) -> Value {
-    json!({
-        "id": region.id,
-        "x": region.rect.x,
-        "y": region.rect.y,
-        "w": region.rect.w,
-        "h": region.rect.h,
-        "area": region.area,
-        "score": region.score,
-        "score-mean": region.score_mean,
-        "cx": region.cx,
-        "cy": region.cy,
-    })
-}
-
-/// A region as DL Streamer gives an object: the box in pixels, and again in fractions of the frame.
-fn object(region: &Region, meta: &AnomalyMeta) -> Value {
-    let rect = region.rect;
-    let pixels = |fraction: f64, side: u32| (fraction * f64::from(side)).round() as i64;
-    json!({
-        "x": pixels(rect.x, meta.frame_width),
-        "y": pixels(rect.y, meta.frame_height),
-        "w": pixels(rect.w, meta.frame_width),
-        "h": pixels(rect.h, meta.frame_height),
-        "roi_type": LABEL,
-        "detection": {
-            "bounding_box": {
-                "x_min": rect.x,
-                "y_min": rect.y,
-                "x_max": rect.x + rect.w,
-                "y_max": rect.y + rect.h,
-            },
-            "confidence": region.score,
-            "label": LABEL,
-            "label_id": 0,
         },
     })
 }
