@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Norm;
+use crate::layer_norm;
 use crate::math::lane_sum;
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
@@ -23,7 +24,7 @@ pub(super) fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, d: usi
                 for (u, y) in u.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
                     match norm {
                         Norm::Rms { weight } => rms(u, weight, eps, y),
-                        Norm::Layer { weight, bias } => layer(u, weight, bias, eps, y),
+                        Norm::Layer { weight, bias } => layer_norm::cpu::row(u, weight, bias, eps, y),
                     }
                 }
             },
@@ -36,16 +37,5 @@ fn rms(u: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     let scale = 1.0 / (lane_sum(u, |v| v * v) / u.len() as f32 + eps).sqrt();
     for ((y, u), w) in y.iter_mut().zip(u).zip(weight) {
         *y = u * scale * w;
-    }
-}
-
-#[inline(always)]
-fn layer(u: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
-    let n = u.len() as f32;
-    let mean = lane_sum(u, |v| v) / n;
-    let var = lane_sum(u, |v| (v - mean) * (v - mean)) / n;
-    let scale = 1.0 / (var + eps).sqrt();
-    for ((y, u), (w, b)) in y.iter_mut().zip(u).zip(weight.iter().zip(bias)) {
-        *y = (u - mean) * scale * w + b;
     }
 }

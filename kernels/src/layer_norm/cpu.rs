@@ -24,8 +24,9 @@ pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &
     });
 }
 
+/// Normalises one row.
 #[inline(always)]
-fn row(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
+pub(crate) fn row(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
     let n = x.len() as f32;
     let mean = lane_sum(x, |v| v) / n;
     let var = lane_sum(x, |v| (v - mean) * (v - mean)) / n;

@@ -3,7 +3,7 @@
 //! # Shapes
 //! x, y (m, d) row-major; w, b (d).
 
-mod cpu;
+pub(crate) mod cpu;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

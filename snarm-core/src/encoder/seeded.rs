@@ -28,28 +28,35 @@ pub fn values(name: &str, len: usize, offset: f32, scale: f32) -> Vec<f32> {
 
 /// The tensor of a vision transformer of that torch-hub name and shape.
 pub fn vit_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
-    let len = shape.iter().product();
-    let fan_in: usize = shape[1..].iter().product();
     let (offset, scale) = if name.ends_with("gamma") {
         (0.5, 0.3)
     } else if matches!(name, "cls_token" | "register_tokens" | "pos_embed" | "mask_token") {
         (0.0, 0.5)
-    } else if name.ends_with("weight") && shape.len() > 1 {
+    } else {
+        common_rule(name, shape)
+    };
+    values(name, shape.iter().product(), offset, scale)
+}
+
+/// Middle and half width of the values of a tensor that is nothing special: a matrix keeps the size of what it
+/// multiplies, a norm is near 1, a bias near 0.
+pub(crate) fn common_rule(name: &str, shape: &[usize]) -> (f32, f32) {
+    if name.ends_with("weight") && shape.len() > 1 {
+        let fan_in: usize = shape[1..].iter().product();
         (0.0, (3.0 / fan_in as f64).sqrt() as f32)
     } else if name.ends_with("weight") {
         (1.0, 0.1)
     } else {
         (0.0, 0.05)
-    };
-    values(name, len, offset, scale)
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// FNV-1a over little-endian bytes.
-    fn checksum(values: &[f32]) -> u64 {
+    pub(crate) fn checksum(values: &[f32]) -> u64 {
         values
             .iter()
             .flat_map(|v| v.to_le_bytes())

@@ -1,7 +1,7 @@
 //! Weights from a formula, for tests and timings: small enough that no stage drowns another, and with steps of the scan
 //! larger than a trained network's, so that its state is heard.
 
-use crate::encoder::seeded::values;
+use crate::encoder::seeded::{common_rule, values};
 
 /// The tensor of a head of that name and shape.
 pub fn tensor(name: &str, shape: &[usize]) -> Vec<f32> {
@@ -33,27 +33,15 @@ fn rule(name: &str, shape: &[usize]) -> (f32, f32) {
         (1.0, 0.1)
     } else if ends("dt_proj.bias") {
         (-3.0, 2.0)
-    } else if ends("weight") && shape.len() > 1 {
-        let fan_in: usize = shape[1..].iter().product();
-        (0.0, (3.0 / fan_in as f64).sqrt() as f32)
-    } else if ends("weight") {
-        (1.0, 0.1)
     } else {
-        (0.0, 0.05)
+        common_rule(name, shape)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// FNV-1a over little-endian bytes.
-    fn checksum(values: &[f32]) -> u64 {
-        values
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
-    }
+    use crate::encoder::seeded::tests::checksum;
 
     #[test]
     fn tensors_are_the_ones_of_the_golden_numbers() {
