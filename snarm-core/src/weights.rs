@@ -2,7 +2,9 @@
 //! pickle and never runs it.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::pickle::PthTensors;
 use memmap2::Mmap;
@@ -33,6 +35,9 @@ pub struct Tensor {
 }
 
 const WHAT: &str = "weights";
+
+/// The entry of a safetensors header that is ours.
+pub(crate) const ENTRY: &str = "snarm";
 
 impl Weights {
     /// Opens a `.safetensors` or PyTorch (`.pth`, `.pt`, `.bin`) file.
@@ -127,6 +132,25 @@ pub(crate) fn map_file(what: &'static str, path: &Path) -> Result<Mmap> {
     // cuts short while it is mapped can still end this one, as with any mapped file; our own writers never do
     // that: they write beside the file and rename.
     unsafe { Mmap::map(&file) }.map_err(|e| Error::read(what, path, e))
+}
+
+/// Writes a file beside `path`, syncs it and renames it, so that `path` is either the old file or the whole new one.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    // Two writers, in one process or in two, never share a temporary file.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    name.push(format!(".{}-{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
+    let temporary = path.with_file_name(name);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| {
+        // What is left of a failed write is of no use; the reason is reported by the caller.
+        let _ = std::fs::remove_file(&temporary);
+    })
 }
 
 fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {

@@ -43,7 +43,7 @@ impl Calibration {
     ///
     /// # Errors
     /// When there are none, or one is not a number.
-    pub(super) fn new(scorer: &str, held_out: bool, images: &[f64], peaks: &[f64]) -> Result<Self> {
+    pub fn new(scorer: &str, held_out: bool, images: &[f64], peaks: &[f64]) -> Result<Self> {
         if images.is_empty() || images.iter().chain(peaks).any(|raw| !raw.is_finite() || *raw < 0.0) {
             let expected = "finite raw scores of at least one good frame".to_owned();
             return Err(Error::Mismatch { what: "calibration", expected, found: format!("{images:?}") });
@@ -74,7 +74,7 @@ impl Calibration {
     }
 
     /// Checks what was read from a file.
-    pub(super) fn is_sane(&self) -> bool {
+    pub(crate) fn is_sane(&self) -> bool {
         let units = [self.threshold, self.pixel_threshold, self.mean, self.max];
         self.reference > 0.0
             && self.reference.is_finite()

@@ -5,10 +5,7 @@
 //! order, and the same bank should be the same bytes.)
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -17,14 +14,11 @@ use sha2::{Digest, Sha256};
 
 use super::{Bank, Calibration, Header};
 use crate::error::{Error, Result};
-use crate::weights::{hex, map_file};
+use crate::weights::{ENTRY, hex, map_file, write_atomically};
 
 const WHAT: &str = "bank";
 const FORMAT: &str = "snarm-bank";
 const VERSION: u64 = 1;
-
-/// The entry of the header that is ours.
-const ENTRY: &str = "snarm";
 
 /// Identity of a bank: SHA-256 of its header and descriptors.
 pub(super) fn digest(header: &Header, features: &[f32]) -> String {
@@ -55,25 +49,6 @@ pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
     let bytes =
         serialize(tensors, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
     write_atomically(path, &bytes).map_err(failed)
-}
-
-/// Writes a file beside `path`, syncs it and renames it, so that `path` is either the old file or the whole new one.
-fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    // Two writers, in one process or in two, never share a temporary file.
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    name.push(format!(".{}-{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| {
-        // What is left of a failed write is of no use; the reason is reported by the caller.
-        let _ = std::fs::remove_file(&temporary);
-    })
 }
 
 pub(super) fn open(path: &Path) -> Result<Bank> {

@@ -1,4 +1,4 @@
-use snarm_core::models::snarm::head::{CHANNELS, Head, ORDERS, Residuals, Stage, VIEWS, Workspace};
+use snarm_core::models::snarm::head::{Head, ORDERS, Residuals, Shape, Stage, Workspace};
 use snarm_core::models::snarm::{Inter, Intra, Navigation};
 use snarm_core::threads::install;
 use snarm_kernels::blur::Blur;
@@ -49,8 +49,9 @@ fn stored(branch: usize, stage: Stage) -> Option<(String, &'static str, f32)> {
 #[test]
 fn every_stage_of_the_head_is_the_published_one() {
     let golden = Golden::open("snarm_head");
-    let head = Head::seeded(WIDTH).unwrap();
-    let mut workspace = Workspace::new(GRID, SIDE).unwrap();
+    let shape = Shape::published(WIDTH);
+    let head = Head::seeded(&shape).unwrap();
+    let mut workspace = Workspace::new(&shape, GRID, SIDE).unwrap();
     let mut seen = 0;
     let mut prob = install(|| {
         let (inter, navigation, intra) = match_and_navigate(&golden, &head);
@@ -60,7 +61,7 @@ fn every_stage_of_the_head_is_the_published_one() {
             let Some((name, places, tolerance)) = stored(branch, stage) else { return };
             let sequences = if stage == Stage::Embedded { 1 } else { ORDERS };
             let places = golden.u32s(places);
-            let part = |sequence: &[f32]| rows(sequence, CHANNELS, &places);
+            let part = |sequence: &[f32]| rows(sequence, shape.channels, &places);
             let found: Vec<f32> = all.chunks_exact(all.len() / sequences).flat_map(part).collect();
             assert_close(&name, &golden.f32s(&name), &found, tolerance);
             seen += 1;
@@ -70,8 +71,8 @@ fn every_stage_of_the_head_is_the_published_one() {
     .unwrap();
     assert_eq!(seen, 11, "stages that are stored");
 
-    let view = |v: usize| workspace.logits().iter().skip(v).step_by(VIEWS).copied();
-    let logits: Vec<f32> = (0..VIEWS).flat_map(view).collect();
+    let view = |v: usize| workspace.logits().iter().skip(v).step_by(shape.views()).copied();
+    let logits: Vec<f32> = (0..shape.views()).flat_map(view).collect();
     assert_close("logits", &golden.f32s("logits"), &logits, 8e-5);
     assert_close("prob", &golden.f32s("prob"), &prob, 4e-6);
     install(|| Blur::new(SIDE, SIDE, 4.0).run(&mut prob)).unwrap().unwrap();

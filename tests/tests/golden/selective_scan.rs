@@ -1,5 +1,5 @@
 use snarm_core::encoder::seeded::values;
-use snarm_core::models::snarm::head::{Mixer, MixerWorkspace, seeded_tensor};
+use snarm_core::models::snarm::head::{Mixer, MixerWorkspace, Shape, seeded_tensor};
 use snarm_core::threads::install;
 use snarm_kernels::selective_scan::{Parameters, Tokens, Workspace, selective_scan};
 
@@ -50,7 +50,8 @@ fn the_scan_is_the_published_recurrence() {
 #[test]
 fn the_mixer_is_the_published_one() {
     let golden = Golden::open("selective_scan");
-    let mixer = Mixer::new("mixer", &|name, shape| Ok(seeded_tensor(name, shape))).unwrap();
+    let mixer =
+        Mixer::new("mixer", &Shape::published(512), &|name, shape| Ok(seeded_tensor(name, shape))).unwrap();
     let input = values("mixer.input", 37 * 128, 0.0, 1.0);
     let mut y = vec![0.0; input.len()];
     install(|| mixer.run(&input, 37, &mut MixerWorkspace::default(), &mut y)).unwrap().unwrap();

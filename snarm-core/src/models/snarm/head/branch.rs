@@ -14,10 +14,10 @@ use snarm_kernels::linear::{Panels, Then, linear};
 use super::mixer::Mixer;
 use super::view::View;
 use super::weights::Fetch;
-use super::{CHANNELS, DEPTH, EPS, ORDERS, Residuals, Workspace};
+use super::{DEPTH, EPS, ORDERS, Residuals, Shape, Workspace};
 use crate::error::Result;
 
-/// What [`super::Head::run_observed`] shows. Rows are 128 wide; "in order" is (orders, tokens), each order in its own
+/// What [`super::Head::run_observed`] shows. Rows are as wide as the head has channels; "in order" is (orders, tokens), each order in its own
 /// sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -40,6 +40,7 @@ pub(super) struct Branch {
     /// For the inter- and for the intra-residuals.
     embed: [Panels; 2],
     embed_bias: Vec<f32>,
+    no_bias: Vec<f32>,
     blocks: Vec<Block>,
     norm: (Vec<f32>, Vec<f32>),
     views: Vec<View>,
@@ -52,8 +53,8 @@ struct Block {
 }
 
 impl Branch {
-    pub(super) fn new(b: usize, width: usize, fetch: &Fetch<'_>) -> Result<Self> {
-        let c = CHANNELS;
+    pub(super) fn new(b: usize, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        let Shape { width, channels: c, .. } = *sizes;
         // A row of the embedding is [inter | intra].
         let joint = fetch(&format!("conv_list.{b}.weight"), &[c, 2 * width, 1, 1])?;
         let half = |first: usize| -> Panels {
@@ -64,11 +65,12 @@ impl Branch {
         Ok(Self {
             embed: [half(0), half(width)],
             embed_bias: fetch(&format!("conv_list.{b}.bias"), &[c])?,
+            no_bias: vec![0.0; c],
             blocks: (0..DEPTH)
-                .map(|layer| Block::new(&format!("mamba_list.{b}.{layer}"), fetch))
+                .map(|layer| Block::new(&format!("mamba_list.{b}.{layer}"), sizes, fetch))
                 .collect::<Result<_>>()?,
             norm: (norm("weight")?, norm("bias")?),
-            views: (0..ORDERS).map(|order| View::new(b, order, fetch)).collect::<Result<_>>()?,
+            views: (0..ORDERS).map(|order| View::new(b, order, sizes, fetch)).collect::<Result<_>>()?,
         })
     }
 
@@ -80,9 +82,9 @@ impl Branch {
         observe: &mut dyn FnMut(Stage, &[f32]),
     ) -> Result<()> {
         linear(residuals.inter, &self.embed[0], &self.embed_bias, Then::Store, &mut w.embedded)?;
-        linear(residuals.intra, &self.embed[1], &[0.0; CHANNELS], Then::Add, &mut w.embedded)?;
+        linear(residuals.intra, &self.embed[1], &self.no_bias, Then::Add, &mut w.embedded)?;
         observe(Stage::Embedded, &w.embedded);
-        gather(&w.embedded, CHANNELS, w.places.orders(), &mut w.stream)?;
+        gather(&w.embedded, w.channels, w.places.orders(), &mut w.stream)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             block.run(layer, w, observe)?;
         }
@@ -102,13 +104,13 @@ impl Branch {
 }
 
 impl Block {
-    fn new(name: &str, fetch: &Fetch<'_>) -> Result<Self> {
-        let c = CHANNELS;
+    fn new(name: &str, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        let c = sizes.channels;
         let weight = fetch(&format!("{name}.conv.weight"), &[c, c, conv3x3::SIDE, conv3x3::SIDE])?;
         Ok(Self {
             norm: fetch(&format!("{name}.norm.weight"), &[c])?,
             conv: Kernel::new(&weight, fetch(&format!("{name}.conv.bias"), &[c])?)?,
-            mixer: Mixer::new(&format!("{name}.mixer"), fetch)?,
+            mixer: Mixer::new(&format!("{name}.mixer"), sizes, fetch)?,
         })
     }
 
@@ -118,14 +120,14 @@ impl Block {
         observe(Stage::Stream(layer), &w.stream);
         conv3x3(&w.normed, w.grid, &self.conv, 1, conv3x3::Then::Store, &mut w.conv, &mut w.hidden)?;
 
-        let hard = w.places.hard();
-        w.mixer_in.resize(hard.len() * CHANNELS, 0.0);
-        w.mixer_out.resize(hard.len() * CHANNELS, 0.0);
-        gather(&w.hidden, CHANNELS, hard, &mut w.mixer_in)?;
+        let (hard, channels) = (w.places.hard(), w.channels);
+        w.mixer_in.resize(hard.len() * channels, 0.0);
+        w.mixer_out.resize(hard.len() * channels, 0.0);
+        gather(&w.hidden, channels, hard, &mut w.mixer_in)?;
         observe(Stage::MixerIn(layer), &w.mixer_in);
         self.mixer.run(&w.mixer_in, hard.len() / ORDERS, &mut w.mixer, &mut w.mixer_out)?;
         observe(Stage::MixerOut(layer), &w.mixer_out);
-        gather(&w.mixer_out, CHANNELS, w.places.mixed(), &mut w.hidden)?;
+        gather(&w.mixer_out, channels, w.places.mixed(), &mut w.hidden)?;
         observe(Stage::Hidden(layer), &w.hidden);
         Ok(())
     }

@@ -3,34 +3,19 @@
 //! x and z are projections of the input; x passes a short causal convolution, chooses its own step, input and output
 //! matrices, is scanned, gated by z, and projected back.
 
-use snarm_kernels::causal_conv::{self, causal_conv};
+use snarm_kernels::causal_conv::causal_conv;
 use snarm_kernels::linear::{Panels, Then, linear};
 use snarm_kernels::selective_scan::{self, Parameters, Tokens, selective_scan};
 
-use super::CHANNELS;
 use super::weights::Fetch;
+use super::{STATES, Shape, TAPS};
 use crate::error::{Error, Result};
-
-/// Channels inside the mixer.
-pub(super) const INNER: usize = 2 * CHANNELS;
-
-/// States of each channel.
-pub(super) const STATES: usize = 4;
-
-/// Rank of the projection that makes the step.
-pub(super) const RANK: usize = 8;
-
-/// Taps of the causal convolution.
-pub(super) const TAPS: usize = causal_conv::TAPS;
-
-/// Elements of a row \[step | B | C\].
-const PROJECTED: usize = RANK + 2 * STATES;
-
-/// No bias.
-const ZEROS: [f32; INNER] = [0.0; INNER];
 
 /// A Mamba mixer, ready to run.
 pub struct Mixer {
+    sizes: Shape,
+    /// No bias, for the widest of the projections.
+    zeros: Vec<f32>,
     input: Panels,
     gate: Panels,
     /// (4, inner), tap by tap.
@@ -64,58 +49,63 @@ impl Mixer {
     ///
     /// # Errors
     /// When `fetch` fails.
-    pub fn new(prefix: &str, fetch: &Fetch<'_>) -> Result<Self> {
+    pub fn new(prefix: &str, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        let (channels, inner, rank, projected) =
+            (sizes.channels, sizes.inner(), sizes.rank(), sizes.projected());
         let get = |name: &str, shape: &[usize]| fetch(&format!("{prefix}.{name}"), shape);
-        let in_proj = get("in_proj.weight", &[2 * INNER, CHANNELS])?;
-        let (input, gate) = in_proj.split_at(INNER * CHANNELS);
-        let packed = |rows: &[f32]| Panels::from_transposed(rows, INNER, CHANNELS);
-        let project = get("x_proj.weight", &[PROJECTED, INNER])?;
-        let mut step = vec![0.0; INNER * PROJECTED];
-        let narrow = get("dt_proj.weight", &[INNER, RANK])?;
-        for (row, narrow) in step.chunks_exact_mut(PROJECTED).zip(narrow.chunks_exact(RANK)) {
-            row[..RANK].copy_from_slice(narrow);
+        let in_proj = get("in_proj.weight", &[2 * inner, channels])?;
+        let (input, gate) = in_proj.split_at(inner * channels);
+        let packed = |rows: &[f32]| Panels::from_transposed(rows, inner, channels);
+        let project = get("x_proj.weight", &[projected, inner])?;
+        let mut step = vec![0.0; inner * projected];
+        let narrow = get("dt_proj.weight", &[inner, rank])?;
+        for (row, narrow) in step.chunks_exact_mut(projected).zip(narrow.chunks_exact(rank)) {
+            row[..rank].copy_from_slice(narrow);
         }
-        let a_log = get("A_log", &[INNER, STATES])?;
-        let output = get("out_proj.weight", &[CHANNELS, INNER])?;
+        let a_log = get("A_log", &[inner, STATES])?;
+        let output = get("out_proj.weight", &[channels, inner])?;
         Ok(Self {
+            sizes: *sizes,
+            zeros: vec![0.0; inner.max(projected)],
             input: packed(input),
             gate: packed(gate),
-            taps: transposed(&get("conv1d.weight", &[INNER, 1, TAPS])?, TAPS),
-            taps_bias: get("conv1d.bias", &[INNER])?,
-            project: Panels::from_transposed(&project, PROJECTED, INNER),
-            step: Panels::from_transposed(&step, INNER, PROJECTED),
-            step_bias: get("dt_proj.bias", &[INNER])?,
+            taps: transposed(&get("conv1d.weight", &[inner, 1, TAPS])?, TAPS),
+            taps_bias: get("conv1d.bias", &[inner])?,
+            project: Panels::from_transposed(&project, projected, inner),
+            step: Panels::from_transposed(&step, inner, projected),
+            step_bias: get("dt_proj.bias", &[inner])?,
             a: transposed(&a_log, STATES).iter().map(|v| -f64::from(*v).exp() as f32).collect(),
-            skip: get("D", &[INNER])?,
-            output: Panels::from_transposed(&output, CHANNELS, INNER),
+            skip: get("D", &[inner])?,
+            output: Panels::from_transposed(&output, channels, inner),
         })
     }
 
-    /// Mixes sequences of `len` tokens: x, y (sequences * len, 128).
+    /// Mixes sequences of `len` tokens: x, y (sequences * len, channels).
     ///
     /// # Errors
     /// When x is no whole sequences or y has another size.
     pub fn run(&self, x: &[f32], len: usize, w: &mut Workspace, y: &mut [f32]) -> Result<()> {
-        let tokens = x.len() / CHANNELS;
+        let (channels, inner, projected) = (self.sizes.channels, self.sizes.inner(), self.sizes.projected());
+        let tokens = x.len() / channels;
         let sequences = tokens / len.max(1);
-        if sequences * len * CHANNELS != x.len() {
-            let expected = format!("whole sequences of {len} tokens, {CHANNELS} wide");
+        if sequences * len * channels != x.len() {
+            let expected = format!("whole sequences of {len} tokens, {channels} wide");
             return Err(Error::Mismatch { what: "mixer", expected, found: format!("{} values", x.len()) });
         }
         for buffer in [&mut w.input, &mut w.x, &mut w.z, &mut w.delta, &mut w.scanned] {
-            buffer.resize(tokens * INNER, 0.0);
+            buffer.resize(tokens * inner, 0.0);
         }
-        w.projected.resize(tokens * PROJECTED, 0.0);
-        w.states.resize(sequences * STATES * INNER, 0.0);
-        linear(x, &self.input, &ZEROS, Then::Store, &mut w.input)?;
-        linear(x, &self.gate, &ZEROS, Then::Store, &mut w.z)?;
+        w.projected.resize(tokens * projected, 0.0);
+        w.states.resize(sequences * STATES * inner, 0.0);
+        linear(x, &self.input, &self.zeros[..inner], Then::Store, &mut w.input)?;
+        linear(x, &self.gate, &self.zeros[..inner], Then::Store, &mut w.z)?;
         causal_conv(&w.input, len, &self.taps, &self.taps_bias, &mut w.x)?;
-        linear(&w.x, &self.project, &ZEROS[..PROJECTED], Then::Store, &mut w.projected)?;
-        linear(&w.projected, &self.step, &ZEROS, Then::Store, &mut w.delta)?;
+        linear(&w.x, &self.project, &self.zeros[..projected], Then::Store, &mut w.projected)?;
+        linear(&w.projected, &self.step, &self.zeros[..inner], Then::Store, &mut w.delta)?;
         let tokens = Tokens { u: &w.x, delta: &w.delta, bc: &w.projected, z: Some(&w.z) };
         let parameters = Parameters { a: &self.a, skip: &self.skip, bias: &self.step_bias };
         selective_scan(&tokens, &parameters, len, &mut w.scan, &mut w.states, &mut w.scanned)?;
-        linear(&w.scanned, &self.output, &ZEROS[..CHANNELS], Then::Store, y)?;
+        linear(&w.scanned, &self.output, &self.zeros[..channels], Then::Store, y)?;
         Ok(())
     }
 }

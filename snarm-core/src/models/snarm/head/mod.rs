@@ -4,43 +4,57 @@
 //! (`branch`), each in four orders; its blocks mix neighbours everywhere and run a state-space model on the hard tokens
 //! alone. The multi-view decoder (`view`) judges each of the sixteen readings by a dilated convolution, and the map is
 //! the mean of the sixteen probabilities. Names and shapes of the weights are those of the published checkpoints
-//! (`weights`).
+//! (`weights`); sizes are read from them (`shape`), since small encoders have smaller heads. Our own files also say what
+//! the head was trained for (`file`).
 
 mod branch;
+mod file;
 mod mixer;
 mod seeded;
+mod shape;
 mod view;
 mod weights;
 mod workspace;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+use snarm_kernels::causal_conv;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::row_dot::row_dot;
 
 use self::branch::Branch;
 pub use self::branch::Stage;
+pub use self::file::{About, Provenance, save};
 pub use self::mixer::{Mixer, Workspace as MixerWorkspace};
 pub use self::seeded::tensor as seeded_tensor;
+pub use self::shape::Shape;
 pub use self::weights::{Fetch, OPTIONAL, tensors};
 pub use self::workspace::Workspace;
+use crate::bank::Calibration;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::weights::Weights;
+use crate::weights::{Weights, hex};
 
-/// Channels inside the module.
-pub const CHANNELS: usize = 128;
-
-/// Cells between the taps of the decoder's convolution: one branch each.
+/// Cells between the taps of the decoder's convolution: one branch each, in this order.
 pub const DILATIONS: [usize; 4] = [3, 6, 12, 24];
 
 /// Scan orders of a branch.
 pub const ORDERS: usize = 4;
 
-/// Judges: one for each branch and order, numbered branch * 4 + order.
-pub const VIEWS: usize = DILATIONS.len() * ORDERS;
-
 /// Blocks of a branch.
 pub const DEPTH: usize = 2;
+
+/// States of each channel of a mixer.
+pub const STATES: usize = 4;
+
+/// Taps of a mixer's causal convolution.
+pub const TAPS: usize = causal_conv::TAPS;
+
+/// What the scores of a head are filed under, before its digest.
+const SCORER: &str = "head:";
 
 /// Variance below which a norm does not magnify.
 const EPS: f32 = 1e-5;
@@ -50,7 +64,9 @@ const WHAT: &str = "SNARM head";
 
 /// A trained head, ready to run. Immutable: streams share it.
 pub struct Head {
-    width: usize,
+    shape: Shape,
+    scorer: String,
+    about: Option<About>,
     navigator: (Vec<f32>, f32),
     branches: Vec<Branch>,
 }
@@ -70,49 +86,129 @@ pub struct Residuals<'a> {
 pub type Observe<'a> = dyn FnMut(usize, Stage, &[f32]) + 'a;
 
 impl Head {
-    /// Reads a published decoder checkpoint, as safetensors or `.pth`.
+    /// Reads a decoder: a file of our own, which says what it was trained for, or a published checkpoint, as safetensors
+    /// or `.pth`, which does not.
     ///
     /// # Errors
-    /// When the file is missing or its tensors are not exactly the named ones.
+    /// When the file is missing, its tensors are not exactly the named ones, or it contradicts itself.
     pub fn open(path: &Path) -> Result<Self> {
         Self::from_weights(&Weights::open(path)?)
     }
 
-    /// Takes the tensors of an open file.
+    /// Takes the tensors of an open file, and what it says of them.
     ///
     /// # Errors
-    /// When its tensors are not exactly the named ones.
+    /// As [`Self::open`].
     pub fn from_weights(file: &Weights) -> Result<Self> {
-        let width = weights::check(file)?;
-        Self::new(width, &|name, shape| weights::shaped(file, name, shape))
-    }
-
-    /// A head for residuals of that width whose weights come from a formula: for tests and timings.
-    ///
-    /// # Errors
-    /// When the width is zero or odd.
-    pub fn seeded(width: usize) -> Result<Self> {
-        Self::new(width, &|name, shape| Ok(seeded::tensor(name, shape)))
-    }
-
-    /// Takes the tensors that it needs from `fetch`, for residuals of that width.
-    ///
-    /// # Errors
-    /// When the width is zero or odd, or `fetch` fails.
-    pub fn new(width: usize, fetch: &Fetch<'_>) -> Result<Self> {
-        if width == 0 || !width.is_multiple_of(2) {
-            let expected = "an even descriptor width".to_owned();
-            return Err(Error::Mismatch { what: WHAT, expected, found: width.to_string() });
+        let about = file::about(file)?;
+        let shape = weights::check(file)?;
+        let head = Self::new(&shape, &|name, shape| weights::shaped(file, name, shape))?;
+        if let Some(about) = &about {
+            file::check(about, &head, file.path())?;
         }
-        let weight = fetch("simple_predictor.weight", &[1, width, 1, 1])?;
-        let bias = weights::single(fetch, "simple_predictor.bias")?;
-        let branches = (0..DILATIONS.len()).map(|b| Branch::new(b, width, fetch)).collect::<Result<_>>()?;
-        Ok(Self { width, navigator: (weight, bias), branches })
+        Ok(Self { about, ..head })
     }
 
-    /// Width of the residuals that the head reads.
-    pub fn width(&self) -> usize {
-        self.width
+    /// A head whose weights come from a formula: for tests and timings.
+    ///
+    /// # Errors
+    /// When the sizes are none that a head can have.
+    pub fn seeded(shape: &Shape) -> Result<Self> {
+        Self::new(shape, &|name, shape| Ok(seeded::tensor(name, shape)))
+    }
+
+    /// Takes all tensors but the optional ones from `fetch`, each once, in the order of [`tensors`].
+    ///
+    /// # Errors
+    /// When the sizes are none that a head can have, or `fetch` fails.
+    pub fn new(shape: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        shape.check()?;
+        let mut hash = Sha256::new();
+        let mut all = HashMap::new();
+        for (name, shape) in tensors(shape).into_iter().filter(|(name, _)| !name.ends_with(OPTIONAL)) {
+            let tensor = fetch(&name, &shape)?;
+            hash.update(&name);
+            hash.update(bytemuck::cast_slice::<f32, u8>(&tensor));
+            all.insert(name, tensor);
+        }
+        let left = RefCell::new(all);
+        let take = |name: &str, shape: &[usize]| {
+            let tensor = left.borrow_mut().remove(name).unwrap_or_default();
+            if tensor.len() == shape.iter().product::<usize>() {
+                return Ok(tensor);
+            }
+            let expected = format!("{name} of shape {shape:?}");
+            Err(Error::Mismatch { what: WHAT, expected, found: format!("{} elements", tensor.len()) })
+        };
+        let weight = take("simple_predictor.weight", &[1, shape.width, 1, 1])?;
+        let bias = weights::single(&take, "simple_predictor.bias")?;
+        let branches = (0..shape.branches).map(|b| Branch::new(b, shape, &take)).collect::<Result<_>>()?;
+        debug_assert!(left.borrow().is_empty(), "tensors that nothing reads");
+        let scorer = format!("{SCORER}{}", hex(&hash.finalize()));
+        Ok(Self { shape: *shape, scorer, about: None, navigator: (weight, bias), branches })
+    }
+
+    /// The same head, saying that of itself.
+    #[must_use]
+    pub fn with_about(self, about: About) -> Self {
+        Self { about: Some(about), ..self }
+    }
+
+    /// Sizes of the head.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// SHA-256 of its weights, in hexadecimal: the same for a published checkpoint and what was converted from it.
+    pub fn digest(&self) -> &str {
+        &self.scorer[SCORER.len()..]
+    }
+
+    /// What calibrations made with this head are filed under: `head:` and the digest.
+    pub fn scorer(&self) -> &str {
+        &self.scorer
+    }
+
+    /// What the file says of it; nothing where it is a published checkpoint.
+    pub fn about(&self) -> Option<&About> {
+        self.about.as_ref()
+    }
+
+    /// The calibration that came with it, for banks that were not calibrated with this head.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.about.as_ref()?.calibration.as_ref()
+    }
+
+    /// Checks that an encoder is the one that the head was trained for. Of the encoder of a published checkpoint only the
+    /// width of the descriptors is known.
+    ///
+    /// # Errors
+    /// When the width of its descriptors, its weights or its geometry are others, with both.
+    pub fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
+        let config = encoder.config();
+        let wrong = |what, expected: String, found: String| Err(Error::Mismatch { what, expected, found });
+        if self.shape.width != config.width {
+            let expected = format!("an encoder with descriptors {} wide", self.shape.width);
+            return wrong("decoder", expected, format!("{} ({})", config.width, encoder.name()));
+        }
+        let Some(about) = &self.about else { return Ok(()) };
+        if about.encoder_digest != encoder.digest() {
+            let expected = format!("the weights {} ({})", about.encoder_digest, about.encoder);
+            return wrong(
+                "encoder of the decoder",
+                expected,
+                format!("{} ({})", encoder.digest(), encoder.name()),
+            );
+        }
+        if (about.side, about.grid) != (config.side, config.grid) {
+            let expected = format!("side {} and grid {}", about.side, about.grid);
+            return wrong(
+                "geometry of the decoder",
+                expected,
+                format!("{} and {}", config.side, config.grid),
+            );
+        }
+        Ok(())
     }
 
     /// The navigator: Q = sigmoid(w . G(r) + b) of each token, which [`super::Navigation`] adds to the waypoint values.
@@ -120,7 +216,7 @@ impl Head {
     /// # Errors
     /// When the residuals have another width.
     pub fn navigate(&self, inter: &[f32], q: &mut Vec<f32>) -> Result<()> {
-        q.resize(inter.len() / self.width, 0.0);
+        q.resize(inter.len() / self.shape.width, 0.0);
         row_dot(inter, &self.navigator.0, self.navigator.1, q)?;
         q.iter_mut().for_each(|q| *q = 1.0 / (1.0 + (-*q).exp()));
         Ok(())
@@ -144,8 +240,7 @@ impl Head {
         workspace: &'a mut Workspace,
         observe: &mut Observe<'_>,
     ) -> Result<&'a [f32]> {
-        let tokens = workspace.tokens();
-        self.check(residuals, tokens)?;
+        self.check(residuals, workspace)?;
         workspace.places.mark_hard(residuals.hard);
         for (b, branch) in self.branches.iter().enumerate() {
             branch.run(residuals, workspace, &mut |stage, values| observe(b, stage, values))?;
@@ -156,10 +251,21 @@ impl Head {
         Ok(&workspace.map)
     }
 
-    fn check(&self, residuals: &Residuals<'_>, tokens: usize) -> Result<()> {
-        let expected_len = tokens * self.width;
+    fn check(&self, residuals: &Residuals<'_>, workspace: &Workspace) -> Result<()> {
+        let Shape { width, channels, .. } = self.shape;
+        let (ours, theirs) = ((channels, self.shape.views()), (workspace.channels, workspace.views));
+        if ours != theirs {
+            let expected = format!("a workspace for {} channels and {} views", ours.0, ours.1);
+            return Err(Error::Mismatch {
+                what: WHAT,
+                expected,
+                found: format!("{} and {}", theirs.0, theirs.1),
+            });
+        }
+        let tokens = workspace.tokens();
+        let expected_len = tokens * width;
         if residuals.inter.len() != expected_len || residuals.intra.len() != expected_len {
-            let expected = format!("residuals of {tokens} tokens, {} wide", self.width);
+            let expected = format!("residuals of {tokens} tokens, {width} wide");
             let found = format!("{} and {} values", residuals.inter.len(), residuals.intra.len());
             return Err(Error::Mismatch { what: WHAT, expected, found });
         }

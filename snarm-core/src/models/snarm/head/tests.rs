@@ -32,10 +32,10 @@ fn the_head_takes_each_of_its_242_tensors_once() {
         taken.borrow_mut().push((name.to_owned(), shape.to_vec()));
         Ok(vec![1.0; shape.iter().product()])
     };
-    Head::new(512, &fetch).unwrap();
-    let mut taken = taken.into_inner();
-    taken.sort_unstable();
-    let mut expected = tensors(512);
+    let published = Shape::published(512);
+    Head::new(&published, &fetch).unwrap();
+    let taken = taken.into_inner();
+    let mut expected = tensors(&published);
     assert_eq!(expected.len(), 242);
     let parameters: usize = expected
         .iter()
@@ -44,29 +44,40 @@ fn the_head_takes_each_of_its_242_tensors_once() {
         .sum();
     assert_eq!(parameters, 4_931_601);
     expected.retain(|(name, _)| !name.ends_with(OPTIONAL));
-    expected.sort_unstable();
     assert_eq!(taken, expected);
 }
 
 #[test]
+fn sizes_are_read_from_the_tensors() {
+    for (channels, branches, rank) in [(128, 4, 8), (64, 3, 4), (20, 1, 2), (1, 2, 1)] {
+        let shape = Shape { width: 6, channels, branches };
+        assert_eq!(shape.rank(), rank);
+        assert_eq!(*open(&tensors(&shape)).unwrap().shape(), shape);
+    }
+}
+
+#[test]
 fn a_file_must_hold_all_tensors_and_no_others() {
-    let mut all = tensors(64);
-    assert_eq!(open(&all).unwrap().width(), 64);
+    let mut all = tensors(&Shape::published(64));
+    assert_eq!(open(&all).unwrap().shape().width, 64);
     all.retain(|(name, _)| !name.ends_with(OPTIONAL));
     assert!(open(&all).is_ok(), "counters may be missing");
 
     let mut foreign = all.clone();
     foreign.push(("head_list.16.1.bias".to_owned(), vec![1]));
     let message = refusal(&foreign);
-    assert!(message.contains("and no others, found a tensor head_list.16.1.bias"), "{message}");
+    assert!(message.contains("of 4 branches and no others, found also head_list.16.1.bias"), "{message}");
 
     let mut missing = all.clone();
     missing.retain(|(name, _)| name != "mamba_list.3.1.mixer.D");
     let message = refusal(&missing);
-    assert!(
-        message.contains("expected a tensor mamba_list.3.1.mixer.D of shape [256], found none"),
-        "{message}"
-    );
+    assert!(message.contains("found none named mamba_list.3.1.mixer.D"), "{message}");
+    missing.retain(|(name, _)| !name.starts_with("conv_list.3") && !name.starts_with("norm_list.1"));
+    missing.push(("extra".to_owned(), vec![1]));
+    let message = refusal(&missing);
+    let expected = "none named conv_list.3.weight, conv_list.3.bias, mamba_list.3.1.mixer.D, norm_list.1.weight and 1 \
+                    more, but also extra";
+    assert!(message.contains(expected), "{message}");
 
     let wrong: Vec<_> = all
         .iter()
@@ -84,11 +95,12 @@ fn a_file_must_hold_all_tensors_and_no_others() {
 
 #[test]
 fn small_grids_and_odd_ends_run() {
-    let head = Head::seeded(6).unwrap();
+    let shape = Shape { width: 6, channels: 20, branches: 3 };
+    let head = Head::seeded(&shape).unwrap();
     for (grid, side, hard) in [(2, 5, vec![3]), (3, 3, vec![0, 8]), (4, 9, vec![]), (5, 1, (0..25).collect())]
     {
         let residuals = crate::encoder::seeded::values("residuals", grid * grid * 6, 0.5, 0.5);
-        let mut workspace = Workspace::new(grid, side).unwrap();
+        let mut workspace = Workspace::new(&shape, grid, side).unwrap();
         let residuals = Residuals { inter: &residuals, intra: &residuals, hard: &hard };
         let first = head.run(&residuals, &mut workspace).unwrap().to_vec();
         assert!(first.len() == side * side && first.iter().all(|p| (0.0..=1.0).contains(p)), "grid {grid}");
@@ -99,9 +111,16 @@ fn small_grids_and_odd_ends_run() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    assert!(Head::seeded(5).is_err() && Workspace::new(1, 8).is_err());
-    let head = Head::seeded(2).unwrap();
-    let mut workspace = Workspace::new(2, 4).unwrap();
+    let shape = Shape { width: 2, channels: 8, branches: 1 };
+    for shape in [Shape { width: 5, ..shape }, Shape { channels: 0, ..shape }, Shape { branches: 5, ..shape }]
+    {
+        assert!(Head::seeded(&shape).is_err(), "{shape:?}");
+    }
+    assert!(Workspace::new(&shape, 1, 8).is_err());
+    let head = Head::seeded(&shape).unwrap();
+    let mut other = Workspace::new(&Shape { branches: 2, ..shape }, 2, 4).unwrap();
+    assert!(head.run(&Residuals { inter: &[0.0; 8], intra: &[0.0; 8], hard: &[1] }, &mut other).is_err());
+    let mut workspace = Workspace::new(&shape, 2, 4).unwrap();
     let mut run = |inter: &[f32], hard: &[u32]| {
         head.run(&Residuals { inter, intra: &[0.0; 8], hard }, &mut workspace).err().map(|e| e.to_string())
     };
@@ -109,4 +128,80 @@ fn what_does_not_fit_is_refused() {
     let refused = run(&[0.0; 8], &[4]).unwrap();
     assert_eq!(refused, "SNARM head: expected hard tokens among 4, found 4");
     assert!(run(&[0.0; 6], &[1]).is_some());
+}
+
+/// What a small head says of itself.
+fn about(head: &Head) -> About {
+    let calibration = Calibration::new(head.scorer(), true, &[0.1, 0.2], &[0.1, 0.3]).unwrap();
+    About {
+        encoder: "seeded:small".to_owned(),
+        encoder_digest: "00".to_owned(),
+        side: 392,
+        grid: 49,
+        shape: *head.shape(),
+        provenance: Provenance {
+            categories: vec!["a".into(), "b".into()],
+            steps: 7,
+            seed: 1,
+            data: "x".into(),
+        },
+        licence: "MIT".to_owned(),
+        calibration: Some(calibration),
+    }
+}
+
+#[test]
+fn a_decoder_file_is_read_back_as_it_was_written() {
+    let shape = Shape { width: 6, channels: 20, branches: 2 };
+    let head = Head::seeded(&shape).unwrap();
+    let about = about(&head);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let fetch = |name: &str, shape: &[usize]| Ok(seeded_tensor(name, shape));
+    save(file.path(), &about, &fetch, None).unwrap();
+    let read = Head::open(file.path()).unwrap();
+    assert_eq!((read.about(), read.digest()), (Some(&about), head.digest()));
+    let first = std::fs::read(file.path()).unwrap();
+    save(file.path(), &about, &fetch, None).unwrap();
+    assert_eq!(first, std::fs::read(file.path()).unwrap(), "the same decoder is the same bytes");
+    save(file.path(), &about, &fetch, Some(&[5; 8])).unwrap();
+    assert_eq!(Head::open(file.path()).unwrap().digest(), head.digest(), "counters change no score");
+    assert_ne!(first, std::fs::read(file.path()).unwrap());
+}
+
+#[test]
+fn a_decoder_file_that_contradicts_itself_is_refused() {
+    let shape = Shape { width: 6, channels: 20, branches: 2 };
+    let head = Head::seeded(&shape).unwrap();
+    let good = about(&head);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let refused = |about: &About, bias: f32| {
+        let fetch = |name: &str, shape: &[usize]| {
+            let mut tensor = seeded_tensor(name, shape);
+            tensor[0] += if name == "simple_predictor.bias" { bias } else { 0.0 };
+            Ok(tensor)
+        };
+        save(file.path(), about, &fetch, None).unwrap();
+        Head::open(file.path()).err().map(|e| e.to_string()).unwrap_or_default()
+    };
+    assert_eq!(refused(&good, 0.0), "");
+    let message = refused(&good, 1.0);
+    assert!(message.contains(&format!("found one of {}", head.scorer())), "{message}");
+    let message = refused(&About { grid: 1, ..good.clone() }, 0.0);
+    assert!(message.contains("grid 1 and side 392"), "{message}");
+}
+
+#[test]
+fn a_head_knows_its_encoder() {
+    let encoder = Encoder::load("seeded:small", crate::encoder::PositionInterpolation::Legacy).unwrap();
+    let head = |width| Head::seeded(&Shape { width, channels: 4, branches: 1 }).unwrap();
+    assert!(head(512).check_encoder(&encoder).is_ok(), "a bare checkpoint serves any encoder of its width");
+    let refused = |head: Head| head.check_encoder(&encoder).err().map(|e| e.to_string()).unwrap_or_default();
+    let message = refused(head(256));
+    assert!(message.contains("expected an encoder with descriptors 256 wide, found 512"), "{message}");
+    let good = About { encoder_digest: encoder.digest().to_owned(), ..about(&head(512)) };
+    assert_eq!(refused(head(512).with_about(good.clone())), "");
+    let message = refused(head(512).with_about(about(&head(512))));
+    assert!(message.contains("expected the weights 00 (seeded:small), found"), "{message}");
+    let message = refused(head(512).with_about(About { grid: 28, ..good }));
+    assert!(message.contains("expected side 392 and grid 28, found 392 and 49"), "{message}");
 }

@@ -4,7 +4,7 @@ use snarm_kernels::conv3x3::{Kernel, SIDE, TAPS, Then, conv3x3};
 use snarm_kernels::row_dot::row_dot;
 
 use super::weights::{Fetch, single};
-use super::{CHANNELS, DILATIONS, EPS, ORDERS, VIEWS, Workspace};
+use super::{DILATIONS, EPS, ORDERS, Shape, Workspace};
 use crate::error::Result;
 use crate::models::scan_order::snarm_orders;
 
@@ -18,8 +18,8 @@ pub(super) struct View {
 
 impl View {
     /// The view of that branch in that order.
-    pub(super) fn new(branch: usize, order: usize, fetch: &Fetch<'_>) -> Result<Self> {
-        let (name, c) = (format!("head_list.{}", branch * ORDERS + order), CHANNELS);
+    pub(super) fn new(branch: usize, order: usize, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        let (name, c) = (format!("head_list.{}", branch * ORDERS + order), sizes.channels);
         let norm = |part: &str| fetch(&format!("{name}.0.norm.{part}"), &[c]);
         let (scale, shift) = (norm("weight")?, norm("bias")?);
         let (mean, var) = (norm("running_mean")?, norm("running_var")?);
@@ -50,12 +50,12 @@ impl View {
     /// Judges what a branch made of that order, as view number `number`.
     pub(super) fn run(&self, number: usize, order: usize, w: &mut Workspace) -> Result<()> {
         let tokens = w.grid * w.grid;
-        let seen = &w.normed[order * tokens * CHANNELS..][..tokens * CHANNELS];
+        let seen = &w.normed[order * tokens * w.channels..][..tokens * w.channels];
         conv3x3(seen, w.grid, &self.conv, self.dilation, Then::Relu, &mut w.conv, &mut w.view)?;
         row_dot(&w.view, &self.weight, self.bias, &mut w.line)?;
         let places = &w.places.orders()[order * tokens..];
         for (logit, place) in w.line.iter().zip(places) {
-            w.logits[*place as usize * VIEWS + number] = *logit;
+            w.logits[*place as usize * w.views + number] = *logit;
         }
         Ok(())
     }

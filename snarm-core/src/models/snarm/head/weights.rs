@@ -1,42 +1,44 @@
-//! Names and shapes of the head's tensors: those of the published checkpoints, 242 in number, asserted one by one.
+//! Names and shapes of the head's tensors: those of the published checkpoints, asserted one by one.
 
 use std::collections::HashSet;
 
-use super::mixer::{INNER, RANK, STATES, TAPS};
-use super::{CHANNELS, DEPTH, DILATIONS, VIEWS, WHAT};
+use super::{DEPTH, DILATIONS, STATES, Shape, TAPS, WHAT};
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 
 /// Hands out the tensor of a name, checked against a shape.
 pub type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
-/// Ending of the tensors that a checkpoint may lack: counters that no forward pass reads.
+/// Ending of the tensors that a checkpoint may lack: counters of training steps that no forward pass reads.
 pub const OPTIONAL: &str = ".num_batches_tracked";
 
-/// Name and shape of every tensor of a head for residuals of that width, in the order of the published checkpoints.
-pub fn tensors(width: usize) -> Vec<(String, Vec<usize>)> {
-    let c = CHANNELS;
+/// The most names that a message lists.
+const LISTED: usize = 4;
+
+/// Name and shape of every tensor of a head, in the order of the published checkpoints, which have 242.
+pub fn tensors(sizes: &Shape) -> Vec<(String, Vec<usize>)> {
+    let (c, branches) = (sizes.channels, sizes.branches);
     let mut all = Vec::new();
     let mut add = |name: String, shape: &[usize]| all.push((name, shape.to_vec()));
-    add("simple_predictor.weight".to_owned(), &[1, width, 1, 1]);
+    add("simple_predictor.weight".to_owned(), &[1, sizes.width, 1, 1]);
     add("simple_predictor.bias".to_owned(), &[1]);
-    for b in 0..DILATIONS.len() {
-        add(format!("conv_list.{b}.weight"), &[c, 2 * width, 1, 1]);
+    for b in 0..branches {
+        add(format!("conv_list.{b}.weight"), &[c, 2 * sizes.width, 1, 1]);
         add(format!("conv_list.{b}.bias"), &[c]);
     }
-    for block in (0..DILATIONS.len()).flat_map(|b| (0..DEPTH).map(move |l| format!("mamba_list.{b}.{l}"))) {
-        for (name, shape) in mixer_tensors() {
+    for block in (0..branches).flat_map(|b| (0..DEPTH).map(move |l| format!("mamba_list.{b}.{l}"))) {
+        for (name, shape) in mixer_tensors(sizes) {
             add(format!("{block}.mixer.{name}"), &shape);
         }
         add(format!("{block}.norm.weight"), &[c]);
         add(format!("{block}.conv.weight"), &[c, c, 3, 3]);
         add(format!("{block}.conv.bias"), &[c]);
     }
-    for b in 0..DILATIONS.len() {
+    for b in 0..branches {
         add(format!("norm_list.{b}.weight"), &[c]);
         add(format!("norm_list.{b}.bias"), &[c]);
     }
-    for h in 0..VIEWS {
+    for h in 0..sizes.views() {
         add(format!("head_list.{h}.0.conv.weight"), &[c, c, 3, 3]);
         for name in ["weight", "bias", "running_mean", "running_var"] {
             add(format!("head_list.{h}.0.norm.{name}"), &[c]);
@@ -48,23 +50,25 @@ pub fn tensors(width: usize) -> Vec<(String, Vec<usize>)> {
     all
 }
 
-fn mixer_tensors() -> [(&'static str, Vec<usize>); 9] {
+fn mixer_tensors(sizes: &Shape) -> [(&'static str, Vec<usize>); 9] {
+    let (c, inner) = (sizes.channels, sizes.inner());
     [
-        ("A_log", vec![INNER, STATES]),
-        ("D", vec![INNER]),
-        ("in_proj.weight", vec![2 * INNER, CHANNELS]),
-        ("conv1d.weight", vec![INNER, 1, TAPS]),
-        ("conv1d.bias", vec![INNER]),
-        ("x_proj.weight", vec![RANK + 2 * STATES, INNER]),
-        ("dt_proj.weight", vec![INNER, RANK]),
-        ("dt_proj.bias", vec![INNER]),
-        ("out_proj.weight", vec![CHANNELS, INNER]),
+        ("A_log", vec![inner, STATES]),
+        ("D", vec![inner]),
+        ("in_proj.weight", vec![2 * inner, c]),
+        ("conv1d.weight", vec![inner, 1, TAPS]),
+        ("conv1d.bias", vec![inner]),
+        ("x_proj.weight", vec![sizes.projected(), inner]),
+        ("dt_proj.weight", vec![inner, sizes.rank()]),
+        ("dt_proj.bias", vec![inner]),
+        ("out_proj.weight", vec![c, inner]),
     ]
 }
 
-/// Checks the names in a file, all of them and no others, and returns the width of the residuals it was trained on.
-pub(super) fn check(file: &Weights) -> Result<usize> {
+/// Reads the sizes of the head in a file, and checks that it holds all tensors of such a head and no others.
+pub(super) fn check(file: &Weights) -> Result<Shape> {
     let names = file.names();
+    let wrong = |expected: String, found: String| Err(Error::wrong_file(WHAT, file.path(), expected, found));
     const FIRST: &str = "simple_predictor.weight";
     let Some(navigator) = file.get(FIRST)? else {
         let prefix = names.iter().find_map(|name| name.strip_suffix(FIRST));
@@ -73,27 +77,60 @@ pub(super) fn check(file: &Weights) -> Result<usize> {
             (None, Some(first)) => format!("{} tensors, the first named {first}", names.len()),
             (None, None) => "no tensors".to_owned(),
         };
-        return Err(Error::wrong_file(WHAT, file.path(), format!("a tensor {FIRST}"), found));
+        return wrong(format!("a tensor {FIRST}"), found);
     };
     let [1, width, 1, 1] = navigator.shape[..] else {
-        let expected = format!("{FIRST} of shape [1, width, 1, 1]");
-        return Err(Error::wrong_file(WHAT, file.path(), expected, format!("{:?}", navigator.shape)));
+        return wrong(format!("{FIRST} of shape [1, width, 1, 1]"), format!("{:?}", navigator.shape));
     };
-    let expected = tensors(width);
-    let known: HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
-    if let Some(foreign) = names.iter().find(|name| !known.contains(name.as_str())) {
-        let what = format!("the {} tensors of a SNARM head and no others", expected.len());
-        return Err(Error::wrong_file(WHAT, file.path(), what, format!("a tensor {foreign}")));
-    }
-    let present: HashSet<&str> = names.iter().map(String::as_str).collect();
-    let missing = |name: &str| !name.ends_with(OPTIONAL) && !present.contains(name);
-    match expected.iter().find(|(name, _)| missing(name)) {
-        None => Ok(width),
-        Some((name, shape)) => {
-            let expected = format!("a tensor {name} of shape {shape:?}");
-            Err(Error::wrong_file(WHAT, file.path(), expected, "none of that name"))
+    const EMBEDDING: &str = "conv_list.0.weight";
+    let channels = match file.get(EMBEDDING)?.map(|embedding| embedding.shape) {
+        Some(shape) if shape.len() == 4 => shape[0],
+        found => {
+            let found = found.map_or_else(|| "none of that name".to_owned(), |shape| format!("{shape:?}"));
+            return wrong(format!("{EMBEDDING} of shape [channels, {}, 1, 1]", 2 * width), found);
         }
+    };
+    let shape = Shape { width, channels, branches: branches(&names) };
+    shape.check()?;
+    let expected = tensors(&shape);
+    let known: HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+    let present: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let foreign: Vec<&str> = names.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
+    let missing: Vec<&str> = expected
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !name.ends_with(OPTIONAL) && !present.contains(name))
+        .collect();
+    if missing.is_empty() && foreign.is_empty() {
+        return Ok(shape);
     }
+    let found = match (&missing[..], &foreign[..]) {
+        (missing, []) => format!("none named {}", list(missing)),
+        ([], foreign) => format!("also {}", list(foreign)),
+        (missing, foreign) => format!("none named {}, but also {}", list(missing), list(foreign)),
+    };
+    wrong(
+        format!("the {} tensors of a head of {} branches and no others", expected.len(), shape.branches),
+        found,
+    )
+}
+
+/// Branches that the names speak of.
+fn branches(names: &[String]) -> usize {
+    let number = |name: &String| {
+        let rest =
+            ["conv_list.", "mamba_list.", "norm_list."].iter().find_map(|list| name.strip_prefix(list));
+        rest?.split('.').next()?.parse::<usize>().ok()
+    };
+    let last = names.iter().filter_map(number).filter(|b| *b < DILATIONS.len()).max();
+    last.map_or(1, |last| last + 1)
+}
+
+/// The first names, and how many more there are.
+fn list(names: &[&str]) -> String {
+    let (listed, more) = names.split_at(names.len().min(LISTED));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    listed.join(", ") + &more
 }
 
 /// The tensor of that name, checked against a shape.

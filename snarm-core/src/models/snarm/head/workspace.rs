@@ -4,27 +4,29 @@ use snarm_kernels::conv3x3;
 use snarm_kernels::gather::KEEP;
 use snarm_kernels::upsample::{Corners, Upsample};
 
-use super::{CHANNELS, ORDERS, VIEWS, WHAT, mixer};
+use super::{ORDERS, Shape, WHAT, mixer};
 use crate::error::{Error, Result};
 use crate::models::scan_order::snarm_orders;
 
 /// Activations of one frame.
 pub struct Workspace {
     pub(super) grid: usize,
+    pub(super) channels: usize,
+    pub(super) views: usize,
     pub(super) places: Places,
-    /// The embedding, (tokens, 128).
+    /// The embedding, (tokens, channels).
     pub(super) embedded: Vec<f32>,
-    /// The residual stream u, (orders, tokens, 128).
+    /// The residual stream u, (orders, tokens, channels).
     pub(super) stream: Vec<f32>,
-    /// The stream normalised, (orders, tokens, 128).
+    /// The stream normalised, (orders, tokens, channels).
     pub(super) normed: Vec<f32>,
-    /// What a block makes, h, (orders, tokens, 128).
+    /// What a block makes, h, (orders, tokens, channels).
     pub(super) hidden: Vec<f32>,
     pub(super) mixer_in: Vec<f32>,
     pub(super) mixer_out: Vec<f32>,
     pub(super) mixer: mixer::Workspace,
     pub(super) conv: conv3x3::Workspace,
-    /// What a view makes of its map, (tokens, 128).
+    /// What a view makes of its map, (tokens, channels).
     pub(super) view: Vec<f32>,
     pub(super) line: Vec<f32>,
     /// (tokens, views)
@@ -37,19 +39,22 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// For a grid of `grid` x `grid` tokens and a map of `side` x `side` pixels.
+    /// For a head of these sizes, a grid of `grid` x `grid` tokens and a map of `side` x `side` pixels.
     ///
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens.
-    pub fn new(grid: usize, side: usize) -> Result<Self> {
+    pub fn new(sizes: &Shape, grid: usize, side: usize) -> Result<Self> {
         if grid < 2 {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
             return Err(Error::Mismatch { what: WHAT, expected, found: grid.to_string() });
         }
         let n = grid * grid;
-        let rows = |n: usize| vec![0.0; n * CHANNELS];
+        let (channels, views) = (sizes.channels, sizes.views());
+        let rows = |n: usize| vec![0.0; n * channels];
         Ok(Self {
             grid,
+            channels,
+            views,
             places: Places::new(grid),
             embedded: rows(n),
             stream: rows(ORDERS * n),
@@ -61,14 +66,14 @@ impl Workspace {
             conv: conv3x3::Workspace::default(),
             view: rows(n),
             line: vec![0.0; n],
-            logits: vec![0.0; n * VIEWS],
-            upsample: Upsample::new((grid, grid), (side, side), VIEWS, Corners::Centres),
-            upsampled: vec![0.0; side * side * VIEWS],
+            logits: vec![0.0; n * views],
+            upsample: Upsample::new((grid, grid), (side, side), views, Corners::Centres),
+            upsampled: vec![0.0; side * side * views],
             map: vec![0.0; side * side],
         })
     }
 
-    /// Logits of the sixteen views in the last frame, (grid, grid, 16), view branch * 4 + order.
+    /// Logits of the views in the last frame, (grid, grid, views), view branch * 4 + order.
     pub fn logits(&self) -> &[f32] {
         &self.logits
     }
