@@ -2,6 +2,7 @@
 //!
 //! This crate knows SIMD, threads and CUDA. It knows no models, no files, no GStreamer, and prints nothing.
 
+pub mod adamw;
 pub mod add_norm;
 mod aligned;
 pub mod attention;

@@ -74,6 +74,9 @@ pub enum Error {
         /// Frames collected.
         found: usize,
     },
+    /// Candle refused an operation on tensors.
+    #[error("tensors: {0}")]
+    Tensor(#[from] candle_core::Error),
     /// A kernel refused its arguments or could not start its threads.
     #[error(transparent)]
     Kernel(#[from] snarm_kernels::Error),

@@ -1,0 +1,23 @@
+//! Training on candle: what any network needs to be trained, and nothing of what a network is.
+//!
+//! [`Variables`] move by [`AdamW`] at the rate of a [`Schedule`]; a [`Checkpoint`] holds all that the next step depends
+//! on, so that a run that was killed goes on as if it had not been. For that no generator has a state either: every
+//! random choice is made of the seed, the step and the sample it is for ([`random`]).
+
+mod checkpoint;
+mod log;
+mod optim;
+mod progress;
+pub mod random;
+mod schedule;
+mod variables;
+
+pub use self::checkpoint::{Checkpoint, digest};
+pub use self::log::Log;
+pub use self::optim::{AdamW, AdamWSettings};
+pub use self::progress::{Meter, Progress};
+pub use self::schedule::Schedule;
+pub use self::variables::Variables;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Named variables in a fixed order.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor, Var};
+
+use crate::error::{Error, Result};
+
+/// Variables by name. The order of the names is the order of everything that is done with all of them, so that sums
+/// are the same in every run.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    all: BTreeMap<String, Var>,
+}
+
+impl Variables {
+    /// Adds a variable of that name, or replaces it.
+    ///
+    /// # Errors
+    /// When the values do not fill the shape.
+    pub fn insert(&mut self, name: &str, values: Vec<f32>, shape: &[usize]) -> Result<()> {
+        self.all.insert(name.to_owned(), Var::from_vec(values, shape, &Device::Cpu)?);
+        Ok(())
+    }
+
+    /// The variable of that name, as a tensor that gradients reach.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn get(&self, name: &str) -> Result<&Tensor> {
+        Ok(self.var(name)?.as_tensor())
+    }
+
+    /// The values of that name.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>> {
+        Ok(self.get(name)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// Gives a variable other values.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it has another number of elements.
+    pub fn set(&self, name: &str, values: &[f32]) -> Result<()> {
+        let var = self.var(name)?;
+        Ok(var.set(&Tensor::from_slice(values, var.shape(), &Device::Cpu)?)?)
+    }
+
+    /// Names and variables, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.all.iter().map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// Number of variables.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    fn var(&self, name: &str) -> Result<&Var> {
+        self.all.get(name).ok_or_else(|| Error::Mismatch {
+            what: "variables",
+            expected: format!("one named {name}"),
+            found: format!("{} of other names", self.all.len()),
+        })
+    }
+}
