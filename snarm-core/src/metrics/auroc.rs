@@ -1,20 +1,34 @@
 //! Area under the receiver operating characteristic.
 
-use super::Ranking;
+use super::{Ranking, Step};
 
 /// Area under the curve of true-positive rate over false-positive rate, by trapezoids: the chance that an
 /// anomalous sample scores higher than a normal one, ties counted half. Exact: the area is counted in integers
 /// and divided once. `None` unless both kinds of sample are there.
 pub fn auroc(ranking: &Ranking) -> Option<f64> {
-    let (p, n) = (u128::from(ranking.positives()), u128::from(ranking.negatives()));
-    if p == 0 || n == 0 {
-        return None;
+    let mut area = Area::default();
+    ranking.steps().for_each(|step| area.add(&step));
+    area.finish()
+}
+
+/// The area as far as the steps have come.
+#[derive(Debug, Default)]
+pub(super) struct Area {
+    tp: u64,
+    fp: u64,
+    twice: u128,
+}
+
+impl Area {
+    pub(super) fn add(&mut self, step: &Step) {
+        let (tp, fp) = (step.true_positives, step.false_positives);
+        self.twice += u128::from(fp - self.fp) * (u128::from(tp) + u128::from(self.tp));
+        (self.tp, self.fp) = (tp, fp);
     }
-    let (mut tp, mut fp, mut twice_area) = (0u128, 0u128, 0u128);
-    for step in ranking.steps() {
-        let (new_tp, new_fp) = (u128::from(step.true_positives), u128::from(step.false_positives));
-        twice_area += (new_fp - fp) * (new_tp + tp);
-        (tp, fp) = (new_tp, new_fp);
+
+    /// The last step has found everything.
+    pub(super) fn finish(&self) -> Option<f64> {
+        let all = 2 * u128::from(self.tp) * u128::from(self.fp);
+        (all > 0).then(|| self.twice as f64 / all as f64)
     }
-    Some(twice_area as f64 / (2 * p * n) as f64)
 }

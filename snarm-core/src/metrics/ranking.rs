@@ -76,6 +76,13 @@ pub struct Step {
     pub false_positives: u64,
 }
 
+impl Step {
+    /// Part of what is called anomalous that is so.
+    pub fn precision(&self) -> f64 {
+        self.true_positives as f64 / (self.true_positives + self.false_positives) as f64
+    }
+}
+
 impl Ranking {
     /// Number of anomalous samples.
     pub fn positives(&self) -> u64 {
