@@ -16,6 +16,7 @@ pub mod overlay;
 mod postprocess;
 pub mod registry;
 pub mod results;
+pub mod synthetic;
 pub mod training;
 pub mod weights;
 

@@ -2,7 +2,6 @@
 //! the input of the demo and of tests on machines that have no other.
 
 mod defects;
-mod geometry;
 mod line;
 mod noise;
 mod parts;
@@ -13,6 +12,7 @@ mod write;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use snarm_core::synthetic::plane as geometry;
 
 use crate::commands::bench::Nv12;
 use crate::exit::Outcome;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use image::{ImageReader, RgbImage};
+use image::{GrayImage, ImageReader, RgbImage};
 
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -71,6 +71,19 @@ impl Mask {
         let image = decode("mask", path)?.into_luma16();
         let (width, height) = (image.width() as usize, image.height() as usize);
         Ok(Self { data: image.into_raw().into_iter().map(|v| v != 0).collect(), width, height })
+    }
+
+    /// Writes a PNG file: 255 where the image is defective, 0 elsewhere.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_png(&self, path: &Path) -> Result<()> {
+        let wrong = |reason: String| Error::write("mask", path, std::io::Error::other(reason));
+        let pixels = self.data.iter().map(|&marked| if marked { 255 } else { 0 }).collect();
+        let image = GrayImage::from_raw(self.width as u32, self.height as u32, pixels).ok_or_else(|| {
+            wrong(format!("{} values are not {}x{}", self.data.len(), self.width, self.height))
+        })?;
+        image.save_with_format(path, image::ImageFormat::Png).map_err(|e| wrong(e.to_string()))
     }
 
     /// A mask with nothing marked.

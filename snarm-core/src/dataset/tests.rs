@@ -74,6 +74,10 @@ fn pictures_come_back_as_they_were_written() {
     let path = dir.path().join("a.png");
     picture.save_png(&path).unwrap();
     assert_eq!(Picture::open(&path).unwrap(), picture);
+    let mask = Mask { data: (0..20).map(|i| i % 3 == 0).collect(), width: 5, height: 4 };
+    let path = dir.path().join("mask.png");
+    mask.save_png(&path).unwrap();
+    assert_eq!(Mask::open(&path).unwrap(), mask);
 }
 
 #[test]
