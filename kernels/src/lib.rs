@@ -22,6 +22,7 @@ pub mod import;
 pub mod layer_norm;
 mod layout;
 pub mod linear;
+pub mod matched_residual;
 mod math;
 pub mod mean_sigmoid;
 pub mod nearest;

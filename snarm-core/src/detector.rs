@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::extract::Extractor;
 use crate::geometry::Rect;
 use crate::models::Model;
+use crate::models::snarm::head::Head;
 use crate::postprocess::{RawMap, Regions};
 
 /// Limits that turn scores into verdicts. All of them may change between two frames.
@@ -109,28 +110,43 @@ impl StageTimes {
     }
 }
 
-/// Scores frames against a bank. One detector serves one stream; encoder and bank are shared.
+/// Scores frames against a bank. One detector serves one stream; encoder, bank and trained head are shared.
 pub struct Detector {
     extractor: Extractor,
     bank: Arc<Bank>,
     model: Model,
+    calibration: Calibration,
     raw: RawMap,
     regions: Regions,
     detection: Detection,
 }
 
 impl Detector {
-    /// A detector for frames of the product that `bank` remembers.
+    /// A detector for frames of the product that `bank` remembers, without a trained head.
     ///
     /// # Errors
     /// When the bank was made with another encoder than `encoder`.
     pub fn new(encoder: Arc<Encoder>, bank: Arc<Bank>) -> Result<Self> {
+        Self::with_head(encoder, bank, None)
+    }
+
+    /// As [`Self::new`], with a trained head, whose scale is that of the bank's calibration with this head, else the one
+    /// that came with the head, else its plain probabilities.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or when the head was trained for another encoder.
+    pub fn with_head(encoder: Arc<Encoder>, bank: Arc<Bank>, head: Option<Arc<Head>>) -> Result<Self> {
         bank.check_encoder(&encoder)?;
+        if let Some(head) = &head {
+            head.check_encoder(&encoder)?;
+        }
         let config = encoder.config();
-        let (model, raw) = (Model::training_free(config.grid, config.width)?, RawMap::new(config));
+        let model = Model::snarm(config, head)?;
+        let calibration = calibration(&bank, &model);
+        let raw = RawMap::new(config.side, model.map_side());
         let detection = Detection::empty(config.side);
         let extractor = Extractor::new(encoder, bank.crop())?;
-        Ok(Self { extractor, bank, model, raw, regions: Regions::default(), detection })
+        Ok(Self { extractor, bank, model, calibration, raw, regions: Regions::default(), detection })
     }
 
     /// The bank in use.
@@ -143,14 +159,24 @@ impl Detector {
         self.extractor.encoder()
     }
 
-    /// What makes the raw scores: `training-free`, or the name of a trained decoder.
+    /// The trained head in use, where there is one.
+    pub fn head(&self) -> Option<&Arc<Head>> {
+        self.model.head()
+    }
+
+    /// The calibration in use.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    /// What makes the raw scores: `training-free`, or `head:` and the digest of a trained head.
     pub fn scorer(&self) -> &str {
         self.model.scorer()
     }
 
-    /// The limits that the bank's calibration gives.
+    /// The limits that the calibration gives.
     pub fn bank_limits(&self) -> Limits {
-        let calibration = self.bank.calibration();
+        let calibration = &self.calibration;
         Limits {
             threshold: calibration.threshold,
             pixel_threshold: calibration.pixel_threshold,
@@ -166,12 +192,12 @@ impl Detector {
     pub fn detect(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<&Detection> {
         let mut times = StageTimes::default();
         self.extractor.run(frame, &mut times)?;
-        let Self { extractor, bank, model, raw, regions, detection } = self;
+        let Self { extractor, bank, model, calibration, raw, regions, detection } = self;
         snarm_kernels::threads::install(|| {
-            let scores = model.score(&extractor.descriptors, bank, None, &mut times)?;
+            let scores = model.score(&extractor.descriptors, bank.memory(), None, &mut times)?;
             let start = Instant::now();
             let (raw_score, raw_peak) = raw.run(scores, extractor.visible())?;
-            detection.rate(raw.map(), raw_score, raw_peak, bank.calibration(), limits);
+            detection.rate(raw.map(), raw_score, raw_peak, calibration, limits);
             detection.map_rect = extractor.map_rect();
             let side = detection.map_side;
             regions.run(&detection.map, side, detection.map_rect, limits, &mut detection.regions)?;
@@ -183,6 +209,24 @@ impl Detector {
         detection.times = times;
         Ok(detection)
     }
+}
+
+/// The calibration for a model: the bank's own, else the one that came with the head, else none but 0.5.
+fn calibration(bank: &Bank, model: &Model) -> Calibration {
+    let Some(head) = model.head() else { return bank.calibration().clone() };
+    if let Some(calibration) = bank.calibration_of(head.scorer()) {
+        return calibration.clone();
+    }
+    let scorer = head.scorer();
+    if let Some(calibration) = head.calibration() {
+        tracing::info!(
+            scorer,
+            "the bank was not calibrated with this decoder: the decoder's own calibration holds"
+        );
+        return calibration.clone();
+    }
+    tracing::warn!(scorer, "neither bank nor decoder has a calibration: a probability of 0.5 is the limit");
+    Calibration::of_probabilities(scorer)
 }
 
 impl Detection {

@@ -7,8 +7,7 @@ use snarm_kernels::pooled_max::pooled_max;
 use snarm_kernels::upsample::{Corners, Upsample};
 
 use crate::detector::{Limits, Region};
-use crate::encoder::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::geometry::Rect;
 
 /// Standard deviation of the smoothing, in pixels of the map (reference code).
@@ -21,27 +20,36 @@ const STRIDE: usize = 2;
 /// Raw pixel scores of one frame: upsampled, cut to the visible part, smoothed.
 pub(crate) struct RawMap {
     side: usize,
-    upsample: Upsample,
+    /// Where the scores come on a grid; a trained head brings them to the side itself.
+    upsample: Option<Upsample>,
     blur: Blur,
     map: Vec<f32>,
     sums: Vec<f64>,
 }
 
 impl RawMap {
-    pub(crate) fn new(config: &Config) -> Self {
-        let (grid, side) = (config.grid, config.side);
+    /// For maps of `side` x `side` pixels from scores of `map_side` x `map_side`.
+    pub(crate) fn new(side: usize, map_side: usize) -> Self {
+        let upsample = || Upsample::new((map_side, map_side), (side, side), 1, Corners::Edges);
         Self {
             side,
-            upsample: Upsample::new((grid, grid), (side, side), 1, Corners::Edges),
+            upsample: (map_side != side).then(upsample),
             blur: Blur::new(side, side, SIGMA),
             map: vec![0.0; side * side],
             sums: Vec::new(),
         }
     }
 
-    /// Takes the scores (grid, grid) of one frame and returns the raw image score and the highest raw pixel score.
+    /// Takes the scores (map side, map side) of one frame and returns the raw image score and the highest raw pixel score.
     pub(crate) fn run(&mut self, scores: &[f32], visible: Pixels) -> Result<(f64, f64)> {
-        self.upsample.run(scores, &mut self.map)?;
+        match &mut self.upsample {
+            Some(upsample) => upsample.run(scores, &mut self.map)?,
+            None if scores.len() == self.map.len() => self.map.copy_from_slice(scores),
+            None => {
+                let (expected, found) = (format!("{} scores", self.map.len()), scores.len().to_string());
+                return Err(Error::Mismatch { what: "score map", expected, found });
+            }
+        }
         self.hide_outside(visible);
         self.blur.run(&mut self.map)?;
         let score = pooled_max(&self.map, self.side, WINDOW, STRIDE, &mut self.sums)?;
@@ -205,11 +213,13 @@ mod tests {
 
     #[test]
     fn what_no_camera_saw_scores_nothing() {
-        let config = Config::new(64, 4, 64, 14, 0, 28);
-        let mut raw = RawMap::new(&config);
-        let visible = Pixels { x: 0, y: 98, width: 392, height: 196 };
-        raw.run(&vec![1.0; config.grid * config.grid], visible).unwrap();
-        let row = |y: usize| raw.map()[y * 392 + 200];
-        assert!(row(10) == 0.0 && row(380) == 0.0 && (row(196) - 1.0).abs() < 1e-6);
+        for map_side in [49, 392] {
+            let mut raw = RawMap::new(392, map_side);
+            let visible = Pixels { x: 0, y: 98, width: 392, height: 196 };
+            raw.run(&vec![1.0; map_side * map_side], visible).unwrap();
+            let row = |y: usize| raw.map()[y * 392 + 200];
+            assert!(row(10) == 0.0 && row(380) == 0.0 && (row(196) - 1.0).abs() < 1e-6);
+            assert!(raw.run(&[1.0; 9], visible).is_err(), "scores of another side");
+        }
     }
 }

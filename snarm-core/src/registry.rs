@@ -1,4 +1,4 @@
-//! One encoder and one bank in memory for all users of a process.
+//! One encoder, one trained head and one bank in memory for all users of a process.
 //!
 //! What is loaded is found by its content: two paths to the same weights share one network. An entry lives as long as
 //! someone uses it. Loading is single-flight: a second user waits for the first one's result.
@@ -13,6 +13,7 @@ use once_cell::sync::OnceCell;
 use crate::bank::Bank;
 use crate::encoder::{Encoder, PositionInterpolation, TINY};
 use crate::error::{Error, Result};
+use crate::models::snarm::head::{self, Head};
 
 /// Environment variable that names the encoder where a user names none.
 pub const ENCODER_VARIABLE: &str = "GST_SNARM_ENCODER";
@@ -20,7 +21,11 @@ pub const ENCODER_VARIABLE: &str = "GST_SNARM_ENCODER";
 /// Environment variable with the folders, separated by colons, where weights are looked for by file name.
 pub const PATH_VARIABLE: &str = "GST_SNARM_MODEL_PATH";
 
+/// Name of the decoder that is none: the residuals themselves are the score.
+pub const NO_HEAD: &str = "none";
+
 static ENCODERS: Shared<Encoder> = Shared::new();
+static HEADS: Shared<Head> = Shared::new();
 static BANKS: Shared<Bank> = Shared::new();
 
 /// The encoder of that name or weights file; `None` is `GST_SNARM_ENCODER` from the environment, or `snarm-tiny`.
@@ -52,6 +57,28 @@ pub fn encoder_of(bank: &Bank, name: Option<&str>) -> Result<Arc<Encoder>> {
     let encoder = encoder(Some(name.unwrap_or(bank.encoder_name())))?;
     bank.check_encoder(&encoder)?;
     Ok(encoder)
+}
+
+/// The trained head for `encoder`: `None` is the one that ships for it, if one does; `none` is none at all; else a decoder
+/// file.
+///
+/// # Errors
+/// As [`Head::open`], or when the head was trained for another encoder.
+pub fn head(name: Option<&str>, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
+    let head = match name {
+        Some(NO_HEAD) => return Ok(None),
+        Some(name) => {
+            let name = find_weights(name);
+            HEADS.get(&name, Head::content, || Head::open(Path::new(&name)))?
+        }
+        None => {
+            let digest = encoder.digest();
+            let Some(bytes) = head::shipped(digest) else { return Ok(None) };
+            HEADS.get(&format!("shipped for {digest}"), Head::content, || Head::embedded(bytes))?
+        }
+    };
+    head.check_encoder(encoder)?;
+    Ok(Some(head))
 }
 
 /// A file of that name from the search path, if the name is no path to a file itself.

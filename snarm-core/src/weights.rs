@@ -21,8 +21,25 @@ pub struct Weights {
 }
 
 enum Source {
-    Safetensors(Mmap),
+    Safetensors(Bytes),
     Pth(Box<PthTensors>),
+}
+
+/// A file in memory.
+enum Bytes {
+    Mapped(Mmap),
+    Embedded(&'static [u8]),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
 }
 
 /// One tensor, widened to f32.
@@ -52,13 +69,19 @@ impl Weights {
                 .map_err(|e| Error::wrong_file(WHAT, path, "a PyTorch state dict", e.to_string()))?;
             Source::Pth(Box::new(tensors))
         } else {
-            SafeTensors::deserialize(&map).map_err(|e| {
-                let expected = "a safetensors file or a zipped PyTorch checkpoint";
-                Error::wrong_file(WHAT, path, expected, format!("{} bytes ({e})", map.len()))
-            })?;
-            Source::Safetensors(map)
+            Source::Safetensors(checked(path, Bytes::Mapped(map))?)
         };
         Ok(Self { path: path.to_owned(), digest, source })
+    }
+
+    /// Opens safetensors that lie in memory; messages call them by that name.
+    ///
+    /// # Errors
+    /// When they are no safetensors.
+    pub fn embedded(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        let (path, digest) = (PathBuf::from(name), hex(&Sha256::digest(bytes)));
+        let source = Source::Safetensors(checked(&path, Bytes::Embedded(bytes))?);
+        Ok(Self { path, digest, source })
     }
 
     /// Where the file lies.
@@ -117,6 +140,17 @@ impl Weights {
                 let data = to_f32().map_err(|e| wrong(e.to_string()))?;
                 Ok(Some(Tensor { shape: tensor.dims().to_vec(), data }))
             }
+        }
+    }
+}
+
+/// The same bytes, once they are known to be safetensors.
+fn checked(path: &Path, bytes: Bytes) -> Result<Bytes> {
+    match SafeTensors::deserialize(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(e) => {
+            let expected = "a safetensors file or a zipped PyTorch checkpoint";
+            Err(Error::wrong_file(WHAT, path, expected, format!("{} bytes ({e})", bytes.len())))
         }
     }
 }

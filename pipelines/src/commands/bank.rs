@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use snarm_core::bank::{Bank, BankBuilder};
 use snarm_core::registry;
 
-use super::{BankOptions, make_parent, show_stage};
+use super::{BankOptions, ModelOption, make_parent, show_stage};
 use crate::exit::Outcome;
 use crate::inputs::{self, Ranges, Selection, Source};
 use crate::output;
@@ -39,6 +39,8 @@ pub(crate) struct Args {
     skip_unreadable: bool,
     #[command(flatten)]
     bank: BankOptions,
+    #[command(flatten)]
+    model: ModelOption,
 }
 
 /// Runs the command.
@@ -66,16 +68,23 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 
 fn start(args: &Args) -> Result<BankBuilder> {
     let name = args.bank.encoder.as_deref();
-    if !args.append {
-        return Ok(BankBuilder::new(registry::encoder(name)?, args.bank.settings())?);
+    let (encoder, mut builder) = if args.append {
+        let bank = Bank::open(&args.out)?;
+        let encoder = registry::encoder_of(&bank, name)?;
+        (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings())?)
+    } else {
+        let encoder = registry::encoder(name)?;
+        (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings())?)
+    };
+    if let Some(head) = args.model.head(&encoder)? {
+        builder.calibrate_with(head)?;
     }
-    let bank = Bank::open(&args.out)?;
-    let encoder = registry::encoder_of(&bank, name)?;
-    Ok(BankBuilder::append(Arc::clone(&encoder), &bank, args.bank.settings())?)
+    Ok(builder)
 }
 
 fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
-    let good = bank.calibration();
+    // What the bank was calibrated with last is what a detector will use.
+    let good = bank.calibrations().last().unwrap_or(bank.calibration());
     let skipped =
         if seen.skipped > 0 { format!(" ({} files unreadable)", seen.skipped) } else { String::new() };
     format!(

@@ -10,7 +10,7 @@ use snarm_core::detector::{Detector, Limits};
 use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry, Frame, PixelFormat, Plane};
 use snarm_core::registry;
 
-use super::{BankOptions, show_stage};
+use super::{BankOptions, ModelOption, show_stage};
 use crate::exit::Outcome;
 use crate::output::{self, Table};
 use crate::progress::Progress;
@@ -33,6 +33,8 @@ pub(crate) struct Args {
     json: bool,
     #[command(flatten)]
     bank: BankOptions,
+    #[command(flatten)]
+    model: ModelOption,
 }
 
 const WARM_UP: usize = 3;
@@ -43,20 +45,19 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let progress = Progress::new("learn");
     let good: Vec<Nv12> = simulate::pictures(width, height, args.good_frames as usize, true);
     let encoder = registry::encoder(args.bank.encoder.as_deref())?;
+    let head = args.model.head(&encoder)?;
     let mut builder = BankBuilder::new(Arc::clone(&encoder), args.bank.settings())?;
+    if let Some(head) = &head {
+        builder.calibrate_with(Arc::clone(head))?;
+    }
     for picture in &good {
         builder.add(&picture.frame()?)?;
     }
     let bank = Arc::new(builder.finish(&mut show_stage(&progress))?);
-    let name = format!("{}, {} vectors of {}", encoder.name(), bank.vectors(), bank.width());
-    let good = bank.calibration();
-    let limits = Limits {
-        threshold: good.threshold,
-        pixel_threshold: good.pixel_threshold,
-        min_area: 0.0,
-        max_regions: 32,
-    };
-    let mut detector = Detector::new(encoder, bank)?;
+    let vectors = format!("{} vectors of {}", bank.vectors(), bank.width());
+    let mut detector = Detector::with_head(encoder, bank, head)?;
+    let name = format!("{}, {vectors}, {}", detector.encoder().name(), detector.scorer());
+    let limits = detector.bank_limits();
     let pictures: Vec<Nv12> = simulate::pictures(width, height, 8, false);
     progress.label("measure");
     let times = measure(&mut detector, &limits, &pictures, args.frames as usize, &progress)?;

@@ -8,7 +8,7 @@ use snarm_core::detector::{Detection, Detector, Limits};
 use snarm_core::registry;
 
 use super::results::{Files, Writer};
-use super::{fraction, make_parent};
+use super::{ModelOption, fraction, make_parent};
 use crate::annotate::Annotator;
 use crate::exit::Outcome;
 use crate::inputs::{self, Item, Ranges, Selection};
@@ -35,6 +35,8 @@ pub(crate) struct Args {
     /// Encoder of the bank, where it lies elsewhere than the bank says
     #[arg(long)]
     encoder: Option<String>,
+    #[command(flatten)]
+    model: ModelOption,
     /// Image scores from here on are anomalous [default: the bank's]
     #[arg(long, value_parser = fraction)]
     threshold: Option<f64>,
@@ -79,13 +81,15 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let sources = inputs::resolve(&args.inputs)?;
     let bank = registry::bank(&args.bank)?;
     let encoder = registry::encoder_of(&bank, args.encoder.as_deref())?;
+    let head = args.model.head(&encoder)?;
+    let mut detector = Detector::with_head(encoder, bank, head)?;
+    let calibrated = detector.bank_limits();
     let limits = Limits {
-        threshold: args.threshold.unwrap_or(bank.calibration().threshold),
-        pixel_threshold: args.pixel_threshold.unwrap_or(bank.calibration().pixel_threshold),
+        threshold: args.threshold.unwrap_or(calibrated.threshold),
+        pixel_threshold: args.pixel_threshold.unwrap_or(calibrated.pixel_threshold),
         min_area: args.min_area,
         max_regions: args.max_regions,
     };
-    let mut detector = Detector::new(encoder, bank)?;
     let path = args.out.join("results.jsonl");
     make_parent(&path)?;
     let mut results = Writer::create(path)?;

@@ -9,10 +9,11 @@ use snarm_core::dataset::{self, Dataset, Mask, Picture, Sample};
 use snarm_core::detector::{Detection, Detector, Limits};
 use snarm_core::encoder::Encoder;
 use snarm_core::metrics::Samples;
+use snarm_core::models::snarm::head::Head;
 use snarm_core::registry;
 
 use super::report::{Report, Scores};
-use super::{BankOptions, make_parent, show_stage};
+use super::{BankOptions, ModelOption, make_parent, show_stage};
 use crate::exit::Outcome;
 use crate::progress::Progress;
 
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     skip_unreadable: bool,
     #[command(flatten)]
     bank: BankOptions,
+    /// Of a folder, each category has the decoder CATEGORY.safetensors
+    #[command(flatten)]
+    model: ModelOption,
 }
 
 /// Runs the command.
@@ -76,16 +80,12 @@ fn categories(args: &Args) -> Result<Vec<String>> {
 fn evaluate(args: &Args, name: &str, encoder: &Arc<Encoder>) -> Result<Scores> {
     let set = Dataset::open(&args.data.join(name))?;
     let progress = Progress::new("learn");
-    let bank = learn(args, &set, encoder, &progress)?;
+    let head = args.model.head_of(name, encoder)?;
+    let bank = learn(args, &set, encoder, head.clone(), &progress)?;
     progress.label("test");
     progress.expect(Some(set.test.len()));
-    let limits = Limits {
-        threshold: bank.calibration().threshold,
-        pixel_threshold: bank.calibration().pixel_threshold,
-        min_area: 0.0,
-        max_regions: 0,
-    };
-    let mut detector = Detector::new(Arc::clone(encoder), Arc::new(bank))?;
+    let mut detector = Detector::with_head(Arc::clone(encoder), Arc::new(bank), head)?;
+    let limits = Limits { max_regions: 0, ..detector.bank_limits() };
     let (mut images, mut pixels) = (Samples::new(), Samples::new());
     let mut marked = false;
     for sample in &set.test {
@@ -101,8 +101,17 @@ fn evaluate(args: &Args, name: &str, encoder: &Arc<Encoder>) -> Result<Scores> {
     Scores::new(images, pixels)
 }
 
-fn learn(args: &Args, set: &Dataset, encoder: &Arc<Encoder>, progress: &Progress) -> Result<Bank> {
+fn learn(
+    args: &Args,
+    set: &Dataset,
+    encoder: &Arc<Encoder>,
+    head: Option<Arc<Head>>,
+    progress: &Progress,
+) -> Result<Bank> {
     let mut builder = BankBuilder::new(Arc::clone(encoder), args.bank.settings())?;
+    if let Some(head) = head {
+        builder.calibrate_with(head)?;
+    }
     progress.expect(Some(set.train.len()));
     for path in &set.train {
         progress.step();

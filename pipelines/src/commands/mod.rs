@@ -8,6 +8,7 @@ pub(crate) mod eval;
 pub(crate) mod launch;
 pub(crate) mod worst;
 
+mod model;
 mod report;
 mod results;
 
@@ -18,6 +19,7 @@ use clap::ValueEnum;
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
 use snarm_core::geometry::Crop;
 
+pub(crate) use self::model::ModelOption;
 use crate::progress::Progress;
 
 /// How frames are brought to the network's square.

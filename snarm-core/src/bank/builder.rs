@@ -11,11 +11,12 @@ use snarm_kernels::frame::Frame;
 use snarm_kernels::import::Rect as Pixels;
 
 use super::reservoir::{Place, Reservoir};
-use super::{Bank, BankSettings, Calibration, Header, coreset, layers_of};
+use super::{Bank, BankSettings, Calibration, Header, Memory, coreset, layers_of};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::extract::Extractor;
 use crate::models::Model;
+use crate::models::snarm::head::Head;
 use crate::postprocess::RawMap;
 
 /// The most descriptors collected before thinning; a longer stream is sampled evenly.
@@ -51,6 +52,8 @@ struct Kept {
 pub struct BankBuilder {
     extractor: Extractor,
     settings: BankSettings,
+    /// Trained heads to calibrate with, beside the residual score.
+    heads: Vec<Arc<Head>>,
     /// Descriptors sampled so far, and the image of each.
     features: Vec<f32>,
     images: Vec<u32>,
@@ -83,6 +86,7 @@ impl BankBuilder {
         Ok(Self {
             extractor: Extractor::new(encoder, settings.crop)?,
             settings,
+            heads: Vec::new(),
             features: Vec::new(),
             images: Vec::new(),
             sample: Reservoir::new(MAX_TOKENS, stream(settings.seed, 0)),
@@ -108,6 +112,18 @@ impl BankBuilder {
             builder.collect(row, *image);
         }
         Ok(builder)
+    }
+
+    /// Calibrates the bank with a trained head, too.
+    ///
+    /// # Errors
+    /// When the head was trained for another encoder.
+    pub fn calibrate_with(&mut self, head: Arc<Head>) -> Result<()> {
+        head.check_encoder(self.extractor.encoder())?;
+        if self.heads.iter().all(|known| known.scorer() != head.scorer()) {
+            self.heads.push(head);
+        }
+        Ok(())
     }
 
     /// Learns one good frame.
@@ -175,12 +191,12 @@ impl BankBuilder {
         let share = known as f64 / self.images.len() as f64;
         let first = ((capacity as f64 * share).ceil() as usize).max(1);
         let picks = thinning.pick(known, first, &mut |done| reduced(done, progress))?.to_vec();
-        let bank = self.bank_of(&picks, thinning.rows())?;
-        let calibration = self.calibrate(&bank, held_out, progress)?;
+        let memory = self.memory_of(&picks, thinning.rows())?;
+        let (calibration, trained) = self.calibrate(&memory, held_out, progress)?;
         let picks = thinning.pick(self.images.len(), capacity, &mut |done| reduced(done, progress))?.to_vec();
-        let bank = self.bank_of(&picks, thinning.rows())?;
+        let memory = self.memory_of(&picks, thinning.rows())?;
         reduced(total, progress);
-        Ok(Bank { calibration, ..bank })
+        Ok(Bank::new(self.header(), calibration, trained, memory))
     }
 
     /// Brings the descriptors of frames that are not held out to the front and returns their number.
@@ -207,11 +223,9 @@ impl BankBuilder {
         known
     }
 
-    /// A bank of the picked descriptors. Its scale is provisional, since calibrating means scoring against it.
-    fn bank_of(&self, picks: &[u32], rows: Vec<f32>) -> Result<Bank> {
-        let images = picks.iter().map(|pick| self.images[*pick as usize]).collect();
-        let provisional = Calibration::new(crate::models::snarm::TRAINING_FREE, false, &[1.0], &[1.0])?;
-        Bank::new(self.header(), provisional, rows, images)
+    /// The picked descriptors.
+    fn memory_of(&self, picks: &[u32], rows: Vec<f32>) -> Result<Memory> {
+        Memory::new(rows, picks.iter().map(|pick| self.images[*pick as usize]).collect())
     }
 
     fn collect(&mut self, row: &[f32], image: u32) {
@@ -241,31 +255,52 @@ impl BankBuilder {
         }
     }
 
+    /// Scores the frames kept for that, without a trained head and with each.
     fn calibrate(
-        &mut self,
-        bank: &Bank,
+        &self,
+        memory: &Memory,
         held_out: bool,
         progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send),
+    ) -> Result<(Calibration, Vec<Calibration>)> {
+        let total = self.calibration.len() * (1 + self.heads.len());
+        let mut done = 0;
+        let mut with = |head| {
+            let mut each = || {
+                progress(BuildStage::Calibrate, done, total);
+                done += 1;
+            };
+            self.calibrate_one(head, memory, held_out, &mut each)
+        };
+        let calibration = with(None)?;
+        let trained = self.heads.iter().map(|head| with(Some(Arc::clone(head)))).collect::<Result<_>>()?;
+        progress(BuildStage::Calibrate, total, total);
+        Ok((calibration, trained))
+    }
+
+    fn calibrate_one(
+        &self,
+        head: Option<Arc<Head>>,
+        memory: &Memory,
+        held_out: bool,
+        each: &mut dyn FnMut(),
     ) -> Result<Calibration> {
-        let total = self.calibration.len();
         let config = self.extractor.encoder().config();
-        let mut model = Model::training_free(config.grid, config.width)?;
-        let mut raw = RawMap::new(config);
+        let mut model = Model::snarm(config, head)?;
+        let mut raw = RawMap::new(config.side, model.map_side());
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
         let mut descriptors = Vec::new();
-        for (done, kept) in self.calibration.iter().enumerate() {
-            progress(BuildStage::Calibrate, done, total);
+        for kept in &self.calibration {
+            each();
             descriptors.clear();
             descriptors.extend(kept.descriptors.iter().map(|v| v.to_f32()));
             let (score, peak) = snarm_kernels::threads::install(|| -> Result<(f64, f64)> {
                 let unlike = (!held_out).then_some(kept.image);
-                let map = model.score(&descriptors, bank, unlike, &mut Default::default())?;
+                let map = model.score(&descriptors, memory, unlike, &mut Default::default())?;
                 raw.run(map, kept.visible)
             })??;
             images.push(score);
             peaks.push(peak);
         }
-        progress(BuildStage::Calibrate, total, total);
         Calibration::new(model.scorer(), held_out, &images, &peaks)
     }
 

@@ -1,7 +1,7 @@
 //! From the raw scores of good frames to one scale and its thresholds.
 //!
-//! A raw score is a distance between features: its size depends on the encoder and on how much good parts differ. It
-//! is brought to 0..1 by s = x^2 / (1 + x^2), x = raw / reference, where the reference is the raw score above which
+//! A raw score is a distance between features, whose size depends on the encoder and on how much good parts differ, or
+//! the probability of a trained head, which means what its training data meant. It is brought to 0..1 by s = x^2 / (1 + x^2), x = raw / reference, where the reference is the raw score above which
 //! good frames are not expected. So 0.5 is the bank's own threshold, whatever the product; the order of scores is kept,
 //! and far above the threshold nothing saturates.
 
@@ -68,6 +68,22 @@ impl Calibration {
         })
     }
 
+    /// What is assumed of a head's probabilities where no good frame was scored: 0.5 is the limit of all.
+    pub fn of_probabilities(scorer: &str) -> Self {
+        Self {
+            scorer: scorer.to_owned(),
+            reference: 0.5,
+            threshold: 0.5,
+            pixel_threshold: 0.5,
+            frames: 0,
+            held_out: false,
+            mean: 0.0,
+            std: 0.0,
+            max: 0.0,
+            scores: Vec::new(),
+        }
+    }
+
     /// The 0..1 score of a raw score.
     pub fn score(&self, raw: f64) -> f64 {
         unit_score(raw, self.reference)
@@ -88,8 +104,8 @@ fn unit_score(raw: f64, reference: f64) -> f64 {
 }
 
 /// The raw score above which good frames are not expected: the highest seen, or mean and two standard deviations,
-/// whichever is higher (a few frames tell little of their maximum). Scores are distances, so both are taken of their
-/// logarithms. A frame that repeats a learned one scores next to nothing, which says nothing of the others: no score
+/// whichever is higher (a few frames tell little of their maximum). Scores are distances or small probabilities, so both
+/// are taken of their logarithms. A frame that repeats a learned one scores next to nothing, which says nothing of the others: no score
 /// counts as less than half the median.
 fn limit(raws: &[f64]) -> f64 {
     let mut sorted = raws.to_vec();

@@ -1,7 +1,8 @@
 //! Bank files: safetensors with a header that says what they are.
 //!
 //! Tensors: `features` (vectors, width) f32 and `images` (vectors) u32. The header has one entry, `snarm`: a JSON object
-//! with `format`, `version`, `bank` and `calibration`. (One entry, because a safetensors header keeps several in random
+//! with `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained heads, which
+//! may be missing. (One entry, because a safetensors header keeps several in random
 //! order, and the same bank should be the same bytes.)
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use safetensors::{SafeTensors, serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Bank, Calibration, Header};
+use super::{Bank, Calibration, Header, Memory};
 use crate::error::{Error, Result};
 use crate::weights::{ENTRY, hex, map_file, write_atomically};
 
@@ -20,11 +21,16 @@ const WHAT: &str = "bank";
 const FORMAT: &str = "snarm-bank";
 const VERSION: u64 = 1;
 
-/// Identity of a bank: SHA-256 of its header and descriptors.
-pub(super) fn digest(header: &Header, features: &[f32]) -> String {
+/// Identity of a bank: SHA-256 of its header, calibrations and descriptors.
+pub(super) fn digest(
+    header: &Header,
+    calibration: &Calibration,
+    trained: &[Calibration],
+    memory: &Memory,
+) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{header:?}"));
-    hash.update(bytemuck::cast_slice::<f32, u8>(features));
+    hash.update(format!("{header:?}{calibration:?}{trained:?}"));
+    hash.update(bytemuck::cast_slice::<f32, u8>(&memory.features));
     hex(&hash.finalize())
 }
 
@@ -35,10 +41,11 @@ pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
         "version": VERSION,
         "bank": bank.header,
         "calibration": bank.calibration,
+        "trained": bank.trained,
     });
     let metadata = HashMap::from([(ENTRY.to_owned(), about.to_string())]);
-    let (vectors, width) = (bank.vectors(), bank.width);
-    let (features, images) = (bytemuck::cast_slice(&bank.features), bytemuck::cast_slice(&bank.images));
+    let (vectors, width) = (bank.vectors(), bank.width());
+    let (features, images) = (bytemuck::cast_slice(bank.rows().data), bytemuck::cast_slice(bank.images()));
     let view = |dtype, shape, data| {
         TensorView::new(dtype, shape, data).map_err(|e| failed(std::io::Error::other(e.to_string())))
     };
@@ -54,8 +61,8 @@ pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
 pub(super) fn open(path: &Path) -> Result<Bank> {
     let map = map_file(WHAT, path)?;
     let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, path, expected, found);
-    let (_, metadata) = SafeTensors::read_metadata(&map)
-        .map_err(|e| wrong("a whole snarm bank (safetensors)", format!("{} bytes ({e})", map.len())))?;
+    let cut = |e| wrong("a whole snarm bank (safetensors)", format!("{} bytes ({e})", map.len()));
+    let (_, metadata) = SafeTensors::read_metadata(&map).map_err(cut)?;
     let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
     let mut about: Value = entry.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     if about["format"] != FORMAT {
@@ -72,8 +79,12 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         .map_err(|e| wrong("a header of version 1", e.to_string()))?;
     let calibration: Calibration = serde_json::from_value(about["calibration"].take())
         .map_err(|e| wrong("a calibration of version 1", e.to_string()))?;
-    let file = SafeTensors::deserialize(&map)
-        .map_err(|e| wrong("a whole file", format!("{} bytes ({e}): truncated?", map.len())))?;
+    let trained: Vec<Calibration> = match about["trained"].take() {
+        Value::Null => Vec::new(),
+        list => serde_json::from_value(list)
+            .map_err(|e| wrong("a list of calibrations of version 1", e.to_string()))?,
+    };
+    let file = SafeTensors::deserialize(&map).map_err(cut)?;
     let tensor = |name: &str, dtype: Dtype| {
         let view =
             file.tensor(name).map_err(|_| wrong(&format!("a tensor {name}"), "none of that name".into()))?;
@@ -95,8 +106,8 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     if let Some(value) = features.iter().find(|v| !v.is_finite()) {
         return Err(wrong("finite descriptors", value.to_string()));
     }
-    if !calibration.is_sane() {
+    if let Some(calibration) = std::iter::once(&calibration).chain(&trained).find(|one| !one.is_sane()) {
         return Err(wrong("a calibration with scores in 0..1", format!("{calibration:?}")));
     }
-    Bank::new(header, calibration, features, images)
+    Ok(Bank::new(header, calibration, trained, Memory::new(features, images)?))
 }

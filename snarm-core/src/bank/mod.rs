@@ -85,26 +85,60 @@ pub struct Header {
     pub made_by: String,
 }
 
+/// The descriptors of a bank.
+#[derive(Debug)]
+pub struct Memory {
+    width: usize,
+    features: Vec<f32>,
+    norms: Vec<f32>,
+    images: Vec<u32>,
+}
+
+impl Memory {
+    /// `images.len()` descriptors and the image each was taken from.
+    fn new(features: Vec<f32>, images: Vec<u32>) -> Result<Self> {
+        let width = features.len() / images.len().max(1);
+        let mut norms = vec![0.0; images.len()];
+        snarm_kernels::threads::install(|| squared_norms(&features, width, &mut norms))??;
+        Ok(Self { width, features, norms, images })
+    }
+
+    /// Number of descriptors.
+    pub fn vectors(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Width of a descriptor.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The descriptors.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { data: &self.features, norms: &self.norms }
+    }
+
+    /// Number of the image that each descriptor was taken from.
+    pub fn images(&self) -> &[u32] {
+        &self.images
+    }
+}
+
 /// A memory bank. Immutable: streams share it.
 #[derive(Debug)]
 pub struct Bank {
     header: Header,
     calibration: Calibration,
-    width: usize,
-    features: Vec<f32>,
-    norms: Vec<f32>,
-    images: Vec<u32>,
+    trained: Vec<Calibration>,
+    memory: Memory,
     digest: String,
 }
 
 impl Bank {
-    /// Puts a bank together from `images.len()` descriptors and the image each was taken from.
-    fn new(header: Header, calibration: Calibration, features: Vec<f32>, images: Vec<u32>) -> Result<Self> {
-        let width = features.len() / images.len().max(1);
-        let mut norms = vec![0.0; images.len()];
-        snarm_kernels::threads::install(|| squared_norms(&features, width, &mut norms))??;
-        let digest = file::digest(&header, &features);
-        Ok(Self { header, calibration, width, features, norms, images, digest })
+    /// `calibration` is that of the residual score, `trained` are those of trained heads.
+    fn new(header: Header, calibration: Calibration, trained: Vec<Calibration>, memory: Memory) -> Self {
+        let digest = file::digest(&header, &calibration, &trained, &memory);
+        Self { header, calibration, trained, memory, digest }
     }
 
     /// Opens a bank file.
@@ -134,7 +168,7 @@ impl Bank {
             let found = format!("{} ({})", encoder.digest(), encoder.name());
             return Err(Error::Mismatch { what: "encoder of the bank", expected, found });
         }
-        let theirs = (header.side, header.grid, self.width, header.layers.clone());
+        let theirs = (header.side, header.grid, self.width(), header.layers.clone());
         let ours = (config.side, config.grid, config.width, layers_of(encoder));
         if theirs != ours {
             let expected = format!("side, grid, width and layers {theirs:?}");
@@ -149,12 +183,12 @@ impl Bank {
 
     /// Number of descriptors.
     pub fn vectors(&self) -> usize {
-        self.images.len()
+        self.memory.vectors()
     }
 
     /// Width of a descriptor.
     pub fn width(&self) -> usize {
-        self.width
+        self.memory.width()
     }
 
     /// Good frames seen when the bank was made.
@@ -162,17 +196,22 @@ impl Bank {
         self.header.frames
     }
 
+    /// The descriptors and where they come from.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// The descriptors.
     pub fn rows(&self) -> Rows<'_> {
-        Rows { data: &self.features, norms: &self.norms }
+        self.memory.rows()
     }
 
     /// Number of the image that each descriptor was taken from.
     pub fn images(&self) -> &[u32] {
-        &self.images
+        self.memory.images()
     }
 
-    /// SHA-256 of header and descriptors, in hexadecimal: the bank's identity.
+    /// SHA-256 of header, calibrations and descriptors, in hexadecimal: the bank's identity.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -192,9 +231,19 @@ impl Bank {
         self.header.crop
     }
 
-    /// Score distribution of good frames.
+    /// Score distribution of good frames without a trained head.
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
+    }
+
+    /// Score distributions of good frames, one for each scorer, the one without a trained head first.
+    pub fn calibrations(&self) -> impl Iterator<Item = &Calibration> {
+        std::iter::once(&self.calibration).chain(&self.trained)
+    }
+
+    /// The score distribution of good frames for that scorer.
+    pub fn calibration_of(&self, scorer: &str) -> Option<&Calibration> {
+        self.calibrations().find(|calibration| calibration.scorer == scorer)
     }
 }
 

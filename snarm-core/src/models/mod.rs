@@ -6,8 +6,11 @@
 pub mod scan_order;
 pub mod snarm;
 
-use crate::bank::Bank;
+use std::sync::Arc;
+
+use crate::bank::Memory;
 use crate::detector::StageTimes;
+use crate::encoder::Config;
 use crate::error::Result;
 
 /// A detection model with the scratch of one stream.
@@ -17,29 +20,46 @@ pub enum Model {
 }
 
 impl Model {
-    /// SNARM without a trained head: the hybrid residuals themselves are the score.
+    /// SNARM for descriptors of that geometry. Without a trained head the hybrid residuals themselves are the score.
     ///
     /// # Errors
-    /// When the grid is too small to have trusted and hard tokens.
-    pub fn training_free(grid: usize, width: usize) -> Result<Self> {
-        Ok(Self::Snarm(Box::new(snarm::Snarm::training_free(grid, width)?)))
+    /// When the grid is too small to have trusted and hard tokens, or the head reads another width.
+    pub fn snarm(config: &Config, head: Option<Arc<snarm::head::Head>>) -> Result<Self> {
+        Ok(Self::Snarm(Box::new(match head {
+            None => snarm::Snarm::training_free(config.grid, config.width)?,
+            Some(head) => snarm::Snarm::with_head(head, config.grid, config.width, config.side)?,
+        })))
     }
 
     /// What calibrations made with this model are filed under.
-    pub fn scorer(&self) -> &'static str {
+    pub fn scorer(&self) -> &str {
         match self {
-            Self::Snarm(_) => snarm::TRAINING_FREE,
+            Self::Snarm(snarm) => snarm.scorer(),
         }
     }
 
-    /// Raw scores (grid, grid) of one frame's descriptors (grid * grid, width).
+    /// The trained head, where there is one.
+    pub fn head(&self) -> Option<&Arc<snarm::head::Head>> {
+        match self {
+            Self::Snarm(snarm) => snarm.head(),
+        }
+    }
+
+    /// Side of the map of raw scores.
+    pub fn map_side(&self) -> usize {
+        match self {
+            Self::Snarm(snarm) => snarm.map_side(),
+        }
+    }
+
+    /// Raw scores (map side, map side) of one frame's descriptors (grid * grid, width).
     ///
     /// # Errors
     /// When the descriptors do not fit the bank.
     pub fn score(
         &mut self,
         descriptors: &[f32],
-        bank: &Bank,
+        bank: &Memory,
         unlike: Option<u32>,
         times: &mut StageTimes,
     ) -> Result<&[f32]> {

@@ -1,6 +1,8 @@
 //! Hybrid matching: each token against the bank (inter) and against the trusted tokens of its own frame (intra).
 
-use snarm_kernels::nearest::{Labels, NONE, Rows, Workspace, nearest, squared_norms};
+use snarm_kernels::gather::gather;
+use snarm_kernels::matched_residual::matched_residual;
+use snarm_kernels::nearest::{Labels, Rows, Workspace, nearest, squared_norms};
 use snarm_kernels::residual::residual;
 
 use crate::error::Result;
@@ -45,12 +47,7 @@ impl Inter {
         nearest(descriptors, d, bank, labels, TOP_K, &mut self.workspace, indices, distances)?;
 
         self.residual.resize(n * d, 0.0);
-        let places = self.indices.as_chunks::<TOP_K>().0;
-        for ((out, token), places) in
-            self.residual.chunks_exact_mut(d).zip(descriptors.chunks_exact(d)).zip(places)
-        {
-            mean_minus(out, token, places, bank.data);
-        }
+        matched_residual(descriptors, d, bank.data, &self.indices, TOP_K, &mut self.residual)?;
         self.transformed.resize(n * d, 0.0);
         residual(&self.residual, d, &mut self.transformed)?;
         Ok(())
@@ -75,19 +72,6 @@ impl Inter {
     pub fn transformed(&self) -> &[f32] {
         &self.transformed
     }
-}
-
-/// out = mean of the rows that exist - token
-fn mean_minus(out: &mut [f32], token: &[f32], places: &[u32; TOP_K], rows: &[f32]) {
-    let d = token.len();
-    let found = places.iter().filter(|p| **p != NONE).count().max(1);
-    out.fill(0.0);
-    for place in places.iter().filter(|p| **p != NONE) {
-        let row = &rows[*place as usize * d..][..d];
-        out.iter_mut().zip(row).for_each(|(out, value)| *out += value);
-    }
-    let share = 1.0 / found as f32;
-    out.iter_mut().zip(token).for_each(|(out, value)| *out = *out * share - value);
 }
 
 /// Intra matching: residual = nearest trusted token, never itself - token, and its transform G.
@@ -117,10 +101,8 @@ impl Intra {
     pub fn run(&mut self, descriptors: &[f32], trusted: &[u32]) -> Result<()> {
         let d = self.width;
         let n = descriptors.len() / d;
-        self.rows.clear();
-        for token in trusted {
-            self.rows.extend_from_slice(&descriptors[*token as usize * d..][..d]);
-        }
+        self.rows.resize(trusted.len() * d, 0.0);
+        gather(descriptors, d, trusted, &mut self.rows)?;
         self.norms.resize(trusted.len(), 0.0);
         squared_norms(&self.rows, d, &mut self.norms)?;
         self.indices.resize(n, 0);
@@ -130,11 +112,10 @@ impl Intra {
         let (indices, distances) = (&mut self.indices, &mut self.distances);
         nearest(descriptors, d, rows, labels, 1, &mut self.workspace, indices, distances)?;
         self.residual.resize(n * d, 0.0);
-        let tokens = self.residual.chunks_exact_mut(d).zip(descriptors.chunks_exact(d));
-        for ((out, token), index) in tokens.zip(self.indices.iter_mut()) {
-            let row = &self.rows[*index as usize * d..][..d];
-            out.iter_mut().zip(row).zip(token).for_each(|((out, row), token)| *out = row - token);
-            *index = trusted[*index as usize];
+        matched_residual(descriptors, d, &self.rows, &self.indices, 1, &mut self.residual)?;
+        for index in &mut self.indices {
+            // A token that matched nothing keeps that mark.
+            *index = trusted.get(*index as usize).copied().unwrap_or(*index);
         }
         self.transformed.resize(n * d, 0.0);
         residual(&self.residual, d, &mut self.transformed)?;

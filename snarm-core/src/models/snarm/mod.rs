@@ -8,11 +8,13 @@ mod matching;
 mod navigate;
 mod score;
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use self::head::{Head, Residuals, Workspace};
 pub use self::matching::{Inter, Intra};
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
-use crate::bank::Bank;
+use crate::bank::Memory;
 use crate::detector::StageTimes;
 use crate::error::{Error, Result};
 
@@ -26,7 +28,24 @@ pub struct Snarm {
     inter: Inter,
     navigation: Navigation,
     intra: Intra,
-    map: Vec<f32>,
+    decoder: Decoder,
+}
+
+/// What makes a map of the residuals.
+enum Decoder {
+    /// Nothing that was trained; the map, (grid, grid).
+    TrainingFree(Vec<f32>),
+    /// A trained head.
+    Head(Box<Trained>),
+}
+
+/// A trained head with its scratch.
+struct Trained {
+    head: Arc<Head>,
+    workspace: Workspace,
+    /// What the navigator says of each token.
+    q: Vec<f32>,
+    map_side: usize,
 }
 
 impl Snarm {
@@ -35,23 +54,66 @@ impl Snarm {
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens.
     pub fn training_free(grid: usize, width: usize) -> Result<Self> {
+        Self::new(grid, width, Decoder::TrainingFree(Vec::new()))
+    }
+
+    /// With a trained head, whose map has a side of `map_side` pixels.
+    ///
+    /// # Errors
+    /// When the grid is too small to have trusted and hard tokens, or the head reads another width.
+    pub fn with_head(head: Arc<Head>, grid: usize, width: usize, map_side: usize) -> Result<Self> {
+        if head.shape().width != width {
+            let expected = format!("a head for descriptors {width} wide");
+            let found = head.shape().width.to_string();
+            return Err(Error::Mismatch { what: "SNARM", expected, found });
+        }
+        let workspace = Workspace::new(head.shape(), grid, map_side)?;
+        let trained = Trained { head, workspace, q: Vec::new(), map_side };
+        Self::new(grid, width, Decoder::Head(Box::new(trained)))
+    }
+
+    fn new(grid: usize, width: usize, decoder: Decoder) -> Result<Self> {
         if grid < 2 {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
             return Err(Error::Mismatch { what: "SNARM", expected, found: grid.to_string() });
         }
         let (inter, intra) = (Inter::new(width), Intra::new(grid * grid, width));
-        Ok(Self { grid, width, inter, navigation: Navigation::default(), intra, map: Vec::new() })
+        Ok(Self { grid, width, inter, navigation: Navigation::default(), intra, decoder })
     }
 
-    /// Raw scores (grid, grid). Rows of the bank from image `unlike` do not count: a frame that is in the bank is so
-    /// scored as if it were not.
+    /// What calibrations are filed under: `training-free`, or `head:` and the digest of the head.
+    pub fn scorer(&self) -> &str {
+        match &self.decoder {
+            Decoder::TrainingFree(_) => TRAINING_FREE,
+            Decoder::Head(trained) => trained.head.scorer(),
+        }
+    }
+
+    /// The trained head, where there is one.
+    pub fn head(&self) -> Option<&Arc<Head>> {
+        match &self.decoder {
+            Decoder::TrainingFree(_) => None,
+            Decoder::Head(trained) => Some(&trained.head),
+        }
+    }
+
+    /// Side of the map of raw scores: the grid, or that of the head's map.
+    pub fn map_side(&self) -> usize {
+        match &self.decoder {
+            Decoder::TrainingFree(_) => self.grid,
+            Decoder::Head(trained) => trained.map_side,
+        }
+    }
+
+    /// Raw scores (map side, map side). Rows of the bank from image `unlike` do not count: a frame that is in the bank is
+    /// so scored as if it were not.
     ///
     /// # Errors
     /// When the descriptors do not fit the bank.
     pub fn score(
         &mut self,
         descriptors: &[f32],
-        bank: &Bank,
+        bank: &Memory,
         unlike: Option<u32>,
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
@@ -66,7 +128,14 @@ impl Snarm {
         times.inter_match = start.elapsed();
 
         let start = Instant::now();
-        self.navigation.run(self.inter.transformed(), self.width, None);
+        let q = match &mut self.decoder {
+            Decoder::TrainingFree(_) => None,
+            Decoder::Head(trained) => {
+                trained.head.navigate(self.inter.transformed(), &mut trained.q)?;
+                Some(&trained.q[..])
+            }
+        };
+        self.navigation.run(self.inter.transformed(), self.width, q);
         times.navigate = start.elapsed();
 
         let start = Instant::now();
@@ -74,8 +143,18 @@ impl Snarm {
         times.intra_match = start.elapsed();
 
         let start = Instant::now();
-        score::residual_score(&self.inter, &self.intra, &mut self.map);
+        let map = match &mut self.decoder {
+            Decoder::TrainingFree(map) => {
+                score::residual_score(&self.inter, &self.intra, map);
+                &map[..]
+            }
+            Decoder::Head(trained) => {
+                let (inter, intra) = (self.inter.transformed(), self.intra.transformed());
+                let residuals = Residuals { inter, intra, hard: self.navigation.hard() };
+                trained.head.run(&residuals, &mut trained.workspace)?
+            }
+        };
         times.decode = start.elapsed();
-        Ok(&self.map)
+        Ok(map)
     }
 }

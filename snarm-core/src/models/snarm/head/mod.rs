@@ -59,6 +59,9 @@ const SCORER: &str = "head:";
 /// Variance below which a norm does not magnify.
 const EPS: f32 = 1e-5;
 
+/// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file.
+const SHIPPED: &[(&str, &[u8])] = &[];
+
 /// What the head is called in messages.
 const WHAT: &str = "SNARM head";
 
@@ -66,6 +69,7 @@ const WHAT: &str = "SNARM head";
 pub struct Head {
     shape: Shape,
     scorer: String,
+    content: String,
     about: Option<About>,
     navigator: (Vec<f32>, f32),
     branches: Vec<Branch>,
@@ -84,6 +88,11 @@ pub struct Residuals<'a> {
 
 /// Sees what each stage of each branch makes: the number of the branch, the stage, the values.
 pub type Observe<'a> = dyn FnMut(usize, Stage, &[f32]) + 'a;
+
+/// The decoder that ships for the encoder of that digest, if one does: the bytes of its file.
+pub fn shipped(encoder_digest: &str) -> Option<&'static [u8]> {
+    SHIPPED.iter().find(|(digest, _)| *digest == encoder_digest).map(|(_, bytes)| *bytes)
+}
 
 impl Head {
     /// Reads a decoder: a file of our own, which says what it was trained for, or a published checkpoint, as safetensors
@@ -106,7 +115,16 @@ impl Head {
         if let Some(about) = &about {
             file::check(about, &head, file.path())?;
         }
-        Ok(Self { about, ..head })
+        tracing::info!(decoder = %file.path().display(), scorer = head.scorer, ?shape, "decoder loaded");
+        Ok(Self { about, content: file.digest().to_owned(), ..head })
+    }
+
+    /// Reads a decoder file that lies in memory.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn embedded(bytes: &'static [u8]) -> Result<Self> {
+        Self::from_weights(&Weights::embedded("shipped decoder", bytes)?)
     }
 
     /// A head whose weights come from a formula: for tests and timings.
@@ -144,8 +162,9 @@ impl Head {
         let bias = weights::single(&take, "simple_predictor.bias")?;
         let branches = (0..shape.branches).map(|b| Branch::new(b, shape, &take)).collect::<Result<_>>()?;
         debug_assert!(left.borrow().is_empty(), "tensors that nothing reads");
-        let scorer = format!("{SCORER}{}", hex(&hash.finalize()));
-        Ok(Self { shape: *shape, scorer, about: None, navigator: (weight, bias), branches })
+        let digest = hex(&hash.finalize());
+        let scorer = format!("{SCORER}{digest}");
+        Ok(Self { shape: *shape, scorer, content: digest, about: None, navigator: (weight, bias), branches })
     }
 
     /// The same head, saying that of itself.
@@ -162,6 +181,11 @@ impl Head {
     /// SHA-256 of its weights, in hexadecimal: the same for a published checkpoint and what was converted from it.
     pub fn digest(&self) -> &str {
         &self.scorer[SCORER.len()..]
+    }
+
+    /// SHA-256 of the file that it was read from, in hexadecimal: its weights and what it says of itself.
+    pub fn content(&self) -> &str {
+        &self.content
     }
 
     /// What calibrations made with this head are filed under: `head:` and the digest.

@@ -1,0 +1,36 @@
+//! The option that names a trained decoder, one for all commands that score.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use snarm_core::encoder::Encoder;
+use snarm_core::models::snarm::head::Head;
+use snarm_core::registry;
+
+/// Which trained decoder scores.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ModelOption {
+    /// Trained decoder: a file, looked for in $GST_SNARM_MODEL_PATH too; `none` scores by the residuals themselves
+    /// [default: the one that ships for the encoder, if one does, else none]
+    #[arg(long, value_name = "FILE")]
+    model: Option<String>,
+}
+
+impl ModelOption {
+    /// The decoder for that encoder; nothing where the residuals themselves are the score.
+    pub(crate) fn head(&self, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
+        Ok(registry::head(self.model.as_deref(), encoder)?)
+    }
+
+    /// The decoder of a category: of a folder the file of that name, else the one decoder for all.
+    pub(crate) fn head_of(&self, category: &str, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
+        match self.model.as_deref().map(Path::new).filter(|path| path.is_dir()) {
+            None => self.head(encoder),
+            Some(folder) => {
+                let path = folder.join(format!("{category}.safetensors")).display().to_string();
+                registry::head(Some(&path), encoder).with_context(|| format!("decoder of {category}"))
+            }
+        }
+    }
+}
