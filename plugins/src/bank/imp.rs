@@ -27,6 +27,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 struct Settings {
     location: Option<PathBuf>,
     encoder: Option<String>,
+    model_location: Option<String>,
     bank_capacity: u32,
     reduction: Reduction,
     max_frames: u32,
@@ -41,6 +42,7 @@ impl Default for Settings {
         Self {
             location: None,
             encoder: None,
+            model_location: None,
             bank_capacity: 10_000,
             reduction: Reduction::default(),
             max_frames: 0,
@@ -92,6 +94,9 @@ pub struct SnarmBank {
     #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
         nick = "Encoder",
         blurb = "Feature network: a built-in name or a weights file (unset = GST_SNARM_ENCODER, then snarm-tiny)")]
+    #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
+        nick = "Model location",
+        blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in GST_SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]
     #[property(name = "bank-capacity", get, set, type = u32, member = bank_capacity, mutable_ready,
         minimum = 1, default_value = 10_000,
         nick = "Bank capacity", blurb = "Vectors kept after reduction")]
@@ -259,7 +264,12 @@ impl BaseTransformImpl for SnarmBank {
         };
         location::check_writable(location)?;
         let builder = registry::encoder(settings.encoder.as_deref())
-            .and_then(|encoder| BankBuilder::new(encoder, settings.bank()))
+            .and_then(|encoder| {
+                let head = registry::head(settings.model_location.as_deref(), &encoder)?;
+                let mut builder = BankBuilder::new(encoder, settings.bank())?;
+                head.map_or(Ok(()), |head| builder.calibrate_with(head))?;
+                Ok(builder)
+            })
             .map_err(|error| error::message(&error))?;
         let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
         if max > 0 && max < needed {

@@ -30,6 +30,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 struct Settings {
     bank_location: Option<PathBuf>,
     encoder: Option<String>,
+    model_location: Option<String>,
     threshold_mode: ThresholdMode,
     threshold: f64,
     pixel_threshold: f64,
@@ -45,6 +46,7 @@ impl Default for Settings {
         Self {
             bank_location: None,
             encoder: None,
+            model_location: None,
             threshold_mode: ThresholdMode::default(),
             threshold: meta::NONE,
             pixel_threshold: meta::NONE,
@@ -100,6 +102,9 @@ pub struct SnarmDetect {
     #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
         nick = "Encoder",
         blurb = "Feature network: a built-in name or a weights file (unset = what the bank names); it must be the one that made the bank")]
+    #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
+        nick = "Model location",
+        blurb = "Trained decoder file, looked for in GST_SNARM_MODEL_PATH too (unset = the one shipped for the bank's encoder, if there is one; none = training-free)")]
     #[property(name = "threshold-mode", get, set, type = ThresholdMode, member = threshold_mode, mutable_playing,
         default, nick = "Threshold mode", blurb = "Where the threshold comes from while the property threshold is -1")]
     #[property(name = "threshold", get, set, type = f64, member = threshold, mutable_playing, controllable,
@@ -175,13 +180,15 @@ impl SnarmDetect {
         }
     }
 
-    /// Loads the bank and its encoder, and tells the application.
-    fn load(&self, location: &Path, encoder: Option<&str>) -> Result<Detector, snarm_core::Error> {
+    /// Loads the bank, its encoder and the decoder, and tells the application.
+    fn load(&self, location: &Path, settings: &Settings) -> Result<Detector, snarm_core::Error> {
         let start = Instant::now();
         let bank = registry::bank(location)?;
-        let encoder = registry::encoder_of(&bank, encoder)?;
+        let encoder = registry::encoder_of(&bank, settings.encoder.as_deref())?;
         gst::info!(CAT, imp = self, "encoder {}: {}", encoder.name(), encoder.provenance());
-        let detector = Detector::new(encoder, bank)?;
+        let head = registry::head(settings.model_location.as_deref(), &encoder)?;
+        let detector = Detector::with_head(encoder, bank, head)?;
+        gst::info!(CAT, imp = self, "scores by {}", detector.scorer());
         let bank = detector.bank();
         let load_time = start.elapsed();
         gst::info!(CAT, imp = self, "{} vectors loaded in {load_time:.2?}: {location:?}", bank.vectors());
@@ -252,8 +259,7 @@ impl BaseTransformImpl for SnarmDetect {
         if settings.threshold_mode == ThresholdMode::Manual && settings.threshold < 0.0 {
             return Err(missing("threshold", "a value of 0-1 for threshold-mode=manual"));
         }
-        let detector =
-            self.load(location, settings.encoder.as_deref()).map_err(|error| error::message(&error))?;
+        let detector = self.load(location, &settings).map_err(|error| error::message(&error))?;
         // Opened last: an older results file is not emptied for a start that fails anyway.
         let results = settings.results_location.as_deref().map(Results::open).transpose()?;
         *lock(&self.state) = Some(State { detector, results, info: None, frame_number: 0 });

@@ -10,7 +10,11 @@
  * coordinates are fractions of the frame, so that the meta stays true through scalers and encoders. Buffers flagged
  * as gap or corrupted pass with `analysed=false`.
  *
- * All elements of a process that use the same encoder share one copy of it.
+ * Without a trained decoder the distances between features are the score. With one, named by
+ * #GstSnarmDetect:model-location, its probabilities are, on the scale that the bank found for this decoder with its good
+ * frames; a bank that was made without it is used on the scale that the decoder brings.
+ *
+ * All elements of a process that use the same encoder or decoder share one copy of it.
  *
  * The element posts an element message `snarm-bank-loaded` with the fields `location`, `bank-id`, `generation`,
  * `vectors` and `load-time`. With #GstSnarmDetect:results-location it writes one line of JSON per frame.

@@ -10,6 +10,7 @@ mod bank;
 mod common;
 mod detect;
 mod errors;
+mod model;
 mod outside;
 mod overlay;
 mod survival;
