@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::dataset::BadFile;
+
 /// A failure of the core.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,6 +48,9 @@ pub enum Error {
         /// What it holds.
         found: String,
     },
+    /// Files of a data set that cannot be used.
+    #[error("data set: expected readable images and masks that fit them, found {} bad files:{}", .0.len(), lines(.0))]
+    BadFiles(Vec<BadFile>),
     /// Two things that must belong together do not.
     #[error("{what}: expected {expected}, found {found}")]
     Mismatch {
@@ -109,4 +114,9 @@ impl Error {
     ) -> Self {
         Self::WrongFile { what, path: path.to_owned(), expected: expected.into(), found: found.into() }
     }
+}
+
+/// One line for each file.
+fn lines(files: &[BadFile]) -> String {
+    files.iter().map(|file| format!("\n  {file}")).collect()
 }

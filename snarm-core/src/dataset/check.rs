@@ -1,0 +1,184 @@
+//! Files that are not what they should be: found all at once, before hours of work depend on them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Dataset, Mask, Picture};
+use crate::error::{Error, Result};
+
+/// A file that is broken or does not fit, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BadFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What was expected and what was found.
+    pub reason: String,
+}
+
+impl BadFile {
+    pub(super) fn new(path: PathBuf, reason: impl Into<String>) -> Self {
+        Self { path, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for BadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+/// What becomes of a data set with bad files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnBadFile {
+    /// They are left out.
+    Skip,
+    /// The data set is refused, and the error names them all.
+    #[default]
+    Fail,
+}
+
+impl OnBadFile {
+    /// Name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl FromStr for OnBadFile {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        [Self::Skip, Self::Fail].into_iter().find(|rule| rule.name() == name).ok_or_else(|| Error::Setting {
+            name: "on-bad-file",
+            expected: "skip or fail".to_owned(),
+            found: name.to_owned(),
+        })
+    }
+}
+
+/// A file to read, with what it must agree with.
+enum Job<'a> {
+    Image(&'a Path),
+    /// An image and its mask, which must be of its size and mark something.
+    Marked(&'a Path, &'a Path),
+    /// A good image and its mask, which must be of its size and mark nothing.
+    Unmarked(&'a Path, &'a Path),
+}
+
+impl Dataset {
+    /// Every file that is broken or does not fit, in the order of their paths: what [`Dataset::bad`] holds, images and
+    /// masks that cannot be decoded, masks of another size than their image, masks of defective images that mark
+    /// nothing, and masks of good images that mark something. Reads all files, on all threads of the pool.
+    ///
+    /// # Errors
+    /// When threads cannot be started.
+    pub fn inspect(&self) -> Result<Vec<BadFile>> {
+        let good = |path: &'_ Path| self.good_masks.iter().find(|(image, _)| image == path);
+        let mut jobs: Vec<Job<'_>> = Vec::new();
+        jobs.extend(self.train.iter().chain(&self.validation).map(|path| Job::Image(path)));
+        for sample in &self.test {
+            jobs.push(match (&sample.mask, good(&sample.path)) {
+                (Some(mask), _) => Job::Marked(&sample.path, mask),
+                (None, Some((_, mask))) => Job::Unmarked(&sample.path, mask),
+                (None, None) => Job::Image(&sample.path),
+            });
+        }
+        let (next, bad) = (AtomicUsize::new(0), Mutex::new(self.bad.clone()));
+        let work = || {
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Some(found) = job.run() {
+                    bad.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+                }
+            }
+        };
+        let pool = crate::threads::pool()?;
+        pool.scope(|scope| (0..pool.current_num_threads()).for_each(|_| scope.spawn(|_| work())));
+        let mut bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
+        bad.sort();
+        Ok(bad)
+    }
+
+    /// The data set without its bad files, and their list; or, with [`OnBadFile::Fail`], an error that names them.
+    ///
+    /// # Errors
+    /// [`Error::BadFiles`] when there are any and none may be; [`Error::Mismatch`] when skipping them leaves no image to
+    /// learn from or to test with.
+    pub fn checked(mut self, rule: OnBadFile) -> Result<(Self, Vec<BadFile>)> {
+        let bad = self.inspect()?;
+        if bad.is_empty() {
+            return Ok((self, bad));
+        }
+        if rule == OnBadFile::Fail {
+            return Err(Error::BadFiles(bad));
+        }
+        let names: BTreeSet<&Path> = bad.iter().map(|file| file.path.as_path()).collect();
+        let fine = |path: &PathBuf| !names.contains(path.as_path());
+        self.train.retain(fine);
+        self.validation.retain(fine);
+        self.test.retain(|sample| fine(&sample.path) && sample.mask.as_ref().is_none_or(fine));
+        // A good image with a mark is one or the other: nobody knows.
+        let (good_masks, doubtful): (Vec<_>, Vec<_>) =
+            self.good_masks.into_iter().partition(|(image, mask)| fine(image) && fine(mask));
+        self.good_masks = good_masks;
+        self.test.retain(|sample| doubtful.iter().all(|(image, _)| *image != sample.path));
+        self.bad.clear();
+        if self.train.is_empty() || self.test.is_empty() {
+            let expected = "readable images to learn from and to test with".to_owned();
+            let found = format!("{} and {}", self.train.len(), self.test.len());
+            return Err(Error::Mismatch { what: "data set", expected, found });
+        }
+        Ok((self, bad))
+    }
+}
+
+impl Job<'_> {
+    /// What is wrong with the file, or with its mask.
+    fn run(&self) -> Option<BadFile> {
+        let (Self::Image(path) | Self::Marked(path, _) | Self::Unmarked(path, _)) = *self;
+        let picture = match Picture::open(path) {
+            Ok(picture) => picture,
+            Err(error) => return Some(BadFile::new(path.to_owned(), reason(&error))),
+        };
+        let (mask_path, defective) = match *self {
+            Self::Image(_) => return None,
+            Self::Marked(_, mask) => (mask, true),
+            Self::Unmarked(_, mask) => (mask, false),
+        };
+        let complaint = |reason| Some(BadFile::new(mask_path.to_owned(), reason));
+        let mask = match Mask::open(mask_path) {
+            Ok(mask) => mask,
+            Err(error) => return complaint(reason(&error)),
+        };
+        if (mask.width, mask.height) != (picture.width, picture.height) {
+            return complaint(format!(
+                "expected a mask of the size of its image, {}x{}, found {}x{}",
+                picture.width, picture.height, mask.width, mask.height
+            ));
+        }
+        match (defective, mask.data.iter().filter(|&&marked| marked).count()) {
+            (true, 0) => complaint("expected the mask of a defect, found one that marks nothing".to_owned()),
+            (false, n) if n > 0 => {
+                complaint(format!("expected no mark on a good image, found {n} marked pixels"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An error about a file, without the file's name, which stands before it.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::NotFound { what, .. } => format!("expected the {what}, found no file"),
+        Error::Read { what, source, .. } => format!("cannot read {what}: {source}"),
+        Error::WrongFile { expected, found, .. } => format!("expected {expected}, found {found}"),
+        other => other.to_string(),
+    }
+}
