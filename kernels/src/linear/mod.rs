@@ -3,12 +3,14 @@
 //! # Shapes
 //! x (m, k) row-major, W (n, k) packed once into [`Panels`], b (n), y (m, n) row-major.
 
+mod backward;
 mod cpu;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use self::backward::{input_gradient, weight_gradient};
 pub use crate::tile::Panels;
 
 use crate::error::{Result, check_len};

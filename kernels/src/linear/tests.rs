@@ -17,6 +17,25 @@ proptest! {
     fn agrees_with_the_reference(m in 1_usize..50, k in 1_usize..70, n in 1_usize..80, then in 0..3) {
         check(m, k, n, [Then::Store, Then::Gelu, Then::Add][then as usize]);
     }
+
+    #[test]
+    fn gradients_agree_with_the_reference(m in 1_usize..50, k in 1_usize..70, n in 1_usize..40) {
+        check_gradients(m, k, n);
+    }
+}
+
+fn check_gradients(m: usize, k: usize, n: usize) {
+    let (x, w, g) = (noise(m * k, 1), noise(n * k, 2), noise(m * n, 3));
+    let [dx, dw] = reference::gradients(&x, &w, k, &g);
+    let mut found = vec![0.0; m * k];
+    input_gradient(&g, &w, n, k, &mut found).unwrap();
+    assert_close(&dx, &found, 2e-6 * (n as f32).sqrt().max(1.0));
+    assert_close(&dw, &weight_gradient(&g, &x, n, k).unwrap(), 4e-6 * (m as f32).sqrt().max(1.0));
+}
+
+#[test]
+fn gradients_agree_with_the_reference_on_several_panels() {
+    check_gradients(1100, 48, 21);
 }
 
 #[test]
@@ -30,4 +49,6 @@ fn wrong_lengths_are_refused() {
     let w = Panels::from_transposed(&[0.0; 12], 3, 4);
     let refused = linear(&[0.0; 8], &w, &[0.0; 2], Then::Store, &mut [0.0; 6]).unwrap_err();
     assert_eq!(refused.to_string(), "linear: expected bias of 3 elements, found 2");
+    assert!(input_gradient(&[0.0; 6], &[0.0; 11], 3, 4, &mut [0.0; 8]).is_err());
+    assert!(weight_gradient(&[0.0; 6], &[0.0; 9], 3, 4).is_err());
 }

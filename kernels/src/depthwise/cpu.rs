@@ -1,0 +1,153 @@
+//! Maps are copied once with a border of zeros and whole lanes of channels, so that no tap asks where it is. Four cells
+//! of a row then share each tap they load.
+
+use rayon::prelude::*;
+
+use super::{Kernel, LANES, padded};
+use crate::aligned::Aligned;
+use crate::simd::dispatch;
+
+/// Cells of a row that are filtered together.
+const RUN: usize = 4;
+
+/// Maps with their borders.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    bordered: Aligned,
+}
+
+/// Sizes of maps with a border.
+#[derive(Clone, Copy)]
+pub(super) struct Bordered {
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// Channels with whole lanes.
+    pub(super) stride: usize,
+    pad: usize,
+}
+
+impl Bordered {
+    pub(super) fn new(height: usize, width: usize, c: usize, side: usize) -> Self {
+        Self { height, width, stride: padded(c), pad: side / 2 }
+    }
+
+    /// Elements of a row with its border.
+    pub(super) fn row(&self) -> usize {
+        (self.width + 2 * self.pad) * self.stride
+    }
+
+    /// Rows of a map with its border.
+    pub(super) fn rows(&self) -> usize {
+        self.height + 2 * self.pad
+    }
+}
+
+impl Workspace {
+    /// Copies maps of `c` channels and puts their borders around them.
+    pub(super) fn border(&mut self, x: &[f32], size: Bordered, c: usize) -> &[f32] {
+        let maps = x.len() / (size.height * size.width * c);
+        let (row, rows, pad) = (size.row(), size.rows(), size.pad);
+        self.bordered.resize(maps * rows * row);
+        self.bordered.par_chunks_mut(row).enumerate().for_each(|(at, out)| {
+            let (map, line) = (at / rows, at % rows);
+            if !(pad..size.height + pad).contains(&line) {
+                out.fill(0.0);
+                return;
+            }
+            let from = (map * size.height + line - pad) * size.width * c;
+            let (left, rest) = out.split_at_mut(pad * size.stride);
+            let (middle, right) = rest.split_at_mut(size.width * size.stride);
+            left.fill(0.0);
+            right.fill(0.0);
+            for (out, x) in middle.chunks_exact_mut(size.stride).zip(x[from..].chunks_exact(c)) {
+                out[..c].copy_from_slice(x);
+                out[c..].fill(0.0);
+            }
+        });
+        &self.bordered
+    }
+}
+
+pub(super) fn depthwise(
+    x: &[f32],
+    height: usize,
+    width: usize,
+    kernel: &Kernel,
+    workspace: &mut Workspace,
+    y: &mut [f32],
+) {
+    let c = kernel.channels();
+    if x.is_empty() {
+        return;
+    }
+    let size = Bordered::new(height, width, c, kernel.side);
+    let bordered = workspace.border(x, size, c);
+    y.par_chunks_mut(width * c).enumerate().for_each(|(at, y)| {
+        let first = (at / height * size.rows() + at % height) * size.row();
+        dispatch(
+            #[inline(always)]
+            || filter_row(&bordered[first..], size, kernel, y),
+        );
+    });
+}
+
+/// One row of outputs; `x` begins with the row of inputs that the uppermost taps meet.
+#[inline(always)]
+fn filter_row(x: &[f32], size: Bordered, kernel: &Kernel, y: &mut [f32]) {
+    let c = kernel.channels();
+    for from in (0..c).step_by(LANES) {
+        let lanes = LANES.min(c - from);
+        let mut bias = [0.0; LANES];
+        bias[..lanes].copy_from_slice(&kernel.bias[from..from + lanes]);
+        let mut first = 0;
+        while first < size.width {
+            // The last run may be short: it begins earlier and repeats cells that are done.
+            let start = if size.width >= RUN { first.min(size.width - RUN) } else { first };
+            if size.width >= RUN {
+                let sums = run::<RUN>(&x[start * size.stride + from..], size, kernel, from, bias);
+                store(&sums, &mut y[start * c + from..], c, lanes);
+                first = start + RUN;
+            } else {
+                let sums = run::<1>(&x[start * size.stride + from..], size, kernel, from, bias);
+                store(&sums, &mut y[start * c + from..], c, lanes);
+                first += 1;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn run<const N: usize>(
+    x: &[f32],
+    size: Bordered,
+    kernel: &Kernel,
+    from: usize,
+    bias: [f32; LANES],
+) -> [[f32; LANES]; N] {
+    let mut sums = [bias; N];
+    for (i, taps) in kernel.taps.chunks_exact(kernel.side * size.stride).enumerate() {
+        let line = &x[i * size.row()..];
+        for (j, tap) in taps.chunks_exact(size.stride).enumerate() {
+            let w = lanes(&tap[from..]);
+            for (n, sum) in sums.iter_mut().enumerate() {
+                let x = lanes(&line[(n + j) * size.stride..]);
+                for ((sum, x), w) in sum.iter_mut().zip(x).zip(w) {
+                    *sum += x * w;
+                }
+            }
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+pub(super) fn lanes(x: &[f32]) -> &[f32; LANES] {
+    x.first_chunk().unwrap_or(&[0.0; LANES])
+}
+
+#[inline(always)]
+fn store<const N: usize>(sums: &[[f32; LANES]; N], y: &mut [f32], c: usize, lanes: usize) {
+    for (n, sum) in sums.iter().enumerate() {
+        y[n * c..][..lanes].copy_from_slice(&sum[..lanes]);
+    }
+}

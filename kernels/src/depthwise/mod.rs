@@ -1,0 +1,113 @@
+//! Depth-wise convolution of maps: each channel is filtered by its own `side` x `side` taps (an odd side), stride 1, with
+//! zeros around the map, so that a map keeps its size.
+//!
+//! y\[r, q, c\] = bias\[c\] + sum over taps of x\[r + i - side/2, q + j - side/2, c\] w\[c, i, j\]
+//!
+//! # Shapes
+//! x, y (maps, height, width, c), channels last; weight (c, side, side) as PyTorch has it, packed once into a [`Kernel`];
+//! bias (c).
+
+mod backward;
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use backward::depthwise_weight_gradient;
+pub use cpu::Workspace;
+
+use crate::error::{Error, Result, check_len};
+
+const OP: &str = "depthwise";
+
+/// Channels that are filtered together.
+const LANES: usize = 16;
+
+/// Weights and bias, ready to run.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// (side * side, channels rounded up to lanes)
+    taps: Vec<f32>,
+    bias: Vec<f32>,
+    side: usize,
+}
+
+impl Kernel {
+    /// Packs a weight (c, side, side) with its bias (c).
+    ///
+    /// # Errors
+    /// When the weight is not one square of odd side for each channel.
+    pub fn new(weight: &[f32], bias: Vec<f32>) -> Result<Self> {
+        Self::pack(weight, bias, |tap, _| tap)
+    }
+
+    /// The kernel whose output is the gradient of x when its input is the gradient of y: the same taps, turned by half
+    /// a turn, and no bias.
+    ///
+    /// # Errors
+    /// As [`Kernel::new`].
+    pub fn of_input_gradient(weight: &[f32], channels: usize) -> Result<Self> {
+        Self::pack(weight, vec![0.0; channels], |tap, taps| taps - 1 - tap)
+    }
+
+    fn pack(weight: &[f32], bias: Vec<f32>, source: impl Fn(usize, usize) -> usize) -> Result<Self> {
+        let c = bias.len();
+        let n_taps = weight.len() / c.max(1);
+        let side = n_taps.isqrt();
+        if side * side * c != weight.len() || side.is_multiple_of(2) {
+            let expected = format!("{c} squares of an odd side");
+            return Err(Error::Shape { op: OP, expected, found: format!("{} elements", weight.len()) });
+        }
+        let stride = padded(c);
+        let mut taps = vec![0.0; n_taps * stride];
+        for (tap, row) in taps.chunks_exact_mut(stride.max(1)).enumerate() {
+            for (channel, w) in row.iter_mut().take(c).enumerate() {
+                *w = weight[channel * n_taps + source(tap, n_taps)];
+            }
+        }
+        Ok(Self { taps, bias, side })
+    }
+
+    /// Channels of x and y.
+    pub fn channels(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Side of the square of taps.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+}
+
+/// Filters maps of `height` x `width` cells. `workspace` grows at the first call and is kept.
+///
+/// # Errors
+/// When x is no whole maps or y has another size.
+pub fn depthwise(
+    x: &[f32],
+    height: usize,
+    width: usize,
+    kernel: &Kernel,
+    workspace: &mut Workspace,
+    y: &mut [f32],
+) -> Result<()> {
+    check_maps(x, height, width, kernel.channels())?;
+    check_len(OP, "y", x.len(), y.len())?;
+    cpu::depthwise(x, height, width, kernel, workspace, y);
+    Ok(())
+}
+
+fn check_maps(x: &[f32], height: usize, width: usize, c: usize) -> Result<()> {
+    let map = height * width * c;
+    if x.len() / map.max(1) * map == x.len() {
+        return Ok(());
+    }
+    let expected = format!("whole maps of {height} x {width} cells of {c} channels");
+    Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) })
+}
+
+/// Channels rounded up to whole lanes.
+fn padded(c: usize) -> usize {
+    c.next_multiple_of(LANES)
+}

@@ -1,0 +1,120 @@
+//! Derivatives of the layer, for training: of x, G W; of W, the transpose of G times X.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{Then, cpu};
+use crate::aligned::Aligned;
+use crate::error::{Result, check_len};
+use crate::simd::{isa, mul_add, with_simd};
+use crate::tile::{MAX_COLS, Panels, tile_cols};
+
+/// Rows of a batch that are summed at a time: the panel made of them stays in the second-level cache.
+const ROWS: usize = 512;
+
+/// Gradient of x (m, k), for a weight (n, k) and the gradient `g` (m, n) of y.
+///
+/// # Errors
+/// When a length does not fit.
+pub fn input_gradient(g: &[f32], weight: &[f32], n: usize, k: usize, dx: &mut [f32]) -> Result<()> {
+    check_len("linear", "weight", n * k, weight.len())?;
+    let m = g.len() / n.max(1);
+    check_len("linear", "gradient", m * n, g.len())?;
+    check_len("linear", "dx", m * k, dx.len())?;
+    let mut panels = Panels::default();
+    panels.pack(n, k, |row, col| weight[row * k + col]);
+    cpu::linear(g, &panels, &vec![0.0; k], Then::Store, dx);
+    Ok(())
+}
+
+/// Gradient of the weight (n, k), for the input `x` (m, k) and the gradient `g` (m, n) of y.
+///
+/// # Errors
+/// When a length does not fit.
+pub fn weight_gradient(g: &[f32], x: &[f32], n: usize, k: usize) -> Result<Vec<f32>> {
+    let m = g.len() / n.max(1);
+    check_len("linear", "gradient", m * n, g.len())?;
+    check_len("linear", "x", m * k, x.len())?;
+    let cols = tile_cols(isa());
+    // A task makes all rows of one panel of columns.
+    let panels: Vec<Vec<f32>> = (0..k.div_ceil(cols))
+        .into_par_iter()
+        .map(|p| {
+            let (from, used) = (p * cols, cols.min(k - p * cols));
+            let mut sums = vec![0.0; n * cols];
+            let mut panel = Aligned::default();
+            panel.resize(ROWS.min(m) * cols);
+            for (x, g) in x.chunks(ROWS * k).zip(g.chunks(ROWS * n)) {
+                for (row, x) in panel.chunks_exact_mut(cols).zip(x.chunks_exact(k)) {
+                    row[..used].copy_from_slice(&x[from..from + used]);
+                    row[used..].fill(0.0);
+                }
+                with_simd(Outer { g, n, panel: &panel[..x.len() / k * cols], sums: &mut sums });
+            }
+            sums
+        })
+        .collect();
+    let mut weight = vec![0.0; n * k];
+    for (p, sums) in panels.iter().enumerate() {
+        let (from, used) = (p * cols, cols.min(k - p * cols));
+        for (out, sums) in weight.chunks_exact_mut(k).zip(sums.chunks_exact(cols)) {
+            out[from..from + used].copy_from_slice(&sums[..used]);
+        }
+    }
+    Ok(weight)
+}
+
+/// sums (n, columns) += transpose of g (rows, n) times panel (rows, columns)
+struct Outer<'a> {
+    g: &'a [f32],
+    n: usize,
+    panel: &'a [f32],
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Outer<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.run::<S, 12>(simd),
+            8 => self.run::<S, 6>(simd),
+            _ => self.run::<S, 4>(simd),
+        }
+    }
+}
+
+impl Outer<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const MR: usize>(self, simd: S) {
+        let cols = 2 * S::F32_LANES;
+        let (steps, _) = S::as_simd_f32s(self.panel).0.as_chunks::<2>();
+        let mut line = [0.0_f32; MAX_COLS];
+        for row in (0..self.n).step_by(MR) {
+            // The last tile begins earlier and leaves out the rows that are done.
+            let first = row.min(self.n.saturating_sub(MR));
+            let mut sums = [[simd.splat_f32s(0.0); 2]; MR];
+            for (&[b0, b1], g) in steps.iter().zip(self.g.chunks_exact(self.n)) {
+                for (sum, a) in sums.iter_mut().zip(some::<MR>(&g[first..])) {
+                    let a = simd.splat_f32s(a);
+                    sum[0] = mul_add(simd, a, b0, sum[0]);
+                    sum[1] = mul_add(simd, a, b1, sum[1]);
+                }
+            }
+            for (i, sum) in sums.iter().enumerate().take(self.n - first).skip(row - first) {
+                let (head, _) = S::as_mut_simd_f32s(&mut line);
+                head[0] = sum[0];
+                head[1] = sum[1];
+                let out = &mut self.sums[(first + i) * cols..][..cols];
+                out.iter_mut().zip(&line).for_each(|(out, v)| *out += v);
+            }
+        }
+    }
+}
+
+/// The first elements of a slice, zeros where it has fewer.
+#[inline(always)]
+fn some<const N: usize>(x: &[f32]) -> [f32; N] {
+    x.first_chunk().copied().unwrap_or_else(|| std::array::from_fn(|i| x.get(i).copied().unwrap_or(0.0)))
+}
