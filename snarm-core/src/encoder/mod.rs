@@ -4,8 +4,14 @@
 //! blocks is taken, class and register tokens are dropped, channels are pooled to the width of a descriptor, and the
 //! grid of patches is brought to the grid of descriptors. (Pooling and resampling are both linear, so pooling, which
 //! makes the data smaller, goes first.) Networks without registers have their descriptors brought to one length.
+//!
+//! Networks that `snarm distill` makes were trained to give descriptors themselves: a last norm and a linear layer take the
+//! place of means, pooling and length. They are transformers or convolutional ([`conv`]); the file says which.
 
 mod config;
+pub mod conv;
+pub mod file;
+mod head;
 mod names;
 mod position;
 pub mod seeded;
@@ -19,8 +25,10 @@ use snarm_kernels::channel_pool::ChannelPool;
 use snarm_kernels::upsample::{Corners, Upsample};
 
 pub use self::config::{Config, IMAGENET, Layers, PositionInterpolation};
+use self::conv::Conv;
+use self::head::Head;
 use self::names::Named;
-use self::vit::{Activations, Fetch, Vit};
+use self::vit::{Fetch, Vit};
 use crate::error::{Error, Result};
 use crate::weights::{Weights, hex};
 
@@ -33,14 +41,24 @@ pub struct Encoder {
     digest: String,
     provenance: String,
     config: Config,
-    vit: Vit,
-    pool: ChannelPool,
+    network: Network,
+}
+
+/// What makes descriptors of an image.
+enum Network {
+    /// A transformer, and the pooling of the means of its blocks.
+    Pooled(Vit, ChannelPool),
+    /// A transformer whose last block is brought to descriptors by its own head.
+    Headed(Vit, Head),
+    /// A convolutional network.
+    Conv(Conv),
 }
 
 /// What one stream needs to run an encoder: allocated at the first frame and kept.
 #[derive(Default)]
 pub struct Workspace {
-    activations: Activations,
+    vit: vit::Activations,
+    conv: conv::Activations,
     first: Vec<f32>,
     second: Vec<f32>,
     pooled: Vec<f32>,
@@ -92,6 +110,9 @@ impl Encoder {
 
     fn open(path: &Path, positions: PositionInterpolation) -> Result<Self> {
         let weights = Weights::open(path)?;
+        if let Some(header) = file::header(&weights)? {
+            return Self::distilled(path.display().to_string(), &weights, &header, positions);
+        }
         let named = Named::new(&weights)?;
         let config = Config { positions, ..read_config(&named)? };
         let fetch = |name: &str, shape: &[usize]| match named.find(name)? {
@@ -101,6 +122,31 @@ impl Encoder {
         };
         let provenance = format!("{} tensors from {}", weights.names().len(), path.display());
         Self::build(path.display().to_string(), weights.digest().to_owned(), provenance, config, &fetch)
+    }
+
+    /// A network in a file of our own.
+    fn distilled(
+        name: String,
+        weights: &Weights,
+        header: &file::Header,
+        positions: PositionInterpolation,
+    ) -> Result<Self> {
+        let fetch = |name: &str, shape: &[usize]| file::tensor(weights, name, shape).map(Some);
+        let (config, network) = match &header.network {
+            file::Network::Conv(sizes) => {
+                (header.config(sizes.dims[1], sizes.depth()), Network::Conv(Conv::new(sizes, header, &fetch)?))
+            }
+            file::Network::Vit(sizes) => {
+                let config = Config { positions, ..sizes.config(header) };
+                config.check()?;
+                let head = Head::new(config.dim, header.width, config.eps, &fetch)?;
+                let vit = Vit::new(&config, &fetch)?;
+                (config, Network::Headed(vit, head))
+            }
+        };
+        let (digest, provenance) = (weights.digest().to_owned(), header.provenance.clone());
+        tracing::info!(encoder = %name, %digest, width = header.width, "encoder loaded");
+        Ok(Self { name, digest, provenance, config, network })
     }
 
     fn build(
@@ -114,7 +160,13 @@ impl Encoder {
         let vit = Vit::new(&config, fetch)?;
         let pool = ChannelPool::new(config.dim, config.width);
         tracing::info!(encoder = %name, %digest, dim = config.dim, blocks = config.blocks_used(), "encoder loaded");
-        Ok(Self { name, digest, provenance, config, vit, pool })
+        Ok(Self { name, digest, provenance, config, network: Network::Pooled(vit, pool) })
+    }
+
+    /// The same network with one descriptor a patch, where it would otherwise have them resampled to a finer grid.
+    pub(crate) fn at_patches(mut self) -> Self {
+        self.config.grid = self.config.patches();
+        self
     }
 
     /// Sizes and constants.
@@ -162,13 +214,44 @@ impl Encoder {
             let expected = format!("3 x {0} x {0} values", config.side);
             return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
         }
-        let Workspace { activations, first, second, pooled, upsample } = workspace;
+        let (pixels, width) = (config.grid * config.grid, config.width);
+        descriptors.resize(pixels * width, 0.0);
+        match &self.network {
+            Network::Conv(conv) => conv.run(image, &mut workspace.conv, descriptors),
+            Network::Headed(vit, head) => {
+                let Workspace { vit: activations, first, .. } = workspace;
+                let last = config.blocks_used();
+                vit.forward(config, image, activations, &mut |number, tokens| {
+                    observe(number, tokens);
+                    if number == last {
+                        let patches = &tokens[config.extra_tokens() * config.dim..];
+                        head.run(patches, first, descriptors)?;
+                    }
+                    Ok(())
+                })
+            }
+            Network::Pooled(vit, pool) => self.pooled(vit, pool, image, workspace, descriptors, observe),
+        }
+    }
+
+    /// The means of two groups of blocks, pooled, on the grid of descriptors.
+    fn pooled(
+        &self,
+        vit: &Vit,
+        pool: &ChannelPool,
+        image: &[f32],
+        workspace: &mut Workspace,
+        descriptors: &mut [f32],
+        observe: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let config = &self.config;
+        let Workspace { vit: activations, first, second, pooled, upsample, .. } = workspace;
         let n = config.patches();
         for sum in [&mut *first, &mut *second] {
             sum.clear();
             sum.resize(n * n * config.dim, 0.0);
         }
-        self.vit.forward(config, image, activations, &mut |number, tokens| {
+        vit.forward(config, image, activations, &mut |number, tokens| {
             observe(number, tokens);
             let patches = &tokens[config.extra_tokens() * config.dim..];
             for (group, sum) in [(&config.layers.first, &mut *first), (&config.layers.second, &mut *second)] {
@@ -180,12 +263,11 @@ impl Encoder {
             Ok(())
         })?;
 
-        descriptors.resize(config.grid * config.grid * config.width, 0.0);
         if config.grid == n {
-            self.pool.run(first, second, descriptors)?;
+            pool.run(first, second, descriptors)?;
         } else {
             pooled.resize(n * n * config.width, 0.0);
-            self.pool.run(first, second, pooled)?;
+            pool.run(first, second, pooled)?;
             let (from, to) = ((n, n), (config.grid, config.grid));
             let upsample =
                 upsample.get_or_insert_with(|| Upsample::new(from, to, config.width, Corners::Edges));

@@ -15,15 +15,15 @@ pub(crate) type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Option<Vec<f32>>> +
 type Need<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
 /// A linear layer.
-struct Linear {
-    weight: Panels,
-    bias: Vec<f32>,
+pub(super) struct Linear {
+    pub(super) weight: Panels,
+    pub(super) bias: Vec<f32>,
 }
 
 /// A layer norm.
-struct Norm {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+pub(super) struct Norm {
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
 }
 
 /// x += proj(attention(norm1(x))); x += fc2(gelu(fc1(norm2(x))))
@@ -85,7 +85,7 @@ impl Vit {
         observe: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
         let (d, n) = (config.dim, config.tokens());
-        gather_patches(image, config, &mut a.patches);
+        gather_patches(image, config.side, config.patch, &mut a.patches);
         a.tokens.clear();
         a.tokens.extend_from_slice(&self.start);
         let patch_tokens = &mut a.tokens[config.extra_tokens() * d..];
@@ -165,9 +165,8 @@ fn starting_tokens(config: &Config, fetch: &Fetch<'_>, need: &Need<'_>) -> Resul
 }
 
 /// (3, side, side) -> (patches, 3 * patch * patch), patches row-major, each in the order of the weight.
-fn gather_patches(image: &[f32], config: &Config, patches: &mut Vec<f32>) {
-    let (side, p, n) = (config.side, config.patch, config.patches());
-    let row_len = 3 * p * p;
+pub(crate) fn gather_patches(image: &[f32], side: usize, p: usize, patches: &mut Vec<f32>) {
+    let (n, row_len) = (side / p, 3 * p * p);
     patches.resize(n * n * row_len, 0.0);
     for (i, patch) in patches.chunks_exact_mut(row_len).enumerate() {
         let (top, left) = (i / n * p, i % n * p);
