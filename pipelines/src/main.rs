@@ -14,7 +14,7 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{bank, bench, detect, doctor, eval, launch, worst};
+use commands::{bank, bench, detect, distill, doctor, eval, launch, worst};
 use tracing_subscriber::EnvFilter;
 
 /// Visual anomaly detection from good examples alone.
@@ -35,6 +35,7 @@ enum Command {
     Detect(detect::Args),
     Eval(eval::Args),
     Simulate(simulate::Args),
+    Distill(distill::Args),
     Launch(launch::Args),
     Worst(worst::Args),
     Bench(bench::Args),
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Detect(args) => detect::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Distill(args) => distill::run(args),
         Command::Launch(args) => launch::run(args),
         Command::Worst(args) => worst::run(args),
         Command::Bench(args) => bench::run(args),

@@ -1,5 +1,6 @@
 //! Progress of long work, on standard error, and only when that is a terminal.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -37,7 +38,7 @@ impl Progress {
     }
 
     /// Changes the label.
-    pub(crate) fn label(&self, what: &'static str) {
+    pub(crate) fn label(&self, what: impl Into<Cow<'static, str>>) {
         self.bar.set_message(what);
     }
 

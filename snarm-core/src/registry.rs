@@ -82,7 +82,7 @@ pub fn head(name: Option<&str>, encoder: &Encoder) -> Result<Option<Arc<Head>>> 
 }
 
 /// A file of that name from the search path, if the name is no path to a file itself.
-fn find_weights(name: &str) -> String {
+pub fn find_weights(name: &str) -> String {
     if Path::new(name).exists() {
         return name.to_owned();
     }

@@ -1,4 +1,4 @@
-//! Derivatives of the layer, for training: of x, G W; of W, the transpose of G times X.
+//! Derivatives of the layer, for training: of x, G W; of W, the transpose of G times X; of b, the sum of the rows of G.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{Then, cpu};
 use crate::aligned::Aligned;
 use crate::error::{Result, check_len};
-use crate::simd::{isa, mul_add, with_simd};
+use crate::simd::{dispatch, isa, mul_add, with_simd};
 use crate::tile::{MAX_COLS, Panels, tile_cols};
 
 /// Rows of a batch that are summed at a time: the panel made of them stays in the second-level cache.
@@ -62,6 +62,33 @@ pub fn weight_gradient(g: &[f32], x: &[f32], n: usize, k: usize) -> Result<Vec<f
         }
     }
     Ok(weight)
+}
+
+/// Gradient of the bias (n), for the gradient `g` (m, n) of y.
+///
+/// # Errors
+/// When g is no whole rows.
+pub fn bias_gradient(g: &[f32], n: usize) -> Result<Vec<f32>> {
+    check_len("linear", "gradient", g.len() / n.max(1) * n, g.len())?;
+    let parts: Vec<Vec<f32>> = g.par_chunks((ROWS * n).max(1)).map(|g| column_sums(g, n)).collect();
+    let mut bias = vec![0.0; n];
+    for part in parts {
+        bias.iter_mut().zip(part).for_each(|(sum, v)| *sum += v);
+    }
+    Ok(bias)
+}
+
+fn column_sums(g: &[f32], n: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; n];
+    dispatch(
+        #[inline(always)]
+        || {
+            for row in g.chunks_exact(n) {
+                sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+            }
+        },
+    );
+    sums
 }
 
 /// sums (n, columns) += transpose of g (rows, n) times panel (rows, columns)

@@ -31,6 +31,9 @@ fn check_gradients(m: usize, k: usize, n: usize) {
     input_gradient(&g, &w, n, k, &mut found).unwrap();
     assert_close(&dx, &found, 2e-6 * (n as f32).sqrt().max(1.0));
     assert_close(&dw, &weight_gradient(&g, &x, n, k).unwrap(), 4e-6 * (m as f32).sqrt().max(1.0));
+    let ones = vec![1.0; m];
+    let [_, db] = reference::gradients(&ones, &vec![0.0; n], 1, &g);
+    assert_close(&db, &bias_gradient(&g, n).unwrap(), 4e-6 * (m as f32).sqrt().max(1.0));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod bank;
 pub(crate) mod bench;
 pub(crate) mod detect;
+pub(crate) mod distill;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod launch;

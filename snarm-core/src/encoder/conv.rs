@@ -99,7 +99,8 @@ impl Conv {
     pub(super) fn new(sizes: &Sizes, header: &Header, fetch: &Fetch<'_>) -> Result<Self> {
         sizes.check(header)?;
         let ([c0, c1], p) = (sizes.dims, sizes.patch);
-        let stage = |s: usize| (0..sizes.blocks[s]).map(|b| Block::new(s, b, sizes, fetch)).collect::<Result<_>>();
+        let stage =
+            |s: usize| (0..sizes.blocks[s]).map(|b| Block::new(s, b, sizes, fetch)).collect::<Result<_>>();
         let stem = need("stem.weight", &[c0, 3, p, p], fetch)?;
         Ok(Self {
             patch: p,

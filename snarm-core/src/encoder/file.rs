@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Config, Layers, PositionInterpolation, conv};
 use crate::error::{Error, Result};
-use crate::weights::Weights;
+use crate::weights::{ENTRY, Weights};
 
 const WHAT: &str = "encoder";
 const FORMAT: &str = "snarm-encoder";
 const VERSION: u64 = 1;
-const ENTRY: &str = "snarm";
 
 /// What an encoder file says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,7 +65,13 @@ pub struct VitSizes {
 impl VitSizes {
     pub(super) fn config(&self, header: &Header) -> Config {
         let config = header.config(self.dim, self.depth);
-        Config { patch: self.patch, registers: self.registers, heads: self.dim / 64, hidden: 4 * self.dim, ..config }
+        Config {
+            patch: self.patch,
+            registers: self.registers,
+            heads: self.dim / 64,
+            hidden: 4 * self.dim,
+            ..config
+        }
     }
 }
 
@@ -113,8 +118,8 @@ pub(super) fn header(weights: &Weights) -> Result<Option<Header>> {
     let entries = weights.metadata();
     let Some(text) = entries.get(ENTRY).filter(|text| text.contains(FORMAT)) else { return Ok(None) };
     let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, weights.path(), expected, found);
-    let header: Header =
-        serde_json::from_str(text).map_err(|e| wrong("the header of an encoder of version 1", e.to_string()))?;
+    let header: Header = serde_json::from_str(text)
+        .map_err(|e| wrong("the header of an encoder of version 1", e.to_string()))?;
     if header.version != VERSION {
         return Err(wrong("version 1", header.version.to_string()));
     }
@@ -126,12 +131,13 @@ pub(super) fn header(weights: &Weights) -> Result<Option<Header>> {
     Ok(Some(header))
 }
 
-/// A tensor of that name and shape.
-pub(super) fn tensor(weights: &Weights, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+/// A tensor of that name and shape; `None` only for a layer scale, which these networks have none of.
+pub(super) fn tensor(weights: &Weights, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
     let wrong = |expected: String, found: String| Error::wrong_file(WHAT, weights.path(), expected, found);
     match weights.get(name)? {
+        None if name.ends_with(".gamma") => Ok(None),
         None => Err(wrong(format!("a tensor {name}"), "none of that name".into())),
-        Some(tensor) if tensor.shape == shape => Ok(tensor.data),
+        Some(tensor) if tensor.shape == shape => Ok(Some(tensor.data)),
         Some(tensor) => Err(wrong(format!("{name} of shape {shape:?}"), format!("{:?}", tensor.shape))),
     }
 }
@@ -151,7 +157,7 @@ pub fn save(path: &Path, header: &Header, tensors: &[(String, Vec<usize>, Vec<f3
         views.push((name.as_str(), view));
     }
     let text = serde_json::to_string(header).map_err(|e| other(e.to_string()))?;
-    let bytes =
-        serialize(views, Some(HashMap::from([(ENTRY.to_owned(), text)]))).map_err(|e| other(e.to_string()))?;
-    crate::files::write_atomically(path, &bytes).map_err(failed)
+    let bytes = serialize(views, Some(HashMap::from([(ENTRY.to_owned(), text)])))
+        .map_err(|e| other(e.to_string()))?;
+    crate::weights::write_atomically(path, &bytes).map_err(failed)
 }

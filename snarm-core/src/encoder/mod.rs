@@ -28,6 +28,7 @@ pub use self::config::{Config, IMAGENET, Layers, PositionInterpolation};
 use self::conv::Conv;
 use self::head::Head;
 use self::names::Named;
+pub(crate) use self::vit::gather_patches;
 use self::vit::{Fetch, Vit};
 use crate::error::{Error, Result};
 use crate::weights::{Weights, hex};
@@ -131,11 +132,12 @@ impl Encoder {
         header: &file::Header,
         positions: PositionInterpolation,
     ) -> Result<Self> {
-        let fetch = |name: &str, shape: &[usize]| file::tensor(weights, name, shape).map(Some);
+        let fetch = |name: &str, shape: &[usize]| file::tensor(weights, name, shape);
         let (config, network) = match &header.network {
-            file::Network::Conv(sizes) => {
-                (header.config(sizes.dims[1], sizes.depth()), Network::Conv(Conv::new(sizes, header, &fetch)?))
-            }
+            file::Network::Conv(sizes) => (
+                header.config(sizes.dims[1], sizes.depth()),
+                Network::Conv(Conv::new(sizes, header, &fetch)?),
+            ),
             file::Network::Vit(sizes) => {
                 let config = Config { positions, ..sizes.config(header) };
                 config.check()?;

@@ -5,6 +5,7 @@
 //! random choice is made of the seed, the step and the sample it is for ([`random`]).
 
 mod checkpoint;
+pub mod distill;
 mod log;
 mod optim;
 mod progress;

@@ -1,0 +1,169 @@
+//! `snarm distill`: a small encoder learns to see as a large one does.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use snarm_core::encoder::conv::Sizes;
+use snarm_core::encoder::file::{Network, VitSizes};
+use snarm_core::encoder::{Encoder, PositionInterpolation};
+use snarm_core::registry;
+use snarm_core::training::distill::{Files, Pictures, Settings, Teacher, distill};
+
+use super::make_parent;
+use crate::exit::Outcome;
+use crate::output;
+use crate::progress::Progress;
+
+/// Trains a small encoder to give the descriptors of a large one, on pictures of any kind.
+///
+/// The student's descriptors are the teacher's along the axes of most variance, so that distances are kept. It reads
+/// the same square of pixels and gives one descriptor for each of the teacher's patches. Beside OUT come a log
+/// (OUT with .csv: step, loss, loss on pictures set apart, learning rate, norm of the gradient, seconds) and a
+/// checkpoint (.checkpoint) that --resume goes on with, as if the run had not been stopped. A loss of 1 is that of a
+/// constant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Encoder to learn from: a built-in name or a weights file
+    #[arg(long)]
+    teacher: String,
+    /// Folders of PNG and JPEG pictures, with the folders below them
+    #[arg(long, required = true, num_args = 1..)]
+    images: Vec<PathBuf>,
+    /// Kind of the student
+    #[arg(long, value_enum, default_value_t = Kind::Conv)]
+    student: Kind,
+    /// Channels: of the two stages of conv, or of vit [default: 96,192 or 192]
+    #[arg(long, value_delimiter = ',')]
+    dims: Vec<usize>,
+    /// Blocks: of the two stages of conv, or of vit [default: 2,6 or 6]
+    #[arg(long, value_delimiter = ',')]
+    blocks: Vec<usize>,
+    /// Width of a descriptor
+    #[arg(long, default_value_t = 128)]
+    width: usize,
+    /// Steps of the run
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+    /// Views in a step
+    #[arg(long, default_value_t = 4)]
+    batch: usize,
+    /// Views that are drawn at a time; memory is 0.8 MB for each
+    #[arg(long, default_value_t = 256)]
+    round: usize,
+    /// Times that each view is shown
+    #[arg(long, default_value_t = 3)]
+    visits: usize,
+    /// Highest learning rate
+    #[arg(long, default_value_t = 2e-3)]
+    rate: f64,
+    /// Steps between two checkpoints
+    #[arg(long, default_value_t = 500)]
+    checkpoint: u64,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Go on from the checkpoint of a run with the same settings and pictures
+    #[arg(long)]
+    resume: bool,
+    /// File for the student
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Kind of the student.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A convolutional network of two stages
+    Conv,
+    /// A vision transformer with registers
+    Vit,
+}
+
+/// Views that the validation loss is the mean over.
+const VALIDATION: usize = 48;
+
+/// Side of the squares of taps of a convolutional student.
+const KERNEL: usize = 7;
+
+/// Register tokens of a transformer.
+const REGISTERS: usize = 4;
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let name = registry::find_weights(&args.teacher);
+    let teacher = Teacher::new(Encoder::load(&name, PositionInterpolation::Legacy)?);
+    let config = teacher.encoder().config();
+    let network = args.network(config.side / config.grid.max(1))?;
+    let pictures = Pictures::find(&args.images)?;
+    let settings = Settings {
+        network,
+        width: args.width,
+        steps: args.steps,
+        batch: args.batch,
+        round: args.round,
+        visits: args.visits,
+        rate: args.rate,
+        validation: VALIDATION,
+        checkpoint: args.checkpoint,
+        seed: args.seed,
+    };
+    make_parent(&args.out)?;
+    let files = Files::beside(&args.out);
+    let bar = Progress::new("distill");
+    bar.expect(Some(args.steps as usize));
+    let outcome = distill(&settings, teacher, &pictures, &files, args.resume, &mut |at| {
+        bar.label(format!("loss {:.4}, {:.2} steps/s", at.loss, at.rate));
+        bar.at(at.step as usize, at.steps as usize);
+    })?;
+    drop(bar);
+    let size =
+        std::fs::metadata(&args.out).with_context(|| format!("cannot read {}", args.out.display()))?.len();
+    let (training, apart) = pictures.len();
+    output::line(format!("{}: {} parameters, {size} bytes", args.out.display(), outcome.parameters))?;
+    output::line(format!("pictures: {training} to learn from, {apart} set apart"))?;
+    output::line(format!(
+        "variance of the teacher: {:.3} in {} axes, {:.3} of that explained on the pictures set apart",
+        outcome.kept,
+        args.width,
+        1.0 - outcome.validation
+    ))?;
+    Ok(Outcome::Done)
+}
+
+impl Args {
+    /// The student for a teacher with a descriptor every `stride` pixels.
+    fn network(&self, stride: usize) -> Result<Network> {
+        let dims = if self.dims.is_empty() { self.student.dims() } else { &self.dims };
+        let blocks = if self.blocks.is_empty() { self.student.blocks() } else { &self.blocks };
+        Ok(match (self.student, dims, blocks) {
+            (Kind::Conv, &[c0, c1], &[b0, b1]) => {
+                ensure!(stride.is_multiple_of(2), "conv: expected an even teacher's stride, found {stride}");
+                Network::Conv(Sizes { patch: stride / 2, kernel: KERNEL, dims: [c0, c1], blocks: [b0, b1] })
+            }
+            (Kind::Vit, &[dim], &[depth]) => {
+                Network::Vit(VitSizes { patch: stride, dim, depth, registers: REGISTERS })
+            }
+            (kind, dims, blocks) => anyhow::bail!(
+                "expected {} numbers of dims and of blocks, found {dims:?} and {blocks:?}",
+                kind.dims().len()
+            ),
+        })
+    }
+}
+
+impl Kind {
+    fn dims(self) -> &'static [usize] {
+        match self {
+            Kind::Conv => &[96, 192],
+            Kind::Vit => &[192],
+        }
+    }
+
+    fn blocks(self) -> &'static [usize] {
+        match self {
+            Kind::Conv => &[2, 6],
+            Kind::Vit => &[6],
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The two kinds of student as candle tensors: the same networks as in [`crate::encoder`], by the same names.
+
+use candle_core::{Device, Tensor};
+
+use super::ops::{Depthwise, Gelu, Linear, Norm, Softmax};
+use crate::encoder::conv::{self, EPS, EXPANSION};
+use crate::encoder::file::{Network, VitSizes};
+use crate::encoder::seeded;
+use crate::error::Result;
+use crate::training::Variables;
+
+/// A network in training.
+#[derive(Debug)]
+pub struct Student {
+    /// Kind and sizes.
+    pub network: Network,
+    /// Side of the input in pixels.
+    pub side: usize,
+    /// Width of a descriptor.
+    pub width: usize,
+}
+
+impl Student {
+    /// Side of the grid of descriptors.
+    pub fn grid(&self) -> usize {
+        match &self.network {
+            Network::Conv(sizes) => self.side / sizes.stride().max(1),
+            Network::Vit(sizes) => self.side / sizes.patch.max(1),
+        }
+    }
+
+    /// Side of the patches that the first layer reads.
+    pub fn patch(&self) -> usize {
+        match &self.network {
+            Network::Conv(sizes) => sizes.patch,
+            Network::Vit(sizes) => sizes.patch,
+        }
+    }
+
+    /// Name and shape of every tensor.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all = Tensors::default();
+        match &self.network {
+            Network::Conv(sizes) => {
+                let ([c0, c1], p) = (sizes.dims, sizes.patch);
+                all.linear("stem", c0, &[3, p, p]);
+                all.norm("stem.norm", c0);
+                for (stage, c) in sizes.dims.into_iter().enumerate() {
+                    for block in 0..sizes.blocks[stage] {
+                        let name = |part: &str| format!("stages.{stage}.{block}.{part}");
+                        all.linear(&name("depthwise"), c, &[sizes.kernel, sizes.kernel]);
+                        all.norm(&name("norm"), c);
+                        all.linear(&name("fc1"), EXPANSION * c, &[c]);
+                        all.linear(&name("fc2"), c, &[EXPANSION * c]);
+                    }
+                }
+                all.norm("merge.norm", c0);
+                all.linear("merge", c1, &[4 * c0]);
+                all.add("position", &[self.grid() * self.grid(), c1]);
+                all.norm("head.norm", c1);
+                all.linear("head", self.width, &[c1]);
+            }
+            Network::Vit(VitSizes { patch, dim, depth, registers }) => {
+                let d = *dim;
+                all.linear("patch_embed.proj", d, &[3, *patch, *patch]);
+                all.add("cls_token", &[1, 1, d]);
+                all.add("register_tokens", &[1, *registers, d]);
+                all.add("pos_embed", &[1, self.grid() * self.grid() + 1, d]);
+                for block in 0..*depth {
+                    let name = |part: &str| format!("blocks.{block}.{part}");
+                    all.norm(&name("norm1"), d);
+                    all.linear(&name("attn.qkv"), 3 * d, &[d]);
+                    all.linear(&name("attn.proj"), d, &[d]);
+                    all.norm(&name("norm2"), d);
+                    all.linear(&name("mlp.fc1"), EXPANSION * d, &[d]);
+                    all.linear(&name("mlp.fc2"), d, &[EXPANSION * d]);
+                }
+                all.norm("head.norm", d);
+                all.linear("head", self.width, &[d]);
+            }
+        }
+        all.0
+    }
+
+    /// Variables before the first step.
+    ///
+    /// # Errors
+    /// When candle refuses them.
+    pub fn variables(&self, seed: u64) -> Result<Variables> {
+        let depth = match &self.network {
+            Network::Conv(sizes) => sizes.depth(),
+            Network::Vit(sizes) => 2 * sizes.depth,
+        };
+        let mut variables = Variables::default();
+        for (name, shape) in self.tensors() {
+            let len = shape.iter().product();
+            let (offset, scale) = rule(&name, &shape, depth);
+            let values = seeded::values(&format!("{seed} {name}"), len, offset, scale);
+            variables.insert(&name, values, &shape)?;
+        }
+        Ok(variables)
+    }
+
+    /// Descriptors (images * grid * grid, width) of the patches (images * cells, 3 * patch * patch).
+    ///
+    /// # Errors
+    /// When candle refuses a shape.
+    pub fn forward(&self, variables: &Variables, patches: Vec<f32>, images: usize) -> Result<Tensor> {
+        let row = 3 * self.patch() * self.patch();
+        let rows = patches.len() / row;
+        let patches = Tensor::from_vec(patches, (rows, row), &Device::Cpu)?;
+        let net = Net { variables };
+        match &self.network {
+            Network::Conv(sizes) => self.conv(&net, sizes, &patches, images),
+            Network::Vit(sizes) => self.vit(&net, sizes, &patches, images),
+        }
+    }
+
+    fn conv(&self, net: &Net<'_>, sizes: &conv::Sizes, patches: &Tensor, b: usize) -> Result<Tensor> {
+        let ([c0, c1], grid) = (sizes.dims, self.grid());
+        let mut x = net.first("stem", patches, c0)?;
+        x = net.norm("stem.norm", &x)?.reshape((b, 2 * grid, 2 * grid, c0))?;
+        for block in 0..sizes.blocks[0] {
+            x = net.conv_block(&format!("stages.0.{block}"), &x)?;
+        }
+        x = net.norm("merge.norm", &x)?.reshape(vec![b, grid, 2, grid, 2, c0])?;
+        x = x.permute(vec![0, 1, 3, 2, 4, 5])?.contiguous()?.reshape((b, grid * grid, 4 * c0))?;
+        x = net.linear("merge", &x)?.broadcast_add(net.variables.get("position")?)?;
+        x = x.reshape((b, grid, grid, c1))?;
+        for block in 0..sizes.blocks[1] {
+            x = net.conv_block(&format!("stages.1.{block}"), &x)?;
+        }
+        x = x.reshape((b * grid * grid, c1))?;
+        net.linear("head", &net.norm("head.norm", &x)?)
+    }
+
+    fn vit(&self, net: &Net<'_>, sizes: &VitSizes, patches: &Tensor, b: usize) -> Result<Tensor> {
+        let (d, n, extra) = (sizes.dim, self.grid() * self.grid(), 1 + sizes.registers);
+        let get = |name: &str| net.variables.get(name);
+        let positions = get("pos_embed")?;
+        let tokens = net.first("patch_embed.proj", patches, d)?.reshape((b, n, d))?;
+        let tokens = tokens.broadcast_add(&positions.narrow(1, 1, n)?)?;
+        let class = get("cls_token")?.add(&positions.narrow(1, 0, 1)?)?;
+        let start = Tensor::cat(&[&class, get("register_tokens")?], 1)?.repeat((b, 1, 1))?;
+        let mut x = Tensor::cat(&[&start, &tokens], 1)?;
+        for block in 0..sizes.depth {
+            x = net.vit_block(&format!("blocks.{block}"), &x, d / 64)?;
+        }
+        let x = x.narrow(1, extra, n)?.contiguous()?.reshape((b * n, d))?;
+        net.linear("head", &net.norm("head.norm", &x)?)
+    }
+}
+
+/// Layers by name.
+struct Net<'a> {
+    variables: &'a Variables,
+}
+
+impl Net<'_> {
+    /// A layer on something that is not trained, whose weight may have more than two dimensions.
+    fn first(&self, name: &str, x: &Tensor, out: usize) -> Result<Tensor> {
+        let (weight, bias) = self.pair(name)?;
+        let weight = weight.reshape((out, weight.elem_count() / out))?;
+        Ok(x.apply_op3(&weight, bias, Linear { input_trained: false })?)
+    }
+
+    fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = self.pair(name)?;
+        Ok(x.apply_op3(weight, bias, Linear { input_trained: true })?)
+    }
+
+    fn norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = self.pair(name)?;
+        Ok(x.apply_op3(weight, bias, Norm { eps: EPS })?)
+    }
+
+    fn conv_block(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = self.pair(&format!("{name}.depthwise"))?;
+        let y = x.apply_op3(weight, bias, Depthwise)?;
+        let y = self.norm(&format!("{name}.norm"), &y)?;
+        let y = self.linear(&format!("{name}.fc1"), &y)?.apply_op1(Gelu)?;
+        Ok((x + self.linear(&format!("{name}.fc2"), &y)?)?)
+    }
+
+    fn vit_block(&self, name: &str, x: &Tensor, heads: usize) -> Result<Tensor> {
+        let (b, n, d) = x.dims3()?;
+        let qkv = self.linear(&format!("{name}.attn.qkv"), &self.norm(&format!("{name}.norm1"), x)?)?;
+        let qkv = qkv.reshape((b, n, 3, heads, d / heads))?.permute((2, 0, 3, 1, 4))?.contiguous()?;
+        let part = |i: usize| qkv.get(i); // (b, heads, n, 64)
+        let scores =
+            (part(0)? * (1.0 / ((d / heads) as f64).sqrt()))?.matmul(&part(1)?.t()?.contiguous()?)?;
+        let y = scores.apply_op1(Softmax)?.matmul(&part(2)?)?;
+        let y = y.transpose(1, 2)?.contiguous()?.reshape((b, n, d))?;
+        let x = (x + self.linear(&format!("{name}.attn.proj"), &y)?)?;
+        let y = self.linear(&format!("{name}.mlp.fc1"), &self.norm(&format!("{name}.norm2"), &x)?)?;
+        let y = self.linear(&format!("{name}.mlp.fc2"), &y.apply_op1(Gelu)?)?;
+        Ok((x + y)?)
+    }
+
+    fn pair(&self, name: &str) -> Result<(&Tensor, &Tensor)> {
+        let part = |part: &str| self.variables.get(&format!("{name}.{part}"));
+        Ok((part("weight")?, part("bias")?))
+    }
+}
+
+/// Names and shapes as they are collected.
+#[derive(Default)]
+struct Tensors(Vec<(String, Vec<usize>)>);
+
+impl Tensors {
+    fn add(&mut self, name: &str, shape: &[usize]) {
+        self.0.push((name.to_owned(), shape.to_vec()));
+    }
+
+    fn norm(&mut self, name: &str, dim: usize) {
+        self.add(&format!("{name}.weight"), &[dim]);
+        self.add(&format!("{name}.bias"), &[dim]);
+    }
+
+    fn linear(&mut self, name: &str, out: usize, inner: &[usize]) {
+        self.add(&format!("{name}.weight"), &[&[out], inner].concat());
+        self.add(&format!("{name}.bias"), &[out]);
+    }
+}
+
+/// Middle and half width of the values that a tensor begins with: matrices keep the size of what they multiply, except
+/// that what a block adds to the stream is the smaller the more blocks there are.
+fn rule(name: &str, shape: &[usize], depth: usize) -> (f32, f32) {
+    if name.ends_with("bias") || name == "position" {
+        return (0.0, 0.0);
+    }
+    if name.ends_with("token") || name.ends_with("tokens") || name == "pos_embed" {
+        return (0.0, 0.035);
+    }
+    if shape.len() == 1 {
+        return (1.0, 0.0);
+    }
+    let fan_in: usize = shape[1..].iter().product();
+    let adds = name.ends_with("fc2.weight") || name.ends_with("attn.proj.weight");
+    let share = if adds { (depth as f64).sqrt().recip() } else { 1.0 };
+    (0.0, ((3.0 / fan_in as f64).sqrt() * share) as f32)
+}

@@ -1,0 +1,184 @@
+use super::*;
+use crate::dataset::Picture;
+use crate::encoder::conv::Sizes;
+use crate::encoder::file::VitSizes;
+use crate::encoder::{Encoder, PositionInterpolation, Workspace, seeded};
+
+fn small() -> [Student; 2] {
+    let conv = Sizes { patch: 4, kernel: 3, dims: [8, 12], blocks: [1, 2] };
+    let vit = VitSizes { patch: 8, dim: 64, depth: 2, registers: 2 };
+    [Network::Conv(conv), Network::Vit(vit)].map(|network| Student { network, side: 32, width: 6 })
+}
+
+fn patches(student: &Student, image: &[f32]) -> Vec<f32> {
+    let mut patches = Vec::new();
+    crate::encoder::gather_patches(image, student.side, student.patch(), &mut patches);
+    patches
+}
+
+/// Variables that are nowhere zero, so that no path is closed.
+fn variables(student: &Student) -> Variables {
+    let variables = student.variables(1).unwrap();
+    for (name, var) in variables.iter() {
+        let noise = seeded::values(name, var.elem_count(), 0.0, 0.1);
+        let values: Vec<f32> =
+            variables.values(name).unwrap().iter().zip(noise).map(|(v, n)| v + n).collect();
+        variables.set(name, &values).unwrap();
+    }
+    variables
+}
+
+#[test]
+fn the_student_in_a_file_is_the_student_in_training() {
+    for student in small() {
+        let variables = variables(&student);
+        let image = seeded::values("image", 3 * 32 * 32, 0.0, 1.0);
+        let trained = student.forward(&variables, patches(&student, &image), 1).unwrap();
+        let expected: Vec<f32> = trained.flatten_all().unwrap().to_vec1().unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("student.safetensors");
+        let tensors: Vec<_> = student
+            .tensors()
+            .into_iter()
+            .map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap()))
+            .collect();
+        let sizes = [32, student.grid(), student.width];
+        let header = Header::new(student.network.clone(), sizes, ([0.5; 3], [0.5; 3]), "a test".into());
+        file::save(&path, &header, &tensors).unwrap();
+        let encoder = Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap();
+        let (mut workspace, mut found) = (Workspace::default(), Vec::new());
+        for _ in 0..2 {
+            encoder.encode(&image, &mut workspace, &mut found).unwrap();
+            assert_eq!(found.len(), expected.len());
+            for (a, b) in expected.iter().zip(&found) {
+                assert!((a - b).abs() < 0.02, "{a} {b}: more than the rounding to f16");
+            }
+        }
+        assert_eq!((encoder.config().grid, encoder.provenance()), (4, "a test"));
+    }
+}
+
+/// Every variable's gradient, along a random direction of all of them, is the slope of the loss.
+#[test]
+fn gradients_reach_every_variable_and_are_right() {
+    for student in small() {
+        let variables = variables(&student);
+        let images = [seeded::values("a", 3 * 32 * 32, 0.0, 1.0), seeded::values("b", 3 * 32 * 32, 0.0, 1.0)];
+        let both: Vec<f32> = images.iter().flat_map(|image| patches(&student, image)).collect();
+        let loss = |variables: &Variables| {
+            let y = student.forward(variables, both.clone(), 2).unwrap();
+            (y - 0.3).unwrap().sqr().unwrap().mean_all().unwrap()
+        };
+        let grads = loss(&variables).backward().unwrap();
+        for (name, var) in variables.iter() {
+            let grad = grads.get(var.as_tensor()).unwrap_or_else(|| panic!("{name} has no gradient"));
+            let grad: Vec<f32> = grad.flatten_all().unwrap().to_vec1().unwrap();
+            let old = variables.values(name).unwrap();
+            let way = seeded::values(&format!("way {name}"), old.len(), 0.0, 1.0);
+            let expected: f64 = grad.iter().zip(&way).map(|(g, w)| f64::from(g * w)).sum();
+            let at = |t: f32| {
+                let moved: Vec<f32> = old.iter().zip(&way).map(|(v, w)| v + t * w).collect();
+                variables.set(name, &moved).unwrap();
+                f64::from(loss(&variables).to_scalar::<f32>().unwrap())
+            };
+            let t = 2e-3;
+            let found = (at(t) - at(-t)) / f64::from(2.0 * t);
+            variables.set(name, &old).unwrap();
+            let scale = expected.abs().max(0.02);
+            assert!((expected - found).abs() < 0.05 * scale, "{name}: {expected} {found}");
+        }
+    }
+}
+
+/// A teacher of 32 x 32 pixels and 4 x 4 patches, in a file.
+fn teacher(folder: &Path) -> Teacher {
+    let student = &small()[1];
+    let variables = variables(student);
+    let path = folder.join("teacher.safetensors");
+    let tensors: Vec<_> =
+        student.tensors().into_iter().map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap())).collect();
+    let header = Header::new(student.network.clone(), [32, 4, 6], ([0.5; 3], [0.5; 3]), "a test".into());
+    file::save(&path, &header, &tensors).unwrap();
+    Teacher::new(Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap())
+}
+
+fn run(folder: &Path, name: &str, steps: u64, stop: Option<u64>, resume: bool) -> Result<Outcome> {
+    let [Student { network, .. }, _] = small();
+    let settings = Settings {
+        network,
+        width: 4,
+        steps,
+        batch: 2,
+        round: 4,
+        visits: 2,
+        rate: 3e-3,
+        validation: 3,
+        checkpoint: 3,
+        seed: 5,
+    };
+    let pictures = Pictures::find(&[folder.join("pictures")])?;
+    let files = Files::beside(&folder.join(name));
+    distill(&settings, teacher(folder), &pictures, &files, resume, &mut |progress| {
+        // What a killed run leaves: rows and a checkpoint of the past.
+        assert!(stop.is_none_or(|stop| progress.step <= stop), "stopped");
+    })
+}
+
+fn pictures(folder: &Path) {
+    std::fs::create_dir(folder.join("pictures")).unwrap();
+    for i in 0..4 {
+        let noise = seeded::values(&format!("picture {i}"), 12 * 12, 128.0, 120.0);
+        let data = (0..96 * 96 * 3).map(|at| noise[at / 3 / 96 / 8 * 12 + at / 3 % 96 / 8] as u8).collect();
+        let picture = Picture { data, width: 96, height: 96 };
+        picture.save_png(&folder.join(format!("pictures/{i}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path());
+    run(folder.path(), "whole.safetensors", 12, None, false).unwrap();
+    let killed = std::panic::catch_unwind(|| run(folder.path(), "killed.safetensors", 12, Some(7), false));
+    assert!(killed.is_err());
+    run(folder.path(), "killed.safetensors", 12, None, true).unwrap();
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(read("whole.safetensors") == read("killed.safetensors"));
+    let other = run(folder.path(), "killed.safetensors", 13, None, true).unwrap_err().to_string();
+    assert!(other.contains("checkpoint: expected") && other.contains("configuration"), "{other}");
+}
+
+#[test]
+fn a_student_learns_what_its_teacher_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path());
+    let outcome = run(folder.path(), "long.safetensors", 300, None, false).unwrap();
+    assert!(outcome.validation < 0.7, "{outcome:?}: 1 is what a constant reaches");
+}
+
+#[test]
+fn a_student_of_another_grid_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path());
+    let network = Network::Conv(Sizes { patch: 8, kernel: 3, dims: [8, 8], blocks: [1, 1] });
+    let settings = Settings {
+        network,
+        width: 4,
+        steps: 1,
+        batch: 1,
+        round: 1,
+        visits: 1,
+        rate: 1e-3,
+        validation: 1,
+        checkpoint: 1,
+        seed: 0,
+    };
+    let found = Pictures::find(&[folder.path().join("pictures")]).unwrap();
+    let files = Files::beside(&folder.path().join("x.safetensors"));
+    let refused = distill(&settings, teacher(folder.path()), &found, &files, false, &mut |_| {}).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "student: expected one descriptor for each of the teacher's 4 x 4, found 2 x 2"
+    );
+}
