@@ -52,7 +52,7 @@ enum Network {
     /// A transformer whose last block is brought to descriptors by its own head.
     Headed(Vit, Head),
     /// A convolutional network.
-    Conv(Conv),
+    Conv(Box<Conv>),
 }
 
 /// What one stream needs to run an encoder: allocated at the first frame and kept.
@@ -136,7 +136,7 @@ impl Encoder {
         let (config, network) = match &header.network {
             file::Network::Conv(sizes) => (
                 header.config(sizes.dims[1], sizes.depth()),
-                Network::Conv(Conv::new(sizes, header, &fetch)?),
+                Network::Conv(Box::new(Conv::new(sizes, header, &fetch)?)),
             ),
             file::Network::Vit(sizes) => {
                 let config = Config { positions, ..sizes.config(header) };
