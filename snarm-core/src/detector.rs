@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::extract::Extractor;
 use crate::geometry::Rect;
 use crate::models::Model;
-use crate::models::snarm::head::Head;
+use crate::models::snarm::head::{self, Head};
 use crate::postprocess::{RawMap, Regions};
 
 /// Limits that turn scores into verdicts. All of them may change between two frames.
@@ -162,6 +162,11 @@ impl Detector {
     /// The trained head in use, where there is one.
     pub fn head(&self) -> Option<&Arc<Head>> {
         self.model.head()
+    }
+
+    /// What the stage `decode` of the last frame consists of, where there is a trained head.
+    pub fn head_times(&self) -> Option<head::Times> {
+        self.model.head_times()
     }
 
     /// The calibration in use.

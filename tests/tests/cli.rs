@@ -7,6 +7,8 @@
 mod errors;
 #[path = "cli/images.rs"]
 mod images;
+#[path = "cli/model.rs"]
+mod model;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/simulate.rs"]

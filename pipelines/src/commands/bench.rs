@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 
 /// Times of one stage, or of a whole frame, sorted.
 struct Stage {
-    name: &'static str,
+    name: String,
     times: Vec<Duration>,
 }
 
@@ -97,13 +97,17 @@ fn measure(
     for (i, picture) in pictures.iter().cycle().take(WARM_UP + frames).enumerate() {
         let frame = picture.frame()?;
         let start = Instant::now();
-        let found = detector.detect(&frame, limits)?;
+        let times = detector.detect(&frame, limits)?.times;
         let whole = start.elapsed();
         if i < WARM_UP {
             continue;
         }
         progress.step();
-        let all = found.times.stages().into_iter().chain([("whole frame", whole)]);
+        // What decoding consists of stands below the whole.
+        let parts = detector.head_times().map(|times| times.parts()).into_iter().flatten();
+        let parts = parts.map(|(name, time)| (format!("decode: {name}"), time));
+        let whole = times.stages().into_iter().chain([("whole frame", whole)]);
+        let all = whole.map(|(name, time)| (name.to_owned(), time)).chain(parts);
         for (at, (name, time)) in all.enumerate() {
             match stages.get_mut(at) {
                 Some(stage) => stage.times.push(time),
@@ -122,7 +126,7 @@ fn table(stages: &[Stage]) -> Table {
     let mut table = Table::new(&["stage", "median", "min", "max"]);
     for stage in stages {
         let cells = stage.figures().map(|ms| format!("{ms:.2}"));
-        table.row(std::iter::once(stage.name.to_owned()).chain(cells).collect());
+        table.row(std::iter::once(stage.name.clone()).chain(cells).collect());
     }
     table
 }
@@ -130,7 +134,7 @@ fn table(stages: &[Stage]) -> Table {
 fn to_json(name: &str, args: &Args, stages: &[Stage]) -> Value {
     let figures = |stage: &Stage| {
         let [median, min, max] = stage.figures();
-        (stage.name.to_owned(), json!({ "median": median, "min": min, "max": max }))
+        (stage.name.clone(), json!({ "median": median, "min": min, "max": max }))
     };
     let stages: Map<_, _> = stages.iter().map(figures).collect();
     let (width, height) = args.size;

@@ -45,6 +45,13 @@ impl Model {
         }
     }
 
+    /// Where the head's time of the last frame went, where there is a head.
+    pub fn head_times(&self) -> Option<snarm::head::Times> {
+        match self {
+            Self::Snarm(snarm) => snarm.head_times(),
+        }
+    }
+
     /// Side of the map of raw scores.
     pub fn map_side(&self) -> usize {
         match self {

@@ -97,6 +97,14 @@ impl Snarm {
         }
     }
 
+    /// Where the head's time of the last frame went, where there is a head.
+    pub fn head_times(&self) -> Option<head::Times> {
+        match &self.decoder {
+            Decoder::TrainingFree(_) => None,
+            Decoder::Head(trained) => Some(trained.workspace.times()),
+        }
+    }
+
     /// Side of the map of raw scores: the grid, or that of the head's map.
     pub fn map_side(&self) -> usize {
         match &self.decoder {

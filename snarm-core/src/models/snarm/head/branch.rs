@@ -6,12 +6,15 @@
 //!
 //! From the embedding on, rows lie in the order of the scan: the convolutions see the map transposed, turned, or both.
 
+use std::time::Instant;
+
 use snarm_kernels::add_norm::{Norm, add_norm};
 use snarm_kernels::conv3x3::{self, Kernel, conv3x3};
 use snarm_kernels::gather::gather;
 use snarm_kernels::linear::{Panels, Then, linear};
 
 use super::mixer::Mixer;
+use super::times::lap;
 use super::view::View;
 use super::weights::Fetch;
 use super::{DEPTH, EPS, ORDERS, Residuals, Shape, Workspace};
@@ -81,15 +84,19 @@ impl Branch {
         w: &mut Workspace,
         observe: &mut dyn FnMut(Stage, &[f32]),
     ) -> Result<()> {
+        let mut start = Instant::now();
         linear(residuals.inter, &self.embed[0], &self.embed_bias, Then::Store, &mut w.embedded)?;
         linear(residuals.intra, &self.embed[1], &self.no_bias, Then::Add, &mut w.embedded)?;
         observe(Stage::Embedded, &w.embedded);
         gather(&w.embedded, w.channels, w.places.orders(), &mut w.stream)?;
+        lap(&mut start, &mut w.times.embed);
         for (layer, block) in self.blocks.iter().enumerate() {
             block.run(layer, w, observe)?;
         }
+        let mut start = Instant::now();
         let norm = Norm::Layer { weight: &self.norm.0, bias: &self.norm.1 };
         add_norm(Some(&w.hidden), &mut w.stream, &norm, EPS, &mut w.normed)?;
+        lap(&mut start, &mut w.times.convolve);
         observe(Stage::Normed, &w.normed);
         Ok(())
     }
@@ -115,10 +122,12 @@ impl Block {
     }
 
     fn run(&self, layer: usize, w: &mut Workspace, observe: &mut dyn FnMut(Stage, &[f32])) -> Result<()> {
+        let mut start = Instant::now();
         let h = (layer > 0).then_some(&w.hidden[..]);
         add_norm(h, &mut w.stream, &Norm::Rms { weight: &self.norm }, EPS, &mut w.normed)?;
         observe(Stage::Stream(layer), &w.stream);
         conv3x3(&w.normed, w.grid, &self.conv, 1, conv3x3::Then::Store, &mut w.conv, &mut w.hidden)?;
+        lap(&mut start, &mut w.times.convolve);
 
         let (hard, channels) = (w.places.hard(), w.channels);
         w.mixer_in.resize(hard.len() * channels, 0.0);
@@ -128,6 +137,7 @@ impl Block {
         self.mixer.run(&w.mixer_in, hard.len() / ORDERS, &mut w.mixer, &mut w.mixer_out)?;
         observe(Stage::MixerOut(layer), &w.mixer_out);
         gather(&w.mixer_out, channels, w.places.mixed(), &mut w.hidden)?;
+        lap(&mut start, &mut w.times.mix);
         observe(Stage::Hidden(layer), &w.hidden);
         Ok(())
     }

@@ -12,6 +12,7 @@ mod file;
 mod mixer;
 mod seeded;
 mod shape;
+mod times;
 mod view;
 mod weights;
 mod workspace;
@@ -19,6 +20,7 @@ mod workspace;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use snarm_kernels::causal_conv;
@@ -31,6 +33,7 @@ pub use self::file::{About, Provenance, save};
 pub use self::mixer::{Mixer, Workspace as MixerWorkspace};
 pub use self::seeded::tensor as seeded_tensor;
 pub use self::shape::Shape;
+pub use self::times::Times;
 pub use self::weights::{Fetch, OPTIONAL, tensors};
 pub use self::workspace::Workspace;
 use crate::bank::Calibration;
@@ -265,13 +268,18 @@ impl Head {
         observe: &mut Observe<'_>,
     ) -> Result<&'a [f32]> {
         self.check(residuals, workspace)?;
+        workspace.times = Times::default();
         workspace.places.mark_hard(residuals.hard);
         for (b, branch) in self.branches.iter().enumerate() {
             branch.run(residuals, workspace, &mut |stage, values| observe(b, stage, values))?;
+            let mut start = Instant::now();
             branch.judge(b, workspace)?;
+            times::lap(&mut start, &mut workspace.times.judge);
         }
+        let mut start = Instant::now();
         workspace.upsample.run(&workspace.logits, &mut workspace.upsampled)?;
         mean_sigmoid(&workspace.upsampled, &mut workspace.map)?;
+        times::lap(&mut start, &mut workspace.times.average);
         Ok(&workspace.map)
     }
 

@@ -4,7 +4,7 @@ use snarm_kernels::conv3x3;
 use snarm_kernels::gather::KEEP;
 use snarm_kernels::upsample::{Corners, Upsample};
 
-use super::{ORDERS, Shape, WHAT, mixer};
+use super::{ORDERS, Shape, Times, WHAT, mixer};
 use crate::error::{Error, Result};
 use crate::models::scan_order::snarm_orders;
 
@@ -13,6 +13,7 @@ pub struct Workspace {
     pub(super) grid: usize,
     pub(super) channels: usize,
     pub(super) views: usize,
+    pub(super) times: Times,
     pub(super) places: Places,
     /// The embedding, (tokens, channels).
     pub(super) embedded: Vec<f32>,
@@ -55,6 +56,7 @@ impl Workspace {
             grid,
             channels,
             views,
+            times: Times::default(),
             places: Places::new(grid),
             embedded: rows(n),
             stream: rows(ORDERS * n),
@@ -76,6 +78,11 @@ impl Workspace {
     /// Logits of the views in the last frame, (grid, grid, views), view branch * 4 + order.
     pub fn logits(&self) -> &[f32] {
         &self.logits
+    }
+
+    /// Where the time of the last frame went.
+    pub fn times(&self) -> Times {
+        self.times
     }
 
     pub(super) fn tokens(&self) -> usize {
