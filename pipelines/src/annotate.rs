@@ -15,7 +15,11 @@ pub(crate) struct Annotator {
 
 impl Annotator {
     pub(crate) fn new() -> Self {
-        let style = Style { border: true, ..Style::default() };
+        Self::with_style(Style { border: true, ..Style::default() })
+    }
+
+    /// Draws in another style.
+    pub(crate) fn with_style(style: Style) -> Self {
         Self { overlay: Overlay::new(), style, map: Vec::new() }
     }
 

@@ -9,6 +9,7 @@ mod npy;
 mod output;
 mod progress;
 mod recipe;
+mod report;
 mod simulate;
 
 use std::process::ExitCode;

@@ -10,7 +10,6 @@ pub(crate) mod launch;
 pub(crate) mod worst;
 
 mod model;
-mod report;
 mod results;
 
 use std::path::Path;

@@ -23,6 +23,11 @@ impl ModelOption {
         Ok(registry::head(self.model.as_deref(), encoder)?)
     }
 
+    /// Whether a folder of decoders was given.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.model.as_deref().is_some_and(|path| Path::new(path).is_dir())
+    }
+
     /// The decoder of a category: of a folder the file of that name, else the one decoder for all.
     pub(crate) fn head_of(&self, category: &str, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
         match self.model.as_deref().map(Path::new).filter(|path| path.is_dir()) {

@@ -152,6 +152,25 @@ impl BankBuilder {
         Ok(())
     }
 
+    /// Learns another view of the frame that was added last, such as a turned copy. It is part of that frame: held out
+    /// with it, and never what the frame is compared with when the thresholds are found.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_view(&mut self, frame: &Frame<'_>) -> Result<()> {
+        if self.frames == 0 {
+            return self.add(frame);
+        }
+        let image = (self.before + self.frames - 1) as u32;
+        self.extractor.run(frame, &mut Default::default())?;
+        let descriptors = std::mem::take(&mut self.extractor.descriptors);
+        for row in descriptors.chunks_exact(self.extractor.width()) {
+            self.collect(row, image);
+        }
+        self.extractor.descriptors = descriptors;
+        Ok(())
+    }
+
     /// Frames learned so far, held-out ones included.
     pub fn frames(&self) -> usize {
         self.frames

@@ -51,7 +51,7 @@ fn missing_and_foreign_inputs_are_named() {
     check(dir.path(), "bank broken.png -o a.bank --skip-unreadable", 1, &["too few good frames", "found 0"]);
     check(dir.path(), "bank broken.png -o a.bank --range 0-1s", 1, &["expected a clip, found images only"]);
     assert!(!dir.path().join("a.bank").exists());
-    check(dir.path(), "eval --data empty", 1, &["expected folders of categories, found none"]);
+    check(dir.path(), "eval --data empty", 1, &["expected folders of categories, found an empty folder"]);
     check(
         dir.path(),
         "eval --data . --categories empty",

@@ -1,0 +1,139 @@
+//! The test images of one category against a bank.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use snarm_core::dataset::{Mask, Picture, Sample};
+use snarm_core::detector::{Detection, Detector};
+use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
+
+use super::figures::Figures;
+use super::open;
+use super::results::{BankFacts, Category, ImageResult, PixelCounts, Times};
+use crate::progress::Progress;
+use crate::report::{CaseMaker, Gallery};
+
+/// How test images are judged.
+pub(super) struct Judge<'a> {
+    /// Folder that paths are told from.
+    pub(super) root: &'a Path,
+    pub(super) binning: Binning,
+    /// AUPRO ends at this false-positive rate.
+    pub(super) limit: f64,
+    /// Cases of each sort that are kept as pictures.
+    pub(super) cases: usize,
+    pub(super) skip_unreadable: bool,
+}
+
+impl Judge<'_> {
+    /// Scores every test image.
+    pub(super) fn run(
+        &self,
+        name: &str,
+        test: &[Sample],
+        detector: &mut Detector,
+        progress: &Progress,
+    ) -> Result<Category> {
+        let limits = detector.bank_limits();
+        let mut images = Vec::with_capacity(test.len());
+        let (mut samples, mut pixels) = (Samples::new(), PixelScores::new());
+        let (mut times, mut gallery, mut pictures) =
+            (Times::default(), Gallery::new(self.cases), CaseMaker::new());
+        let (mut maps, mut masks) = (0, 0);
+        progress.label("test");
+        progress.expect(Some(test.len()));
+        for sample in test {
+            progress.step();
+            let Some(picture) = open(&sample.path, self.skip_unreadable)? else { continue };
+            let mask = mask_of(sample, &picture)?;
+            let found = detector.detect(&picture.frame()?, &limits)?;
+            times.add(found);
+            samples.push(found.raw_score as f32, sample.anomalous);
+            if let Some(mask) = &mask {
+                add_pixels(&mut pixels, found, mask)?;
+                maps += 1;
+                masks += u64::from(sample.anomalous);
+            }
+            let image = self.image(sample, found, mask.is_some());
+            if gallery.wants(&image) {
+                gallery.add(pictures.case(&image, &picture, found, mask.as_ref(), &limits)?);
+            }
+            images.push(image);
+        }
+        // Without any mask there is nothing to find, and maps of good images say nothing.
+        if masks == 0 {
+            (pixels, maps) = (PixelScores::new(), 0);
+            images.iter_mut().for_each(|image| image.pixels = false);
+        }
+        progress.label("figures");
+        let ranking = samples.rank()?;
+        let scores = pixels.figures(self.binning, self.limit)?;
+        let calibration = detector.calibration();
+        Ok(Category {
+            name: name.to_owned(),
+            bank: BankFacts::of(detector),
+            pixels: PixelCounts {
+                maps,
+                normal: pixels.negatives(),
+                anomalous: pixels.positives(),
+                regions: pixels.regions(),
+            },
+            figures: Figures::new(&ranking, &scores),
+            best_thresholds: [
+                f1_max(&ranking).map(|best| calibration.score(f64::from(best.threshold))),
+                scores.f1_max.map(|best| f64::from(best.threshold)),
+            ],
+            image_curve: scaled(Curve::of(&ranking), |raw| calibration.score(raw)),
+            pixel_curve: pixels.curve()?,
+            images,
+            times,
+            gallery,
+        })
+    }
+
+    fn image(&self, sample: &Sample, found: &Detection, pixels: bool) -> ImageResult {
+        let path = sample.path.strip_prefix(self.root).unwrap_or(&sample.path);
+        ImageResult {
+            path: path.display().to_string(),
+            kind: sample.kind.clone(),
+            anomalous: sample.anomalous,
+            pixels,
+            score: found.score,
+            raw_score: found.raw_score,
+            score_max: found.score_max,
+            called: found.anomalous,
+        }
+    }
+}
+
+/// The curve with its thresholds on the scale of the bank.
+fn scaled(mut curve: Curve, score: impl Fn(f64) -> f64) -> Curve {
+    for point in &mut curve.points {
+        point.threshold = score(f64::from(point.threshold)) as f32;
+    }
+    curve
+}
+
+/// What is defective in an image: nothing in a good one, `None` in a defective one without a mask.
+fn mask_of(sample: &Sample, picture: &Picture) -> Result<Option<Mask>> {
+    let Some(path) = &sample.mask else {
+        return Ok((!sample.anomalous).then(|| Mask::empty(picture.width, picture.height)));
+    };
+    let mask = Mask::open(path)?;
+    if (mask.width, mask.height) != (picture.width, picture.height) {
+        bail!(
+            "mask: expected the size of its image {}x{}, found {}x{}: {}",
+            picture.width,
+            picture.height,
+            mask.width,
+            mask.height,
+            path.display()
+        );
+    }
+    Ok(Some(mask))
+}
+
+fn add_pixels(pixels: &mut PixelScores, found: &Detection, mask: &Mask) -> Result<()> {
+    let labels: Vec<_> = mask.on_map(found.map_side, found.map_rect).collect();
+    Ok(pixels.add(&found.map, &labels, found.map_side)?)
+}

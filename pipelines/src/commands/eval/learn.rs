@@ -1,0 +1,103 @@
+//! The banks and decoders of a setting.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use snarm_core::bank::{Bank, BankBuilder};
+use snarm_core::dataset::Dataset;
+use snarm_core::encoder::Encoder;
+use snarm_core::models::snarm::head::Head;
+use snarm_core::synthetic::views::few_shot;
+
+use super::{Args, Setting, open};
+use crate::commands::show_stage;
+use crate::progress::Progress;
+
+/// The decoder of a category. In the setting cross it must not have seen the category.
+pub(super) fn head(args: &Args, category: &str, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
+    let head = args.model.head_of(category, encoder)?;
+    if let (Setting::Cross, Some(head)) = (args.setting, &head) {
+        match head.about() {
+            Some(about) if about.provenance.categories.iter().any(|known| known == category) => {
+                let known = about.provenance.categories.join(", ");
+                bail!("--setting cross: expected a decoder trained without {category}, found one of {known}");
+            }
+            Some(_) => {}
+            None => tracing::warn!("the decoder of {category} does not say what it was trained on"),
+        }
+    }
+    Ok(head)
+}
+
+/// Learns the good images of `sets`, all into one bank, and tells how long it took.
+pub(super) fn bank(
+    args: &Args,
+    encoder: &Arc<Encoder>,
+    sets: &[&Dataset],
+    head: Option<Arc<Head>>,
+    progress: &Progress,
+) -> Result<(Arc<Bank>, Duration)> {
+    let start = Instant::now();
+    let settings = args.bank.settings();
+    let mut builder = BankBuilder::new(Arc::clone(encoder), settings)?;
+    if let Some(head) = head {
+        builder.calibrate_with(head)?;
+    }
+    let images: Vec<&PathBuf> = match args.shots() {
+        Some(shots) => sets.iter().flat_map(|set| chosen(&set.train, shots, settings.seed)).collect(),
+        None => sets.iter().flat_map(|set| &set.train).collect(),
+    };
+    progress.label("learn");
+    progress.expect(Some(images.len()));
+    for path in &images {
+        progress.step();
+        match args.shots() {
+            Some(_) => add_views(args, &mut builder, path, images.len() > 1)?,
+            None => {
+                if let Some(picture) = open(path, args.skip_unreadable)? {
+                    builder.add(&picture.frame()?)?;
+                }
+            }
+        }
+    }
+    let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
+    Ok((Arc::new(bank), start.elapsed()))
+}
+
+/// Learns all views of an image. They belong together, unless there is no other image: then the views are all there is
+/// to find thresholds with.
+fn add_views(args: &Args, builder: &mut BankBuilder, path: &Path, together: bool) -> Result<()> {
+    let Some(picture) = open(path, args.skip_unreadable)? else { return Ok(()) };
+    for (i, view) in few_shot().into_iter().enumerate() {
+        let seen = view.of(&picture);
+        if i == 0 || !together { builder.add(&seen.frame()?)? } else { builder.add_view(&seen.frame()?)? }
+    }
+    Ok(())
+}
+
+/// So many of `images`, chosen by `seed`, in order.
+fn chosen(images: &[PathBuf], count: usize, seed: u64) -> Vec<&PathBuf> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut chosen = index::sample(&mut rng, images.len(), count.min(images.len())).into_vec();
+    chosen.sort_unstable();
+    chosen.into_iter().filter_map(|i| images.get(i)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shots_are_chosen_by_the_seed() {
+        let images: Vec<PathBuf> = (0..30).map(|i| PathBuf::from(format!("{i:02}"))).collect();
+        let four = chosen(&images, 4, 1);
+        assert_eq!((four.len(), &four), (4, &chosen(&images, 4, 1)));
+        assert!(four.is_sorted() && (2..9).any(|seed| chosen(&images, 4, seed) != four));
+        assert_eq!(chosen(&images[..3], 9, 0).len(), 3);
+    }
+}

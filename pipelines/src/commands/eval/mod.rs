@@ -1,0 +1,279 @@
+//! `snarm eval`: how well defects are told from good parts, over the categories of a data set.
+
+pub(crate) mod figures;
+pub(crate) mod results;
+
+mod category;
+mod json;
+mod learn;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde_json::json;
+use snarm_core::dataset::{self, Dataset, Layout, Picture};
+use snarm_core::detector::Detector;
+use snarm_core::metrics::{AUPRO_LIMIT, Binning};
+use snarm_core::registry;
+
+use self::category::Judge;
+use self::figures::NAMES;
+pub(crate) use self::json::kind_auroc;
+use self::results::{Category, Evaluation};
+use super::{BankOptions, ModelOption, make_parent};
+use crate::exit::Outcome;
+use crate::output::Table;
+use crate::progress::Progress;
+use crate::report;
+
+/// Good images of a category in the setting few, unless told otherwise.
+const SHOTS: u32 = 4;
+
+/// Which good images a category is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Setting {
+    /// A bank for each category
+    Single,
+    /// One bank of the good images of all categories, and one decoder
+    Multi,
+    /// A bank for each category, and a decoder that was trained without it
+    Cross,
+    /// A bank for each category, of a few of its good images, each in 22 views
+    Few,
+}
+
+impl Setting {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Multi => "multi",
+            Self::Cross => "cross",
+            Self::Few => "few",
+        }
+    }
+}
+
+/// Learns good images and scores the test images of each category.
+///
+/// A category is a folder in the layout of MVTec AD (train/good, test/TYPE, ground_truth/TYPE/NAME_mask.png), MVTec 3D
+/// or VisA, or a folder `normal` beside one folder for each kind of defect.
+///
+/// With --model FOLDER each category has the decoder FOLDER/CATEGORY.safetensors; for cross, one that was trained
+/// without it.
+///
+/// Image scores are AUROC, average precision and best F1. Pixel scores are the same and AUPRO, at the resolution of
+/// the score map: each of its pixels asks the mask pixel under its centre. Good images count in full, defective
+/// images without a mask not at all; without any mask the pixel scores are null. Verdicts are those at the bank's
+/// own threshold.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder that holds the categories, or one category
+    #[arg(long)]
+    data: PathBuf,
+    /// Categories to evaluate, separated by commas [default: every folder in DATA]
+    #[arg(long, value_delimiter = ',')]
+    categories: Vec<String>,
+    /// Which good images a category is compared with
+    #[arg(long, value_enum, default_value_t = Setting::Single)]
+    setting: Setting,
+    /// Good images of each category for few, chosen by the seed [default: 4]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    shots: Option<u32>,
+    /// Pixel figures from every score (exact), or from N equal bins as the tool adeval does (adeval, adeval:N)
+    #[arg(long, default_value = "exact", value_name = "exact|adeval[:N]", value_parser = binning)]
+    binning: Binning,
+    /// False-positive rate at which AUPRO ends
+    #[arg(long, default_value_t = AUPRO_LIMIT, value_parser = limit)]
+    aupro_limit: f64,
+    /// File for the figures and the score of every image as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Add the time of each stage to the JSON file, which is then another one in every run
+    #[arg(long)]
+    times: bool,
+    /// File for a page with tables, curves, histograms and pictures: one HTML file that needs nothing else
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Pictures of each sort in the page: false alarms, misses, hits
+    #[arg(long, default_value_t = 4)]
+    cases: usize,
+    /// Pass over image files that cannot be read, with a warning
+    #[arg(long)]
+    skip_unreadable: bool,
+    #[command(flatten)]
+    bank: BankOptions,
+    #[command(flatten)]
+    model: ModelOption,
+}
+
+impl Args {
+    /// Good images of a category, where they are few.
+    fn shots(&self) -> Option<usize> {
+        (self.setting == Setting::Few).then(|| self.shots.unwrap_or(SHOTS) as usize)
+    }
+
+    /// Refuses options that contradict each other.
+    fn check(&self) -> Result<()> {
+        match self.setting {
+            Setting::Cross if !self.model.is_folder() => {
+                bail!("--setting cross: expected --model with a folder of decoders, one for each category")
+            }
+            Setting::Multi if self.model.is_folder() => {
+                bail!("--setting multi: expected --model with one decoder for all categories, found a folder")
+            }
+            _ if self.shots.is_some() && self.setting != Setting::Few => {
+                bail!("--shots: expected --setting few, found {}", self.setting.name())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    args.check()?;
+    for path in [&args.json, &args.report].into_iter().flatten() {
+        make_parent(path)?;
+    }
+    let evaluation = evaluate(args)?;
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&json::evaluation(&evaluation, args.times))? + "\n";
+        write(path, &text)?;
+    }
+    if let Some(path) = &args.report {
+        write(path, &report::page(&evaluation))?;
+    }
+    table(&evaluation).print()?;
+    Ok(Outcome::Done)
+}
+
+fn evaluate(args: &Args) -> Result<Evaluation> {
+    let (root, names) = categories(args)?;
+    let encoder = registry::encoder(args.bank.encoder.as_deref())?;
+    let progress = Progress::new("learn");
+    let judge = Judge {
+        root: &root,
+        binning: args.binning,
+        limit: args.aupro_limit,
+        cases: if args.report.is_some() { args.cases } else { 0 },
+        skip_unreadable: args.skip_unreadable,
+    };
+    let named = |name: &str| format!("category {name}");
+    let open = |name: &String| Dataset::open(&root.join(name)).with_context(|| named(name));
+    // All files are looked for before the long work starts.
+    let sets = names.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let heads = names.iter().map(|name| learn::head(args, name, &encoder));
+    let heads = heads.collect::<Result<Vec<_>>>()?;
+    let mut shared = match args.setting {
+        Setting::Multi => {
+            let head = heads.first().cloned().flatten();
+            Some(learn::bank(args, &encoder, &sets.iter().collect::<Vec<_>>(), head, &progress)?)
+        }
+        _ => None,
+    };
+    let mut categories = Vec::with_capacity(names.len());
+    for ((name, set), head) in names.iter().zip(&sets).zip(heads) {
+        let mut evaluate = || -> Result<Category> {
+            let (bank, time) = match &mut shared {
+                // The first category carries the time.
+                Some((bank, time)) => (bank.clone(), std::mem::take(time)),
+                None => learn::bank(args, &encoder, &[set], head.clone(), &progress)?,
+            };
+            let mut detector = Detector::with_head(encoder.clone(), bank, head.clone())?;
+            let mut category = judge.run(name, &set.test, &mut detector, &progress)?;
+            category.times.learn = time;
+            Ok(category)
+        };
+        categories.push(evaluate().with_context(|| named(name))?);
+    }
+    Ok(Evaluation {
+        data: args.data.display().to_string(),
+        setting: args.setting.name(),
+        options: options(args),
+        encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.config().side),
+        limit: args.aupro_limit,
+        categories,
+    })
+}
+
+/// The folder that holds the categories, and their names.
+fn categories(args: &Args) -> Result<(PathBuf, Vec<String>)> {
+    if !args.categories.is_empty() {
+        return Ok((args.data.clone(), args.categories.clone()));
+    }
+    // One category on its own.
+    if Layout::of(&args.data).is_ok() {
+        let data = args.data.canonicalize()?;
+        if let (Some(root), Some(name)) = (data.parent(), data.file_name()) {
+            return Ok((root.to_owned(), vec![name.to_string_lossy().into_owned()]));
+        }
+    }
+    let found = dataset::categories(&args.data)?;
+    Ok((args.data.clone(), found))
+}
+
+/// Options that change figures, for the files.
+fn options(args: &Args) -> Vec<(&'static str, serde_json::Value)> {
+    let bank = args.bank.settings();
+    let binning = match args.binning {
+        Binning::Exact => "exact".to_owned(),
+        Binning::Adeval(bins) => format!("adeval:{bins}"),
+    };
+    vec![
+        ("capacity", json!(bank.capacity)),
+        ("reduction", json!(bank.reduction)),
+        ("calibration_fraction", json!(bank.calibration_fraction)),
+        ("crop", json!(bank.crop)),
+        ("seed", json!(bank.seed)),
+        ("binning", json!(binning)),
+        ("aupro_limit", json!(args.aupro_limit)),
+        ("shots", json!(args.shots())),
+        ("skip_unreadable", json!(args.skip_unreadable)),
+    ]
+}
+
+fn table(evaluation: &Evaluation) -> Table {
+    let mut header = vec!["category"];
+    header.extend(NAMES);
+    let mut table = Table::new(&header);
+    let rows = evaluation.categories.iter().map(|category| (category.name.clone(), category.figures));
+    for (name, figures) in rows.chain([("mean".to_owned(), evaluation.mean())]) {
+        table.row(std::iter::once(name).chain(figures.cells()).collect());
+    }
+    table
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Reads an image; `None` for one that cannot be read and need not be.
+fn open(path: &Path, skip_unreadable: bool) -> Result<Option<Picture>> {
+    match Picture::open(path) {
+        Ok(picture) => Ok(Some(picture)),
+        Err(reason) if skip_unreadable => {
+            tracing::warn!("skipped: {reason}");
+            Ok(None)
+        }
+        Err(reason) => Err(reason.into()),
+    }
+}
+
+fn binning(text: &str) -> Result<Binning, String> {
+    let wrong = || format!("expected exact, adeval or adeval:N with N from 2 to 1000000, found '{text}'");
+    match text.split_once(':') {
+        None if text == "exact" => Ok(Binning::Exact),
+        None if text == "adeval" => Ok(Binning::Adeval(Binning::ADEVAL_BINS)),
+        Some(("adeval", bins)) => {
+            let bins = bins.parse().ok().filter(|bins| (2..=1_000_000).contains(bins));
+            bins.map(Binning::Adeval).ok_or_else(wrong)
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn limit(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n| *n > 0.0 && *n <= 1.0);
+    number.ok_or_else(|| format!("expected a number above 0, up to 1, found '{text}'"))
+}
