@@ -13,13 +13,16 @@ SCRIPTS := pipelines/scripts
 
 export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR
 
-.PHONY: help deps release demo test lint bench gpu install
+.PHONY: help deps test-deps release demo test lint bench gpu install
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 deps:
 	@$(SCRIPTS)/install-deps.sh
+
+test-deps:
+	@$(SCRIPTS)/install-deps.sh tests
 
 release: deps
 	$(CARGO) build --release --locked -p gst-plugin-snarm -p snarm-pipelines
@@ -28,7 +31,7 @@ demo: release
 	@$(SCRIPTS)/demo.sh
 
 # The command and the plugin are built first: tests run them as users do. The kernels are tested at every CPU level.
-test: deps
+test: test-deps
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
 	SNARM_ISA=avx2 $(CARGO) test --locked -p snarm-kernels --lib

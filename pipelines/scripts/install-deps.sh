@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building and running need, those alone that are missing. Nothing is done when
-# all are there. Set SNARM_NO_INSTALL=1 to be told instead.
+# Installs the Debian packages that building and running need, those alone that are missing; with the argument
+# `tests`, also what tests meet as clients (they skip themselves where it is missing). Nothing is done when all are
+# there. Set SNARM_NO_INSTALL=1 to be told instead.
 set -euo pipefail
 
 packages=(
@@ -11,6 +12,18 @@ packages=(
     gstreamer1.0-libav
     python3-gst-1.0 gir1.2-gst-plugins-base-1.0
 )
+tests=(
+    gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp
+    libaravis-0.8-0 gir1.2-aravis-0.8
+    python3-opencv
+    gstreamer1.0-gl libgl1-mesa-dri
+    meson ninja-build
+)
+case "${1:-}" in
+    "") ;;
+    tests) packages+=("${tests[@]}") ;;
+    *) echo "install-deps: expected no argument or tests, found $1" >&2; exit 1 ;;
+esac
 
 if ! command -v dpkg-query >/dev/null; then
     echo "install-deps: not a Debian system; expected GStreamer 1.22 or newer with its -base development files," \

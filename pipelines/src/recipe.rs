@@ -15,11 +15,16 @@ pub(crate) struct Recipe {
     pub(crate) text: &'static str,
 }
 
-const RECIPES: [Recipe; 4] = [
+const RECIPES: [Recipe; 9] = [
     Recipe { name: "learn", text: include_str!("../launch/learn.launch") },
     Recipe { name: "inspect", text: include_str!("../launch/inspect.launch") },
     Recipe { name: "record-annotated", text: include_str!("../launch/record-annotated.launch") },
+    Recipe { name: "record-segments", text: include_str!("../launch/record-segments.launch") },
     Recipe { name: "gray8-camera", text: include_str!("../launch/gray8-camera.launch") },
+    Recipe { name: "bayer-camera", text: include_str!("../launch/bayer-camera.launch") },
+    Recipe { name: "two-cameras", text: include_str!("../launch/two-cameras.launch") },
+    Recipe { name: "rtsp-push", text: include_str!("../launch/rtsp-push.launch") },
+    Recipe { name: "share-memory", text: include_str!("../launch/share-memory.launch") },
 ];
 
 /// Every recipe.

@@ -11,7 +11,7 @@ pub(crate) fn target() -> PathBuf {
 
 /// A folder that holds the plugin of this build and nothing else. Cargo takes the copy in `target/<profile>` away
 /// when it rebuilds the plugin for tests alone; the one in `deps` is always that of this build.
-fn plugin_folder() -> PathBuf {
+pub(crate) fn plugin_folder() -> PathBuf {
     let folder = target().join("plugin-under-test");
     let plugin = target().join("deps/libgstsnarm.so");
     assert!(plugin.is_file(), "expected {}; build it first: cargo build --workspace", plugin.display());

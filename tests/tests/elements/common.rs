@@ -16,14 +16,21 @@ pub(crate) const HEIGHT: usize = 48;
 /// Frames that the shared bank is learned from.
 pub(crate) const GOOD_FRAMES: u64 = 10;
 
+/// GL without a screen or a GPU.
+const SOFTWARE_GL: [(&str, &str); 3] =
+    [("GST_GL_PLATFORM", "egl"), ("GST_GL_WINDOW", "egl-device"), ("LIBGL_ALWAYS_SOFTWARE", "1")];
+
 /// Starts GStreamer with a registry of its own and registers the plugin.
 pub(crate) fn init() {
     static INIT: Once = Once::new();
     INIT.call_once(|| {
-        #[expect(unsafe_code, reason = "GStreamer takes the place of its registry from the environment only")]
+        #[expect(unsafe_code, reason = "GStreamer takes these settings from the environment only")]
         // SAFETY: every test begins here, so no thread of ours reads the environment while the first one is in.
         unsafe {
             std::env::set_var("GST_REGISTRY", scratch("registry.bin"));
+            for (name, value) in SOFTWARE_GL.iter().filter(|(name, _)| std::env::var_os(name).is_none()) {
+                std::env::set_var(name, value);
+            }
         }
         gst::init().unwrap();
         gstsnarm::plugin_register_static().unwrap();
