@@ -92,7 +92,10 @@ fn c_reads_what_python_reads() {
 #[test]
 fn rust_reads_what_python_reads() {
     let Some(dir) = learned() else { return };
-    check_as_python(dir.path(), program(dir.path(), target().join("examples/read_meta")));
+    let sample = target().join("examples/read_meta");
+    let how = "cargo build -p snarm-tests --example read_meta";
+    assert!(sample.is_file(), "expected {}; build it first: {how}", sample.display());
+    check_as_python(dir.path(), program(dir.path(), sample));
 }
 
 #[test]
