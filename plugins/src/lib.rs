@@ -16,6 +16,7 @@ pub mod overlay;
 mod error;
 mod frame;
 mod log;
+mod view;
 
 pub use plugin::plugin_desc::plugin_register_static;
 

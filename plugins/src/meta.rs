@@ -49,6 +49,8 @@ pub struct AnomalyMeta {
     pub frame_width: u32,
     /// Height of the frame as analysed.
     pub frame_height: u32,
+    /// Part of the frame that was looked at.
+    pub seen: Rect,
     /// Part of the frame that the map covers.
     pub map_rect: Rect,
     /// Pixel scores as a GRAY8 or GRAY16_LE picture with a `GstVideoMeta`; left out of the meta when `None`.
@@ -100,6 +102,10 @@ pub fn attach(buffer: &mut gst::BufferRef, meta: &AnomalyMeta) -> Result<(), gst
     s.set("regions", gst::Array::new(meta.regions.iter().map(region)));
     s.set("frame-width", meta.frame_width);
     s.set("frame-height", meta.frame_height);
+    s.set("roi-x", meta.seen.x);
+    s.set("roi-y", meta.seen.y);
+    s.set("roi-w", meta.seen.w);
+    s.set("roi-h", meta.seen.h);
     s.set("map-x", meta.map_rect.x);
     s.set("map-y", meta.map_rect.y);
     s.set("map-w", meta.map_rect.w);
@@ -139,6 +145,7 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         regions: s.get::<gst::Array>("regions").ok()?.iter().filter_map(read_region).collect(),
         frame_width: s.get("frame-width").ok()?,
         frame_height: s.get("frame-height").ok()?,
+        seen: rect(s, ["roi-x", "roi-y", "roi-w", "roi-h"])?,
         map_rect: rect(s, ["map-x", "map-y", "map-w", "map-h"])?,
         map: s.get("map").ok(),
         latency: s.get("latency").ok()?,

@@ -19,6 +19,7 @@ pub use files::{IMAGE_ENDINGS, folders, images, is_image};
 use files::{entries, listing};
 pub use glob::expand;
 pub use layout::{Layout, categories};
+pub(crate) use picture::decode;
 pub use picture::{Mask, Picture};
 
 use crate::error::{Error, Result};

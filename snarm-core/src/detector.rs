@@ -9,7 +9,7 @@ use crate::bank::{Bank, Calibration};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::extract::Extractor;
-use crate::geometry::Rect;
+use crate::geometry::{Rect, View};
 use crate::models::Model;
 use crate::models::snarm::head::{self, Head};
 use crate::postprocess::{RawMap, Regions};
@@ -67,6 +67,8 @@ pub struct Detection {
     pub map_side: usize,
     /// Part of the frame that the map covers.
     pub map_rect: Rect,
+    /// Part of the frame that was looked at: the region of interest without what the crop leaves out.
+    pub seen: Rect,
     /// Time of each stage.
     pub times: StageTimes,
 }
@@ -145,7 +147,7 @@ impl Detector {
         let calibration = calibration(&bank, &model);
         let raw = RawMap::new(config.side, model.map_side());
         let detection = Detection::empty(config.side);
-        let extractor = Extractor::new(encoder, bank.crop())?;
+        let extractor = Extractor::new(encoder, bank.view())?;
         Ok(Self { extractor, bank, model, calibration, raw, regions: Regions::default(), detection })
     }
 
@@ -179,6 +181,19 @@ impl Detector {
         self.model.scorer()
     }
 
+    /// The part of the frames that is looked at: the bank's unless set otherwise.
+    pub fn view(&self) -> &View {
+        self.extractor.view()
+    }
+
+    /// Looks at another part of the frames from now on.
+    ///
+    /// # Errors
+    /// When the region of interest is no part of the frame; then nothing changes.
+    pub fn set_view(&mut self, view: View) -> Result<()> {
+        self.extractor.set_view(view)
+    }
+
     /// The limits that the calibration gives.
     pub fn bank_limits(&self) -> Limits {
         let calibration = &self.calibration;
@@ -193,17 +208,19 @@ impl Detector {
     /// Scores one frame. The result lives until the next call. Nothing is allocated from the second frame of a size on.
     ///
     /// # Errors
-    /// When the compute pool cannot be started.
+    /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
     pub fn detect(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<&Detection> {
         let mut times = StageTimes::default();
         self.extractor.run(frame, &mut times)?;
         let Self { extractor, bank, model, calibration, raw, regions, detection } = self;
         snarm_kernels::threads::install(|| {
-            let scores = model.score(&extractor.descriptors, bank.memory(), None, &mut times)?;
+            let ignored = extractor.ignored().map(|ignored| &**ignored);
+            let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
+            let scores = model.score(&extractor.descriptors, bank.memory(), None, tokens, &mut times)?;
             let start = Instant::now();
-            let (raw_score, raw_peak) = raw.run(scores, extractor.visible())?;
+            let (raw_score, raw_peak) = raw.run(scores, extractor.visible(), ignored)?;
             detection.rate(raw.map(), raw_score, raw_peak, calibration, limits);
-            detection.map_rect = extractor.map_rect();
+            (detection.map_rect, detection.seen) = (extractor.map_rect(), extractor.seen());
             let side = detection.map_side;
             regions.run(&detection.map, side, detection.map_rect, limits, &mut detection.regions)?;
             // An empty sum would be -0.0.
@@ -246,6 +263,7 @@ impl Detection {
             map: vec![0.0; side * side],
             map_side: side,
             map_rect: Rect::WHOLE,
+            seen: Rect::WHOLE,
             times: StageTimes::default(),
         }
     }

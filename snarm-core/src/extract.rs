@@ -8,8 +8,9 @@ use snarm_kernels::import::{Fit, ImportSpec, Importer, Placement, Rect as Pixels
 
 use crate::detector::StageTimes;
 use crate::encoder::{Encoder, Workspace};
-use crate::error::Result;
-use crate::geometry::{Crop, Rect};
+use crate::error::{Error, Result};
+use crate::geometry::{Crop, Rect, View};
+use crate::ignore::Ignored;
 
 /// Turns frames into descriptors.
 pub(crate) struct Extractor {
@@ -17,26 +18,24 @@ pub(crate) struct Extractor {
     importer: Importer,
     input: Vec<f32>,
     workspace: Workspace,
+    view: View,
     placement: Placement,
+    /// What the view ignores of a frame of this placement.
+    ignored: Option<Arc<Ignored>>,
     /// Descriptors of the last frame, (grid * grid, width).
     pub(crate) descriptors: Vec<f32>,
 }
 
 impl Extractor {
-    pub(crate) fn new(encoder: Arc<Encoder>, crop: Crop) -> Result<Self> {
-        let config = encoder.config();
-        let fit = match crop {
-            Crop::Full => Fit::Full,
-            Crop::Letterbox => Fit::Letterbox,
-            Crop::Paper => Fit::paper(config.side),
-        };
-        let (side, mean, std) = (config.side, config.mean, config.std);
-        let spec = ImportSpec { side, fit, region: Region::WHOLE, mean, std };
+    pub(crate) fn new(encoder: Arc<Encoder>, view: View) -> Result<Self> {
+        let spec = spec(&encoder, &view)?;
         Ok(Self {
             importer: Importer::new(spec)?,
             input: vec![0.0; spec.output_len()],
             workspace: Workspace::default(),
-            placement: spec.placement(1, 1),
+            view,
+            placement: NOWHERE,
+            ignored: None,
             descriptors: Vec::new(),
             encoder,
         })
@@ -44,7 +43,7 @@ impl Extractor {
 
     /// Fills `descriptors` from a frame. Runs on the compute pool.
     pub(crate) fn run(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
-        self.placement = self.importer.spec().placement(frame.width(), frame.height());
+        self.place(frame.width(), frame.height())?;
         snarm_kernels::threads::install(|| {
             let start = Instant::now();
             self.importer.run(frame, &mut self.input)?;
@@ -55,6 +54,46 @@ impl Extractor {
             times.encode = start.elapsed();
             Ok(())
         })?
+    }
+
+    /// Looks at another part of the frames from now on.
+    pub(crate) fn set_view(&mut self, view: View) -> Result<()> {
+        if view != self.view {
+            self.importer = Importer::new(spec(&self.encoder, &view)?)?;
+            (self.view, self.placement, self.ignored) = (view, NOWHERE, None);
+        }
+        Ok(())
+    }
+
+    /// Finds out where the picture lies and what of it is ignored, when frames of another size come.
+    fn place(&mut self, width: usize, height: usize) -> Result<()> {
+        let placement = self.importer.spec().placement(width, height);
+        if placement != self.placement {
+            let (grid, side) = (self.encoder.config().grid, self.encoder.config().side);
+            let rect = map_rect(placement, side);
+            self.ignored = match &self.view.ignore {
+                Some(mask) => Ignored::new(mask, rect, grid, side)?.map(Arc::new),
+                None => None,
+            };
+            self.placement = placement;
+        }
+        Ok(())
+    }
+
+    /// The part of the frames that is looked at.
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// What of the last frame is ignored.
+    pub(crate) fn ignored(&self) -> Option<&Arc<Ignored>> {
+        self.ignored.as_ref()
+    }
+
+    /// Part of the last frame that the network saw.
+    pub(crate) fn seen(&self) -> Rect {
+        let Region { x, y, w, h } = self.placement.source;
+        Rect { x, y, w, h }
     }
 
     pub(crate) fn encoder(&self) -> &Arc<Encoder> {
@@ -73,14 +112,38 @@ impl Extractor {
 
     /// Part of the last frame that the network's square covers; with a letterbox it reaches beyond the frame.
     pub(crate) fn map_rect(&self) -> Rect {
-        let Placement { inner, source } = self.placement;
-        let side = self.encoder.config().side as f64;
-        let (sx, sy) = (source.w / inner.width as f64, source.h / inner.height as f64);
-        Rect {
-            x: source.x - inner.x as f64 * sx,
-            y: source.y - inner.y as f64 * sy,
-            w: side * sx,
-            h: side * sy,
-        }
+        map_rect(self.placement, self.encoder.config().side)
     }
+}
+
+/// Before the first frame.
+const NOWHERE: Placement =
+    Placement { inner: Pixels { x: 0, y: 0, width: 0, height: 0 }, source: Region::WHOLE };
+
+/// Part of a frame that a square of `side` covers.
+fn map_rect(placement: Placement, side: usize) -> Rect {
+    let Placement { inner, source } = placement;
+    let span = |start: f64, length: f64, first: usize, n: usize| {
+        (start - length * (first as f64 / n as f64), length * (side as f64 / n as f64))
+    };
+    let (x, w) = span(source.x, source.w, inner.x, inner.width);
+    let (y, h) = span(source.y, source.h, inner.y, inner.height);
+    Rect { x, y, w, h }
+}
+
+/// What the importer has to do for a view.
+fn spec(encoder: &Encoder, view: &View) -> Result<ImportSpec> {
+    let config = encoder.config();
+    let fit = match view.crop {
+        Crop::Full => Fit::Full,
+        Crop::Letterbox => Fit::Letterbox,
+        Crop::Paper => Fit::paper(config.side),
+    };
+    let roi = view.roi.unwrap_or(Rect::WHOLE);
+    if !roi.is_inside_frame() {
+        let expected = "a part of the frame that is not empty".to_owned();
+        return Err(Error::Setting { name: "roi", expected, found: roi.to_string() });
+    }
+    let region = Region { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
+    Ok(ImportSpec { side: config.side, fit, region, mean: config.mean, std: config.std })
 }

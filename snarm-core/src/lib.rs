@@ -10,6 +10,7 @@ pub mod encoder;
 mod error;
 mod extract;
 pub mod geometry;
+pub mod ignore;
 pub mod metrics;
 pub mod models;
 pub mod overlay;

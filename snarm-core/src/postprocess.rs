@@ -9,6 +9,7 @@ use snarm_kernels::upsample::{Corners, Upsample};
 use crate::detector::{Limits, Region};
 use crate::error::{Error, Result};
 use crate::geometry::Rect;
+use crate::ignore::Ignored;
 
 /// Standard deviation of the smoothing, in pixels of the map (reference code).
 const SIGMA: f64 = 4.0;
@@ -23,6 +24,8 @@ pub(crate) struct RawMap {
     /// Where the scores come on a grid; a trained head brings them to the side itself.
     upsample: Option<Upsample>,
     blur: Blur,
+    /// Scores of the grid, those of ignored tokens replaced.
+    filled: Vec<f32>,
     map: Vec<f32>,
     sums: Vec<f64>,
 }
@@ -35,13 +38,26 @@ impl RawMap {
             side,
             upsample: (map_side != side).then(upsample),
             blur: Blur::new(side, side, SIGMA),
+            filled: Vec::new(),
             map: vec![0.0; side * side],
             sums: Vec::new(),
         }
     }
 
     /// Takes the scores (map side, map side) of one frame and returns the raw image score and the highest raw pixel score.
-    pub(crate) fn run(&mut self, scores: &[f32], visible: Pixels) -> Result<(f64, f64)> {
+    pub(crate) fn run(
+        &mut self,
+        scores: &[f32],
+        visible: Pixels,
+        ignored: Option<&Ignored>,
+    ) -> Result<(f64, f64)> {
+        let scores = match ignored {
+            Some(ignored) => {
+                ignored.stand_in(scores, &mut self.filled);
+                &self.filled
+            }
+            None => scores,
+        };
         match &mut self.upsample {
             Some(upsample) => upsample.run(scores, &mut self.map)?,
             None if scores.len() == self.map.len() => self.map.copy_from_slice(scores),
@@ -52,6 +68,9 @@ impl RawMap {
         }
         self.hide_outside(visible);
         self.blur.run(&mut self.map)?;
+        if let Some(ignored) = ignored {
+            ignored.hide(&mut self.map);
+        }
         let score = pooled_max(&self.map, self.side, WINDOW, STRIDE, &mut self.sums)?;
         let peak = self.map.iter().copied().fold(0.0, f32::max);
         Ok((f64::from(score), f64::from(peak)))
@@ -216,10 +235,10 @@ mod tests {
         for map_side in [49, 392] {
             let mut raw = RawMap::new(392, map_side);
             let visible = Pixels { x: 0, y: 98, width: 392, height: 196 };
-            raw.run(&vec![1.0; map_side * map_side], visible).unwrap();
+            raw.run(&vec![1.0; map_side * map_side], visible, None).unwrap();
             let row = |y: usize| raw.map()[y * 392 + 200];
             assert!(row(10) == 0.0 && row(380) == 0.0 && (row(196) - 1.0).abs() < 1e-6);
-            assert!(raw.run(&[1.0; 9], visible).is_err(), "scores of another side");
+            assert!(raw.run(&[1.0; 9], visible, None).is_err(), "scores of another side");
         }
     }
 }

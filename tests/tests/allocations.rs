@@ -14,7 +14,7 @@ use snarm_core::detector::{Detection, Detector, Limits};
 use snarm_core::encoder::{Encoder, PositionInterpolation, TINY};
 use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry};
 use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane, PlaneMut};
-use snarm_core::geometry::Crop;
+use snarm_core::geometry::{Crop, View};
 use snarm_core::models::snarm::head::{Head, Shape};
 use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
 use snarm_core::threads::install;
@@ -147,7 +147,8 @@ impl Picture {
 }
 
 fn bank_of(encoder: &Arc<Encoder>, good: &Picture, crop: Crop) -> Arc<Bank> {
-    let settings = BankSettings { capacity: 500, crop, ..BankSettings::default() };
+    let settings =
+        BankSettings { capacity: 500, view: View { crop, ..View::default() }, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder.clone(), settings).unwrap();
     for _ in 0..3 {
         builder.add(&good.frame()).unwrap();

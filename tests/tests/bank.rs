@@ -12,7 +12,7 @@ use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
 use snarm_core::detector::Detector;
 use snarm_core::encoder::{Encoder, PositionInterpolation, TINY};
 use snarm_core::frame::Frame;
-use snarm_core::geometry::Crop;
+use snarm_core::geometry::{Crop, View};
 use snarm_kernels::nearest::{Workspace, nearest};
 
 /// Sides of the frames: small, since the network sees its own square anyway.
@@ -301,7 +301,10 @@ fn a_folder_that_cannot_be_written_keeps_its_bank() {
 
 #[test]
 fn appending_grows_the_frames_and_keeps_the_old_rows() {
-    let crop = BankSettings { crop: Crop::Letterbox, ..settings(10_000, Reduction::None) };
+    let crop = BankSettings {
+        view: View { crop: Crop::Letterbox, ..View::default() },
+        ..settings(10_000, Reduction::None)
+    };
     let old = bank_of(0..3, crop);
     let mut builder = BankBuilder::append(encoder(), &old, settings(10_000, Reduction::None)).unwrap();
     assert_eq!((builder.frames(), builder.frames_needed(), builder.vectors()), (0, 1, 3 * TOKENS));

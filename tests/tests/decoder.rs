@@ -104,7 +104,7 @@ fn the_detector_runs_the_head_as_the_reference_does() {
         inter.run(&descriptors, bank.rows(), None).unwrap();
         head.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
-        navigation.run(inter.transformed(), config.width, Some(&q));
+        navigation.run(inter.transformed(), config.width, Some(&q), &[]);
         let mut intra = Intra::new(config.grid * config.grid, config.width);
         intra.run(&descriptors, navigation.trusted()).unwrap();
         let residuals =

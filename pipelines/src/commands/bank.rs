@@ -71,10 +71,10 @@ fn start(args: &Args) -> Result<BankBuilder> {
     let (encoder, mut builder) = if args.append {
         let bank = Bank::open(&args.out)?;
         let encoder = registry::encoder_of(&bank, name)?;
-        (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings())?)
+        (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings()?)?)
     } else {
         let encoder = registry::encoder(name)?;
-        (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings())?)
+        (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?)
     };
     if let Some(head) = args.model.head(&encoder)? {
         builder.calibrate_with(head)?;

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let good: Vec<Nv12> = simulate::pictures(width, height, args.good_frames as usize, true);
     let encoder = registry::encoder(args.bank.encoder.as_deref())?;
     let head = args.model.head(&encoder)?;
-    let mut builder = BankBuilder::new(Arc::clone(&encoder), args.bank.settings())?;
+    let mut builder = BankBuilder::new(Arc::clone(&encoder), args.bank.settings()?)?;
     if let Some(head) = &head {
         builder.calibrate_with(Arc::clone(head))?;
     }

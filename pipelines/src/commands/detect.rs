@@ -8,7 +8,7 @@ use snarm_core::detector::{Detection, Detector, Limits};
 use snarm_core::registry;
 
 use super::results::{Files, Writer};
-use super::{ModelOption, fraction, make_parent};
+use super::{ModelOption, PartOptions, fraction, make_parent};
 use crate::annotate::Annotator;
 use crate::exit::Outcome;
 use crate::inputs::{self, Item, Ranges, Selection};
@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Pixel scores from here on are marked [default: the bank's]
     #[arg(long, value_parser = fraction)]
     pixel_threshold: Option<f64>,
+    // Unset is what the bank was learned of.
+    #[command(flatten)]
+    part: PartOptions,
     /// Drop regions that cover less of the frame
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     min_area: f64,
@@ -90,6 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         min_area: args.min_area,
         max_regions: args.max_regions,
     };
+    detector.set_view(args.part.over(detector.view().clone())?)?;
     let path = args.out.join("results.jsonl");
     make_parent(&path)?;
     let mut results = Writer::create(path)?;

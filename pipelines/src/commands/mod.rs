@@ -12,12 +12,14 @@ pub(crate) mod worst;
 mod model;
 mod results;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
-use snarm_core::geometry::Crop;
+use snarm_core::geometry::{Crop, Rect, View};
+use snarm_core::ignore::IgnoreMask;
 
 pub(crate) use self::model::ModelOption;
 use crate::progress::Progress;
@@ -62,6 +64,8 @@ pub(crate) struct BankOptions {
     /// How frames are brought to the network's square
     #[arg(long, value_enum, default_value_t = CropName::Full)]
     crop: CropName,
+    #[command(flatten)]
+    part: PartOptions,
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -69,8 +73,13 @@ pub(crate) struct BankOptions {
 
 impl BankOptions {
     /// What the core calls them.
-    pub(crate) fn settings(&self) -> BankSettings {
-        BankSettings {
+    pub(crate) fn settings(&self) -> Result<BankSettings> {
+        let crop = match self.crop {
+            CropName::Full => Crop::Full,
+            CropName::Letterbox => Crop::Letterbox,
+            CropName::Paper => Crop::Paper,
+        };
+        Ok(BankSettings {
             capacity: self.capacity,
             reduction: match self.reduction {
                 ReductionName::None => Reduction::None,
@@ -78,14 +87,37 @@ impl BankOptions {
                 ReductionName::Greedy => Reduction::Greedy,
             },
             calibration_fraction: self.calibration_fraction,
-            crop: match self.crop {
-                CropName::Full => Crop::Full,
-                CropName::Letterbox => Crop::Letterbox,
-                CropName::Paper => Crop::Paper,
-            },
+            view: self.part.over(View { crop, ..View::default() })?,
             seed: self.seed,
-        }
+        })
     }
+}
+
+/// Which part of a frame is looked at.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PartOptions {
+    /// Look at this part of the frame alone: x,y,w,h in fractions of it
+    #[arg(long, value_name = "X,Y,W,H", value_parser = roi)]
+    roi: Option<Rect>,
+    /// PNG or PGM picture, stretched over the frame, that is white where nothing is looked at
+    #[arg(long, value_name = "FILE")]
+    ignore_mask: Option<PathBuf>,
+}
+
+impl PartOptions {
+    /// `view` with what is given here in place of its own.
+    pub(crate) fn over(&self, view: View) -> Result<View> {
+        let roi = self.roi.map_or(view.roi, Rect::into_roi);
+        let ignore = match &self.ignore_mask {
+            Some(path) => Some(Arc::new(IgnoreMask::open(path)?)),
+            None => view.ignore,
+        };
+        Ok(View { crop: view.crop, roi, ignore })
+    }
+}
+
+fn roi(text: &str) -> Result<Rect, String> {
+    text.parse().map_err(|error: snarm_core::Error| error.to_string())
 }
 
 /// A number from 0 to 1.

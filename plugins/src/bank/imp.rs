@@ -16,7 +16,7 @@ use snarm_core::bank::{Bank, BankBuilder, BankSettings, BuildStage};
 use snarm_core::registry;
 
 use super::{BankState, Crop, Reduction, location, messages};
-use crate::{error, frame, lock};
+use crate::{error, frame, lock, view};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("snarmbank", gst::DebugColorFlags::empty(), Some("SNARM memory bank builder"))
@@ -34,6 +34,8 @@ struct Settings {
     interval: u32,
     calibration_fraction: f64,
     crop: Crop,
+    roi: Option<String>,
+    ignore_mask: Option<PathBuf>,
     seed: u64,
 }
 
@@ -49,6 +51,8 @@ impl Default for Settings {
             interval: 1,
             calibration_fraction: 0.2,
             crop: Crop::default(),
+            roi: None,
+            ignore_mask: None,
             seed: 0,
         }
     }
@@ -56,14 +60,15 @@ impl Default for Settings {
 
 impl Settings {
     /// The core's part of the settings.
-    fn bank(&self) -> BankSettings {
-        BankSettings {
+    fn bank(&self) -> Result<BankSettings, snarm_core::Error> {
+        let view = view::view(self.crop.into(), self.roi.as_deref(), self.ignore_mask.as_deref())?;
+        Ok(BankSettings {
             capacity: self.bank_capacity as usize,
             reduction: self.reduction.into(),
             calibration_fraction: self.calibration_fraction,
-            crop: self.crop.into(),
+            view,
             seed: self.seed,
-        }
+        })
     }
 }
 
@@ -114,6 +119,12 @@ pub struct SnarmBank {
         blurb = "Fraction of the frames held out to find the threshold (0 = score every frame against the others)")]
     #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
         nick = "Crop", blurb = "How a frame is brought to the network's square; stored in the bank")]
+    #[property(name = "roi", get, set, type = Option<String>, member = roi, mutable_ready,
+        nick = "Region of interest",
+        blurb = "Part of the frame to learn, as x,y,w,h in fractions of it (unset = the whole frame); stored in the bank")]
+    #[property(name = "ignore-mask", get, set, type = Option<PathBuf>, member = ignore_mask, mutable_ready,
+        nick = "Ignore mask",
+        blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is learned; stored in the bank")]
     #[property(name = "seed", get, set, type = u64, member = seed, mutable_ready,
         nick = "Seed", blurb = "Seed of every random choice: the same frames and seed give the same bank")]
     settings: Mutex<Settings>,
@@ -266,7 +277,7 @@ impl BaseTransformImpl for SnarmBank {
         let builder = registry::encoder(settings.encoder.as_deref())
             .and_then(|encoder| {
                 let head = registry::head(settings.model_location.as_deref(), &encoder)?;
-                let mut builder = BankBuilder::new(encoder, settings.bank())?;
+                let mut builder = BankBuilder::new(encoder, settings.bank()?)?;
                 head.map_or(Ok(()), |head| builder.calibrate_with(head))?;
                 Ok(builder)
             })

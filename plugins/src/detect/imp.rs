@@ -16,6 +16,7 @@ use gst_base::subclass::prelude::*;
 use snarm_core::detector::{Detection, Detector, Limits};
 use snarm_core::registry;
 
+use super::look::Look;
 use super::results::{Results, Times};
 use super::{MapFormat, ThresholdMode, record};
 use crate::meta::{self, AnomalyMeta};
@@ -36,6 +37,8 @@ struct Settings {
     pixel_threshold: f64,
     min_area: f64,
     max_regions: u32,
+    roi: Option<String>,
+    ignore_mask: Option<PathBuf>,
     map_format: MapFormat,
     results_location: Option<String>,
     source_id: Option<String>,
@@ -52,6 +55,8 @@ impl Default for Settings {
             pixel_threshold: meta::NONE,
             min_area: 0.0,
             max_regions: 32,
+            roi: None,
+            ignore_mask: None,
             map_format: MapFormat::default(),
             results_location: None,
             source_id: None,
@@ -76,6 +81,7 @@ impl Settings {
 /// What lives from start to stop.
 struct State {
     detector: Detector,
+    look: Look,
     results: Option<Results>,
     info: Option<gst_video::VideoInfo>,
     frame_number: u64,
@@ -119,6 +125,12 @@ pub struct SnarmDetect {
     #[property(name = "max-regions", get, set, type = u32, member = max_regions, mutable_playing,
         default_value = 32,
         nick = "Maximum regions", blurb = "Report at most so many regions per frame, those of the highest score first")]
+    #[property(name = "roi", get, set, type = Option<String>, member = roi, mutable_playing,
+        nick = "Region of interest",
+        blurb = "Part of the frame to analyse, as x,y,w,h in fractions of it (unset = as the bank was learned; 0,0,1,1 = the whole frame)")]
+    #[property(name = "ignore-mask", get, set, type = Option<PathBuf>, member = ignore_mask, mutable_ready,
+        nick = "Ignore mask",
+        blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is analysed (unset = the bank's; none = no mask)")]
     #[property(name = "map-format", get, set, type = MapFormat, member = map_format, mutable_ready, default,
         nick = "Map format", blurb = "How the map of pixel scores is attached to a buffer")]
     #[property(name = "results-location", get, set, type = Option<String>, member = results_location, mutable_ready,
@@ -143,6 +155,17 @@ impl SnarmDetect {
         let Some(info) = state.info.clone() else {
             return Err(gst::error_msg!(gst::CoreError::Negotiation, ("a frame came before its caps")));
         };
+        if let Err(error) = state.look.set_roi(settings.roi.as_deref()) {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("{error}; the region stays as it was")
+            );
+        }
+        state
+            .detector
+            .set_view(state.look.view(state.detector.bank()))
+            .map_err(|error| error::message(&error))?;
         let limits = settings.limits(&state.detector);
         let mut found = AnomalyMeta {
             frame_number: state.frame_number,
@@ -260,9 +283,15 @@ impl BaseTransformImpl for SnarmDetect {
             return Err(missing("threshold", "a value of 0-1 for threshold-mode=manual"));
         }
         let detector = self.load(location, &settings).map_err(|error| error::message(&error))?;
+        let look = Look::new(settings.roi.as_deref(), settings.ignore_mask.as_deref())
+            .map_err(|error| error::message(&error))?;
+        let (learned, used) = (detector.bank().view(), look.view(detector.bank()));
+        if learned != used {
+            gst::warning!(CAT, imp = self, "the bank was learned of {learned}, {used} is analysed");
+        }
         // Opened last: an older results file is not emptied for a start that fails anyway.
         let results = settings.results_location.as_deref().map(Results::open).transpose()?;
-        *lock(&self.state) = Some(State { detector, results, info: None, frame_number: 0 });
+        *lock(&self.state) = Some(State { detector, look, results, info: None, frame_number: 0 });
         *lock(&self.figures) = Figures::default();
         Ok(())
     }

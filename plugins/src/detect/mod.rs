@@ -32,6 +32,7 @@
  * Since: plugins-snarm-0.1.0
  */
 mod imp;
+mod look;
 mod record;
 mod results;
 

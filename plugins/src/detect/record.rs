@@ -25,7 +25,8 @@ pub(super) fn unknown(detector: &Detector, info: &VideoInfo, limits: &Limits) ->
         regions: Vec::new(),
         frame_width: info.width(),
         frame_height: info.height(),
-        map_rect: Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 },
+        seen: Rect::WHOLE,
+        map_rect: Rect::WHOLE,
         map: None,
         latency: 0,
         source_id: None,
@@ -46,7 +47,7 @@ pub(super) fn detection(detection: &Detection, map_format: MapFormat, found: &mu
     found.verdict = if detection.anomalous { "anomalous" } else { "normal" }.into();
     found.area = detection.area;
     found.regions = detection.regions.clone();
-    found.map_rect = detection.map_rect;
+    (found.seen, found.map_rect) = (detection.seen, detection.map_rect);
     found.map = map_buffer(detection, map_format);
 }
 

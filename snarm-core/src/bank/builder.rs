@@ -15,6 +15,8 @@ use super::{Bank, BankSettings, Calibration, Header, Memory, coreset, layers_of}
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::extract::Extractor;
+use crate::geometry::{Rect, View};
+use crate::ignore::{IgnoreMask, Ignored};
 use crate::models::Model;
 use crate::models::snarm::head::Head;
 use crate::postprocess::RawMap;
@@ -44,6 +46,8 @@ struct Kept {
     image: u32,
     /// Part of the network's square that showed it.
     visible: Pixels,
+    /// What of it is ignored.
+    ignored: Option<Arc<Ignored>>,
     /// Its descriptors, in half precision: enough to score it, at half the memory.
     descriptors: Vec<half::f16>,
 }
@@ -84,8 +88,7 @@ impl BankBuilder {
             return Err(Error::Setting { name: "calibration fraction", expected: "0 to 0.5".into(), found });
         }
         Ok(Self {
-            extractor: Extractor::new(encoder, settings.crop)?,
-            settings,
+            extractor: Extractor::new(encoder, settings.view.clone())?,
             heads: Vec::new(),
             features: Vec::new(),
             images: Vec::new(),
@@ -96,16 +99,19 @@ impl BankBuilder {
             held_out: Vec::new(),
             before: 0,
             frames: 0,
+            settings,
         })
     }
 
-    /// Starts from the descriptors of an existing bank. How frames are brought to the input comes from the bank.
+    /// Starts from the descriptors of an existing bank. The view comes from the bank.
     ///
     /// # Errors
-    /// When the bank was made with another encoder, or a setting lies outside its range.
+    /// When the bank was made with another encoder or of another part of the frames than `settings` ask for, or a
+    /// setting lies outside its range.
     pub fn append(encoder: Arc<Encoder>, bank: &Bank, settings: BankSettings) -> Result<Self> {
         bank.check_encoder(&encoder)?;
-        let mut builder = Self::new(encoder, BankSettings { crop: bank.crop(), ..settings })?;
+        check_view(&bank.view(), &settings.view)?;
+        let mut builder = Self::new(encoder, BankSettings { view: bank.view(), ..settings })?;
         builder.before = bank.frames();
         let width = bank.width();
         for (row, image) in bank.rows().data.chunks_exact(width).zip(bank.images()) {
@@ -129,7 +135,7 @@ impl BankBuilder {
     /// Learns one good frame.
     ///
     /// # Errors
-    /// When the compute pool cannot be started.
+    /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
     pub fn add(&mut self, frame: &Frame<'_>) -> Result<()> {
         let image = (self.before + self.frames) as u32;
         self.extractor.run(frame, &mut Default::default())?;
@@ -144,10 +150,8 @@ impl BankBuilder {
             self.keep_for_calibration(image, &descriptors);
         }
         self.held_out.push(held_out);
-        for row in descriptors.chunks_exact(self.extractor.width()) {
-            self.collect(row, image);
-        }
         self.extractor.descriptors = descriptors;
+        self.collect_all(image);
         self.frames += 1;
         Ok(())
     }
@@ -163,11 +167,7 @@ impl BankBuilder {
         }
         let image = (self.before + self.frames - 1) as u32;
         self.extractor.run(frame, &mut Default::default())?;
-        let descriptors = std::mem::take(&mut self.extractor.descriptors);
-        for row in descriptors.chunks_exact(self.extractor.width()) {
-            self.collect(row, image);
-        }
-        self.extractor.descriptors = descriptors;
+        self.collect_all(image);
         Ok(())
     }
 
@@ -215,7 +215,8 @@ impl BankBuilder {
         let picks = thinning.pick(self.images.len(), capacity, &mut |done| reduced(done, progress))?.to_vec();
         let memory = self.memory_of(&picks, thinning.rows())?;
         reduced(total, progress);
-        Ok(Bank::new(self.header(), calibration, trained, memory))
+        let ignore = self.settings.view.ignore.clone();
+        Ok(Bank::new(self.header(), calibration, trained, ignore, memory))
     }
 
     /// Brings the descriptors of frames that are not held out to the front and returns their number.
@@ -247,6 +248,19 @@ impl BankBuilder {
         Memory::new(rows, picks.iter().map(|pick| self.images[*pick as usize]).collect())
     }
 
+    /// Collects what the extractor saw last, but for ignored tokens.
+    fn collect_all(&mut self, image: u32) {
+        let descriptors = std::mem::take(&mut self.extractor.descriptors);
+        let ignored = self.extractor.ignored().cloned();
+        let ignored = ignored.as_ref().map_or(&[][..], |ignored| ignored.tokens());
+        for (token, row) in descriptors.chunks_exact(self.extractor.width()).enumerate() {
+            if !ignored.get(token).copied().unwrap_or(false) {
+                self.collect(row, image);
+            }
+        }
+        self.extractor.descriptors = descriptors;
+    }
+
     fn collect(&mut self, row: &[f32], image: u32) {
         match self.sample.place() {
             Place::Append => {
@@ -265,6 +279,7 @@ impl BankBuilder {
         let half = || Kept {
             image,
             visible: self.extractor.visible(),
+            ignored: self.extractor.ignored().cloned(),
             descriptors: descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
         };
         match self.calibration_sample.place() {
@@ -314,8 +329,10 @@ impl BankBuilder {
             descriptors.extend(kept.descriptors.iter().map(|v| v.to_f32()));
             let (score, peak) = snarm_kernels::threads::install(|| -> Result<(f64, f64)> {
                 let unlike = (!held_out).then_some(kept.image);
-                let map = model.score(&descriptors, memory, unlike, &mut Default::default())?;
-                raw.run(map, kept.visible)
+                let ignored = kept.ignored.as_deref();
+                let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
+                let map = model.score(&descriptors, memory, unlike, tokens, &mut Default::default())?;
+                raw.run(map, kept.visible, ignored)
             })??;
             images.push(score);
             peaks.push(peak);
@@ -331,13 +348,33 @@ impl BankBuilder {
             side: encoder.config().side,
             grid: encoder.config().grid,
             layers: layers_of(encoder),
-            crop: self.settings.crop,
+            crop: self.settings.view.crop,
+            roi: self.settings.view.roi,
+            ignore_mask: self.settings.view.ignore.as_ref().map(|mask| [mask.width(), mask.height()]),
             frames: self.before + self.frames,
             reduction: self.settings.reduction,
             seed: self.settings.seed,
             made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
+}
+
+/// A bank goes on with the part of the frames that it began with; what is asked for may be left open.
+fn check_view(bank: &View, asked: &View) -> Result<()> {
+    let text = |roi: Option<Rect>| roi.unwrap_or(Rect::WHOLE).to_string();
+    if asked.roi.is_some() && asked.roi != bank.roi {
+        let (expected, found) = (text(bank.roi), text(asked.roi));
+        return Err(Error::Mismatch { what: "roi of the bank", expected, found });
+    }
+    if asked.ignore.is_some() && asked.ignore != bank.ignore {
+        let text = |mask: &Option<Arc<IgnoreMask>>| match mask {
+            Some(mask) => format!("a mask of {}x{}", mask.width(), mask.height()),
+            None => "none".to_owned(),
+        };
+        let found = format!("another: {}", text(&asked.ignore));
+        return Err(Error::Mismatch { what: "ignore mask of the bank", expected: text(&bank.ignore), found });
+    }
+    Ok(())
 }
 
 /// Decides which frames are held out: single ones at first, then runs that grow with the stream.

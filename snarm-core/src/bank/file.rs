@@ -1,12 +1,14 @@
 //! Bank files: safetensors with a header that says what they are.
 //!
-//! Tensors: `features` (vectors, width) f32 and `images` (vectors) u32. The header has one entry, `snarm`: a JSON object
-//! with `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained heads, which
-//! may be missing. (One entry, because a safetensors header keeps several in random
+//! Tensors: `features` (vectors, width) f32, `images` (vectors) u32, and where something is ignored `ignore_mask`
+//! (height, ceil(width / 8)) u8, eight pixels a byte. The header has one entry, `snarm`: a JSON object with `format`,
+//! `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained heads, which may be missing.
+//! (One entry, because a safetensors header keeps several in random
 //! order, and the same bank should be the same bytes.)
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -15,21 +17,27 @@ use sha2::{Digest, Sha256};
 
 use super::{Bank, Calibration, Header, Memory};
 use crate::error::{Error, Result};
+use crate::ignore::IgnoreMask;
 use crate::weights::{ENTRY, hex, map_file, write_atomically};
 
 const WHAT: &str = "bank";
 const FORMAT: &str = "snarm-bank";
 const VERSION: u64 = 1;
 
-/// Identity of a bank: SHA-256 of its header, calibrations and descriptors.
+/// The tensor of the ignore mask.
+const MASK: &str = "ignore_mask";
+
+/// Identity of a bank: SHA-256 of its header, calibrations, ignore mask and descriptors.
 pub(super) fn digest(
     header: &Header,
     calibration: &Calibration,
     trained: &[Calibration],
+    ignore: Option<&IgnoreMask>,
     memory: &Memory,
 ) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{header:?}{calibration:?}{trained:?}"));
+    hash.update(ignore.map(IgnoreMask::to_bits).unwrap_or_default());
     hash.update(bytemuck::cast_slice::<f32, u8>(&memory.features));
     hex(&hash.finalize())
 }
@@ -49,10 +57,14 @@ pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
     let view = |dtype, shape, data| {
         TensorView::new(dtype, shape, data).map_err(|e| failed(std::io::Error::other(e.to_string())))
     };
-    let tensors = [
+    let mut tensors = vec![
         ("features", view(Dtype::F32, vec![vectors, width], features)?),
         ("images", view(Dtype::U32, vec![vectors], images)?),
     ];
+    let bits = bank.ignore.as_deref().map(|mask| (mask.height(), mask.to_bits()));
+    if let Some((height, bits)) = &bits {
+        tensors.push((MASK, view(Dtype::U8, vec![*height, bits.len() / height], bits)?));
+    }
     let bytes =
         serialize(tensors, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
     write_atomically(path, &bytes).map_err(failed)
@@ -109,5 +121,16 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     if let Some(calibration) = std::iter::once(&calibration).chain(&trained).find(|one| !one.is_sane()) {
         return Err(wrong("a calibration with scores in 0..1", format!("{calibration:?}")));
     }
-    Ok(Bank::new(header, calibration, trained, Memory::new(features, images)?))
+    if header.roi.is_some_and(|roi| !roi.is_inside_frame()) {
+        return Err(wrong("a region of interest inside the frame", format!("{:?}", header.roi)));
+    }
+    let ignore = match header.ignore_mask {
+        Some([width, height]) => {
+            let bits = tensor(MASK, Dtype::U8)?;
+            let mask = IgnoreMask::from_bits(bits.data(), width, height);
+            Some(Arc::new(mask.map_err(|e| wrong("an ignore mask", e.to_string()))?))
+        }
+        None => None,
+    };
+    Ok(Bank::new(header, calibration, trained, ignore, Memory::new(features, images)?))
 }

@@ -8,6 +8,7 @@ mod file;
 mod reservoir;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use snarm_kernels::nearest::{Rows, squared_norms};
@@ -16,7 +17,8 @@ pub use self::builder::{BankBuilder, BuildStage};
 pub use self::calibration::Calibration;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::geometry::Crop;
+use crate::geometry::{Crop, Rect, View};
+use crate::ignore::IgnoreMask;
 
 /// How collected descriptors are thinned to the bank's capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,7 +34,7 @@ pub enum Reduction {
 }
 
 /// How a bank is made.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BankSettings {
     /// Descriptors kept after reduction.
     pub capacity: usize,
@@ -41,8 +43,8 @@ pub struct BankSettings {
     /// Fraction of the frames held out for the score distribution, 0..0.5; with 0 each frame is scored against
     /// the bank without its own descriptors.
     pub calibration_fraction: f64,
-    /// How frames are brought to the network's square.
-    pub crop: Crop,
+    /// Part of the frames that is looked at, and how it is brought to the network's square.
+    pub view: View,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -53,7 +55,7 @@ impl Default for BankSettings {
             capacity: 10_000,
             reduction: Reduction::Greedy,
             calibration_fraction: 0.2,
-            crop: Crop::Full,
+            view: View::default(),
             seed: 0,
         }
     }
@@ -75,6 +77,12 @@ pub struct Header {
     pub layers: [std::ops::Range<usize>; 2],
     /// How frames are brought to the input.
     pub crop: Crop,
+    /// Region of interest; `None` is the whole frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roi: Option<Rect>,
+    /// Width and height of the ignore mask, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_mask: Option<[usize; 2]>,
     /// Good frames seen, held-out ones included.
     pub frames: usize,
     /// How descriptors were thinned.
@@ -130,15 +138,22 @@ pub struct Bank {
     header: Header,
     calibration: Calibration,
     trained: Vec<Calibration>,
+    ignore: Option<Arc<IgnoreMask>>,
     memory: Memory,
     digest: String,
 }
 
 impl Bank {
     /// `calibration` is that of the residual score, `trained` are those of trained heads.
-    fn new(header: Header, calibration: Calibration, trained: Vec<Calibration>, memory: Memory) -> Self {
-        let digest = file::digest(&header, &calibration, &trained, &memory);
-        Self { header, calibration, trained, memory, digest }
+    fn new(
+        header: Header,
+        calibration: Calibration,
+        trained: Vec<Calibration>,
+        ignore: Option<Arc<IgnoreMask>>,
+        memory: Memory,
+    ) -> Self {
+        let digest = file::digest(&header, &calibration, &trained, ignore.as_deref(), &memory);
+        Self { header, calibration, trained, ignore, memory, digest }
     }
 
     /// Opens a bank file.
@@ -229,6 +244,11 @@ impl Bank {
     /// How frames are brought to the network's square.
     pub fn crop(&self) -> Crop {
         self.header.crop
+    }
+
+    /// The part of the frames that was learned, and how it is brought to the network's square.
+    pub fn view(&self) -> View {
+        View { crop: self.header.crop, roi: self.header.roi, ignore: self.ignore.clone() }
     }
 
     /// Score distribution of good frames without a trained head.

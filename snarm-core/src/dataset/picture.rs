@@ -25,7 +25,7 @@ impl Picture {
     /// # Errors
     /// When the file is missing or cannot be decoded.
     pub fn open(path: &Path) -> Result<Self> {
-        let image = decode("image", path)?.into_rgb8();
+        let image = decode("image", PICTURES, path)?.into_rgb8();
         let (width, height) = (image.width() as usize, image.height() as usize);
         Ok(Self { data: image.into_raw(), width, height })
     }
@@ -68,7 +68,7 @@ impl Mask {
     /// # Errors
     /// When the file is missing or cannot be decoded.
     pub fn open(path: &Path) -> Result<Self> {
-        let image = decode("mask", path)?.into_luma16();
+        let image = decode("mask", PICTURES, path)?.into_luma16();
         let (width, height) = (image.width() as usize, image.height() as usize);
         Ok(Self { data: image.into_raw().into_iter().map(|v| v != 0).collect(), width, height })
     }
@@ -106,8 +106,12 @@ impl Mask {
     }
 }
 
-fn decode(what: &'static str, path: &Path) -> Result<image::DynamicImage> {
+/// What images and masks of data sets are.
+const PICTURES: &str = "a PNG or JPEG image";
+
+/// Reads an image file; `expected` is what the error says of one that cannot be decoded.
+pub(crate) fn decode(what: &'static str, expected: &str, path: &Path) -> Result<image::DynamicImage> {
     let reader = ImageReader::open(path).map_err(|e| Error::read(what, path, e))?;
     let reader = reader.with_guessed_format().map_err(|e| Error::read(what, path, e))?;
-    reader.decode().map_err(|e| Error::wrong_file(what, path, "a PNG or JPEG image", e.to_string()))
+    reader.decode().map_err(|e| Error::wrong_file(what, path, expected, e.to_string()))
 }

@@ -59,7 +59,8 @@ impl Model {
         }
     }
 
-    /// Raw scores (map side, map side) of one frame's descriptors (grid * grid, width).
+    /// Raw scores (map side, map side) of one frame's descriptors (grid * grid, width). Tokens that `ignored` names
+    /// (empty: none) are neither trusted nor hard; their scores mean nothing.
     ///
     /// # Errors
     /// When the descriptors do not fit the bank.
@@ -68,10 +69,11 @@ impl Model {
         descriptors: &[f32],
         bank: &Memory,
         unlike: Option<u32>,
+        ignored: &[bool],
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
         match self {
-            Self::Snarm(snarm) => snarm.score(descriptors, bank, unlike, times),
+            Self::Snarm(snarm) => snarm.score(descriptors, bank, unlike, ignored, times),
         }
     }
 }

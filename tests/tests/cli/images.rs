@@ -56,6 +56,40 @@ fn check_files(dir: &Path, results: &[Value]) {
 }
 
 #[test]
+fn a_part_of_the_frame_can_be_left_out() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 5 --frames 1 --width 96 --height 72", 0);
+    std::fs::write(dir.join("upper.pgm"), b"P5\n1 2\n255\n\xff\x00").expect("a mask");
+    run(dir, "bank set/train/good -o a.bank --capacity 400 --roi 0.5,0,0.5,1 --ignore-mask upper.pgm", 0);
+    let map = |options: &str| {
+        run(dir, &format!("detect set/test --bank a.bank --out out --pictures all {options}"), 0);
+        let results = lines(&dir.join("out/results.jsonl"));
+        let map =
+            std::fs::read(dir.join("out").join(results[0]["map"].as_str().expect("a map"))).expect("a map");
+        map[128..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<_>>()
+    };
+    // The detector follows its bank.
+    let of_the_bank = map("");
+    let (upper, lower) = of_the_bank.split_at(of_the_bank.len() / 2);
+    assert!(upper.iter().all(|score| *score == 0.0) && lower.iter().any(|score| *score > 0.0));
+    assert_eq!(map("--roi 0.5,0,0.5,1"), of_the_bank);
+    assert_ne!(map("--roi 0,0,1,1"), of_the_bank);
+    std::fs::write(dir.join("lower.pgm"), b"P5\n1 2\n255\n\x00\xff").expect("a mask");
+    assert!(map("--ignore-mask lower.pgm")[..upper.len()].iter().any(|score| *score > 0.0));
+    run(dir, "eval --data . --categories set --capacity 400 --roi 0.25,0.25,0.5,0.5", 0);
+    for (options, words) in [
+        ("--roi 0.5,0,0.6,1", ["roi: expected x,y,w,h", "found '0.5,0,0.6,1'"]),
+        ("--ignore-mask none.png", ["ignore mask not found", "none.png"]),
+    ] {
+        let code = if options.starts_with("--roi") { 2 } else { 1 };
+        let output = run(dir, &format!("detect set/test --bank a.bank --out out {options}"), code);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+}
+
+#[test]
 fn eval_writes_the_figures_of_each_category_and_their_mean() {
     let dir = tempfile::tempdir().expect("a folder");
     product(dir.path(), "set/flange");

@@ -13,4 +13,5 @@ mod errors;
 mod model;
 mod outside;
 mod overlay;
+mod part;
 mod survival;

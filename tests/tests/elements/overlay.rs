@@ -40,6 +40,7 @@ fn anomalous() -> AnomalyMeta {
         regions: vec![Region { id: 0, rect, area: 0.18, score: 0.94, score_mean: 0.94, cx: 0.78, cy: 0.78 }],
         frame_width: WIDTH as u32,
         frame_height: HEIGHT as u32,
+        seen: Rect::WHOLE,
         map_rect: Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 },
         map: Some(map),
         latency: 1,

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use snarm_core::dataset::{Mask, Picture, Sample};
 use snarm_core::detector::{Detection, Detector};
+use snarm_core::geometry::View;
 use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
 
 use super::figures::Figures;
@@ -34,7 +35,7 @@ impl Judge<'_> {
         detector: &mut Detector,
         progress: &Progress,
     ) -> Result<Category> {
-        let limits = detector.bank_limits();
+        let (limits, view) = (detector.bank_limits(), detector.view().clone());
         let mut images = Vec::with_capacity(test.len());
         let (mut samples, mut pixels) = (Samples::new(), PixelScores::new());
         let (mut times, mut gallery, mut pictures) =
@@ -50,7 +51,7 @@ impl Judge<'_> {
             times.add(found);
             samples.push(found.raw_score as f32, sample.anomalous);
             if let Some(mask) = &mask {
-                add_pixels(&mut pixels, found, mask)?;
+                add_pixels(&mut pixels, found, mask, &view)?;
                 maps += 1;
                 masks += u64::from(sample.anomalous);
             }
@@ -133,7 +134,12 @@ fn mask_of(sample: &Sample, picture: &Picture) -> Result<Option<Mask>> {
     Ok(Some(mask))
 }
 
-fn add_pixels(pixels: &mut PixelScores, found: &Detection, mask: &Mask) -> Result<()> {
-    let labels: Vec<_> = mask.on_map(found.map_side, found.map_rect).collect();
+/// Adds the pixels of one map; those that the view ignores do not count.
+fn add_pixels(pixels: &mut PixelScores, found: &Detection, mask: &Mask, view: &View) -> Result<()> {
+    let mut labels: Vec<_> = mask.on_map(found.map_side, found.map_rect).collect();
+    if let Some(ignore) = &view.ignore {
+        let ignored = ignore.on_map(found.map_side, found.map_rect);
+        labels.iter_mut().zip(ignored).filter(|(_, ignored)| *ignored).for_each(|(label, _)| *label = None);
+    }
     Ok(pixels.add(&found.map, &labels, found.map_side)?)
 }

@@ -43,13 +43,14 @@ pub(super) fn bank(
     progress: &Progress,
 ) -> Result<(Arc<Bank>, Duration)> {
     let start = Instant::now();
-    let settings = args.bank.settings();
+    let settings = args.bank.settings()?;
+    let seed = settings.seed;
     let mut builder = BankBuilder::new(Arc::clone(encoder), settings)?;
     if let Some(head) = head {
         builder.calibrate_with(head)?;
     }
     let images: Vec<&PathBuf> = match args.shots() {
-        Some(shots) => sets.iter().flat_map(|set| chosen(&set.train, shots, settings.seed)).collect(),
+        Some(shots) => sets.iter().flat_map(|set| chosen(&set.train, shots, seed)).collect(),
         None => sets.iter().flat_map(|set| &set.train).collect(),
     };
     progress.label("learn");

@@ -190,7 +190,7 @@ fn evaluate(args: &Args) -> Result<Evaluation> {
     Ok(Evaluation {
         data: args.data.display().to_string(),
         setting: args.setting.name(),
-        options: options(args),
+        options: options(args)?,
         encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.config().side),
         limit: args.aupro_limit,
         categories,
@@ -214,23 +214,25 @@ fn categories(args: &Args) -> Result<(PathBuf, Vec<String>)> {
 }
 
 /// Options that change figures, for the files.
-fn options(args: &Args) -> Vec<(&'static str, serde_json::Value)> {
-    let bank = args.bank.settings();
+fn options(args: &Args) -> Result<Vec<(&'static str, serde_json::Value)>> {
+    let bank = args.bank.settings()?;
     let binning = match args.binning {
         Binning::Exact => "exact".to_owned(),
         Binning::Adeval(bins) => format!("adeval:{bins}"),
     };
-    vec![
+    Ok(vec![
         ("capacity", json!(bank.capacity)),
         ("reduction", json!(bank.reduction)),
         ("calibration_fraction", json!(bank.calibration_fraction)),
-        ("crop", json!(bank.crop)),
+        ("crop", json!(bank.view.crop)),
+        ("roi", json!(bank.view.roi)),
+        ("ignore_mask", json!(bank.view.ignore.map(|mask| [mask.width(), mask.height()]))),
         ("seed", json!(bank.seed)),
         ("binning", json!(binning)),
         ("aupro_limit", json!(args.aupro_limit)),
         ("shots", json!(args.shots())),
         ("skip_unreadable", json!(args.skip_unreadable)),
-    ]
+    ])
 }
 
 fn table(evaluation: &Evaluation) -> Table {

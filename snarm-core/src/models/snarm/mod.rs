@@ -114,7 +114,7 @@ impl Snarm {
     }
 
     /// Raw scores (map side, map side). Rows of the bank from image `unlike` do not count: a frame that is in the bank is
-    /// so scored as if it were not.
+    /// so scored as if it were not. Tokens that `ignored` names (empty: none) are neither trusted nor hard.
     ///
     /// # Errors
     /// When the descriptors do not fit the bank.
@@ -123,6 +123,7 @@ impl Snarm {
         descriptors: &[f32],
         bank: &Memory,
         unlike: Option<u32>,
+        ignored: &[bool],
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
         let tokens = self.grid * self.grid;
@@ -143,7 +144,7 @@ impl Snarm {
                 Some(&trained.q[..])
             }
         };
-        self.navigation.run(self.inter.transformed(), self.width, q);
+        self.navigation.run(self.inter.transformed(), self.width, q, ignored);
         times.navigate = start.elapsed();
 
         let start = Instant::now();

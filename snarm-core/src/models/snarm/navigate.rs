@@ -15,8 +15,8 @@ pub struct Navigation {
 impl Navigation {
     /// Splits tokens by their transformed inter-residuals (n, width): the waypoint value of a token is their mean, plus
     /// what a trained navigator says (n), and the tokens of the lowest values are trusted. Their number is the rounded
-    /// fraction, half to even.
-    pub fn run(&mut self, transformed: &[f32], width: usize, navigator: Option<&[f32]>) {
+    /// fraction, half to even. Tokens that `ignored` names (empty: none) are in neither part.
+    pub fn run(&mut self, transformed: &[f32], width: usize, navigator: Option<&[f32]>, ignored: &[bool]) {
         self.waypoints.clear();
         self.waypoints.extend(transformed.chunks_exact(width).map(|row| {
             // Four partial sums keep the rounding small and the order fixed.
@@ -27,15 +27,15 @@ impl Navigation {
         if let Some(navigator) = navigator {
             self.waypoints.iter_mut().zip(navigator).for_each(|(waypoint, learned)| *waypoint += learned);
         }
-        self.split();
+        self.split(ignored);
     }
 
     /// Splits by the waypoint values. Equal values are ordered by token.
-    fn split(&mut self) {
-        let n = self.waypoints.len();
-        let count = (n as f64 * TRUSTED_FRACTION).round_ties_even() as usize;
+    fn split(&mut self, ignored: &[bool]) {
         self.order.clear();
-        self.order.extend(0..n as u32);
+        let is_seen = |token: &u32| !ignored.get(*token as usize).copied().unwrap_or(false);
+        self.order.extend((0..self.waypoints.len() as u32).filter(is_seen));
+        let count = (self.order.len() as f64 * TRUSTED_FRACTION).round_ties_even() as usize;
         let waypoints = &self.waypoints;
         self.order.sort_unstable_by(|a, b| {
             waypoints[*a as usize].total_cmp(&waypoints[*b as usize]).then(a.cmp(b))
@@ -71,14 +71,22 @@ mod tests {
     #[test]
     fn the_lowest_three_quarters_are_trusted() {
         let mut navigation = Navigation::default();
-        navigation.run(&[0.4, 0.4, 0.1, 0.1, 0.9, 0.9, 0.3, 0.3], 2, None);
+        navigation.run(&[0.4, 0.4, 0.1, 0.1, 0.9, 0.9, 0.3, 0.3], 2, None, &[]);
         assert_eq!((navigation.trusted(), navigation.hard()), (&[0, 1, 3][..], &[2][..]));
+    }
+
+    #[test]
+    fn ignored_tokens_are_neither_trusted_nor_hard() {
+        let mut navigation = Navigation::default();
+        let ignored = [false, true, false, false, true, false];
+        navigation.run(&[0.4, 0.1, 0.2, 0.9, 1.0, 0.3], 1, None, &ignored);
+        assert_eq!((navigation.trusted(), navigation.hard()), (&[0, 2, 5][..], &[3][..]));
     }
 
     #[test]
     fn a_grid_of_49_trusts_1801_tokens() {
         let mut navigation = Navigation::default();
-        navigation.run(&vec![1.0; 2401], 1, None);
+        navigation.run(&vec![1.0; 2401], 1, None, &[]);
         assert_eq!((navigation.trusted().len(), navigation.hard().len()), (1801, 600));
         assert_eq!(navigation.trusted()[1800], 1800, "equal values are ordered by token");
     }

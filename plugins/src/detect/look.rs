@@ -1,0 +1,63 @@
+//! Which part of the frames is looked at: what the bank was made of, unless the properties say otherwise.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use snarm_core::Error;
+use snarm_core::bank::Bank;
+use snarm_core::geometry::{Rect, View};
+use snarm_core::ignore::IgnoreMask;
+
+use crate::view;
+
+/// Name of no mask, not even the bank's.
+const NO_MASK: &str = "none";
+
+/// What the properties say of the view.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// The text that `roi` was read from.
+    text: Option<String>,
+    /// `None` is the bank's, `Some(None)` the whole frame.
+    roi: Option<Option<Rect>>,
+    /// `None` is the bank's, `Some(None)` none.
+    ignore: Option<Option<Arc<IgnoreMask>>>,
+}
+
+impl Look {
+    /// From the properties at start.
+    ///
+    /// # Errors
+    /// When one of them names nothing that can be looked at.
+    pub(super) fn new(roi: Option<&str>, mask: Option<&Path>) -> Result<Self, Error> {
+        let ignore = match mask {
+            Some(name) if name == Path::new(NO_MASK) => Some(None),
+            Some(name) => Some(view::ignore_mask(Some(name))?),
+            None => None,
+        };
+        let mut look = Self { ignore, ..Self::default() };
+        look.set_roi(roi)?;
+        Ok(look)
+    }
+
+    /// Takes the property as it is now. An error is told once and leaves the region as it was.
+    ///
+    /// # Errors
+    /// When the text is no part of the frame.
+    pub(super) fn set_roi(&mut self, text: Option<&str>) -> Result<(), Error> {
+        if self.text.as_deref() != text {
+            self.text = text.map(Into::into);
+            self.roi = match text {
+                Some(_) => Some(view::roi(text)?),
+                None => None,
+            };
+        }
+        Ok(())
+    }
+
+    /// The view for frames that are compared with `bank`.
+    pub(super) fn view(&self, bank: &Bank) -> View {
+        let View { crop, roi, ignore } = bank.view();
+        View { crop, roi: self.roi.unwrap_or(roi), ignore: self.ignore.clone().unwrap_or(ignore) }
+    }
+}

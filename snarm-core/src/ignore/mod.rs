@@ -1,0 +1,134 @@
+//! Parts of a frame that nobody looks at: a picture in which white is ignored, stretched over the frame whatever its
+//! size. What it covers is neither learned nor trusted, and scores nothing.
+
+mod geometry;
+
+use std::path::Path;
+
+pub(crate) use self::geometry::Ignored;
+use crate::dataset::decode;
+use crate::error::{Error, Result};
+use crate::geometry::Rect;
+
+/// Grey from which a pixel of the picture is ignored.
+const WHITE: u8 = 128;
+
+/// What is ignored, as fractions of the frame see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreMask {
+    data: Vec<bool>,
+    width: usize,
+    height: usize,
+}
+
+impl IgnoreMask {
+    /// A mask of `width` x `height` pixels, row after row.
+    ///
+    /// # Errors
+    /// When a side is 0 or the number of pixels is another.
+    pub fn new(data: Vec<bool>, width: usize, height: usize) -> Result<Self> {
+        if width == 0 || height == 0 || data.len() != width * height {
+            let expected = format!("the pixels of {width}x{height}, at least one");
+            return Err(Error::Mismatch { what: "ignore mask", expected, found: data.len().to_string() });
+        }
+        Ok(Self { data, width, height })
+    }
+
+    /// Reads a PNG or PGM picture: what is nearer to white than to black is ignored.
+    ///
+    /// # Errors
+    /// When the file is missing or cannot be decoded.
+    pub fn open(path: &Path) -> Result<Self> {
+        let image = decode("ignore mask", "a PNG or PGM picture", path)?.into_luma8();
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        Self::new(image.into_raw().into_iter().map(|v| v >= WHITE).collect(), width, height)
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Whether a point of the frame, given in fractions of it, is ignored. What lies outside the frame is not.
+    pub fn covers(&self, x: f64, y: f64) -> bool {
+        let place = |at: f64, n: usize| (0.0..1.0).contains(&at).then_some((at * n as f64) as usize);
+        let (Some(column), Some(row)) = (place(x, self.width), place(y, self.height)) else { return false };
+        self.data.get(row * self.width + column).copied().unwrap_or(false)
+    }
+
+    /// The mask at the resolution of a score map of `side` x `side` that covers `rect` of the frame: whether the
+    /// centre of each of its pixels is ignored.
+    pub fn on_map(&self, side: usize, rect: Rect) -> impl Iterator<Item = bool> + '_ {
+        let at = move |i: usize, start: f64, length: f64| start + (i as f64 + 0.5) / side as f64 * length;
+        (0..side * side).map(move |i| self.covers(at(i % side, rect.x, rect.w), at(i / side, rect.y, rect.h)))
+    }
+
+    /// Eight pixels a byte, the first in its highest bit; every row begins with a byte of its own.
+    pub(crate) fn to_bits(&self) -> Vec<u8> {
+        let byte = |pixels: &[bool]| {
+            pixels.iter().enumerate().fold(0, |byte, (i, ignored)| byte | u8::from(*ignored) << (7 - i))
+        };
+        self.data.chunks_exact(self.width).flat_map(|row| row.chunks(8).map(byte)).collect()
+    }
+
+    /// Reads what [`IgnoreMask::to_bits`] gave.
+    pub(crate) fn from_bits(bits: &[u8], width: usize, height: usize) -> Result<Self> {
+        let row = width.div_ceil(8);
+        let bytes = row.saturating_mul(height);
+        if bits.len() != bytes {
+            let expected = format!("{bytes} bytes for {width}x{height} pixels");
+            return Err(Error::Mismatch { what: "ignore mask", expected, found: bits.len().to_string() });
+        }
+        let pixel = |i: usize| bits[i / width * row + i % width / 8] >> (7 - i % width % 8) & 1 == 1;
+        Self::new((0..width * height).map(pixel).collect(), width, height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_is_stretched_over_the_frame() {
+        let mask = IgnoreMask::new(vec![true, false, false, false, false, true], 3, 2).unwrap();
+        assert!(mask.covers(0.0, 0.0) && mask.covers(0.33, 0.49) && mask.covers(0.99, 0.51));
+        assert!(!mask.covers(0.34, 0.0) && !mask.covers(0.1, 0.5) && !mask.covers(-0.1, 0.1));
+        assert!(!mask.covers(1.0, 1.0), "the lower edge lies outside");
+        // The left half of the frame, seen by a map of 2 x 2.
+        let half = Rect { x: 0.0, y: 0.0, w: 0.5, h: 1.0 };
+        assert_eq!(mask.on_map(2, half).collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn bits_hold_any_width() {
+        for width in [1, 7, 8, 9, 17] {
+            let data: Vec<bool> = (0..3 * width).map(|i| i % 3 == 0 || i % 7 == 2).collect();
+            let mask = IgnoreMask::new(data, width, 3).unwrap();
+            assert_eq!(IgnoreMask::from_bits(&mask.to_bits(), width, 3).unwrap(), mask);
+        }
+        let error = IgnoreMask::from_bits(&[0; 5], 9, 3).unwrap_err().to_string();
+        assert_eq!(error, "ignore mask: expected 6 bytes for 9x3 pixels, found 5");
+    }
+
+    #[test]
+    fn png_and_pgm_are_read_and_other_files_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let pgm = folder.path().join("mask.pgm");
+        std::fs::write(&pgm, b"P5\n2 2\n255\n\x00\xff\x80\x7f").unwrap();
+        let expected = IgnoreMask::new(vec![false, true, true, false], 2, 2).unwrap();
+        assert_eq!(IgnoreMask::open(&pgm).unwrap(), expected);
+        let png = folder.path().join("mask.png");
+        image::GrayImage::from_raw(2, 2, vec![0, 255, 128, 127]).unwrap().save(&png).unwrap();
+        assert_eq!(IgnoreMask::open(&png).unwrap(), expected);
+        let text = folder.path().join("mask.txt");
+        std::fs::write(&text, b"white, black").unwrap();
+        let error = IgnoreMask::open(&text).unwrap_err().to_string();
+        assert!(error.contains("ignore mask: expected a PNG") && error.contains("mask.txt"), "{error}");
+        assert!(matches!(IgnoreMask::open(&folder.path().join("none")), Err(Error::NotFound { .. })));
+    }
+}

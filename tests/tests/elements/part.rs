@@ -1,0 +1,141 @@
+//! `roi` and `ignore-mask` of `snarmbank` and `snarmdetect`.
+
+use std::path::{Path, PathBuf};
+
+use gst::prelude::*;
+use gstsnarm::meta::AnomalyMeta;
+use snarm_core::bank::Bank;
+use snarm_core::geometry::Rect;
+
+use crate::common::{
+    self, GOOD_FRAMES, Line, bad_pixels, buffer, caps, detector, good_pixels, init, start_error,
+};
+
+/// The half of the frame where bad pixels have no blotch.
+const RIGHT: &str = "0.5,0,0.5,1";
+
+/// A mask as a PGM file: white over the left half.
+fn mask(folder: &Path) -> PathBuf {
+    let path = folder.join("mask.pgm");
+    std::fs::write(&path, b"P5\n4 1\n255\n\xff\xff\x00\x00").unwrap();
+    path
+}
+
+/// Learns a bank with some properties.
+fn learn(folder: &Path, properties: &[(&str, &str)]) -> PathBuf {
+    init();
+    let location = folder.join("part.bank");
+    let element = gst::ElementFactory::make("snarmbank")
+        .property("location", location.to_str().unwrap())
+        .property("bank-capacity", 500_u32)
+        .build()
+        .unwrap();
+    for (name, value) in properties {
+        element.set_property_from_str(name, value);
+    }
+    let mut line = Line::new(element, caps());
+    line.push_good(GOOD_FRAMES);
+    line.finish();
+    location
+}
+
+fn inspect(line: &mut Line, n: u64, pixels: Vec<u8>) -> AnomalyMeta {
+    gstsnarm::meta::read(&line.harness.push_and_pull(buffer(n, pixels)).unwrap()).unwrap()
+}
+
+/// The samples of the map.
+fn map(meta: &AnomalyMeta) -> Vec<u8> {
+    common::bytes(meta.map.as_ref().unwrap())
+}
+
+#[test]
+fn a_detector_follows_the_view_of_its_bank() {
+    let folder = tempfile::tempdir().unwrap();
+    let mask = mask(folder.path());
+    let properties = [("roi", "0, 0.25, 1, 0.5"), ("ignore-mask", mask.to_str().unwrap())];
+    let location = learn(folder.path(), &properties);
+    let view = Bank::open(&location).unwrap().view();
+    let roi = Rect { x: 0.0, y: 0.25, w: 1.0, h: 0.5 };
+    assert_eq!(view.roi, Some(roi));
+    assert!(view.ignore.unwrap().covers(0.2, 0.5));
+
+    let mut line = Line::new(detector(&[("bank-location", location.to_str().unwrap())]), caps());
+    let found = inspect(&mut line, 0, bad_pixels(0));
+    assert_eq!((found.map_rect, found.seen), (roi, roi));
+    let map = map(&found);
+    let side = map.len().isqrt();
+    assert!(map.iter().enumerate().all(|(at, sample)| at % side >= side / 2 || *sample == 0));
+    assert!(map.iter().any(|sample| *sample > 0), "nothing at all is scored");
+}
+
+#[test]
+fn the_region_of_a_detector_changes_while_it_plays() {
+    init();
+    let mut line = Line::new(detector(&[]), caps());
+    let whole = inspect(&mut line, 0, bad_pixels(0));
+    assert_eq!(whole.map_rect, Rect::WHOLE);
+    line.element.set_property("roi", RIGHT);
+    let right = inspect(&mut line, 1, bad_pixels(1));
+    assert_eq!(right.map_rect, Rect { x: 0.5, y: 0.0, w: 0.5, h: 1.0 });
+    // The blotch lies outside, so that it makes no difference.
+    assert_eq!(map(&right), map(&inspect(&mut line, 2, good_pixels(1))));
+    line.element.set_property("roi", None::<&str>);
+    assert_eq!(map(&inspect(&mut line, 3, bad_pixels(0))), map(&whole));
+}
+
+#[test]
+fn a_wrong_region_warns_once_in_playing_and_fails_at_start() {
+    init();
+    let mut line = Line::new(detector(&[("roi", RIGHT)]), caps());
+    line.element.set_property("roi", "0.5,0,0.9,1");
+    for n in 0..3 {
+        assert_eq!(inspect(&mut line, n, good_pixels(n)).map_rect.x, 0.5, "the region stays");
+    }
+    let warnings = line.heard(gst::MessageType::Warning);
+    assert_eq!(warnings.len(), 1);
+    let gst::MessageView::Warning(warning) = warnings[0].view() else { unreachable!() };
+    assert!(warning.error().message().contains("found '0.5,0,0.9,1'"), "{}", warning.error());
+
+    let bank = gst::ElementFactory::make("snarmbank").property("location", "/tmp/never-written.bank");
+    for element in [detector(&[("roi", "left")]), bank.property("roi", "left").build().unwrap()] {
+        let error = start_error(element);
+        assert!(error.matches(gst::ResourceError::Settings), "{error}");
+        assert!(
+            error.message().contains("roi: expected x,y,w,h") && error.message().contains("'left'"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_mask_of_the_detector_takes_the_place_of_the_banks() {
+    let folder = tempfile::tempdir().unwrap();
+    let mask = mask(folder.path());
+    let location = learn(folder.path(), &[("ignore-mask", mask.to_str().unwrap())]);
+    let scored_left = |properties: &[(&str, &str)]| {
+        let all = [&[("bank-location", location.to_str().unwrap())], properties].concat();
+        let mut line = Line::new(detector(&all), caps());
+        let map = map(&inspect(&mut line, 0, bad_pixels(0)));
+        let side = map.len().isqrt();
+        map.iter().enumerate().any(|(at, sample)| at % side < side / 2 && *sample > 0)
+    };
+    assert!(!scored_left(&[]));
+    assert!(scored_left(&[("ignore-mask", "none")]));
+    let upside = folder.path().join("other.pgm");
+    std::fs::write(&upside, b"P5\n4 1\n255\n\x00\x00\xff\xff").unwrap();
+    assert!(scored_left(&[("ignore-mask", upside.to_str().unwrap())]));
+}
+
+#[test]
+fn a_missing_mask_is_not_found_and_named() {
+    init();
+    let bank = gst::ElementFactory::make("snarmbank").property("location", "/tmp/never-written.bank");
+    let missing = "/nowhere/mask.png";
+    for element in
+        [detector(&[("ignore-mask", missing)]), bank.property("ignore-mask", missing).build().unwrap()]
+    {
+        let error = start_error(element);
+        assert!(error.matches(gst::ResourceError::NotFound), "{error}");
+        assert!(error.message().contains(missing), "{error}");
+    }
+}
