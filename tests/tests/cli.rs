@@ -5,10 +5,14 @@
 
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "cli/eval.rs"]
+mod eval;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/model.rs"]
 mod model;
+#[path = "cli/page.rs"]
+mod page;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/simulate.rs"]

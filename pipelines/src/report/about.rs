@@ -9,6 +9,11 @@ impl Evaluation {
         let name = std::path::Path::new(&self.data).file_name();
         name.map_or_else(|| self.data.clone(), |name| name.to_string_lossy().into_owned())
     }
+
+    /// The value of an option.
+    pub(super) fn option(&self, name: &str) -> Option<&serde_json::Value> {
+        self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
 }
 
 /// The lines under the heading.
@@ -40,7 +45,8 @@ pub(super) fn details(all: &Evaluation) -> String {
         ("encoder".to_owned(), format!("{}<br><code>{digest}</code>", text(encoder))),
     ];
     let value = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-    rows.extend(all.options.iter().map(|(name, v)| (name.replace('_', " "), text(&value(v)))));
+    let given = all.options.iter().filter(|(_, v)| !v.is_null());
+    rows.extend(given.map(|(name, v)| (name.replace('_', " "), text(&value(v)))));
     let rows: String = rows
         .into_iter()
         .map(|(name, value)| format!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n"))

@@ -122,7 +122,8 @@ pub(super) fn cases(gallery: &Gallery, threshold: f64) -> String {
         ("Defects with the lowest scores", gallery.misses.iter().collect()),
         ("Defects with the highest scores", gallery.best()),
     ];
-    let mut out = String::new();
+    let mut out =
+        if gallery.alarms.is_empty() && gallery.misses.is_empty() { String::new() } else { scale() };
     for (title, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
         let wrong = list.iter().filter(|case| case.image.anomalous != case.image.called).count();
         let kind = if list.iter().all(|case| case.image.anomalous) { "missed" } else { "false alarms" };
@@ -132,6 +133,22 @@ pub(super) fn cases(gallery: &Gallery, threshold: f64) -> String {
         out.push_str("</div>\n");
     }
     out
+}
+
+/// What the colours and lines of the pictures mean.
+fn scale() -> String {
+    let style = Style::default();
+    let stop = |i: usize| {
+        let [r, g, b] = style.colormap.color(i as f64 / 16.0);
+        format!("rgb({r} {g} {b})")
+    };
+    let stops: Vec<String> = (0..=16).map(stop).collect();
+    format!(
+        "<p class=\"scale\">pixel score {HEAT_FROM} <i style=\"background:linear-gradient(90deg,{})\" aria-hidden=\"true\">\
+         </i> {} <span>· coloured line: pixel threshold · white line: true defect</span></p>\n",
+        stops.join(","),
+        style.heatmap_max
+    )
 }
 
 fn card(case: &Case, threshold: f64) -> String {

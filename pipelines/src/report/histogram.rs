@@ -7,9 +7,9 @@ use crate::commands::eval::results::Category;
 
 const BINS: usize = 40;
 
-const SIZE: [f64; 2] = [720.0, 250.0];
+const SIZE: [f64; 2] = [500.0, 246.0];
 const LEFT: f64 = 46.0;
-const WIDTH: f64 = 660.0;
+const WIDTH: f64 = 436.0;
 /// Line between good images above it and defective ones below, and the room of each side.
 const MIDDLE: f64 = 110.0;
 const ROOM: f64 = 88.0;
@@ -37,8 +37,8 @@ pub(super) fn scores(category: &Category) -> String {
         let bar = |class: &str, y: f64, height: f64| {
             format!(
                 "<rect class=\"{class}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\"/>",
-                x + 1.0,
-                step - 2.0
+                x + 0.75,
+                step - 1.5
             )
         };
         if *good > 0 {

@@ -64,12 +64,12 @@ pub(super) fn figures(all: &Evaluation) -> String {
         all.categories.iter().enumerate().map(|(i, c)| row(&c.name, &c.figures, Some(i))).collect();
     let mean = row("mean", &all.mean(), None);
     let heads = titles(all.limit);
-    let caption = if all.categories.len() > 2 {
-        "Areas are exact unless binning was asked for; the lowest of each column is underlined."
-    } else {
-        "Areas are exact unless binning was asked for."
+    let lowest = if all.categories.len() > 2 { " The lowest of each column is underlined." } else { "" };
+    let caption = match all.option("binning").and_then(|binning| binning.as_str()) {
+        Some("exact") | None => format!("Every distinct score is a threshold.{lowest}"),
+        Some(binning) => format!("Pixel areas by binning: {binning}; all else is exact.{lowest}"),
     };
-    table("figures", caption, "category", &heads.each_ref().map(String::as_str), &rows, Some(&mean))
+    table("figures", &caption, "category", &heads.each_ref().map(String::as_str), &rows, Some(&mean))
 }
 
 /// Verdicts of all categories.
@@ -95,8 +95,8 @@ pub(super) fn verdicts(all: &Evaluation) -> String {
     let each = all.categories.iter();
     let rows: String = each.map(|c| row(&c.name, Verdicts::of(&c.images), c.best_thresholds[0])).collect();
     let sum = row("all", all.verdicts(), None);
-    let caption = "An image is called anomalous from a score of 0.5 on, the bank’s own threshold, which was found from \
-                   good images alone. The last column is the threshold that would have given the best F1.";
+    let caption = "The threshold was found from good images alone; on the bank’s scale it is 0.5. The last column is the \
+                   threshold that would have given the best F1.";
     table("verdicts", caption, "category", &heads, &rows, Some(&sum))
 }
 
@@ -156,7 +156,7 @@ fn table(class: &str, caption: &str, first: &str, heads: &[&str], rows: &str, fo
     let foot = foot.map_or_else(String::new, |foot| format!("<tfoot>\n{foot}</tfoot>\n"));
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table class=\"{class}\">\n\
-         <caption>{caption}</caption>\n<thead><tr><th scope=\"col\">{first}</th>{heads}</tr></thead>\n\
+         <caption><span>{caption}</span></caption>\n<thead><tr><th scope=\"col\">{first}</th>{heads}</tr></thead>\n\
          <tbody>\n{rows}</tbody>\n{foot}</table>\n</div>\n"
     )
 }

@@ -10,6 +10,11 @@ use crate::run::{run, stderr, stdout};
 
 /// Writes a decoder with weights from a formula, for the encoder that ships.
 fn write_decoder(path: &Path) {
+    write_decoder_of(path, &[]);
+}
+
+/// The same, said to be trained on these categories.
+pub(crate) fn write_decoder_of(path: &Path, categories: &[&str]) {
     let encoder = registry::encoder(Some("snarm-tiny")).expect("the encoder");
     let config = encoder.config();
     let about = About {
@@ -18,7 +23,10 @@ fn write_decoder(path: &Path) {
         side: config.side,
         grid: config.grid,
         shape: Shape { width: config.width, channels: 16, branches: 1 },
-        provenance: Provenance::default(),
+        provenance: Provenance {
+            categories: categories.iter().map(|name| (*name).to_owned()).collect(),
+            ..Provenance::default()
+        },
         licence: "MIT OR Apache-2.0".to_owned(),
         calibration: None,
     };

@@ -96,7 +96,7 @@ pub(crate) struct Args {
     #[arg(long)]
     report: Option<PathBuf>,
     /// Pictures of each sort in the page: false alarms, misses, hits
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 3)]
     cases: usize,
     /// Pass over image files that cannot be read, with a warning
     #[arg(long)]
