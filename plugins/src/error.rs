@@ -1,17 +1,37 @@
 //! Failures of the core as GStreamer errors, so that applications can tell them apart by domain and code.
 
+use gst::glib;
 use snarm_core::Error;
+
+/// Domain and code.
+enum Code {
+    Resource(gst::ResourceError),
+    Stream(gst::StreamError),
+}
+
+fn code(error: &Error) -> Code {
+    match error {
+        Error::NotFound { .. } => Code::Resource(gst::ResourceError::NotFound),
+        Error::Read { .. } => Code::Resource(gst::ResourceError::OpenRead),
+        Error::Write { .. } => Code::Resource(gst::ResourceError::OpenWrite),
+        Error::Setting { .. } => Code::Resource(gst::ResourceError::Settings),
+        Error::WrongFile { .. } | Error::Mismatch { .. } => Code::Stream(gst::StreamError::WrongType),
+        _ => Code::Stream(gst::StreamError::Failed),
+    }
+}
 
 /// The error message for `error`. The debug part repeats the variant for bug reports.
 pub(crate) fn message(error: &Error) -> gst::ErrorMessage {
-    match error {
-        Error::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{error}"), ["{error:?}"]),
-        Error::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}"), ["{error:?}"]),
-        Error::Write { .. } => gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}"), ["{error:?}"]),
-        Error::Setting { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}"), ["{error:?}"]),
-        Error::WrongFile { .. } | Error::Mismatch { .. } => {
-            gst::error_msg!(gst::StreamError::WrongType, ("{error}"), ["{error:?}"])
-        }
-        _ => gst::error_msg!(gst::StreamError::Failed, ("{error}"), ["{error:?}"]),
+    match code(error) {
+        Code::Resource(code) => gst::error_msg!(code, ("{error}"), ["{error:?}"]),
+        Code::Stream(code) => gst::error_msg!(code, ("{error}"), ["{error:?}"]),
+    }
+}
+
+/// The same domain and code with a text of its own, for what is no end of the stream.
+pub(crate) fn glib(error: &Error, text: &str) -> glib::Error {
+    match code(error) {
+        Code::Resource(code) => glib::Error::new(code, text),
+        Code::Stream(code) => glib::Error::new(code, text),
     }
 }

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
 
+#[cfg(feature = "analytics")]
+mod analytics;
 pub mod bank;
 pub mod detect;
 pub mod meta;

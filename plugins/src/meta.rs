@@ -16,6 +16,18 @@ pub const VERSION: u32 = 1;
 /// Value of scores, thresholds and counts that do not exist.
 pub const NONE: f64 = -1.0;
 
+/// What the verdict may be.
+pub mod verdict {
+    /// Below the lower threshold, or the only one.
+    pub const NORMAL: &str = "normal";
+    /// Between the two thresholds.
+    pub const UNCERTAIN: &str = "uncertain";
+    /// From the threshold on.
+    pub const ANOMALOUS: &str = "anomalous";
+    /// Not analysed.
+    pub const UNKNOWN: &str = "unknown";
+}
+
 /// The fields of the meta.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyMeta {
@@ -39,7 +51,7 @@ pub struct AnomalyMeta {
     pub pixel_threshold: f64,
     /// Whether the score reached the threshold.
     pub anomalous: bool,
-    /// `normal`, `anomalous` or `unknown`.
+    /// One of [`verdict`].
     pub verdict: String,
     /// Fraction of the frame that the regions cover.
     pub area: f64,
@@ -158,7 +170,7 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
 }
 
 /// One region as a structure.
-fn region(region: &Region) -> gst::Structure {
+pub(crate) fn region(region: &Region) -> gst::Structure {
     gst::Structure::builder("region")
         .field("id", region.id)
         .field("x", region.rect.x)

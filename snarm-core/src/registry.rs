@@ -33,12 +33,17 @@ static BANKS: Shared<Bank> = Shared::new();
 /// # Errors
 /// When the file is missing or holds no network that is known.
 pub fn encoder(name: Option<&str>) -> Result<Arc<Encoder>> {
+    encoder_of_name(name, None)
+}
+
+/// As [`encoder`], shared only among those who give the same `instance`.
+fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Encoder>> {
     let name = match name {
         Some(name) => name.to_owned(),
         None => std::env::var(ENCODER_VARIABLE).unwrap_or_else(|_| TINY.to_owned()),
     };
     let name = find_weights(&name);
-    ENCODERS.get(&name, Encoder::digest, || Encoder::load(&name, PositionInterpolation::Legacy))
+    ENCODERS.get(&name, instance, Encoder::digest, || Encoder::load(&name, PositionInterpolation::Legacy))
 }
 
 /// The bank in that file.
@@ -46,7 +51,7 @@ pub fn encoder(name: Option<&str>) -> Result<Arc<Encoder>> {
 /// # Errors
 /// As [`Bank::open`].
 pub fn bank(path: &Path) -> Result<Arc<Bank>> {
-    BANKS.get(&path.display().to_string(), Bank::digest, || Bank::open(path))
+    BANKS.get(&path.display().to_string(), None, Bank::digest, || Bank::open(path))
 }
 
 /// The encoder that made `bank`: `name` if given, else the one the bank names.
@@ -54,7 +59,16 @@ pub fn bank(path: &Path) -> Result<Arc<Bank>> {
 /// # Errors
 /// As [`encoder`], or when its weights are not the ones that made the bank.
 pub fn encoder_of(bank: &Bank, name: Option<&str>) -> Result<Arc<Encoder>> {
-    let encoder = encoder(Some(name.unwrap_or(bank.encoder_name())))?;
+    encoder_of_instance(bank, name, None)
+}
+
+/// As [`encoder_of`], shared only among those who give the same `instance`: a name that nobody else gives is a copy of
+/// one's own.
+///
+/// # Errors
+/// As [`encoder_of`].
+pub fn encoder_of_instance(bank: &Bank, name: Option<&str>, instance: Option<&str>) -> Result<Arc<Encoder>> {
+    let encoder = encoder_of_name(Some(name.unwrap_or(bank.encoder_name())), instance)?;
     bank.check_encoder(&encoder)?;
     Ok(encoder)
 }
@@ -65,16 +79,28 @@ pub fn encoder_of(bank: &Bank, name: Option<&str>) -> Result<Arc<Encoder>> {
 /// # Errors
 /// As [`Head::open`], or when the head was trained for another encoder.
 pub fn head(name: Option<&str>, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
+    head_of_instance(name, encoder, None)
+}
+
+/// As [`head`], shared only among those who give the same `instance`.
+///
+/// # Errors
+/// As [`head`].
+pub fn head_of_instance(
+    name: Option<&str>,
+    encoder: &Encoder,
+    instance: Option<&str>,
+) -> Result<Option<Arc<Head>>> {
     let head = match name {
         Some(NO_HEAD) => return Ok(None),
         Some(name) => {
             let name = find_weights(name);
-            HEADS.get(&name, Head::content, || Head::open(Path::new(&name)))?
+            HEADS.get(&name, instance, Head::content, || Head::open(Path::new(&name)))?
         }
         None => {
             let digest = encoder.digest();
             let Some(bytes) = head::shipped(digest) else { return Ok(None) };
-            HEADS.get(&format!("shipped for {digest}"), Head::content, || Head::embedded(bytes))?
+            HEADS.get(&format!("shipped for {digest}"), instance, Head::content, || Head::embedded(bytes))?
         }
     };
     head.check_encoder(encoder)?;
@@ -91,8 +117,11 @@ pub fn find_weights(name: &str) -> String {
     found.map_or_else(|| name.to_owned(), |path| path.display().to_string())
 }
 
-/// A file as it was when it was read: another time or length is another file.
-type Source = (String, Option<SystemTime>, u64);
+/// A file as it was when it was read: another time or length is another file. The last field is the instance.
+type Source = (String, Option<SystemTime>, u64, Option<String>);
+
+/// Instance and content.
+type Content = (Option<String>, String);
 
 /// Values by the file they were read from, and by content.
 struct Shared<T> {
@@ -101,7 +130,7 @@ struct Shared<T> {
 
 struct Slots<T> {
     by_source: HashMap<Source, Arc<OnceCell<Weak<T>>>>,
-    by_digest: HashMap<String, Weak<T>>,
+    by_digest: HashMap<Content, Weak<T>>,
 }
 
 impl<T> Shared<T> {
@@ -109,13 +138,19 @@ impl<T> Shared<T> {
         Self { slots: Mutex::new(None) }
     }
 
-    fn get(&self, name: &str, digest: fn(&T) -> &str, load: impl Fn() -> Result<T>) -> Result<Arc<T>> {
-        let source = source(name);
+    fn get(
+        &self,
+        name: &str,
+        instance: Option<&str>,
+        digest: fn(&T) -> &str,
+        load: impl Fn() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let source = source(name, instance);
         loop {
             let slot = self.with(|slots| slots.by_source.entry(source.clone()).or_default().clone());
             let mut loaded = None;
             let weak = slot.get_or_try_init(|| {
-                let value = self.unify(load()?, digest);
+                let value = self.unify(load()?, instance, digest);
                 loaded = Some(value.clone());
                 Ok::<_, Error>(Arc::downgrade(&value))
             })?;
@@ -131,13 +166,13 @@ impl<T> Shared<T> {
     }
 
     /// The value in use that has the same content, or this one.
-    fn unify(&self, value: T, digest: fn(&T) -> &str) -> Arc<T> {
+    fn unify(&self, value: T, instance: Option<&str>, digest: fn(&T) -> &str) -> Arc<T> {
         self.with(|slots| {
             slots.by_digest.retain(|_, weak| weak.strong_count() > 0);
-            if let Some(same) = slots.by_digest.get(digest(&value)).and_then(Weak::upgrade) {
+            let key = (instance.map(str::to_owned), digest(&value).to_owned());
+            if let Some(same) = slots.by_digest.get(&key).and_then(Weak::upgrade) {
                 return same;
             }
-            let key = digest(&value).to_owned();
             let value = Arc::new(value);
             slots.by_digest.insert(key, Arc::downgrade(&value));
             value
@@ -150,12 +185,13 @@ impl<T> Shared<T> {
     }
 }
 
-fn source(name: &str) -> Source {
+fn source(name: &str, instance: Option<&str>) -> Source {
     let path = PathBuf::from(name);
     let metadata = std::fs::metadata(&path).ok();
     let modified = metadata.as_ref().and_then(|m| m.modified().ok());
     let canonical = path.canonicalize().unwrap_or(path);
-    (canonical.display().to_string(), modified, metadata.map_or(0, |m| m.len()))
+    let length = metadata.map_or(0, |m| m.len());
+    (canonical.display().to_string(), modified, length, instance.map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -169,7 +205,7 @@ mod tests {
         let shared: Shared<String> = Shared::new();
         let loads = AtomicUsize::new(0);
         let get = || {
-            shared.get("/nowhere/a", String::as_str, || {
+            shared.get("/nowhere/a", None, String::as_str, || {
                 loads.fetch_add(1, Ordering::SeqCst);
                 Ok("content".to_owned())
             })
@@ -179,8 +215,15 @@ mod tests {
             (a.join().unwrap().unwrap(), b.join().unwrap().unwrap())
         });
         assert!(Arc::ptr_eq(&a, &b));
-        let other = shared.get("/nowhere/b", String::as_str, || Ok("content".to_owned())).unwrap();
+        let other = shared.get("/nowhere/b", None, String::as_str, || Ok("content".to_owned())).unwrap();
         assert!(Arc::ptr_eq(&a, &other), "equal content is one value");
+        let own = |name| shared.get("/nowhere/a", Some(name), String::as_str, || Ok("content".to_owned()));
+        let (first, second, third) = (own("x").unwrap(), own("x").unwrap(), own("y").unwrap());
+        assert!(Arc::ptr_eq(&first, &second), "one instance is one value");
+        assert!(
+            !Arc::ptr_eq(&first, &third) && !Arc::ptr_eq(&first, &a),
+            "another instance is another value"
+        );
         drop((a, b, other));
         get().unwrap();
         assert!(loads.load(Ordering::SeqCst) >= 2, "the last user gone, it is loaded again");
@@ -190,7 +233,7 @@ mod tests {
     fn a_failed_load_is_tried_again() {
         let shared: Shared<String> = Shared::new();
         let fail = || Err(Error::TooFewFrames { needed: 2, found: 0 });
-        assert!(shared.get("/nowhere/c", String::as_str, fail).is_err());
-        assert!(shared.get("/nowhere/c", String::as_str, || Ok(String::new())).is_ok());
+        assert!(shared.get("/nowhere/c", None, String::as_str, fail).is_err());
+        assert!(shared.get("/nowhere/c", None, String::as_str, || Ok(String::new())).is_ok());
     }
 }

@@ -1,101 +1,47 @@
-//! Glue between GStreamer and [`Detector`].
+//! Glue between GStreamer and the parts of the element: properties, life cycle, events and queries.
 #![allow(
     unused_lifetimes,
     missing_docs,
     reason = "written by the Properties derive; the blurbs are the docs"
 )]
 
-use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
 use gst_base::prelude::*;
+use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
-use snarm_core::detector::{Detection, Detector, Limits};
-use snarm_core::registry;
 
+use super::analyzer::{Analyzer, InUse, Loaded};
+use super::events::Events;
+use super::flow::{Job, Outcome, Stream};
+use super::hot_swap::Loader;
+use super::latency::Latency;
 use super::look::Look;
-use super::results::{Results, Times};
-use super::{MapFormat, ThresholdMode, record};
-use crate::meta::{self, AnomalyMeta};
-use crate::{error, frame, lock};
+use super::results::Results;
+use super::settings::Settings;
+use super::stats::Stats;
+use super::worker::Worker;
+use super::{Attach, BusyPolicy, MapFormat, MessageMode, Pass, ThresholdMode, messages, signals};
+use crate::{error, frame, lock, meta};
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("snarmdetect", gst::DebugColorFlags::empty(), Some("SNARM anomaly detector"))
 });
 
-/// What the user asks for.
-#[derive(Debug, Clone)]
-struct Settings {
-    bank_location: Option<PathBuf>,
-    encoder: Option<String>,
-    model_location: Option<String>,
-    threshold_mode: ThresholdMode,
-    threshold: f64,
-    pixel_threshold: f64,
-    min_area: f64,
-    max_regions: u32,
-    roi: Option<String>,
-    ignore_mask: Option<PathBuf>,
-    map_format: MapFormat,
-    results_location: Option<String>,
-    source_id: Option<String>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            bank_location: None,
-            encoder: None,
-            model_location: None,
-            threshold_mode: ThresholdMode::default(),
-            threshold: meta::NONE,
-            pixel_threshold: meta::NONE,
-            min_area: 0.0,
-            max_regions: 32,
-            roi: None,
-            ignore_mask: None,
-            map_format: MapFormat::default(),
-            results_location: None,
-            source_id: None,
-        }
-    }
-}
-
-impl Settings {
-    /// The limits of one frame: what is set, else what the bank says.
-    fn limits(&self, detector: &Detector) -> Limits {
-        let bank = detector.bank_limits();
-        let or = |set: f64, bank: f64| if set >= 0.0 { set } else { bank };
-        Limits {
-            threshold: or(self.threshold, bank.threshold),
-            pixel_threshold: or(self.pixel_threshold, bank.pixel_threshold),
-            min_area: self.min_area,
-            max_regions: self.max_regions as usize,
-        }
-    }
-}
-
-/// What lives from start to stop.
-struct State {
-    detector: Detector,
-    look: Look,
-    results: Option<Results>,
-    info: Option<gst_video::VideoInfo>,
-    frame_number: u64,
-}
-
-/// What readers of the properties see. Apart from [`State`], so that they never wait for a frame.
-#[derive(Debug)]
-struct Figures {
-    last_score: f64,
+/// What readers of the properties see. Apart from the analysis, so that they never wait for a frame.
+pub(super) struct Figures {
+    pub(super) last_score: f64,
+    pub(super) stats: Stats,
+    pub(super) latency: Latency,
+    pub(super) bank: Option<Arc<InUse>>,
 }
 
 impl Default for Figures {
     fn default() -> Self {
-        Self { last_score: meta::NONE }
+        Self { last_score: meta::NONE, stats: Stats::default(), latency: Latency::default(), bank: None }
     }
 }
 
@@ -103,19 +49,36 @@ impl Default for Figures {
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::SnarmDetect)]
 pub struct SnarmDetect {
-    #[property(name = "bank-location", get, set, type = Option<PathBuf>, member = bank_location, mutable_ready,
-        nick = "Bank location", blurb = "Bank file that snarmbank wrote")]
+    #[property(name = "bank-location", get, set = Self::set_bank_location, type = Option<PathBuf>,
+        member = bank_location, mutable_playing,
+        nick = "Bank location",
+        blurb = "Bank file that snarmbank wrote; set while playing, it is loaded in the background and used from the next frame on, or refused with a warning")]
     #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
         nick = "Encoder",
         blurb = "Feature network: a built-in name or a weights file (unset = what the bank names); it must be the one that made the bank")]
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder file, looked for in GST_SNARM_MODEL_PATH too (unset = the one shipped for the bank's encoder, if there is one; none = training-free)")]
+    #[property(name = "model-instance-id", get, set, type = Option<String>, member = model_instance_id, mutable_ready,
+        nick = "Model instance id",
+        blurb = "Elements of a process that give the same id share one copy of a network, apart from other ids (unset = all share)")]
     #[property(name = "threshold-mode", get, set, type = ThresholdMode, member = threshold_mode, mutable_playing,
         default, nick = "Threshold mode", blurb = "Where the threshold comes from while the property threshold is -1")]
     #[property(name = "threshold", get, set, type = f64, member = threshold, mutable_playing, controllable,
         minimum = -1.0, maximum = 1.0, default_value = -1.0,
         nick = "Threshold", blurb = "Image score from which a frame is anomalous, 0-1 (-1 = by threshold-mode)")]
+    #[property(name = "threshold-low", get, set, type = f64, member = threshold_low, mutable_playing, controllable,
+        minimum = -1.0, maximum = 1.0, default_value = -1.0,
+        nick = "Lower threshold",
+        blurb = "Image score from which a frame below the threshold is uncertain, 0-1 (-1 = no frame is uncertain)")]
+    #[property(name = "target-fpr", get, set, type = f64, member = target_fpr, mutable_playing,
+        minimum = 1e-9, maximum = 0.5, default_value = 0.001,
+        nick = "Target false positive rate",
+        blurb = "With threshold-mode=fpr: probability that a good frame is anomalous; below 1 in the bank's calibration frames it is extrapolated")]
+    #[property(name = "sigma", get, set, type = f64, member = sigma, mutable_playing,
+        minimum = 0.0, maximum = 100.0, default_value = 3.0,
+        nick = "Sigma",
+        blurb = "With threshold-mode=sigma: standard deviations between the mean of good frames and the threshold")]
     #[property(name = "pixel-threshold", get, set, type = f64, member = pixel_threshold, mutable_playing,
         minimum = -1.0, maximum = 1.0, default_value = -1.0,
         nick = "Pixel threshold", blurb = "Pixel score from which a pixel belongs to a region, 0-1 (-1 = the bank's)")]
@@ -131,101 +94,53 @@ pub struct SnarmDetect {
     #[property(name = "ignore-mask", get, set, type = Option<PathBuf>, member = ignore_mask, mutable_ready,
         nick = "Ignore mask",
         blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is analysed (unset = the bank's; none = no mask)")]
+    #[property(name = "interval", get, set, type = u32, member = interval, mutable_playing,
+        minimum = 1, default_value = 1,
+        nick = "Interval",
+        blurb = "Analyse each Nth frame; those between carry its result, marked stale (1 = every frame)")]
+    #[property(name = "busy-policy", get, set, type = BusyPolicy, member = busy_policy, mutable_playing, default,
+        nick = "Busy policy", blurb = "What happens to frames that come while another one is analysed")]
+    #[property(name = "enabled", get, set, type = bool, member = enabled, mutable_playing, controllable,
+        default_value = true,
+        nick = "Enabled", blurb = "Analyse frames; switched off, all of them pass with verdict unknown")]
+    #[property(name = "pass", get, set, type = Pass, member = pass, mutable_playing, default,
+        nick = "Pass", blurb = "Which frames go downstream; the others leave a gap")]
+    #[property(name = "confirm-frames", get, set, type = u32, member = confirm_frames, mutable_playing,
+        minimum = 1, default_value = 1,
+        nick = "Confirm frames", blurb = "Anomalous frames in a row that make a defect")]
+    #[property(name = "hold-time", get, set, type = u64, member = hold_time, mutable_playing,
+        nick = "Hold time", blurb = "Running time without an anomalous frame after which a defect has ended, in nanoseconds")]
+    #[property(name = "attach", get, set, type = Attach, member = attach, mutable_ready, default_value = Attach::all(),
+        nick = "Attach", blurb = "Metadata that buffers get")]
     #[property(name = "map-format", get, set, type = MapFormat, member = map_format, mutable_ready, default,
         nick = "Map format", blurb = "How the map of pixel scores is attached to a buffer")]
+    #[property(name = "message-mode", get, set, type = MessageMode, member = message_mode, mutable_playing, default,
+        nick = "Message mode", blurb = "Which element messages are posted on the bus")]
+    #[property(name = "emit-signals", get, set, type = bool, member = emit_signals, mutable_playing,
+        nick = "Emit signals", blurb = "Emit result, defect-begin and defect-end")]
     #[property(name = "results-location", get, set, type = Option<String>, member = results_location, mutable_ready,
         nick = "Results location",
         blurb = "File for one line of JSON per frame, overwritten at start, flushed per line (- = standard output)")]
     #[property(name = "source-id", get, set, type = Option<String>, member = source_id, mutable_playing,
-        nick = "Source id", blurb = "Name of the source in metadata and results")]
-    settings: Mutex<Settings>,
+        nick = "Source id", blurb = "Name of the source in metadata, messages and results")]
+    #[property(name = "stats-interval", get, set, type = u64, member = stats_interval, mutable_playing,
+        nick = "Stats interval", blurb = "Time between snarm-stats messages, in nanoseconds (0 = none)")]
+    #[property(name = "report-latency", get, set, type = bool, member = report_latency, mutable_ready,
+        default_value = true,
+        nick = "Report latency", blurb = "Add the time of an analysis to the latency of a live pipeline")]
+    pub(super) settings: Mutex<Settings>,
     #[property(name = "last-score", get, type = f64, member = last_score,
         minimum = -1.0, maximum = 1.0, default_value = -1.0,
         nick = "Last score", blurb = "Image score of the last analysed frame, 0-1 (-1 = none yet)")]
-    figures: Mutex<Figures>,
-    state: Mutex<Option<State>>,
-}
-
-impl SnarmDetect {
-    /// Judges one frame, attaches what was found and writes the results line.
-    fn inspect(&self, buffer: &mut gst::BufferRef) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        let mut state = lock(&self.state);
-        let Some(state) = state.as_mut() else { return Ok(()) };
-        let Some(info) = state.info.clone() else {
-            return Err(gst::error_msg!(gst::CoreError::Negotiation, ("a frame came before its caps")));
-        };
-        if let Err(error) = state.look.set_roi(settings.roi.as_deref()) {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Settings,
-                ("{error}; the region stays as it was")
-            );
-        }
-        state
-            .detector
-            .set_view(state.look.view(state.detector.bank()))
-            .map_err(|error| error::message(&error))?;
-        let limits = settings.limits(&state.detector);
-        let mut found = AnomalyMeta {
-            frame_number: state.frame_number,
-            source_id: settings.source_id.clone(),
-            ..record::unknown(&state.detector, &info, &limits)
-        };
-        if !buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED) {
-            let start = Instant::now();
-            frame::with_frame(buffer, &info, |frame| {
-                let detection = state.detector.detect(frame, &limits)?;
-                record::detection(detection, settings.map_format, &mut found);
-                self.log_times(found.frame_number, detection);
-                Ok(())
-            })?;
-            found.latency = start.elapsed().as_nanos() as u64;
-            lock(&self.figures).last_score = found.score;
-        }
-        state.frame_number += 1;
-        meta::attach(buffer, &found).map_err(|error| {
-            gst::error_msg!(gst::StreamError::Failed, ("cannot attach the result: {error}"))
-        })?;
-        match &mut state.results {
-            Some(results) => results.write(&found, &Times::new(buffer, &self.obj().segment())),
-            None => Ok(()),
-        }
-    }
-
-    /// One line per frame with the time of every stage.
-    fn log_times(&self, frame_number: u64, detection: &Detection) {
-        if CAT.above_threshold(gst::DebugLevel::Log) {
-            let times =
-                detection.times.stages().map(|(stage, time)| format!("{stage} {time:.2?}")).join(", ");
-            let (score, total) = (detection.score, detection.times.total());
-            gst::log!(CAT, imp = self, "frame {frame_number}: score {score:.4}, {total:.2?}: {times}");
-        }
-    }
-
-    /// Loads the bank, its encoder and the decoder, and tells the application.
-    fn load(&self, location: &Path, settings: &Settings) -> Result<Detector, snarm_core::Error> {
-        let start = Instant::now();
-        let bank = registry::bank(location)?;
-        let encoder = registry::encoder_of(&bank, settings.encoder.as_deref())?;
-        gst::info!(CAT, imp = self, "encoder {}: {}", encoder.name(), encoder.provenance());
-        let head = registry::head(settings.model_location.as_deref(), &encoder)?;
-        let detector = Detector::with_head(encoder, bank, head)?;
-        gst::info!(CAT, imp = self, "scores by {}", detector.scorer());
-        let bank = detector.bank();
-        let load_time = start.elapsed();
-        gst::info!(CAT, imp = self, "{} vectors loaded in {load_time:.2?}: {location:?}", bank.vectors());
-        let fields = gst::Structure::builder("snarm-bank-loaded")
-            .field("location", location.to_string_lossy().as_ref())
-            .field("bank-id", bank.digest())
-            .field("generation", 0_u32)
-            .field("vectors", bank.vectors() as u64)
-            .field("load-time", load_time.as_nanos() as u64)
-            .build();
-        // Without a bus nobody listens, which is no fault.
-        let _ = self.obj().post_message(gst::message::Element::builder(fields).src(&*self.obj()).build());
-        Ok(detector)
-    }
+    pub(super) figures: Mutex<Figures>,
+    pub(super) stream: Mutex<Stream>,
+    pub(super) events: Mutex<Events>,
+    /// Held for the time of an analysis.
+    pub(super) analyzer: Mutex<Option<Analyzer>>,
+    /// A bank that waits for the next frame.
+    pub(super) next: Arc<Mutex<Option<Loaded>>>,
+    pub(super) loader: Loader,
+    pub(super) worker: Worker<Job, Outcome>,
 }
 
 #[glib::object_subclass]
@@ -235,12 +150,45 @@ impl ObjectSubclass for SnarmDetect {
     type ParentType = gst_base::BaseTransform;
 }
 
-#[glib::derived_properties]
 impl ObjectImpl for SnarmDetect {
     fn constructed(&self) {
         self.parent_constructed();
         // Otherwise the base class takes the GAP flag off the buffers that pass.
         self.obj().set_gap_aware(true);
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        signals::signals()
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            // The derive knows no structures.
+            let structure = |name, nick, blurb| {
+                glib::ParamSpecBoxed::builder::<gst::Structure>(name)
+                    .nick(nick)
+                    .blurb(blurb)
+                    .read_only()
+                    .build()
+            };
+            let mut all = SnarmDetect::derived_properties().to_vec();
+            all.push(structure("stats", "Statistics", "Frames, rates and times since the start"));
+            all.push(structure("bank-info", "Bank information", "What is known of the bank in use"));
+            all
+        });
+        PROPERTIES.as_slice()
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.derived_set_property(id, value, pspec);
+    }
+
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => self.stats().to_value(),
+            "bank-info" => lock(&self.figures).bank.as_ref().map(|bank| bank.info.clone()).to_value(),
+            _ => self.derived_property(id, pspec),
+        }
     }
 }
 
@@ -267,7 +215,7 @@ impl ElementImpl for SnarmDetect {
 
 impl BaseTransformImpl for SnarmDetect {
     const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
-    // Not passthrough: the base class then makes a buffer's metadata writable without copying its pixels.
+    // Not passthrough: frames get metadata.
     const PASSTHROUGH_ON_SAME_CAPS: bool = false;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
@@ -282,30 +230,46 @@ impl BaseTransformImpl for SnarmDetect {
         if settings.threshold_mode == ThresholdMode::Manual && settings.threshold < 0.0 {
             return Err(missing("threshold", "a value of 0-1 for threshold-mode=manual"));
         }
-        let detector = self.load(location, &settings).map_err(|error| error::message(&error))?;
+        let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
         let look = Look::new(settings.roi.as_deref(), settings.ignore_mask.as_deref())
             .map_err(|error| error::message(&error))?;
-        let (learned, used) = (detector.bank().view(), look.view(detector.bank()));
+        let (learned, used) = (loaded.detector.bank().view(), look.view(loaded.detector.bank()));
         if learned != used {
             gst::warning!(CAT, imp = self, "the bank was learned of {learned}, {used} is analysed");
         }
         // Opened last: an older results file is not emptied for a start that fails anyway.
         let results = settings.results_location.as_deref().map(Results::open).transpose()?;
-        *lock(&self.state) = Some(State { detector, look, results, info: None, frame_number: 0 });
-        *lock(&self.figures) = Figures::default();
+        let bank = loaded.bank.clone();
+        gst::info!(CAT, imp = self, "bank loaded in {:.2?}: {}", bank.load_time, bank.info);
+        *lock(&self.next) = None;
+        *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone()));
+        *lock(&self.stream) = Stream::new(results);
+        *lock(&self.figures) = Figures { bank: Some(bank.clone()), ..Figures::default() };
+        *lock(&self.events) = Events::default();
+        self.loader.start();
+        messages::bank_loaded(&self.obj(), &bank);
+        if lock(&self.settings).bank_location.as_ref() != Some(location) {
+            // Another one was named while this one was loaded.
+            self.reload();
+        }
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        *lock(&self.state) = None;
+        self.loader.stop();
+        self.worker.stop();
+        self.end_defect("stop");
+        *lock(&self.stream) = Stream::default();
+        *lock(&self.analyzer) = None;
+        *lock(&self.next) = None;
+        lock(&self.figures).bank = None;
         Ok(())
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let info = frame::video_info(incaps)?;
-        if let Some(state) = lock(&self.state).as_mut() {
-            state.info = Some(info);
-        }
+        let mut stream = lock(&self.stream);
+        stream.info = Some(frame::video_info(incaps)?);
+        stream.last = None;
         Ok(())
     }
 
@@ -317,15 +281,57 @@ impl BaseTransformImpl for SnarmDetect {
         frame::propose_allocation(self, query)
     }
 
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction == gst::PadDirection::Sink && query.is_serialized() {
+            // Whoever asks counts on the frames before it having left.
+            self.drain_for_event();
+        }
+        if !BaseTransformImplExt::parent_query(self, direction, query) {
+            return false;
+        }
+        if let gst::QueryViewMut::Latency(query) = query.view_mut()
+            && direction == gst::PadDirection::Src
+            && lock(&self.settings).report_latency
+        {
+            let (live, min, max) = query.result();
+            let ours = lock(&self.figures).latency.reported();
+            if live {
+                query.set(live, min + ours, max.map(|max| max + ours));
+            }
+        }
+        true
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        use gst::EventView;
+        match event.view() {
+            EventView::FlushStop(_) => {
+                self.forget();
+                self.end_defect("flush");
+            }
+            _ if event.is_serialized() => {
+                self.drain_for_event();
+                match event.view() {
+                    EventView::Eos(_) => self.end_defect("eos"),
+                    EventView::Segment(_) | EventView::SegmentDone(_) | EventView::StreamStart(_) => {
+                        self.end_defect("segment");
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        self.parent_sink_event(event)
+    }
+
     fn before_transform(&self, buffer: &gst::BufferRef) {
         frame::sync_values(&*self.obj(), &CAT, buffer);
     }
 
-    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.inspect(buffer).map(|()| gst::FlowSuccess::Ok).map_err(|error| {
-            gst::error!(CAT, imp = self, "{error}");
-            self.post_error_message(error);
-            gst::FlowError::Error
-        })
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        match self.take_queued_buffer() {
+            Some(buffer) => self.take_in(buffer),
+            None => Ok(GenerateOutputSuccess::NoOutput),
+        }
     }
 }

@@ -7,17 +7,42 @@
  *
  * Compares each frame with the good frames that a bank remembers. Pixels pass untouched; every buffer gets a
  * `SnarmAnomalyMeta` with the score, the threshold, the verdict, the regions and the map of pixel scores. All
- * coordinates are fractions of the frame, so that the meta stays true through scalers and encoders. Buffers flagged
- * as gap or corrupted pass with `analysed=false`.
+ * coordinates are fractions of the frame, so that the meta stays true through scalers and encoders. Beside it, each
+ * region is a `GstVideoRegionOfInterestMeta` of type `anomaly`. Buffers flagged as gap or corrupted pass with
+ * `analysed=false`.
  *
  * Without a trained decoder the distances between features are the score. With one, named by
  * #GstSnarmDetect:model-location, its probabilities are, on the scale that the bank found for this decoder with its good
  * frames; a bank that was made without it is used on the scale that the decoder brings.
  *
- * All elements of a process that use the same encoder or decoder share one copy of it.
+ * ## Limits
+ * The bank brings a threshold. #GstSnarmDetect:threshold-mode takes another one from the bank's distribution of good
+ * frames, #GstSnarmDetect:threshold overrides all modes, and #GstSnarmDetect:threshold-low makes a band of uncertain
+ * frames below it. All of them may change, or be controlled, while the stream runs.
  *
- * The element posts an element message `snarm-bank-loaded` with the fields `location`, `bank-id`, `generation`,
- * `vectors` and `load-time`. With #GstSnarmDetect:results-location it writes one line of JSON per frame.
+ * ## When analysis is slower than the camera
+ * By default upstream waits. #GstSnarmDetect:interval analyses each Nth frame. With
+ * #GstSnarmDetect:busy-policy=skip a frame is analysed in a thread of its own; frames that come meanwhile wait behind
+ * it (64 at most) and follow, in order, with its result, `analysed=false` and `stale=true`. So upstream never waits,
+ * and every analysed frame carries its own result. Where only the newest frame matters, put
+ * `queue max-size-buffers=1 leaky=downstream` in front instead.
+ *
+ * ## Another bank
+ * Set while playing, #GstSnarmDetect:bank-location is loaded in the background and used from the next frame on; a bank
+ * that cannot be used is a warning, and the old one goes on. The action `reload-bank` reads the same file again.
+ *
+ * ## Messages
+ * Element messages, times as in the `level` element: `snarm-bank-loaded` (`location`, `bank-id`, `generation`,
+ * `vectors`, `load-time`), `snarm-defect-begin` and `snarm-defect-end` (`event-id`, `begin`, `end`, `peak-score`,
+ * `peak-time`, `frames`, `source-id`, at the end `reason`: normal, eos, flush, segment, disabled, reset or stop; times
+ * are running times), `snarm-result` (`timestamp`, `stream-time`, `running-time`, `duration`, `frame-number`, `score`,
+ * `threshold`, `threshold-low`, `verdict`, `area`, `regions`, `latency`, `source-id`) and `snarm-stats`, the structure
+ * of #GstSnarmDetect:stats. #GstSnarmDetect:message-mode chooses. With #GstSnarmDetect:emit-signals the signals
+ * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. With
+ * #GstSnarmDetect:results-location the element writes one line of JSON per frame.
+ *
+ * All elements of a process that use the same encoder or decoder share one copy of it;
+ * #GstSnarmDetect:model-instance-id keeps them apart.
  *
  * ## Example launch lines
  * |[
@@ -28,16 +53,35 @@
  * gst-launch-1.0 filesrc location=line.mp4 ! decodebin ! snarmdetect bank-location=part.bank results-location=line.jsonl ! fakesink
  * ]|
  * Inspects a recording and writes the results beside it.
+ * |[
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! snarmdetect bank-location=part.bank pass=anomalous confirm-frames=3 hold-time=500000000 ! jpegenc ! multifilesink location=bad%05d.jpg
+ * ]|
+ * Keeps the bad frames as pictures and tells when defects begin and end.
  *
  * Since: plugins-snarm-0.1.0
  */
+mod analyzer;
+mod deliver;
+mod enums;
+mod events;
+mod flow;
+mod hot_swap;
 mod imp;
+mod latency;
 mod look;
+mod messages;
 mod record;
 mod results;
+mod roi;
+mod settings;
+mod signals;
+mod stats;
+mod worker;
 
 use gst::glib;
 use gst::prelude::*;
+
+pub use enums::{Attach, BusyPolicy, MapFormat, MessageMode, Pass, ThresholdMode};
 
 glib::wrapper! {
     /// The element `snarmdetect`.
@@ -45,40 +89,9 @@ glib::wrapper! {
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// Where the image threshold comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmThresholdMode")]
-pub enum ThresholdMode {
-    /// From the property.
-    #[enum_value(name = "Manual: the property threshold", nick = "manual")]
-    Manual,
-    /// From the bank.
-    #[default]
-    #[enum_value(name = "Bank: what the bank found with its good frames", nick = "bank")]
-    Bank,
-}
-
-/// How the map of pixel scores is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmMapFormat")]
-pub enum MapFormat {
-    /// Not at all.
-    #[enum_value(name = "None: no map", nick = "none")]
-    None,
-    /// 8 bits a pixel.
-    #[default]
-    #[enum_value(name = "Gray8: 8 bits, 255 is a pixel score of 1", nick = "gray8")]
-    Gray8,
-    /// 16 bits a pixel.
-    #[enum_value(name = "Gray16: 16 bits little-endian, 65535 is a pixel score of 1", nick = "gray16")]
-    Gray16,
-}
-
 /// Registers the element.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "doc")]
-    for api in [ThresholdMode::static_type(), MapFormat::static_type()] {
-        api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
-    }
+    enums::mark_as_plugin_api();
     gst::Element::register(Some(plugin), "snarmdetect", gst::Rank::NONE, SnarmDetect::static_type())
 }

@@ -1,26 +1,29 @@
 //! What is attached to a buffer: the detection in the fields of the meta, and the map as a picture.
 
 use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta};
-use snarm_core::detector::{Detection, Detector, Limits};
+use snarm_core::detector::Detection;
 use snarm_core::geometry::Rect;
 
 use super::MapFormat;
-use crate::meta::{self, AnomalyMeta};
+use super::analyzer::{Found, InUse};
+use super::settings::Settings;
+use crate::meta::{self, AnomalyMeta, verdict};
 
-/// The meta of a frame that was not analysed.
-pub(super) fn unknown(detector: &Detector, info: &VideoInfo, limits: &Limits) -> AnomalyMeta {
-    AnomalyMeta {
+/// The result of a frame that was not analysed.
+pub(super) fn unknown(bank: &InUse, info: &VideoInfo, settings: &Settings, frame_number: u64) -> Found {
+    let limits = settings.limits(&bank.limits, &bank.calibration);
+    let meta = AnomalyMeta {
         analysed: false,
         stale: false,
-        frame_number: 0,
+        frame_number,
         score: meta::NONE,
         score_raw: meta::NONE,
         score_max: meta::NONE,
         threshold: limits.threshold,
-        threshold_low: meta::NONE,
+        threshold_low: settings.threshold_low.max(meta::NONE),
         pixel_threshold: limits.pixel_threshold,
         anomalous: false,
-        verdict: "unknown".into(),
+        verdict: verdict::UNKNOWN.into(),
         area: 0.0,
         regions: Vec::new(),
         frame_width: info.width(),
@@ -29,26 +32,41 @@ pub(super) fn unknown(detector: &Detector, info: &VideoInfo, limits: &Limits) ->
         map_rect: Rect::WHOLE,
         map: None,
         latency: 0,
-        source_id: None,
-        model_id: format!("{}:{}", detector.encoder().digest(), detector.scorer()),
-        bank_id: detector.bank().digest().into(),
-        bank_generation: 0,
+        source_id: settings.source_id.clone(),
+        model_id: bank.model_id.clone(),
+        bank_id: bank.bank_id.clone(),
+        bank_generation: bank.generation,
         device: "cpu".into(),
+    };
+    Found {
+        meta,
+        #[cfg(feature = "analytics")]
+        mask: None,
     }
 }
 
-/// Writes a detection into the meta.
-pub(super) fn detection(detection: &Detection, map_format: MapFormat, found: &mut AnomalyMeta) {
-    found.analysed = true;
-    found.score = detection.score;
-    found.score_raw = detection.raw_score;
-    found.score_max = detection.score_max;
-    found.anomalous = detection.anomalous;
-    found.verdict = if detection.anomalous { "anomalous" } else { "normal" }.into();
-    found.area = detection.area;
-    found.regions = detection.regions.clone();
-    (found.seen, found.map_rect) = (detection.seen, detection.map_rect);
-    found.map = map_buffer(detection, map_format);
+/// Writes a detection into the result.
+pub(super) fn detection(detection: &Detection, settings: &Settings, found: &mut Found) {
+    let meta = &mut found.meta;
+    meta.analysed = true;
+    meta.score = detection.score;
+    meta.score_raw = detection.raw_score;
+    meta.score_max = detection.score_max;
+    meta.anomalous = detection.anomalous;
+    meta.verdict = match settings.threshold_low {
+        _ if detection.anomalous => verdict::ANOMALOUS,
+        low if low >= 0.0 && detection.score >= low => verdict::UNCERTAIN,
+        _ => verdict::NORMAL,
+    }
+    .into();
+    meta.area = detection.area;
+    meta.regions = detection.regions.clone();
+    (meta.seen, meta.map_rect) = (detection.seen, detection.map_rect);
+    meta.map = map_buffer(detection, settings.map_format);
+    #[cfg(feature = "analytics")]
+    if settings.attach.contains(super::Attach::ANALYTICS) {
+        found.mask = crate::analytics::mask(&detection.map, detection.map_side, meta.pixel_threshold);
+    }
 }
 
 /// The map of pixel scores as a grey picture.

@@ -6,6 +6,7 @@ mod calibration;
 mod coreset;
 mod file;
 mod reservoir;
+mod tail;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::sync::{LazyLock, Once};
 
 use gst::prelude::*;
 use gst_check::Harness;
+use gstsnarm::meta::AnomalyMeta;
 use snarm_core::frame::PixelFormat;
 
 /// Size of the synthetic frames.
@@ -226,4 +227,37 @@ pub(crate) fn start_error(element: gst::Element) -> gst::glib::Error {
     let error = error_on(&bus);
     element.set_state(gst::State::Null).unwrap();
     error
+}
+
+/// The meta of a buffer.
+pub(crate) fn read(buffer: &gst::BufferRef) -> AnomalyMeta {
+    gstsnarm::meta::read(buffer).expect("a SnarmAnomalyMeta")
+}
+
+impl Line {
+    /// Pushes a frame and reads the meta of the one that comes out.
+    pub(crate) fn inspect(&mut self, n: u64, pixels: Vec<u8>) -> AnomalyMeta {
+        read(&self.harness.push_and_pull(buffer(n, pixels)).unwrap())
+    }
+
+    /// All element messages of that name so far.
+    pub(crate) fn element_messages(&mut self, name: &str) -> Vec<gst::Structure> {
+        let messages = self.heard(gst::MessageType::Element);
+        let structures = messages.iter().filter_map(|message| message.structure());
+        structures.filter(|structure| structure.name() == name).map(|s| s.to_owned()).collect()
+    }
+
+    /// Pushes frames with the verdicts of a word: `a`nomalous, `n`ormal or `u`ncertain.
+    pub(crate) fn push_verdicts(&mut self, first: u64, verdicts: &str) {
+        for (n, verdict) in (first..).zip(verdicts.chars()) {
+            let (threshold, low) = match verdict {
+                'a' => (0.0, -1.0),
+                'u' => (1.0, 0.0),
+                _ => (1.0, -1.0),
+            };
+            self.element.set_property("threshold", threshold);
+            self.element.set_property("threshold-low", low);
+            self.inspect(n, good_pixels(n));
+        }
+    }
 }

@@ -1,11 +1,13 @@
-//! The plugin as a file: what `gst-inspect-1.0` shows of it.
+//! The plugin as a file: what `gst-inspect-1.0` shows of it, and how programs use it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use crate::common::{init, scratch};
+use serde_json::Value;
+
+use crate::common::{bank, init, scratch};
 
 /// Set to rewrite the snapshots.
 const UPDATE: &str = "SNARM_UPDATE_SNAPSHOTS";
@@ -90,6 +92,29 @@ fn snarmoverlay_looks_as_in_its_snapshot() {
 }
 
 #[test]
+fn results_on_standard_output_are_json_and_nothing_else() {
+    init();
+    let mut command = Command::new("gst-launch-1.0");
+    let frames = "video/x-raw,format=RGB,width=64,height=48";
+    command.arg("-q").args([
+        "videotestsrc",
+        "num-buffers=3",
+        "!",
+        frames,
+        "!",
+        "snarmdetect",
+        "results-location=-",
+    ]);
+    command.arg(format!("bank-location={}", bank())).args(["!", "fakesink"]);
+    let output = run(command, "stdout.bin");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines.iter().enumerate().all(|(n, line)| line["frame-number"] == n), "{text}");
+}
+
+#[test]
 fn every_property_has_a_nick_a_blurb_and_says_when_it_may_change() {
     use gst::prelude::*;
     init();
@@ -108,4 +133,20 @@ fn every_property_has_a_nick_a_blurb_and_says_when_it_may_change() {
             assert_eq!(property.flags().intersects(mutable), writable, "{what}");
         }
     }
+}
+
+/// Runs a client in Python and returns its lines of JSON; `None` where there are no bindings.
+pub(crate) fn client(name: &str, arguments: &[&str]) -> Option<Vec<Value>> {
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)).args(arguments);
+    // Tests run side by side, and two processes must not write one registry.
+    let output = run(command, &format!("{name}.bin"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) {
+        println!("skipped: {errors}");
+        return None;
+    }
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }

@@ -1,0 +1,160 @@
+//! The detector of a stream with the bank that is in use, and the place where the next bank waits.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use snarm_core::bank::Calibration;
+use snarm_core::detector::{Detection, Detector, Limits, StageTimes};
+use snarm_core::registry;
+
+use super::look::Look;
+use super::record;
+use super::settings::Settings;
+use crate::meta::AnomalyMeta;
+use crate::{error, frame, lock};
+
+/// What was found in a frame.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) meta: AnomalyMeta,
+    /// The mask as a picture of 0 and 1.
+    #[cfg(feature = "analytics")]
+    pub(super) mask: Option<gst::Buffer>,
+}
+
+/// What is said of a bank while it is in use.
+#[derive(Debug)]
+pub(super) struct InUse {
+    pub(super) location: PathBuf,
+    pub(super) generation: u32,
+    pub(super) load_time: Duration,
+    pub(super) bank_id: String,
+    pub(super) model_id: String,
+    pub(super) limits: Limits,
+    pub(super) calibration: Calibration,
+    /// Value of the property `bank-info`.
+    pub(super) info: gst::Structure,
+}
+
+/// A detector whose bank was read and checked.
+pub(super) struct Loaded {
+    pub(super) detector: Detector,
+    pub(super) bank: Arc<InUse>,
+}
+
+impl Loaded {
+    /// Reads the bank and its encoder.
+    pub(super) fn load(
+        location: &Path,
+        settings: &Settings,
+        generation: u32,
+    ) -> Result<Self, snarm_core::Error> {
+        let start = Instant::now();
+        let bank = registry::bank(location)?;
+        let instance = settings.model_instance_id.as_deref();
+        let encoder = registry::encoder_of_instance(&bank, settings.encoder.as_deref(), instance)?;
+        let head = registry::head_of_instance(settings.model_location.as_deref(), &encoder, instance)?;
+        let detector = Detector::with_head(encoder, bank, head)?;
+        let bank = Arc::new(InUse {
+            location: location.to_owned(),
+            generation,
+            load_time: start.elapsed(),
+            bank_id: detector.bank().digest().to_owned(),
+            model_id: format!("{}:{}", detector.encoder().digest(), detector.scorer()),
+            limits: detector.bank_limits(),
+            calibration: detector.calibration().clone(),
+            info: info(&detector, location, generation),
+        });
+        Ok(Self { detector, bank })
+    }
+}
+
+/// What the property `bank-info` shows.
+fn info(detector: &Detector, location: &Path, generation: u32) -> gst::Structure {
+    let (bank, calibration) = (detector.bank(), detector.calibration());
+    let header = bank.header();
+    gst::Structure::builder("snarm-bank-info")
+        .field("location", location.to_string_lossy().as_ref())
+        .field("bank-id", bank.digest())
+        .field("generation", generation)
+        .field("vectors", bank.vectors() as u64)
+        .field("width", bank.width() as u32)
+        .field("frames", bank.frames() as u64)
+        .field("crop", bank.crop().name())
+        .field("encoder", bank.encoder_name())
+        .field("encoder-digest", &header.encoder_digest)
+        .field("made-by", &header.made_by)
+        .field("scorer", detector.scorer())
+        .field("threshold", detector.bank_limits().threshold)
+        .field("pixel-threshold", detector.bank_limits().pixel_threshold)
+        .field("calibration-frames", calibration.frames as u64)
+        .field("held-out", calibration.held_out)
+        .field("score-mean", calibration.mean)
+        .field("score-std", calibration.std)
+        .field("score-max", calibration.max)
+        .build()
+}
+
+/// Scores frames, one after the other, always with one bank from the beginning of a frame to its end.
+pub(super) struct Analyzer {
+    loaded: Loaded,
+    look: Look,
+    next: Arc<Mutex<Option<Loaded>>>,
+}
+
+impl Analyzer {
+    /// Starts with `loaded`; what is put into `next` takes its place at the following frame.
+    pub(super) fn new(loaded: Loaded, look: Look, next: Arc<Mutex<Option<Loaded>>>) -> Self {
+        Self { loaded, look, next }
+    }
+
+    /// Scores the frame `number`. `log` gets the times of the stages, `warn` hears of a region that is none.
+    pub(super) fn analyse(
+        &mut self,
+        buffer: &gst::BufferRef,
+        info: &gst_video::VideoInfo,
+        settings: &Settings,
+        number: u64,
+        log: impl FnOnce(f64, &StageTimes),
+        warn: impl FnOnce(&snarm_core::Error),
+    ) -> Result<Found, gst::ErrorMessage> {
+        // The lock ends with the statement; the old bank is freed after it.
+        let next = lock(&self.next).take();
+        if let Some(next) = next {
+            self.loaded = next;
+        }
+        let start = Instant::now();
+        let Loaded { detector, bank } = &mut self.loaded;
+        if let Err(error) = self.look.set_roi(settings.roi.as_deref()) {
+            warn(&error);
+        }
+        let view = self.look.view(detector.bank());
+        detector.set_view(view).map_err(|error| error::message(&error))?;
+        let limits = settings.limits(&bank.limits, &bank.calibration);
+        let mut found = record::unknown(bank, info, settings, number);
+        found.meta.threshold = limits.threshold;
+        frame::with_frame(buffer, info, |frame| {
+            let detection: &Detection = detector.detect(frame, &limits)?;
+            record::detection(detection, settings, &mut found);
+            log(detection.score, &detection.times);
+            Ok(())
+        })?;
+        found.meta.latency = start.elapsed().as_nanos() as u64;
+        Ok(found)
+    }
+}
+
+impl Found {
+    /// The same result for a later frame that was not looked at.
+    pub(super) fn stale(&self, number: u64, info: &gst_video::VideoInfo) -> Self {
+        let mut found = self.clone();
+        found.meta.analysed = false;
+        found.meta.stale = true;
+        found.meta.frame_number = number;
+        found.meta.latency = 0;
+        found.meta.frame_width = info.width();
+        found.meta.frame_height = info.height();
+        found
+    }
+}

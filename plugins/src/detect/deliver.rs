@@ -1,0 +1,165 @@
+//! What a result is made of once it is there: metas, a line of JSON, figures, messages, signals, and the choice of the
+//! frames that go on.
+
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+
+use super::analyzer::Found;
+use super::events::{Change, Sight};
+use super::flow::{Frame, Turn};
+use super::imp::{CAT, SnarmDetect};
+use super::results::Times;
+use super::settings::Settings;
+use super::{Attach, MessageMode, Pass, messages, roi, signals};
+use crate::lock;
+use crate::meta::{self, AnomalyMeta, verdict};
+
+impl SnarmDetect {
+    /// Attaches and tells what was found; the frame, if it goes on.
+    pub(super) fn deliver(
+        &self,
+        frame: Frame,
+        found: Found,
+        settings: &Settings,
+    ) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        let Frame { mut buffer, turn, .. } = frame;
+        let times = Times::new(&buffer, &self.obj().segment());
+        attach(buffer.make_mut(), &found, settings).map_err(|error| self.fail(error))?;
+        let written = match &mut lock(&self.stream).results {
+            Some(results) => results.write(&found.meta, &times),
+            None => Ok(()),
+        };
+        written.map_err(|error| self.fail(error))?;
+        self.count(&found.meta, settings);
+        if found.meta.analysed {
+            self.tell(&buffer, &found.meta, &times, settings);
+        }
+        let passes = match settings.pass {
+            // Who switches the analysis off wants the stream.
+            _ if turn == Turn::Leave && !settings.enabled => true,
+            Pass::All => true,
+            Pass::Anomalous => found.meta.verdict == verdict::ANOMALOUS,
+            Pass::Normal => found.meta.verdict == verdict::NORMAL,
+        };
+        if found.meta.analysed {
+            lock(&self.stream).last = Some(found);
+        }
+        if passes {
+            return Ok(Some(buffer));
+        }
+        lock(&self.figures).stats.count_dropped();
+        if let Some(time) = buffer.pts() {
+            // Downstream waits for no frame, and a sink starts before the first one passes.
+            let gap = gst::event::Gap::builder(time).duration(buffer.duration()).build();
+            self.obj().src_pad().push_event(gap);
+        }
+        Ok(None)
+    }
+
+    /// Brings the figures up to date and posts what follows from them.
+    fn count(&self, meta: &AnomalyMeta, settings: &Settings) {
+        let now = Instant::now();
+        let (latency_changed, stats_due) = {
+            let mut figures = lock(&self.figures);
+            figures.stats.count(now, meta.analysed.then_some(meta.latency), meta.anomalous);
+            if meta.analysed {
+                figures.last_score = meta.score;
+            }
+            let interval = Duration::from_nanos(settings.stats_interval);
+            (
+                meta.analysed && figures.latency.add(meta.latency),
+                !interval.is_zero() && figures.stats.due(now, interval),
+            )
+        };
+        if latency_changed && settings.report_latency {
+            gst::debug!(CAT, imp = self, "latency: {}", lock(&self.figures).latency.reported());
+            let message = gst::message::Latency::builder().src(&*self.obj()).build();
+            let _ = self.obj().post_message(message);
+        }
+        if stats_due {
+            messages::post(&self.obj(), self.stats());
+        }
+    }
+
+    /// Tells of an analysed frame and of the defect that it begins or ends.
+    fn tell(&self, buffer: &gst::Buffer, meta: &AnomalyMeta, times: &Times, settings: &Settings) {
+        let by_mode = match settings.message_mode {
+            MessageMode::None | MessageMode::Events => false,
+            MessageMode::Anomalous => meta.anomalous,
+            MessageMode::All => true,
+        };
+        if by_mode || settings.emit_signals {
+            let result = messages::result(meta, times);
+            if settings.emit_signals {
+                self.obj().emit_by_name::<()>(signals::RESULT, &[buffer, &result]);
+            }
+            if by_mode {
+                messages::post(&self.obj(), result);
+            }
+        }
+        let sight = Sight::new(meta, times.running_time, times.duration);
+        let hold = gst::ClockTime::from_nseconds(settings.hold_time);
+        let change = lock(&self.events).see(&sight, settings.confirm_frames, hold);
+        self.tell_change(change, settings, "normal");
+    }
+
+    /// Ends the defect that is open, if one is.
+    pub(super) fn end_defect(&self, reason: &str) {
+        let change = lock(&self.events).close();
+        let settings = lock(&self.settings).clone();
+        self.tell_change(change, &settings, reason);
+    }
+
+    /// The action: ends the defect that is open and counts from 0 again.
+    pub(super) fn reset_events(&self) {
+        let change = lock(&self.events).reset();
+        let settings = lock(&self.settings).clone();
+        self.tell_change(change, &settings, "reset");
+    }
+
+    fn tell_change(&self, change: Option<Change>, settings: &Settings, reason: &str) {
+        let source = settings.source_id.as_deref();
+        let (name, fields) = match &change {
+            None => return,
+            Some(Change::Begin(event)) => {
+                lock(&self.figures).stats.count_event();
+                (signals::DEFECT_BEGIN, messages::defect(event, source, None))
+            }
+            Some(Change::End(event)) => (signals::DEFECT_END, messages::defect(event, source, Some(reason))),
+        };
+        gst::info!(CAT, imp = self, "{fields}");
+        if settings.emit_signals {
+            self.obj().emit_by_name::<()>(name, &[&fields]);
+        }
+        if settings.message_mode >= MessageMode::Events {
+            messages::post(&self.obj(), fields);
+        }
+    }
+
+    /// Value of the property `stats`.
+    pub(super) fn stats(&self) -> gst::Structure {
+        let queue = lock(&self.stream).held.len();
+        lock(&self.figures).stats.structure(queue)
+    }
+}
+
+/// Puts on the buffer what the user wants there.
+fn attach(buffer: &mut gst::BufferRef, found: &Found, settings: &Settings) -> Result<(), gst::ErrorMessage> {
+    let failed = |error: gst::glib::BoolError| {
+        gst::error_msg!(gst::StreamError::Failed, ("cannot attach the result: {error}"))
+    };
+    if settings.attach.contains(Attach::META) {
+        meta::attach(buffer, &found.meta).map_err(failed)?;
+    }
+    if settings.attach.contains(Attach::ROI) {
+        roi::attach(buffer, &found.meta);
+    }
+    #[cfg(feature = "analytics")]
+    if settings.attach.contains(Attach::ANALYTICS) {
+        crate::analytics::attach(buffer, &found.meta, found.mask.as_ref()).map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Another bank while the stream goes on: read and checked by a thread of its own, taken by the analysis between two
+//! frames. One that cannot be used leaves the old one in place.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use gst::subclass::prelude::*;
+
+use super::analyzer::Loaded;
+use super::imp::{CAT, SnarmDetect};
+use super::messages;
+use crate::lock;
+
+/// What is to be loaded and who loads it.
+#[derive(Default)]
+pub(super) struct Loader {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Between start and stop.
+    running: bool,
+    /// The latest wish; those before it that nobody began are forgotten.
+    wanted: Option<PathBuf>,
+    /// Whether a thread looks after the wishes.
+    looked_after: bool,
+    /// The last generation given out.
+    generation: u32,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Loader {
+    /// Wishes are heard from here on; the first bank, generation 0, is loaded.
+    pub(super) fn start(&self) {
+        *lock(&self.state) = State { running: true, ..State::default() };
+    }
+
+    /// Whether there is a bank that another one can replace.
+    pub(super) fn is_running(&self) -> bool {
+        lock(&self.state).running
+    }
+
+    /// Waits for the load in progress; its bank is not used.
+    pub(super) fn stop(&self) {
+        let thread = {
+            let mut state = lock(&self.state);
+            state.running = false;
+            state.wanted = None;
+            state.thread.take()
+        };
+        // Told of a bank by the thread itself, an application may stop the element from there.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // A panic has been printed; the old bank went on.
+            let _ = thread.join();
+        }
+    }
+
+    /// The next wish, or the end of looking after them.
+    fn next(&self) -> Option<PathBuf> {
+        let mut state = lock(&self.state);
+        let wanted = state.wanted.take();
+        state.looked_after = wanted.is_some();
+        wanted
+    }
+}
+
+impl SnarmDetect {
+    /// Sets the property; while playing, the new bank is loaded.
+    pub(super) fn set_bank_location(&self, location: Option<PathBuf>) {
+        lock(&self.settings).bank_location = location;
+        if self.loader.is_running() {
+            self.reload();
+        }
+    }
+
+    /// Loads what `bank-location` names in the background. Whether there is something to load and a stream for it.
+    pub(super) fn reload(&self) -> bool {
+        let location = lock(&self.settings).bank_location.clone();
+        let mut state = lock(&self.loader.state);
+        let Some(location) = location.filter(|_| state.running) else {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "no bank is loaded: the element is stopped or bank-location is unset"
+            );
+            return false;
+        };
+        state.wanted = Some(location);
+        if state.looked_after {
+            return true;
+        }
+        let element = self.obj().downgrade();
+        let builder = std::thread::Builder::new().name("snarm-loader".into());
+        let started = builder.spawn(move || {
+            while let Some(element) = element.upgrade() {
+                let imp = element.imp();
+                let Some(location) = imp.loader.next() else { return };
+                imp.load_next(location);
+            }
+        });
+        match started {
+            Ok(thread) => {
+                state.looked_after = true;
+                state.thread = Some(thread);
+                true
+            }
+            Err(error) => {
+                gst::error!(CAT, imp = self, "no thread to load a bank: {error}");
+                false
+            }
+        }
+    }
+
+    /// Loads a bank and leaves it to the analysis of the next frame.
+    fn load_next(&self, location: PathBuf) {
+        let settings = lock(&self.settings).clone();
+        let generation = lock(&self.loader.state).generation + 1;
+        match Loaded::load(&location, &settings, generation) {
+            Ok(loaded) => {
+                let bank = loaded.bank.clone();
+                {
+                    // Held until the bank is in place, so that none comes after stop.
+                    let mut state = lock(&self.loader.state);
+                    if !state.running {
+                        return;
+                    }
+                    state.generation = generation;
+                    *lock(&self.next) = Some(loaded);
+                    lock(&self.figures).bank = Some(bank.clone());
+                }
+                gst::info!(
+                    CAT,
+                    imp = self,
+                    "bank {generation} loaded in {:.2?}: {location:?}",
+                    bank.load_time
+                );
+                messages::bank_loaded(&self.obj(), &bank);
+            }
+            Err(error) => {
+                gst::warning!(CAT, imp = self, "the old bank goes on: {error}");
+                messages::warn(&self.obj(), &error, "the bank in use stays");
+            }
+        }
+    }
+}

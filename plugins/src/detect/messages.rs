@@ -1,0 +1,75 @@
+//! What `snarmdetect` tells the application: the structures of messages and signals.
+
+use gst::prelude::*;
+
+use super::SnarmDetect;
+use super::analyzer::InUse;
+use super::events::Event;
+use super::results::Times;
+use crate::error;
+use crate::meta::{self, AnomalyMeta};
+
+/// Posts a structure.
+pub(super) fn post(element: &SnarmDetect, fields: gst::Structure) {
+    // Without a bus nobody listens, which is no fault.
+    let _ = element.post_message(gst::message::Element::builder(fields).src(element).build());
+}
+
+/// Warns of a failure that the stream survives.
+pub(super) fn warn(element: &SnarmDetect, failed: &snarm_core::Error, consequence: &str) {
+    let reason = error::glib(failed, &format!("{failed}; {consequence}"));
+    let debug = format!("{failed:?}");
+    let message = gst::message::Warning::builder_from_error(reason).debug(&debug).src(element).build();
+    let _ = element.post_message(message);
+}
+
+/// Posts that a bank was loaded; the next frame is judged by it.
+pub(super) fn bank_loaded(element: &SnarmDetect, bank: &InUse) {
+    let vectors = bank.info.get::<u64>("vectors").unwrap_or_default();
+    let fields = gst::Structure::builder("snarm-bank-loaded")
+        .field("location", bank.location.to_string_lossy().as_ref())
+        .field("bank-id", &bank.bank_id)
+        .field("generation", bank.generation)
+        .field("vectors", vectors)
+        .field("load-time", bank.load_time.as_nanos() as u64);
+    post(element, fields.build());
+}
+
+/// The result of a frame. The map is left out: a message is printed and kept.
+pub(super) fn result(meta: &AnomalyMeta, times: &Times) -> gst::Structure {
+    gst::Structure::builder("snarm-result")
+        .field("timestamp", clock(times.timestamp))
+        .field("stream-time", clock(times.stream_time))
+        .field("running-time", clock(times.running_time))
+        .field("duration", clock(times.duration))
+        .field("frame-number", meta.frame_number)
+        .field("score", meta.score)
+        .field("threshold", meta.threshold)
+        .field("threshold-low", meta.threshold_low)
+        .field("verdict", &meta.verdict)
+        .field("area", meta.area)
+        .field("regions", gst::Array::new(meta.regions.iter().map(meta::region)))
+        .field("latency", meta.latency)
+        .field("source-id", &meta.source_id)
+        .build()
+}
+
+/// A defect that begins, or with `reason` one that ends. Times are running times.
+pub(super) fn defect(event: &Event, source_id: Option<&str>, reason: Option<&str>) -> gst::Structure {
+    let name = if reason.is_some() { "snarm-defect-end" } else { "snarm-defect-begin" };
+    gst::Structure::builder(name)
+        .field("event-id", event.id)
+        .field("begin", event.begin)
+        .field("end", event.end)
+        .field("peak-score", event.peak_score)
+        .field("peak-time", event.peak_time)
+        .field("frames", event.frames)
+        .field("source-id", source_id)
+        .field_if_some("reason", reason)
+        .build()
+}
+
+/// A time as GStreamer writes it, the missing one included.
+fn clock(nanoseconds: Option<u64>) -> Option<gst::ClockTime> {
+    nanoseconds.map(gst::ClockTime::from_nseconds)
+}

@@ -1,0 +1,96 @@
+//! What the user asks for.
+
+use std::path::PathBuf;
+
+use snarm_core::bank::Calibration;
+use snarm_core::detector::Limits;
+
+use super::{Attach, BusyPolicy, MapFormat, MessageMode, Pass, ThresholdMode};
+use crate::meta;
+
+/// The properties, as they are at the time of a frame.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) bank_location: Option<PathBuf>,
+    pub(super) encoder: Option<String>,
+    pub(super) model_location: Option<String>,
+    pub(super) model_instance_id: Option<String>,
+    pub(super) threshold_mode: ThresholdMode,
+    pub(super) threshold: f64,
+    pub(super) threshold_low: f64,
+    pub(super) target_fpr: f64,
+    pub(super) sigma: f64,
+    pub(super) pixel_threshold: f64,
+    pub(super) min_area: f64,
+    pub(super) max_regions: u32,
+    pub(super) roi: Option<String>,
+    pub(super) ignore_mask: Option<PathBuf>,
+    pub(super) interval: u32,
+    pub(super) busy_policy: BusyPolicy,
+    pub(super) enabled: bool,
+    pub(super) pass: Pass,
+    pub(super) confirm_frames: u32,
+    pub(super) hold_time: u64,
+    pub(super) attach: Attach,
+    pub(super) map_format: MapFormat,
+    pub(super) message_mode: MessageMode,
+    pub(super) emit_signals: bool,
+    pub(super) results_location: Option<String>,
+    pub(super) source_id: Option<String>,
+    pub(super) stats_interval: u64,
+    pub(super) report_latency: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bank_location: None,
+            encoder: None,
+            model_location: None,
+            model_instance_id: None,
+            threshold_mode: ThresholdMode::default(),
+            threshold: meta::NONE,
+            threshold_low: meta::NONE,
+            target_fpr: 0.001,
+            sigma: 3.0,
+            pixel_threshold: meta::NONE,
+            min_area: 0.0,
+            max_regions: 32,
+            roi: None,
+            ignore_mask: None,
+            interval: 1,
+            busy_policy: BusyPolicy::default(),
+            enabled: true,
+            pass: Pass::default(),
+            confirm_frames: 1,
+            hold_time: 0,
+            attach: Attach::all(),
+            map_format: MapFormat::default(),
+            message_mode: MessageMode::default(),
+            emit_signals: false,
+            results_location: None,
+            source_id: None,
+            stats_interval: 0,
+            report_latency: true,
+        }
+    }
+}
+
+impl Settings {
+    /// The limits of one frame: what is set, else what the bank with these limits and this calibration gives.
+    pub(super) fn limits(&self, bank: &Limits, calibration: &Calibration) -> Limits {
+        let by_mode = match self.threshold_mode {
+            // Without a number it is refused at start; taken away later, the bank's is better than none.
+            ThresholdMode::Manual | ThresholdMode::Bank => bank.threshold,
+            ThresholdMode::Fpr => calibration.threshold_at_fpr(self.target_fpr),
+            ThresholdMode::Sigma => calibration.threshold_at_sigma(self.sigma),
+        };
+        let or = |set: f64, other: f64| if set >= 0.0 { set } else { other };
+        Limits {
+            threshold: or(self.threshold, by_mode),
+            pixel_threshold: or(self.pixel_threshold, bank.pixel_threshold),
+            min_area: self.min_area,
+            max_regions: self.max_regions as usize,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Makes a Debian system with a newer GStreamer in a folder, to build and run the `analytics` feature in.
+#
+#   make-root.sh SUITE FOLDER      e.g. make-root.sh forky target/roots/forky
+#
+# SUITE: trixie (GStreamer 1.26) or forky (1.28, with segmentationoverlay). Needs root rights, mmdebstrap and a Debian
+# mirror; about 3 minutes and 1.5 GB. Ends with 77 where that is not to be had, and at once where the folder is complete.
+set -euo pipefail
+
+suite=${1:?suite} root=${2:?folder}
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+
+skip() { echo "skipped: $*" >&2; exit 77; }
+
+[ -e "$root/.complete" ] && exit 0
+[ "$(id -u)" = 0 ] || skip "root rights are needed to make a Debian root"
+command -v mmdebstrap >/dev/null || skip "mmdebstrap is not installed"
+command -v curl >/dev/null && ! curl -fsSI --max-time 20 "$mirror/dists/$suite/InRelease" >/dev/null &&
+    skip "$mirror has no $suite, or there is no network"
+
+packages=(
+    gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+    libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
+)
+rm -rf "$root"
+mkdir -p "$(dirname "$root")"
+# Suites in development are re-signed at intervals; a mirror that lags is good enough for a test.
+mmdebstrap --variant=apt --mode=root --aptopt='Acquire::Check-Valid-Until "false"' \
+    --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --include="$(IFS=,; echo "${packages[*]}")" "$suite" "$root" "$mirror"
+touch "$root/.complete"

@@ -1,0 +1,161 @@
+//! Another bank while the stream goes on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use gst::prelude::*;
+use snarm_core::registry;
+
+use crate::common::{self, GOOD_FRAMES, Line, bank, buffer, caps, detector, good_pixels, init, read};
+
+/// A bank of the same frames with another seed.
+fn other() -> &'static Path {
+    static OTHER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let location = common::scratch("other.bank");
+        common::learn(&location, 5);
+        location
+    });
+    &OTHER
+}
+
+fn set(line: &Line, location: &Path) {
+    line.element.set_property("bank-location", location.to_str().unwrap());
+}
+
+/// Whether an error is the one expected.
+type Matches = fn(&gst::glib::Error) -> bool;
+
+/// Pushes frames until `done` says so; every one must come out, in order, judged by a bank of `banks`.
+struct Stream<'a> {
+    line: &'a mut Line,
+    pushed: u64,
+    generation: u32,
+    banks: Vec<String>,
+}
+
+impl Stream<'_> {
+    fn run_until(&mut self, mut done: impl FnMut(&mut Line, u32) -> bool) {
+        for _ in 0..2000 {
+            let n = self.pushed;
+            let out = self.line.harness.push_and_pull(buffer(n, good_pixels(n % GOOD_FRAMES))).unwrap();
+            let meta = read(&out);
+            assert_eq!((meta.frame_number, meta.analysed), (n, true));
+            assert!(meta.bank_generation >= self.generation, "an older bank came back");
+            assert_eq!(meta.bank_id, self.banks[meta.bank_generation as usize % 2], "frame {n}");
+            self.generation = meta.bank_generation;
+            self.pushed += 1;
+            if done(self.line, self.generation) {
+                return;
+            }
+        }
+        panic!("no swap in 2000 frames");
+    }
+}
+
+#[test]
+fn a_hundred_swaps_under_load_lose_no_frame() {
+    init();
+    let banks = [Path::new(bank()), other()];
+    let ids = banks.map(|path| registry::bank(path).unwrap().digest().to_owned());
+    assert_ne!(ids[0], ids[1]);
+    let broken = common::scratch(&format!("broken-{}.bank", std::process::id()));
+    fs::write(&broken, &fs::read(bank()).unwrap()[..1000]).unwrap();
+    let mut line = Line::new(detector(&[]), caps());
+    let mut stream = Stream { line: &mut line, pushed: 0, generation: 0, banks: ids.to_vec() };
+    for swap in 1..=100 {
+        if swap % 10 == 0 {
+            // One that fails in between changes nothing.
+            set(stream.line, &broken);
+            stream.run_until(|line, _| line.heard(gst::MessageType::Warning).len() == swap / 10);
+        }
+        set(stream.line, banks[swap % 2]);
+        stream.run_until(|_, generation| generation == swap as u32);
+    }
+    let pushed = stream.pushed;
+    assert_eq!(u64::from(line.harness.buffers_received()), pushed);
+    let loaded = line.element_messages("snarm-bank-loaded");
+    let generations: Vec<u32> = loaded.iter().map(|s| s.get("generation").unwrap()).collect();
+    assert_eq!(generations, (0..=100).collect::<Vec<_>>());
+    assert!(line.heard(gst::MessageType::Error).is_empty());
+    fs::remove_file(broken).unwrap();
+}
+
+#[test]
+fn an_old_bank_is_given_up_with_its_last_frame() {
+    init();
+    // A bank of its own, so that no other test holds it.
+    let location = common::scratch(&format!("swapped-{}.bank", std::process::id()));
+    common::learn(&location, 77);
+    let mut line = Line::new(detector(&[("bank-location", location.to_str().unwrap())]), caps());
+    let old = Arc::downgrade(&registry::bank(&location).unwrap());
+    assert!(old.upgrade().is_some());
+    set(&line, Path::new(bank()));
+    for n in 0..2000 {
+        if line.inspect(n, good_pixels(0)).bank_generation == 1 {
+            break;
+        }
+    }
+    assert!(old.upgrade().is_none(), "the old bank stays in memory");
+    fs::remove_file(location).unwrap();
+}
+
+#[test]
+fn a_bank_that_cannot_be_used_is_a_warning_and_the_old_one_goes_on() {
+    init();
+    let mut line = Line::new(detector(&[]), caps());
+    let id = line.inspect(0, good_pixels(0)).bank_id;
+    let foreign = common::scratch(&format!("foreign-{}.bank", std::process::id()));
+    fs::write(&foreign, "a line of text\n").unwrap();
+    let cases: [(&Path, Matches); 2] = [
+        (Path::new("/nowhere/part.bank"), |error| error.matches(gst::ResourceError::NotFound)),
+        (&foreign, |error| error.matches(gst::StreamError::WrongType)),
+    ];
+    for (n, (location, matches)) in cases.iter().enumerate() {
+        set(&line, location);
+        let warning = loop {
+            let meta = line.inspect(1, good_pixels(1));
+            assert_eq!((meta.bank_id.as_str(), meta.bank_generation), (id.as_str(), 0));
+            if let Some(message) = line.heard(gst::MessageType::Warning).get(n) {
+                let gst::MessageView::Warning(warning) = message.view() else { unreachable!() };
+                break warning.error();
+            }
+        };
+        assert!(matches(&warning), "{warning}");
+        assert!(warning.message().contains(location.to_str().unwrap()), "{warning}");
+        assert!(warning.message().contains("bank in use stays"), "{warning}");
+    }
+    let info = line.element.property::<gst::Structure>("bank-info");
+    assert_eq!(info.get::<&str>("location").unwrap(), bank());
+    fs::remove_file(foreign).unwrap();
+}
+
+#[test]
+fn the_action_reads_the_same_file_again() {
+    init();
+    let location = common::scratch(&format!("reloaded-{}.bank", std::process::id()));
+    fs::copy(bank(), &location).unwrap();
+    let element = detector(&[("bank-location", location.to_str().unwrap())]);
+    assert!(!element.emit_by_name::<bool>("reload-bank", &[]), "a stopped element loads nothing");
+    let mut line = Line::new(element, caps());
+    let before = line.inspect(0, good_pixels(0)).bank_id;
+    fs::copy(other(), &location).unwrap();
+    assert!(line.element.emit_by_name::<bool>("reload-bank", &[]));
+    let after = (1..2000).map(|n| line.inspect(n, good_pixels(0))).find(|meta| meta.bank_generation == 1);
+    assert_ne!(after.unwrap().bank_id, before);
+    fs::remove_file(location).unwrap();
+}
+
+#[test]
+fn stopping_amid_a_load_is_clean() {
+    init();
+    for _ in 0..10 {
+        let line = Line::new(detector(&[]), caps());
+        set(&line, other());
+        line.element.set_state(gst::State::Null).unwrap();
+        line.element.set_state(gst::State::Playing).unwrap();
+        let info = line.element.property::<gst::Structure>("bank-info");
+        assert_eq!(info.get::<&str>("location").unwrap(), other().to_str().unwrap());
+        assert_eq!(info.get::<u32>("generation").unwrap(), 0);
+    }
+}

@@ -1,0 +1,74 @@
+//! Where the threshold of `snarmdetect` comes from, and the verdicts between two of them.
+
+use std::path::Path;
+
+use gst::prelude::*;
+use snarm_core::registry;
+
+use crate::common::{Line, bad_pixels, bank, caps, detector, good_pixels, init};
+use crate::outside::client;
+
+#[test]
+fn modes_take_their_threshold_from_the_bank_while_playing() {
+    init();
+    let bank = registry::bank(Path::new(bank())).unwrap();
+    let calibration = bank.calibration();
+    let mut line = Line::new(detector(&[]), caps());
+    let mut threshold = |settings: &[(&str, &str)]| {
+        for (name, value) in settings {
+            line.element.set_property_from_str(name, value);
+        }
+        line.inspect(0, good_pixels(30)).threshold
+    };
+    assert_eq!(threshold(&[]), calibration.threshold);
+    let fpr = [0.2, 0.01, 0.001].map(|fpr| {
+        let found = threshold(&[("threshold-mode", "fpr"), ("target-fpr", &fpr.to_string())]);
+        assert_eq!(found, calibration.threshold_at_fpr(fpr));
+        found
+    });
+    assert!(fpr.is_sorted_by(|a, b| a < b), "{fpr:?}");
+    let sigma = [0.0, 2.0, 6.0].map(|sigma| {
+        let found = threshold(&[("threshold-mode", "sigma"), ("sigma", &sigma.to_string())]);
+        assert_eq!(found, calibration.threshold_at_sigma(sigma));
+        found
+    });
+    assert!(sigma.is_sorted_by(|a, b| a < b), "{sigma:?}");
+    assert_eq!(threshold(&[("threshold-mode", "manual"), ("threshold", "0.25")]), 0.25);
+    assert_eq!(threshold(&[("threshold-mode", "sigma")]), 0.25, "a number beats the modes");
+    assert_eq!(threshold(&[("threshold-mode", "bank"), ("threshold", "-1")]), calibration.threshold);
+}
+
+#[test]
+fn between_two_thresholds_a_frame_is_uncertain() {
+    init();
+    let mut line = Line::new(detector(&[]), caps());
+    let score = line.inspect(0, bad_pixels(0)).score;
+    let mut verdict = |threshold: f64, low: f64| {
+        line.element.set_property("threshold", threshold);
+        line.element.set_property("threshold-low", low);
+        let meta = line.inspect(0, bad_pixels(0));
+        assert_eq!((meta.score, meta.threshold_low), (score, low));
+        assert_eq!(meta.anomalous, meta.verdict == "anomalous");
+        meta.verdict
+    };
+    let (above, below) = (score + 1e-3, score - 1e-3);
+    assert_eq!(verdict(above, -1.0), "normal");
+    assert_eq!(verdict(above, above), "normal");
+    assert_eq!(verdict(above, below), "uncertain");
+    assert_eq!(verdict(score, below), "anomalous", "the threshold itself is anomalous");
+    assert_eq!(verdict(below, above), "anomalous", "a lower threshold above the threshold means nothing");
+}
+
+#[test]
+fn controllers_steer_thresholds_and_the_switch_by_stream_time() {
+    init();
+    let Some(lines) = client("control_limits.py", &[bank()]) else { return };
+    assert_eq!(lines.len(), 5);
+    for (n, line) in lines.iter().enumerate() {
+        // The script ramps the two thresholds and switches the third frame off.
+        let close = |name: &str, expected: f64| (line[name].as_f64().unwrap() - expected).abs() < 1e-9;
+        assert!(close("threshold", 0.2 * n as f64), "{n}: {line}");
+        assert!(close("threshold-low", 0.1 * n as f64), "{n}: {line}");
+        assert_eq!(line["analysed"], n != 3, "{n}: {line}");
+    }
+}
