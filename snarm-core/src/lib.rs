@@ -14,6 +14,7 @@ pub mod ignore;
 pub mod metrics;
 pub mod models;
 pub mod overlay;
+pub mod pickle;
 mod postprocess;
 pub mod registry;
 pub mod results;

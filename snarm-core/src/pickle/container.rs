@@ -1,0 +1,151 @@
+//! Where programs and the data of storages lie: in a zip archive, one behind the other, or all in one program.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Read as _};
+
+use zip::ZipArchive;
+
+use super::machine::Machine;
+use super::{Node, Read, Refusal, Values, refuse};
+
+/// The number that older files of `torch.save` begin with.
+const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
+
+/// Their protocol.
+const PROTOCOL: i128 = 1001;
+
+pub(super) fn is_zip(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04")
+}
+
+/// Reads a whole file and returns its value.
+pub(super) fn read(bytes: &[u8], values: &mut Values) -> Read<usize> {
+    if is_zip(bytes) {
+        return read_zip(bytes, values);
+    }
+    let (root, end) = Machine::new(bytes, 0, values).run()?;
+    if matches!(values.nodes[root], Node::Int(MAGIC)) {
+        return read_parts(bytes, end, values, false);
+    }
+    if end < bytes.len() {
+        return refuse("nothing behind the pickle", format!("{} bytes", bytes.len() - end));
+    }
+    Ok(root)
+}
+
+/// Reads the file that a storage is pickled as.
+pub(super) fn read_inner(bytes: &[u8], values: &mut Values) -> Read<usize> {
+    let (root, end) = Machine::new(bytes, 0, values).run()?;
+    if !matches!(values.nodes[root], Node::Int(MAGIC)) {
+        return refuse("what torch.save writes of a storage", values.describe(root));
+    }
+    read_parts(bytes, end, values, true)
+}
+
+/// The older files of `torch.save`, behind their magic number: protocol, system, value, keys, and the data of each key.
+fn read_parts(bytes: &[u8], at: usize, values: &mut Values, inner: bool) -> Read<usize> {
+    let (protocol, at) = Machine::new(bytes, at, values).run()?;
+    if !matches!(values.nodes[protocol], Node::Int(PROTOCOL)) {
+        return refuse(format!("protocol {PROTOCOL} of torch.save"), values.describe(protocol));
+    }
+    let (system, at) = Machine::new(bytes, at, values).run()?;
+    if !is_little_endian(values, system) {
+        return refuse("numbers with the lowest byte first", "a file of another system");
+    }
+    let mut machine = Machine::new(bytes, at, values);
+    machine.inner = inner;
+    let (root, at) = machine.run()?;
+    let known = std::mem::take(&mut machine.keys);
+    let (keys, mut at) = Machine::new(bytes, at, values).run()?;
+    for key in texts(values, keys)? {
+        let storage = place(&known, &key)?;
+        let len = values.storages[storage].len;
+        let size = values.storages[storage].kind.size();
+        let counted = bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+        if counted != Some(len as u64) {
+            return refuse(format!("{len} elements of storage {key}"), format!("{counted:?}"));
+        }
+        let end = len.checked_mul(size).and_then(|bytes| bytes.checked_add(at + 8));
+        let Some(data) = end.and_then(|end| bytes.get(at + 8..end)) else {
+            return refuse(format!("{len} elements of storage {key}"), "the end of the file");
+        };
+        values.storages[storage].data = Some(data.to_vec());
+        at += 8 + data.len();
+    }
+    Ok(root)
+}
+
+fn is_little_endian(values: &Values, system: usize) -> bool {
+    let Node::Dict(pairs) = &values.nodes[system] else { return false };
+    let is = |id: usize| matches!(&values.nodes[id], Node::Text(text) if text == "little_endian");
+    pairs.iter().any(|(key, value)| is(*key) && matches!(values.nodes[*value], Node::Bool(true)))
+}
+
+fn texts(values: &Values, list: usize) -> Read<Vec<String>> {
+    let Node::List(items) = &values.nodes[list] else {
+        return refuse("a list of keys", values.describe(list));
+    };
+    let text = |id: &usize| match &values.nodes[*id] {
+        Node::Text(text) => Ok(text.clone()),
+        _ => refuse("a key", values.describe(*id)),
+    };
+    items.iter().map(text).collect()
+}
+
+fn place(known: &HashMap<String, usize>, key: &str) -> Read<usize> {
+    match known.get(key) {
+        Some(storage) => Ok(*storage),
+        None => refuse("keys of storages that are used", format!("'{}'", key.escape_default())),
+    }
+}
+
+/// The newer files of `torch.save`: the program in `data.pkl`, the data of each storage beside it in `data/`.
+fn read_zip(bytes: &[u8], values: &mut Values) -> Read<usize> {
+    let failed = |e: zip::result::ZipError| Refusal {
+        expected: "a whole zip archive of torch.save".to_owned(),
+        found: e.to_string(),
+    };
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(failed)?;
+    let names = archive.file_names().map(|name| name.map(|name| name.into_owned()));
+    let names = names.collect::<std::result::Result<Vec<String>, _>>().map_err(failed)?;
+    let program = names.iter().find_map(|name| name.strip_suffix("/data.pkl"));
+    let Some(folder) = program.filter(|folder| !folder.contains('/')) else {
+        return refuse("an archive with a data.pkl", format!("{} files without one", names.len()));
+    };
+    let mut member = |name: &str, most: usize| -> Read<Vec<u8>> {
+        let file = archive.by_name(&format!("{folder}/{name}")).map_err(failed)?;
+        // Archives are not compressed: nothing in them is larger than they are.
+        let mut data = Vec::new();
+        let read = file.take(most.min(bytes.len()) as u64 + 1).read_to_end(&mut data);
+        match read {
+            Ok(_) if data.len() <= most => Ok(data),
+            Ok(_) => refuse(format!("at most {most} bytes of {name}"), "more"),
+            Err(e) => refuse(format!("{name} of the archive"), e.to_string()),
+        }
+    };
+    if names.iter().any(|name| *name == format!("{folder}/byteorder")) {
+        let order = member("byteorder", 16)?;
+        if order != b"little" {
+            return refuse("numbers with the lowest byte first", String::from_utf8_lossy(&order));
+        }
+    }
+    let program = member("data.pkl", bytes.len())?;
+    let mut machine = Machine::new(&program, 0, values);
+    let (root, end) = machine.run()?;
+    let known = std::mem::take(&mut machine.keys);
+    if end < program.len() {
+        return refuse("nothing behind the pickle", format!("{} bytes", program.len() - end));
+    }
+    for (key, storage) in known {
+        let (len, size) = (values.storages[storage].len, values.storages[storage].kind.size());
+        let Some(expected) = len.checked_mul(size) else {
+            return refuse("a storage that fits the machine", format!("{len} elements"));
+        };
+        let data = member(&format!("data/{key}"), expected)?;
+        if data.len() != expected {
+            return refuse(format!("{expected} bytes of storage {key}"), data.len().to_string());
+        }
+        values.storages[storage].data = Some(data);
+    }
+    Ok(root)
+}

@@ -1,0 +1,194 @@
+//! Tensors in Python's pickles, read without running anything: what `torch.save` and `pickle.dump` write of dictionaries
+//! of tensors and arrays.
+//!
+//! A pickle is a program for a small stack machine (`machine`) that may name any function of the reader's Python. Here a
+//! name is looked up in a list of those that tensor files need (`names`), each of which is re-enacted on data (`call`); any
+//! other is refused by name. Values lie in one flat list and refer to each other by number, so that no nesting of a hostile
+//! file becomes a recursion, and what a memo repeats is not copied.
+//!
+//! (candle reads state dictionaries of `torch.save`, and [`crate::weights`] uses it. Plain pickles are beyond it: it knows
+//! neither bytes nor arrays nor the memo of newer protocols, and it passes over what it does not know.)
+
+mod array;
+mod call;
+mod container;
+mod machine;
+mod names;
+mod write;
+
+use std::path::Path;
+
+pub use self::array::{Array, Kind};
+use self::names::Known;
+pub use self::write::{Dump, state_dict};
+use crate::error::{Error, Result};
+use crate::weights::map_file;
+
+const WHAT: &str = "pickle";
+
+/// A value, its parts by number.
+#[derive(Debug)]
+enum Node {
+    None,
+    Bool(bool),
+    Int(i128),
+    Float,
+    Text(String),
+    Bytes(Vec<u8>),
+    Tuple(Vec<usize>),
+    List(Vec<usize>),
+    Dict(Vec<(usize, usize)>),
+    Name(Known),
+    Storage(usize),
+    Tensor(Tensor),
+    Type(Kind),
+    Array(Array),
+    /// An instance of a class that is known and not needed.
+    Object,
+}
+
+/// A view of a storage, in elements.
+#[derive(Debug)]
+struct Tensor {
+    storage: usize,
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+/// Memory that tensors share. In zip archives and older files it comes after the program.
+#[derive(Debug)]
+struct Storage {
+    kind: Kind,
+    len: usize,
+    data: Option<Vec<u8>>,
+}
+
+/// Why a pickle is not read.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal {
+    expected: String,
+    found: String,
+}
+
+type Read<T> = std::result::Result<T, Refusal>;
+
+fn refuse<T>(expected: impl Into<String>, found: impl Into<String>) -> Read<T> {
+    Err(Refusal { expected: expected.into(), found: found.into() })
+}
+
+/// All values of one file.
+#[derive(Debug, Default)]
+struct Values {
+    nodes: Vec<Node>,
+    storages: Vec<Storage>,
+}
+
+/// A pickled dictionary whose keys are strings.
+#[derive(Debug)]
+pub struct Pickle {
+    path: std::path::PathBuf,
+    values: Values,
+    entries: Vec<(String, usize)>,
+}
+
+impl Pickle {
+    /// Reads what `torch.save` (of any version) or `pickle.dump` (protocol 2 and later) wrote of a dictionary.
+    ///
+    /// # Errors
+    /// When the file is missing, damaged, no dictionary, or names anything that a file of tensors does not need.
+    pub fn open(path: &Path) -> Result<Self> {
+        let map = map_file(WHAT, path)?;
+        Self::read(&map)
+            .map(|(values, entries)| Self { path: path.to_owned(), values, entries })
+            .map_err(|Refusal { expected, found }| Error::wrong_file(WHAT, path, expected, found))
+    }
+
+    /// Whether bytes begin as the files do that [`Self::open`] reads.
+    pub fn recognise(bytes: &[u8]) -> bool {
+        container::is_zip(bytes) || bytes.first() == Some(&machine::PROTO)
+    }
+
+    fn read(bytes: &[u8]) -> Read<(Values, Vec<(String, usize)>)> {
+        let mut values = Values::default();
+        let root = container::read(bytes, &mut values)?;
+        let Node::Dict(pairs) = &values.nodes[root] else {
+            return refuse("a dictionary of tensors", values.describe(root));
+        };
+        let mut entries: Vec<(String, usize)> = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            match &values.nodes[*key] {
+                Node::Text(name) => entries.push((name.clone(), *value)),
+                _ => return refuse("names as keys of the dictionary", values.describe(*key)),
+            }
+        }
+        Ok((values, entries))
+    }
+
+    /// Names of all entries, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The tensor or array of that name; nothing where there is no entry of that name.
+    ///
+    /// # Errors
+    /// When the entry is something else, or reaches beyond its storage.
+    pub fn array(&self, name: &str) -> Result<Option<Array>> {
+        // As in Python, the last of two equal keys holds.
+        let Some((_, id)) = self.entries.iter().rev().find(|(entry, _)| entry == name) else {
+            return Ok(None);
+        };
+        self.values.array(*id).map(Some).map_err(|Refusal { expected, found }| {
+            Error::wrong_file(WHAT, &self.path, format!("{name}: {expected}"), found)
+        })
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Values {
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    fn array(&self, id: usize) -> Read<Array> {
+        match &self.nodes[id] {
+            Node::Array(array) => Ok(array.clone()),
+            Node::Tensor(Tensor { storage, offset, shape, strides }) => {
+                let Storage { kind, data, .. } = &self.storages[*storage];
+                let Some(data) = data else { return refuse("a tensor with data", "none for its storage") };
+                Array::strided(*kind, data, *offset, shape, strides)
+            }
+            _ => refuse("a tensor or an array", self.describe(id)),
+        }
+    }
+
+    /// What a value is, in a word or two.
+    fn describe(&self, id: usize) -> String {
+        match &self.nodes[id] {
+            Node::None => "None".to_owned(),
+            Node::Bool(value) => format!("the truth value {value}"),
+            Node::Int(value) => format!("the number {value}"),
+            Node::Float => "a fraction".to_owned(),
+            Node::Text(text) => format!("the text '{}'", text.chars().take(40).collect::<String>()),
+            Node::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            Node::Tuple(items) => format!("a tuple of {}", items.len()),
+            Node::List(items) => format!("a list of {}", items.len()),
+            Node::Dict(items) => format!("a dictionary of {}", items.len()),
+            Node::Name(name) => format!("the name {name}"),
+            Node::Storage(_) => "a storage".to_owned(),
+            Node::Tensor(_) => "a tensor".to_owned(),
+            Node::Type(kind) => format!("the type {kind:?}"),
+            Node::Array(_) => "an array".to_owned(),
+            Node::Object => "an object".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
