@@ -15,7 +15,7 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{bank, bench, detect, distill, doctor, eval, launch, worst};
+use commands::{bank, bench, convert, detect, distill, doctor, eval, launch, worst};
 use tracing_subscriber::EnvFilter;
 
 /// Visual anomaly detection from good examples alone.
@@ -40,6 +40,7 @@ enum Command {
     Launch(launch::Args),
     Worst(worst::Args),
     Bench(bench::Args),
+    Convert(convert::Args),
     Doctor(doctor::Args),
 }
 
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Launch(args) => launch::run(args),
         Command::Worst(args) => worst::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Doctor(args) => doctor::run(args),
     })
 }

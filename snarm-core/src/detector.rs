@@ -248,7 +248,7 @@ fn calibration(bank: &Bank, model: &Model) -> Calibration {
         return calibration.clone();
     }
     tracing::warn!(scorer, "neither bank nor decoder has a calibration: a probability of 0.5 is the limit");
-    Calibration::of_probabilities(scorer)
+    Calibration::assumed(scorer, 0.5)
 }
 
 impl Detection {

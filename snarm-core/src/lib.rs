@@ -4,6 +4,7 @@
 //! GStreamer nor the terminal.
 
 pub mod bank;
+pub mod convert;
 pub mod dataset;
 pub mod detector;
 pub mod encoder;

@@ -117,6 +117,23 @@ impl Weights {
         }
     }
 
+    /// Reads the whole numbers of one tensor; `None` where a file of safetensors has none of that name.
+    ///
+    /// # Errors
+    /// When they are no 64-bit whole numbers.
+    pub fn wholes(&self, name: &str) -> Result<Option<Vec<i64>>> {
+        let wrong = |found: String| Error::wrong_file(WHAT, &self.path, format!("{name} of i64"), found);
+        let Source::Safetensors(bytes) = &self.source else { return Ok(None) };
+        let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(e.to_string()))?;
+        match file.tensor(name) {
+            Ok(view) if view.dtype() == Dtype::I64 => {
+                Ok(Some(view.data().as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()))
+            }
+            Ok(view) => Err(wrong(format!("{:?}", view.dtype()))),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Reads one tensor; `None` where the file has none of that name.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "helpers of tests fail and speak as tests do")]
 
+#[path = "cli/convert.rs"]
+mod convert;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/eval.rs"]
@@ -24,7 +26,7 @@ use run::{run, stdout};
 fn every_command_explains_itself() {
     let dir = tempfile::tempdir().expect("a folder");
     let all = stdout(&run(dir.path(), "--help", 0));
-    for command in ["bank", "detect", "eval", "simulate", "launch", "worst", "bench", "doctor"] {
+    for command in ["bank", "detect", "eval", "simulate", "launch", "worst", "bench", "convert", "doctor"] {
         assert!(all.contains(command), "{all}");
         let help = stdout(&run(dir.path(), &format!("{command} --help"), 0));
         assert!(help.contains("Usage: snarm"), "{help}");

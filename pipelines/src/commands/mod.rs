@@ -2,6 +2,7 @@
 
 pub(crate) mod bank;
 pub(crate) mod bench;
+pub(crate) mod convert;
 pub(crate) mod detect;
 pub(crate) mod distill;
 pub(crate) mod doctor;
@@ -33,6 +34,16 @@ pub(crate) enum CropName {
     Letterbox,
     /// As published; a border of 1/16 of each side is not seen
     Paper,
+}
+
+impl From<CropName> for Crop {
+    fn from(name: CropName) -> Self {
+        match name {
+            CropName::Full => Self::Full,
+            CropName::Letterbox => Self::Letterbox,
+            CropName::Paper => Self::Paper,
+        }
+    }
 }
 
 /// How collected descriptors are thinned to the capacity.
@@ -74,11 +85,7 @@ pub(crate) struct BankOptions {
 impl BankOptions {
     /// What the core calls them.
     pub(crate) fn settings(&self) -> Result<BankSettings> {
-        let crop = match self.crop {
-            CropName::Full => Crop::Full,
-            CropName::Letterbox => Crop::Letterbox,
-            CropName::Paper => Crop::Paper,
-        };
+        let crop = self.crop.into();
         Ok(BankSettings {
             capacity: self.capacity,
             reduction: match self.reduction {

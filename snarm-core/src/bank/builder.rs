@@ -340,7 +340,7 @@ impl BankBuilder {
         Calibration::new(model.scorer(), held_out, &images, &peaks)
     }
 
-    fn header(&self) -> Header {
+    pub(super) fn header(&self) -> Header {
         let encoder = self.extractor.encoder();
         Header {
             encoder: encoder.name().to_owned(),

@@ -68,11 +68,11 @@ impl Calibration {
         })
     }
 
-    /// What is assumed of a head's probabilities where no good frame was scored: 0.5 is the limit of all.
-    pub fn of_probabilities(scorer: &str) -> Self {
+    /// What is assumed of a scorer where no good frame was scored: that raw score is the limit of all.
+    pub fn assumed(scorer: &str, reference: f64) -> Self {
         Self {
             scorer: scorer.to_owned(),
-            reference: 0.5,
+            reference,
             threshold: 0.5,
             pixel_threshold: 0.5,
             frames: 0,

@@ -42,7 +42,8 @@ pub(super) fn digest(
     hex(&hash.finalize())
 }
 
-pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
+/// Writes a bank, and `more` tensors beside its own.
+pub(super) fn save(bank: &Bank, path: &Path, more: Vec<(&str, TensorView<'_>)>) -> Result<()> {
     let failed = |e: std::io::Error| Error::write(WHAT, path, e);
     let about = serde_json::json!({
         "format": FORMAT,
@@ -57,11 +58,10 @@ pub(super) fn save(bank: &Bank, path: &Path) -> Result<()> {
     let view = |dtype, shape, data| {
         TensorView::new(dtype, shape, data).map_err(|e| failed(std::io::Error::other(e.to_string())))
     };
-    let mut tensors = vec![
-        ("features", view(Dtype::F32, vec![vectors, width], features)?),
-        ("images", view(Dtype::U32, vec![vectors], images)?),
-    ];
     let bits = bank.ignore.as_deref().map(|mask| (mask.height(), mask.to_bits()));
+    let mut tensors: Vec<(&str, TensorView<'_>)> = more;
+    tensors.push(("features", view(Dtype::F32, vec![vectors, width], features)?));
+    tensors.push(("images", view(Dtype::U32, vec![vectors], images)?));
     if let Some((height, bits)) = &bits {
         tensors.push((MASK, view(Dtype::U8, vec![*height, bits.len() / height], bits)?));
     }

@@ -3,6 +3,7 @@
 
 mod builder;
 mod calibration;
+mod converted;
 mod coreset;
 mod file;
 mod reservoir;
@@ -11,6 +12,7 @@ mod tail;
 use std::path::Path;
 use std::sync::Arc;
 
+use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 use snarm_kernels::nearest::{Rows, squared_norms};
 
@@ -170,7 +172,12 @@ impl Bank {
     /// # Errors
     /// When the folder cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        file::save(self, path)
+        file::save(self, path, Vec::new())
+    }
+
+    /// As [`Self::save`], with tensors beside its own that nothing but a conversion reads.
+    pub(crate) fn save_with(&self, path: &Path, more: Vec<(&str, TensorView<'_>)>) -> Result<()> {
+        file::save(self, path, more)
     }
 
     /// Checks that an encoder is the one the bank was made with.

@@ -11,6 +11,13 @@ pub(super) const PROTO: u8 = 0x80;
 /// The newest protocol.
 const NEWEST: u8 = 5;
 
+/// Whether bytes begin as a pickle does and not as safetensors, whose length of the header may look the same: eight bytes,
+/// the upper ones zero, and a brace.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    let safetensors = bytes.get(4..8) == Some(&[0; 4]) && bytes.get(8) == Some(&b'{');
+    matches!(bytes, [PROTO, 2..=NEWEST, ..]) && !safetensors
+}
+
 /// One run through one program.
 pub(super) struct Machine<'a> {
     pub(super) values: &'a mut Values,

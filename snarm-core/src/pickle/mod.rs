@@ -106,7 +106,7 @@ impl Pickle {
 
     /// Whether bytes begin as the files do that [`Self::open`] reads.
     pub fn recognise(bytes: &[u8]) -> bool {
-        container::is_zip(bytes) || bytes.first() == Some(&machine::PROTO)
+        container::is_zip(bytes) || machine::begins(bytes)
     }
 
     fn read(bytes: &[u8]) -> Read<(Values, Vec<(String, usize)>)> {

@@ -169,3 +169,10 @@ fn what_is_written_is_read_back() {
     let (_, a) = theirs.iter().find(|(name, _)| name == "a").unwrap();
     assert_eq!((a.dims(), a.flatten_all().unwrap().to_vec1::<f32>().unwrap()), (&[2, 3][..], ramp(6, 3)));
 }
+
+#[test]
+fn the_header_of_safetensors_is_no_pickle_whatever_its_length() {
+    let pickle = std::fs::read(fixture("bank-4.pkl")).unwrap();
+    assert!(Pickle::recognise(&pickle) && Pickle::recognise(&std::fs::read(fixture("decoder.pth")).unwrap()));
+    assert!(!Pickle::recognise(b"\x80\x04\0\0\0\0\0\0{\"a\":1}") && !Pickle::recognise(b"\x80"));
+}

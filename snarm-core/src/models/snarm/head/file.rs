@@ -65,11 +65,31 @@ pub struct Provenance {
 /// # Errors
 /// When `fetch` fails, a tensor has another size, or the folder cannot be written.
 pub fn save(path: &Path, about: &About, fetch: &Fetch<'_>, counters: Option<&[i64]>) -> Result<()> {
+    let header = serde_json::json!({ "format": FORMAT, "version": VERSION, "decoder": about });
+    let metadata = HashMap::from([(ENTRY.to_owned(), header.to_string())]);
+    write(path, &about.shape, Some(metadata), fetch, counters)
+}
+
+/// As [`save`], of a head that nothing more is known of than its weights.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_bare(path: &Path, shape: &Shape, fetch: &Fetch<'_>, counters: Option<&[i64]>) -> Result<()> {
+    write(path, shape, None, fetch, counters)
+}
+
+fn write(
+    path: &Path,
+    shape: &Shape,
+    metadata: Option<HashMap<String, String>>,
+    fetch: &Fetch<'_>,
+    counters: Option<&[i64]>,
+) -> Result<()> {
     let failed = |e: std::io::Error| Error::write(WHAT, path, e);
-    about.shape.check()?;
+    shape.check()?;
     let mut all: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     let mut counters = counters.map(<[i64]>::iter);
-    for (name, shape) in tensors(&about.shape) {
+    for (name, shape) in tensors(shape) {
         let bytes = if !name.ends_with(OPTIONAL) {
             bytemuck::cast_slice::<f32, u8>(&fetch(&name, &shape)?).to_vec()
         } else if let Some(counter) = counters.as_mut().and_then(Iterator::next) {
@@ -87,9 +107,7 @@ pub fn save(path: &Path, about: &About, fetch: &Fetch<'_>, counters: Option<&[i6
             Ok((name.as_str(), view.map_err(|e| failed(std::io::Error::other(format!("{name}: {e}"))))?))
         })
         .collect::<Result<_>>()?;
-    let header = serde_json::json!({ "format": FORMAT, "version": VERSION, "decoder": about });
-    let metadata = HashMap::from([(ENTRY.to_owned(), header.to_string())]);
-    let bytes = serialize(views, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
+    let bytes = serialize(views, metadata).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
     write_atomically(path, &bytes).map_err(failed)
 }
 

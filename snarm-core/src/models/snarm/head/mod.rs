@@ -29,11 +29,12 @@ use snarm_kernels::row_dot::row_dot;
 
 use self::branch::Branch;
 pub use self::branch::Stage;
-pub use self::file::{About, Provenance, save};
+pub use self::file::{About, Provenance, save, save_bare};
 pub use self::mixer::{Mixer, Workspace as MixerWorkspace};
 pub use self::seeded::tensor as seeded_tensor;
 pub use self::shape::Shape;
 pub use self::times::Times;
+pub(crate) use self::weights::check_names;
 pub use self::weights::{Fetch, OPTIONAL, tensors};
 pub use self::workspace::Workspace;
 use crate::bank::Calibration;

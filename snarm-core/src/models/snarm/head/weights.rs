@@ -1,6 +1,7 @@
 //! Names and shapes of the head's tensors: those of the published checkpoints, asserted one by one.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use super::{DEPTH, DILATIONS, STATES, Shape, TAPS, WHAT};
 use crate::error::{Error, Result};
@@ -67,10 +68,18 @@ fn mixer_tensors(sizes: &Shape) -> [(&'static str, Vec<usize>); 9] {
 
 /// Reads the sizes of the head in a file, and checks that it holds all tensors of such a head and no others.
 pub(super) fn check(file: &Weights) -> Result<Shape> {
-    let names = file.names();
-    let wrong = |expected: String, found: String| Err(Error::wrong_file(WHAT, file.path(), expected, found));
+    check_names(file.path(), &file.names(), &|name| Ok(file.get(name)?.map(|tensor| tensor.shape)))
+}
+
+/// As [`check`], of any file: its names, and the shape of each.
+pub(crate) fn check_names(
+    path: &Path,
+    names: &[String],
+    shape_of: &dyn Fn(&str) -> Result<Option<Vec<usize>>>,
+) -> Result<Shape> {
+    let wrong = |expected: String, found: String| Err(Error::wrong_file(WHAT, path, expected, found));
     const FIRST: &str = "simple_predictor.weight";
-    let Some(navigator) = file.get(FIRST)? else {
+    let Some(navigator) = shape_of(FIRST)? else {
         let prefix = names.iter().find_map(|name| name.strip_suffix(FIRST));
         let found = match (prefix, names.first()) {
             (Some(prefix), _) => format!("all names behind the prefix {prefix}, which must be removed"),
@@ -79,18 +88,18 @@ pub(super) fn check(file: &Weights) -> Result<Shape> {
         };
         return wrong(format!("a tensor {FIRST}"), found);
     };
-    let [1, width, 1, 1] = navigator.shape[..] else {
-        return wrong(format!("{FIRST} of shape [1, width, 1, 1]"), format!("{:?}", navigator.shape));
+    let [1, width, 1, 1] = navigator[..] else {
+        return wrong(format!("{FIRST} of shape [1, width, 1, 1]"), format!("{navigator:?}"));
     };
     const EMBEDDING: &str = "conv_list.0.weight";
-    let channels = match file.get(EMBEDDING)?.map(|embedding| embedding.shape) {
+    let channels = match shape_of(EMBEDDING)? {
         Some(shape) if shape.len() == 4 => shape[0],
         found => {
             let found = found.map_or_else(|| "none of that name".to_owned(), |shape| format!("{shape:?}"));
             return wrong(format!("{EMBEDDING} of shape [channels, {}, 1, 1]", 2 * width), found);
         }
     };
-    let shape = Shape { width, channels, branches: branches(&names) };
+    let shape = Shape { width, channels, branches: branches(names) };
     shape.check()?;
     let expected = tensors(&shape);
     let known: HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();

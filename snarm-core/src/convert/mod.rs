@@ -1,0 +1,76 @@
+//! Between the files of the published program and ours, both ways: decoders (`decoder`) and banks (`bank`).
+//!
+//! What the published files lack, the name of their encoder, has to be given; what ours need beyond that is checked where
+//! the two can be compared.
+
+mod bank;
+mod decoder;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::geometry::Crop;
+use crate::models::snarm::head::Shape;
+use crate::pickle::Pickle;
+use crate::weights::{ENTRY, Weights, map_file};
+
+const WHAT: &str = "file to convert";
+
+/// What the published files do not say.
+pub struct Options {
+    /// The encoder whose descriptors they are made of.
+    pub encoder: Option<Arc<Encoder>>,
+    /// How frames were brought to its input.
+    pub crop: Crop,
+    /// Terms under which the weights may be used.
+    pub licence: String,
+}
+
+/// What was converted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Converted {
+    /// A published checkpoint to a decoder of ours.
+    Decoder {
+        /// Its sizes.
+        shape: Shape,
+        /// Whether it says which encoder it was trained for.
+        names_encoder: bool,
+    },
+    /// A published bank to one of ours.
+    Bank {
+        /// Number of descriptors.
+        vectors: usize,
+        /// Images that they were taken from.
+        images: usize,
+    },
+    /// A decoder of ours to a published checkpoint, of so many tensors.
+    Checkpoint(usize),
+    /// A bank of ours to a published one, of so many descriptors.
+    Pickle(usize),
+}
+
+/// Converts a file to its counterpart: what it is shows in the file itself.
+///
+/// # Errors
+/// When the file is missing or none of the four kinds, does not fit the encoder, or `output` cannot be written.
+pub fn convert(input: &Path, output: &Path, options: &Options) -> Result<Converted> {
+    if Pickle::recognise(&map_file(WHAT, input)?) {
+        let pickle = Pickle::open(input)?;
+        return if pickle.names().any(|name| name == bank::FEATURES) {
+            bank::from_pickle(&pickle, output, options)
+        } else {
+            decoder::from_pickle(&pickle, output, options)
+        };
+    }
+    let file = Weights::open(input)?;
+    let about: serde_json::Value =
+        file.metadata().remove(ENTRY).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    match about["format"].as_str() {
+        Some("snarm-bank") => bank::to_pickle(input, output),
+        // A published checkpoint as safetensors has no header of ours.
+        Some("snarm-decoder") | None => decoder::to_pickle(&file, output),
+        Some(other) => Err(Error::wrong_file(WHAT, input, "a decoder or a bank", format!("format {other}"))),
+    }
+}

@@ -1,0 +1,140 @@
+//! `snarm convert`: published files to ours and back, exact, and nothing of a pickle is run.
+
+use std::path::{Path, PathBuf};
+
+use snarm_core::bank::Bank;
+use snarm_core::models::snarm::head::{Head, OPTIONAL, Shape, seeded_tensor, tensors};
+use snarm_core::pickle::{Array, Pickle, state_dict};
+
+use crate::run::{run, stderr, stdout};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/pickles").join(name)
+}
+
+fn entries(path: &Path, names: &[&str]) -> Vec<Option<Array>> {
+    let pickle = Pickle::open(path).expect("a pickle");
+    names.iter().map(|name| pickle.array(name).expect("an entry")).collect()
+}
+
+/// All tensors of a checkpoint, by name, in order.
+fn state(path: &Path) -> Vec<(String, Array)> {
+    let pickle = Pickle::open(path).expect("a checkpoint");
+    let array = |name: &str| (name.to_owned(), pickle.array(name).expect("a tensor").expect("a tensor"));
+    pickle.names().map(array).collect()
+}
+
+#[test]
+fn checkpoints_of_both_formats_come_back_as_they_were() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path();
+    for name in ["decoder.pth", "decoder-legacy.pth"] {
+        let line = format!("convert {} --out d.safetensors", fixture(name).display());
+        let said = stdout(&run(at, &line, 0));
+        assert!(
+            said.contains("a decoder of 4 channels and 1 branches, for any encoder with descriptors 6 wide"),
+            "{said}"
+        );
+        let head = Head::open(&at.join("d.safetensors")).expect("a decoder");
+        assert_eq!(*head.shape(), Shape { width: 6, channels: 4, branches: 1 });
+        let said = stdout(&run(at, "convert d.safetensors --out back.pth", 0));
+        assert!(said.contains("a PyTorch checkpoint of 62 tensors"), "{said}");
+        assert_eq!(state(&fixture(name)), state(&at.join("back.pth")), "{name}");
+        // And ours again, to the byte.
+        let ours = std::fs::read(at.join("d.safetensors")).expect("a file");
+        run(at, "convert back.pth --out d.safetensors", 0);
+        assert_eq!(ours, std::fs::read(at.join("d.safetensors")).expect("a file"));
+    }
+}
+
+#[test]
+fn a_published_checkpoint_has_its_242_keys_or_is_refused_with_their_names() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path();
+    let shape = Shape::published(512);
+    let mut all: Vec<(String, Array)> = tensors(&shape)
+        .into_iter()
+        .map(|(name, shape)| {
+            let array = if name.ends_with(OPTIONAL) {
+                Array::of_i64(&shape, &[40_000])
+            } else {
+                Array::of_f32(&shape, &seeded_tensor(&name, &shape))
+            };
+            (name, array)
+        })
+        .collect();
+    assert_eq!(all.len(), 242);
+    std::fs::write(at.join("iter-40000.pth"), state_dict(&all).expect("a checkpoint")).expect("a file");
+    let line = "convert iter-40000.pth --out d.safetensors --encoder seeded:small --licence MIT";
+    let said = stdout(&run(at, line, 0));
+    assert!(said.contains("a decoder of 128 channels and 4 branches, tied to its encoder"), "{said}");
+    let head = Head::open(&at.join("d.safetensors")).expect("a decoder");
+    assert_eq!(head.digest(), Head::seeded(&shape).expect("a head").digest());
+    let about = head.about().expect("a header");
+    assert_eq!((about.side, about.grid, about.licence.as_str()), (392, 49, "MIT"));
+    assert_eq!(about.provenance.data, "converted from iter-40000.pth");
+    run(at, "convert d.safetensors --out back.pth", 0);
+    assert_eq!(state(&at.join("iter-40000.pth")), state(&at.join("back.pth")));
+
+    all.retain(|(name, _)| name != "mamba_list.2.1.mixer.A_log");
+    all.push(("extra.weight".to_owned(), Array::of_f32(&[1], &[0.0])));
+    std::fs::write(at.join("wrong.pth"), state_dict(&all).expect("a checkpoint")).expect("a file");
+    let said = stderr(&run(at, "convert wrong.pth --out x.safetensors", 1));
+    assert!(said.contains("the 242 tensors of a head of 4 branches and no others"), "{said}");
+    assert!(said.contains("none named mamba_list.2.1.mixer.A_log, but also extra.weight"), "{said}");
+    assert!(!at.join("x.safetensors").exists());
+}
+
+#[test]
+fn pickled_banks_come_back_as_they_were() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path();
+    let names =
+        ["sample_features", "sample_pca_features", "sample_indices", "sample_image_indices", "images"];
+    for protocol in [2, 4, 5] {
+        let published = fixture(&format!("bank-{protocol}.pkl"));
+        let line =
+            format!("convert {} --out part.bank --encoder snarm-tiny --crop full", published.display());
+        let said = stdout(&run(at, &line, 0));
+        assert!(said.contains("a bank of 6 vectors from 3 images"), "{said}");
+        let bank = Bank::open(&at.join("part.bank")).expect("a bank");
+        assert_eq!((bank.vectors(), bank.width(), bank.images()), (6, 512, &[0, 0, 1, 2, 0, 0][..]));
+        assert_eq!(bank.calibration().frames, 0);
+        run(at, "convert part.bank --out back.pkl", 0);
+        assert_eq!(entries(&published, &names), entries(&at.join("back.pkl"), &names), "protocol {protocol}");
+    }
+    let line = format!("convert {} --out no.bank", fixture("bank-4.pkl").display());
+    let said = stderr(&run(at, &line, 1));
+    assert!(said.contains("the encoder of the published bank (--encoder)"), "{said}");
+    // Of another grid than 28 x 28 the same tokens would lie in other images.
+    let said = stderr(&run(at, &format!("{line} --encoder seeded:small"), 1));
+    assert!(said.contains("expected 2401 tokens an image"), "{said}");
+}
+
+#[test]
+fn a_converted_bank_inspects_and_is_calibrated_by_learning_more() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path();
+    run(at, "simulate --out flange --as frames --good-frames 6 --frames 4 --width 192 --height 128", 0);
+    run(at, "bank flange/train/good --out own.bank --capacity 300", 0);
+    run(at, "convert own.bank --out own.pkl", 0);
+    run(at, "convert own.pkl --out again.bank --encoder snarm-tiny --crop full", 0);
+    let [own, again] =
+        ["own", "again"].map(|name| Bank::open(&at.join(format!("{name}.bank"))).expect("a bank"));
+    assert_eq!((own.rows().data, own.images()), (again.rows().data, again.images()));
+    run(at, "detect flange/test --bank again.bank --out out --pictures none", 0);
+    run(at, "bank flange/train/good --out again.bank --capacity 400 --append", 0);
+    assert!(Bank::open(&at.join("again.bank")).expect("a bank").calibration().frames > 0);
+}
+
+#[test]
+fn code_in_a_pickle_is_refused_by_name_and_not_run() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, code) in [("evil-system.pkl", "posix.system"), ("evil-system.pth", "posix.system")] {
+        let line = format!("convert {} --out x --encoder snarm-tiny", fixture(name).display());
+        let said = stderr(&run(dir.path(), &line, 1));
+        assert!(said.contains(&format!("found the name {code}")), "{said}");
+    }
+    let left: Vec<_> = std::fs::read_dir(dir.path()).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
