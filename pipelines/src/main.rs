@@ -2,6 +2,7 @@
 
 mod annotate;
 mod commands;
+mod download;
 mod exit;
 mod gst;
 mod inputs;
@@ -15,7 +16,7 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{bank, bench, convert, detect, distill, doctor, eval, launch, worst};
+use commands::{bank, bench, convert, detect, distill, doctor, eval, fetch, launch, worst};
 use tracing_subscriber::EnvFilter;
 
 /// Visual anomaly detection from good examples alone.
@@ -37,6 +38,7 @@ enum Command {
     Eval(eval::Args),
     Simulate(simulate::Args),
     Distill(distill::Args),
+    Fetch(fetch::Args),
     Launch(launch::Args),
     Worst(worst::Args),
     Bench(bench::Args),
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Distill(args) => distill::run(args),
+        Command::Fetch(args) => fetch::run(args),
         Command::Launch(args) => launch::run(args),
         Command::Worst(args) => worst::run(args),
         Command::Bench(args) => bench::run(args),

@@ -37,6 +37,29 @@ impl Progress {
         }
     }
 
+    /// Sets the number of bytes to come and those that are there already.
+    pub(crate) fn expect_bytes(&self, done: u64, all: Option<u64>) {
+        let template = match all {
+            Some(_) => "{msg:>12} {bar:32} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+            None => "{msg:>12} {bytes} {spinner} {bytes_per_sec}",
+        };
+        self.bar.reset();
+        if let Some(all) = all {
+            self.bar.set_length(all);
+        }
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        // What lay there before does not count as speed.
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+    }
+
+    /// So many bytes more.
+    pub(crate) fn add_bytes(&self, n: u64) {
+        self.bar.inc(n);
+    }
+
     /// Changes the label.
     pub(crate) fn label(&self, what: impl Into<Cow<'static, str>>) {
         self.bar.set_message(what);

@@ -71,6 +71,14 @@ pub enum Error {
         /// What it is.
         found: String,
     },
+    /// A published network is known by name but is not on this machine.
+    #[error("encoder {name}: expected {}, found no file; `snarm fetch {name}` downloads it", path.display())]
+    NotFetched {
+        /// Name of the network.
+        name: &'static str,
+        /// Where it would lie.
+        path: PathBuf,
+    },
     /// A bank cannot be made of so few frames.
     #[error("too few good frames: expected at least {needed}, found {found}")]
     TooFewFrames {

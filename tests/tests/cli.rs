@@ -3,12 +3,17 @@
 
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "helpers of tests fail and speak as tests do")]
 
+#[path = "oracle/checkpoint.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod checkpoint;
 #[path = "cli/convert.rs"]
 mod convert;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/eval.rs"]
 mod eval;
+#[path = "cli/fetch.rs"]
+mod fetch;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/model.rs"]
@@ -26,7 +31,9 @@ use run::{run, stdout};
 fn every_command_explains_itself() {
     let dir = tempfile::tempdir().expect("a folder");
     let all = stdout(&run(dir.path(), "--help", 0));
-    for command in ["bank", "detect", "eval", "simulate", "launch", "worst", "bench", "convert", "doctor"] {
+    for command in
+        ["bank", "detect", "eval", "simulate", "fetch", "launch", "worst", "bench", "convert", "doctor"]
+    {
         assert!(all.contains(command), "{all}");
         let help = stdout(&run(dir.path(), &format!("{command} --help"), 0));
         assert!(help.contains("Usage: snarm"), "{help}");

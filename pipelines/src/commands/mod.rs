@@ -7,6 +7,7 @@ pub(crate) mod detect;
 pub(crate) mod distill;
 pub(crate) mod doctor;
 pub(crate) mod eval;
+pub(crate) mod fetch;
 pub(crate) mod launch;
 pub(crate) mod worst;
 
@@ -60,7 +61,7 @@ pub(crate) enum ReductionName {
 /// How a bank is made.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BankOptions {
-    /// Encoder: a built-in name or a weights file [default: $GST_SNARM_ENCODER, or snarm-tiny]
+    /// Encoder: a built-in or fetched name (snarm fetch --list), or a weights file [default: $GST_SNARM_ENCODER, or snarm-tiny]
     #[arg(long)]
     pub(crate) encoder: Option<String>,
     /// Descriptors kept after reduction

@@ -14,6 +14,7 @@ pub mod file;
 mod head;
 mod names;
 mod position;
+mod published;
 pub mod seeded;
 mod vit;
 
@@ -28,6 +29,7 @@ pub use self::config::{Config, IMAGENET, Layers, PositionInterpolation};
 use self::conv::Conv;
 use self::head::Head;
 use self::names::Named;
+pub use self::published::{PUBLISHED, Published, cache_folder};
 pub(crate) use self::vit::gather_patches;
 use self::vit::{Fetch, Vit};
 use crate::error::{Error, Result};
@@ -67,8 +69,8 @@ pub struct Workspace {
 }
 
 impl Encoder {
-    /// Loads a network by name (`snarm-tiny`; `seeded:small`, `seeded:base` and `seeded:large` for timings) or from
-    /// a weights file.
+    /// Loads a network by name (`snarm-tiny`; those of [`PUBLISHED`], once they are fetched; `seeded:small`,
+    /// `seeded:base` and `seeded:large` for timings) or from a weights file.
     ///
     /// # Errors
     /// When the file is missing or holds no network that is known.
@@ -78,7 +80,13 @@ impl Encoder {
             "seeded:small" => Self::seeded(name, Config::new(384, 12, 1536, 14, 4, 37), positions),
             "seeded:base" => Self::seeded(name, Config::new(768, 12, 3072, 14, 4, 37), positions),
             "seeded:large" => Self::seeded(name, Config::new(1024, 24, 4096, 14, 4, 37), positions),
-            path => Self::open(Path::new(path), positions),
+            name => match Published::named(name) {
+                // By its name it is found on another machine too.
+                Some(network) => {
+                    Ok(Self { name: name.to_owned(), ..Self::open(&network.fetched()?, positions)? })
+                }
+                None => Self::open(Path::new(name), positions),
+            },
         }
     }
 

@@ -1,0 +1,103 @@
+//! Published networks that are known by name: where they are published, and where they lie once `snarm fetch` has
+//! brought them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A network that can be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// Name by which encoders are chosen.
+    pub name: &'static str,
+    /// Repository on the hub.
+    pub repository: &'static str,
+    /// File in the repository.
+    pub file: &'static str,
+    /// Millions of parameters.
+    pub parameters: u32,
+    /// Licence of the weights.
+    pub licence: &'static str,
+}
+
+/// DINOv2 with registers (Darcet et al. 2023, arXiv 2309.16588), patches of 14 pixels, 4 registers.
+pub const PUBLISHED: [Published; 3] = [
+    dinov2("dinov2-reg-small", "facebook/dinov2-with-registers-small", 22),
+    dinov2("dinov2-reg-base", "facebook/dinov2-with-registers-base", 87),
+    dinov2("dinov2-reg-large", "facebook/dinov2-with-registers-large", 304),
+];
+
+const fn dinov2(name: &'static str, repository: &'static str, parameters: u32) -> Published {
+    Published { name, repository, file: "model.safetensors", parameters, licence: "Apache-2.0" }
+}
+
+impl Published {
+    /// The network of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        PUBLISHED.into_iter().find(|network| network.name == name)
+    }
+
+    /// Where the file lies in a cache folder.
+    pub fn path_in(self, cache: &Path) -> PathBuf {
+        cache.join("encoders").join(self.name).join(self.file)
+    }
+
+    /// The file in the user's cache.
+    ///
+    /// # Errors
+    /// [`Error::NotFetched`] when it is not there; when the user has no cache folder.
+    pub fn fetched(self) -> Result<PathBuf> {
+        let path = self.path_in(&cache_folder()?);
+        if path.is_file() { Ok(path) } else { Err(Error::NotFetched { name: self.name, path }) }
+    }
+}
+
+/// The folder for files that can be fetched again: `$XDG_CACHE_HOME/snarm`, or `~/.cache/snarm`.
+///
+/// # Errors
+/// When neither XDG_CACHE_HOME nor HOME is an absolute path.
+pub fn cache_folder() -> Result<PathBuf> {
+    cache_of(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
+}
+
+/// Relative paths are ignored, as the XDG specification asks.
+fn cache_of(cache: Option<OsString>, home: Option<OsString>) -> Result<PathBuf> {
+    let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let folder = cache.and_then(absolute).or_else(|| Some(home.and_then(absolute)?.join(".cache")));
+    folder.map(|folder| folder.join("snarm")).ok_or_else(|| Error::Setting {
+        name: "cache folder",
+        expected: "an absolute path in XDG_CACHE_HOME or HOME".to_owned(),
+        found: "neither".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_where_the_xdg_specification_puts_it() {
+        let of = |cache: Option<&str>, home: Option<&str>| {
+            cache_of(cache.map(OsString::from), home.map(OsString::from)).map_err(|e| e.to_string())
+        };
+        assert_eq!(of(Some("/c"), Some("/h")), Ok(PathBuf::from("/c/snarm")));
+        for cache in [None, Some(""), Some("relative")] {
+            assert_eq!(of(cache, Some("/h")), Ok(PathBuf::from("/h/.cache/snarm")));
+        }
+        let message = of(None, None).unwrap_err();
+        assert_eq!(
+            message,
+            "cache folder: expected an absolute path in XDG_CACHE_HOME or HOME, found neither"
+        );
+    }
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for network in PUBLISHED {
+            assert_eq!(Published::named(network.name), Some(network));
+            assert!(network.path_in(Path::new("/c")).starts_with(format!("/c/encoders/{}", network.name)));
+        }
+        assert_eq!(Published::named("dinov2"), None);
+    }
+}
