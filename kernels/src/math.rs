@@ -21,6 +21,25 @@ pub(crate) fn exp(x: f32) -> f32 {
     f32::from_bits((shifted.to_bits().wrapping_shl(23)).wrapping_add(poly.to_bits()))
 }
 
+/// 1 / (1 + e^-x)
+#[inline(always)]
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// ln(1 + e^x) without a branch: max(x, 0) + ln(1 + t) with t = e^-|x|, and ln(1 + t) = 2 artanh(t / (2 + t)).
+#[inline(always)]
+pub(crate) fn softplus(x: f32) -> f32 {
+    let t = exp(-x.abs());
+    let s = t / (2.0 + t);
+    let q = s * s;
+    let mut series = 2.0 / 15.0;
+    for odd in [13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
+        series = series * q + 2.0 / odd;
+    }
+    s * series + x.max(0.0)
+}
+
 /// The error function to 1.5e-7 (Abramowitz and Stegun 7.1.26).
 #[inline(always)]
 pub(crate) fn erf(x: f32) -> f32 {
@@ -92,6 +111,22 @@ mod tests {
             assert!((f64::from(exp(x)) / exact - 1.0).abs() < 2.5e-7, "exp({x}) = {}", exp(x));
         }
         assert!(exp(f32::NEG_INFINITY) > 0.0 && exp(1e9).is_finite());
+    }
+
+    #[test]
+    fn sigmoid_and_softplus_are_those_of_f64() {
+        for i in -3_000..3_000 {
+            let x = i as f32 * 0.01;
+            let wide = f64::from(x);
+            let exact = [1.0 / (1.0 + (-wide).exp()), wide.exp().ln_1p()];
+            for (found, exact) in [sigmoid(x), softplus(x)].into_iter().zip(exact) {
+                assert!(
+                    (f64::from(found) / exact - 1.0).abs() < 2e-6,
+                    "at {x}: expected {exact}, found {found}"
+                );
+            }
+        }
+        assert_eq!([softplus(1e9), sigmoid(1e9)], [1e9, 1.0]);
     }
 
     /// Values of the error function from tables (Abramowitz and Stegun, table 7.1).

@@ -39,3 +39,11 @@ pub(crate) fn rows_per_task(rows: usize, max: usize) -> usize {
     let tasks = rows.div_ceil(max).next_multiple_of(threads);
     rows.div_ceil(tasks).max(1)
 }
+
+/// Adds up partial sums, `parts` being as many of them as fill whole `sums`, in order.
+pub(crate) fn add_parts(parts: &[f32], sums: &mut [f32]) {
+    sums.fill(0.0);
+    for part in parts.chunks_exact(sums.len().max(1)) {
+        sums.iter_mut().zip(part).for_each(|(sum, v)| *sum += v);
+    }
+}

@@ -56,6 +56,27 @@ impl Panels {
         }
     }
 
+    /// Packs `rows`, which is `k` rows of `n` elements, as it is.
+    pub fn from_rows(rows: &[f32], k: usize, n: usize) -> Self {
+        let mut panels = Self::default();
+        panels.pack_rows(rows, k, n);
+        panels
+    }
+
+    /// Refills the panels with `k` rows of `n` elements. Allocates only when the matrix outgrows what it held before.
+    pub(crate) fn pack_rows(&mut self, rows: &[f32], k: usize, n: usize) {
+        let nr = tile_cols(isa());
+        (self.k, self.n) = (k, n);
+        self.data.resize(n.div_ceil(nr) * nr * k);
+        for (p, panel) in self.data.chunks_exact_mut((nr * k).max(1)).enumerate() {
+            let used = nr.min(n - p * nr);
+            for (step, row) in panel.chunks_exact_mut(nr).zip(rows.chunks_exact(n)) {
+                step[..used].copy_from_slice(&row[p * nr..][..used]);
+                step[used..].fill(0.0);
+            }
+        }
+    }
+
     /// Inner dimension.
     pub fn k(&self) -> usize {
         self.k

@@ -16,7 +16,7 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{bank, bench, convert, detect, distill, doctor, eval, fetch, launch, worst};
+use commands::{bank, bench, convert, detect, distill, doctor, eval, fetch, launch, train, worst};
 use tracing_subscriber::EnvFilter;
 
 /// Visual anomaly detection from good examples alone.
@@ -36,6 +36,7 @@ enum Command {
     Bank(bank::Args),
     Detect(detect::Args),
     Eval(eval::Args),
+    Train(Box<train::Args>),
     Simulate(simulate::Args),
     Distill(distill::Args),
     Fetch(fetch::Args),
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Bank(args) => bank::run(args),
         Command::Detect(args) => detect::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Train(args) => train::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Distill(args) => distill::run(args),
         Command::Fetch(args) => fetch::run(args),

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use once_cell::sync::OnceCell;
 
 use crate::bank::Bank;
-use crate::encoder::{Encoder, PositionInterpolation, TINY};
+use crate::encoder::{Encoder, PositionInterpolation, TINY, split_grid};
 use crate::error::{Error, Result};
 use crate::models::snarm::head::{self, Head};
 
@@ -43,7 +43,7 @@ fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Enc
         None => std::env::var(ENCODER_VARIABLE).unwrap_or_else(|_| TINY.to_owned()),
     };
     let name = find_weights(&name);
-    ENCODERS.get(&name, instance, Encoder::digest, || Encoder::load(&name, PositionInterpolation::Legacy))
+    ENCODERS.get(&name, instance, Encoder::identity, || Encoder::load(&name, PositionInterpolation::Legacy))
 }
 
 /// The bank in that file.
@@ -51,7 +51,7 @@ fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Enc
 /// # Errors
 /// As [`Bank::open`].
 pub fn bank(path: &Path) -> Result<Arc<Bank>> {
-    BANKS.get(&path.display().to_string(), None, Bank::digest, || Bank::open(path))
+    BANKS.get(&path.display().to_string(), None, |bank| bank.digest().to_owned(), || Bank::open(path))
 }
 
 /// The encoder that made `bank`: `name` if given, else the one the bank names.
@@ -95,20 +95,28 @@ pub fn head_of_instance(
         Some(NO_HEAD) => return Ok(None),
         Some(name) => {
             let name = find_weights(name);
-            HEADS.get(&name, instance, Head::content, || Head::open(Path::new(&name)))?
+            HEADS.get(&name, instance, |head| head.content().to_owned(), || Head::open(Path::new(&name)))?
         }
         None => {
             let digest = encoder.digest();
             let Some(bytes) = head::shipped(digest) else { return Ok(None) };
-            HEADS.get(&format!("shipped for {digest}"), instance, Head::content, || Head::embedded(bytes))?
+            HEADS.get(
+                &format!("shipped for {digest}"),
+                instance,
+                |head| head.content().to_owned(),
+                || Head::embedded(bytes),
+            )?
         }
     };
     head.check_encoder(encoder)?;
     Ok(Some(head))
 }
 
-/// A file of that name from the search path, if the name is no path to a file itself.
+/// A file of that name from the search path, if the name is no path to a file itself. A grid that the name asks for stays.
 pub fn find_weights(name: &str) -> String {
+    if let (base, Some(grid)) = split_grid(name) {
+        return format!("{}@{grid}", find_weights(base));
+    }
     if Path::new(name).exists() {
         return name.to_owned();
     }
@@ -142,7 +150,7 @@ impl<T> Shared<T> {
         &self,
         name: &str,
         instance: Option<&str>,
-        digest: fn(&T) -> &str,
+        digest: fn(&T) -> String,
         load: impl Fn() -> Result<T>,
     ) -> Result<Arc<T>> {
         let source = source(name, instance);
@@ -166,10 +174,10 @@ impl<T> Shared<T> {
     }
 
     /// The value in use that has the same content, or this one.
-    fn unify(&self, value: T, instance: Option<&str>, digest: fn(&T) -> &str) -> Arc<T> {
+    fn unify(&self, value: T, instance: Option<&str>, digest: fn(&T) -> String) -> Arc<T> {
         self.with(|slots| {
             slots.by_digest.retain(|_, weak| weak.strong_count() > 0);
-            let key = (instance.map(str::to_owned), digest(&value).to_owned());
+            let key = (instance.map(str::to_owned), digest(&value));
             if let Some(same) = slots.by_digest.get(&key).and_then(Weak::upgrade) {
                 return same;
             }
@@ -186,12 +194,14 @@ impl<T> Shared<T> {
 }
 
 fn source(name: &str, instance: Option<&str>) -> Source {
-    let path = PathBuf::from(name);
+    let (base, grid) = split_grid(name);
+    let path = PathBuf::from(base);
     let metadata = std::fs::metadata(&path).ok();
     let modified = metadata.as_ref().and_then(|m| m.modified().ok());
     let canonical = path.canonicalize().unwrap_or(path);
     let length = metadata.map_or(0, |m| m.len());
-    (canonical.display().to_string(), modified, length, instance.map(str::to_owned))
+    let grid = grid.map_or_else(String::new, |grid| format!("@{grid}"));
+    (canonical.display().to_string() + &grid, modified, length, instance.map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -205,7 +215,7 @@ mod tests {
         let shared: Shared<String> = Shared::new();
         let loads = AtomicUsize::new(0);
         let get = || {
-            shared.get("/nowhere/a", None, String::as_str, || {
+            shared.get("/nowhere/a", None, String::clone, || {
                 loads.fetch_add(1, Ordering::SeqCst);
                 Ok("content".to_owned())
             })
@@ -215,9 +225,9 @@ mod tests {
             (a.join().unwrap().unwrap(), b.join().unwrap().unwrap())
         });
         assert!(Arc::ptr_eq(&a, &b));
-        let other = shared.get("/nowhere/b", None, String::as_str, || Ok("content".to_owned())).unwrap();
+        let other = shared.get("/nowhere/b", None, String::clone, || Ok("content".to_owned())).unwrap();
         assert!(Arc::ptr_eq(&a, &other), "equal content is one value");
-        let own = |name| shared.get("/nowhere/a", Some(name), String::as_str, || Ok("content".to_owned()));
+        let own = |name| shared.get("/nowhere/a", Some(name), String::clone, || Ok("content".to_owned()));
         let (first, second, third) = (own("x").unwrap(), own("x").unwrap(), own("y").unwrap());
         assert!(Arc::ptr_eq(&first, &second), "one instance is one value");
         assert!(
@@ -233,7 +243,7 @@ mod tests {
     fn a_failed_load_is_tried_again() {
         let shared: Shared<String> = Shared::new();
         let fail = || Err(Error::TooFewFrames { needed: 2, found: 0 });
-        assert!(shared.get("/nowhere/c", None, String::as_str, fail).is_err());
-        assert!(shared.get("/nowhere/c", None, String::as_str, || Ok(String::new())).is_ok());
+        assert!(shared.get("/nowhere/c", None, String::clone, fail).is_err());
+        assert!(shared.get("/nowhere/c", None, String::clone, || Ok(String::new())).is_ok());
     }
 }

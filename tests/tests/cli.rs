@@ -24,6 +24,8 @@ mod page;
 mod run;
 #[path = "cli/simulate.rs"]
 mod simulate;
+#[path = "cli/train.rs"]
+mod train;
 
 use run::{run, stdout};
 
@@ -31,9 +33,10 @@ use run::{run, stdout};
 fn every_command_explains_itself() {
     let dir = tempfile::tempdir().expect("a folder");
     let all = stdout(&run(dir.path(), "--help", 0));
-    for command in
-        ["bank", "detect", "eval", "simulate", "fetch", "launch", "worst", "bench", "convert", "doctor"]
-    {
+    for command in [
+        "bank", "detect", "eval", "train", "simulate", "fetch", "launch", "worst", "bench", "convert",
+        "doctor",
+    ] {
         assert!(all.contains(command), "{all}");
         let help = stdout(&run(dir.path(), &format!("{command} --help"), 0));
         assert!(help.contains("Usage: snarm"), "{help}");

@@ -6,6 +6,7 @@
 //! # Shapes
 //! h, u, y (m, d) row-major; w, b (d).
 
+pub mod backward;
 mod cpu;
 #[cfg(test)]
 mod reference;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::testing::{assert_close, assert_gradient, dot, noise};
 
 const EPS: f32 = 1e-5;
 
@@ -37,4 +37,27 @@ fn wrong_lengths_are_refused() {
     let norm = Norm::Rms { weight: &[1.0; 2] };
     assert!(add_norm(Some(&[0.0; 2]), &mut [0.0; 4], &norm, EPS, &mut [0.0; 4]).is_err());
     assert!(add_norm(None, &mut [0.0; 3], &norm, EPS, &mut [0.0; 3]).is_err());
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_reference() {
+    for (m, d, rms) in [(3, 7, true), (4, 20, false), (700, 5, true), (700, 6, false)] {
+        let (weight, bias, u, dy) = (noise(d, 1), noise(d, 2), noise(m * d, 3), noise(m * d, 4));
+        let loss = |u: &[f32], weight: &[f32], bias: &[f32]| {
+            let norm = if rms { Norm::Rms { weight } } else { Norm::Layer { weight, bias } };
+            let mut y = vec![0.0; u.len()];
+            reference::add_norm(None, &mut u.to_vec(), &norm, d, 0.1, &mut y);
+            dot(&y, &dy)
+        };
+        let norm =
+            if rms { Norm::Rms { weight: &weight } } else { Norm::Layer { weight: &weight, bias: &bias } };
+        let (mut du, mut dw, mut db) =
+            (vec![f32::NAN; m * d], vec![f32::NAN; d], vec![f32::NAN; if rms { 0 } else { d }]);
+        backward::norm_backward(&u, &norm, 0.1, &dy, &mut du, &mut dw, &mut db).unwrap();
+        assert_gradient(&u, &du, 1e-3, |u| loss(u, &weight, &bias));
+        assert_gradient(&weight, &dw, 1e-3, |weight| loss(&u, weight, &bias));
+        if !rms {
+            assert_gradient(&bias, &db, 1e-3, |bias| loss(&u, &weight, bias));
+        }
+    }
 }

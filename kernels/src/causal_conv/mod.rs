@@ -7,6 +7,7 @@
 //! # Shapes
 //! x, y (sequences * len, d), tokens as rows; w (4, d), tap by tap; bias (d).
 
+pub mod backward;
 mod cpu;
 #[cfg(test)]
 mod reference;
@@ -23,6 +24,12 @@ pub const TAPS: usize = 4;
 /// # Errors
 /// When a length does not fit the channels of `bias`, or x is no whole sequences.
 pub fn causal_conv(x: &[f32], len: usize, w: &[f32], bias: &[f32], y: &mut [f32]) -> Result<()> {
+    check(x, len, w, bias, y)?;
+    cpu::causal_conv(x, len, w, bias, y);
+    Ok(())
+}
+
+fn check(x: &[f32], len: usize, w: &[f32], bias: &[f32], y: &[f32]) -> Result<()> {
     const OP: &str = "causal_conv";
     check_len(OP, "taps", TAPS * bias.len(), w.len())?;
     check_len(OP, "y", x.len(), y.len())?;
@@ -31,6 +38,5 @@ pub fn causal_conv(x: &[f32], len: usize, w: &[f32], bias: &[f32], y: &mut [f32]
         let expected = format!("whole sequences of {len} tokens of {} channels", bias.len());
         return Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) });
     }
-    cpu::causal_conv(x, len, w, bias, y);
     Ok(())
 }

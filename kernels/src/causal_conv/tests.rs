@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::testing::{assert_close, assert_gradient, dot, noise};
 
 proptest! {
     #[test]
@@ -27,4 +27,23 @@ fn broken_sequences_are_refused() {
     assert!(causal_conv(&[0.0; 6], 2, &[0.0; 4], &[0.0], &mut [0.0; 6]).is_ok());
     assert!(causal_conv(&[0.0; 6], 4, &[0.0; 4], &[0.0], &mut [0.0; 6]).is_err());
     assert!(causal_conv(&[0.0; 6], 2, &[0.0; 3], &[0.0], &mut [0.0; 6]).is_err());
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_reference() {
+    for (sequences, len, d) in [(2, 9, 5), (3, 2, 17), (1, 40, 3)] {
+        let n = sequences * len * d;
+        let (x, w, bias, dy) = (noise(n, 1), noise(TAPS * d, 2), noise(d, 3), noise(n, 4));
+        let loss = |x: &[f32], w: &[f32], bias: &[f32]| {
+            let mut y = vec![0.0; n];
+            reference::causal_conv(x, len, w, bias, &mut y);
+            dot(&y, &dy)
+        };
+        let (mut dx, mut dw, mut db) = (vec![f32::NAN; n], vec![f32::NAN; w.len()], vec![f32::NAN; d]);
+        let gradients = backward::Gradients { x: &mut dx, w: &mut dw, bias: &mut db };
+        backward::causal_conv_backward(&x, len, &w, &bias, &dy, gradients).unwrap();
+        assert_gradient(&x, &dx, 1e-3, |x| loss(x, &w, &bias));
+        assert_gradient(&w, &dw, 1e-3, |w| loss(&x, w, &bias));
+        assert_gradient(&bias, &db, 1e-3, |bias| loss(&x, &w, bias));
+    }
 }

@@ -44,7 +44,11 @@ pub(super) fn conv3x3(
             let (first, n_rows) = (task * per_task + block * BLOCK, y.len() / c_out);
             let stride = TAPS * kernel.c_in;
             for (row, cells) in laid.chunks_exact_mut(stride).take(n_rows).enumerate() {
-                lay(x, side, first + row, kernel.c_in, dilation, cells);
+                let c = kernel.c_in;
+                lay(x, side, first + row, c, dilation, |tap, cell| match cell {
+                    Some(cell) => cells[tap * c..][..c].copy_from_slice(cell),
+                    None => cells[tap * c..][..c].fill(0.0),
+                });
             }
             let a = RowBlock { data: laid, stride, n_rows };
             match then {
@@ -55,18 +59,26 @@ pub(super) fn conv3x3(
     });
 }
 
-/// Lays the nine cells around an output in a row, zeros where there is none.
-fn lay(x: &[f32], side: usize, output: usize, c: usize, dilation: usize, cells: &mut [f32]) {
+/// Hands each of the nine cells around an output to `put`, with its tap; nothing where there is none.
+#[inline(always)]
+pub(super) fn lay(
+    x: &[f32],
+    side: usize,
+    output: usize,
+    c: usize,
+    dilation: usize,
+    mut put: impl FnMut(usize, Option<&[f32]>),
+) {
     let (line, col) = (output / side, output % side);
     let (row, first_line) = (line % side, line - line % side);
-    for (tap, cell) in cells.chunks_exact_mut(c).enumerate() {
+    for tap in 0..TAPS {
         // Both are too large by `dilation`, so that they never fall below zero.
         let (r, q) = (row + tap / SIDE * dilation, col + tap % SIDE * dilation);
         if r < dilation || q < dilation || r >= side + dilation || q >= side + dilation {
-            cell.fill(0.0);
+            put(tap, None);
         } else {
             let from = (first_line + r - dilation) * side + q - dilation;
-            cell.copy_from_slice(&x[from * c..][..c]);
+            put(tap, Some(&x[from * c..][..c]));
         }
     }
 }

@@ -5,6 +5,7 @@
 //! x (maps, side, side, c_in), y (maps, side, side, c_out), channels last; weight (c_out, c_in, 3, 3) as PyTorch has it,
 //! packed once into a [`Kernel`]; bias (c_out).
 
+pub mod backward;
 mod cpu;
 #[cfg(test)]
 mod reference;

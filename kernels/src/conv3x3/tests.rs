@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::testing::{assert_close, assert_gradient, dot, noise};
 
 fn check(maps: usize, side: usize, [c_in, c_out]: [usize; 2], dilation: usize, then: Then) {
     let x = noise(maps * side * side * c_in, 1);
@@ -52,4 +52,26 @@ fn broken_maps_are_refused() {
     assert_eq!(refused, "conv3x3: expected whole maps of 2 x 2 cells of 2 channels, found 6 elements");
     assert!(run(&[0.0; 8], &mut [0.0; 3]).is_err() && run(&[0.0; 8], &mut [0.0; 4]).is_ok());
     assert!(Kernel::new(&[0.0; 17], vec![0.0]).is_err());
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_reference() {
+    for (maps, side, [c_in, c_out], dilation) in [(2, 5, [3, 4], 1), (3, 6, [2, 5], 3), (1, 7, [4, 2], 12)] {
+        let x = noise(maps * side * side * c_in, 1);
+        let (weight, bias) = (noise(c_out * c_in * TAPS, 2), noise(c_out, 3));
+        let dy = noise(maps * side * side * c_out, 4);
+        let loss = |x: &[f32], weight: &[f32], bias: &[f32]| {
+            let mut y = vec![0.0; dy.len()];
+            reference::conv3x3(x, side, weight, bias, dilation, Then::Store, &mut y);
+            dot(&y, &dy)
+        };
+        let (mut dx, mut dw, mut db) =
+            (vec![f32::NAN; x.len()], vec![f32::NAN; weight.len()], vec![f32::NAN; c_out]);
+        let turned = backward::transposed(&weight, c_out).unwrap();
+        backward::input_gradient(&dy, side, &turned, dilation, &mut Workspace::default(), &mut dx).unwrap();
+        backward::weight_gradient(&x, &dy, side, dilation, &mut dw, &mut db).unwrap();
+        assert_gradient(&x, &dx, 1e-3, |x| loss(x, &weight, &bias));
+        assert_gradient(&weight, &dw, 1e-3, |weight| loss(&x, weight, &bias));
+        assert_gradient(&bias, &db, 1e-3, |bias| loss(&x, &weight, bias));
+    }
 }

@@ -11,6 +11,7 @@
 //! the last 2 n elements of rows of any width, \[... | B | C\], as the projection before the scan leaves them. A lies
 //! state by state, (n, d), as do the states (sequences, n, d); D and the bias are (d).
 
+pub mod backward;
 mod cpu;
 mod functions;
 #[cfg(test)]
@@ -58,7 +59,17 @@ pub fn selective_scan(
     states: &mut [f32],
     y: &mut [f32],
 ) -> Result<()> {
-    const OP: &str = "selective_scan";
+    let n = check(tokens, parameters, len, y)?;
+    let d = parameters.skip.len();
+    check_len(OP, "states", y.len() / (d * len).max(1) * n * d, states.len())?;
+    cpu::selective_scan(tokens, parameters, len, workspace, states, y);
+    Ok(())
+}
+
+const OP: &str = "selective_scan";
+
+/// Checks what is read, for a result `y`, and returns the number of states.
+fn check(tokens: &Tokens<'_>, parameters: &Parameters<'_>, len: usize, y: &[f32]) -> Result<usize> {
     let d = parameters.skip.len();
     let n = parameters.a.len() / d.max(1);
     let rows = y.len() / d.max(1);
@@ -73,12 +84,10 @@ pub fn selective_scan(
     check_len(OP, "u", rows * d, tokens.u.len())?;
     check_len(OP, "delta", rows * d, tokens.delta.len())?;
     check_len(OP, "z", rows * d, tokens.z.map_or(rows * d, <[f32]>::len))?;
-    check_len(OP, "states", sequences * n * d, states.len())?;
     let width = tokens.bc.len() / rows.max(1);
     if width * rows != tokens.bc.len() || (rows > 0 && width < 2 * n) {
         let expected = format!("{rows} rows that end in B and C of {n} elements each");
         return Err(Error::Shape { op: OP, expected, found: format!("{} elements", tokens.bc.len()) });
     }
-    cpu::selective_scan(tokens, parameters, len, workspace, states, y);
-    Ok(())
+    Ok(n)
 }

@@ -25,13 +25,13 @@ pub enum Corners {
 
 /// Two source cells and the weight of the second.
 #[derive(Debug, Clone, Copy)]
-struct Tap {
-    low: usize,
-    high: usize,
-    t: f32,
+pub(crate) struct Tap {
+    pub(crate) low: usize,
+    pub(crate) high: usize,
+    pub(crate) t: f32,
 }
 
-fn taps(n: usize, m: usize, corners: Corners) -> Vec<Tap> {
+pub(crate) fn taps(n: usize, m: usize, corners: Corners) -> Vec<Tap> {
     (0..m)
         .map(|o| {
             let x = match corners {

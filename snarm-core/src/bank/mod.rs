@@ -114,6 +114,11 @@ impl Memory {
         Ok(Self { width, features, norms, images })
     }
 
+    /// The same descriptors, told apart by other numbers of images.
+    pub(crate) fn with_images(&self, images: Vec<u32>) -> Self {
+        Self { width: self.width, features: self.features.clone(), norms: self.norms.clone(), images }
+    }
+
     /// Number of descriptors.
     pub fn vectors(&self) -> usize {
         self.images.len()

@@ -70,11 +70,15 @@ pub struct Workspace {
 
 impl Encoder {
     /// Loads a network by name (`snarm-tiny`; those of [`PUBLISHED`], once they are fetched; `seeded:small`,
-    /// `seeded:base` and `seeded:large` for timings) or from a weights file.
+    /// `seeded:base` and `seeded:large` for timings) or from a weights file. A name may end in `@` and the side
+    /// of the grid of descriptors, where it shall be another than the network's own: `vit.safetensors@24`.
     ///
     /// # Errors
-    /// When the file is missing or holds no network that is known.
+    /// When the file is missing or holds no network that is known, or the grid is none that it can have.
     pub fn load(name: &str, positions: PositionInterpolation) -> Result<Self> {
+        if let (base, Some(grid)) = split_grid(name) {
+            return Self::load(base, positions)?.with_grid(grid);
+        }
         match name {
             TINY => Self::tiny(),
             "seeded:small" => Self::seeded(name, Config::new(384, 12, 1536, 14, 4, 37), positions),
@@ -177,6 +181,25 @@ impl Encoder {
     pub(crate) fn at_patches(mut self) -> Self {
         self.config.grid = self.config.patches();
         self
+    }
+
+    /// The same network with descriptors resampled to a grid of `grid` x `grid`.
+    ///
+    /// # Errors
+    /// When the grid has fewer than 2 descriptors a side, or more than a descriptor for each 2 pixels.
+    pub fn with_grid(mut self, grid: usize) -> Result<Self> {
+        if !(2..=self.config.side / 2).contains(&grid) {
+            let expected = format!("a grid of 2 to {} descriptors a side", self.config.side / 2);
+            return Err(Error::Mismatch { what: "encoder", expected, found: grid.to_string() });
+        }
+        self.config.grid = grid;
+        self.name = format!("{}@{grid}", split_grid(&self.name).0);
+        Ok(self)
+    }
+
+    /// What tells it from other networks in memory: its weights and its grid.
+    pub(crate) fn identity(&self) -> String {
+        format!("{}@{}", self.digest, self.config.grid)
     }
 
     /// Sizes and constants.
@@ -287,6 +310,14 @@ impl Encoder {
             descriptors.chunks_exact_mut(config.width).for_each(to_unit_mean_square);
         }
         Ok(())
+    }
+}
+
+/// A name without its grid, and the grid it asks for.
+pub(crate) fn split_grid(name: &str) -> (&str, Option<usize>) {
+    match name.rsplit_once('@').map(|(base, grid)| (base, grid.parse())) {
+        Some((base, Ok(grid))) => (base, Some(grid)),
+        _ => (name, None),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Training on candle: what any network needs to be trained, and nothing of what a network is.
+//! Training on candle. This folder holds what any network needs to be trained, and nothing of what a network is; SNARM's
+//! head is trained by [`head`].
 //!
 //! [`Variables`] move by [`AdamW`] at the rate of a [`Schedule`]; a [`Checkpoint`] holds all that the next step depends
 //! on, so that a run that was killed goes on as if it had not been. For that no generator has a state either: every
@@ -6,7 +7,9 @@
 
 mod checkpoint;
 pub mod distill;
+pub mod head;
 mod log;
+pub mod ops;
 mod optim;
 mod progress;
 pub mod random;

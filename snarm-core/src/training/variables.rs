@@ -48,6 +48,11 @@ impl Variables {
         Ok(var.set(&Tensor::from_slice(values, var.shape(), &Device::Cpu)?)?)
     }
 
+    /// Takes in the variables of another set. They stay the same ones: what is set in one set is set in the other.
+    pub fn extend(&mut self, others: &Self) {
+        self.all.extend(others.all.iter().map(|(name, var)| (name.clone(), var.clone())));
+    }
+
     /// Names and variables, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.all.iter().map(|(name, var)| (name.as_str(), var))

@@ -37,6 +37,12 @@ impl Golden {
         self.bytes(name).as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect()
     }
 
+    /// An entry of the header.
+    pub(crate) fn entry(&self, name: &str) -> String {
+        let (_, metadata) = SafeTensors::read_metadata(&self.bytes).unwrap();
+        metadata.metadata().as_ref().unwrap()[name].clone()
+    }
+
     /// The names that the values of a case have in the header.
     pub(crate) fn value_names(&self, case: &str) -> Vec<String> {
         let (_, metadata) = SafeTensors::read_metadata(&self.bytes).unwrap();

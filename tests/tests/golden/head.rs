@@ -8,12 +8,12 @@ use snarm_kernels::pooled_max::pooled_max;
 use crate::file::{Golden, assert_close, rows};
 use crate::matching::inputs;
 
-const GRID: usize = 49;
-const SIDE: usize = 392;
-const WIDTH: usize = 512;
+pub(crate) const GRID: usize = 49;
+pub(crate) const SIDE: usize = 392;
+pub(crate) const WIDTH: usize = 512;
 
 /// Hybrid matching with the head's own navigator: what the head reads.
-fn match_and_navigate(golden: &Golden, head: &Head) -> (Inter, Navigation, Intra) {
+pub(crate) fn match_and_navigate(golden: &Golden, head: &Head) -> (Inter, Navigation, Intra) {
     let (tokens, bank) = inputs();
     let mut norms = vec![0.0; 1000];
     squared_norms(&bank, WIDTH, &mut norms).unwrap();

@@ -61,7 +61,7 @@ pub const TAPS: usize = causal_conv::TAPS;
 const SCORER: &str = "head:";
 
 /// Variance below which a norm does not magnify.
-const EPS: f32 = 1e-5;
+pub(crate) const EPS: f32 = 1e-5;
 
 /// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file.
 const SHIPPED: &[(&str, &[u8])] = &[];

@@ -1,0 +1,76 @@
+//! Gradients of the convolution. That of x is a convolution of dy with the taps turned by 180 degrees and channels
+//! swapped; that of the weight is, for each tap, the sum of the outer products of the cells it met and dy.
+
+use super::cpu::lay;
+use super::{Kernel, OP, TAPS, Then, Workspace, conv3x3};
+use crate::error::{Result, check_len};
+use crate::outer;
+
+/// The kernel that turns dy into the gradient of x, from a weight (c_out, c_in, 3, 3).
+///
+/// # Errors
+/// When the weight is not a whole number of taps and channels.
+pub fn transposed(weight: &[f32], c_out: usize) -> Result<Kernel> {
+    let c_in = weight.len() / (c_out * TAPS).max(1);
+    check_len(OP, "weight", c_out * c_in.max(1) * TAPS, weight.len())?;
+    let mut turned = vec![0.0; weight.len()];
+    for (i, taps) in weight.chunks_exact(TAPS).enumerate() {
+        let to = &mut turned[(i % c_in * c_out + i / c_in) * TAPS..][..TAPS];
+        to.iter_mut().zip(taps.iter().rev()).for_each(|(to, tap)| *to = *tap);
+    }
+    Kernel::new(&turned, vec![0.0; c_in])
+}
+
+/// Gradient of x: as [`conv3x3`], with the kernel of [`transposed`].
+///
+/// # Errors
+/// When dy is no whole maps or dx has another size.
+pub fn input_gradient(
+    dy: &[f32],
+    side: usize,
+    transposed: &Kernel,
+    dilation: usize,
+    workspace: &mut Workspace,
+    dx: &mut [f32],
+) -> Result<()> {
+    conv3x3(dy, side, transposed, dilation, Then::Store, workspace, dx)
+}
+
+/// Gradients of weight (c_out, c_in, 3, 3) and bias (c_out) of a convolution without anything fused in.
+///
+/// # Errors
+/// When a length does not fit.
+pub fn weight_gradient(
+    x: &[f32],
+    dy: &[f32],
+    side: usize,
+    dilation: usize,
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+) -> Result<()> {
+    let c_out = dbias.len();
+    let c_in = dweight.len() / (c_out * TAPS).max(1);
+    check_len(OP, "gradient of the weight", c_out * c_in.max(1) * TAPS, dweight.len())?;
+    let cells = dy.len() / c_out.max(1);
+    check_len(OP, "dy", cells / (side * side).max(1) * side * side * c_out, dy.len())?;
+    check_len(OP, "x", cells * c_in, x.len())?;
+    // (9 c_in, c_out), rows by tap and then channel.
+    let mut sums = vec![0.0; dweight.len()];
+    let lay_turned = |cell: usize, turned: &mut [f32], stride: usize| {
+        lay(x, side, cell, c_in, dilation, |tap, values| match values {
+            Some(values) => outer::cpu::turn(values, &mut turned[tap * c_in * stride..], stride),
+            None => (0..c_in).for_each(|i| turned[(tap * c_in + i) * stride] = 0.0),
+        });
+    };
+    outer::cpu::sum(cells, TAPS * c_in, &lay_turned, dy, c_out, &mut sums);
+    for (row, sums) in sums.chunks_exact(c_out).enumerate() {
+        for (out, sum) in sums.iter().enumerate() {
+            dweight[(out * c_in + row % c_in) * TAPS + row / c_in] = *sum;
+        }
+    }
+    dbias.fill(0.0);
+    for row in dy.chunks_exact(c_out) {
+        dbias.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+    }
+    Ok(())
+}

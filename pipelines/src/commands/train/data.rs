@@ -1,0 +1,88 @@
+//! What is learned from: categories below folders, and drawn ones.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use snarm_core::dataset::{self, Dataset};
+use snarm_core::synthetic::product::Product;
+use snarm_core::synthetic::views;
+use snarm_core::training::head::{Category, Image};
+
+/// Which good images are learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shots {
+    /// All.
+    All,
+    /// So many at most, evenly spread over them.
+    Most(usize),
+    /// So many, evenly spread, each in 22 views.
+    Few(usize),
+}
+
+/// All categories below the folders, each with its own folder.
+pub(super) fn categories(roots: &[PathBuf], real: bool, shots: &Shots) -> Result<Vec<(Category, PathBuf)>> {
+    let mut all: Vec<(Category, PathBuf)> = Vec::new();
+    for root in roots {
+        for name in dataset::categories(root)? {
+            let folder = root.join(&name);
+            let set = match Dataset::open(&folder) {
+                Ok(set) => set,
+                // A folder of something else beside the categories is no fault of theirs.
+                Err(reason) => {
+                    tracing::warn!("passed over: {reason}");
+                    continue;
+                }
+            };
+            if all.iter().any(|(known, _)| known.name == name) {
+                bail!("expected categories of different names, found {name} twice");
+            }
+            all.push((category(&name, &set, real, shots), folder));
+        }
+    }
+    if all.is_empty() {
+        let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
+        bail!("expected categories with good images, found none in {}", roots.join(", "));
+    }
+    Ok(all)
+}
+
+fn category(name: &str, set: &Dataset, real: bool, shots: &Shots) -> Category {
+    let most = match shots {
+        Shots::All => set.train.len(),
+        Shots::Most(most) | Shots::Few(most) => (*most).min(set.train.len()),
+    };
+    let paths = (0..most).map(|i| &set.train[i * set.train.len() / most]);
+    let mut category = match shots {
+        Shots::Few(_) => {
+            let all = paths.flat_map(|path| views::few_shot().map(|view| Image::View(path.clone(), view)));
+            let mut category = Category::new(name.to_owned(), all.collect());
+            category.pieces.iter_mut().for_each(|piece| *piece /= views::FEW_SHOT as u32);
+            category
+        }
+        _ => Category::new(name.to_owned(), paths.map(|path| Image::File(path.clone())).collect()),
+    };
+    if real {
+        let marked = set.test.iter().filter(|sample| sample.anomalous);
+        category.defective =
+            marked.filter_map(|sample| Some((sample.path.clone(), sample.mask.clone()?))).collect();
+    }
+    category
+}
+
+/// Drawn classes of products.
+pub(super) fn drawn(classes: u32, images: u32, side: usize, seed: u64) -> Vec<Category> {
+    (0..classes)
+        .map(|class| {
+            // Neighbouring seeds are different families.
+            let product = Arc::new(Product::new(seed * 1000 + u64::from(class)));
+            let all = (0..images).map(|i| Image::Drawn(Arc::clone(&product), i, side)).collect();
+            Category::new(format!("drawn-{class}"), all)
+        })
+        .collect()
+}
+
+/// The test images of a category.
+pub(super) fn tests(folder: &Path) -> Result<Dataset> {
+    Dataset::open(folder).with_context(|| format!("test images in {}", folder.display()))
+}

@@ -1,0 +1,209 @@
+//! `snarm train`: good images in, a trained decoder out.
+
+mod data;
+mod options;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use snarm_core::encoder::Encoder;
+use snarm_core::registry;
+use snarm_core::synthetic::Synthesizer;
+use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer, beside};
+
+use self::options::{Options, Setting};
+use super::make_parent;
+use crate::exit::Outcome;
+use crate::output;
+use crate::progress::Progress;
+
+/// Trains the decoder of SNARM on good images with synthetic defects.
+///
+/// Settings: `multi` trains one decoder on all categories, with one bank for all; OUT is its file. `single` trains one for
+/// each category, `few` one for each from SHOTS good images in 22 views, `cross` one for each category from all others;
+/// OUT is a folder that gets CATEGORY.safetensors, as `snarm eval --model OUT` reads it.
+///
+/// Beside each decoder come the course of the training (.csv) and a checkpoint (.checkpoint), from which `--resume` goes
+/// on as if the training had not been interrupted. Every fifth good image, eight at most, is held out: by these the best
+/// step is chosen and the decoder's own threshold is set.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder that holds categories; may be given several times
+    #[arg(long, required = true)]
+    data: Vec<PathBuf>,
+    /// What is trained on what
+    #[arg(long, value_enum, default_value_t = Setting::Multi)]
+    setting: Setting,
+    /// Categories to make decoders for, separated by commas [default: all]; `multi` trains on these alone
+    #[arg(long, value_delimiter = ',')]
+    categories: Vec<String>,
+    /// Decoder to write; of `single`, `few` and `cross` a folder
+    #[arg(long, short)]
+    out: PathBuf,
+    /// Encoder: a built-in name or a weights file [default: $GST_SNARM_ENCODER, or snarm-tiny]
+    #[arg(long)]
+    encoder: Option<String>,
+    /// Side of the grid of descriptors [default: the encoder's own]; banks must then be made with ENCODER@GRID
+    #[arg(long)]
+    grid: Option<usize>,
+    /// Go on from the checkpoint beside OUT
+    #[arg(long)]
+    resume: bool,
+    /// Judge the test images of the categories in the end, and write the figures beside the decoder (.json)
+    #[arg(long)]
+    test: bool,
+    /// Terms under which the decoder may be used, for its header
+    #[arg(long, default_value = "unspecified")]
+    licence: String,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// One training.
+struct Job {
+    /// What is trained on.
+    categories: Vec<Category>,
+    /// Where the test images are: folders of categories, each with the number of its bank among `categories`, if that is
+    /// one of them.
+    tests: Vec<(String, PathBuf)>,
+    out: PathBuf,
+    claims: Claims,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let encoder = encoder(args)?;
+    let settings = args.options.settings();
+    settings.check()?;
+    for job in jobs(args, &encoder)? {
+        train(args, &encoder, &settings, job)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn encoder(args: &Args) -> Result<Arc<Encoder>> {
+    let encoder = registry::encoder(args.encoder.as_deref())?;
+    match args.grid {
+        None => Ok(encoder),
+        Some(grid) if encoder.name().contains('@') => {
+            bail!("--grid {grid}: expected an encoder without a grid of its own, found {}", encoder.name())
+        }
+        Some(grid) => Ok(registry::encoder(Some(&format!("{}@{grid}", encoder.name())))?),
+    }
+}
+
+/// The trainings that the setting asks for.
+fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
+    let side = encoder.config().side;
+    let all = data::categories(&args.data, args.options.real_defects(), &args.options.shots(args.setting))?;
+    let drawn = data::drawn(args.options.products, args.options.product_images, side, args.options.seed);
+    let names: Vec<&str> = all.iter().map(|(category, _)| category.name.as_str()).collect();
+    if let Some(unknown) = args.categories.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!("--categories: expected one of {}, found {unknown}", names.join(", "));
+    }
+    let wanted = |name: &str| args.categories.is_empty() || args.categories.iter().any(|w| w == name);
+    let job = |out: PathBuf, learned: Vec<Category>, tests: Vec<(String, PathBuf)>| {
+        let roots: Vec<String> =
+            args.data.iter().filter_map(|root| Some(root.file_name()?.to_str()?.to_owned())).collect();
+        let data = format!("{} ({})", roots.join(", "), args.setting.name());
+        let categories = learned.into_iter().chain(drawn.clone()).collect();
+        Job { categories, tests, out, claims: Claims { data, licence: args.licence.clone() } }
+    };
+    let chosen = all.iter().filter(|(category, _)| wanted(&category.name));
+    let test_of = |category: &Category, root: &Path| (category.name.clone(), root.to_owned());
+    if args.setting == Setting::Multi {
+        let learned: Vec<Category> = chosen.clone().map(|(category, _)| category.clone()).collect();
+        let tests = chosen.map(|(category, root)| test_of(category, root)).collect();
+        return Ok(vec![job(args.out.clone(), learned, tests)]);
+    }
+    let made: Vec<Job> = chosen
+        .map(|(category, root)| {
+            let learned: Vec<Category> = match args.setting {
+                Setting::Cross => {
+                    let others = all.iter().filter(|(other, _)| other.name != category.name);
+                    others.map(|(other, _)| other.clone()).collect()
+                }
+                _ => vec![category.clone()],
+            };
+            let out = args.out.join(format!("{}.safetensors", category.name));
+            job(out, learned, vec![test_of(category, root)])
+        })
+        .collect();
+    match made.iter().find(|job| job.categories.is_empty()) {
+        Some(job) => bail!("cross: expected at least two categories, found only {}", job.tests[0].0),
+        None => Ok(made),
+    }
+}
+
+fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, job: Job) -> Result<()> {
+    make_parent(&job.out)?;
+    let (log, checkpoint) = beside(&job.out);
+    let progress = Progress::new("learn");
+    let live = Live::new(&progress);
+    let synthesizer = match &args.options.textures {
+        Some(folder) => Synthesizer::with_textures(settings.defects.clone(), folder)?,
+        None => Synthesizer::new(settings.defects.clone())?,
+    };
+    let one_bank = args.setting == Setting::Multi;
+    let mut watch = |event: Event| live.show(event);
+    let mut trainer = Trainer::new(
+        settings.clone(),
+        Arc::clone(encoder),
+        job.categories,
+        one_bank,
+        synthesizer,
+        &mut watch,
+    )?;
+    if args.resume {
+        trainer.resume(&checkpoint).context("--resume")?;
+    }
+    trainer.run(&log, &checkpoint, &mut watch)?;
+    if args.options.is_whole() {
+        trainer.write(&job.out, &job.claims)?;
+    }
+    let figures = if args.test {
+        progress.label("test");
+        Some(test::test(&mut trainer, settings, encoder, &job.tests, one_bank, &progress)?)
+    } else {
+        None
+    };
+    drop(progress);
+    let written = if args.options.is_whole() {
+        job.out.display().to_string()
+    } else {
+        format!("no decoder, since a part was left out; the course is in {}", log.display())
+    };
+    let score = trainer.best_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"));
+    output::line(format!("{written}: {} steps, pixel AP of held-out images {score}", trainer.step()))?;
+    if let Some(figures) = figures {
+        test::report(&figures, &job.out.with_extension("json"))?;
+    }
+    Ok(())
+}
+
+/// Shows a run on a terminal, and each look in the log of messages.
+struct Live<'a> {
+    progress: &'a Progress,
+}
+
+impl<'a> Live<'a> {
+    fn new(progress: &'a Progress) -> Self {
+        Self { progress }
+    }
+
+    fn show(&self, event: Event) {
+        match event {
+            Event::Learned(done, all) => self.progress.at(done, all),
+            Event::Step(at) => {
+                self.progress.label(format!("loss {:.5}, {:.2} steps/s", at.loss, at.rate));
+                self.progress.at(at.step as usize, at.steps as usize);
+                if at.step.is_multiple_of(50) {
+                    tracing::info!(step = at.step, loss = at.loss, rate = at.rate, left = ?at.left, "training");
+                }
+            }
+            Event::Look(step, score, best) => tracing::info!(step, pixel_ap = score, best, "held-out images"),
+        }
+    }
+}

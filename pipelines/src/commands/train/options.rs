@@ -1,0 +1,194 @@
+//! The options of a training, and what the core calls them.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use snarm_core::bank::BankSettings;
+use snarm_core::synthetic;
+use snarm_core::training::head::{Settings, Without};
+
+use super::data::Shots;
+
+/// What is trained on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Setting {
+    /// One decoder for each category
+    Single,
+    /// One decoder and one bank for all categories
+    Multi,
+    /// One decoder for each category, trained on all others
+    Cross,
+    /// One decoder for each category, from a few good images
+    Few,
+}
+
+impl Setting {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Multi => "multi",
+            Self::Cross => "cross",
+            Self::Few => "few",
+        }
+    }
+}
+
+/// Which synthetic defects are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Defects {
+    /// Perlin masks on the object, with scratches, stains, misplaced patches, blur and colour shifts mixed in
+    General,
+    /// Perlin masks as published, on components of any size
+    Published,
+}
+
+/// How a decoder is trained.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Options {
+    /// Optimiser steps
+    #[arg(long, default_value_t = 4000)]
+    steps: u64,
+    /// Images of a step
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Channels of the head
+    #[arg(long, default_value_t = 128)]
+    channels: usize,
+    /// Branches of the head
+    #[arg(long, default_value_t = 4)]
+    branches: usize,
+    /// Steps that a branch trains before the next one takes its turn; with 0 all train in every step
+    #[arg(long, default_value_t = 100)]
+    cycle: u64,
+    /// Highest learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    rate: f64,
+    /// Learning rate at the end
+    #[arg(long, default_value_t = 1e-4)]
+    last_rate: f64,
+    /// Steps until the highest rate
+    #[arg(long, default_value_t = 100)]
+    warm_up: u64,
+    /// Weight decay
+    #[arg(long, default_value_t = 0.05)]
+    decay: f64,
+    /// Noise on descriptors and residuals, times the length of a row over its width (published: 30)
+    #[arg(long, default_value_t = Settings::default().jitter)]
+    jitter: f32,
+    /// Synthetic defects made from each good image
+    #[arg(long, default_value_t = 4)]
+    variants: u32,
+    /// Kind of the synthetic defects
+    #[arg(long, value_enum, default_value_t = Defects::General)]
+    defects: Defects,
+    /// Folder of textures for synthetic defects [default: drawn ones]
+    #[arg(long)]
+    pub(super) textures: Option<PathBuf>,
+    /// Learn from the real defects with masks among the test images, too
+    #[arg(long)]
+    real_defects: bool,
+    /// Classes of drawn products that are learned from, too
+    #[arg(long, default_value_t = 0)]
+    pub(super) products: u32,
+    /// Good images of each drawn class
+    #[arg(long, default_value_t = 24)]
+    pub(super) product_images: u32,
+    /// Good images of each category in the setting `few`
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    shots: u32,
+    /// The most good images that are used of each category; 0 is no limit
+    #[arg(long, default_value_t = 0)]
+    images: usize,
+    /// Descriptors kept in each bank
+    #[arg(long, default_value_t = 10_000)]
+    capacity: usize,
+    /// Steps between two looks at held-out images
+    #[arg(long, default_value_t = 200)]
+    look: u64,
+    /// Looks without a better score after which the training ends
+    #[arg(long, default_value_t = 8)]
+    patience: u64,
+    /// Steps between two checkpoints
+    #[arg(long, default_value_t = 100)]
+    save: u64,
+    /// Most memory for computed descriptors, in MiB
+    #[arg(long, default_value_t = 2048)]
+    memory: usize,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    #[command(flatten)]
+    without: WithoutOptions,
+}
+
+/// Parts that may be left out, to see what they are good for. But for the intra-residuals no decoder is written then.
+#[derive(Debug, Clone, clap::Args)]
+struct WithoutOptions {
+    /// Leave out the intra-residuals
+    #[arg(long)]
+    no_intra: bool,
+    /// Draw the trusted tokens at random instead of by the navigator
+    #[arg(long)]
+    no_navigator: bool,
+    /// Leave out the Mamba mixers
+    #[arg(long)]
+    no_mamba: bool,
+    /// Bank rows whose mean is the reference of a token
+    #[arg(long, default_value_t = 3)]
+    top_k: usize,
+}
+
+impl Options {
+    /// What the core calls them.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            channels: self.channels,
+            branches: self.branches,
+            steps: self.steps,
+            batch: self.batch,
+            cycle: self.cycle,
+            rate: self.rate,
+            last_rate: self.last_rate,
+            warm_up: self.warm_up,
+            decay: self.decay,
+            jitter: self.jitter,
+            variants: self.variants,
+            defects: match self.defects {
+                Defects::General => synthetic::Settings::general(),
+                Defects::Published => synthetic::Settings::snarm_any_size(),
+            },
+            bank: BankSettings { capacity: self.capacity, seed: self.seed, ..BankSettings::default() },
+            look: self.look,
+            patience: self.patience,
+            save: self.save,
+            memory: self.memory << 20,
+            without: Without {
+                intra: self.without.no_intra,
+                navigator: self.without.no_navigator,
+                mamba: self.without.no_mamba,
+                top_k: self.without.top_k,
+            },
+            seed: self.seed,
+            ..Settings::default()
+        }
+    }
+
+    /// Whether a decoder file can say what is trained.
+    pub(super) fn is_whole(&self) -> bool {
+        let without = &self.without;
+        !without.no_navigator && !without.no_mamba && without.top_k == Without::NOTHING.top_k
+    }
+
+    pub(super) fn real_defects(&self) -> bool {
+        self.real_defects
+    }
+
+    /// Which good images are learned from.
+    pub(super) fn shots(&self, setting: Setting) -> Shots {
+        match setting {
+            Setting::Few => Shots::Few(self.shots as usize),
+            _ if self.images > 0 => Shots::Most(self.images),
+            _ => Shots::All,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a head in training makes of a sample: the map that it would make in use, by candle's forward pass, so that also
+//! heads with parts left out can be judged.
+
+use std::sync::Arc;
+
+use snarm_kernels::mean_sigmoid::mean_sigmoid;
+use snarm_kernels::upsample::{Corners, Upsample};
+
+use super::assemble::{Assembler, Entry};
+use super::samples::Sample;
+use super::{Mode, Net};
+use crate::error::Result;
+use crate::models::snarm::head::ORDERS;
+use crate::postprocess::RawMap;
+
+/// Judges samples.
+pub(super) struct Judge {
+    grid: usize,
+    upsample: Upsample,
+    upsampled: Vec<f32>,
+    map: Vec<f32>,
+    raw: RawMap,
+}
+
+impl Judge {
+    pub(super) fn new(grid: usize, side: usize, branches: usize) -> Self {
+        let views = branches * ORDERS;
+        Self {
+            grid,
+            upsample: Upsample::new((grid, grid), (side, side), views, Corners::Centres),
+            upsampled: vec![0.0; side * side * views],
+            map: vec![0.0; side * side],
+            raw: RawMap::new(side, side),
+        }
+    }
+
+    /// Smoothed probabilities (side, side), the image score, and the highest pixel.
+    pub(super) fn run(
+        &mut self,
+        net: &Net<'_>,
+        sample: &Arc<Sample>,
+        assembler: &mut Assembler,
+        key: u64,
+    ) -> Result<(&[f32], f64, f64)> {
+        let batch = assembler.batch(&[(Arc::clone(sample), Entry::plain(key))], net.variables)?;
+        let (tokens, views) = (self.grid * self.grid, net.shape.views());
+        let mut logits = vec![0.0; tokens * views];
+        for branch in 0..net.shape.branches {
+            let found: Vec<f32> = net.run(branch, &batch, Mode::Judge)?.logits.flatten_all()?.to_vec1()?;
+            for (i, logit) in found.iter().enumerate() {
+                logits[i % tokens * views + branch * ORDERS + i / tokens] = *logit;
+            }
+        }
+        self.upsample.run(&logits, &mut self.upsampled)?;
+        mean_sigmoid(&self.upsampled, &mut self.map)?;
+        let (score, peak) = self.raw.run(&self.map, sample.visible, None)?;
+        Ok((self.raw.map(), score, peak))
+    }
+}

@@ -1,0 +1,166 @@
+use super::*;
+use crate::encoder::seeded::values;
+use crate::models::snarm::head::{DEPTH, Head, Residuals, Workspace, seeded_tensor};
+use crate::training::{AdamW, AdamWSettings};
+
+const GRID: usize = 8;
+const SIDE: usize = 40;
+const SHAPE: Shape = Shape { width: 12, channels: 20, branches: 3 };
+
+/// Variables from the formula of the golden numbers: steps of the scan that are heard.
+fn seeded(shape: &Shape) -> (Variables, Variables) {
+    let (variables, buffers) = variables(shape, 1).unwrap();
+    for all in [&variables, &buffers] {
+        all.iter().for_each(|(name, var)| all.set(name, &seeded_tensor(name, var.dims())).unwrap());
+    }
+    (variables, buffers)
+}
+
+fn batch(images: usize) -> Batch {
+    let tokens = GRID * GRID;
+    let of = |name: &str| -> Vec<f32> { values(name, images * tokens * SHAPE.width, 0.5, 0.5) };
+    let hard: Vec<Vec<u32>> = (0..images as u32)
+        .map(|i| (0..tokens as u32).filter(|token| (token + i) % 4 == 0).collect())
+        .collect();
+    let masks = values("mask", images * SIDE * SIDE, 0.0, 1.0).iter().map(|v| u8::from(*v > 0.4)).collect();
+    Batch::new(of("inter"), of("intra"), &hard, masks, GRID, SIDE).unwrap()
+}
+
+fn flat(t: &Tensor) -> Vec<f32> {
+    t.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[track_caller]
+fn close(what: &str, expected: &[f32], found: &[f32], tolerance: f32) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    for (e, f) in expected.iter().zip(found) {
+        assert!((e - f).abs() <= tolerance * (1.0 + e.abs()), "{what}: expected {e}, found {f}");
+    }
+}
+
+#[test]
+fn every_stage_is_that_of_the_kernels() {
+    let (variables, buffers) = seeded(&SHAPE);
+    let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
+    let head = Head::seeded(&SHAPE).unwrap();
+    let batch = batch(1);
+    let hard: Vec<u32> = (0..64).step_by(4).collect();
+    let (inter, intra) = (flat(&batch.inter), flat(&batch.intra));
+    let residuals = Residuals { inter: &inter, intra: &intra, hard: &hard };
+    let mut workspace = Workspace::new(&SHAPE, GRID, SIDE).unwrap();
+    let mut stages = Vec::new();
+    head.run_observed(&residuals, &mut workspace, &mut |b, stage, values| {
+        stages.push((b, stage, values.to_vec()))
+    })
+    .unwrap();
+    let mut seen = 0;
+    for b in 0..SHAPE.branches {
+        let outcome = net.run_observed(b, &batch, Mode::Judge, &mut |stage, found| {
+            let (_, _, expected) = stages.iter().find(|(of, at, _)| (*of, *at) == (b, stage)).unwrap();
+            close(&format!("branch {b} {stage:?}"), expected, &flat(found), 1e-4);
+            seen += 1;
+        });
+        let logits = flat(&outcome.unwrap().logits);
+        for (order, found) in logits.chunks_exact(GRID * GRID).enumerate() {
+            let view = b * ORDERS + order;
+            let expected: Vec<f32> =
+                workspace.logits().iter().skip(view).step_by(SHAPE.views()).copied().collect();
+            close(&format!("view {view}"), &expected, found, 1e-4);
+        }
+    }
+    assert_eq!(seen, stages.len());
+    assert_eq!(seen, SHAPE.branches * (2 + 4 * DEPTH));
+}
+
+#[test]
+fn images_of_a_batch_do_not_see_each_other() {
+    let (variables, buffers) = seeded(&SHAPE);
+    let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
+    let all = flat(&net.run(1, &batch(3), Mode::Judge).unwrap().logits);
+    let first = flat(&net.run(1, &batch(1), Mode::Judge).unwrap().logits);
+    let tokens = GRID * GRID;
+    for order in 0..ORDERS {
+        close("first image", &first[order * tokens..][..tokens], &all[order * 3 * tokens..][..tokens], 1e-5);
+    }
+}
+
+/// Variables of a branch and the navigator.
+fn belongs(name: &str, branch: usize) -> bool {
+    let number = |prefix: &str| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
+    name.starts_with("simple_predictor")
+        || ["conv_list.", "mamba_list.", "norm_list."].iter().any(|list| number(list) == Some(branch))
+        || number("head_list.").is_some_and(|view| view / ORDERS == branch)
+}
+
+#[test]
+fn every_variable_of_the_active_branch_gets_a_gradient_and_nothing_else_moves() {
+    let (variables, buffers) = variables(&SHAPE, 3).unwrap();
+    let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
+    let mut optimiser = AdamW::new(AdamWSettings::default());
+    for (step, branch) in [0, 2, 1, 1].into_iter().enumerate() {
+        let read = |all: &Variables| -> Vec<(String, Vec<f32>)> {
+            all.iter().map(|(name, _)| (name.to_owned(), all.values(name).unwrap())).collect()
+        };
+        let before = [read(&variables), read(&buffers)].concat();
+        let batch = batch(2);
+        let outcome = net.run(branch, &batch, Mode::Train { key: step as u64, dropout: DROPOUT }).unwrap();
+        let grads = outcome.loss().unwrap().backward().unwrap();
+        for (name, var) in variables.iter() {
+            let size = grads.get(var.as_tensor()).map(|g| flat(g).iter().map(|v| v.abs()).sum::<f32>());
+            assert_eq!(
+                size.is_some_and(|size| size > 0.0),
+                belongs(name, branch),
+                "gradient of {name}: {size:?}"
+            );
+        }
+        optimiser.step(&variables, &grads, 1e-3).unwrap();
+        net.gather(branch, &batch, &outcome).unwrap();
+        for ((name, before), (_, after)) in before.iter().zip([read(&variables), read(&buffers)].concat()) {
+            assert_eq!(*before != after, belongs(name, branch), "{name} in a step of branch {branch}");
+        }
+    }
+}
+
+#[test]
+fn gradients_are_slopes_of_the_loss() {
+    let (variables, buffers) = seeded(&SHAPE);
+    let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
+    let (batch, branch) = (batch(2), 1);
+    let mode = Mode::Train { key: 5, dropout: DROPOUT };
+    let loss = || net.run(branch, &batch, mode).unwrap().loss().unwrap();
+    let grads = loss().backward().unwrap();
+    for (name, var) in variables.iter().filter(|(name, _)| belongs(name, branch)) {
+        let (values, grad) = (variables.values(name).unwrap(), flat(grads.get(var.as_tensor()).unwrap()));
+        let norm = grad.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        // Along the gradient itself, where the loss changes most: rounding must not drown it.
+        let h = 2e-3 / norm;
+        let at = |sign: f64| {
+            let moved: Vec<f32> = values
+                .iter()
+                .zip(&grad)
+                .map(|(v, g)| (f64::from(*v) + sign * h * f64::from(*g)) as f32)
+                .collect();
+            variables.set(name, &moved).unwrap();
+            f64::from(loss().to_scalar::<f32>().unwrap())
+        };
+        let slope = (at(1.0) - at(-1.0)) / (2.0 * h * norm);
+        variables.set(name, &values).unwrap();
+        // The loss is an f32 near 0.05.
+        let rounding = 1.5e-8 / 2e-3;
+        assert!((slope - norm).abs() < 0.03 * norm + rounding, "{name}: slope {slope:e}, gradient {norm:e}");
+    }
+}
+
+#[test]
+fn batches_of_torn_parts_are_refused() {
+    let tokens = GRID * GRID;
+    let make = |residuals: usize, hard: &[Vec<u32>], pixels: usize| {
+        Batch::new(vec![0.0; residuals], vec![0.0; residuals], hard, vec![0; pixels], GRID, SIDE).err()
+    };
+    let hard = [vec![1, 2], vec![3, 4]];
+    assert!(make(2 * tokens * 4, &hard, 2 * SIDE * SIDE).is_none());
+    assert!(make(2 * tokens * 4, &hard, SIDE * SIDE).is_some());
+    assert!(make(2 * tokens * 4 + 1, &hard, 2 * SIDE * SIDE).is_some());
+    assert!(make(2 * tokens * 4, &[vec![1, 2], vec![3]], 2 * SIDE * SIDE).is_some());
+    assert!(make(2 * tokens * 4, &[vec![1, 2], vec![3, 64]], 2 * SIDE * SIDE).is_some());
+}

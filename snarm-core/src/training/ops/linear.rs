@@ -1,0 +1,82 @@
+//! y = x W^T + b.
+
+use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor, bail};
+use snarm_kernels::linear::{self as kernel, Panels, Then};
+use snarm_kernels::outer::outer;
+
+use super::{Values, gradient, made, refused, slice, width};
+
+/// A linear layer: x (rows, k), weight (n, k), bias (n) -> (rows, n). Further dimensions of the weight must be 1.
+///
+/// # Errors
+/// When a shape does not fit.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (n, k) = (weight.dim(0)?, width(x));
+    if weight.elem_count() != n * k {
+        bail!("linear: expected a weight of rows of {k}, found {:?}", weight.dims());
+    }
+    match bias {
+        Some(bias) => x.apply_op3(weight, bias, Linear),
+        None => x.apply_op3(weight, &Tensor::zeros(n, DType::F32, &Device::Cpu)?, Linear),
+    }
+}
+
+struct Linear;
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, bias) = (slice(x, x_layout)?, slice(bias, bias_layout)?);
+        let k = x_layout.dims().last().copied().unwrap_or(1);
+        let (n, rows) = (bias.len(), x.len() / k);
+        let panels = Panels::from_transposed(slice(weight, weight_layout)?, n, k);
+        let mut y = vec![0.0; rows * n];
+        kernel::linear(x, &panels, bias, Then::Store, &mut y).map_err(refused)?;
+        made(y, (rows, n))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (n, k, dy) = (weight.dim(0)?, width(x), dy.contiguous()?);
+        let dy = Values::of(&dy)?;
+        let mut dx = None;
+        if x.track_op() {
+            let panels = Panels::from_rows(&Values::of(weight)?, n, k);
+            let mut values = vec![0.0; x.elem_count()];
+            kernel::linear(&dy, &panels, &vec![0.0; k], Then::Store, &mut values).map_err(refused)?;
+            dx = gradient(values, x)?;
+        }
+        let mut dweight = None;
+        if weight.track_op() {
+            let mut values = vec![0.0; n * k];
+            outer(&dy, n, &Values::of(x)?, k, &mut values).map_err(refused)?;
+            dweight = gradient(values, weight)?;
+        }
+        let mut dbias = None;
+        if bias.track_op() {
+            let mut values = vec![0.0; n];
+            for row in dy.chunks_exact(n) {
+                values.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+            }
+            dbias = gradient(values, bias)?;
+        }
+        Ok((dx, dweight, dbias))
+    }
+}

@@ -1,0 +1,123 @@
+//! The selective scan. Candle's custom ops take three tensors at most, the scan reads eight: they are packed by
+//! concatenation, which hands gradients back by itself.
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use snarm_kernels::selective_scan as kernel;
+use snarm_kernels::selective_scan::backward::{Gradients, selective_scan_backward};
+use snarm_kernels::selective_scan::{Parameters, Tokens, Workspace};
+
+use super::{Values, gradient, made, refused, slice, width};
+
+/// What a scan reads. Rows are tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct Scanned<'a> {
+    /// The input, (rows, d).
+    pub u: &'a Tensor,
+    /// The step before bias and softplus, (rows, d).
+    pub delta: &'a Tensor,
+    /// The gate, (rows, d).
+    pub z: &'a Tensor,
+    /// Rows that end in B and C of n elements each.
+    pub bc: &'a Tensor,
+    /// A = -exp(A_log), (n, d).
+    pub a: &'a Tensor,
+    /// D, (d).
+    pub skip: &'a Tensor,
+    /// Bias of the step, (d).
+    pub bias: &'a Tensor,
+}
+
+/// Scans sequences of `len` tokens; returns the gated (rows, d).
+///
+/// # Errors
+/// When a shape does not fit.
+pub fn selective_scan(read: Scanned<'_>, len: usize) -> Result<Tensor> {
+    let d = width(read.u);
+    if read.skip.elem_count() != d || read.bias.elem_count() != d {
+        bail!(
+            "selective_scan: expected D and bias of {d}, found {:?} and {:?}",
+            read.skip.dims(),
+            read.bias.dims()
+        );
+    }
+    let tokens = Tensor::cat(&[read.u, read.delta, read.z], 0)?;
+    let parameters = Tensor::cat(&[&read.a.flatten_all()?, read.skip, read.bias], 0)?;
+    tokens.apply_op3(read.bc, &parameters, Scan { d, len })
+}
+
+struct Scan {
+    d: usize,
+    len: usize,
+}
+
+impl Scan {
+    /// u, delta and z one after another; A, D and the bias one after another.
+    fn unpack<'a>(
+        &self,
+        tokens: &'a [f32],
+        bc: &'a [f32],
+        parameters: &'a [f32],
+    ) -> (Tokens<'a>, Parameters<'a>) {
+        let one = tokens.len() / 3;
+        let (a, rest) = parameters.split_at(parameters.len().saturating_sub(2 * self.d));
+        let (skip, bias) = rest.split_at(rest.len() / 2);
+        let tokens =
+            Tokens { u: &tokens[..one], delta: &tokens[one..2 * one], bc, z: Some(&tokens[2 * one..]) };
+        (tokens, Parameters { a, skip, bias })
+    }
+}
+
+impl CustomOp3 for Scan {
+    fn name(&self) -> &'static str {
+        "selective_scan"
+    }
+
+    fn cpu_fwd(
+        &self,
+        tokens: &CpuStorage,
+        tokens_layout: &Layout,
+        bc: &CpuStorage,
+        bc_layout: &Layout,
+        parameters: &CpuStorage,
+        parameters_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (packed, all) = (slice(tokens, tokens_layout)?, slice(parameters, parameters_layout)?);
+        let (tokens, parameters) = self.unpack(packed, slice(bc, bc_layout)?, all);
+        let rows = packed.len() / 3 / self.d;
+        let mut y = vec![0.0; rows * self.d];
+        let mut states = vec![0.0; rows / self.len.max(1) * parameters.a.len()];
+        kernel::selective_scan(
+            &tokens,
+            &parameters,
+            self.len,
+            &mut Workspace::default(),
+            &mut states,
+            &mut y,
+        )
+        .map_err(refused)?;
+        made(y, (rows, self.d))
+    }
+
+    fn bwd(
+        &self,
+        tokens: &Tensor,
+        bc: &Tensor,
+        parameters: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let (packed, rows, all) = (Values::of(tokens)?, Values::of(bc)?, Values::of(parameters)?);
+        let (read, constants) = self.unpack(&packed, &rows, &all);
+        let (mut to_tokens, mut to_bc, mut to_parameters) =
+            (vec![0.0; packed.len()], vec![0.0; rows.len()], vec![0.0; all.len()]);
+        let (u, rest) = to_tokens.split_at_mut(packed.len() / 3);
+        let (delta, z) = rest.split_at_mut(packed.len() / 3);
+        let (a, rest) = to_parameters.split_at_mut(constants.a.len());
+        let (skip, bias) = rest.split_at_mut(self.d);
+        let gradients = Gradients { u, delta, bc: &mut to_bc, z, a, skip, bias };
+        selective_scan_backward(&read, &constants, self.len, &Values::of(&dy)?, gradients)
+            .map_err(refused)?;
+        Ok((gradient(to_tokens, tokens)?, gradient(to_bc, bc)?, gradient(to_parameters, parameters)?))
+    }
+}

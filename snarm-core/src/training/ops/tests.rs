@@ -1,0 +1,171 @@
+//! The ops against candle's own, whose gradients are known, where it has them.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Tensor, Var};
+use snarm_kernels::focal::{Focal, Of, Sides};
+use snarm_kernels::gather::KEEP;
+
+use super::*;
+use crate::encoder::seeded::values;
+
+fn var(name: &str, shape: &[usize]) -> Var {
+    Var::from_vec(values(name, shape.iter().product(), 0.0, 1.0), shape, &Device::Cpu).unwrap()
+}
+
+/// Compares two results, and the gradients of all variables of a weighted sum of each.
+#[track_caller]
+fn same(variables: &[&Var], ours: &Tensor, theirs: &Tensor) {
+    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let close = |what: &str, a: &Tensor, b: &Tensor| {
+        assert_eq!(a.elem_count(), b.elem_count(), "{what}");
+        for (a, b) in flat(a).into_iter().zip(flat(b)) {
+            assert!((a - b).abs() <= 2e-5 * (1.0 + b.abs()), "{what}: {a} and {b}");
+        }
+    };
+    close("result", ours, theirs);
+    let weights =
+        Tensor::from_vec(values("dy", ours.elem_count(), 0.0, 1.0), ours.shape(), &Device::Cpu).unwrap();
+    let grads = |y: &Tensor| {
+        let y = y.reshape(ours.shape()).unwrap();
+        (y * &weights).unwrap().sum_all().unwrap().backward().unwrap()
+    };
+    let (ours, theirs) = (grads(ours), grads(theirs));
+    for (i, var) in variables.iter().enumerate() {
+        let of = |grads: &candle_core::backprop::GradStore| grads.get(var.as_tensor()).unwrap().clone();
+        close(&format!("gradient {i}"), &of(&ours), &of(&theirs));
+    }
+}
+
+#[test]
+fn a_linear_layer_is_a_product_and_a_sum() {
+    let (x, w, b) = (var("x", &[300, 7]), var("w", &[5, 7, 1, 1]), var("b", &[5]));
+    let product = x.matmul(&w.reshape((5, 7)).unwrap().t().unwrap()).unwrap();
+    same(&[&x, &w], &linear(&x, &w, None).unwrap(), &product);
+    same(&[&x, &w, &b], &linear(&x, &w, Some(&b)).unwrap(), &product.broadcast_add(&b).unwrap());
+    assert!(linear(&x, &var("w", &[5, 6]), None).is_err());
+}
+
+#[test]
+fn norms_are_their_formulas() {
+    let (x, w, b) = (var("x", &[40, 12]), var("w", &[12]), var("b", &[12]));
+    let eps = 1e-5;
+    let rms = |x: &Tensor| {
+        let square = (x.sqr().unwrap().mean_keepdim(1).unwrap() + eps).unwrap();
+        x.broadcast_div(&square.sqrt().unwrap()).unwrap().broadcast_mul(&w).unwrap()
+    };
+    same(&[&x, &w], &rms_norm(&x, &w, eps as f32).unwrap(), &rms(&x));
+    let centred = x.broadcast_sub(&x.mean_keepdim(1).unwrap()).unwrap();
+    let layer = rms(&centred).broadcast_add(&b).unwrap();
+    same(&[&x, &w, &b], &layer_norm(&x, &w, &b, eps as f32).unwrap(), &layer);
+}
+
+#[test]
+fn a_convolution_is_candles_own() {
+    let (maps, side, c_in, c_out) = (3, 6, 4, 5);
+    let (x, w, b) =
+        (var("x", &[maps * side * side, c_in]), var("w", &[c_out, c_in, 3, 3]), var("b", &[c_out]));
+    for dilation in [1, 2] {
+        let ours = conv3x3(&x, &w, Some(&b), Maps { side, dilation, groups: 1 }).unwrap();
+        let planes = x.reshape((maps, side, side, c_in)).unwrap().permute((0, 3, 1, 2)).unwrap();
+        let theirs = planes.contiguous().unwrap().conv2d(&w, dilation, 1, dilation, 1).unwrap();
+        let theirs = theirs.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
+        let theirs = theirs.reshape((maps * side * side, c_out)).unwrap().broadcast_add(&b).unwrap();
+        same(&[&x, &w, &b], &ours, &theirs);
+    }
+}
+
+#[test]
+fn groups_of_maps_have_weights_of_their_own() {
+    let (side, c) = (4, 3);
+    let (x, w) = (var("x", &[4 * side * side, c]), var("w", &[2 * c, c, 3, 3]));
+    let ours = conv3x3(&x, &w, None, Maps { side, dilation: 1, groups: 2 }).unwrap();
+    let half = |i: usize| {
+        let x = x.narrow(0, i * 2 * side * side, 2 * side * side).unwrap();
+        conv3x3(&x, &w.narrow(0, i * c, c).unwrap(), None, Maps { side, dilation: 1, groups: 1 }).unwrap()
+    };
+    same(&[&x, &w], &ours, &Tensor::cat(&[half(0), half(1)], 0).unwrap());
+}
+
+#[test]
+fn a_causal_convolution_is_a_sum_of_shifted_rows() {
+    let (len, d) = (6, 3);
+    let (x, w, b) = (var("x", &[2 * len, d]), var("w", &[4, d]), var("b", &[d]));
+    let ours = causal_conv(&x, &w, &b, len).unwrap();
+    let sequences = x.reshape((2, len, d)).unwrap();
+    let mut sum = Tensor::zeros((2, len, d), DType::F32, &Device::Cpu).unwrap().broadcast_add(&b).unwrap();
+    for back in 0..4 {
+        let shifted = sequences.pad_with_zeros(1, back, 0).unwrap().narrow(1, 0, len).unwrap();
+        sum = (sum + shifted.broadcast_mul(&w.get(3 - back).unwrap()).unwrap()).unwrap();
+    }
+    let silu = (&sum / (sum.neg().unwrap().exp().unwrap() + 1.0).unwrap()).unwrap();
+    same(&[&x, &w, &b], &ours, &silu.reshape((2 * len, d)).unwrap());
+}
+
+#[test]
+fn rows_are_taken_and_replaced_as_by_selection() {
+    let (x, by) = (var("x", &[5, 3]), var("by", &[2, 3]));
+    let places: Vec<u32> = vec![4, 0, 0, 2, 4, 1];
+    let theirs = x.index_select(&Tensor::new(places.clone(), &Device::Cpu).unwrap(), 0).unwrap();
+    same(&[&x], &take(&x, Arc::new(places)).unwrap(), &theirs);
+    assert!(take(&x, Arc::new(vec![0, 5])).is_err() && take(&x, Arc::new(vec![KEEP])).is_err());
+
+    let replaced = replace(&x, &by, Arc::new(vec![KEEP, 1, KEEP, KEEP, 0])).unwrap();
+    let row = |t: &Var, i: usize| t.narrow(0, i, 1).unwrap();
+    let theirs = Tensor::cat(&[row(&x, 0), row(&by, 1), row(&x, 2), row(&x, 3), row(&by, 0)], 0).unwrap();
+    same(&[&x, &by], &replaced, &theirs);
+}
+
+#[test]
+fn what_is_dropped_hands_nothing_back() {
+    let x = var("x", &[50, 20]);
+    let dropped = dropout(&x, 0.4, 3).unwrap();
+    let mask = (&dropped / x.as_tensor()).unwrap().detach();
+    same(&[&x], &dropped, &(x.as_tensor() * mask).unwrap());
+    let kept = dropped.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().filter(|v| **v != 0.0).count();
+    assert!((500..700).contains(&kept), "{kept}");
+}
+
+#[test]
+fn a_view_judges_by_batch_norm_relu_and_projection() {
+    let (views, rows, c) = (2, 30, 4);
+    let x = var("x", &[views * rows, c]);
+    let [norm_weight, norm_bias, weight] = ["a", "b", "c"].map(|name| var(name, &[views, c]));
+    let bias = var("d", &[views]);
+    let read = Judged { norm_weight: &norm_weight, norm_bias: &norm_bias, weight: &weight, bias: &bias };
+    let (ours, statistics) = judge(&x, read, 1e-5).unwrap();
+    let theirs: Vec<Tensor> = (0..views)
+        .map(|v| {
+            let x = x.narrow(0, v * rows, rows).unwrap();
+            let mean = x.mean_keepdim(0).unwrap();
+            let centred = x.broadcast_sub(&mean).unwrap();
+            let var = centred.sqr().unwrap().mean_keepdim(0).unwrap();
+            assert!(
+                (var.get(0).unwrap().get(1).unwrap().to_scalar::<f32>().unwrap() - statistics[v].var[1])
+                    .abs()
+                    < 1e-6
+            );
+            let normed = centred.broadcast_div(&(var + 1e-5).unwrap().sqrt().unwrap()).unwrap();
+            let row = |t: &Var| t.narrow(0, v, 1).unwrap();
+            let scaled =
+                normed.broadcast_mul(&row(&norm_weight)).unwrap().broadcast_add(&row(&norm_bias)).unwrap();
+            let projected = scaled.relu().unwrap().broadcast_mul(&row(&weight)).unwrap().sum(1).unwrap();
+            projected.broadcast_add(&row(&bias)).unwrap()
+        })
+        .collect();
+    same(&[&x, &norm_weight, &norm_bias, &weight, &bias], &ours, &Tensor::cat(&theirs, 0).unwrap());
+}
+
+#[test]
+fn the_focal_loss_hands_back_its_gradient() {
+    let maps = var("maps", &[2, 9]);
+    let target = Target { masks: Arc::new(vec![0, 1, 1, 0, 0, 0, 1, 0, 1]), sides: Sides { from: 3, to: 3 } };
+    let ours = focal(&maps, Of::Logits, &target, Focal { alpha: 0.25, gamma: 2.0 }).unwrap();
+    let y = Tensor::new(vec![0.0_f32, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0], &Device::Cpu).unwrap();
+    let p = (maps.neg().unwrap().exp().unwrap() + 1.0).unwrap().recip().unwrap();
+    let q = (1.0 - &p).unwrap();
+    let bad = (q.sqr().unwrap() * p.log().unwrap()).unwrap().broadcast_mul(&y).unwrap();
+    let good = (p.sqr().unwrap() * q.log().unwrap()).unwrap().broadcast_mul(&(1.0 - &y).unwrap()).unwrap();
+    let theirs = ((bad * -0.25).unwrap() - (good * 0.75).unwrap()).unwrap().mean_all().unwrap();
+    same(&[&maps], &ours, &theirs);
+}
