@@ -113,3 +113,18 @@ fn clips_that_are_none_or_end_too_early_are_named() {
     let words = ["expected frames in the given range", "found a clip of 3 frames and 0.30 s", "good.mkv"];
     check(dir, "bank line/good.mkv -o a.bank --range 5-10s", 1, &words);
 }
+
+#[test]
+fn a_data_set_with_bad_files_is_refused_with_their_names_or_used_without_them() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 6 --frames 8 --width 96 --height 72", 0);
+    std::fs::write(dir.join("set/train/good/torn.png"), b"no picture").expect("a file");
+    std::fs::write(dir.join("set/test/good/torn.png"), b"no picture").expect("a file");
+    let eval = "eval --data set --capacity 200 --reduction random";
+    let both = ["found 2 bad files", "train/good/torn.png: expected", "test/good/torn.png: expected"];
+    check(dir, eval, 1, &both);
+    check(dir, &format!("{eval} --on-bad-file skip"), 0, &["skipped", "train/good/torn.png"]);
+    check(dir, &format!("{eval} --layout visa"), 1, &["expected a folder Data/Images/Normal (layout visa)"]);
+    check(dir, &format!("{eval} --on-bad-file ask"), 2, &["expected skip or fail, found ask"]);
+}

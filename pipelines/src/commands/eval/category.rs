@@ -9,7 +9,6 @@ use snarm_core::geometry::View;
 use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
 
 use super::figures::Figures;
-use super::open;
 use super::results::{BankFacts, Category, ImageResult, PixelCounts, Times};
 use crate::progress::Progress;
 use crate::report::{CaseMaker, Gallery};
@@ -23,7 +22,6 @@ pub(super) struct Judge<'a> {
     pub(super) limit: f64,
     /// Cases of each sort that are kept as pictures.
     pub(super) cases: usize,
-    pub(super) skip_unreadable: bool,
 }
 
 impl Judge<'_> {
@@ -45,7 +43,7 @@ impl Judge<'_> {
         progress.expect(Some(test.len()));
         for sample in test {
             progress.step();
-            let Some(picture) = open(&sample.path, self.skip_unreadable)? else { continue };
+            let picture = Picture::open(&sample.path)?;
             let mask = mask_of(sample, &picture)?;
             let found = detector.detect(&picture.frame()?, &limits)?;
             times.add(found);

@@ -9,12 +9,12 @@ use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use snarm_core::bank::{Bank, BankBuilder};
-use snarm_core::dataset::Dataset;
+use snarm_core::dataset::{Dataset, Picture};
 use snarm_core::encoder::Encoder;
 use snarm_core::models::snarm::head::Head;
 use snarm_core::synthetic::views::few_shot;
 
-use super::{Args, Setting, open};
+use super::{Args, Setting};
 use crate::commands::show_stage;
 use crate::progress::Progress;
 
@@ -58,12 +58,8 @@ pub(super) fn bank(
     for path in &images {
         progress.step();
         match args.shots() {
-            Some(_) => add_views(args, &mut builder, path, images.len() > 1)?,
-            None => {
-                if let Some(picture) = open(path, args.skip_unreadable)? {
-                    builder.add(&picture.frame()?)?;
-                }
-            }
+            Some(_) => add_views(&mut builder, path, images.len() > 1)?,
+            None => builder.add(&Picture::open(path)?.frame()?)?,
         }
     }
     let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
@@ -72,8 +68,8 @@ pub(super) fn bank(
 
 /// Learns all views of an image. They belong together, unless there is no other image: then the views are all there is
 /// to find thresholds with.
-fn add_views(args: &Args, builder: &mut BankBuilder, path: &Path, together: bool) -> Result<()> {
-    let Some(picture) = open(path, args.skip_unreadable)? else { return Ok(()) };
+fn add_views(builder: &mut BankBuilder, path: &Path, together: bool) -> Result<()> {
+    let picture = Picture::open(path)?;
     for (i, view) in few_shot().into_iter().enumerate() {
         let seen = view.of(&picture);
         if i == 0 || !together { builder.add(&seen.frame()?)? } else { builder.add_view(&seen.frame()?)? }

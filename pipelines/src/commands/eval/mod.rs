@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
-use snarm_core::dataset::{self, Dataset, Layout, Picture};
+use snarm_core::dataset::{self, Dataset, Layout, OnBadFile};
 use snarm_core::detector::Detector;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::registry;
@@ -98,9 +98,13 @@ pub(crate) struct Args {
     /// Pictures of each sort in the page: false alarms, misses, hits
     #[arg(long, default_value_t = 3)]
     cases: usize,
-    /// Pass over image files that cannot be read, with a warning
+    /// Layout of the categories: mvtec, mvtec-3d, visa or folders [default: found out]
     #[arg(long)]
-    skip_unreadable: bool,
+    layout: Option<Layout>,
+    /// What becomes of images that cannot be read and masks that do not fit: skip leaves them out with a warning, fail
+    /// ends at once and names them all. Every file is read before the work starts
+    #[arg(long, default_value = "fail", value_name = "skip|fail")]
+    on_bad_file: OnBadFile,
     #[command(flatten)]
     bank: BankOptions,
     #[command(flatten)]
@@ -157,10 +161,9 @@ fn evaluate(args: &Args) -> Result<Evaluation> {
         binning: args.binning,
         limit: args.aupro_limit,
         cases: if args.report.is_some() { args.cases } else { 0 },
-        skip_unreadable: args.skip_unreadable,
     };
     let named = |name: &str| format!("category {name}");
-    let open = |name: &String| Dataset::open(&root.join(name)).with_context(|| named(name));
+    let open = |name: &String| sound(args, &root.join(name)).with_context(|| named(name));
     // All files are looked for before the long work starts.
     let sets = names.iter().map(open).collect::<Result<Vec<_>>>()?;
     let heads = names.iter().map(|name| learn::head(args, name, &encoder));
@@ -231,7 +234,7 @@ fn options(args: &Args) -> Result<Vec<(&'static str, serde_json::Value)>> {
         ("binning", json!(binning)),
         ("aupro_limit", json!(args.aupro_limit)),
         ("shots", json!(args.shots())),
-        ("skip_unreadable", json!(args.skip_unreadable)),
+        ("on_bad_file", json!(args.on_bad_file.name())),
     ])
 }
 
@@ -250,16 +253,11 @@ fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Reads an image; `None` for one that cannot be read and need not be.
-fn open(path: &Path, skip_unreadable: bool) -> Result<Option<Picture>> {
-    match Picture::open(path) {
-        Ok(picture) => Ok(Some(picture)),
-        Err(reason) if skip_unreadable => {
-            tracing::warn!("skipped: {reason}");
-            Ok(None)
-        }
-        Err(reason) => Err(reason.into()),
-    }
+/// The files of a category, without bad ones where they may be left out.
+fn sound(args: &Args, root: &Path) -> Result<Dataset> {
+    let (set, skipped) = Dataset::open_as(root, args.layout)?.checked(args.on_bad_file)?;
+    skipped.iter().for_each(|file| tracing::warn!("skipped: {file}"));
+    Ok(set)
 }
 
 fn binning(text: &str) -> Result<Binning, String> {
