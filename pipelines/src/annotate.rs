@@ -39,7 +39,10 @@ impl Annotator {
             threshold: limits.threshold,
             pixel_threshold: limits.pixel_threshold,
             area: found.area,
+            seen: found.seen,
+            score_max: found.score_max,
             verdict: if found.anomalous { "anomalous" } else { "normal" },
+            ..Scene::default()
         };
         let (width, height) = (picture.width, picture.height);
         let mut canvas = FrameMut::rgb(&mut picture.data, width, height).map_err(|e| anyhow!("{e}"))?;

@@ -17,18 +17,27 @@ const MIN_SIDE: i32 = 16;
 /// Height from which GStreamer takes frames without colour information for high definition.
 const HD_HEIGHT: u32 = 577;
 
-/// The same caps on a sink and a source pad: every format of the core in system memory.
-pub(crate) fn pad_templates() -> Vec<gst::PadTemplate> {
-    let caps = gst_video::VideoCapsBuilder::new()
+/// Every format of the core in system memory.
+pub(crate) fn caps() -> gst::Caps {
+    gst_video::VideoCapsBuilder::new()
         .format_list(PixelFormat::ALL.map(video_format))
         .width_range(MIN_SIDE..)
         .height_range(MIN_SIDE..)
-        .build();
+        .build()
+}
+
+/// The same caps on a sink and a source pad: every format of the core in system memory.
+pub(crate) fn pad_templates() -> Vec<gst::PadTemplate> {
+    both_pads(&caps())
+}
+
+/// `caps` on a sink and a source pad.
+pub(crate) fn both_pads(caps: &gst::Caps) -> Vec<gst::PadTemplate> {
     // A template is refused only for a bad name, and these two are good.
     [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
         .into_iter()
         .filter_map(|(name, direction)| {
-            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).ok()
+            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).ok()
         })
         .collect()
 }

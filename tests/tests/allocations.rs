@@ -240,6 +240,7 @@ impl Drawn {
             pixel_threshold: limits.pixel_threshold,
             area,
             verdict: if anomalous { "anomalous" } else { "normal" },
+            ..Scene::default()
         }
     }
 }

@@ -58,7 +58,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         skip_unreadable: args.skip_unreadable,
     };
     let progress = Progress::new("learn");
-    let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| Ok(builder.add(&item.frame)?))?;
+    let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
+        builder.add(&item.frame)?;
+        Ok(())
+    })?;
     let bank = builder.finish(&mut show_stage(&progress))?;
     bank.save(&args.out)?;
     drop(progress);

@@ -79,6 +79,9 @@ pub(crate) struct BankOptions {
     crop: CropName,
     #[command(flatten)]
     part: PartOptions,
+    /// Leave out frames whose features differ less than this, relatively, from the last learned ones
+    #[arg(long, default_value_t = 0.0, value_parser = novelty)]
+    min_novelty: f64,
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -97,6 +100,7 @@ impl BankOptions {
             },
             calibration_fraction: self.calibration_fraction,
             view: self.part.over(View { crop, ..View::default() })?,
+            min_novelty: self.min_novelty,
             seed: self.seed,
         })
     }
@@ -132,6 +136,10 @@ fn roi(text: &str) -> Result<Rect, String> {
 /// A number from 0 to 1.
 pub(crate) fn fraction(text: &str) -> Result<f64, String> {
     within(text, 0.0, 1.0)
+}
+
+fn novelty(text: &str) -> Result<f64, String> {
+    within(text, 0.0, 2.0)
 }
 
 fn calibration(text: &str) -> Result<f64, String> {

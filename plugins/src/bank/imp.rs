@@ -1,92 +1,59 @@
-//! Glue between GStreamer and [`BankBuilder`].
+//! Glue between GStreamer and [`BankBuilder`]: properties, signals, and what the base class calls.
 #![allow(
     unused_lifetimes,
     missing_docs,
     reason = "written by the Properties derive; the blurbs are the docs"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
-use std::time::Instant;
+use std::time::Duration;
 
 use gst::glib;
+use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst_base::subclass::prelude::*;
-use snarm_core::bank::{Bank, BankBuilder, BankSettings, BuildStage};
-use snarm_core::registry;
+use snarm_core::bank::BankBuilder;
 
-use super::{BankState, Crop, Reduction, location, messages};
-use crate::{error, frame, lock, view};
+use super::settings::Settings;
+use super::{BankState, Crop, Reduction};
+use crate::{error, frame, lock};
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("snarmbank", gst::DebugColorFlags::empty(), Some("SNARM memory bank builder"))
 });
 
-/// What the user asks for.
-#[derive(Debug, Clone)]
-struct Settings {
-    location: Option<PathBuf>,
-    encoder: Option<String>,
-    model_location: Option<String>,
-    bank_capacity: u32,
-    reduction: Reduction,
-    max_frames: u32,
-    interval: u32,
-    calibration_fraction: f64,
-    crop: Crop,
-    roi: Option<String>,
-    ignore_mask: Option<PathBuf>,
-    seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            location: None,
-            encoder: None,
-            model_location: None,
-            bank_capacity: 10_000,
-            reduction: Reduction::default(),
-            max_frames: 0,
-            interval: 1,
-            calibration_fraction: 0.2,
-            crop: Crop::default(),
-            roi: None,
-            ignore_mask: None,
-            seed: 0,
-        }
-    }
-}
-
-impl Settings {
-    /// The core's part of the settings.
-    fn bank(&self) -> Result<BankSettings, snarm_core::Error> {
-        let view = view::view(self.crop.into(), self.roi.as_deref(), self.ignore_mask.as_deref())?;
-        Ok(BankSettings {
-            capacity: self.bank_capacity as usize,
-            reduction: self.reduction.into(),
-            calibration_fraction: self.calibration_fraction,
-            view,
-            seed: self.seed,
-        })
-    }
-}
-
 /// What the stream has brought so far. Held for the time of a frame.
 #[derive(Default)]
-struct State {
-    info: Option<gst_video::VideoInfo>,
+pub(super) struct State {
+    pub(super) info: Option<gst_video::VideoInfo>,
     /// Empty once the bank is made, or cannot be made.
-    builder: Option<BankBuilder>,
+    pub(super) builder: Option<BankBuilder>,
+    pub(super) started: bool,
 }
 
 /// What readers of the properties see. Apart from [`State`], so that they never wait for a frame.
 #[derive(Debug, Clone, Default)]
-struct Figures {
-    state: BankState,
-    frames_used: u64,
-    frames_seen: u64,
-    vectors: u64,
+pub(super) struct Figures {
+    pub(super) state: BankState,
+    pub(super) frames_used: u64,
+    pub(super) frames_seen: u64,
+    pub(super) vectors: u64,
+    /// Frames left out because they added nothing.
+    pub(super) skipped: u64,
+    /// Novelty of the last frame that was compared.
+    pub(super) novelty: Option<f64>,
+    pub(super) checkpoints: u64,
+    /// Time that frames took, the skipped ones included.
+    pub(super) learn_time: Duration,
+}
+
+impl Figures {
+    /// Counts a frame and returns its number.
+    pub(super) fn see(&mut self) -> u64 {
+        self.frames_seen += 1;
+        self.frames_seen - 1
+    }
 }
 
 /// Implementation of the element.
@@ -102,6 +69,8 @@ pub struct SnarmBank {
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in GST_SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]
+    #[property(name = "append", get, set, type = bool, member = append, mutable_ready,
+        nick = "Append", blurb = "Start from the existing file at location and add to it")]
     #[property(name = "bank-capacity", get, set, type = u32, member = bank_capacity, mutable_ready,
         minimum = 1, default_value = 10_000,
         nick = "Bank capacity", blurb = "Vectors kept after reduction")]
@@ -113,6 +82,16 @@ pub struct SnarmBank {
     #[property(name = "interval", get, set, type = u32, member = interval, mutable_playing,
         minimum = 1, default_value = 1,
         nick = "Interval", blurb = "Learn each Nth frame (1 = every frame)")]
+    #[property(name = "min-novelty", get, set, type = f64, member = min_novelty, mutable_playing,
+        minimum = 0.0, maximum = 2.0, default_value = 0.0,
+        nick = "Minimum novelty",
+        blurb = "Leave out frames whose features differ less than this, relatively, from those of the last 8 learned ones (0 = learn all; stats tells the novelty of the last frame)")]
+    #[property(name = "learning", get, set = Self::set_learning, type = bool, member = learning, mutable_playing,
+        default_value = true,
+        nick = "Learning", blurb = "Whether frames are learned; false only passes them and keeps what was learned")]
+    #[property(name = "checkpoint-frames", get, set, type = u32, member = checkpoint_frames, mutable_playing,
+        nick = "Checkpoint frames",
+        blurb = "Write a bank of what was learned so far after each N learned frames; the stream waits meanwhile (0 = only at the end)")]
     #[property(name = "calibration-fraction", get, set, type = f64, member = calibration_fraction, mutable_ready,
         minimum = 0.0, maximum = 0.5, default_value = 0.2,
         nick = "Calibration fraction",
@@ -127,7 +106,7 @@ pub struct SnarmBank {
         blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is learned; stored in the bank")]
     #[property(name = "seed", get, set, type = u64, member = seed, mutable_ready,
         nick = "Seed", blurb = "Seed of every random choice: the same frames and seed give the same bank")]
-    settings: Mutex<Settings>,
+    pub(super) settings: Mutex<Settings>,
     #[property(name = "state", get, type = BankState, member = state, default,
         nick = "State", blurb = "What the element is doing; notifies")]
     #[property(name = "frames-used", get, type = u64, member = frames_used,
@@ -136,96 +115,25 @@ pub struct SnarmBank {
         nick = "Frames seen", blurb = "Frames that came while learning, the skipped ones included")]
     #[property(name = "vectors", get, type = u64, member = vectors,
         nick = "Vectors", blurb = "Vectors collected; after learning, vectors in the bank")]
-    figures: Mutex<Figures>,
-    state: Mutex<State>,
+    pub(super) figures: Mutex<Figures>,
+    pub(super) state: Mutex<State>,
+    /// Held while a bank is made of what was collected.
+    pub(super) finishing: Mutex<()>,
 }
 
 impl SnarmBank {
-    /// Learns one frame when it is this frame's turn.
-    fn learn(&self, buffer: &gst::BufferRef) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        let mut state = lock(&self.state);
-        let State { info: Some(info), builder: Some(builder) } = &mut *state else { return Ok(()) };
-        let seen = {
-            let mut figures = lock(&self.figures);
-            figures.frames_seen += 1;
-            figures.frames_seen - 1
-        };
-        let broken = buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED);
-        if broken || !seen.is_multiple_of(u64::from(settings.interval)) {
-            return Ok(());
-        }
-        frame::with_frame(buffer, info, |frame| builder.add(frame))?;
-        let used = builder.frames();
-        {
-            let mut figures = lock(&self.figures);
-            figures.frames_used = used as u64;
-            figures.vectors = builder.vectors() as u64;
-        }
-        gst::log!(CAT, imp = self, "frame {seen} learned, {used} frames so far");
-        if settings.max_frames > 0 && used >= settings.max_frames as usize {
-            return self.finish(&settings, &mut state);
-        }
-        Ok(())
-    }
-
-    /// Makes the bank of what was learned, writes it and tells the application. Does nothing when that is done.
-    fn finish(&self, settings: &Settings, state: &mut State) -> Result<(), gst::ErrorMessage> {
-        let (Some(builder), Some(location)) = (state.builder.take(), &settings.location) else {
-            return Ok(());
-        };
-        self.enter(BankState::Finishing);
-        messages::progress(&self.obj(), gst::ProgressType::Start, 0, "Making the bank");
-        let start = Instant::now();
-        match self.build(builder, location) {
-            Ok(bank) => {
-                let seconds = start.elapsed().as_secs_f64();
-                gst::info!(CAT, imp = self, "{} vectors in {seconds:.1} s: {location:?}", bank.vectors());
-                lock(&self.figures).vectors = bank.vectors() as u64;
-                self.enter(BankState::Ready);
-                messages::progress(&self.obj(), gst::ProgressType::Complete, 100, "Bank written");
-                messages::ready(&self.obj(), &bank, location, seconds);
-                Ok(())
-            }
-            Err(error) => {
-                messages::progress(&self.obj(), gst::ProgressType::Error, 0, "No bank written");
-                Err(error::message(&error))
-            }
-        }
-    }
-
-    /// Reduces, calibrates and writes.
-    fn build(&self, builder: BankBuilder, location: &Path) -> Result<Bank, snarm_core::Error> {
-        let mut last = 0;
-        let bank = builder.finish(&mut |stage, done, all| {
-            // Each of the two stages gets half of the way.
-            let (before, text) = match stage {
-                BuildStage::Reduce => (0, "Reducing"),
-                BuildStage::Calibrate => (50, "Calibrating"),
-            };
-            let percent = before + (50 * done / all.max(1)).min(50) as i32;
-            if percent > last {
-                last = percent;
-                messages::progress(&self.obj(), gst::ProgressType::Continue, percent, text);
-            }
-        })?;
-        bank.save(location)?;
-        Ok(bank)
-    }
-
-    /// Enters a state and notifies.
-    fn enter(&self, state: BankState) {
-        lock(&self.figures).state = state;
-        gst::debug!(CAT, imp = self, "{state:?}");
-        self.obj().notify("state");
-    }
-
-    /// Ends learning after a failure: the error goes to the application once, the frames are given up.
-    fn fail(&self, error: gst::ErrorMessage) {
-        gst::error!(CAT, imp = self, "{error}");
-        lock(&self.state).builder = None;
-        self.enter(BankState::Failed);
-        self.post_error_message(error);
+    /// Getter of `stats`.
+    fn stats(&self) -> gst::Structure {
+        let figures = lock(&self.figures).clone();
+        gst::Structure::builder("snarm-bank-stats")
+            .field("frames-used", figures.frames_used)
+            .field("frames-seen", figures.frames_seen)
+            .field("frames-skipped", figures.skipped)
+            .field("novelty", figures.novelty.unwrap_or(-1.0))
+            .field("vectors", figures.vectors)
+            .field("checkpoints", figures.checkpoints)
+            .field("learn-time", figures.learn_time.as_nanos() as u64)
+            .build()
     }
 }
 
@@ -236,8 +144,69 @@ impl ObjectSubclass for SnarmBank {
     type ParentType = gst_base::BaseTransform;
 }
 
-#[glib::derived_properties]
-impl ObjectImpl for SnarmBank {}
+impl ObjectImpl for SnarmBank {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            // The derive knows no structures.
+            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                .nick("Statistics")
+                .blurb("Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, novelty, vectors, checkpoints, learn-time in nanoseconds")
+                .read_only()
+                .build();
+            [SnarmBank::derived_properties(), &[stats]].concat()
+        });
+        PROPERTIES.as_slice()
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.derived_set_property(id, value, pspec);
+    }
+
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => self.stats().to_value(),
+            _ => self.derived_property(id, pspec),
+        }
+    }
+
+    fn signals() -> &'static [Signal] {
+        static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
+            vec![
+                Signal::builder("finalize")
+                    .action()
+                    .return_type::<bool>()
+                    .class_handler(|args| Some(this(args)?.imp().finalize_now().to_value()))
+                    .build(),
+                Signal::builder("reset")
+                    .action()
+                    .class_handler(|args| {
+                        this(args)?.imp().reset();
+                        None
+                    })
+                    .build(),
+                Signal::builder("discard-last")
+                    .action()
+                    .param_types([u32::static_type()])
+                    .return_type::<u32>()
+                    .class_handler(|args| {
+                        let n = args.get(1)?.get().ok()?;
+                        Some(this(args)?.imp().discard_last(n).to_value())
+                    })
+                    .build(),
+                Signal::builder("bank-ready")
+                    .run_last()
+                    .param_types([String::static_type(), u32::static_type()])
+                    .build(),
+            ]
+        });
+        SIGNALS.as_slice()
+    }
+}
+
+/// The element that a signal is given on.
+fn this(args: &[glib::Value]) -> Option<super::SnarmBank> {
+    args.first()?.get().ok()
+}
 
 impl GstObjectImpl for SnarmBank {}
 
@@ -266,39 +235,16 @@ impl BaseTransformImpl for SnarmBank {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        let Some(location) = &settings.location else {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("location: expected the bank file to write, found nothing")
-            ));
-        };
-        location::check_writable(location)?;
-        let builder = registry::encoder(settings.encoder.as_deref())
-            .and_then(|encoder| {
-                let head = registry::head(settings.model_location.as_deref(), &encoder)?;
-                let mut builder = BankBuilder::new(encoder, settings.bank()?)?;
-                head.map_or(Ok(()), |head| builder.calibrate_with(head))?;
-                Ok(builder)
-            })
-            .map_err(|error| error::message(&error))?;
-        let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
-        if max > 0 && max < needed {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("max-frames: expected 0 or at least {needed}, found {max}")
-            ));
-        }
-        *lock(&self.state) = State { info: None, builder: Some(builder) };
-        *lock(&self.figures) = Figures::default();
-        self.enter(BankState::Learning);
-        Ok(())
+        self.begin()
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        // A bank that an application is making is written first.
+        let turn = lock(&self.finishing);
         *lock(&self.state) = State::default();
-        let learning = lock(&self.figures).state == BankState::Learning;
-        if learning {
+        drop(turn);
+        let state = lock(&self.figures).state;
+        if matches!(state, BankState::Learning | BankState::Paused) {
             gst::info!(CAT, imp = self, "stopped before EOS: nothing is written");
             self.enter(BankState::Idle);
         }
@@ -319,15 +265,12 @@ impl BaseTransformImpl for SnarmBank {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::Eos {
-            let settings = lock(&self.settings).clone();
-            // The lock ends with the statement: telling of a failure takes it again.
-            let finished = self.finish(&settings, &mut lock(&self.state));
-            if let Err(error) = finished {
-                self.fail(error);
-                // Whoever sees EOS may count on the bank.
-                return false;
-            }
+        if event.type_() == gst::EventType::Eos
+            && let Err((error, _)) = self.finish()
+        {
+            self.fail(error::message(&error));
+            // Whoever sees EOS may count on the bank.
+            return false;
         }
         self.parent_sink_event(event)
     }

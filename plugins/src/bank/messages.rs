@@ -35,3 +35,15 @@ pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, se
         .build();
     let _ = element.post_message(gst::message::Element::builder(fields).src(element).build());
 }
+
+/// Posts that a partial bank is written.
+pub(super) fn checkpoint(element: &super::SnarmBank, bank: &Bank, location: &Path) {
+    let fields = gst::Structure::builder("snarm-bank-checkpoint")
+        .field("location", location.to_string_lossy().as_ref())
+        .field("digest", bank.digest())
+        .field("vectors", bank.vectors() as u64)
+        .field("frames", bank.frames() as u64)
+        .field("threshold", bank.calibration().threshold)
+        .build();
+    let _ = element.post_message(gst::message::Element::builder(fields).src(element).build());
+}

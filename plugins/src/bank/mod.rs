@@ -12,7 +12,14 @@
  *
  * The element posts progress messages with the code `snarm-bank`, and at the end an element message
  * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `threshold`, `score-mean`,
- * `score-std`, `score-max` and `seconds`.
+ * `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts
+ * `snarm-bank-checkpoint` with the fields `location`, `digest`, `vectors`, `frames` and `threshold`.
+ *
+ * An application ends learning with the action #GstSnarmBank::finalize (returns whether a bank was made; if not, a
+ * warning says why and learning goes on), takes back what an operator saw slip in with #GstSnarmBank::discard-last
+ * (returns how many frames were taken back), and starts anew with #GstSnarmBank::reset. With
+ * #GstSnarmBank:append the rows of the existing file stay, thinned together with the new ones; its scores count in the
+ * threshold, and region of interest, ignore mask and crop are those of the file.
  *
  * ## Example launch lines
  * |[
@@ -27,8 +34,10 @@
  * Since: plugins-snarm-0.1.0
  */
 mod imp;
+mod learning;
 mod location;
 mod messages;
+mod settings;
 
 use gst::glib;
 use gst::prelude::*;
@@ -50,6 +59,9 @@ pub enum BankState {
     /// Frames are collected.
     #[enum_value(name = "Learning: collects good frames", nick = "learning")]
     Learning,
+    /// Frames pass, and what was collected is kept.
+    #[enum_value(name = "Paused: keeps what was collected, learning is off", nick = "paused")]
+    Paused,
     /// The bank is being reduced, calibrated and written.
     #[enum_value(name = "Finishing: reduces, calibrates and writes the bank", nick = "finishing")]
     Finishing,

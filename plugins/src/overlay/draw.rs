@@ -24,7 +24,10 @@ pub enum Draw {
     /// A border around the frame.
     #[flags_value(name = "Border: a frame in the colour of the verdict", nick = "border")]
     BORDER = 1 << 5,
-    /// Corners of the analysed part.
-    #[flags_value(name = "Roi: corners of the part that was analysed", nick = "roi")]
+    /// Edge of the analysed part.
+    #[flags_value(
+        name = "Roi: edge of the part that was analysed, where that is not the whole frame",
+        nick = "roi"
+    )]
     ROI = 1 << 6,
 }

@@ -1,106 +1,27 @@
-//! Glue between GStreamer and [`Overlay`].
+//! Glue between GStreamer and the core's overlay: properties, and what the base class calls.
 #![allow(
     unused_lifetimes,
     missing_docs,
     reason = "written by the Properties derive; the blurbs are the docs"
 )]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use snarm_core::overlay::{Overlay, Style};
+use snarm_core::overlay::Style;
 
-use super::{Colormap, Draw, Position, scene};
-use crate::{frame, lock, meta};
+use super::drawing::{Figures, State, Way};
+use super::settings::{DEFAULT_DRAW, Settings};
+use super::{Colormap, Draw, Position, Range, RenderMode, Source, caps};
+use crate::{frame, lock};
 
-/// Frames without a meta after which the user is told.
-const MISSING: u32 = 100;
-
-/// What is drawn unless the user says otherwise.
-const DEFAULT_DRAW: Draw = Draw::HEATMAP.union(Draw::CONTOURS).union(Draw::SCORE);
-
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("snarmoverlay", gst::DebugColorFlags::empty(), Some("SNARM overlay"))
 });
-
-/// What the user asks for: the core's style, with GStreamer's types where the properties need them.
-#[derive(Debug, Clone)]
-struct Settings {
-    draw: Draw,
-    heatmap_alpha: f64,
-    colormap: Colormap,
-    heatmap_min: f64,
-    heatmap_max: f64,
-    contour_color: u32,
-    box_color: u32,
-    text_color: u32,
-    background_color: u32,
-    contour_width: u32,
-    font_scale: f64,
-    label_format: String,
-    position: Position,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let style = Style::default();
-        Self {
-            draw: DEFAULT_DRAW,
-            heatmap_alpha: style.heatmap_alpha,
-            colormap: Colormap::default(),
-            heatmap_min: style.heatmap_min,
-            heatmap_max: style.heatmap_max,
-            contour_color: style.contour_color,
-            box_color: style.box_color,
-            text_color: style.text_color,
-            background_color: style.background_color,
-            contour_width: style.contour_width,
-            font_scale: style.font_scale,
-            label_format: style.label_format,
-            position: Position::default(),
-        }
-    }
-}
-
-impl Settings {
-    /// The core's style.
-    fn into_style(self) -> Style {
-        Style {
-            heatmap: self.draw.contains(Draw::HEATMAP),
-            contours: self.draw.contains(Draw::CONTOURS),
-            boxes: self.draw.contains(Draw::BOXES),
-            score: self.draw.contains(Draw::SCORE),
-            bar: self.draw.contains(Draw::BAR),
-            border: self.draw.contains(Draw::BORDER),
-            roi: self.draw.contains(Draw::ROI),
-            heatmap_alpha: self.heatmap_alpha,
-            colormap: self.colormap.into(),
-            heatmap_min: self.heatmap_min,
-            heatmap_max: self.heatmap_max,
-            contour_color: self.contour_color,
-            box_color: self.box_color,
-            text_color: self.text_color,
-            background_color: self.background_color,
-            contour_width: self.contour_width,
-            font_scale: self.font_scale,
-            label_format: self.label_format,
-            position: self.position.into(),
-        }
-    }
-}
-
-/// What lives from start to stop.
-#[derive(Default)]
-struct State {
-    info: Option<gst_video::VideoInfo>,
-    overlay: Overlay,
-    /// Frames without a meta since the start or the last one with a meta.
-    missing: u32,
-    told: bool,
-}
 
 /// Implementation of the element.
 #[derive(Default, glib::Properties)]
@@ -114,6 +35,8 @@ pub struct SnarmOverlay {
         nick = "Heat map alpha", blurb = "Opacity of the heat map, 0-1")]
     #[property(name = "colormap", get, set, type = Colormap, member = colormap, mutable_playing, default,
         nick = "Colour map", blurb = "Colours of the heat map")]
+    #[property(name = "heatmap-range", get, set, type = Range, member = heatmap_range, mutable_playing, default,
+        nick = "Heat map range", blurb = "Which pixel scores the first and the last colour stand for")]
     #[property(name = "heatmap-min", get, set, type = f64, member = heatmap_min, mutable_playing,
         minimum = -1.0, maximum = 1.0, default_value = -1.0,
         nick = "Heat map minimum",
@@ -143,50 +66,37 @@ pub struct SnarmOverlay {
     #[property(name = "label-format", get, set, type = String, member = label_format, mutable_playing,
         default_value = Some("{verdict} {score:.2}"),
         nick = "Label format",
-        blurb = "Text of the label: {verdict}, {score}, {threshold}, {area} and {regions} are replaced; {score:.2} gives two decimals")]
+        blurb = "Text of the label; {verdict}, {score}, {score_max}, {threshold}, {area}, {regions}, {frame}, {latency} (in ms) and {source} are replaced, with formats such as {score:.2}, {area:.1%}, {frame:06} and {verdict:>10}; {{ and }} are braces")]
     #[property(name = "position", get, set, type = Position, member = position, mutable_playing, default,
         nick = "Position", blurb = "Corner of the label and the bar")]
-    settings: Mutex<Settings>,
-    state: Mutex<State>,
+    #[property(name = "only-anomalous", get, set, type = bool, member = only_anomalous, mutable_playing,
+        nick = "Only anomalous", blurb = "Draw on anomalous frames alone and leave the others untouched")]
+    #[property(name = "hold-time", get, set, type = u64, member = hold_time, mutable_playing,
+        nick = "Hold time",
+        blurb = "Time in nanoseconds for which a result is drawn on following frames that were not analysed (0 = not at all)")]
+    #[property(name = "render-mode", get, set, type = RenderMode, member = render_mode, mutable_ready, default,
+        nick = "Render mode", blurb = "Whether overlays are blended into the pixels or attached for whoever shows the frame")]
+    #[property(name = "source", get, set, type = Source, member = source, mutable_playing, default,
+        nick = "Source", blurb = "Metadata that is drawn")]
+    pub(super) settings: Mutex<Settings>,
+    pub(super) figures: Mutex<Figures>,
+    pub(super) state: Mutex<State>,
+    /// What downstream said may not hold any more.
+    pub(super) reconfigured: AtomicBool,
 }
 
 impl SnarmOverlay {
-    /// Draws what the meta of `buffer` says.
-    fn draw(&self, buffer: &mut gst::BufferRef) -> Result<(), gst::ErrorMessage> {
-        let style = lock(&self.settings).clone().into_style();
-        let mut state = lock(&self.state);
-        let Some(found) = meta::read(buffer) else {
-            self.missed(&mut state);
-            return Ok(());
-        };
-        state.missing = 0;
-        let State { info: Some(info), overlay, .. } = &mut *state else {
-            return Err(gst::error_msg!(gst::CoreError::Negotiation, ("a frame came before its caps")));
-        };
-        if !found.analysed {
-            return Ok(());
-        }
-        let samples = found.map.as_ref().and_then(|map| map.map_readable().ok());
-        let boxes = scene::boxes(&found);
-        let scene = scene::scene(&found, samples.as_ref(), &boxes);
-        // Mapping for writing copies what others read too, so it is left until there is something to draw.
-        if overlay.paint(info.width() as usize, info.height() as usize, &scene, &style).is_empty() {
-            return Ok(());
-        }
-        frame::with_frame_mut(buffer, info, |frame| Ok(overlay.draw(frame, &scene, &style)?))
-    }
-
-    /// Counts frames without a meta and tells the user once.
-    fn missed(&self, state: &mut State) {
-        state.missing += 1;
-        if state.missing >= MISSING && !state.told {
-            state.told = true;
-            gst::element_imp_warning!(
-                self,
-                gst::StreamError::Failed,
-                ("{MISSING} frames without {}: is snarmdetect upstream?", meta::NAME)
-            );
-        }
+    /// Getter of `stats`.
+    fn stats(&self) -> gst::Structure {
+        let figures = *lock(&self.figures);
+        gst::Structure::builder("snarm-overlay-stats")
+            .field("frames", figures.frames)
+            .field("drawn", figures.drawn)
+            .field("held", figures.held)
+            .field("without-meta", figures.without_meta)
+            .field("geometry-mismatch", figures.geometry_mismatch)
+            .field("attached", figures.attached)
+            .build()
     }
 }
 
@@ -197,8 +107,31 @@ impl ObjectSubclass for SnarmOverlay {
     type ParentType = gst_base::BaseTransform;
 }
 
-#[glib::derived_properties]
 impl ObjectImpl for SnarmOverlay {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            // The derive knows no structures.
+            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                .nick("Statistics")
+                .blurb("Structure snarm-overlay-stats: frames, drawn, held, without-meta, geometry-mismatch (whether the last frame had another shape than the analysed one), attached")
+                .read_only()
+                .build();
+            [SnarmOverlay::derived_properties(), &[stats]].concat()
+        });
+        PROPERTIES.as_slice()
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.derived_set_property(id, value, pspec);
+    }
+
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => self.stats().to_value(),
+            _ => self.derived_property(id, pspec),
+        }
+    }
+
     fn constructed(&self) {
         self.parent_constructed();
         // Otherwise the base class takes the GAP flag off the buffers that pass.
@@ -222,7 +155,7 @@ impl ElementImpl for SnarmOverlay {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(frame::pad_templates);
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(caps::pad_templates);
         TEMPLATES.as_slice()
     }
 }
@@ -232,14 +165,55 @@ impl BaseTransformImpl for SnarmOverlay {
     const PASSTHROUGH_ON_SAME_CAPS: bool = false;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.begin()
+    }
+
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.state) = State::default();
         Ok(())
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        lock(&self.state).info = Some(frame::video_info(incaps)?);
+        let mut state = lock(&self.state);
+        state.info = Some(frame::video_info(incaps)?);
+        state.way = Way::Unknown;
+        if self.reconfigured.swap(false, Ordering::Relaxed) {
+            state.blend_only = false;
+        }
         Ok(())
+    }
+
+    fn transform_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        filter: Option<&gst::Caps>,
+    ) -> Option<gst::Caps> {
+        let mode = lock(&self.settings).render_mode;
+        // While a frame is drawn its thread asks nothing, and whoever else asks may get the wider answer.
+        let known = self.state.try_lock().is_ok_and(|state| state.blend_only);
+        let blend_only = known && !self.reconfigured.load(Ordering::Relaxed);
+        let all = caps::transform(direction, caps, mode, blend_only);
+        Some(match filter {
+            Some(filter) => filter.intersect_with_mode(&all, gst::CapsIntersectMode::First),
+            None => all,
+        })
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::Caps {
+            self.reconfigured.store(true, Ordering::Relaxed);
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::Reconfigure {
+            // Downstream may be another, and the event may come while it is being asked.
+            self.reconfigured.store(true, Ordering::Relaxed);
+        }
+        self.parent_src_event(event)
     }
 
     fn propose_allocation(

@@ -7,7 +7,12 @@
  *
  * Reads the `SnarmAnomalyMeta` of each buffer and draws into the frame, in its own format and only where there is
  * something to draw. The colours of the heat map stand for fixed scores, so that a good part looks the same in every
- * frame. Frames without the meta, or that were not analysed, pass untouched.
+ * frame. Frames without the meta, or that were not analysed, pass untouched unless #GstSnarmOverlay:hold-time says
+ * otherwise. Where only a part of the frame was looked at, its edge is drawn.
+ *
+ * Where downstream draws `GstVideoOverlayComposition` itself (it lists the meta in its answer to the ALLOCATION query,
+ * as `glimagesink` and `gloverlaycompositor` do), or where frames cannot be drawn on (GPU memory, other formats), the
+ * overlay is attached instead: #GstSnarmOverlay:render-mode.
  *
  * ## Example launch lines
  * |[
@@ -18,12 +23,20 @@
  * gst-launch-1.0 -e filesrc location=line.mp4 ! decodebin ! snarmdetect bank-location=part.bank ! snarmoverlay draw=contours+boxes+score ! videoconvert ! x264enc ! matroskamux ! filesink location=annotated.mkv
  * ]|
  * Records with contours and boxes, without the heat map.
+ * |[
+ * gst-launch-1.0 v4l2src ! videoconvert ! snarmdetect bank-location=part.bank ! snarmoverlay ! glimagesink
+ * ]|
+ * Leaves the drawing to the GPU.
  *
  * Since: plugins-snarm-0.1.0
  */
+mod attach;
+mod caps;
 mod draw;
+mod drawing;
 mod imp;
 mod scene;
+mod settings;
 
 use gst::glib;
 use gst::prelude::*;
@@ -105,10 +118,71 @@ impl From<Position> for overlay::Position {
     }
 }
 
+/// What the colours of the heat map stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSnarmHeatmapRange")]
+pub enum Range {
+    /// The same scores in every frame.
+    #[default]
+    #[enum_value(name = "Fixed: from heatmap-min to heatmap-max in every frame", nick = "fixed")]
+    Fixed,
+    /// The lowest and the highest score of each frame.
+    #[enum_value(
+        name = "Auto: from the lowest to the highest score of each frame, good ones too",
+        nick = "auto"
+    )]
+    Auto,
+}
+
+/// How overlays leave the element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSnarmRenderMode")]
+pub enum RenderMode {
+    /// As downstream can.
+    #[default]
+    #[enum_value(
+        name = "Auto: attach where downstream draws compositions or pixels cannot be drawn on, else blend",
+        nick = "auto"
+    )]
+    Auto,
+    /// Into the pixels.
+    #[enum_value(name = "Blend: draw into the pixels", nick = "blend")]
+    Blend,
+    /// Beside the pixels.
+    #[enum_value(name = "Attach: as GstVideoOverlayComposition beside the pixels", nick = "attach")]
+    Attach,
+}
+
+/// Metadata that is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSnarmOverlaySource")]
+pub enum Source {
+    /// What is there.
+    #[default]
+    #[enum_value(name = "Auto: SnarmAnomalyMeta, else regions of interest", nick = "auto")]
+    Auto,
+    /// Ours.
+    #[enum_value(name = "Snarm: SnarmAnomalyMeta of snarmdetect", nick = "snarm")]
+    Snarm,
+    /// Anybody's regions.
+    #[enum_value(
+        name = "Roi: GstVideoRegionOfInterestMeta of any element, as boxes (draw=boxes)",
+        nick = "roi"
+    )]
+    Roi,
+}
+
 /// Registers the element.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "doc")]
-    for api in [Draw::static_type(), Colormap::static_type(), Position::static_type()] {
+    for api in [
+        Draw::static_type(),
+        Colormap::static_type(),
+        Position::static_type(),
+        Range::static_type(),
+        RenderMode::static_type(),
+        Source::static_type(),
+    ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "snarmoverlay", gst::Rank::NONE, SnarmOverlay::static_type())

@@ -1,38 +1,129 @@
-//! What the meta says, in the words of the core's overlay.
+//! What is known of a frame, in the words of the core's overlay.
 
-use gst_video::{VideoFormat, VideoMeta};
+use gst_video::{VideoFormat, VideoMeta, VideoRegionOfInterestMeta};
 use snarm_core::overlay::{MapView, RegionBox, Scene};
 
-use crate::meta::AnomalyMeta;
+use super::Source;
+use crate::meta::{self, AnomalyMeta};
 
 /// A map that is mapped for reading.
-type Samples<'a> = gst::BufferMap<'a, gst::buffer::Readable>;
+pub(super) type Samples<'a> = gst::BufferMap<'a, gst::buffer::Readable>;
 
-/// The regions as boxes.
-pub(super) fn boxes(found: &AnomalyMeta) -> Vec<RegionBox> {
-    let boxes = found.regions.iter().map(|region| {
-        let rect = region.rect;
-        RegionBox { x: rect.x, y: rect.y, w: rect.w, h: rect.h, score: region.score }
-    });
-    boxes.collect()
+/// What a buffer carries.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// Of `snarmdetect`.
+    Snarm(Box<AnomalyMeta>),
+    /// Regions of whoever attached them: boxes and their labels.
+    Regions(Vec<RegionBox>, Vec<String>),
 }
 
-/// All that is drawn of one frame.
-pub(super) fn scene<'a>(
-    found: &'a AnomalyMeta,
-    samples: Option<&'a Samples<'a>>,
-    regions: &'a [RegionBox],
-) -> Scene<'a> {
-    Scene {
-        map: samples.and_then(map),
-        rect: found.map_rect,
-        regions,
-        score: found.score,
-        threshold: found.threshold,
-        pixel_threshold: found.pixel_threshold,
-        area: found.area,
-        verdict: &found.verdict,
+impl Found {
+    /// Reads what `source` asks for from a buffer of `width` x `height` pixels.
+    pub(super) fn read(buffer: &gst::BufferRef, source: Source, width: u32, height: u32) -> Option<Self> {
+        let snarm = || meta::read(buffer).map(|found| Self::Snarm(Box::new(found)));
+        match source {
+            Source::Snarm => snarm(),
+            Source::Roi => regions(buffer, width, height),
+            Source::Auto => snarm().or_else(|| regions(buffer, width, height)),
+        }
     }
+
+    /// Whether the frame was looked at.
+    pub(super) fn is_analysed(&self) -> bool {
+        match self {
+            Self::Snarm(found) => found.analysed,
+            Self::Regions(..) => true,
+        }
+    }
+
+    /// Whether there is a defect. Regions of others are taken for one.
+    pub(super) fn is_anomalous(&self) -> bool {
+        match self {
+            Self::Snarm(found) => found.anomalous,
+            Self::Regions(boxes, _) => !boxes.is_empty(),
+        }
+    }
+
+    /// Size of the frame as it was analysed.
+    pub(super) fn size(&self) -> Option<[u32; 2]> {
+        match self {
+            Self::Snarm(found) => Some([found.frame_width, found.frame_height]),
+            Self::Regions(..) => None,
+        }
+    }
+
+    /// The map, mapped for reading.
+    pub(super) fn samples(&self) -> Option<Samples<'_>> {
+        match self {
+            Self::Snarm(found) => found.map.as_ref()?.map_readable().ok(),
+            Self::Regions(..) => None,
+        }
+    }
+
+    /// The regions as boxes.
+    pub(super) fn boxes(&self) -> Vec<RegionBox> {
+        match self {
+            Self::Snarm(found) => {
+                let boxes = found.regions.iter().map(|region| {
+                    let rect = region.rect;
+                    RegionBox { x: rect.x, y: rect.y, w: rect.w, h: rect.h, score: region.score }
+                });
+                boxes.collect()
+            }
+            Self::Regions(boxes, _) => boxes.clone(),
+        }
+    }
+
+    /// All that is drawn of one frame.
+    pub(super) fn scene<'a>(&'a self, samples: Option<&'a Samples<'a>>, boxes: &'a [RegionBox]) -> Scene<'a> {
+        match self {
+            Self::Snarm(found) => Scene {
+                map: samples.and_then(map),
+                rect: found.map_rect,
+                seen: found.seen,
+                regions: boxes,
+                labels: &[],
+                score: found.score,
+                score_max: found.score_max,
+                threshold: found.threshold,
+                pixel_threshold: found.pixel_threshold,
+                area: found.area,
+                verdict: &found.verdict,
+                frame: found.frame_number,
+                latency: found.latency as f64 / 1e6,
+                source: found.source_id.as_deref().unwrap_or_default(),
+            },
+            Self::Regions(_, labels) => Scene {
+                regions: boxes,
+                labels,
+                score: boxes.iter().fold(0.0, |most, region| region.score.max(most)),
+                verdict: if boxes.is_empty() { "normal" } else { "anomalous" },
+                ..Scene::default()
+            },
+        }
+    }
+}
+
+/// The region metas of a buffer; `None` when there is none.
+fn regions(buffer: &gst::BufferRef, width: u32, height: u32) -> Option<Found> {
+    let (mut boxes, mut labels) = (Vec::new(), Vec::new());
+    for region in buffer.iter_meta::<VideoRegionOfInterestMeta>() {
+        let (x, y, w, h) = region.rect();
+        let confidence = region.params().find_map(|params| params.get::<f64>("confidence").ok());
+        let part = |at: u32, n: u32| f64::from(at) / f64::from(n.max(1));
+        let score = confidence.unwrap_or(0.0);
+        boxes.push(RegionBox {
+            x: part(x, width),
+            y: part(y, height),
+            w: part(w, width),
+            h: part(h, height),
+            score,
+        });
+        let kind = region.roi_type();
+        labels.push(confidence.map_or(kind.to_owned(), |confidence| format!("{kind} {confidence:.2}")));
+    }
+    (!boxes.is_empty()).then_some(Found::Regions(boxes, labels))
 }
 
 /// The map; `None` for a layout other than those that `snarmdetect` writes.

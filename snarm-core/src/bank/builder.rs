@@ -10,6 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use snarm_kernels::frame::Frame;
 use snarm_kernels::import::Rect as Pixels;
 
+use super::holdout::Holdout;
+use super::novelty::Novelty;
 use super::reservoir::{Place, Reservoir};
 use super::{Bank, BankSettings, Calibration, Header, Memory, coreset, layers_of};
 use crate::encoder::Encoder;
@@ -27,11 +29,10 @@ const MAX_TOKENS: usize = 1_000_000;
 /// The most frames kept for calibration; more are sampled evenly.
 const MAX_CALIBRATION_FRAMES: usize = 64;
 
-/// Frames of a stream held out together grow to this number: neighbouring frames of a video are alike, and a frame
-/// whose neighbours are in the bank would score too well.
-const MAX_RUN: usize = 30;
+/// Frames that are in the bank and are kept besides those that are held out, for when the latter are taken back.
+const SPARE: usize = 16;
 
-/// Steps of [`BankBuilder::finish`], for progress displays.
+/// Steps of [`BankBuilder::build`], for progress displays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildStage {
     /// Picking the coreset.
@@ -65,11 +66,15 @@ pub struct BankBuilder {
     /// Frames for calibration: the held-out ones, and as long as there are none, those that are in the bank.
     calibration: Vec<Kept>,
     calibration_sample: Reservoir,
+    /// Frames for calibration as long as none was held out.
+    spare: Vec<Kept>,
     holdout: Holdout,
+    novelty: Novelty,
     /// Whether each frame is held out of the first bank.
     held_out: Vec<bool>,
-    /// Frames in the bank that this one continues.
+    /// Frames in the bank that this one continues, and its calibrations.
     before: usize,
+    earlier: Vec<Calibration>,
     frames: usize,
 }
 
@@ -95,15 +100,19 @@ impl BankBuilder {
             sample: Reservoir::new(MAX_TOKENS, stream(settings.seed, 0)),
             calibration: Vec::new(),
             calibration_sample: Reservoir::new(MAX_CALIBRATION_FRAMES, stream(settings.seed, 1)),
+            spare: Vec::new(),
+            novelty: Novelty::new(settings.min_novelty),
             holdout: Holdout::new(settings.calibration_fraction),
             held_out: Vec::new(),
             before: 0,
+            earlier: Vec::new(),
             frames: 0,
             settings,
         })
     }
 
-    /// Starts from the descriptors of an existing bank. The view comes from the bank.
+    /// Starts from the descriptors of an existing bank. The view comes from the bank, and the scores of its good frames
+    /// count in the thresholds beside those of new ones, so that a few new frames never make a bank stricter.
     ///
     /// # Errors
     /// When the bank was made with another encoder or of another part of the frames than `settings` ask for, or a
@@ -113,6 +122,7 @@ impl BankBuilder {
         check_view(&bank.view(), &settings.view)?;
         let mut builder = Self::new(encoder, BankSettings { view: bank.view(), ..settings })?;
         builder.before = bank.frames();
+        builder.earlier = bank.calibrations().cloned().collect();
         let width = bank.width();
         for (row, image) in bank.rows().data.chunks_exact(width).zip(bank.images()) {
             builder.collect(row, *image);
@@ -132,28 +142,80 @@ impl BankBuilder {
         Ok(())
     }
 
-    /// Learns one good frame.
+    /// Learns one good frame, unless it adds less than the novelty that is asked for. Whether it was learned.
     ///
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
-    pub fn add(&mut self, frame: &Frame<'_>) -> Result<()> {
+    pub fn add(&mut self, frame: &Frame<'_>) -> Result<bool> {
         let image = (self.before + self.frames) as u32;
         self.extractor.run(frame, &mut Default::default())?;
+        let tokens = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
+        if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens) {
+            return Ok(false);
+        }
         let descriptors = std::mem::take(&mut self.extractor.descriptors);
         let held_out = self.holdout.next();
-        if held_out && self.holdout.held == 1 {
+        if held_out && self.holdout.held() == 1 {
             // From here on frames that the first bank does not know are at hand.
-            self.calibration.clear();
+            self.spare = std::mem::take(&mut self.calibration);
+            self.spare.truncate(SPARE);
             self.calibration_sample = Reservoir::new(MAX_CALIBRATION_FRAMES, stream(self.settings.seed, 1));
         }
-        if held_out || self.holdout.held == 0 {
+        if held_out || self.holdout.held() == 0 {
             self.keep_for_calibration(image, &descriptors);
         }
         self.held_out.push(held_out);
         self.extractor.descriptors = descriptors;
         self.collect_all(image);
         self.frames += 1;
-        Ok(())
+        Ok(true)
+    }
+
+    /// Takes back the last `n` learned frames, as far as there are so many, and returns their number. A bank that is
+    /// continued stays whole.
+    pub fn discard_last(&mut self, n: usize) -> usize {
+        let n = n.min(self.frames);
+        self.frames -= n;
+        let (first, width) = ((self.before + self.frames) as u32, self.extractor.width());
+        let mut kept = 0;
+        for row in 0..self.images.len() {
+            if self.images[row] < first {
+                self.images[kept] = self.images[row];
+                self.features.copy_within(row * width..(row + 1) * width, kept * width);
+                kept += 1;
+            }
+        }
+        let discarded = self.images.len() - kept;
+        self.images.truncate(kept);
+        self.features.truncate(kept * width);
+        self.sample.forget(discarded);
+        self.held_out.truncate(self.frames);
+        self.holdout.rewind(self.frames);
+        let before = self.calibration.len();
+        self.calibration.retain(|frame| frame.image < first);
+        self.calibration_sample.forget(before - self.calibration.len());
+        if self.holdout.held() == 0 && !self.spare.is_empty() {
+            self.calibration = std::mem::take(&mut self.spare);
+            self.calibration.retain(|frame| frame.image < first);
+            self.calibration_sample = Reservoir::new(MAX_CALIBRATION_FRAMES, stream(self.settings.seed, 1));
+            for _ in &self.calibration {
+                self.calibration_sample.place();
+            }
+        }
+        self.spare.retain(|frame| frame.image < first);
+        self.novelty.clear();
+        n
+    }
+
+    /// Novelty that a frame needs from now on to be learned; 0 takes every frame.
+    pub fn set_min_novelty(&mut self, least: f64) {
+        self.novelty.set_least(least);
+    }
+
+    /// Novelty of the last frame: the relative change of its features from those of the nearest of the last eight
+    /// learned frames. `None` when it was not compared.
+    pub fn novelty(&self) -> Option<f64> {
+        self.novelty.last()
     }
 
     /// Learns another view of the frame that was added last, such as a turned copy. It is part of that frame: held out
@@ -163,7 +225,7 @@ impl BankBuilder {
     /// As [`Self::add`].
     pub fn add_view(&mut self, frame: &Frame<'_>) -> Result<()> {
         if self.frames == 0 {
-            return self.add(frame);
+            return self.add(frame).map(|_| ());
         }
         let image = (self.before + self.frames - 1) as u32;
         self.extractor.run(frame, &mut Default::default())?;
@@ -181,7 +243,7 @@ impl BankBuilder {
         self.images.len()
     }
 
-    /// Frames needed before [`BankBuilder::finish`] can succeed: one to remember and one to compare with it.
+    /// Frames needed before [`BankBuilder::build`] can succeed: one to remember and one to compare with it.
     pub fn frames_needed(&self) -> usize {
         if self.before > 0 { 1 } else { 2 }
     }
@@ -192,15 +254,35 @@ impl BankBuilder {
     /// # Errors
     /// When too few frames were added.
     pub fn finish(mut self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
+        self.build(progress)
+    }
+
+    /// As [`BankBuilder::finish`], but keeps what was collected: more frames may follow.
+    ///
+    /// # Errors
+    /// As [`BankBuilder::finish`].
+    pub fn build(&mut self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
         if self.frames < self.frames_needed() {
             return Err(Error::TooFewFrames { needed: self.frames_needed(), found: self.frames });
         }
-        let held_out = self.holdout.held > 0;
-        let (width, capacity) = (self.extractor.width(), self.settings.capacity);
         let known = self.known_first();
         let features = std::mem::take(&mut self.features);
+        let bank = self.build_of(&features, known, progress);
+        self.features = features;
+        bank
+    }
+
+    /// Makes a bank of `features`, of which the first `known` are not held out.
+    fn build_of(
+        &self,
+        features: &[f32],
+        known: usize,
+        progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send),
+    ) -> Result<Bank> {
+        let held_out = self.holdout.held() > 0;
+        let (width, capacity) = (self.extractor.width(), self.settings.capacity);
         let rng = stream(self.settings.seed, 2);
-        let mut thinning = coreset::Thinning::new(&features, width, capacity, self.settings.reduction, rng)?;
+        let mut thinning = coreset::Thinning::new(features, width, capacity, self.settings.reduction, rng)?;
 
         let total = capacity.min(self.images.len());
         let reduced = |done: usize, progress: &mut dyn FnMut(BuildStage, usize, usize)| {
@@ -337,7 +419,11 @@ impl BankBuilder {
             images.push(score);
             peaks.push(peak);
         }
-        Calibration::new(model.scorer(), held_out, &images, &peaks)
+        let fresh = Calibration::new(model.scorer(), held_out, &images, &peaks)?;
+        match self.earlier.iter().find(|earlier| earlier.scorer == fresh.scorer) {
+            Some(earlier) => earlier.joined(&fresh),
+            None => Ok(fresh),
+        }
     }
 
     pub(super) fn header(&self) -> Header {
@@ -377,60 +463,9 @@ fn check_view(bank: &View, asked: &View) -> Result<()> {
     Ok(())
 }
 
-/// Decides which frames are held out: single ones at first, then runs that grow with the stream.
-#[derive(Debug, Clone)]
-struct Holdout {
-    fraction: f64,
-    seen: usize,
-    held: usize,
-    run: usize,
-}
-
-impl Holdout {
-    fn new(fraction: f64) -> Self {
-        Self { fraction, seen: 0, held: 0, run: 0 }
-    }
-
-    /// Whether the next frame is held out.
-    fn next(&mut self) -> bool {
-        self.seen += 1;
-        if self.run == 0 && ((self.held + 1) as f64) <= self.fraction * self.seen as f64 {
-            self.run = (self.seen / 25).clamp(1, MAX_RUN);
-        }
-        let hold = self.run > 0;
-        self.run = self.run.saturating_sub(1);
-        self.held += usize::from(hold);
-        hold
-    }
-}
-
 /// Independent random numbers for each use of one seed.
 fn stream(seed: u64, number: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
     rng
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_fraction_is_held_out_in_runs_that_grow() {
-        for fraction in [0.1, 0.2, 0.5] {
-            let mut holdout = Holdout::new(fraction);
-            let held: Vec<bool> = (0..3000).map(|_| holdout.next()).collect();
-            let part = held.iter().filter(|h| **h).count() as f64 / 3000.0;
-            assert!((part - fraction).abs() < 0.02, "{fraction}: {part}");
-            assert_eq!(held.iter().position(|h| *h), Some((1.0 / fraction) as usize - 1));
-            let longest = held.split(|h| !h).map(<[bool]>::len).max();
-            assert_eq!(longest, Some(MAX_RUN));
-        }
-    }
-
-    #[test]
-    fn nothing_is_held_out_at_a_fraction_of_zero() {
-        let mut holdout = Holdout::new(0.0);
-        assert!((0..100).all(|_| !holdout.next()));
-    }
 }

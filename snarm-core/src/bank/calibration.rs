@@ -84,6 +84,23 @@ impl Calibration {
         }
     }
 
+    /// This calibration and that of frames which came later, as one. The scores of both count; a bank that has grown
+    /// scores good frames lower, so the earlier ones err on the side of calm.
+    ///
+    /// # Errors
+    /// As [`Calibration::new`].
+    pub(super) fn joined(&self, later: &Self) -> Result<Self> {
+        let both = [self, later];
+        let images: Vec<f64> = both
+            .iter()
+            .flat_map(|one| one.scores.iter().map(|score| raw_score(*score, one.reference)))
+            .collect();
+        let peaks = both.map(|one| raw_score(one.pixel_threshold, one.reference));
+        // The limit of both peaks is the higher one: they are limits already.
+        let peak = peaks[0].max(peaks[1]);
+        Self::new(&self.scorer, self.held_out && later.held_out, &images, &[peak])
+    }
+
     /// The 0..1 score of a raw score.
     pub fn score(&self, raw: f64) -> f64 {
         unit_score(raw, self.reference)
@@ -101,6 +118,12 @@ impl Calibration {
 fn unit_score(raw: f64, reference: f64) -> f64 {
     let x = raw / reference;
     1.0 - 1.0 / (1.0 + x * x)
+}
+
+/// The raw score of a 0..1 score.
+fn raw_score(score: f64, reference: f64) -> f64 {
+    let score = score.min(1.0 - 1e-12);
+    reference * (score / (1.0 - score)).sqrt()
 }
 
 /// The raw score above which good frames are not expected: the highest seen, or mean and two standard deviations,
@@ -135,6 +158,23 @@ mod tests {
         assert!((calibration.threshold - 0.5).abs() < 1e-12);
         assert!(calibration.max <= calibration.threshold);
         assert!(calibration.pixel_threshold > calibration.threshold);
+    }
+
+    #[test]
+    fn a_later_calibration_counts_beside_the_earlier_one() {
+        let earlier = Calibration::new("x", true, &[1.0, 1.1, 0.9, 1.0], &[2.0, 2.1, 1.9, 2.0]).unwrap();
+        // One frame that the bank knows already says nothing of the others.
+        let repeated = Calibration::new("x", true, &[0.01], &[0.02]).unwrap();
+        let joined = earlier.joined(&repeated).unwrap();
+        assert_eq!(joined.frames, 5);
+        assert!(joined.reference >= earlier.reference, "{} {}", joined.reference, earlier.reference);
+        let pixel = |one: &Calibration| raw_score(one.pixel_threshold, one.reference);
+        assert!((pixel(&joined) - pixel(&earlier)).abs() < 1e-9);
+        // Frames of a new shade widen what is good.
+        let wider = Calibration::new("x", true, &[3.0, 3.1], &[5.0, 5.1]).unwrap();
+        let joined = earlier.joined(&wider).unwrap();
+        assert!(joined.reference >= 3.1 && (pixel(&joined) - pixel(&wider)).abs() < 1e-9);
+        assert!((joined.score(3.1) - joined.max).abs() < 1e-9);
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod calibration;
 mod converted;
 mod coreset;
 mod file;
+mod holdout;
+mod novelty;
 mod reservoir;
 mod tail;
 
@@ -48,6 +50,9 @@ pub struct BankSettings {
     pub calibration_fraction: f64,
     /// Part of the frames that is looked at, and how it is brought to the network's square.
     pub view: View,
+    /// Frames that differ less than this from the last learned ones are left out (0: none), see
+    /// [`BankBuilder::novelty`].
+    pub min_novelty: f64,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -59,6 +64,7 @@ impl Default for BankSettings {
             reduction: Reduction::Greedy,
             calibration_fraction: 0.2,
             view: View::default(),
+            min_novelty: 0.0,
             seed: 0,
         }
     }

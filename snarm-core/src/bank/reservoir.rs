@@ -8,6 +8,8 @@ use rand_chacha::ChaCha8Rng;
 pub(super) struct Reservoir {
     capacity: usize,
     seen: u64,
+    /// Items kept.
+    kept: usize,
     rng: ChaCha8Rng,
 }
 
@@ -24,20 +26,29 @@ pub(super) enum Place {
 
 impl Reservoir {
     pub(super) fn new(capacity: usize, rng: ChaCha8Rng) -> Self {
-        Self { capacity, seen: 0, rng }
+        Self { capacity, seen: 0, kept: 0, rng }
     }
 
     /// Decides about the next item.
     pub(super) fn place(&mut self) -> Place {
         let index = self.seen;
         self.seen += 1;
-        if index < self.capacity as u64 {
+        if self.kept < self.capacity {
+            self.kept += 1;
             return Place::Append;
         }
         match self.rng.random_range(0..=index) {
             place if place < self.capacity as u64 => Place::Replace(place as usize),
             _ => Place::Skip,
         }
+    }
+}
+
+impl Reservoir {
+    /// Takes back so many of the items that were kept, as if they had never come.
+    pub(super) fn forget(&mut self, items: usize) {
+        self.kept = self.kept.saturating_sub(items);
+        self.seen = self.seen.saturating_sub(items as u64).max(self.kept as u64);
     }
 }
 

@@ -68,7 +68,7 @@ fn between(pixel: isize, pixels: usize, origin: f64, length: f64, samples: usize
 pub(super) struct Heat {
     colors: Vec<Rgba>,
     /// What `colors` was made for.
-    made_for: Option<(Colormap, [f64; 3])>,
+    made_for: Option<(Colormap, f64, [f32; 2])>,
     /// Map value of the first colour, and colours for each unit of it.
     scale: [f32; 2],
     columns: Vec<(usize, f32)>,
@@ -80,9 +80,9 @@ pub(super) struct Heat {
 
 impl Heat {
     /// Makes the table of colours, unless it is that of the last call.
-    pub(super) fn set_colors(&mut self, style: &Style, min: f32) {
-        let (alpha, max) = (style.heatmap_alpha.clamp(0.0, 1.0), style.heatmap_max);
-        let wanted = (style.colormap, [alpha, f64::from(min), max]);
+    pub(super) fn set_colors(&mut self, style: &Style, [min, max]: [f32; 2]) {
+        let alpha = style.heatmap_alpha.clamp(0.0, 1.0);
+        let wanted = (style.colormap, alpha, [min, max]);
         if self.made_for == Some(wanted) {
             return;
         }
@@ -94,7 +94,7 @@ impl Heat {
         };
         self.colors.clear();
         self.colors.extend((0..256).map(color));
-        self.scale = [min, 255.0 / (max as f32 - min).max(1e-3)];
+        self.scale = [min, 255.0 / (max - min).max(1e-3)];
         self.made_for = Some(wanted);
     }
 

@@ -1,8 +1,7 @@
 //! Text: the plate with verdict and bar in a corner, and the small tags of boxes.
 
-use std::fmt::Write;
-
 use super::Scene;
+use super::fields;
 use super::font::{self, GAP};
 use super::style::{Look, Position, Rgba, Style};
 use super::tile::{Tile, Tiles};
@@ -23,8 +22,8 @@ pub(super) fn plate(
     look: &Look,
 ) {
     text.clear();
-    if style.score {
-        fill_in(text, &style.label_format, scene);
+    if style.score && fields::write(text, &style.label_format, scene).is_err() {
+        text.clone_from(&style.label_format);
     }
     if text.is_empty() && !style.bar {
         return;
@@ -130,40 +129,4 @@ fn ink(glyph: &font::Glyph, dx: usize, dy: usize, point: usize) -> f32 {
     let upper = dot(0, 0) * (1.0 - fx) + dot(1, 0) * fx;
     let lower = dot(0, 1) * (1.0 - fx) + dot(1, 1) * fx;
     ((upper * (1.0 - fy) + lower * fy - INK) * point as f32 + 0.5).clamp(0.0, 1.0)
-}
-
-/// Appends the format with its places filled in. What is no known place stays as it is.
-pub(super) fn fill_in(text: &mut String, format: &str, scene: &Scene) {
-    let mut rest = format;
-    while let Some(start) = rest.find('{') {
-        text.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let end = rest.find('}').map_or(rest.len(), |end| end + 1);
-        let (place, after) = rest.split_at(end);
-        if !fill_place(text, place.trim_start_matches('{').trim_end_matches('}'), scene) {
-            text.push_str(place);
-        }
-        rest = after;
-    }
-    text.push_str(rest);
-}
-
-fn fill_place(text: &mut String, place: &str, scene: &Scene) -> bool {
-    let (name, decimals) = match place.split_once(":.") {
-        Some((name, decimals)) => (name, decimals.parse::<usize>().ok().filter(|&n| n <= 9)),
-        None => (place, Some(3)),
-    };
-    let Some(decimals) = decimals else { return false };
-    let number = match name {
-        "verdict" => {
-            text.push_str(scene.verdict);
-            return true;
-        }
-        "regions" => return write!(text, "{}", scene.regions.len()).is_ok(),
-        "score" => scene.score,
-        "threshold" => scene.threshold,
-        "area" => scene.area,
-        _ => return false,
-    };
-    write!(text, "{number:.decimals$}").is_ok()
 }

@@ -1,4 +1,4 @@
-//! Boxes, border and corner marks: thin tiles, so that only the pixels of the lines are touched.
+//! Boxes, border and the edge of what was looked at: thin tiles, so that only the pixels of the lines are touched.
 
 use std::fmt::Write;
 
@@ -19,21 +19,27 @@ fn edges(width: usize, height: usize, x: f64, y: f64, w: f64, h: f64) -> Edges {
     [pixel(x, width), pixel(y, height), pixel(x + w, width), pixel(y + h, height)]
 }
 
-/// A box around a region, and its score on a small plate.
+/// A box around a region, and its label or score on a small plate.
 pub(super) fn region(
     tiles: &mut Tiles,
     text: &mut String,
     width: usize,
     height: usize,
     region: &RegionBox,
+    label: Option<&str>,
     look: &Look,
 ) {
     let [left, top, right, bottom] = edges(width, height, region.x, region.y, region.w, region.h);
     let out = look.line as isize + 1;
     outline(tiles, [left - out, top - out, right + out, bottom + out], look);
     text.clear();
-    // Writing to a string does not fail.
-    let _ = write!(text, "{:.2}", region.score);
+    match label {
+        Some(label) => text.push_str(label),
+        // Writing to a string does not fail.
+        None => {
+            let _ = write!(text, "{:.2}", region.score);
+        }
+    }
     label::tag(tiles, text, [left - out, top - out, bottom + out], look);
 }
 
@@ -71,19 +77,40 @@ pub(super) fn border(tiles: &mut Tiles, width: usize, height: usize, look: &Look
     tiles.add_filled((w - t).max(t), t, thick, inner, look.accent);
 }
 
-/// The four corners of the part that was analysed.
-pub(super) fn corners(tiles: &mut Tiles, width: usize, height: usize, rect: Rect, look: &Look) {
+/// The edge of the part that was looked at, its corners stressed. Sides on the edge of the frame are left out.
+pub(super) fn part(tiles: &mut Tiles, width: usize, height: usize, rect: Rect, look: &Look) {
     let [left, top, right, bottom] = edges(width, height, rect.x, rect.y, rect.w, rect.h);
-    let (line, short) = (look.line as isize, (right - left).min(bottom - top));
-    let arm = (short / 16).max(2 * line);
-    let color = [look.text[0], look.text[1], look.text[2], (u16::from(look.text[3]) * 3 / 4) as u8];
-    if short < 2 * arm {
-        return;
+    let [r, g, b, a] = look.text;
+    let color = [r, g, b, (u16::from(a) * 3 / 4) as u8];
+    let line = look.line.min(2) as isize;
+    let mut bar = |x: isize, y: isize, w: isize, h: isize| {
+        if w > 0 && h > 0 {
+            tiles.add_filled(x - 1, y - 1, w as usize + 2, h as usize + 2, SHADOW);
+            tiles.add_filled(x, y, w as usize, h as usize, color);
+        }
+    };
+    let (w, h) = (right - left, bottom - top);
+    if left > 0 {
+        bar(left - line, top - line, line, h + 2 * line);
     }
-    for (x, inward) in [(left, 0), (right - arm, arm - line)] {
-        for (y, down) in [(top, line), (bottom - line, line - arm)] {
-            tiles.add_filled(x, y, arm as usize, look.line, color);
-            tiles.add_filled(x + inward, y + down, look.line, (arm - line) as usize, color);
+    if right < width as isize {
+        bar(right, top - line, line, h + 2 * line);
+    }
+    if top > 0 {
+        bar(left, top - line, w, line);
+    }
+    if bottom < height as isize {
+        bar(left, bottom, w, line);
+    }
+    // Short thick arms outside the corners that lie inside the frame.
+    let (arm, thick) = ((w.min(h) / 12).max(4 * line), 2 * line + 1);
+    for (x, outward_x, arm_x) in [(left, -thick, 0), (right, 0, -arm)] {
+        for (y, outward_y, arm_y) in [(top, -thick, 0), (bottom, 0, -arm)] {
+            let inside = x > 0 && x < width as isize && y > 0 && y < height as isize;
+            if inside && 2 * arm < w.min(h) {
+                tiles.add_filled(x + arm_x, y + outward_y, arm as usize, thick as usize, look.text);
+                tiles.add_filled(x + outward_x, y + arm_y, thick as usize, arm as usize, look.text);
+            }
         }
     }
 }

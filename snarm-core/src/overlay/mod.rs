@@ -6,6 +6,7 @@
 //! tiles is touched, so a good frame costs no more than its label. Tiles and tables are kept between frames.
 
 mod colormap;
+mod fields;
 mod font;
 mod heat;
 mod label;
@@ -21,6 +22,7 @@ use snarm_kernels::blend::{self, blend};
 use snarm_kernels::frame::FrameMut;
 use snarm_kernels::{Error, Result};
 
+pub use fields::{FIELDS, check_label};
 pub use style::{Colormap, Position, Style};
 pub use tile::Tile;
 
@@ -79,6 +81,21 @@ impl<'a> MapView<'a> {
         if self.wide { 65535.0 } else { 255.0 }
     }
 
+    /// The lowest and the highest value.
+    fn range(&self) -> [f32; 2] {
+        let (mut low, mut high) = (u16::MAX, 0);
+        for y in 0..self.height {
+            let row = self.row(y);
+            let mut see = |value: u16| (low, high) = (low.min(value), high.max(value));
+            if self.wide {
+                row.as_chunks().0.iter().for_each(|v| see(u16::from_le_bytes(*v)));
+            } else {
+                row.iter().for_each(|v| see(u16::from(*v)));
+            }
+        }
+        [low, high].map(|value| f32::from(value) / self.largest())
+    }
+
     /// The bytes of one row.
     fn row(&self, y: usize) -> &'a [u8] {
         &self.data[y * self.stride..][..self.width * if self.wide { 2 } else { 1 }]
@@ -107,10 +124,16 @@ pub struct Scene<'a> {
     pub map: Option<MapView<'a>>,
     /// The part of the frame that the map covers, in fractions of the frame. It may reach beyond the frame.
     pub rect: Rect,
+    /// The part of the frame that was looked at, in fractions of the frame.
+    pub seen: Rect,
     /// The regions above the pixel threshold.
     pub regions: &'a [RegionBox],
+    /// Text at the box of each region; where it is missing, the region's score.
+    pub labels: &'a [String],
     /// Score of the frame.
     pub score: f64,
+    /// Highest map value.
+    pub score_max: f64,
     /// Score from which a frame is anomalous.
     pub threshold: f64,
     /// Map value from which a pixel is anomalous.
@@ -119,6 +142,34 @@ pub struct Scene<'a> {
     pub area: f64,
     /// `normal`, `uncertain`, `anomalous` or another word.
     pub verdict: &'a str,
+    /// Number of the frame.
+    pub frame: u64,
+    /// Time that the analysis took, in milliseconds.
+    pub latency: f64,
+    /// Name of the source.
+    pub source: &'a str,
+}
+
+/// Nothing found on a frame that was looked at as a whole.
+impl Default for Scene<'_> {
+    fn default() -> Self {
+        Self {
+            map: None,
+            rect: Rect::WHOLE,
+            seen: Rect::WHOLE,
+            regions: &[],
+            labels: &[],
+            score: 0.0,
+            score_max: 0.0,
+            threshold: 0.5,
+            pixel_threshold: 0.5,
+            area: 0.0,
+            verdict: "",
+            frame: 0,
+            latency: 0.0,
+            source: "",
+        }
+    }
 }
 
 /// Draws scenes, one frame after the other.
@@ -141,7 +192,16 @@ impl Overlay {
     /// # Errors
     /// None that a scene can cause; those of [`blend()`].
     pub fn draw(&mut self, frame: &mut FrameMut, scene: &Scene, style: &Style) -> Result<()> {
-        for tile in self.paint(frame.width(), frame.height(), scene, style) {
+        self.paint(frame.width(), frame.height(), scene, style);
+        self.blend(frame)
+    }
+
+    /// Draws the tiles of the last scene on a frame of the size they were made for.
+    ///
+    /// # Errors
+    /// Those of [`blend()`].
+    pub fn blend(&self, frame: &mut FrameMut) -> Result<()> {
+        for tile in self.tiles.used() {
             blend(frame, &blend::Tile::packed(&tile.pixels, tile.width, tile.height, tile.x, tile.y))?;
         }
         Ok(())
@@ -154,12 +214,13 @@ impl Overlay {
         if let Some(map) = scene.map {
             self.paint_map(&Field::new(map, scene.rect, width, height), scene, style, &look);
         }
-        if style.roi {
-            lines::corners(&mut self.tiles, width, height, scene.rect, &look);
+        if style.roi && scene.seen != Rect::WHOLE {
+            lines::part(&mut self.tiles, width, height, scene.seen, &look);
         }
         if style.boxes {
-            for region in scene.regions {
-                lines::region(&mut self.tiles, &mut self.text, width, height, region, &look);
+            for (i, region) in scene.regions.iter().enumerate() {
+                let label = scene.labels.get(i).map(String::as_str);
+                lines::region(&mut self.tiles, &mut self.text, width, height, region, label, &look);
             }
         }
         if style.border {
@@ -173,13 +234,15 @@ impl Overlay {
 
     /// Heat map and contours, which share their tiles.
     fn paint_map(&mut self, field: &Field, scene: &Scene, style: &Style, look: &Look) {
-        let heat_min = if style.heatmap_min < 0.0 { scene.pixel_threshold } else { style.heatmap_min };
-        let heat = style.heatmap.then_some(heat_min as f32);
+        let fixed = if style.heatmap_min < 0.0 { scene.pixel_threshold } else { style.heatmap_min };
+        let [heat_min, heat_max] =
+            if style.heatmap_auto { field.map.range() } else { [fixed as f32, style.heatmap_max as f32] };
+        let heat = style.heatmap.then_some(heat_min);
         let contour = style.contours.then_some(scene.pixel_threshold as f32);
         let Some(lowest) = [heat, contour].into_iter().flatten().reduce(f32::min) else { return };
         let margin = if style.contours { look.line / 2 + 3 } else { 1 };
         if let Some(min) = heat {
-            self.heat.set_colors(style, min);
+            self.heat.set_colors(style, [min, heat_max]);
         }
         for part in self.parts.find(field, lowest, margin) {
             let tile = self.tiles.add(part.x as isize, part.y as isize, part.width, part.height);

@@ -33,7 +33,7 @@ pub struct Style {
     pub bar: bool,
     /// Draw a border around the frame in the colour of the verdict.
     pub border: bool,
-    /// Mark the corners of the part of the frame that was analysed.
+    /// Draw the edge of the part of the frame that was looked at, where that is not the whole frame.
     pub roi: bool,
     /// Opacity of the heat map, 0..1.
     pub heatmap_alpha: f64,
@@ -43,6 +43,8 @@ pub struct Style {
     pub heatmap_min: f64,
     /// Map value of the last colour.
     pub heatmap_max: f64,
+    /// Stretch the colours over the values of each frame instead: also a good part then shows some heat.
+    pub heatmap_auto: bool,
     /// Colour of contours; 0 for that of the verdict.
     pub contour_color: u32,
     /// Colour of boxes, bar and border; 0 for that of the verdict.
@@ -55,8 +57,9 @@ pub struct Style {
     pub contour_width: u32,
     /// Pixels of one point of the typeface, rounded to a whole number; 0 to follow the height of the frame.
     pub font_scale: f64,
-    /// Text of the label: `{verdict}`, `{score}`, `{threshold}`, `{area}` and `{regions}` are replaced; `:.N` gives
-    /// a number N decimals, as in `{score:.2}`.
+    /// Text of the label: names of [`super::FIELDS`] in braces are replaced; `{score:.2}`, `{area:.1%}`, `{frame:06}`
+    /// and `{verdict:>10}` are shown with two decimals, as percents, filled up with zeros and aligned to the right. A
+    /// text that [`super::check_label`] refuses is shown as it is.
     pub label_format: String,
     /// Corner of the label.
     pub position: Position,
@@ -71,11 +74,12 @@ impl Default for Style {
             score: true,
             bar: false,
             border: false,
-            roi: false,
+            roi: true,
             heatmap_alpha: 0.5,
             colormap: Colormap::Turbo,
             heatmap_min: -1.0,
             heatmap_max: 1.0,
+            heatmap_auto: false,
             contour_color: 0,
             box_color: 0,
             text_color: 0xffff_ffff,

@@ -15,6 +15,7 @@ fn scene<'a>(map: Option<MapView<'a>>, verdict: &'a str, regions: &'a [RegionBox
         pixel_threshold: 0.5,
         area: 0.0125,
         verdict,
+        ..Scene::default()
     }
 }
 
@@ -154,18 +155,45 @@ fn a_spot_is_drawn_where_it_lies_and_outlined_at_the_threshold() {
 }
 
 #[test]
-fn labels_are_filled_in() {
-    let scene = scene(None, "anomalous", &[]);
-    for (format, expected) in [
-        ("{verdict} {score:.2}", "anomalous 0.87"),
-        ("{threshold:.1}/{area:.4} in {regions}", "0.5/0.0125 in 0"),
-        ("{score} {other} {score:.x} {", "0.870 {other} {score:.x} {"),
-        ("\u{fc}{verdict}", "\u{fc}anomalous"),
-    ] {
-        let mut text = String::new();
-        label::fill_in(&mut text, format, &scene);
-        assert_eq!(text, expected);
-    }
+fn a_label_that_cannot_be_filled_in_is_shown_as_it_is() {
+    let mut overlay = Overlay::new();
+    let mut width = |format: &str| {
+        let style = Style { label_format: format.into(), ..Style::default() };
+        overlay.paint(640, 480, &scene(None, "normal", &[]), &style)[0].width
+    };
+    assert!(width("{other}") > width("{score:.2}"));
+}
+
+#[test]
+fn the_edge_of_a_part_is_drawn_where_it_lies_inside_the_frame() {
+    let style = Style { score: false, ..Style::default() };
+    let mut overlay = Overlay::new();
+    let seen = Rect { x: 0.0, y: 0.25, w: 0.5, h: 0.5 };
+    let part = Scene { seen, ..scene(None, "normal", &[]) };
+    let tiles = overlay.paint(400, 400, &part, &style).to_vec();
+    let drawn = |x, y| tiles.iter().any(|tile| inside(tile, x, y));
+    assert!(drawn(100, 99) && drawn(100, 300) && drawn(200, 200), "three sides lie inside the frame");
+    assert!(!drawn(0, 200) && !drawn(100, 200) && !drawn(300, 50), "nothing else is drawn");
+    let whole = scene(None, "normal", &[]);
+    assert!(overlay.paint(400, 400, &whole, &style).is_empty());
+}
+
+#[test]
+fn an_automatic_range_shows_the_heat_of_a_good_frame() {
+    let data = spots(64, &[(20.0, 20.0, 6.0, 0.3)]);
+    let good = scene(Some(MapView::gray8(&data, 64, 64, 64).unwrap()), "normal", &[]);
+    let mut overlay = Overlay::new();
+    let fixed = Style { score: false, ..Style::default() };
+    assert!(overlay.paint(640, 640, &good, &fixed).is_empty());
+    let auto = Style { heatmap_auto: true, contours: false, ..fixed };
+    let tiles = overlay.paint(640, 640, &good, &auto);
+    let tile = tiles.iter().find(|tile| inside(tile, 205, 205)).unwrap();
+    let at = 4 * ((205 - tile.y) as usize * tile.width + (205 - tile.x) as usize);
+    let [r, g, b, a] = *tile.pixels[at..].first_chunk().unwrap();
+    assert!(
+        r > 100 && g < 60 && b < 60 && a == 128,
+        "the hottest place has the last colour, not {r} {g} {b} {a}"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "what fails here fails the test, and what is skipped says why"
 )]
 
+mod attach;
 mod bank;
 mod common;
 mod detect;
@@ -14,9 +15,11 @@ mod events;
 mod figures;
 mod flow;
 mod hot_swap;
+mod learning;
 mod limits;
 mod model;
 mod outside;
 mod overlay;
 mod part;
+mod robust;
 mod survival;

@@ -8,10 +8,10 @@ use snarm_core::geometry::Rect;
 use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, format_names, good_pixels, init};
 
 /// A plain grey frame.
-const GREY: u8 = 90;
+pub(crate) const GREY: u8 = 90;
 
 /// What a detector would say of a frame whose lower right quarter is anomalous.
-fn anomalous() -> AnomalyMeta {
+pub(crate) fn anomalous() -> AnomalyMeta {
     const SIDE: usize = 28;
     let samples = (0..SIDE * SIDE).map(|at| if at % SIDE >= 16 && at / SIDE >= 16 { 240 } else { 20 });
     let mut map = gst::Buffer::from_mut_slice(samples.collect::<Vec<u8>>());
@@ -53,7 +53,7 @@ fn anomalous() -> AnomalyMeta {
 }
 
 /// The same for a good frame.
-fn normal() -> AnomalyMeta {
+pub(crate) fn normal() -> AnomalyMeta {
     let map = anomalous().map.map(|mut map| {
         let inside = map.make_mut();
         inside.map_writable().unwrap().fill(20);
@@ -71,7 +71,7 @@ fn normal() -> AnomalyMeta {
 }
 
 /// An overlay with some properties.
-fn overlay(properties: &[(&str, &str)]) -> gst::Element {
+pub(crate) fn overlay(properties: &[(&str, &str)]) -> gst::Element {
     init();
     let element = gst::ElementFactory::make("snarmoverlay").build().unwrap();
     for (name, value) in properties {
@@ -81,7 +81,7 @@ fn overlay(properties: &[(&str, &str)]) -> gst::Element {
 }
 
 /// Bytes of a grey frame of `caps` after the overlay.
-fn drawn(properties: &[(&str, &str)], caps: &gst::Caps, meta: &AnomalyMeta) -> Vec<u8> {
+pub(crate) fn drawn(properties: &[(&str, &str)], caps: &gst::Caps, meta: &AnomalyMeta) -> Vec<u8> {
     let size = gst_video::VideoInfo::from_caps(caps).unwrap().size();
     let mut frame = buffer(0, vec![GREY; size]);
     let mut line = Line::new(overlay(properties), caps.clone());
@@ -90,7 +90,7 @@ fn drawn(properties: &[(&str, &str)], caps: &gst::Caps, meta: &AnomalyMeta) -> V
 }
 
 /// Number of pixels of an RGB frame that are not grey any more, in its four quarters.
-fn changed(pixels: &[u8]) -> [usize; 4] {
+pub(crate) fn changed(pixels: &[u8]) -> [usize; 4] {
     let mut quarters = [0; 4];
     for (at, pixel) in pixels.chunks(3).enumerate() {
         let quarter = usize::from(at % WIDTH >= WIDTH / 2) + 2 * usize::from(at / WIDTH >= HEIGHT / 2);
@@ -110,8 +110,9 @@ fn heat_and_contours_are_where_the_map_says() {
 #[test]
 fn every_flag_draws_something_and_no_flag_nothing() {
     init();
+    let part = AnomalyMeta { seen: Rect { x: 0.1, y: 0.1, w: 0.7, h: 0.7 }, ..anomalous() };
     for flag in ["heatmap", "contours", "boxes", "score", "bar", "border", "roi"] {
-        let count: usize = changed(&drawn(&[("draw", flag)], &caps(), &anomalous())).iter().sum();
+        let count: usize = changed(&drawn(&[("draw", flag)], &caps(), &part)).iter().sum();
         assert!(count > 0, "{flag} draws nothing");
     }
     assert_eq!(changed(&drawn(&[("draw", "")], &caps(), &anomalous())), [0; 4]);

@@ -72,7 +72,11 @@ fn add_views(builder: &mut BankBuilder, path: &Path, together: bool) -> Result<(
     let picture = Picture::open(path)?;
     for (i, view) in few_shot().into_iter().enumerate() {
         let seen = view.of(&picture);
-        if i == 0 || !together { builder.add(&seen.frame()?)? } else { builder.add_view(&seen.frame()?)? }
+        if i == 0 || !together {
+            builder.add(&seen.frame()?)?;
+        } else {
+            builder.add_view(&seen.frame()?)?;
+        }
     }
     Ok(())
 }

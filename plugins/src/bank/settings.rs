@@ -1,0 +1,67 @@
+//! What the user asks of the element.
+
+use std::path::PathBuf;
+
+use snarm_core::Error;
+use snarm_core::bank::BankSettings;
+
+use super::{Crop, Reduction};
+use crate::view;
+
+/// The properties that can be set.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) location: Option<PathBuf>,
+    pub(super) encoder: Option<String>,
+    pub(super) model_location: Option<String>,
+    pub(super) append: bool,
+    pub(super) bank_capacity: u32,
+    pub(super) reduction: Reduction,
+    pub(super) max_frames: u32,
+    pub(super) interval: u32,
+    pub(super) min_novelty: f64,
+    pub(super) learning: bool,
+    pub(super) checkpoint_frames: u32,
+    pub(super) calibration_fraction: f64,
+    pub(super) crop: Crop,
+    pub(super) roi: Option<String>,
+    pub(super) ignore_mask: Option<PathBuf>,
+    pub(super) seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            location: None,
+            encoder: None,
+            model_location: None,
+            append: false,
+            bank_capacity: 10_000,
+            reduction: Reduction::default(),
+            max_frames: 0,
+            interval: 1,
+            min_novelty: 0.0,
+            learning: true,
+            checkpoint_frames: 0,
+            calibration_fraction: 0.2,
+            crop: Crop::default(),
+            roi: None,
+            ignore_mask: None,
+            seed: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// The core's part of the settings.
+    pub(super) fn bank(&self) -> Result<BankSettings, Error> {
+        Ok(BankSettings {
+            capacity: self.bank_capacity as usize,
+            reduction: self.reduction.into(),
+            calibration_fraction: self.calibration_fraction,
+            view: view::view(self.crop.into(), self.roi.as_deref(), self.ignore_mask.as_deref())?,
+            min_novelty: self.min_novelty,
+            seed: self.seed,
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! What the element does with a frame: finds what is known of it, and draws or attaches it.
+
+use std::sync::atomic::Ordering;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_video::VideoOverlayCompositionMeta;
+use snarm_core::overlay::{Overlay, Style, check_label};
+
+use super::imp::{CAT, SnarmOverlay};
+use super::scene::Found;
+use super::settings::Settings;
+use super::{RenderMode, attach, caps};
+use crate::{frame, lock, meta};
+
+/// Frames without a meta after which the user is told.
+const MISSING: u32 = 100;
+
+/// Difference between the shapes of two frames that rounding to whole pixels does not explain.
+const SHAPE: f64 = 0.02;
+
+/// How overlays leave the element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Way {
+    /// Downstream has not been asked since the caps changed.
+    #[default]
+    Unknown,
+    /// Blended into the pixels.
+    Blend,
+    /// Attached as a composition.
+    Attach,
+}
+
+/// What lives from start to stop.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) info: Option<gst_video::VideoInfo>,
+    pub(super) way: Way,
+    /// Downstream was asked and takes no compositions.
+    pub(super) blend_only: bool,
+    overlay: Overlay,
+    style: Style,
+    /// The last result, and the time of its frame.
+    held: Option<(Found, Option<gst::ClockTime>)>,
+    /// Frames without a meta since the start or the last one with a meta.
+    missing: u32,
+    told_missing: bool,
+    told_shape: bool,
+}
+
+/// Counts for the property `stats`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Figures {
+    pub(super) frames: u64,
+    pub(super) drawn: u64,
+    pub(super) held: u64,
+    pub(super) without_meta: u64,
+    pub(super) geometry_mismatch: bool,
+    pub(super) attached: bool,
+}
+
+impl SnarmOverlay {
+    /// Refuses settings that cannot be drawn before anything is.
+    pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
+        let style = lock(&self.settings).style();
+        check_label(&style.label_format)
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
+        *lock(&self.state) = State { style, ..State::default() };
+        *lock(&self.figures) = Figures::default();
+        Ok(())
+    }
+
+    /// Draws what is known of the frame in `buffer`.
+    pub(super) fn draw(&self, buffer: &mut gst::BufferRef) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        let Some(info) = state.info.clone() else {
+            return Err(gst::error_msg!(gst::CoreError::Negotiation, ("a frame came before its caps")));
+        };
+        if self.reconfigured.swap(false, Ordering::Relaxed) {
+            (state.blend_only, state.way) = (false, Way::Unknown);
+        }
+        if state.way == Way::Unknown {
+            self.choose_way(state, settings.render_mode);
+        }
+        self.take_style(state, &settings);
+        lock(&self.figures).frames += 1;
+        let found = Found::read(buffer, settings.source, info.width(), info.height());
+        match &found {
+            Some(Found::Snarm(_)) => state.missing = 0,
+            Some(Found::Regions(..)) => {}
+            None => self.missed(state, &settings),
+        }
+        let Some(found) = self.to_draw(state, found, buffer.pts(), settings.hold_time) else { return Ok(()) };
+        self.compare_shapes(state, &found, &info);
+        if settings.only_anomalous && !found.is_anomalous() {
+            return Ok(());
+        }
+        let size = [info.width() as usize, info.height() as usize];
+        let (samples, boxes) = (found.samples(), found.boxes());
+        let scene = found.scene(samples.as_ref(), &boxes);
+        let tiles = state.overlay.paint(size[0], size[1], &scene, &state.style);
+        // Mapping for writing copies what others read too, so it is left until there is something to draw.
+        if tiles.is_empty() {
+            return Ok(());
+        }
+        lock(&self.figures).drawn += 1;
+        if state.way == Way::Attach {
+            return attach::attach(buffer, tiles, size).map_err(|error| {
+                gst::error_msg!(gst::StreamError::Failed, ("cannot attach the overlay: {error}"))
+            });
+        }
+        frame::with_frame_mut(buffer, &info, |frame| Ok(state.overlay.blend(frame)?))
+    }
+
+    /// Asks downstream once whether it draws compositions, when it may get some.
+    fn choose_way(&self, state: &mut State, mode: RenderMode) {
+        let pad = self.obj().src_pad().clone();
+        let caps = pad.current_caps();
+        let may_attach = caps.as_ref().is_some_and(caps::may_attach);
+        let must_attach = caps.as_ref().is_some_and(|caps| !caps::can_blend(caps));
+        state.way = match mode {
+            RenderMode::Attach => Way::Attach,
+            _ if must_attach => Way::Attach,
+            RenderMode::Blend => Way::Blend,
+            RenderMode::Auto if may_attach => {
+                let mut query = gst::query::Allocation::new(caps.as_ref(), false);
+                let listed = pad.peer_query(&mut query)
+                    && query.find_allocation_meta::<VideoOverlayCompositionMeta>().is_some();
+                if listed { Way::Attach } else { Way::Blend }
+            }
+            RenderMode::Auto => Way::Blend,
+        };
+        // The feature would promise what is not kept, unless compositions come from upstream.
+        if let (Way::Blend, RenderMode::Auto, true, Some(mut caps)) = (state.way, mode, may_attach, caps) {
+            let incoming = self.obj().sink_pad().current_caps();
+            if !incoming.as_ref().is_some_and(caps::may_attach) {
+                state.blend_only = true;
+                caps::without_feature(&mut caps);
+                if self.obj().update_src_caps(&caps).is_err() {
+                    gst::warning!(CAT, imp = self, "downstream refuses {caps}");
+                }
+            }
+        }
+        lock(&self.figures).attached = state.way == Way::Attach;
+        gst::debug!(CAT, imp = self, "overlays leave by {:?}", state.way);
+    }
+
+    /// Takes the style as the properties are now. A label that is not understood is told once, and the old one stays.
+    fn take_style(&self, state: &mut State, settings: &Settings) {
+        let mut style = settings.style();
+        if style.label_format != state.style.label_format
+            && let Err(error) = check_label(&style.label_format)
+        {
+            let good = std::mem::take(&mut state.style.label_format);
+            lock(&self.settings).label_format.clone_from(&good);
+            style.label_format = good;
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("{error}; the label stays as it was")
+            );
+        }
+        state.style = style;
+    }
+
+    /// What is drawn: the result of this frame, or the last one as long as it is held.
+    fn to_draw(
+        &self,
+        state: &mut State,
+        found: Option<Found>,
+        pts: Option<gst::ClockTime>,
+        hold_time: u64,
+    ) -> Option<Found> {
+        if let Some(found) = found.filter(Found::is_analysed) {
+            state.held = (hold_time > 0).then(|| (found.clone(), pts));
+            return Some(found);
+        }
+        let (held, since) = state.held.as_ref()?;
+        let age = pts.zip(*since).map(|(now, since)| now.saturating_sub(since))?;
+        if age.nseconds() > hold_time {
+            state.held = None;
+            return None;
+        }
+        lock(&self.figures).held += 1;
+        Some(held.clone())
+    }
+
+    /// Tells the user once when the picture was cut or squeezed since it was analysed: then the overlay lies beside it.
+    fn compare_shapes(&self, state: &mut State, found: &Found, info: &gst_video::VideoInfo) {
+        let Some([width, height]) = found.size() else { return };
+        let (now, then) =
+            (f64::from(info.width()) / f64::from(info.height()), f64::from(width) / f64::from(height));
+        let shown = now * f64::from(info.par().numer()) / f64::from(info.par().denom());
+        // One pixel more or less is rounding.
+        let slack = SHAPE + 1.0 / f64::from(info.width().min(info.height()));
+        let differs = |shape: f64| (shape / then - 1.0).abs() > slack;
+        let mismatch = differs(now) && differs(shown);
+        lock(&self.figures).geometry_mismatch = mismatch;
+        if mismatch && !state.told_shape {
+            state.told_shape = true;
+            let (now, then) = (format!("{}x{}", info.width(), info.height()), format!("{width}x{height}"));
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("the frame has another shape than the analysed one: expected that of {then}, found {now}; was it cropped in between?")
+            );
+        }
+    }
+
+    /// Counts frames without a meta and tells the user once.
+    fn missed(&self, state: &mut State, settings: &Settings) {
+        lock(&self.figures).without_meta += 1;
+        if settings.source == super::Source::Roi {
+            // A frame without regions is a good one.
+            return;
+        }
+        state.missing += 1;
+        if state.missing >= MISSING && !state.told_missing {
+            state.told_missing = true;
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Failed,
+                ("{MISSING} frames without {}: is snarmdetect upstream?", meta::NAME)
+            );
+        }
+    }
+}

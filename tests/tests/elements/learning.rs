@@ -1,0 +1,288 @@
+//! What an application does with a `snarmbank` while it plays: pause, go on, take back, finish, start anew.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use snarm_core::bank::Bank;
+use tempfile::TempDir;
+
+use crate::common::{GOOD_FRAMES, Line, bad_pixels, buffer, caps, good_pixels, init, start_error};
+
+/// An element with some properties that writes to `part.bank`, and that path.
+fn element(folder: &TempDir, properties: &[(&str, &str)]) -> (gst::Element, PathBuf) {
+    init();
+    let location = folder.path().join("part.bank");
+    let element = gst::ElementFactory::make("snarmbank")
+        .property("location", location.to_str().unwrap())
+        .property("bank-capacity", 300_u32)
+        .build()
+        .unwrap();
+    for (name, value) in properties {
+        element.set_property_from_str(name, value);
+    }
+    (element, location)
+}
+
+fn line(folder: &TempDir, properties: &[(&str, &str)]) -> (Line, PathBuf) {
+    let (element, location) = element(folder, properties);
+    (Line::new(element, caps()), location)
+}
+
+/// Pushes good frames of these numbers.
+fn push(line: &mut Line, frames: std::ops::Range<u64>) {
+    for n in frames {
+        line.harness.push(buffer(n, good_pixels(n))).unwrap();
+    }
+}
+
+fn state(line: &Line) -> String {
+    let value = line.element.property_value("state");
+    gst::glib::EnumValue::from_value(&value).unwrap().1.nick().to_owned()
+}
+
+/// A bank of these good frames with some properties.
+fn bank_of(frames: std::ops::Range<u64>, properties: &[(&str, &str)]) -> Bank {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, properties);
+    push(&mut line, frames);
+    line.finish();
+    Bank::open(&location).unwrap()
+}
+
+#[test]
+fn append_keeps_the_rows_and_counts_the_scores_of_the_existing_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut first, location) = line(&folder, &[("bank-capacity", "100000")]);
+    push(&mut first, 0..8);
+    first.finish();
+    let old = Bank::open(&location).unwrap();
+
+    let (mut second, _) = line(&folder, &[("bank-capacity", "100000"), ("append", "true")]);
+    assert_eq!(second.element.property::<u64>("vectors"), old.vectors() as u64);
+    // A frame that is in the bank already: alone it would make everything else a defect.
+    push(&mut second, 0..1);
+    second.finish();
+    let new = Bank::open(&location).unwrap();
+    assert_eq!((new.frames(), new.vectors()), (9, old.vectors() + old.vectors() / 8));
+    let rows = |bank: &Bank| {
+        let rows = bank
+            .rows()
+            .data
+            .chunks(bank.width())
+            .map(|row| row.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+        rows.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(rows(&new).is_superset(&rows(&old)), "rows of the existing file are lost");
+    let (before, after) = (old.calibration(), new.calibration());
+    assert!(after.frames > before.frames && after.reference >= before.reference, "{before:?} {after:?}");
+}
+
+#[test]
+fn append_to_a_missing_file_fails_at_start_and_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (element, location) = element(&folder, &[("append", "true")]);
+    let error = start_error(element);
+    assert!(error.matches(gst::ResourceError::NotFound), "{error}");
+    assert!(error.message().contains(location.to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn frames_that_add_nothing_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, _) = line(&folder, &[("min-novelty", "0.02")]);
+    for n in 0..5 {
+        line.harness.push(buffer(n, good_pixels(7))).unwrap();
+    }
+    let stats = line.element.property::<gst::Structure>("stats");
+    assert_eq!((stats.get::<u64>("frames-used"), stats.get::<u64>("frames-skipped")), (Ok(1), Ok(4)));
+    assert_eq!(stats.get::<f64>("novelty"), Ok(0.0));
+    line.harness.push(buffer(5, bad_pixels(7))).unwrap();
+    let novelty = line.element.property::<gst::Structure>("stats").get::<f64>("novelty").unwrap();
+    assert!(novelty > 0.02, "{novelty}");
+    // The limit is off: the same frame counts again.
+    line.element.set_property("min-novelty", 0.0);
+    line.harness.push(buffer(6, good_pixels(7))).unwrap();
+    assert_eq!(line.element.property::<u64>("frames-used"), 3);
+    assert_eq!(line.element.property::<u64>("frames-seen"), 7);
+}
+
+#[test]
+fn learning_pauses_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, _) = line(&folder, &[]);
+    push(&mut line, 0..3);
+    line.element.set_property("learning", false);
+    assert_eq!(state(&line), "paused");
+    push(&mut line, 3..6);
+    assert_eq!(line.element.property::<u64>("frames-seen"), 3, "frames that only pass are not seen");
+    assert_eq!(line.harness.buffers_received(), 6);
+    line.element.set_property("learning", true);
+    assert_eq!(state(&line), "learning");
+    push(&mut line, 6..8);
+    assert_eq!(line.element.property::<u64>("frames-used"), 5);
+    line.finish();
+}
+
+#[test]
+fn a_checkpoint_is_a_whole_bank_and_learning_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[("checkpoint-frames", "4")]);
+    push(&mut line, 0..3);
+    assert!(!location.exists());
+    push(&mut line, 3..4);
+    let partial = Bank::open(&location).unwrap();
+    assert_eq!(partial.frames(), 4);
+    let told = line.element_message("snarm-bank-checkpoint");
+    assert_eq!(told.get::<String>("digest").unwrap(), partial.digest());
+    assert_eq!((state(&line), line.element.property::<u64>("frames-used")), ("learning".into(), 4));
+    let mut detector = Line::new(
+        gst::ElementFactory::make("snarmdetect").property("bank-location", &location).build().unwrap(),
+        caps(),
+    );
+    assert!(detector.harness.push_and_pull(buffer(0, good_pixels(0))).is_ok(), "a detector takes it at once");
+    push(&mut line, 4..9);
+    assert_eq!(line.element.property::<gst::Structure>("stats").get::<u64>("checkpoints"), Ok(2));
+    line.finish();
+    assert_eq!(
+        Bank::open(&location).unwrap().digest(),
+        bank_of(0..9, &[]).digest(),
+        "checkpoints change nothing"
+    );
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let (element, _) = element(&folder, &[("checkpoint-frames", "3")]);
+    element.set_property("location", inner.join("part.bank").to_str().unwrap());
+    let mut line = Line::new(element, caps());
+    push(&mut line, 0..2);
+    fs::remove_dir(&inner).unwrap();
+    push(&mut line, 2..4);
+    let warnings = line.heard(gst::MessageType::Warning);
+    let gst::MessageView::Warning(warning) = warnings[0].view() else { unreachable!() };
+    assert!(warning.error().message().contains("inner/part.bank"), "{}", warning.error());
+    assert_eq!(line.element.property::<u64>("frames-used"), 4, "learning goes on");
+    assert!(!line.eos());
+    assert!(line.error().matches(gst::ResourceError::OpenWrite));
+}
+
+#[test]
+fn finalize_writes_at_once_and_says_whether_it_could() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[]);
+    let ready = Arc::new(Mutex::new(Vec::new()));
+    let heard = ready.clone();
+    line.element.connect("bank-ready", false, move |values| {
+        let told = (values[1].get::<String>().unwrap(), values[2].get::<u32>().unwrap());
+        heard.lock().unwrap().push(told);
+        None
+    });
+    push(&mut line, 0..1);
+    assert!(!line.element.emit_by_name::<bool>("finalize", &[]), "one frame is not enough");
+    let warnings = line.heard(gst::MessageType::Warning);
+    let gst::MessageView::Warning(warning) = warnings[0].view() else { unreachable!() };
+    let text = warning.error().message().to_owned();
+    assert!(text.contains("at least 2") && text.contains("found 1"), "{text}");
+    assert_eq!(state(&line), "learning");
+    push(&mut line, 1..9);
+    assert!(line.element.emit_by_name::<bool>("finalize", &[]));
+    let bank = Bank::open(&location).unwrap();
+    assert_eq!((bank.frames(), state(&line)), (9, "ready".into()));
+    assert_eq!(bank.digest(), bank_of(0..9, &[]).digest(), "the refused attempt changed nothing");
+    let told = (location.to_str().unwrap().to_owned(), bank.vectors() as u32);
+    assert_eq!(*ready.lock().unwrap(), [told]);
+    assert!(!line.element.emit_by_name::<bool>("finalize", &[]), "there is nothing left to do");
+    push(&mut line, 9..12);
+    line.finish();
+    assert_eq!(Bank::open(&location).unwrap().frames(), 9, "EOS wrote again");
+}
+
+#[test]
+fn reset_learns_anew_even_from_the_handler_of_a_finished_bank() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[("max-frames", "5")]);
+    line.element.connect("bank-ready", false, |values| {
+        values[0].get::<gst::Element>().unwrap().emit_by_name::<()>("reset", &[]);
+        None
+    });
+    push(&mut line, 0..5);
+    assert_eq!((state(&line), line.element.property::<u64>("frames-used")), ("learning".into(), 0));
+    let first = Bank::open(&location).unwrap();
+    push(&mut line, 20..25);
+    let second = Bank::open(&location).unwrap();
+    assert_eq!((first.frames(), second.frames()), (5, 5));
+    assert_ne!(first.digest(), second.digest());
+    assert_eq!(second.digest(), bank_of(20..25, &[]).digest(), "nothing of the first bank is left");
+}
+
+#[test]
+fn discarded_frames_leave_no_trace() {
+    for (bad, discard) in [(1, 1), (4, 4), (9, 9)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut line, location) = line(&folder, &[]);
+        push(&mut line, 0..GOOD_FRAMES);
+        for n in 0..bad {
+            line.harness.push(buffer(100 + n, bad_pixels(n))).unwrap();
+        }
+        assert_eq!(line.element.emit_by_name::<u32>("discard-last", &[&(discard as u32)]), discard as u32);
+        assert_eq!(line.element.property::<u64>("frames-used"), GOOD_FRAMES);
+        push(&mut line, GOOD_FRAMES..GOOD_FRAMES + 3);
+        line.finish();
+        let clean = bank_of(0..GOOD_FRAMES + 3, &[]);
+        assert_eq!(Bank::open(&location).unwrap().digest(), clean.digest(), "{bad} frames taken back");
+    }
+}
+
+#[test]
+fn all_frames_can_be_discarded_and_no_more_than_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[]);
+    push(&mut line, 0..7);
+    assert_eq!(line.element.emit_by_name::<u32>("discard-last", &[&5_u32]), 5);
+    // Back before the first frame that was held out: what is left still calibrates.
+    assert_eq!(line.element.property::<u64>("frames-used"), 2);
+    assert!(line.element.emit_by_name::<bool>("finalize", &[]));
+    assert_eq!(Bank::open(&location).unwrap().digest(), bank_of(0..2, &[]).digest());
+    line.element.emit_by_name::<()>("reset", &[]);
+    push(&mut line, 0..3);
+    assert_eq!(line.element.emit_by_name::<u32>("discard-last", &[&99_u32]), 3);
+    assert_eq!(line.element.property::<u64>("vectors"), 0);
+    assert!(!line.eos(), "a bank of nothing");
+    assert!(line.error().message().contains("found 0"));
+}
+
+#[test]
+fn every_property_of_the_bank_changes_the_file() {
+    let plain = bank_of(0..9, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let mask = folder.path().join("mask.pgm");
+    fs::write(&mask, b"P5\n2 1\n255\n\xff\x00").unwrap();
+    for (name, value) in [
+        ("bank-capacity", "100"),
+        ("reduction", "none"),
+        ("reduction", "random"),
+        ("max-frames", "6"),
+        ("interval", "3"),
+        ("min-novelty", "2"),
+        ("calibration-fraction", "0.5"),
+        ("crop", "paper"),
+        ("roi", "0,0,0.5,1"),
+        ("ignore-mask", mask.to_str().unwrap()),
+        ("seed", "1"),
+    ] {
+        if name == "min-novelty" {
+            // No frame but the first is so new: too few for a bank.
+            let folder = tempfile::tempdir().unwrap();
+            let (mut line, _) = line(&folder, &[(name, value)]);
+            push(&mut line, 0..9);
+            assert!(!line.eos());
+            continue;
+        }
+        assert_ne!(bank_of(0..9, &[(name, value)]).digest(), plain.digest(), "{name}={value} has no effect");
+    }
+}
