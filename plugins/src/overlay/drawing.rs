@@ -49,6 +49,13 @@ pub(super) struct State {
     told_shape: bool,
 }
 
+impl State {
+    /// Forgets the result that is held.
+    pub(super) fn forget(&mut self) {
+        self.held = None;
+    }
+}
+
 /// Counts for the property `stats`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Figures {

@@ -5,13 +5,14 @@ use gst_video::{VideoOverlayCompositionMeta, VideoOverlayFormatFlags};
 use gstsnarm::meta::AnomalyMeta;
 use snarm_core::geometry::Rect;
 
-use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, start_error};
+use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, init, start_error};
 use crate::overlay::{GREY, anomalous, changed, drawn, normal, overlay};
 
 const FEATURE: &str = "video/x-raw(memory:SystemMemory, meta:GstVideoOverlayComposition)";
 
 /// A frame with a meta.
 fn frame(n: u64, meta: &AnomalyMeta) -> gst::Buffer {
+    init();
     let mut frame = buffer(n, vec![GREY; 3 * WIDTH * HEIGHT]);
     gstsnarm::meta::attach(frame.get_mut().unwrap(), meta).unwrap();
     frame
@@ -97,6 +98,7 @@ fn what_is_attached_is_what_would_be_blended() {
 
 #[test]
 fn compositions_of_others_stay_below() {
+    init();
     let mut line = Line::new(overlay(&[]), {
         let mut caps = caps();
         caps.make_mut().set_features_simple(Some(gst::CapsFeatures::new([
@@ -115,6 +117,7 @@ fn compositions_of_others_stay_below() {
 
 #[test]
 fn formats_that_cannot_be_drawn_on_are_attached_to() {
+    init();
     let caps = caps_of("P010_10LE", WIDTH, HEIGHT, 25);
     let size = gst_video::VideoInfo::from_caps(&caps).unwrap().size();
     let mut line = Line::new(overlay(&[]), caps);

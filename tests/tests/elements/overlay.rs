@@ -12,6 +12,7 @@ pub(crate) const GREY: u8 = 90;
 
 /// What a detector would say of a frame whose lower right quarter is anomalous.
 pub(crate) fn anomalous() -> AnomalyMeta {
+    init();
     const SIDE: usize = 28;
     let samples = (0..SIDE * SIDE).map(|at| if at % SIDE >= 16 && at / SIDE >= 16 { 240 } else { 20 });
     let mut map = gst::Buffer::from_mut_slice(samples.collect::<Vec<u8>>());

@@ -21,6 +21,7 @@ fn grey(n: u64, caps: &gst::Caps) -> gst::Buffer {
 
 #[test]
 fn an_overlay_takes_new_caps_in_the_middle_of_a_stream() {
+    init();
     let all = [
         caps(),
         caps_of("NV12", 17, 33, 0),
@@ -40,6 +41,7 @@ fn an_overlay_takes_new_caps_in_the_middle_of_a_stream() {
 
 #[test]
 fn padded_rows_are_drawn_on_like_others_and_their_padding_stays() {
+    init();
     let (stride, rows) = (3 * WIDTH + 40, HEIGHT);
     let mut padded = gst::Buffer::from_mut_slice(vec![GREY; stride * rows]);
     let inside = padded.get_mut().unwrap();
@@ -79,7 +81,7 @@ fn a_flushing_seek_changes_nothing_that_was_learned() {
     assert!(line.harness.push_event(gst::event::FlushStop::new(true)));
     assert!(line.harness.push_event(gst::event::Segment::new(&segment)));
     let out = line.harness.push_and_pull(buffer(1, vec![GREY; 3 * WIDTH * HEIGHT])).unwrap();
-    assert_eq!(bytes(&out), [GREY; 3 * WIDTH * HEIGHT], "a result is held over a seek");
+    assert!(bytes(&out).iter().all(|byte| *byte == GREY), "a result is held over a seek");
 }
 
 /// This test again in a process of its own, where `what` says what it has to do.
@@ -116,7 +118,7 @@ fn a_process_killed_while_it_writes_leaves_a_whole_bank() {
     init();
     learn(&location, 3);
     let mut digests = std::collections::BTreeSet::from([Bank::open(&location).unwrap().digest().to_owned()]);
-    for round in 0..6 {
+    for round in 0..4 {
         let mut process =
             child(NAME, "write", folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let before = fs::metadata(&location).unwrap().modified().unwrap();
@@ -177,7 +179,7 @@ fn a_hundred_starts_leak_nothing() {
         // Kept loaded, so that a start costs no network.
         let _encoder = snarm_core::registry::encoder(None).unwrap();
         let line = format!(
-            "videotestsrc num-buffers=2 ! video/x-raw,format=RGB,width=64,height=48 \
+            "videotestsrc ! video/x-raw,format=RGB,width=64,height=48 \
              ! snarmbank location={} ! snarmdetect bank-location={} ! snarmoverlay ! fakesink sync=false",
             folder.join("new.bank").display(),
             folder.join("part.bank").display()
