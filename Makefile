@@ -6,14 +6,15 @@
 #   make lint                                   format, clippy, documentation
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
 #   make gpu                                    tests that use a GPU
-#   make install [PREFIX=/usr/local]            plugin and command
+#   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
+#   make deb                                    Debian packages of both, with cargo-deb
 
 CARGO ?= cargo
 SCRIPTS := pipelines/scripts
 
 export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR
 
-.PHONY: help deps test-deps release demo test lint bench gpu install
+.PHONY: help deps test-deps release demo test lint bench gpu install deb
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,6 +37,10 @@ test: test-deps
 	$(CARGO) test --workspace --locked
 	SNARM_ISA=avx2 $(CARGO) test --locked -p snarm-kernels --lib
 	SNARM_ISA=portable $(CARGO) test --locked -p snarm-kernels --lib
+	$(CARGO) build --workspace --locked
+	$(SCRIPTS)/install-test.sh
+	PROFILE=dev $(SCRIPTS)/deb.sh
+	$(SCRIPTS)/meson-test.sh
 
 lint: deps
 	$(CARGO) fmt --all --check
@@ -50,3 +55,6 @@ gpu: deps
 
 install: release
 	@$(SCRIPTS)/install.sh
+
+deb: release
+	@$(SCRIPTS)/deb.sh

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Makes the Debian packages of the plugin and of the command with cargo-deb (cargo install cargo-deb), from what is
+# built already, and checks their content. Prints where they are.
+#
+#   PROFILE   release, or dev for a test of the package alone [release]
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+profile=${PROFILE:-release}
+
+if ! command -v cargo-deb >/dev/null; then
+    [ "$profile" = dev ] && { echo "deb: skipped, no cargo-deb on this machine"; exit 0; }
+    echo "deb: expected cargo-deb, found none: cargo install cargo-deb --locked" >&2
+    exit 1
+fi
+
+cd "$root"
+out=$target/debian
+rm -rf "$out"
+mkdir -p "$out"
+deb() {
+    cargo deb --no-build --locked --quiet --profile "$profile" --output "$out/" "$@" >/dev/null
+}
+deb -p gst-plugin-snarm --multiarch same
+deb -p snarm-pipelines
+
+# has PACKAGE PATH...: files that a package must have, and what it must depend on.
+has() {
+    local package=$1 content
+    shift
+    content=$(dpkg-deb --contents "$package")
+    for path in "$@"; do
+        grep -q "\./$path$" <<<"$content" || { echo "deb: $package has no $path:"; echo "$content"; exit 1; } >&2
+    done
+    dpkg-deb --extract "$package" "$out/staged"
+}
+triple=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -dumpmachine)
+doc=usr/share/doc/gstreamer1.0-snarm
+plugin=$(echo "$out"/gstreamer1.0-snarm_*.deb)
+command=$(echo "$out"/snarm_*.deb)
+has "$plugin" "usr/lib/$triple/gstreamer-1.0/libgstsnarm.so" $doc/copyright $doc/examples/read_meta.py $doc/docs/integrators.md
+has "$command" usr/bin/snarm usr/share/doc/snarm/copyright
+depends=$(dpkg-deb --field "$plugin" Depends)
+grep -q libgstreamer1.0-0 <<<"$depends" || { echo "deb: does not depend on GStreamer: $depends" >&2; exit 1; }
+
+# Plugin and command run from the packages, without being installed.
+GST_PLUGIN_PATH=$out/staged/usr/lib/$triple/gstreamer-1.0 GST_REGISTRY=$out/registry.bin \
+    gst-inspect-1.0 snarmdetect >/dev/null || { echo "deb: the element of the package is not found" >&2; exit 1; }
+"$out/staged/usr/bin/snarm" --version >/dev/null
+echo "$plugin"
+echo "$command"
