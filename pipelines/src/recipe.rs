@@ -15,11 +15,12 @@ pub(crate) struct Recipe {
     pub(crate) text: &'static str,
 }
 
-const RECIPES: [Recipe; 9] = [
+const RECIPES: [Recipe; 10] = [
     Recipe { name: "learn", text: include_str!("../launch/learn.launch") },
     Recipe { name: "inspect", text: include_str!("../launch/inspect.launch") },
     Recipe { name: "record-annotated", text: include_str!("../launch/record-annotated.launch") },
     Recipe { name: "record-segments", text: include_str!("../launch/record-segments.launch") },
+    Recipe { name: "save-bad-frames", text: include_str!("../launch/save-bad-frames.launch") },
     Recipe { name: "gray8-camera", text: include_str!("../launch/gray8-camera.launch") },
     Recipe { name: "bayer-camera", text: include_str!("../launch/bayer-camera.launch") },
     Recipe { name: "two-cameras", text: include_str!("../launch/two-cameras.launch") },

@@ -20,6 +20,7 @@ mod limits;
 mod model;
 mod outside;
 mod overlay;
+mod pages;
 mod part;
 mod robust;
 mod survival;

@@ -9,6 +9,8 @@ mod run;
 mod apps;
 mod cameras;
 mod common;
+mod documents;
+mod events;
 mod recording;
 mod sharing;
 

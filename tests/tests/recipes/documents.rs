@@ -1,0 +1,67 @@
+//! Commands that stand in documents, run as they stand: a test picture is the camera, and nothing is the screen.
+
+use std::path::Path;
+
+use crate::common::{gst_launch, learned, program, results};
+use crate::run::{stderr, stdout, target};
+
+/// A stand-in for the camera.
+const PICTURE: &str = "videotestsrc num-buffers=16 pattern=ball";
+
+fn read(path: &str) -> String {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    std::fs::read_to_string(&full).unwrap_or_else(|error| panic!("{}: {error}", full.display()))
+}
+
+/// Runs a line of a document by the shell; it must succeed.
+fn shell(dir: &Path, line: &str) {
+    let line = line.replace("v4l2src", PICTURE).replace("autovideosink", "fakesink");
+    let mut command = program(dir, "sh");
+    let path = format!("{}:{}", target().display(), std::env::var("PATH").unwrap_or_default());
+    let output = command.args(["-ec", &line]).env("PATH", path).output().expect("a shell");
+    assert!(output.status.success(), "{line}\n{}{}", stdout(&output), stderr(&output));
+}
+
+/// Lines between an opening and a closing mark.
+fn blocks(text: &str, open: &str, close: &str) -> Vec<String> {
+    let mut lines = text.lines().map(|line| line.trim().trim_start_matches("* ").trim());
+    let mut found = Vec::new();
+    while lines.by_ref().any(|line| line == open) {
+        found.extend(lines.by_ref().take_while(|line| *line != close).map(str::to_owned));
+    }
+    found
+}
+
+#[test]
+fn from_camera_to_recording_works_word_by_word() {
+    let Some(dir) = learned() else { return };
+    std::fs::remove_file(dir.path().join("part.bank")).expect("the page makes its own");
+    let lines = blocks(&read("docs/from-camera-to-recording.md"), "```sh", "```");
+    assert!(lines.len() >= 6, "{lines:?}");
+    for line in lines {
+        shell(dir.path(), &line);
+    }
+    assert!(dir.path().join("run000.mkv").is_file());
+    assert_eq!(results(&dir.path().join("run.jsonl")).len(), 16);
+}
+
+#[test]
+fn launch_lines_in_the_documentation_of_elements_work() {
+    let Some(dir) = learned() else { return };
+    std::fs::create_dir(dir.path().join("good")).expect("a folder");
+    gst_launch(dir.path(), &format!("{PICTURE} ! pngenc ! multifilesink location=good/%04d.png"));
+    gst_launch(
+        dir.path(),
+        &format!(
+            "{PICTURE} ! video/x-raw,format=I420 ! x264enc ! h264parse ! mp4mux ! filesink location=line.mp4"
+        ),
+    );
+    for element in ["bank", "detect", "overlay"] {
+        let lines = blocks(&read(&format!("plugins/src/{element}/mod.rs")), "|[", "]|");
+        assert!(lines.len() >= 2, "{element}: {lines:?}");
+        for line in lines {
+            assert!(line.starts_with("gst-launch-1.0 "), "{line}");
+            shell(dir.path(), &line);
+        }
+    }
+}
