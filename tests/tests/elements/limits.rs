@@ -72,3 +72,19 @@ fn controllers_steer_thresholds_and_the_switch_by_stream_time() {
         assert_eq!(line["analysed"], n != 3, "{n}: {line}");
     }
 }
+
+#[test]
+fn specks_are_left_out_of_the_regions() {
+    init();
+    let regions = |properties: &[(&str, &str)]| {
+        let mut line = Line::new(detector(properties), caps());
+        line.inspect(0, bad_pixels(0)).regions
+    };
+    let all = regions(&[]);
+    let largest = all.iter().map(|region| region.area).fold(0.0, f64::max);
+    assert!(largest > 0.0, "{all:?}");
+    assert!(regions(&[("min-area", &(largest * 1.01).to_string())]).is_empty());
+    let kept = regions(&[("min-area", &(largest * 0.99).to_string())]);
+    assert_eq!(kept.len(), all.iter().filter(|region| region.area >= largest * 0.99).count());
+    assert!(regions(&[("max-regions", "0")]).is_empty());
+}

@@ -65,3 +65,22 @@ fn launch_lines_in_the_documentation_of_elements_work() {
         }
     }
 }
+
+#[test]
+fn every_complaint_of_the_table_names_tests_that_there_are() {
+    let page = read("docs/integrators.md");
+    let (_, table) = page.split_once("| complaint | answer | test |").expect("the table");
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).collect();
+    assert_eq!(rows.len(), 15);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let folders = ["", "elements", "recipes", "cli"].map(|name| root.join(name));
+    let files = folders.iter().flat_map(|folder| folder.read_dir().expect("tests"));
+    let files = files.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    let sources: String = files.map(|path| std::fs::read_to_string(path).expect("a test")).collect();
+    for row in rows {
+        let tests = row.rsplit('|').nth(1).expect("a column").split('`').skip(1).step_by(2);
+        for test in tests {
+            assert!(sources.contains(&format!("#[test]\nfn {test}()")), "no test {test}");
+        }
+    }
+}
