@@ -20,7 +20,6 @@ mod limits;
 mod model;
 mod outside;
 mod overlay;
-mod pages;
 mod part;
 mod robust;
 mod survival;
