@@ -244,7 +244,8 @@ impl BaseTransformImpl for SnarmDetect {
         *lock(&self.next) = None;
         *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone()));
         *lock(&self.stream) = Stream::new(results);
-        *lock(&self.figures) = Figures { bank: Some(bank.clone()), ..Figures::default() };
+        *lock(&self.figures) =
+            Figures { bank: Some(bank.clone()), stats: Stats::begin(), ..Figures::default() };
         *lock(&self.events) = Events::default();
         self.loader.start();
         messages::bank_loaded(&self.obj(), &bank);

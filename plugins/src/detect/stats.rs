@@ -12,7 +12,8 @@ const ARRIVALS: usize = 64;
 /// What is counted from start to stop.
 #[derive(Debug)]
 pub(super) struct Stats {
-    started: Instant,
+    /// Empty before the first start.
+    started: Option<Instant>,
     told: Instant,
     frames: u64,
     analysed: u64,
@@ -31,7 +32,7 @@ impl Default for Stats {
     fn default() -> Self {
         let now = Instant::now();
         Self {
-            started: now,
+            started: None,
             told: now,
             frames: 0,
             analysed: 0,
@@ -48,6 +49,11 @@ impl Default for Stats {
 }
 
 impl Stats {
+    /// Those of a run that begins now.
+    pub(super) fn begin() -> Self {
+        Self { started: Some(Instant::now()), ..Self::default() }
+    }
+
     /// Counts a frame; `latency` is that of its analysis, if there was one.
     pub(super) fn count(&mut self, now: Instant, latency: Option<u64>, anomalous: bool) {
         self.frames += 1;
@@ -115,7 +121,7 @@ impl Stats {
             .field("latency-p95", percentile(95))
             .field("latency-last", self.latencies.back().copied().unwrap_or_default())
             .field("queue", queue as u32)
-            .field("since", self.started.elapsed().as_nanos() as u64)
+            .field("since", self.started.map_or(0, |started| started.elapsed().as_nanos() as u64))
             .build()
     }
 }

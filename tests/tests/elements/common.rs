@@ -203,6 +203,7 @@ pub(crate) fn learn(location: &Path, seed: u64) {
 /// A bank of the good frames, learned once.
 pub(crate) fn bank() -> &'static str {
     static BANK: LazyLock<PathBuf> = LazyLock::new(|| {
+        init();
         let location = scratch("shared.bank");
         learn(&location, 0);
         location

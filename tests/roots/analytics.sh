@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Builds the plugin with its `analytics` feature against the GStreamer of a Debian root (make-root.sh) and lets upstream's
+# overlays draw what it attaches.
+#
+#   analytics.sh ROOT OUT      pictures and results land in the folder OUT
+#
+# tests/tests/analytics.rs runs this and looks at the pictures. Ends with 77 where it cannot run.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+root=$(cd "${1:?root}" && pwd) out=${2:?out}
+[ -e "$root/.complete" ] || { echo "skipped: no complete root in $root; make-root.sh makes one" >&2; exit 77; }
+[ "$(id -u)" = 0 ] || { echo "skipped: root rights are needed to enter a root" >&2; exit 77; }
+triplet=$(cd "$root/usr/lib" && ls -d ./*-linux-gnu | head -n 1)
+libraries=$root/usr/lib/${triplet#./}
+
+# A folder of its own for what is built: the bindings are those of another GStreamer.
+cd "$repository"
+target=${SNARM_ANALYTICS_TARGET:-$repository/target/analytics}
+PKG_CONFIG_SYSROOT_DIR=$root \
+PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$root/usr/share/pkgconfig \
+    cargo build --locked -p gst-plugin-snarm --features analytics --target-dir "$target" ${SNARM_ANALYTICS_CARGO:-} >&2
+
+inside=/srv/snarm
+rm -rf "$root$inside"
+mkdir -p "$root$inside" "$out"
+cp "$target/debug/libgstsnarm.so" "$root$inside/"
+play() {
+    chroot "$root" env GST_PLUGIN_PATH=$inside GST_REGISTRY=$inside/registry.bin LC_ALL=C.UTF-8 HOME=$inside \
+        "$@" >&2
+}
+source="video/x-raw,format=RGB,width=320,height=240,framerate=25/1"
+# Learned from one pattern; what is inspected begins with another one, so that good frames follow bad ones. The region of
+# interest shows that masks and boxes land where they belong.
+play gst-launch-1.0 -q videotestsrc num-buffers=12 pattern=pinwheel ! "$source" \
+    ! snarmbank location=$inside/part.bank roi=0.25,0.5,0.5,0.25 ! fakesink
+overlays=(identity)
+for overlay in segmentationoverlay objectdetectionoverlay; do
+    if chroot "$root" gst-inspect-1.0 --exists "$overlay"; then overlays+=("$overlay"); fi
+done
+for overlay in "${overlays[@]}"; do
+    play gst-launch-1.0 -q concat name=c \
+        ! snarmdetect bank-location=$inside/part.bank \
+            results-location=$inside/results.jsonl \
+        ! "$overlay" ! videoconvert ! video/x-raw,format=RGB ! pngenc ! multifilesink location=$inside/"$overlay"-%02d.png \
+        videotestsrc num-buffers=3 pattern=circular ! "$source" ! c. \
+        videotestsrc num-buffers=3 pattern=pinwheel ! "$source" ! c.
+done
+cp "$root$inside"/*.png "$root$inside"/results.jsonl "$out"
+printf '%s\n' "${overlays[@]}"

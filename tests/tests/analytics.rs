@@ -1,0 +1,92 @@
+//! The `analytics` feature in a GStreamer that has it: upstream's overlays draw what `snarmdetect` attaches.
+//!
+//! Set `SNARM_ANALYTICS_ROOT` to a folder in which `tests/roots/make-root.sh forky FOLDER` made a Debian system (root
+//! rights, network, 2 GB); without it the test says so and passes.
+
+use std::path::Path;
+use std::process::Command;
+
+use image::RgbImage;
+use serde_json::Value;
+
+/// Frames of the script: good ones, bad ones.
+const GOOD: usize = 3;
+const BAD: usize = 3;
+
+/// Fraction of the pixels that differ.
+fn difference(a: &RgbImage, b: &RgbImage, inside: impl Fn(f64, f64) -> bool) -> f64 {
+    let (width, height) = (f64::from(a.width()), f64::from(a.height()));
+    let mut counted = 0;
+    let mut different = 0;
+    for ((x, y, pixel), other) in a.enumerate_pixels().zip(b.pixels()) {
+        if inside((f64::from(x) + 0.5) / width, (f64::from(y) + 0.5) / height) {
+            counted += 1;
+            different += usize::from(pixel != other);
+        }
+    }
+    different as f64 / f64::from(counted.max(1))
+}
+
+#[test]
+fn upstreams_overlays_draw_the_mask_and_the_boxes_and_nothing_on_good_frames() {
+    let Some(root) = std::env::var_os("SNARM_ANALYTICS_ROOT") else {
+        println!("skipped: SNARM_ANALYTICS_ROOT names no Debian root (tests/roots/make-root.sh makes one)");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("roots/analytics.sh");
+    let out = tempfile::tempdir().unwrap();
+    let out = std::env::var_os("SNARM_ANALYTICS_OUT").map_or_else(|| out.path().to_owned(), Into::into);
+    let output = Command::new(script).arg(root).arg(&out).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) {
+        println!("skipped: {errors}");
+        return;
+    }
+    assert!(output.status.success(), "{errors}");
+    let overlays = String::from_utf8(output.stdout).unwrap();
+    let overlays: Vec<&str> = overlays.lines().filter(|name| *name != "identity").collect();
+    assert!(!overlays.is_empty(), "the root has none of upstream's overlays");
+    let results: Vec<Value> = std::fs::read_to_string(out.join("results.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(results.len(), GOOD + BAD);
+    let picture =
+        |name: &str, n: usize| image::open(out.join(format!("{name}-{n:02}.png"))).unwrap().into_rgb8();
+    for (n, result) in results.iter().enumerate() {
+        let regions: Vec<[f64; 4]> = result["regions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| ["x", "y", "w", "h"].map(|name| r[name].as_f64().unwrap()))
+            .collect();
+        assert_eq!(regions.is_empty(), n >= BAD, "frame {n}: {result}");
+        // A pixel of the mask covers some of the picture, and a box has a line of its own.
+        let near = |x: f64, y: f64| {
+            regions.iter().any(|[left, top, w, h]| {
+                (left - 0.02..left + w + 0.02).contains(&x) && (top - 0.02..top + h + 0.02).contains(&y)
+            })
+        };
+        let plain = picture("identity", n);
+        for overlay in &overlays {
+            let drawn = picture(overlay, n);
+            let inside = difference(&plain, &drawn, near);
+            let outside = difference(&plain, &drawn, |x, y| !near(x, y));
+            if regions.is_empty() {
+                assert_eq!((inside, outside), (0.0, 0.0), "{overlay} drew on good frame {n}");
+            } else if *overlay == "segmentationoverlay" {
+                assert!(
+                    inside > 0.2 && outside == 0.0,
+                    "{overlay}, frame {n}: {inside} inside, {outside} outside"
+                );
+            } else {
+                // It also writes a label beside its box.
+                assert!(
+                    inside > 0.002 && outside < 0.1,
+                    "{overlay}, frame {n}: {inside} inside, {outside} outside"
+                );
+            }
+        }
+    }
+}
