@@ -23,5 +23,6 @@ mod model;
 mod outside;
 mod overlay;
 mod part;
+mod properties;
 mod robust;
 mod survival;

@@ -1,0 +1,185 @@
+//! Every property of `snarmdetect` is set and its effect is seen. A property without an arm here fails the test.
+
+use std::path::Path;
+
+use gst::prelude::*;
+use gst_video::VideoRegionOfInterestMeta as Roi;
+use gstsnarm::meta::AnomalyMeta;
+use snarm_core::registry;
+
+use crate::common::{Line, bad_pixels, bank, buffer, caps, detector, init, read, start_error};
+
+/// The metas of four frames, all with a blotch, and the element after them.
+fn run(properties: &[(&str, &str)]) -> (Vec<AnomalyMeta>, Line) {
+    let mut line = Line::new(detector(properties), caps());
+    for n in 0..4 {
+        line.harness.push(buffer(n, bad_pixels(0))).unwrap();
+    }
+    line.finish();
+    let metas = std::iter::from_fn(|| line.harness.try_pull()).map(|frame| read(&frame)).collect();
+    (metas, line)
+}
+
+/// The first of them.
+fn first(properties: &[(&str, &str)]) -> AnomalyMeta {
+    run(properties).0.remove(0)
+}
+
+/// Element messages of that name after four frames.
+fn messages(name: &str, properties: &[(&str, &str)]) -> Vec<gst::Structure> {
+    run(properties).1.element_messages(name)
+}
+
+/// How many results were emitted for four frames.
+fn emitted(value: &str) -> usize {
+    let element = detector(&[("emit-signals", value)]);
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = count.clone();
+    element.connect("result", false, move |_| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        None
+    });
+    let mut line = Line::new(element, caps());
+    line.push_good(4);
+    count.load(std::sync::atomic::Ordering::SeqCst)
+}
+
+/// Whether the property does what its blurb says.
+fn has_effect(name: &str) -> bool {
+    let score = first(&[]).score;
+    let calibration = registry::bank(Path::new(bank())).unwrap().calibration().clone();
+    let above = (score + 1e-3).to_string();
+    match name {
+        "bank-location" => first(&[]).bank_id == registry::bank(Path::new(bank())).unwrap().digest(),
+        "encoder" => start_error(detector(&[("encoder", "/nowhere")])).matches(gst::ResourceError::NotFound),
+        "model-location" => {
+            start_error(detector(&[("model-location", "/nowhere")])).matches(gst::ResourceError::NotFound)
+                && first(&[("model-location", "none")]).model_id.ends_with(":training-free")
+        }
+        // Two networks or one: see `attach`.
+        "model-instance-id" => {
+            let line = Line::new(detector(&[("model-instance-id", "properties")]), caps());
+            let bank = registry::bank(Path::new(bank())).unwrap();
+            let encoder = registry::encoder_of_instance(&bank, None, Some("properties")).unwrap();
+            let held = std::sync::Arc::strong_count(&encoder);
+            drop(line);
+            held == 2
+        }
+        "threshold-mode" => {
+            first(&[("threshold-mode", "fpr")]).threshold != first(&[("threshold-mode", "bank")]).threshold
+        }
+        "threshold" => first(&[("threshold", "0")]).anomalous && !first(&[("threshold", &above)]).anomalous,
+        "threshold-low" => {
+            first(&[("threshold", &above), ("threshold-low", "0")]).verdict == "uncertain"
+                && first(&[("threshold", &above)]).verdict == "normal"
+        }
+        "target-fpr" => {
+            first(&[("threshold-mode", "fpr"), ("target-fpr", "0.01")]).threshold
+                == calibration.threshold_at_fpr(0.01)
+        }
+        "sigma" => {
+            first(&[("threshold-mode", "sigma"), ("sigma", "1.5")]).threshold
+                == calibration.threshold_at_sigma(1.5)
+        }
+        "pixel-threshold" => {
+            first(&[("pixel-threshold", "0")]).area > 0.99 && first(&[("pixel-threshold", "1")]).area == 0.0
+        }
+        "min-area" => {
+            // Next to the peak a region is small.
+            let peak = (first(&[]).score_max - 1e-3).to_string();
+            !first(&[("pixel-threshold", &peak)]).regions.is_empty()
+                && first(&[("pixel-threshold", &peak), ("min-area", "1")]).regions.is_empty()
+        }
+        "max-regions" => first(&[("pixel-threshold", "0"), ("max-regions", "0")]).regions.is_empty(),
+        "roi" => {
+            let meta = first(&[("roi", "0.5,0,0.5,1"), ("pixel-threshold", "0")]);
+            (meta.seen.x, meta.seen.w) == (0.5, 0.5) && meta.regions.iter().all(|region| region.rect.x >= 0.5)
+        }
+        "ignore-mask" => {
+            let folder = tempfile::tempdir().unwrap();
+            let location = folder.path().join("mask.png");
+            // White on the left, where the blotch is.
+            let mask = image::GrayImage::from_fn(64, 48, |x, _| image::Luma([if x < 32 { 255 } else { 0 }]));
+            mask.save(&location).unwrap();
+            first(&[("ignore-mask", location.to_str().unwrap())]).score < score
+        }
+        "interval" => {
+            let analysed = |n: &str| run(&[("interval", n)]).0.iter().filter(|meta| meta.analysed).count();
+            [analysed("1"), analysed("2"), analysed("4")] == [4, 2, 1]
+        }
+        "busy-policy" => {
+            let stale = |policy: &str| run(&[("busy-policy", policy)]).0.iter().filter(|m| m.stale).count();
+            stale("block") == 0 && stale("skip") > 0
+        }
+        "enabled" => !first(&[("enabled", "false")]).analysed && first(&[]).analysed,
+        "pass" => {
+            let passed = |pass: &str| run(&[("threshold", "0"), ("pass", pass)]).0.len();
+            [passed("all"), passed("anomalous"), passed("normal")] == [4, 4, 0]
+        }
+        "confirm-frames" => {
+            let begins =
+                |n: &str| messages("snarm-defect-begin", &[("threshold", "0"), ("confirm-frames", n)]).len();
+            begins("4") == 1 && begins("5") == 0
+        }
+        "hold-time" => {
+            let ends = |time: &str| {
+                let mut line = Line::new(detector(&[("hold-time", time)]), caps());
+                line.push_verdicts(0, "ann");
+                line.element_messages("snarm-defect-end").len()
+            };
+            ends("0") == 1 && ends("1000000000") == 0
+        }
+        "attach" => {
+            let mut line = Line::new(detector(&[("attach", "meta"), ("pixel-threshold", "0")]), caps());
+            let frame = line.harness.push_and_pull(buffer(0, bad_pixels(0))).unwrap();
+            frame.iter_meta::<Roi>().count() == 0 && gstsnarm::meta::read(&frame).is_some()
+        }
+        "map-format" => {
+            let size = |format: &str| first(&[("map-format", format)]).map.map_or(0, |map| map.size());
+            size("none") == 0 && size("gray16") == 2 * size("gray8")
+        }
+        "message-mode" => {
+            let results = |mode: &str| messages("snarm-result", &[("message-mode", mode)]).len();
+            results("all") == 4 && results("events") == 0
+        }
+        "emit-signals" => emitted("true") == 4 && emitted("false") == 0,
+        "results-location" => {
+            let folder = tempfile::tempdir().unwrap();
+            let location = folder.path().join("run.jsonl");
+            run(&[("results-location", location.to_str().unwrap())]);
+            std::fs::read_to_string(location).unwrap().lines().count() == 4
+        }
+        "source-id" => first(&[("source-id", "camera 7")]).source_id.as_deref() == Some("camera 7"),
+        "stats-interval" => messages("snarm-stats", &[("stats-interval", "1")]).len() == 4,
+        "report-latency" => {
+            let told =
+                |value: &str| run(&[("report-latency", value)]).1.heard(gst::MessageType::Latency).len();
+            told("true") > 0 && told("false") == 0
+        }
+        "last-score" => {
+            let (metas, line) = run(&[]);
+            line.element.property::<f64>("last-score") == metas[3].score
+        }
+        "stats" => {
+            let (_, line) = run(&[]);
+            line.element.property::<gst::Structure>("stats").get::<u64>("analysed").unwrap() == 4
+        }
+        "bank-info" => {
+            let (metas, line) = run(&[]);
+            let info = line.element.property::<gst::Structure>("bank-info");
+            info.get::<&str>("bank-id").unwrap() == metas[0].bank_id
+        }
+        other => panic!("the property {other} has no test of its effect"),
+    }
+}
+
+#[test]
+fn every_property_of_snarmdetect_has_its_effect() {
+    init();
+    let element = gst::ElementFactory::make("snarmdetect").build().unwrap();
+    let own = element.list_properties().to_vec().into_iter().filter(|p| p.owner_type() == element.type_());
+    let names: Vec<String> = own.map(|property| property.name().to_owned()).collect();
+    assert!(names.len() >= 31, "{names:?}");
+    let idle: Vec<_> = names.iter().filter(|name| !has_effect(name)).collect();
+    assert!(idle.is_empty(), "properties without the effect that they promise: {idle:?}");
+}
