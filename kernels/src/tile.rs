@@ -24,6 +24,15 @@ pub(crate) fn tile_cols(isa: Isa) -> usize {
     }
 }
 
+/// Rows of a tile at a level.
+pub(crate) fn tile_rows(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx512 => 12,
+        Isa::Avx2 => 6,
+        Isa::Portable => 4,
+    }
+}
+
 /// A matrix of `k` rows and `n` columns, laid out in panels for the level in use.
 #[derive(Debug, Clone, Default)]
 pub struct Panels {

@@ -37,61 +37,81 @@ pub fn depthwise_weight_gradient(
     }
     let size = Bordered::new(height, width, c, side);
     let bordered = workspace.border(x, size, c);
-    // One task for each lane of channels and row of taps: the order of summation hangs on no number of threads.
-    let tasks: Vec<(usize, usize)> =
-        (0..padded(c) / LANES).flat_map(|block| (0..side).map(move |row| (block, row))).collect();
-    let sums: Vec<[[f32; LANES]; MAX_SIDE]> = tasks
-        .par_iter()
-        .map(|&(block, row)| {
+    // A task is a map: the order of summation hangs on no number of threads.
+    let (map, rows) = (height * width * c, size.rows() * size.row());
+    let parts: Vec<Vec<Taps>> = g
+        .par_chunks(map)
+        .zip(bordered.par_chunks(rows))
+        .map(|(g, x)| {
+            let mut taps = vec![[[0.0; LANES]; MAX_SIDE]; padded(c) / LANES * side];
             dispatch(
                 #[inline(always)]
                 || match side {
-                    3 => tap_row::<3>(bordered, g, size, c, block * LANES, row),
-                    5 => tap_row::<5>(bordered, g, size, c, block * LANES, row),
-                    7 => tap_row::<7>(bordered, g, size, c, block * LANES, row),
-                    _ => tap_row::<MAX_SIDE>(bordered, g, size, c, block * LANES, row),
+                    3 => gather::<3>(x, g, size, c, side, &mut taps),
+                    5 => gather::<5>(x, g, size, c, side, &mut taps),
+                    7 => gather::<7>(x, g, size, c, side, &mut taps),
+                    _ => gather::<MAX_SIDE>(x, g, size, c, side, &mut taps),
                 },
-            )
+            );
+            taps
         })
         .collect();
-    for (&(block, row), sums) in tasks.iter().zip(&sums) {
-        for (j, sum) in sums.iter().take(side).enumerate() {
-            for (channel, sum) in (block * LANES..c).zip(sum) {
-                weight[(channel * side + row) * side + j] = *sum;
+    for part in &parts {
+        for (at, taps) in part.iter().enumerate() {
+            let (block, row) = (at / side, at % side);
+            for (j, tap) in taps.iter().take(side).enumerate() {
+                for (channel, v) in (block * LANES..c).zip(tap) {
+                    weight[(channel * side + row) * side + j] += *v;
+                }
             }
         }
     }
     Ok(weight)
 }
 
-/// Gradients of the taps of one row of the square, for one lane of channels. Taps beyond the side of the square read
-/// on in the next cells, where there are any, and are not used.
+/// Gradients of the taps of one row of the square, for one lane of channels.
+type Taps = [[f32; LANES]; MAX_SIDE];
+
+/// Adds the gradients of one map, line by line, so that the lines it meets stay in the nearest caches.
 #[inline(always)]
-fn tap_row<const SIDE: usize>(
+fn gather<const SIDE: usize>(x: &[f32], g: &[f32], size: Bordered, c: usize, side: usize, taps: &mut [Taps]) {
+    for (line, g) in g.chunks_exact(size.width * c).enumerate() {
+        for (at, taps) in taps.iter_mut().enumerate() {
+            let (from, row) = (at / side * LANES, at % side);
+            let mut sums: [[f32; LANES]; SIDE] = std::array::from_fn(|j| taps[j]);
+            let x = &x[(line + row) * size.row() + from..];
+            add_line(x, &g[from..], size, c, LANES.min(c - from), &mut sums);
+            taps[..SIDE].copy_from_slice(&sums);
+        }
+    }
+}
+
+/// Adds the products of one line of gradients and one of inputs. Taps beyond the side of the square read on in the next
+/// cells, where there are any, and are not used.
+#[inline(always)]
+fn add_line<const SIDE: usize>(
     x: &[f32],
     g: &[f32],
     size: Bordered,
     c: usize,
-    from: usize,
-    row: usize,
-) -> [[f32; LANES]; MAX_SIDE] {
-    let used = LANES.min(c - from);
-    let mut sums = [[0.0; LANES]; SIDE];
-    for (at, g) in g.chunks_exact(size.width * c).enumerate() {
-        let (map, line) = (at / size.height, at % size.height);
-        let x = &x[(map * size.rows() + line + row) * size.row() + from..];
-        for (col, g) in g.chunks_exact(c).enumerate() {
-            let mut cell = [0.0; LANES];
-            cell[..used].copy_from_slice(&g[from..from + used]);
-            for (j, sum) in sums.iter_mut().enumerate() {
-                let x = lanes(x.get((col + j) * size.stride..).unwrap_or_default());
-                for ((sum, x), g) in sum.iter_mut().zip(x).zip(&cell) {
-                    *sum += x * g;
-                }
+    used: usize,
+    sums: &mut [[f32; LANES]; SIDE],
+) {
+    for col in 0..size.width {
+        let g = &g[col * c..];
+        let mut short = [0.0; LANES];
+        let cell: &[f32; LANES] = match g.first_chunk() {
+            Some(cell) if used == LANES => cell,
+            _ => {
+                short[..used].copy_from_slice(&g[..used]);
+                &short
+            }
+        };
+        for (j, sum) in sums.iter_mut().enumerate() {
+            let x = lanes(x.get((col + j) * size.stride..).unwrap_or_default());
+            for ((sum, x), g) in sum.iter_mut().zip(x).zip(cell) {
+                *sum += x * g;
             }
         }
     }
-    let mut all = [[0.0; LANES]; MAX_SIDE];
-    all[..SIDE].copy_from_slice(&sums);
-    all
 }

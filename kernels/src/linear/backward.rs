@@ -7,7 +7,7 @@ use super::{Then, cpu};
 use crate::aligned::Aligned;
 use crate::error::{Result, check_len};
 use crate::simd::{dispatch, isa, mul_add, with_simd};
-use crate::tile::{MAX_COLS, Panels, tile_cols};
+use crate::tile::{MAX_COLS, Panels, tile_cols, tile_rows};
 
 /// Rows of a batch that are summed at a time: the panel made of them stays in the second-level cache.
 const ROWS: usize = 512;
@@ -35,21 +35,39 @@ pub fn weight_gradient(g: &[f32], x: &[f32], n: usize, k: usize) -> Result<Vec<f
     let m = g.len() / n.max(1);
     check_len("linear", "gradient", m * n, g.len())?;
     check_len("linear", "x", m * k, x.len())?;
+    if m * n * k == 0 {
+        return Ok(vec![0.0; n * k]);
+    }
     let cols = tile_cols(isa());
+    let rows = tile_rows(isa());
+    // Gradients of as many outputs as a tile has rows lie together, or every step would miss the nearest cache.
+    let wide = n.next_multiple_of(rows);
+    let mut turned = Aligned::default();
+    turned.resize(m * wide);
+    turned.par_chunks_mut(ROWS * wide).zip(g.par_chunks((ROWS * n).max(1))).for_each(|(turned, g)| {
+        let steps = g.len() / n;
+        for (block, out) in turned.chunks_exact_mut(steps * rows).enumerate() {
+            let used = rows.min(n - block * rows);
+            for (out, g) in out.chunks_exact_mut(rows).zip(g.chunks_exact(n)) {
+                out[..used].copy_from_slice(&g[block * rows..][..used]);
+                out[used..].fill(0.0);
+            }
+        }
+    });
     // A task makes all rows of one panel of columns.
     let panels: Vec<Vec<f32>> = (0..k.div_ceil(cols))
         .into_par_iter()
         .map(|p| {
             let (from, used) = (p * cols, cols.min(k - p * cols));
-            let mut sums = vec![0.0; n * cols];
+            let mut sums = vec![0.0; wide * cols];
             let mut panel = Aligned::default();
             panel.resize(ROWS.min(m) * cols);
-            for (x, g) in x.chunks(ROWS * k).zip(g.chunks(ROWS * n)) {
+            for (x, turned) in x.chunks(ROWS * k).zip(turned.chunks(ROWS * wide)) {
                 for (row, x) in panel.chunks_exact_mut(cols).zip(x.chunks_exact(k)) {
                     row[..used].copy_from_slice(&x[from..from + used]);
                     row[used..].fill(0.0);
                 }
-                with_simd(Outer { g, n, panel: &panel[..x.len() / k * cols], sums: &mut sums });
+                with_simd(Outer { turned, panel: &panel[..x.len() / k * cols], sums: &mut sums });
             }
             sums
         })
@@ -93,8 +111,8 @@ fn column_sums(g: &[f32], n: usize) -> Vec<f32> {
 
 /// sums (n, columns) += transpose of g (rows, n) times panel (rows, columns)
 struct Outer<'a> {
-    g: &'a [f32],
-    n: usize,
+    /// (n / rows of a tile, rows, rows of a tile)
+    turned: &'a [f32],
     panel: &'a [f32],
     sums: &'a mut [f32],
 }
@@ -118,30 +136,22 @@ impl Outer<'_> {
         let cols = 2 * S::F32_LANES;
         let (steps, _) = S::as_simd_f32s(self.panel).0.as_chunks::<2>();
         let mut line = [0.0_f32; MAX_COLS];
-        for row in (0..self.n).step_by(MR) {
-            // The last tile begins earlier and leaves out the rows that are done.
-            let first = row.min(self.n.saturating_sub(MR));
+        let blocks = self.turned.chunks_exact(steps.len() * MR);
+        for (g, out) in blocks.zip(self.sums.chunks_exact_mut(MR * cols)) {
             let mut sums = [[simd.splat_f32s(0.0); 2]; MR];
-            for (&[b0, b1], g) in steps.iter().zip(self.g.chunks_exact(self.n)) {
-                for (sum, a) in sums.iter_mut().zip(some::<MR>(&g[first..])) {
-                    let a = simd.splat_f32s(a);
+            for (&[b0, b1], g) in steps.iter().zip(g.as_chunks::<MR>().0) {
+                for (sum, a) in sums.iter_mut().zip(g) {
+                    let a = simd.splat_f32s(*a);
                     sum[0] = mul_add(simd, a, b0, sum[0]);
                     sum[1] = mul_add(simd, a, b1, sum[1]);
                 }
             }
-            for (i, sum) in sums.iter().enumerate().take(self.n - first).skip(row - first) {
+            for (sum, out) in sums.iter().zip(out.chunks_exact_mut(cols)) {
                 let (head, _) = S::as_mut_simd_f32s(&mut line);
                 head[0] = sum[0];
                 head[1] = sum[1];
-                let out = &mut self.sums[(first + i) * cols..][..cols];
                 out.iter_mut().zip(&line).for_each(|(out, v)| *out += v);
             }
         }
     }
-}
-
-/// The first elements of a slice, zeros where it has fewer.
-#[inline(always)]
-fn some<const N: usize>(x: &[f32]) -> [f32; N] {
-    x.first_chunk().copied().unwrap_or_else(|| std::array::from_fn(|i| x.get(i).copied().unwrap_or(0.0)))
 }
