@@ -1,12 +1,13 @@
 //! The derivative by the taps; the one by x is the same convolution with the taps turned around, and the one by the bias
 //! a sum over cells.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::cpu::{Bordered, Workspace, lanes};
+use super::cpu::{Bordered, Workspace, load};
 use super::{LANES, OP, check_maps, padded};
 use crate::error::{Error, Result, check_len};
-use crate::simd::dispatch;
+use crate::simd::{mul_add, with_simd};
 
 /// Longest side of a square of taps whose gradient can be taken.
 const MAX_SIDE: usize = 15;
@@ -44,15 +45,7 @@ pub fn depthwise_weight_gradient(
         .zip(bordered.par_chunks(rows))
         .map(|(g, x)| {
             let mut taps = vec![[[0.0; LANES]; MAX_SIDE]; padded(c) / LANES * side];
-            dispatch(
-                #[inline(always)]
-                || match side {
-                    3 => gather::<3>(x, g, size, c, side, &mut taps),
-                    5 => gather::<5>(x, g, size, c, side, &mut taps),
-                    7 => gather::<7>(x, g, size, c, side, &mut taps),
-                    _ => gather::<MAX_SIDE>(x, g, size, c, side, &mut taps),
-                },
-            );
+            with_simd(Gather { x, g, size, c, side, taps: &mut taps });
             taps
         })
         .collect();
@@ -73,45 +66,73 @@ pub fn depthwise_weight_gradient(
 type Taps = [[f32; LANES]; MAX_SIDE];
 
 /// Adds the gradients of one map, line by line, so that the lines it meets stay in the nearest caches.
-#[inline(always)]
-fn gather<const SIDE: usize>(x: &[f32], g: &[f32], size: Bordered, c: usize, side: usize, taps: &mut [Taps]) {
-    for (line, g) in g.chunks_exact(size.width * c).enumerate() {
-        for (at, taps) in taps.iter_mut().enumerate() {
-            let (from, row) = (at / side * LANES, at % side);
-            let mut sums: [[f32; LANES]; SIDE] = std::array::from_fn(|j| taps[j]);
-            let x = &x[(line + row) * size.row() + from..];
-            add_line(x, &g[from..], size, c, LANES.min(c - from), &mut sums);
-            taps[..SIDE].copy_from_slice(&sums);
+struct Gather<'a> {
+    x: &'a [f32],
+    g: &'a [f32],
+    size: Bordered,
+    c: usize,
+    side: usize,
+    taps: &'a mut [Taps],
+}
+
+impl WithSimd for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.side {
+            3 => self.run::<S, 3>(simd),
+            5 => self.run::<S, 5>(simd),
+            7 => self.run::<S, 7>(simd),
+            _ => self.run::<S, MAX_SIDE>(simd),
         }
     }
 }
 
-/// Adds the products of one line of gradients and one of inputs. Taps beyond the side of the square read on in the next
-/// cells, where there are any, and are not used.
+impl Gather<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const SIDE: usize>(self, simd: S) {
+        let (size, c) = (self.size, self.c);
+        // Gradients of a line with whole lanes of channels.
+        let mut line = vec![0.0; size.width * size.stride];
+        for (at, g) in self.g.chunks_exact(size.width * c).enumerate() {
+            for (out, g) in line.chunks_exact_mut(size.stride).zip(g.chunks_exact(c)) {
+                out[..c].copy_from_slice(g);
+            }
+            for (tap, taps) in self.taps.iter_mut().enumerate() {
+                let (from, row) = (tap / self.side * LANES, tap % self.side);
+                let x = &self.x[(at + row) * size.row()..];
+                for part in (0..LANES).step_by(S::F32_LANES) {
+                    add_line::<S, SIDE>(simd, &x[from + part..], &line[from + part..], size, part, taps);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of one line of gradients and one of inputs, for one vector of channels. Taps beyond the side of the
+/// square read on in the next cells, where there are any, and are not used.
 #[inline(always)]
-fn add_line<const SIDE: usize>(
+fn add_line<S: Simd, const SIDE: usize>(
+    simd: S,
     x: &[f32],
     g: &[f32],
     size: Bordered,
-    c: usize,
-    used: usize,
-    sums: &mut [[f32; LANES]; SIDE],
+    part: usize,
+    taps: &mut Taps,
 ) {
+    let zero = [0.0; LANES];
+    let mut sums = [simd.splat_f32s(0.0); SIDE];
     for col in 0..size.width {
-        let g = &g[col * c..];
-        let mut short = [0.0; LANES];
-        let cell: &[f32; LANES] = match g.first_chunk() {
-            Some(cell) if used == LANES => cell,
-            _ => {
-                short[..used].copy_from_slice(&g[..used]);
-                &short
-            }
-        };
+        let g = load(simd, &g[col * size.stride..]);
         for (j, sum) in sums.iter_mut().enumerate() {
-            let x = lanes(x.get((col + j) * size.stride..).unwrap_or_default());
-            for ((sum, x), g) in sum.iter_mut().zip(x).zip(cell) {
-                *sum += x * g;
-            }
+            let x = load(simd, x.get((col + j) * size.stride..).unwrap_or(&zero));
+            *sum = mul_add(simd, x, g, *sum);
+        }
+    }
+    for (sum, tap) in sums.into_iter().zip(taps) {
+        if let Some(out) = S::as_mut_simd_f32s(&mut tap[part..]).0.first_mut() {
+            *out = simd.add_f32s(*out, sum);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Maps are copied once with a border of zeros and whole lanes of channels, so that no tap asks where it is. Four cells
 //! of a row then share each tap they load.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{Kernel, LANES, padded};
 use crate::aligned::Aligned;
-use crate::simd::dispatch;
+use crate::simd::{mul_add, with_simd};
 
 /// Cells of a row that are filtered together.
 const RUN: usize = 4;
@@ -84,70 +85,82 @@ pub(super) fn depthwise(
     let bordered = workspace.border(x, size, c);
     y.par_chunks_mut(width * c).enumerate().for_each(|(at, y)| {
         let first = (at / height * size.rows() + at % height) * size.row();
-        dispatch(
-            #[inline(always)]
-            || filter_row(&bordered[first..], size, kernel, y),
-        );
+        with_simd(FilterRow { x: &bordered[first..], size, kernel, y });
     });
 }
 
 /// One row of outputs; `x` begins with the row of inputs that the uppermost taps meet.
-#[inline(always)]
-fn filter_row(x: &[f32], size: Bordered, kernel: &Kernel, y: &mut [f32]) {
-    let c = kernel.channels();
-    for from in (0..c).step_by(LANES) {
-        let lanes = LANES.min(c - from);
-        let mut bias = [0.0; LANES];
-        bias[..lanes].copy_from_slice(&kernel.bias[from..from + lanes]);
-        let mut first = 0;
-        while first < size.width {
-            // The last run may be short: it begins earlier and repeats cells that are done.
-            let start = if size.width >= RUN { first.min(size.width - RUN) } else { first };
-            if size.width >= RUN {
-                let sums = run::<RUN>(&x[start * size.stride + from..], size, kernel, from, bias);
-                store(&sums, &mut y[start * c + from..], c, lanes);
-                first = start + RUN;
-            } else {
-                let sums = run::<1>(&x[start * size.stride + from..], size, kernel, from, bias);
-                store(&sums, &mut y[start * c + from..], c, lanes);
-                first += 1;
+struct FilterRow<'a> {
+    x: &'a [f32],
+    size: Bordered,
+    kernel: &'a Kernel,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for FilterRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, size, kernel, y } = self;
+        let c = kernel.channels();
+        for from in (0..c).step_by(S::F32_LANES) {
+            let lanes = S::F32_LANES.min(c - from);
+            let mut bias = [0.0; LANES];
+            bias[..lanes].copy_from_slice(&kernel.bias[from..from + lanes]);
+            let bias = load::<S>(simd, &bias);
+            let mut first = 0;
+            while first < size.width {
+                // The last run may be short: it begins earlier and repeats cells that are done.
+                let start = if size.width >= RUN { first.min(size.width - RUN) } else { first };
+                let (x, y) = (&x[start * size.stride + from..], &mut y[start * c + from..]);
+                if size.width >= RUN {
+                    store::<S, RUN>(&run::<S, RUN>(simd, x, size, kernel, from, bias), y, c, lanes);
+                    first = start + RUN;
+                } else {
+                    store::<S, 1>(&run::<S, 1>(simd, x, size, kernel, from, bias), y, c, lanes);
+                    first += 1;
+                }
             }
         }
     }
 }
 
 #[inline(always)]
-fn run<const N: usize>(
+fn run<S: Simd, const N: usize>(
+    simd: S,
     x: &[f32],
     size: Bordered,
     kernel: &Kernel,
     from: usize,
-    bias: [f32; LANES],
-) -> [[f32; LANES]; N] {
+    bias: S::f32s,
+) -> [S::f32s; N] {
     let mut sums = [bias; N];
     for (i, taps) in kernel.taps.chunks_exact(kernel.side * size.stride).enumerate() {
         let line = &x[i * size.row()..];
         for (j, tap) in taps.chunks_exact(size.stride).enumerate() {
-            let w = lanes(&tap[from..]);
+            let w = load::<S>(simd, &tap[from..]);
             for (n, sum) in sums.iter_mut().enumerate() {
-                let x = lanes(&line[(n + j) * size.stride..]);
-                for ((sum, x), w) in sum.iter_mut().zip(x).zip(w) {
-                    *sum += x * w;
-                }
+                *sum = mul_add(simd, load::<S>(simd, &line[(n + j) * size.stride..]), w, *sum);
             }
         }
     }
     sums
 }
 
+/// The first vector of a slice.
 #[inline(always)]
-pub(super) fn lanes(x: &[f32]) -> &[f32; LANES] {
-    x.first_chunk().unwrap_or(&[0.0; LANES])
+pub(super) fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
+    S::as_simd_f32s(x).0.first().copied().unwrap_or(simd.splat_f32s(0.0))
 }
 
 #[inline(always)]
-fn store<const N: usize>(sums: &[[f32; LANES]; N], y: &mut [f32], c: usize, lanes: usize) {
+fn store<S: Simd, const N: usize>(sums: &[S::f32s; N], y: &mut [f32], c: usize, lanes: usize) {
+    let mut line = [0.0; LANES];
     for (n, sum) in sums.iter().enumerate() {
-        y[n * c..][..lanes].copy_from_slice(&sum[..lanes]);
+        if let Some(out) = S::as_mut_simd_f32s(&mut line).0.first_mut() {
+            *out = *sum;
+        }
+        y[n * c..][..lanes].copy_from_slice(&line[..lanes]);
     }
 }

@@ -35,11 +35,14 @@ impl Teacher {
         let tables: [[f32; 256]; 3] = std::array::from_fn(|c| {
             std::array::from_fn(|v| (v as f32 / 255.0 - config.mean[c]) / config.std[c])
         });
-        tables
-            .iter()
-            .enumerate()
-            .flat_map(|(c, table)| rgb.iter().skip(c).step_by(3).map(|v| table[*v as usize]))
-            .collect()
+        let mut input = vec![0.0; rgb.len()];
+        let pixels = rgb.len() / 3;
+        for (plane, (c, table)) in input.chunks_exact_mut(pixels.max(1)).zip(tables.iter().enumerate()) {
+            for (out, pixel) in plane.iter_mut().zip(rgb.as_chunks::<3>().0) {
+                *out = table[pixel[c] as usize];
+            }
+        }
+        input
     }
 
     /// Descriptors (grid * grid, width) of an image of bytes.
