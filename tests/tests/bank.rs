@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
 use snarm_core::detector::Detector;
-use snarm_core::encoder::{Encoder, PositionInterpolation, TINY};
+use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY};
 use snarm_core::frame::Frame;
 use snarm_core::geometry::{Crop, View};
 use snarm_kernels::nearest::{Workspace, nearest};
@@ -27,7 +27,9 @@ const D: usize = 512;
 
 fn encoder() -> Arc<Encoder> {
     static ENCODER: OnceLock<Arc<Encoder>> = OnceLock::new();
-    ENCODER.get_or_init(|| Arc::new(Encoder::load(TINY, PositionInterpolation::Legacy).unwrap())).clone()
+    ENCODER
+        .get_or_init(|| Arc::new(Encoder::load(SEEDED_TINY, PositionInterpolation::Legacy).unwrap()))
+        .clone()
 }
 
 /// RGB pixels of good part number `i`: a shaded disc on stripes, a little different each time.
@@ -144,7 +146,7 @@ fn a_bank_that_is_saved_and_opened_is_the_same_bank() {
     assert_eq!(files(dir.path()), ["part.bank"], "no temporary file stays");
     assert_eq!((bank.vectors(), bank.width(), bank.frames()), (60, D, 3));
     assert_eq!((bank.header().side, bank.header().grid, bank.crop()), (392, 28, Crop::Full));
-    assert_eq!((bank.encoder_name(), &*bank.header().encoder_digest), (TINY, encoder().digest()));
+    assert_eq!((bank.encoder_name(), &*bank.header().encoder_digest), (SEEDED_TINY, encoder().digest()));
 }
 
 #[test]
@@ -246,11 +248,11 @@ fn a_bank_of_another_encoder_is_refused_with_both_digests() {
         check_error(bank.check_encoder(&encoder()), words);
         check_error(Detector::new(encoder(), bank.clone()), words);
         check_error(BankBuilder::append(encoder(), &bank, BankSettings::default()), words);
-        check_error(snarm_core::registry::encoder_of(&bank, Some(TINY)), words);
+        check_error(snarm_core::registry::encoder_of(&bank, Some(SEEDED_TINY)), words);
     };
     check(
         &|header| header["encoder_digest"] = json!("0123abc"),
-        &["encoder of the bank: expected ", "0123abc (snarm-tiny)", ", found ", encoder().digest()],
+        &["encoder of the bank: expected ", "0123abc (seeded:tiny)", ", found ", encoder().digest()],
     );
     let geometry = "geometry of the bank: expected side, grid, width and layers (448, 28, 512";
     check(&|header| header["side"] = json!(448), &[geometry, "found (392, 28, 512"]);

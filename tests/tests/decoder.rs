@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use safetensors::SafeTensors;
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Calibration};
 use snarm_core::detector::{Detection, Detector, StageTimes};
-use snarm_core::encoder::{self, Encoder, PositionInterpolation, TINY};
+use snarm_core::encoder::{self, Encoder, PositionInterpolation, SEEDED_TINY};
 use snarm_core::frame::Frame;
 use snarm_core::models::snarm::head::{self, About, Head, Provenance, Residuals, Shape, Workspace};
 use snarm_core::models::snarm::{Inter, Intra, Navigation};
@@ -26,7 +26,9 @@ const SHAPE: Shape = Shape { width: 512, channels: 24, branches: 2 };
 
 fn encoder() -> Arc<Encoder> {
     static ENCODER: OnceLock<Arc<Encoder>> = OnceLock::new();
-    ENCODER.get_or_init(|| Arc::new(Encoder::load(TINY, PositionInterpolation::Legacy).unwrap())).clone()
+    ENCODER
+        .get_or_init(|| Arc::new(Encoder::load(SEEDED_TINY, PositionInterpolation::Legacy).unwrap()))
+        .clone()
 }
 
 fn seeded() -> Arc<Head> {
@@ -65,7 +67,7 @@ fn detect(detector: &mut Detector, i: usize) -> Detection {
 /// A decoder file of the seeded head, with what it says of itself.
 fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> About {
     let about = About {
-        encoder: TINY.to_owned(),
+        encoder: SEEDED_TINY.to_owned(),
         encoder_digest: encoder_digest.to_owned(),
         side: encoder().config().side,
         grid: encoder().config().grid,
@@ -212,7 +214,7 @@ fn a_decoder_of_another_encoder_is_refused_everywhere() {
     ];
     for refusal in refusals {
         let refusal = refusal.unwrap();
-        for word in ["expected the weights 0123abc (snarm-tiny), found ", encoder().digest()] {
+        for word in ["expected the weights 0123abc (seeded:tiny), found ", encoder().digest()] {
             assert!(refusal.contains(word), "{refusal}");
         }
     }

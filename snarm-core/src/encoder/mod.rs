@@ -38,6 +38,9 @@ use crate::weights::{Weights, hex};
 /// Name of the network that ships with the crate.
 pub const TINY: &str = "snarm-tiny";
 
+/// Name of the smallest network with weights from a formula, for tests.
+pub const SEEDED_TINY: &str = "seeded:tiny";
+
 /// A feature network, ready to run. Immutable: streams share it.
 pub struct Encoder {
     name: String,
@@ -64,14 +67,15 @@ pub struct Workspace {
     conv: conv::Activations,
     first: Vec<f32>,
     second: Vec<f32>,
-    pooled: Vec<f32>,
+    patches: Vec<f32>,
     upsample: Option<Upsample>,
 }
 
 impl Encoder {
-    /// Loads a network by name (`snarm-tiny`; those of [`PUBLISHED`], once they are fetched; `seeded:small`,
-    /// `seeded:base` and `seeded:large` for timings) or from a weights file. A name may end in `@` and the side
-    /// of the grid of descriptors, where it shall be another than the network's own: `vit.safetensors@24`.
+    /// Loads a network by name (`snarm-tiny`; those of [`PUBLISHED`], once they are fetched; `seeded:tiny`,
+    /// `seeded:small`, `seeded:base` and `seeded:large` for tests and timings) or from a weights file. A name may end in
+    /// `@` and the side of the grid of descriptors, where it shall be another than the network's own:
+    /// `vit.safetensors@24`.
     ///
     /// # Errors
     /// When the file is missing or holds no network that is known, or the grid is none that it can have.
@@ -80,7 +84,8 @@ impl Encoder {
             return Self::load(base, positions)?.with_grid(grid);
         }
         match name {
-            TINY => Self::tiny(),
+            TINY => Self::embedded(positions),
+            SEEDED_TINY => Self::seeded_tiny(positions),
             "seeded:small" => Self::seeded(name, Config::new(384, 12, 1536, 14, 4, 37), positions),
             "seeded:base" => Self::seeded(name, Config::new(768, 12, 3072, 14, 4, 37), positions),
             "seeded:large" => Self::seeded(name, Config::new(1024, 24, 4096, 14, 4, 37), positions),
@@ -94,17 +99,24 @@ impl Encoder {
         }
     }
 
-    /// The network that ships with the crate: 192 wide, 4 blocks, patches of 14 pixels, 4 registers, one descriptor
-    /// a patch. Its weights come from a formula until it is trained: it sees colour, texture and shape as random
-    /// projections of patches, and knows nothing of the world.
-    fn tiny() -> Result<Self> {
+    /// The network that ships with the crate, distilled from a larger one (docs/models/snarm-tiny.md).
+    fn embedded(positions: PositionInterpolation) -> Result<Self> {
+        let weights = Weights::embedded(TINY, include_bytes!("../../assets/snarm-tiny.safetensors"))?;
+        match file::header(&weights)? {
+            Some(header) => Self::distilled(TINY.to_owned(), &weights, &header, positions),
+            None => {
+                Err(Error::wrong_file("encoder", weights.path(), "an encoder of our own", "another file"))
+            }
+        }
+    }
+
+    /// A transformer 192 wide, 4 blocks, patches of 14 pixels, 4 registers, one descriptor a patch: it sees colour,
+    /// texture and shape as random projections of patches, and knows nothing of the world.
+    fn seeded_tiny(positions: PositionInterpolation) -> Result<Self> {
         let mut config = Config::new(192, 4, 768, 14, 4, 28);
         config.layers = Layers { first: 0..2, second: 2..4 };
         config.grid = config.patches();
-        let mut encoder = Self::seeded(TINY, config, PositionInterpolation::Legacy)?;
-        encoder.provenance =
-            "seeded weights, not trained: finds what looks different, not what means something".into();
-        Ok(encoder)
+        Self::seeded(SEEDED_TINY, config, positions)
     }
 
     fn seeded(name: &str, mut config: Config, positions: PositionInterpolation) -> Result<Self> {
@@ -247,69 +259,66 @@ impl Encoder {
             let expected = format!("3 x {0} x {0} values", config.side);
             return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
         }
-        let (pixels, width) = (config.grid * config.grid, config.width);
-        descriptors.resize(pixels * width, 0.0);
-        match &self.network {
-            Network::Conv(conv) => conv.run(image, &mut workspace.conv, descriptors),
-            Network::Headed(vit, head) => {
-                let Workspace { vit: activations, first, .. } = workspace;
-                let last = config.blocks_used();
-                vit.forward(config, image, activations, &mut |number, tokens| {
-                    observe(number, tokens);
-                    if number == last {
-                        let patches = &tokens[config.extra_tokens() * config.dim..];
-                        head.run(patches, first, descriptors)?;
-                    }
-                    Ok(())
-                })
-            }
-            Network::Pooled(vit, pool) => self.pooled(vit, pool, image, workspace, descriptors, observe),
+        let (n, grid, width) = (config.patches(), config.grid, config.width);
+        descriptors.resize(grid * grid * width, 0.0);
+        if grid == n {
+            self.of_patches(image, workspace, descriptors, observe)?;
+        } else {
+            let mut patches = std::mem::take(&mut workspace.patches);
+            patches.resize(n * n * width, 0.0);
+            self.of_patches(image, workspace, &mut patches, observe)?;
+            let new = || Upsample::new((n, n), (grid, grid), width, Corners::Edges);
+            workspace.upsample.get_or_insert_with(new).run(&patches, descriptors)?;
+            workspace.patches = patches;
         }
+        if config.unit_descriptors {
+            descriptors.chunks_exact_mut(width).for_each(to_unit_mean_square);
+        }
+        Ok(())
     }
 
-    /// The means of two groups of blocks, pooled, on the grid of descriptors.
-    fn pooled(
+    /// One descriptor a patch.
+    fn of_patches(
         &self,
-        vit: &Vit,
-        pool: &ChannelPool,
         image: &[f32],
         workspace: &mut Workspace,
         descriptors: &mut [f32],
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
         let config = &self.config;
-        let Workspace { vit: activations, first, second, pooled, upsample, .. } = workspace;
-        let n = config.patches();
-        for sum in [&mut *first, &mut *second] {
-            sum.clear();
-            sum.resize(n * n * config.dim, 0.0);
-        }
-        vit.forward(config, image, activations, &mut |number, tokens| {
-            observe(number, tokens);
-            let patches = &tokens[config.extra_tokens() * config.dim..];
-            for (group, sum) in [(&config.layers.first, &mut *first), (&config.layers.second, &mut *second)] {
-                if number > 0 && group.contains(&(number - 1)) {
-                    let share = 1.0 / group.len() as f32;
-                    sum.iter_mut().zip(patches).for_each(|(sum, value)| *sum += value * share);
+        let Workspace { vit: activations, conv: maps, first, second, .. } = workspace;
+        let skipped = config.extra_tokens() * config.dim;
+        match &self.network {
+            Network::Conv(conv) => conv.run(image, maps, descriptors),
+            Network::Headed(vit, head) => vit.forward(config, image, activations, &mut |number, tokens| {
+                observe(number, tokens);
+                if number == config.blocks_used() {
+                    head.run(&tokens[skipped..], first, descriptors)?;
                 }
+                Ok(())
+            }),
+            Network::Pooled(vit, pool) => {
+                let n = config.patches();
+                for sum in [&mut *first, &mut *second] {
+                    sum.clear();
+                    sum.resize(n * n * config.dim, 0.0);
+                }
+                let groups = [&config.layers.first, &config.layers.second];
+                vit.forward(config, image, activations, &mut |number, tokens| {
+                    observe(number, tokens);
+                    for (group, sum) in groups.into_iter().zip([&mut *first, &mut *second]) {
+                        if number > 0 && group.contains(&(number - 1)) {
+                            let share = 1.0 / group.len() as f32;
+                            sum.iter_mut()
+                                .zip(&tokens[skipped..])
+                                .for_each(|(sum, value)| *sum += value * share);
+                        }
+                    }
+                    Ok(())
+                })?;
+                Ok(pool.run(first, second, descriptors)?)
             }
-            Ok(())
-        })?;
-
-        if config.grid == n {
-            pool.run(first, second, descriptors)?;
-        } else {
-            pooled.resize(n * n * config.width, 0.0);
-            pool.run(first, second, pooled)?;
-            let (from, to) = ((n, n), (config.grid, config.grid));
-            let upsample =
-                upsample.get_or_insert_with(|| Upsample::new(from, to, config.width, Corners::Edges));
-            upsample.run(pooled, descriptors)?;
         }
-        if config.unit_descriptors {
-            descriptors.chunks_exact_mut(config.width).for_each(to_unit_mean_square);
-        }
-        Ok(())
     }
 }
 

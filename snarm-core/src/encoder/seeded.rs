@@ -1,7 +1,6 @@
 //! Weights from a formula: the same on every machine, made of the tensor's name and the element's place.
 //!
-//! They serve tests and timings of networks whose trained weights are not at hand, and `snarm-tiny` as long as it is
-//! not trained.
+//! They serve tests and timings of networks whose trained weights are not at hand, and are what training begins with.
 
 /// A seed from a name: FNV-1a, 64 bits.
 fn seed(name: &str) -> u64 {
