@@ -63,7 +63,7 @@ pub(crate) struct Args {
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Go on from the checkpoint of a run with the same settings and pictures
+    /// Go on from the checkpoint of a run with the same settings and pictures; the number of steps may be another
     #[arg(long)]
     resume: bool,
     /// File for the student

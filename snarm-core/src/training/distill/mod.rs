@@ -97,7 +97,8 @@ pub struct Outcome {
     pub parameters: usize,
 }
 
-/// Trains a student, or goes on with one.
+/// Trains a student, or goes on with one. The number of steps may be another when it goes on: what is left of the run
+/// then follows the schedule of that number, shorter or longer.
 ///
 /// # Errors
 /// When a file cannot be read or written, the settings make no network, or a checkpoint is that of another run.
@@ -156,7 +157,9 @@ impl<'a> Run<'a> {
         buffers.insert("offset", vec![0.0; settings.width], &[settings.width])?;
         buffers.insert("kept", vec![0.0], &[1])?;
         let mut optimiser = AdamW::new(AdamWSettings { decay_vectors: false, ..AdamWSettings::default() });
-        let text = format!("{settings:?}\n{}\n{}", teacher.encoder().digest(), pictures.names());
+        // A run may go on with another number of steps, whose schedule it then follows.
+        let fixed = Settings { steps: 0, ..settings.clone() };
+        let text = format!("{fixed:?}\n{}\n{}", teacher.encoder().digest(), pictures.names());
         let digest = digest(&text);
         let mut step = 0;
         if resume {

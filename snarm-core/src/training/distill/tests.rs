@@ -145,7 +145,11 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
     run(folder.path(), "killed.safetensors", 12, None, true).unwrap();
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert!(read("whole.safetensors") == read("killed.safetensors"));
-    let other = run(folder.path(), "killed.safetensors", 13, None, true).unwrap_err().to_string();
+
+    let longer = run(folder.path(), "killed.safetensors", 15, None, true).unwrap();
+    assert!(longer.validation.is_finite() && read("whole.safetensors") != read("killed.safetensors"));
+    std::fs::remove_file(folder.path().join("pictures/3.png")).unwrap();
+    let other = run(folder.path(), "killed.safetensors", 15, None, true).unwrap_err().to_string();
     assert!(other.contains("checkpoint: expected") && other.contains("configuration"), "{other}");
 }
 
