@@ -94,7 +94,7 @@ impl Default for Settings {
             decay: 0.05,
             clip: 1.0,
             dropout: super::DROPOUT,
-            jitter: 2.0,
+            jitter: 1.0,
             normal_share: 0.3,
             real_share: 0.25,
             variants: 4,
