@@ -59,7 +59,7 @@ pub(super) fn bank(
         progress.step();
         match args.shots() {
             Some(_) => add_views(&mut builder, path, images.len() > 1)?,
-            None => builder.add(&Picture::open(path)?.frame()?).map(|_| ())?,
+            None => _ = builder.add(&Picture::open(path)?.frame()?)?,
         }
     }
     let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
