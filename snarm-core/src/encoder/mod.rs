@@ -99,11 +99,16 @@ impl Encoder {
         }
     }
 
-    /// The network that ships with the crate, distilled from a larger one (docs/models/snarm-tiny.md).
+    /// The network that ships with the crate, distilled from a larger one (docs/models/snarm-tiny.md), on a grid twice as
+    /// fine as its own, as its teacher's is: images are told apart better so (docs/accuracy.md).
     fn embedded(positions: PositionInterpolation) -> Result<Self> {
         let weights = Weights::embedded(TINY, include_bytes!("../../assets/snarm-tiny.safetensors"))?;
         match file::header(&weights)? {
-            Some(header) => Self::distilled(TINY.to_owned(), &weights, &header, positions),
+            Some(header) => {
+                let mut encoder = Self::distilled(TINY.to_owned(), &weights, &header, positions)?;
+                encoder.config.grid = 2 * header.grid;
+                Ok(encoder)
+            }
             None => {
                 Err(Error::wrong_file("encoder", weights.path(), "an encoder of our own", "another file"))
             }
