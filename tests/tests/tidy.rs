@@ -26,14 +26,13 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
 ];
 
 /// Files that may hold unsafe code, each of them with a lint expectation and its reason.
-const UNSAFE: [&str; 7] = [
+const UNSAFE: [&str; 6] = [
     "kernels/examples/linear_vs_gemm.rs",
     "kernels/src/cuda.rs",
     "plugins/src/analytics.rs",
     "snarm-core/src/weights.rs",
     "tests/tests/allocations.rs",
     "tests/tests/elements/common.rs",
-    "tests/tests/elements/robust.rs",
 ];
 
 /// Parts that every folder of a kernel has.

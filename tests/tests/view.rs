@@ -135,7 +135,8 @@ fn an_ignored_part_scores_nothing_in_map_score_and_regions() {
     for (at, (score, hidden)) in found.map.iter().zip(&hidden).enumerate() {
         assert!(!hidden || *score == 0.0, "pixel {at} scores {score}");
     }
-    assert!(found.regions.iter().all(|region| !mask(around).covers(region.cx, region.cy)));
+    let seen = hidden.iter().filter(|hidden| !**hidden).count() as f64 / hidden.len() as f64;
+    assert!(found.area <= seen, "regions cover {} of the frame, of which {seen} is seen", found.area);
     // Without the mask the blotch is by far what scores highest.
     masked.set_view(View::default()).unwrap();
     let bare = detect(&mut masked, &spoiled(9, IN_RIGHT, PINK));
@@ -152,7 +153,7 @@ fn ignored_tokens_are_not_learned() {
     let half = Rect { x: 0.5, y: 0.0, w: 0.5, h: 1.0 };
     let grid = encoder().config().grid;
     let bank = learn(View { ignore: Some(mask(half)), ..View::default() }, (0..3).map(good));
-    // 50 columns of mask on 28 of tokens: the fourteenth boundary is shared by none.
+    // The middle is a boundary of tokens, so none is shared.
     assert_eq!(bank.vectors(), 3 * grid * grid / 2);
 }
 
@@ -163,10 +164,12 @@ fn a_mask_that_leaves_nothing_is_an_error_on_every_frame_and_not_a_panic() {
         BankSettings { view: View { ignore: Some(mask(all)), ..View::default() }, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder(), settings).unwrap();
     let pixels = good(0);
+    let patches = encoder().config().grid.pow(2);
     for _ in 0..2 {
         let error = builder.add(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap()).unwrap_err().to_string();
         assert!(
-            error.contains("ignore mask: expected at least 4 of 784") && error.ends_with("found 0"),
+            error.contains(&format!("ignore mask: expected at least 4 of {patches}"))
+                && error.ends_with("found 0"),
             "{error}"
         );
     }

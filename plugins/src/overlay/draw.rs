@@ -1,5 +1,5 @@
 //! The flags of the property `draw`.
-#![expect(missing_docs, reason = "the flags attribute drops the docs of what it declares")]
+#![allow(missing_docs, reason = "the flags attribute drops the docs of what it declares")]
 
 use gst::glib;
 

@@ -94,7 +94,7 @@ fn pickled_banks_come_back_as_they_were() {
     for protocol in [2, 4, 5] {
         let published = fixture(&format!("bank-{protocol}.pkl"));
         let line =
-            format!("convert {} --out part.bank --encoder snarm-tiny --crop full", published.display());
+            format!("convert {} --out part.bank --encoder seeded:tiny --crop full", published.display());
         let said = stdout(&run(at, &line, 0));
         assert!(said.contains("a bank of 6 vectors from 3 images"), "{said}");
         let bank = Bank::open(&at.join("part.bank")).expect("a bank");
@@ -131,7 +131,7 @@ fn a_converted_bank_inspects_and_is_calibrated_by_learning_more() {
 fn code_in_a_pickle_is_refused_by_name_and_not_run() {
     let dir = tempfile::tempdir().expect("a folder");
     for (name, code) in [("evil-system.pkl", "posix.system"), ("evil-system.pth", "posix.system")] {
-        let line = format!("convert {} --out x --encoder snarm-tiny", fixture(name).display());
+        let line = format!("convert {} --out x --encoder seeded:tiny", fixture(name).display());
         let said = stderr(&run(dir.path(), &line, 1));
         assert!(said.contains(&format!("found the name {code}")), "{said}");
     }
