@@ -135,7 +135,9 @@ impl Spec {
             '^' => missing / 2,
             _ => missing,
         };
-        text.insert_str(start, &self.fill.to_string().repeat(before));
+        for _ in 0..before {
+            text.insert(start, self.fill);
+        }
         text.extend(std::iter::repeat_n(self.fill, missing - before));
     }
 }
