@@ -4,7 +4,7 @@
 #   make demo INPUT=clip.mp4 GOOD=0-10s OUT=out  the same with any clip
 #   make test                                   everything
 #   make lint                                   format, clippy, documentation
-#   make snapshots                              what gst-inspect-1.0 says of the elements, for the tests
+#   make docs                                   pages of the elements, from their sources
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
 #   make gpu                                    tests that use a GPU
 #   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
@@ -15,7 +15,7 @@ SCRIPTS := pipelines/scripts
 
 export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR
 
-.PHONY: help deps test-deps release demo test lint snapshots bench gpu install deb
+.PHONY: help deps test-deps release demo test lint docs bench gpu install deb
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,9 +48,10 @@ lint: deps
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-# What gst-inspect-1.0 says of the elements, kept in tests/snapshots.
-snapshots: deps
+# Pages of the elements, and what gst-inspect-1.0 says of them, from their sources.
+docs: deps
 	SNARM_UPDATE_SNAPSHOTS=1 $(CARGO) test --locked -p snarm-tests --test elements -- snapshot
+	SNARM_UPDATE_SNAPSHOTS=1 $(CARGO) test --locked -p snarm-tests --test elements -- pages
 
 bench: release
 	@$(SCRIPTS)/bench.sh

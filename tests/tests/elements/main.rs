@@ -22,6 +22,7 @@ mod limits;
 mod model;
 mod outside;
 mod overlay;
+mod pages;
 mod part;
 mod properties;
 mod robust;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::common::{bank, init, scratch};
 
 /// Set to rewrite the snapshots.
-const UPDATE: &str = "SNARM_UPDATE_SNAPSHOTS";
+pub(crate) const UPDATE: &str = "SNARM_UPDATE_SNAPSHOTS";
 
 /// A folder that holds the plugin and nothing else, as GStreamer would load every library it finds.
 fn plugin_folder() -> &'static Path {
