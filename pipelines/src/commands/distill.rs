@@ -15,7 +15,7 @@ use crate::exit::Outcome;
 use crate::output;
 use crate::progress::Progress;
 
-/// Trains a small encoder to give the descriptors of a large one, on pictures of any kind.
+/// Trains a small encoder to give the descriptors of a large one, on pictures of any kind, given and drawn.
 ///
 /// The student's descriptors are the teacher's along the axes of most variance, so that distances are kept. It reads
 /// the same square of pixels and gives one descriptor for each of the teacher's patches. Beside OUT come a log
@@ -28,8 +28,11 @@ pub(crate) struct Args {
     #[arg(long)]
     teacher: String,
     /// Folders of PNG and JPEG pictures, with the folders below them
-    #[arg(long, required = true, num_args = 1..)]
+    #[arg(long, num_args = 1..)]
     images: Vec<PathBuf>,
+    /// Share of the pictures that are textures and products drawn from nothing; all are without --images
+    #[arg(long, default_value_t = 0.25)]
+    drawn: f64,
     /// Kind of the student
     #[arg(long, value_enum, default_value_t = Kind::Conv)]
     student: Kind,
@@ -95,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let teacher = Teacher::new(Encoder::load(&name, PositionInterpolation::Legacy)?);
     let config = teacher.encoder().config();
     let network = args.network(config.side / config.grid.max(1))?;
-    let pictures = Pictures::find(&args.images)?;
+    let pictures = Pictures::find(&args.images, args.drawn)?;
     let settings = Settings {
         network,
         width: args.width,
@@ -121,7 +124,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         std::fs::metadata(&args.out).with_context(|| format!("cannot read {}", args.out.display()))?.len();
     let (training, apart) = pictures.len();
     output::line(format!("{}: {} parameters, {size} bytes", args.out.display(), outcome.parameters))?;
-    output::line(format!("pictures: {training} to learn from, {apart} set apart"))?;
+    output::line(format!(
+        "pictures: {training} to learn from, {apart} set apart, {:.0} % drawn",
+        100.0 * pictures.drawn()
+    ))?;
     output::line(format!(
         "variance of the teacher: {:.3} in {} axes, {:.3} of that explained on the pictures set apart",
         outcome.kept,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use snarm_core::dataset::{self, Dataset};
+use snarm_core::dataset::{self, Dataset, Picture};
 use snarm_core::synthetic::product::Product;
 use snarm_core::synthetic::views;
 use snarm_core::training::head::{Category, Image};
@@ -40,7 +40,7 @@ pub(super) fn categories(roots: &[PathBuf], real: bool, shots: &Shots) -> Result
             all.push((category(&name, &set, real, shots), folder));
         }
     }
-    if all.is_empty() {
+    if all.is_empty() && !roots.is_empty() {
         let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
         bail!("expected categories with good images, found none in {}", roots.join(", "));
     }
@@ -75,11 +75,41 @@ pub(super) fn drawn(classes: u32, images: u32, side: usize, seed: u64) -> Vec<Ca
     (0..classes)
         .map(|class| {
             // Neighbouring seeds are different families.
-            let product = Arc::new(Product::new(seed * 1000 + u64::from(class)));
-            let all = (0..images).map(|i| Image::Drawn(Arc::clone(&product), i, side)).collect();
-            Category::new(format!("drawn-{class}"), all)
+            let product = Product::new(seed * 1000 + u64::from(class));
+            pieces(format!("drawn-{class}"), product, images, side)
         })
         .collect()
+}
+
+/// Classes whose products are pictures, spread evenly over those in the folders.
+pub(super) fn photographed(
+    folders: &[PathBuf],
+    classes: u32,
+    images: u32,
+    side: usize,
+    seed: u64,
+) -> Result<Vec<Category>> {
+    let mut pictures = Vec::new();
+    for folder in folders {
+        pictures.extend(dataset::images(folder)?);
+    }
+    let classes = classes as usize;
+    if pictures.len() < classes {
+        bail!("--picture-classes {classes}: expected as many PNG or JPEG files, found {}", pictures.len());
+    }
+    (0..classes)
+        .map(|class| {
+            let path = &pictures[class * pictures.len() / classes];
+            let product = Product::of_picture(&Picture::open(path)?, seed * 1000 + class as u64)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            Ok(pieces(format!("picture-{class}-{name}"), product, images, side))
+        })
+        .collect()
+}
+
+fn pieces(name: String, product: Product, images: u32, side: usize) -> Category {
+    let product = Arc::new(product);
+    Category::new(name, (0..images).map(|i| Image::Drawn(Arc::clone(&product), i, side)).collect())
 }
 
 /// The test images of a category.

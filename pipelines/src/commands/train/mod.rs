@@ -21,9 +21,11 @@ use crate::progress::Progress;
 
 /// Trains the decoder of SNARM on good images with synthetic defects.
 ///
-/// Settings: `multi` trains one decoder on all categories, with one bank for all; OUT is its file. `single` trains one for
-/// each category, `few` one for each from SHOTS good images in 22 views, `cross` one for each category from all others;
-/// OUT is a folder that gets CATEGORY.safetensors, as `snarm eval --model OUT` reads it.
+/// Settings: `multi` trains one decoder on all categories, with one bank for all; OUT is its file. `universal` trains one
+/// on all categories, each with a bank of its own, for products that it has not seen; it may learn from --products and
+/// --pictures alone, without --data. `single` trains one for each category, `few` one for each from SHOTS good images in 22
+/// views, `cross` one for each category from all others; OUT is a folder that gets CATEGORY.safetensors, as `snarm eval
+/// --model OUT` reads it.
 ///
 /// Beside each decoder come the course of the training (.csv) and a checkpoint (.checkpoint), from which `--resume` goes
 /// on as if the training had not been interrupted. Every fifth good image, eight at most, is held out: by these the best
@@ -31,12 +33,12 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folder that holds categories; may be given several times
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present_any = ["products", "pictures"])]
     data: Vec<PathBuf>,
     /// What is trained on what
     #[arg(long, value_enum, default_value_t = Setting::Multi)]
     setting: Setting,
-    /// Categories to make decoders for, separated by commas [default: all]; `multi` trains on these alone
+    /// Categories to make decoders for, separated by commas [default: all]; `multi` and `universal` train on these alone
     #[arg(long, value_delimiter = ',')]
     categories: Vec<String>,
     /// Decoder to write; of `single`, `few` and `cross` a folder
@@ -97,8 +99,19 @@ fn encoder(args: &Args) -> Result<Arc<Encoder>> {
 /// The trainings that the setting asks for.
 fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
     let side = encoder.config().side;
+    if args.data.is_empty() && !(args.setting == Setting::Universal && args.options.draws()) {
+        bail!("{}: expected --data with categories of good images", args.setting.name());
+    }
+    if args.data.is_empty() && args.test {
+        bail!("--test: expected --data with test images");
+    }
     let all = data::categories(&args.data, args.options.real_defects(), &args.options.shots(args.setting))?;
-    let drawn = data::drawn(args.options.products, args.options.product_images, side, args.options.seed);
+    let options = &args.options;
+    let mut drawn = data::drawn(options.products, options.product_images, side, options.seed);
+    if !options.pictures.is_empty() {
+        let (classes, images) = (options.picture_classes, options.product_images);
+        drawn.extend(data::photographed(&options.pictures, classes, images, side, options.seed)?);
+    }
     let names: Vec<&str> = all.iter().map(|(category, _)| category.name.as_str()).collect();
     if let Some(unknown) = args.categories.iter().find(|name| !names.contains(&name.as_str())) {
         bail!("--categories: expected one of {}, found {unknown}", names.join(", "));
@@ -107,13 +120,14 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
     let job = |out: PathBuf, learned: Vec<Category>, tests: Vec<(String, PathBuf)>| {
         let roots: Vec<String> =
             args.data.iter().filter_map(|root| Some(root.file_name()?.to_str()?.to_owned())).collect();
-        let data = format!("{} ({})", roots.join(", "), args.setting.name());
+        let roots = if roots.is_empty() { "no data sets".to_owned() } else { roots.join(", ") };
+        let data = format!("{roots} ({})", args.setting.name());
         let categories = learned.into_iter().chain(drawn.clone()).collect();
         Job { categories, tests, out, claims: Claims { data, licence: args.licence.clone() } }
     };
     let chosen = all.iter().filter(|(category, _)| wanted(&category.name));
     let test_of = |category: &Category, root: &Path| (category.name.clone(), root.to_owned());
-    if args.setting == Setting::Multi {
+    if matches!(args.setting, Setting::Multi | Setting::Universal) {
         let learned: Vec<Category> = chosen.clone().map(|(category, _)| category.clone()).collect();
         let tests = chosen.map(|(category, root)| test_of(category, root)).collect();
         return Ok(vec![job(args.out.clone(), learned, tests)]);

@@ -20,6 +20,8 @@ pub(super) enum Setting {
     Cross,
     /// One decoder for each category, from a few good images
     Few,
+    /// One decoder for all categories and those to come, each with a bank of its own
+    Universal,
 }
 
 impl Setting {
@@ -29,6 +31,7 @@ impl Setting {
             Self::Multi => "multi",
             Self::Cross => "cross",
             Self::Few => "few",
+            Self::Universal => "universal",
         }
     }
 }
@@ -90,7 +93,13 @@ pub(super) struct Options {
     /// Classes of drawn products that are learned from, too
     #[arg(long, default_value_t = 0)]
     pub(super) products: u32,
-    /// Good images of each drawn class
+    /// Folders of PNG and JPEG pictures of any kind, for classes whose product is a picture
+    #[arg(long, num_args = 1..)]
+    pub(super) pictures: Vec<PathBuf>,
+    /// Classes of pictures that are learned from, too
+    #[arg(long, default_value_t = 64, requires = "pictures")]
+    pub(super) picture_classes: u32,
+    /// Good images of each drawn class, and of each class of a picture
     #[arg(long, default_value_t = 24)]
     pub(super) product_images: u32,
     /// Good images of each category in the setting `few`
@@ -181,6 +190,11 @@ impl Options {
 
     pub(super) fn real_defects(&self) -> bool {
         self.real_defects
+    }
+
+    /// Whether there is something to learn from beside data sets.
+    pub(super) fn draws(&self) -> bool {
+        self.products > 0 || !self.pictures.is_empty()
     }
 
     /// Which good images are learned from.

@@ -19,7 +19,7 @@ pub(super) fn draw(kind: ProductKind, seed: u64, rng: &mut ChaCha8Rng) -> Produc
         light: rng.random_range(0.01..=0.08),
         noise: rng.random_range(0.5..=3.0),
     };
-    let mut product = Product { kind, seed, background: belt(rng), layers: Vec::new(), play };
+    let mut product = Product { kind: Some(kind), seed, background: belt(rng), layers: Vec::new(), play };
     let layers = &mut product.layers;
     match kind {
         ProductKind::Plate => plate(layers, rng),

@@ -2,9 +2,10 @@
 //!
 //! A product is a background and layers on it: shapes with a material, some with a bevel or a shadow. What a piece
 //! may do (how far it moves and turns, whether its texture is another every time) belongs to the class, so that a
-//! bank of good images has something to learn.
+//! bank of good images has something to learn. A photograph can be a product, too.
 
 mod layout;
+mod photograph;
 mod shape;
 
 use rand::{Rng, SeedableRng};
@@ -15,6 +16,8 @@ use super::ops::to_level;
 use super::plane::{V2, coverage, mix, smooth, v2};
 use super::texture::{Colour, Texture};
 use crate::dataset::Picture;
+use crate::error::Result;
+use photograph::Photograph;
 use shape::Shape;
 
 /// A family of products.
@@ -43,7 +46,8 @@ impl ProductKind {
 /// One class of products.
 #[derive(Debug, Clone)]
 pub struct Product {
-    kind: ProductKind,
+    /// Of a photograph none.
+    kind: Option<ProductKind>,
     seed: u64,
     background: Texture,
     layers: Vec<Layer>,
@@ -87,6 +91,8 @@ enum Material {
     Plain(Colour),
     /// A texture, and whether each piece shows another part of it.
     Textured(Box<Texture>, bool),
+    /// A photograph, the place in it that is the middle, and whether each piece shows another part of it.
+    Photograph(Photograph, V2, bool),
 }
 
 /// Light of one image.
@@ -114,9 +120,23 @@ impl Product {
         layout::draw(kind, seed, &mut rng)
     }
 
-    /// The family.
-    pub fn kind(&self) -> ProductKind {
+    /// A class that a picture is the product of: each piece lies a little differently, or shows another part of the
+    /// same material, in other light.
+    ///
+    /// # Errors
+    /// When the picture has no pixels.
+    pub fn of_picture(picture: &Picture, seed: u64) -> Result<Self> {
+        photograph::draw(picture, seed)
+    }
+
+    /// The family; a photograph has none.
+    pub fn kind(&self) -> Option<ProductKind> {
         self.kind
+    }
+
+    /// The seed of the class.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Good piece number `i` of the class, as an image of `side` x `side`.
@@ -225,6 +245,8 @@ impl Layer {
             Material::Plain(colour) => *colour,
             Material::Textured(texture, false) => texture.at(p),
             Material::Textured(texture, true) => texture.at(p + part),
+            Material::Photograph(photograph, middle, false) => photograph.at(p + *middle),
+            Material::Photograph(photograph, middle, true) => photograph.at(p + *middle + part),
         };
         if self.bevel == 0.0 {
             return colour;

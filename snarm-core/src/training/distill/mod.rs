@@ -1,6 +1,6 @@
 //! Distillation: a small encoder is trained to give the descriptors of a large one, on images of any kind.
 //!
-//! Images come in rounds. A round draws views of the given pictures, asks the teacher once for the descriptors of each,
+//! Images come in rounds. A round draws views of the given pictures and of drawn ones, asks the teacher once for the descriptors of each,
 //! and shows each view to the student several times, under another light each time; memory is that of one round. The
 //! student's descriptors are the teacher's along the axes of most variance ([`teacher::Projection`]), and its loss is the
 //! mean squared distance to them, so that distances between its descriptors become those between the teacher's.
@@ -159,7 +159,7 @@ impl<'a> Run<'a> {
         let mut optimiser = AdamW::new(AdamWSettings { decay_vectors: false, ..AdamWSettings::default() });
         // A run may go on with another number of steps, whose schedule it then follows.
         let fixed = Settings { steps: 0, ..settings.clone() };
-        let text = format!("{fixed:?}\n{}\n{}", teacher.encoder().digest(), pictures.names());
+        let text = format!("{fixed:?}\n{}\n{}", teacher.encoder().digest(), pictures.describe());
         let digest = digest(&text);
         let mut step = 0;
         if resume {
@@ -305,10 +305,12 @@ impl<'a> Run<'a> {
         }
         let parameters = tensors.iter().map(|(_, _, values)| values.len()).sum();
         let provenance = format!(
-            "distilled in {} steps of {} views from {} pictures; explains {:.0} % of the teacher's variance",
+            "distilled in {} steps of {} views from {} pictures and {:.0} % drawn ones; explains {:.0} % of the \
+             teacher's variance",
             self.settings.steps,
             self.settings.batch,
             self.pictures.len().0,
+            100.0 * self.pictures.drawn(),
             100.0 * (1.0 - validation)
         );
         let sizes = [config.side, self.student.grid(), self.settings.width];

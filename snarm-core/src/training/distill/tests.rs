@@ -117,7 +117,7 @@ fn run(folder: &Path, name: &str, steps: u64, stop: Option<u64>, resume: bool) -
         checkpoint: 3,
         seed: 5,
     };
-    let pictures = Pictures::find(&[folder.join("pictures")])?;
+    let pictures = Pictures::find(&[folder.join("pictures")], 0.25)?;
     let files = Files::beside(&folder.join(name));
     distill(&settings, teacher(folder), &pictures, &files, resume, &mut |progress| {
         // What a killed run leaves: rows and a checkpoint of the past.
@@ -178,7 +178,7 @@ fn a_student_of_another_grid_is_refused() {
         checkpoint: 1,
         seed: 0,
     };
-    let found = Pictures::find(&[folder.path().join("pictures")]).unwrap();
+    let found = Pictures::find(&[folder.path().join("pictures")], 0.0).unwrap();
     let files = Files::beside(&folder.path().join("x.safetensors"));
     let refused = distill(&settings, teacher(folder.path()), &found, &files, false, &mut |_| {}).unwrap_err();
     assert_eq!(

@@ -1,8 +1,9 @@
-//! The images that a student is taught on: views of the pictures in some folders, each a random cut with random tones.
+//! The images that a student is taught on: views of the pictures in some folders and of drawn ones, each a random cut
+//! with random tones.
 //!
 //! A view follows from the seed of the run, its round and its number alone. Some pictures are set apart for validation.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +12,8 @@ use snarm_kernels::resize::{Size, pil_bilinear};
 
 use crate::dataset::Picture;
 use crate::error::{Error, Result};
+use crate::synthetic::product::Product;
+use crate::synthetic::texture::Texture;
 use crate::training::random::{generator, key, normal_pair};
 
 /// One picture in so many is set apart.
@@ -22,11 +25,15 @@ const SMALLEST: usize = 64;
 /// Pictures that are tried before a view is given up.
 const TRIES: usize = 20;
 
-/// The files of some folders.
+/// Side of a picture that is drawn.
+const DRAWN: usize = 448;
+
+/// The files of some folders, and how often a picture is drawn instead.
 #[derive(Debug, Clone)]
 pub struct Pictures {
     training: Vec<PathBuf>,
     validation: Vec<PathBuf>,
+    drawn: f64,
 }
 
 /// Which pictures a view may show.
@@ -39,14 +46,26 @@ pub enum Part {
 }
 
 impl Pictures {
-    /// Finds all PNG and JPEG files in folders and the folders below them.
+    /// Finds all PNG and JPEG files in folders and the folders below them. A share of `drawn` (0 to 1) of the pictures that
+    /// are learned from are textures and products drawn from nothing; where there are no folders, all of them are.
     ///
     /// # Errors
-    /// When a folder cannot be read, or there are too few files to set some apart.
-    pub fn find(folders: &[PathBuf]) -> Result<Self> {
+    /// When a folder cannot be read, there are too few files to set some apart, or the share is none.
+    pub fn find(folders: &[PathBuf], drawn: f64) -> Result<Self> {
+        if !(0.0..=1.0).contains(&drawn) {
+            let expected = "0 to 1".to_owned();
+            return Err(Error::Setting {
+                name: "share of drawn pictures",
+                expected,
+                found: drawn.to_string(),
+            });
+        }
+        if folders.is_empty() {
+            return Ok(Self { training: Vec::new(), validation: Vec::new(), drawn: 1.0 });
+        }
         let mut all = Vec::new();
         for folder in folders {
-            walk(folder, &mut all)?;
+            all.extend(crate::dataset::images(folder)?);
         }
         all.sort_unstable();
         all.dedup();
@@ -59,7 +78,7 @@ impl Pictures {
         for (i, path) in all.into_iter().enumerate() {
             if i % APART == 0 { validation.push(path) } else { training.push(path) }
         }
-        Ok(Self { training, validation })
+        Ok(Self { training, validation, drawn })
     }
 
     /// Number of pictures to learn from, and of those set apart.
@@ -67,15 +86,21 @@ impl Pictures {
         (self.training.len(), self.validation.len())
     }
 
-    /// Whether there are none to learn from.
+    /// Whether there are no files to learn from.
     pub fn is_empty(&self) -> bool {
         self.training.is_empty()
     }
 
-    /// File names, for the digest of a run.
-    pub(super) fn names(&self) -> String {
+    /// Share of pictures that are drawn.
+    pub fn drawn(&self) -> f64 {
+        self.drawn
+    }
+
+    /// What it holds, for the digest of a run: file names and the share of drawn pictures.
+    pub(super) fn describe(&self) -> String {
         let names = self.training.iter().filter_map(|path| path.file_name());
-        names.map(|name| name.to_string_lossy().into_owned() + "\n").collect()
+        let names: String = names.map(|name| name.to_string_lossy().into_owned() + "\n").collect();
+        format!("{names}{}", self.drawn)
     }
 
     /// A view of side x side pixels, RGB.
@@ -133,6 +158,10 @@ impl Pictures {
     }
 
     fn picture(&self, part: Part, rng: &mut ChaCha8Rng) -> Result<Picture> {
+        // What is set apart are pictures alone, where there are any, so that the loss on them means the same in all runs.
+        if self.is_empty() || (part == Part::Training && rng.random_bool(self.drawn)) {
+            return Ok(draw(rng));
+        }
         let files = if part == Part::Training { &self.training } else { &self.validation };
         let mut last = None;
         for _ in 0..TRIES {
@@ -150,19 +179,13 @@ impl Pictures {
     }
 }
 
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    const WHAT: &str = "folder of pictures";
-    for entry in std::fs::read_dir(folder).map_err(|e| Error::read(WHAT, folder, e))? {
-        let path = entry.map_err(|e| Error::read(WHAT, folder, e))?.path();
-        if path.is_dir() {
-            walk(&path, found)?;
-        } else if let Some(ending) = path.extension().and_then(|e| e.to_str())
-            && ["png", "jpg", "jpeg"].contains(&ending.to_ascii_lowercase().as_str())
-        {
-            found.push(path);
-        }
+/// A texture, or a piece of a product.
+fn draw(rng: &mut ChaCha8Rng) -> Picture {
+    if rng.random_bool(0.4) {
+        Texture::draw(rng).render(DRAWN, DRAWN)
+    } else {
+        Product::new(rng.random()).image(rng.random(), DRAWN)
     }
-    Ok(())
 }
 
 /// Mirrors either way, and swaps rows and columns of squares.
@@ -295,7 +318,7 @@ mod tests {
     #[test]
     fn a_view_follows_from_its_place_alone() {
         let folder = folder();
-        let pictures = Pictures::find(&[folder.path().to_owned()]).unwrap();
+        let pictures = Pictures::find(&[folder.path().to_owned()], 0.0).unwrap();
         assert_eq!(pictures.len(), (2, 1));
         let view = |n| pictures.view(Part::Training, 48, 7, &[3, n]).unwrap();
         assert_eq!(view(0).len(), 48 * 48 * 3);
@@ -306,9 +329,31 @@ mod tests {
     }
 
     #[test]
+    fn drawn_pictures_take_the_place_of_files() {
+        let folder = folder();
+        let folders = [folder.path().to_owned()];
+        let view = |pictures: &Pictures, part, n| pictures.view(part, 48, 7, &[3, n]).unwrap();
+        let [files, some, all] = [0.0, 0.5, 1.0].map(|drawn| Pictures::find(&folders, drawn).unwrap());
+        let same = (0..20).filter(|n| view(&files, Part::Training, *n) == view(&all, Part::Training, *n));
+        assert_eq!(same.count(), 0);
+        for n in 0..6 {
+            assert_eq!(
+                view(&some, Part::Validation, n),
+                view(&all, Part::Validation, n),
+                "pictures are set apart"
+            );
+        }
+        let none = Pictures::find(&[], 0.0).unwrap();
+        assert_eq!((none.len(), none.drawn()), ((0, 0), 1.0));
+        assert_ne!(view(&none, Part::Training, 0), view(&none, Part::Validation, 1));
+        let error = Pictures::find(&folders, 1.5).unwrap_err().to_string();
+        assert_eq!(error, "share of drawn pictures: expected 0 to 1, found 1.5");
+    }
+
+    #[test]
     fn an_empty_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Pictures::find(&[folder.path().to_owned()]).unwrap_err().to_string();
+        let error = Pictures::find(&[folder.path().to_owned()], 0.0).unwrap_err().to_string();
         assert!(error.contains("at least 2 PNG or JPEG files") && error.ends_with("found 0"), "{error}");
     }
 }

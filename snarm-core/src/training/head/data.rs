@@ -40,7 +40,9 @@ impl Image {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::View(path, view) => format!("{} {view:?}", path.display()),
-            Self::Drawn(product, number, side) => format!("{:?} {number} {side}", product.kind()),
+            Self::Drawn(product, number, side) => {
+                format!("{:?} {} {number} {side}", product.kind(), product.seed())
+            }
         }
     }
 }
