@@ -8,8 +8,8 @@ use crate::math::lane_sum;
 use crate::simd::dispatch;
 use crate::threads::add_parts;
 
-/// Rows whose gradients of weight and bias are summed by one task.
-const BLOCK: usize = 512;
+/// Rows of a task: a fixed number, so that the sums of weight and bias do not hang on the number of threads.
+const BLOCK: usize = 128;
 
 /// Writes the gradients of u (du), of the weight and, for a layer norm, of the bias, given that of y = norm(u).
 ///
@@ -35,6 +35,11 @@ pub fn norm_backward(
     check_len(OP, "du", u.len(), du.len())?;
     check_len(OP, "gradient of the weight", d, dweight.len())?;
     check_len(OP, "gradient of the bias", if layer { d } else { 0 }, dbias.len())?;
+    if u.is_empty() {
+        dweight.fill(0.0);
+        dbias.fill(0.0);
+        return Ok(());
+    }
     // For each block of rows, the gradients of weight and bias.
     let mut parts = vec![0.0; (u.len() / d).div_ceil(BLOCK) * 2 * d];
     parts
@@ -46,16 +51,10 @@ pub fn norm_backward(
             dispatch(
                 #[inline(always)]
                 || {
-                    let mut normed = vec![0.0; d];
-                    for ((u, dy), du) in u.chunks_exact(d).zip(dy.chunks_exact(d)).zip(du.chunks_exact_mut(d))
-                    {
-                        row(u, weight, layer, eps, dy, &mut normed, du);
-                        for ((dw, db), (dy, normed)) in
-                            dweight.iter_mut().zip(dbias.iter_mut()).zip(dy.iter().zip(&normed))
-                        {
-                            *dw += dy * normed;
-                            *db += dy;
-                        }
+                    if layer {
+                        rows::<true>(u, weight, eps, dy, du, dweight, dbias);
+                    } else {
+                        rows::<false>(u, weight, eps, dy, du, dweight, dbias);
                     }
                 },
             );
@@ -67,21 +66,49 @@ pub fn norm_backward(
     Ok(())
 }
 
-/// du = (g - mean(g) - n mean(g n)) / deviation with g = dy w and n = normed row; an RMS norm has no mean to take off.
 #[inline(always)]
-fn row(u: &[f32], weight: &[f32], layer: bool, eps: f32, dy: &[f32], normed: &mut [f32], du: &mut [f32]) {
+fn rows<const LAYER: bool>(
+    u: &[f32],
+    weight: &[f32],
+    eps: f32,
+    dy: &[f32],
+    du: &mut [f32],
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+) {
+    let d = weight.len();
+    for (du, (u, dy)) in du.chunks_exact_mut(d).zip(u.chunks_exact(d).zip(dy.chunks_exact(d))) {
+        row::<LAYER>(u, weight, eps, dy, du, dweight, dbias);
+    }
+}
+
+/// With n = (u - mean) / deviation and g = dy w: du = (g - mean(g) - n mean(g n)) / deviation, dw += dy n, db += dy. An
+/// RMS norm takes no mean off.
+#[inline(always)]
+fn row<const LAYER: bool>(
+    u: &[f32],
+    weight: &[f32],
+    eps: f32,
+    dy: &[f32],
+    du: &mut [f32],
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+) {
     let d = u.len() as f32;
-    let mean = if layer { lane_sum(u, |v| v) / d } else { 0.0 };
+    let mean = if LAYER { lane_sum(u, |v| v) / d } else { 0.0 };
     let scale = 1.0 / (lane_sum(u, |v| (v - mean) * (v - mean)) / d + eps).sqrt();
-    for ((n, u), (du, (dy, w))) in normed.iter_mut().zip(u).zip(du.iter_mut().zip(dy.iter().zip(weight))) {
-        *n = (u - mean) * scale;
+    for (((du, u), dy), (dw, db)) in du.iter_mut().zip(u).zip(dy).zip(dweight.iter_mut().zip(dbias)) {
+        let n = (u - mean) * scale;
+        *dw += dy * n;
+        *db += dy;
+        *du = dy * n;
+    }
+    // g n, but for the weight.
+    du.iter_mut().zip(weight).for_each(|(du, w)| *du *= w);
+    let slope = lane_sum(du, |v| v) / d;
+    for (du, (dy, w)) in du.iter_mut().zip(dy.iter().zip(weight)) {
         *du = dy * w;
     }
-    let level = if layer { lane_sum(du, |v| v) / d } else { 0.0 };
-    let mut lanes = [0.0_f32; 16];
-    for (g, n) in du.chunks(16).zip(normed.chunks(16)) {
-        lanes.iter_mut().zip(g.iter().zip(n)).for_each(|(lane, (g, n))| *lane += g * n);
-    }
-    let slope = lanes.iter().sum::<f32>() / d;
-    du.iter_mut().zip(normed).for_each(|(du, n)| *du = (*du - level - *n * slope) * scale);
+    let level = if LAYER { lane_sum(du, |v| v) / d } else { 0.0 };
+    du.iter_mut().zip(u).for_each(|(du, u)| *du = (*du - level - (u - mean) * scale * slope) * scale);
 }

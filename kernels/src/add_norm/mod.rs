@@ -32,20 +32,37 @@ pub enum Norm<'a> {
     },
 }
 
+/// Normalises each row of `u` into `y`.
+///
+/// # Errors
+/// When a length does not fit the width of the norm.
+pub fn norm(u: &[f32], norm: &Norm<'_>, eps: f32, y: &mut [f32]) -> Result<()> {
+    let d = check(u, norm, y)?;
+    cpu::norm(u, norm, d, eps, y);
+    Ok(())
+}
+
 /// Adds `h` to the stream `u`, unless the stream has only begun, and normalises each row of it into `y`.
 ///
 /// # Errors
 /// When a length does not fit the width of the norm.
 pub fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, eps: f32, y: &mut [f32]) -> Result<()> {
-    const OP: &str = "add_norm";
+    let d = check(u, norm, y)?;
+    check_len(OP, "h", u.len(), h.map_or(u.len(), <[f32]>::len))?;
+    cpu::add_norm(h, u, norm, d, eps, y);
+    Ok(())
+}
+
+const OP: &str = "add_norm";
+
+/// Checks what is read, for a result `y`, and returns the width of a row.
+fn check(u: &[f32], norm: &Norm<'_>, y: &[f32]) -> Result<usize> {
     let (Norm::Rms { weight } | Norm::Layer { weight, .. }) = norm;
     let d = weight.len();
     if let Norm::Layer { bias, .. } = norm {
         check_len(OP, "bias", d, bias.len())?;
     }
     check_len(OP, "u", u.len() / d.max(1) * d, u.len())?;
-    check_len(OP, "h", u.len(), h.map_or(u.len(), <[f32]>::len))?;
     check_len(OP, "y", u.len(), y.len())?;
-    cpu::add_norm(h, u, norm, d, eps, y);
-    Ok(())
+    Ok(d)
 }

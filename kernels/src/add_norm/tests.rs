@@ -16,12 +16,27 @@ fn check(m: usize, d: usize, rms: bool, begun: bool) {
     assert_eq!(u, found_u);
     // Two nearly equal elements have no variance: 1/sqrt(eps) then magnifies the rounding of the mean.
     assert_close(&y, &found, if d < 4 { 2e-3 } else { 1e-5 });
+    super::norm(&u, &norm, EPS, &mut found_u).unwrap();
+    assert_eq!(found, found_u, "the norm alone");
 }
 
 proptest! {
     #[test]
     fn agrees_with_the_reference(m in 1_usize..20, d in 1_usize..200, rms in any::<bool>(), begun in any::<bool>()) {
         check(m, d, rms, begun);
+    }
+
+    #[test]
+    fn gradients_agree_with_the_reference(m in 0_usize..300, d in 4_usize..60, rms in any::<bool>()) {
+        let (u, weight, dy) = (noise(m * d, 1), noise(d, 2), noise(m * d, 3));
+        let norm = if rms { Norm::Rms { weight: &weight } } else { Norm::Layer { weight: &weight, bias: &weight } };
+        let [du, dw, db] = reference::gradients(&u, &norm, 1e-3, &dy);
+        let (mut found, mut found_dw) = (vec![f32::NAN; m * d], vec![f32::NAN; d]);
+        let mut found_db = vec![f32::NAN; if rms { 0 } else { d }];
+        backward::norm_backward(&u, &norm, 1e-3, &dy, &mut found, &mut found_dw, &mut found_db).unwrap();
+        assert_close(&du, &found, 5e-5);
+        assert_close(&dw, &found_dw, 1e-6 * m as f32 + 1e-5);
+        assert_close(&db[..found_db.len()], &found_db, 1e-6 * m as f32 + 1e-5);
     }
 }
 
@@ -37,6 +52,12 @@ fn wrong_lengths_are_refused() {
     let norm = Norm::Rms { weight: &[1.0; 2] };
     assert!(add_norm(Some(&[0.0; 2]), &mut [0.0; 4], &norm, EPS, &mut [0.0; 4]).is_err());
     assert!(add_norm(None, &mut [0.0; 3], &norm, EPS, &mut [0.0; 3]).is_err());
+    assert!(super::norm(&[0.0; 3], &norm, EPS, &mut [0.0; 3]).is_err());
+    let run = |dy: &[f32], du: &mut [f32], dbias: &mut [f32]| {
+        backward::norm_backward(&[0.0; 4], &norm, EPS, dy, du, &mut [0.0; 2], dbias).is_ok()
+    };
+    assert!(run(&[0.0; 4], &mut [0.0; 4], &mut []) && !run(&[0.0; 5], &mut [0.0; 4], &mut []));
+    assert!(!run(&[0.0; 4], &mut [0.0; 4], &mut [0.0; 2]), "an RMS norm has no bias");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Gradients of the convolution. That of x is a convolution of dy with the taps turned by 180 degrees and channels
 //! swapped; that of the weight is, for each tap, the sum of the outer products of the cells it met and dy.
 
+use std::ops::Range;
+
 use super::cpu::lay;
 use super::{Kernel, OP, TAPS, Then, Workspace, conv3x3};
 use crate::error::{Result, check_len};
@@ -54,15 +56,25 @@ pub fn weight_gradient(
     let cells = dy.len() / c_out.max(1);
     check_len(OP, "dy", cells / (side * side).max(1) * side * side * c_out, dy.len())?;
     check_len(OP, "x", cells * c_in, x.len())?;
+    if dbias.is_empty() {
+        return Ok(());
+    }
     // (9 c_in, c_out), rows by tap and then channel.
     let mut sums = vec![0.0; dweight.len()];
-    let lay_turned = |cell: usize, turned: &mut [f32], stride: usize| {
-        lay(x, side, cell, c_in, dilation, |tap, values| match values {
-            Some(values) => outer::cpu::turn(values, &mut turned[tap * c_in * stride..], stride),
-            None => (0..c_in).for_each(|i| turned[(tap * c_in + i) * stride] = 0.0),
+    let lay_part = |cell: usize, part: Range<usize>, to: &mut [f32]| {
+        lay(x, side, cell, c_in, dilation, |tap, values| {
+            let own = tap * c_in..(tap + 1) * c_in;
+            let (from, end) = (own.start.max(part.start), own.end.min(part.end));
+            if from < end {
+                let to = &mut to[from - part.start..end - part.start];
+                match values {
+                    Some(values) => to.copy_from_slice(&values[from - own.start..end - own.start]),
+                    None => to.fill(0.0),
+                }
+            }
         });
     };
-    outer::cpu::sum(cells, TAPS * c_in, &lay_turned, dy, c_out, &mut sums);
+    outer::cpu::outer(cells, TAPS * c_in, &lay_part, dy, c_out, &mut sums);
     for (row, sums) in sums.chunks_exact(c_out).enumerate() {
         for (out, sum) in sums.iter().enumerate() {
             dweight[(out * c_in + row % c_in) * TAPS + row / c_in] = *sum;

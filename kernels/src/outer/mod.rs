@@ -9,10 +9,12 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use crate::error::{Error, Result, check_len};
 
-/// Writes A^T B to `y`, a having rows of `m`, b of `n` elements. The sum is taken in an order that depends on nothing but
-/// the sizes and the number of threads.
+/// Writes A^T B to `y`, a having rows of `m`, b of `n` elements. Sums are taken in the order of the
+/// rows, on any number of threads.
 ///
 /// # Errors
 /// When a length does not fit.
@@ -26,9 +28,7 @@ pub fn outer(a: &[f32], m: usize, b: &[f32], n: usize, y: &mut [f32]) -> Result<
     check_len(OP, "a", rows * m, a.len())?;
     check_len(OP, "b", rows * n, b.len())?;
     check_len(OP, "y", m * n, y.len())?;
-    let lay = |row: usize, turned: &mut [f32], stride: usize| {
-        cpu::turn(&a[row * m..][..m], turned, stride);
-    };
-    cpu::sum(rows, m, &lay, b, n, y);
+    let lay = |row: usize, part: Range<usize>, to: &mut [f32]| to.copy_from_slice(&a[row * m..][part]);
+    cpu::outer(rows, m, &lay, b, n, y);
     Ok(())
 }

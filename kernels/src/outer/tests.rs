@@ -25,6 +25,22 @@ fn agrees_with_the_reference_over_many_blocks() {
 }
 
 #[test]
+fn the_number_of_threads_does_not_show() {
+    let (rows, m, n) = (700, 50, 40);
+    let (a, b) = (noise(rows * m, 1), noise(rows * n, 2));
+    let on = |threads: usize| {
+        let mut y = vec![f32::NAN; m * n];
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| outer(&a, m, &b, n, &mut y)).unwrap();
+        y
+    };
+    let one = on(1);
+    for threads in [2, 3, 7] {
+        assert!(one == on(threads), "{threads} threads");
+    }
+}
+
+#[test]
 fn wrong_lengths_are_refused() {
     assert!(outer(&[0.0; 6], 2, &[0.0; 6], 2, &mut [0.0; 4]).is_ok());
     assert!(outer(&[0.0; 6], 2, &[0.0; 4], 2, &mut [0.0; 4]).is_err());
