@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::cpu::lay;
 use super::{Kernel, OP, TAPS, Then, Workspace, conv3x3};
 use crate::error::{Result, check_len};
+use crate::linear::bias_gradient;
 use crate::outer;
 
 /// The kernel that turns dy into the gradient of x, from a weight (c_out, c_in, 3, 3).
@@ -80,9 +81,5 @@ pub fn weight_gradient(
             dweight[(out * c_in + row % c_in) * TAPS + row / c_in] = *sum;
         }
     }
-    dbias.fill(0.0);
-    for row in dy.chunks_exact(c_out) {
-        dbias.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
-    }
-    Ok(())
+    bias_gradient(dy, dbias)
 }

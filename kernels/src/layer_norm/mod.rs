@@ -3,14 +3,11 @@
 //! # Shapes
 //! x, y (m, d) row-major; w, b (d).
 
-mod backward;
 pub(crate) mod cpu;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
-
-pub use backward::{Gradients, layer_norm_gradient};
 
 use crate::error::{Result, check_len};
 

@@ -13,16 +13,6 @@ proptest! {
         // Two equal elements have no variance: 1/sqrt(eps) then magnifies the rounding of the mean.
         assert_close(&expected, &found, if d < 4 { 2e-3 } else { 1e-5 });
     }
-
-    #[test]
-    fn gradients_agree_with_the_reference(m in 1_usize..300, d in 4_usize..60) {
-        let (x, w, g) = (noise(m * d, 1), noise(d, 2), noise(m * d, 3));
-        let [dx, dw, db] = reference::gradient(&x, &w, 1e-3, &g);
-        let found = layer_norm_gradient(&x, &w, 1e-3, &g).unwrap();
-        assert_close(&dx, &found.x, 5e-5);
-        assert_close(&dw, &found.weight, 1e-6 * m as f32 + 1e-5);
-        assert_close(&db, &found.bias, 1e-6 * m as f32 + 1e-5);
-    }
 }
 
 #[test]
@@ -35,5 +25,4 @@ fn a_constant_row_becomes_the_bias() {
 #[test]
 fn a_ragged_input_is_refused() {
     assert!(layer_norm(&[0.0; 5], &[1.0; 2], &[0.0; 2], 1e-6, &mut [0.0; 5]).is_err());
-    assert!(layer_norm_gradient(&[0.0; 4], &[1.0; 2], 1e-6, &[0.0; 5]).is_err());
 }

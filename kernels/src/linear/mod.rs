@@ -10,7 +10,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use self::backward::{bias_gradient, input_gradient, weight_gradient};
+pub use self::backward::{bias_gradient, input_gradient};
 pub use crate::tile::Panels;
 
 use crate::error::{Result, check_len};

@@ -16,14 +16,12 @@ pub(super) fn linear(x: &[f32], w: &[f32], k: usize, bias: &[f32], then: Then, y
     }
 }
 
-/// Gradients of x and of the weight.
-pub(super) fn gradients(x: &[f32], w: &[f32], k: usize, g: &[f32]) -> [Vec<f32>; 2] {
+/// Gradients of x and of the bias.
+pub(super) fn gradients(w: &[f32], k: usize, g: &[f32]) -> [Vec<f32>; 2] {
     let n = w.len() / k;
-    let m = x.len() / k;
-    let sum = |len: usize, term: &dyn Fn(usize) -> (f32, f32)| {
-        (0..len).map(term).map(|(a, b)| f64::from(a) * f64::from(b)).sum::<f64>() as f32
-    };
-    let dx = (0..m * k).map(|i| sum(n, &|j| (g[i / k * n + j], w[j * k + i % k]))).collect();
-    let dw = (0..n * k).map(|i| sum(m, &|row| (g[row * n + i / k], x[row * k + i % k]))).collect();
-    [dx, dw]
+    let wide = |i: usize| f64::from(g[i]);
+    let dx = (0..g.len() / n * k)
+        .map(|i| (0..n).map(|j| wide(i / k * n + j) * f64::from(w[j * k + i % k])).sum::<f64>() as f32);
+    let db = (0..n).map(|j| (j..g.len()).step_by(n).map(wide).sum::<f64>() as f32);
+    [dx.collect(), db.collect()]
 }

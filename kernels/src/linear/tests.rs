@@ -19,25 +19,23 @@ proptest! {
     }
 
     #[test]
-    fn gradients_agree_with_the_reference(m in 1_usize..50, k in 1_usize..70, n in 1_usize..40) {
+    fn gradients_agree_with_the_reference(m in 0_usize..50, k in 1_usize..70, n in 1_usize..40) {
         check_gradients(m, k, n);
     }
 }
 
 fn check_gradients(m: usize, k: usize, n: usize) {
-    let (x, w, g) = (noise(m * k, 1), noise(n * k, 2), noise(m * n, 3));
-    let [dx, dw] = reference::gradients(&x, &w, k, &g);
-    let mut found = vec![0.0; m * k];
+    let (w, g) = (noise(n * k, 2), noise(m * n, 3));
+    let [dx, db] = reference::gradients(&w, k, &g);
+    let (mut found, mut found_db) = (vec![f32::NAN; m * k], vec![f32::NAN; n]);
     input_gradient(&g, &w, n, k, &mut found).unwrap();
     assert_close(&dx, &found, 2e-6 * (n as f32).sqrt().max(1.0));
-    assert_close(&dw, &weight_gradient(&g, &x, n, k).unwrap(), 4e-6 * (m as f32).sqrt().max(1.0));
-    let ones = vec![1.0; m];
-    let [_, db] = reference::gradients(&ones, &vec![0.0; n], 1, &g);
-    assert_close(&db, &bias_gradient(&g, n).unwrap(), 4e-6 * (m as f32).sqrt().max(1.0));
+    bias_gradient(&g, &mut found_db).unwrap();
+    assert_close(&db, &found_db, 4e-6 * (m as f32).sqrt().max(1.0));
 }
 
 #[test]
-fn gradients_agree_with_the_reference_on_several_panels() {
+fn gradients_agree_with_the_reference_on_several_tasks() {
     check_gradients(1100, 48, 21);
 }
 
@@ -53,5 +51,5 @@ fn wrong_lengths_are_refused() {
     let refused = linear(&[0.0; 8], &w, &[0.0; 2], Then::Store, &mut [0.0; 6]).unwrap_err();
     assert_eq!(refused.to_string(), "linear: expected bias of 3 elements, found 2");
     assert!(input_gradient(&[0.0; 6], &[0.0; 11], 3, 4, &mut [0.0; 8]).is_err());
-    assert!(weight_gradient(&[0.0; 6], &[0.0; 9], 3, 4).is_err());
+    assert!(bias_gradient(&[0.0; 7], &mut [0.0; 3]).is_err() && bias_gradient(&[0.0], &mut []).is_err());
 }

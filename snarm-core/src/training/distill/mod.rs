@@ -5,7 +5,6 @@
 //! student's descriptors are the teacher's along the axes of most variance ([`teacher::Projection`]), and its loss is the
 //! mean squared distance to them, so that distances between its descriptors become those between the teacher's.
 
-mod ops;
 mod student;
 mod teacher;
 mod views;

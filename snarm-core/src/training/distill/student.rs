@@ -2,12 +2,12 @@
 
 use candle_core::{Device, Tensor};
 
-use super::ops::{Depthwise, Gelu, Linear, Norm, Softmax};
 use crate::encoder::conv::{self, EPS, EXPANSION};
 use crate::encoder::file::{Network, VitSizes};
 use crate::encoder::seeded;
 use crate::error::Result;
 use crate::training::Variables;
+use crate::training::ops::{depthwise, gelu, layer_norm, linear, softmax};
 
 /// A network in training.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Student {
 
     fn conv(&self, net: &Net<'_>, sizes: &conv::Sizes, patches: &Tensor, b: usize) -> Result<Tensor> {
         let ([c0, c1], grid) = (sizes.dims, self.grid());
-        let mut x = net.first("stem", patches, c0)?;
+        let mut x = net.linear("stem", patches)?;
         x = net.norm("stem.norm", &x)?.reshape((b, 2 * grid, 2 * grid, c0))?;
         for block in 0..sizes.blocks[0] {
             x = net.conv_block(&format!("stages.0.{block}"), &x)?;
@@ -138,7 +138,7 @@ impl Student {
         let (d, n, extra) = (sizes.dim, self.grid() * self.grid(), 1 + sizes.registers);
         let get = |name: &str| net.variables.get(name);
         let positions = get("pos_embed")?;
-        let tokens = net.first("patch_embed.proj", patches, d)?.reshape((b, n, d))?;
+        let tokens = net.linear("patch_embed.proj", patches)?.reshape((b, n, d))?;
         let tokens = tokens.broadcast_add(&positions.narrow(1, 1, n)?)?;
         let class = get("cls_token")?.add(&positions.narrow(1, 0, 1)?)?;
         let start = Tensor::cat(&[&class, get("register_tokens")?], 1)?.repeat((b, 1, 1))?;
@@ -157,28 +157,20 @@ struct Net<'a> {
 }
 
 impl Net<'_> {
-    /// A layer on something that is not trained, whose weight may have more than two dimensions.
-    fn first(&self, name: &str, x: &Tensor, out: usize) -> Result<Tensor> {
-        let (weight, bias) = self.pair(name)?;
-        let weight = weight.reshape((out, weight.elem_count() / out))?;
-        Ok(x.apply_op3(&weight, bias, Linear { input_trained: false })?)
-    }
-
     fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = self.pair(name)?;
-        Ok(x.apply_op3(weight, bias, Linear { input_trained: true })?)
+        Ok(linear(x, weight, Some(bias))?)
     }
 
     fn norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = self.pair(name)?;
-        Ok(x.apply_op3(weight, bias, Norm { eps: EPS })?)
+        Ok(layer_norm(x, weight, bias, EPS)?)
     }
 
     fn conv_block(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = self.pair(&format!("{name}.depthwise"))?;
-        let y = x.apply_op3(weight, bias, Depthwise)?;
-        let y = self.norm(&format!("{name}.norm"), &y)?;
-        let y = self.linear(&format!("{name}.fc1"), &y)?.apply_op1(Gelu)?;
+        let y = self.norm(&format!("{name}.norm"), &depthwise(x, weight, bias)?)?;
+        let y = gelu(&self.linear(&format!("{name}.fc1"), &y)?)?;
         Ok((x + self.linear(&format!("{name}.fc2"), &y)?)?)
     }
 
@@ -189,11 +181,11 @@ impl Net<'_> {
         let part = |i: usize| qkv.get(i); // (b, heads, n, 64)
         let scores =
             (part(0)? * (1.0 / ((d / heads) as f64).sqrt()))?.matmul(&part(1)?.t()?.contiguous()?)?;
-        let y = scores.apply_op1(Softmax)?.matmul(&part(2)?)?;
+        let y = softmax(&scores)?.matmul(&part(2)?)?;
         let y = y.transpose(1, 2)?.contiguous()?.reshape((b, n, d))?;
         let x = (x + self.linear(&format!("{name}.attn.proj"), &y)?)?;
         let y = self.linear(&format!("{name}.mlp.fc1"), &self.norm(&format!("{name}.norm2"), &x)?)?;
-        let y = self.linear(&format!("{name}.mlp.fc2"), &y.apply_op1(Gelu)?)?;
+        let y = self.linear(&format!("{name}.mlp.fc2"), &gelu(&y)?)?;
         Ok((x + y)?)
     }
 

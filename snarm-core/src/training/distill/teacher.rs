@@ -5,6 +5,7 @@
 //! those of the teacher's wide ones.
 
 use snarm_kernels::linear::{Panels, Then, linear};
+use snarm_kernels::outer::outer;
 
 use crate::encoder::{Encoder, Workspace};
 use crate::error::{Error, Result};
@@ -123,7 +124,8 @@ fn covariance(rows: &[f32], mean: &[f64]) -> Result<Vec<f32>> {
         .chunks_exact(inner)
         .flat_map(|row| row.iter().zip(mean).map(|(v, m)| (f64::from(*v) - m) as f32))
         .collect();
-    let mut sums = snarm_kernels::linear::weight_gradient(&centred, &centred, inner, inner)?;
+    let mut sums = vec![0.0; inner * inner];
+    outer(&centred, inner, &centred, inner, &mut sums)?;
     sums.iter_mut().for_each(|sum| *sum /= n as f32);
     Ok(sums)
 }

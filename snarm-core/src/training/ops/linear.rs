@@ -1,18 +1,19 @@
 //! y = x W^T + b.
 
 use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor, bail};
-use snarm_kernels::linear::{self as kernel, Panels, Then};
+use snarm_kernels::linear::{self as kernel, Panels, Then, bias_gradient, input_gradient};
 use snarm_kernels::outer::outer;
 
 use super::{Values, gradient, made, refused, slice, width};
 
-/// A linear layer: x (rows, k), weight (n, k), bias (n) -> (rows, n). Further dimensions of the weight must be 1.
+/// A linear layer over the last dimension: x (.., k), weight (n, k), bias (n) -> (.., n). A weight of more dimensions, as
+/// a convolution over patches has it, is n rows of k as it lies.
 ///
 /// # Errors
 /// When a shape does not fit.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (n, k) = (weight.dim(0)?, width(x));
-    if weight.elem_count() != n * k {
+    if k == 0 || weight.elem_count() != n * k {
         bail!("linear: expected a weight of rows of {k}, found {:?}", weight.dims());
     }
     match bias {
@@ -38,12 +39,13 @@ impl CustomOp3 for Linear {
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, bias) = (slice(x, x_layout)?, slice(bias, bias_layout)?);
-        let k = x_layout.dims().last().copied().unwrap_or(1);
-        let (n, rows) = (bias.len(), x.len() / k);
+        let mut dims = x_layout.dims().to_vec();
+        let Some(last) = dims.last_mut() else { bail!("linear: expected rows, found a scalar") };
+        let (n, k) = (bias.len(), std::mem::replace(last, bias.len()));
         let panels = Panels::from_transposed(slice(weight, weight_layout)?, n, k);
-        let mut y = vec![0.0; rows * n];
+        let mut y = vec![0.0; x.len() / k * n];
         kernel::linear(x, &panels, bias, Then::Store, &mut y).map_err(refused)?;
-        made(y, (rows, n))
+        made(y, dims)
     }
 
     fn bwd(
@@ -58,9 +60,8 @@ impl CustomOp3 for Linear {
         let dy = Values::of(&dy)?;
         let mut dx = None;
         if x.track_op() {
-            let panels = Panels::from_rows(&Values::of(weight)?, n, k);
             let mut values = vec![0.0; x.elem_count()];
-            kernel::linear(&dy, &panels, &vec![0.0; k], Then::Store, &mut values).map_err(refused)?;
+            input_gradient(&dy, &Values::of(weight)?, n, k, &mut values).map_err(refused)?;
             dx = gradient(values, x)?;
         }
         let mut dweight = None;
@@ -72,9 +73,7 @@ impl CustomOp3 for Linear {
         let mut dbias = None;
         if bias.track_op() {
             let mut values = vec![0.0; n];
-            for row in dy.chunks_exact(n) {
-                values.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
-            }
+            bias_gradient(&dy, &mut values).map_err(refused)?;
             dbias = gradient(values, bias)?;
         }
         Ok((dx, dweight, dbias))

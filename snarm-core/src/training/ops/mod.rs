@@ -1,18 +1,21 @@
 //! Operations of candle's graph whose bodies are the project's kernels, forwards and backwards.
 //!
 //! Candle's own ones are not used: its fused norms have no gradient at all and say nothing of it, its convolution's
-//! gradient is slow on a CPU, and a chain of element-wise ops is memory traffic. All tensors are f32 on the CPU; rows are
+//! gradient is slow on a CPU, its convolution by groups walks the channels one at a time, and a chain of element-wise ops is memory traffic. All tensors are f32 on the CPU; rows are
 //! tokens, channels last.
 
 mod causal_conv;
 mod conv3x3;
+mod depthwise;
 mod dropout;
 mod focal;
+mod gelu;
 mod judge;
 mod linear;
 mod norm;
 mod rows;
 mod scan;
+mod softmax;
 
 use std::ops::{Deref, Range};
 
@@ -20,13 +23,16 @@ use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, StorageRef
 
 pub use self::causal_conv::causal_conv;
 pub use self::conv3x3::{Maps, conv3x3};
+pub use self::depthwise::depthwise;
 pub use self::dropout::dropout;
 pub use self::focal::{Target, focal};
+pub use self::gelu::gelu;
 pub use self::judge::{Judged, judge};
 pub use self::linear::linear;
 pub use self::norm::{layer_norm, rms_norm};
 pub use self::rows::{replace, take};
 pub use self::scan::{Scanned, selective_scan};
+pub use self::softmax::softmax;
 
 /// The elements of a tensor, as they lie.
 struct Values<'a> {

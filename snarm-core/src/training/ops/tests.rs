@@ -47,6 +47,36 @@ fn a_linear_layer_is_a_product_and_a_sum() {
 }
 
 #[test]
+fn a_linear_layer_keeps_the_dimensions_before_the_last() {
+    let (x, w, b) = (var("x", &[2, 6, 12]), var("w", &[5, 3, 2, 2]), var("b", &[5]));
+    let product = x.reshape((12, 12)).unwrap().matmul(&w.reshape((5, 12)).unwrap().t().unwrap()).unwrap();
+    let ours = linear(&x, &w, Some(&b)).unwrap();
+    assert_eq!(ours.dims(), [2, 6, 5]);
+    same(&[&x, &w, &b], &ours, &product.broadcast_add(&b).unwrap());
+}
+
+#[test]
+fn what_is_not_trained_gets_no_gradient() {
+    let (x, maps) = (var("x", &[6, 4]).detach(), var("x", &[1, 2, 3, 4]).detach());
+    let (w, taps, b) = (var("w", &[4, 4]), var("w", &[4, 3, 3]), var("b", &[4]));
+    for (x, w, y) in
+        [(&x, &w, linear(&x, &w, Some(&b)).unwrap()), (&maps, &taps, depthwise(&maps, &taps, &b).unwrap())]
+    {
+        let grads = y.sum_all().unwrap().backward().unwrap();
+        assert!(grads.get(x).is_none() && grads.get(w).is_some());
+    }
+}
+
+#[test]
+fn activations_are_candles_own() {
+    let x = var("x", &[3, 4, 25]);
+    same(&[&x], &gelu(&x).unwrap(), &x.gelu_erf().unwrap());
+    let power = (x.as_tensor() * 3.0).unwrap().exp().unwrap();
+    let softmaxed = softmax(&(x.as_tensor() * 3.0).unwrap()).unwrap();
+    same(&[&x], &softmaxed, &power.broadcast_div(&power.sum_keepdim(2).unwrap()).unwrap());
+}
+
+#[test]
 fn norms_are_their_formulas() {
     let (x, w, b) = (var("x", &[40, 12]), var("w", &[12]), var("b", &[12]));
     let eps = 1e-5;
@@ -73,6 +103,17 @@ fn a_convolution_is_candles_own() {
         let theirs = theirs.reshape((maps * side * side, c_out)).unwrap().broadcast_add(&b).unwrap();
         same(&[&x, &w, &b], &ours, &theirs);
     }
+}
+
+#[test]
+fn a_depthwise_convolution_is_candles_own_in_as_many_groups_as_channels() {
+    let (maps, side, c) = (2, 7, 20);
+    let (x, w, b) = (var("x", &[maps, side, side, c]), var("w", &[c, 5, 5]), var("b", &[c]));
+    let planes = x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+    let theirs = planes.conv2d(&w.unsqueeze(1).unwrap(), 2, 1, 1, c).unwrap();
+    let theirs = theirs.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().broadcast_add(&b).unwrap();
+    same(&[&x, &w, &b], &depthwise(&x, &w, &b).unwrap(), &theirs);
+    assert!(depthwise(&x, &var("w", &[c, 4, 4]), &b).is_err(), "an even side");
 }
 
 #[test]
