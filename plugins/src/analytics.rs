@@ -10,10 +10,10 @@
 use gst::glib::{self, translate::IntoGlibPtr};
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsRelationMeta, RelTypes, ffi};
-use gst_video::{VideoFormat, VideoFrameFlags, VideoMeta};
+use gst_video::VideoFormat;
 use snarm_core::results::LABEL;
 
-use crate::meta::{AnomalyMeta, verdict};
+use crate::meta::{AnomalyMeta, picture, verdict};
 
 /// Readers of masks take rows to be as long as they are wide, and GStreamer pads rows to this.
 const ROW: usize = 4;
@@ -25,11 +25,8 @@ pub(crate) fn mask(map: &[f32], side: usize, threshold: f64) -> Option<gst::Buff
     let at = |i: usize| i * side / to;
     let pixel =
         |i: usize| map.get(at(i / to) * side + at(i % to)).is_some_and(|s| f64::from(*s) >= threshold);
-    let mut buffer =
-        gst::Buffer::from_mut_slice((0..to * to).map(|i| u8::from(pixel(i))).collect::<Vec<_>>());
-    let (flags, size) = (VideoFrameFlags::empty(), to as u32);
-    VideoMeta::add_full(buffer.get_mut()?, flags, VideoFormat::Gray8, size, size, &[0], &[to as i32]).ok()?;
-    Some(buffer)
+    let samples = (0..to * to).map(|i| u8::from(pixel(i))).collect();
+    picture(samples, VideoFormat::Gray8, [to, to])
 }
 
 /// Attaches what `meta` says and the mask of the frame; what others attached stays.

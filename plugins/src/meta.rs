@@ -169,6 +169,20 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
     })
 }
 
+/// A grey picture of `samples` without padding between its rows, as maps and masks are.
+pub(crate) fn picture(
+    samples: Vec<u8>,
+    format: gst_video::VideoFormat,
+    [width, height]: [usize; 2],
+) -> Option<gst::Buffer> {
+    let stride = samples.len() / height.max(1);
+    let mut buffer = gst::Buffer::from_mut_slice(samples);
+    let (flags, size) = (gst_video::VideoFrameFlags::empty(), [width as u32, height as u32]);
+    let inside = buffer.get_mut()?;
+    gst_video::VideoMeta::add_full(inside, flags, format, size[0], size[1], &[0], &[stride as i32]).ok()?;
+    Some(buffer)
+}
+
 /// One region as a structure.
 pub(crate) fn region(region: &Region) -> gst::Structure {
     gst::Structure::builder("region")

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use snarm_core::bank::Calibration;
 use snarm_core::detector::{Detection, Detector, Limits, StageTimes};
+use snarm_core::geometry::Crop;
 use snarm_core::registry;
 
 use super::look::Look;
@@ -33,6 +34,7 @@ pub(super) struct InUse {
     pub(super) model_id: String,
     pub(super) limits: Limits,
     pub(super) calibration: Calibration,
+    pub(super) crop: Crop,
     /// Value of the property `bank-info`.
     pub(super) info: gst::Structure,
 }
@@ -64,6 +66,7 @@ impl Loaded {
             model_id: format!("{}:{}", detector.encoder().digest(), detector.scorer()),
             limits: detector.bank_limits(),
             calibration: detector.calibration().clone(),
+            crop: detector.bank().crop(),
             info: info(&detector, location, generation),
         });
         Ok(Self { detector, bank })

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "the flags macro writes constants; their values say what they are")]
 
 use gst::glib;
+use snarm_core::geometry;
 
 /// Where the image threshold comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -23,6 +24,37 @@ pub enum ThresholdMode {
         nick = "sigma"
     )]
     Sigma,
+}
+
+/// How a frame is brought to the square input of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSnarmDetectCrop")]
+pub enum Crop {
+    /// As the bank was made.
+    #[default]
+    #[enum_value(name = "Bank: as the bank was made", nick = "bank")]
+    Bank,
+    /// As published.
+    #[enum_value(name = "Paper: as published, leaves out an outer frame of 1/16 per side", nick = "paper")]
+    Paper,
+    /// The whole frame, squeezed.
+    #[enum_value(name = "Full: the whole frame, squeezed to the square", nick = "full")]
+    Full,
+    /// The whole frame with its aspect ratio.
+    #[enum_value(name = "Letterbox: the whole frame with its aspect ratio kept", nick = "letterbox")]
+    Letterbox,
+}
+
+impl Crop {
+    /// What the user asks for; `None` leaves it to the bank.
+    pub(super) fn asked(self) -> Option<geometry::Crop> {
+        match self {
+            Self::Bank => None,
+            Self::Paper => Some(geometry::Crop::Paper),
+            Self::Full => Some(geometry::Crop::Full),
+            Self::Letterbox => Some(geometry::Crop::Letterbox),
+        }
+    }
 }
 
 /// What happens to frames that come while another one is analysed.
@@ -123,6 +155,7 @@ pub(super) fn mark_as_plugin_api() {
     use gst::prelude::*;
     for api in [
         ThresholdMode::static_type(),
+        Crop::static_type(),
         BusyPolicy::static_type(),
         Pass::static_type(),
         MessageMode::static_type(),

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 
 use gst::subclass::prelude::*;
 
-use super::analyzer::Loaded;
+use super::analyzer::{InUse, Loaded};
 use super::imp::{CAT, SnarmDetect};
 use super::messages;
+use super::settings::Settings;
 use crate::lock;
 
 /// What is to be loaded and who loads it.
@@ -113,6 +114,19 @@ impl SnarmDetect {
         }
     }
 
+    /// Tells of a bank that judges from the next frame on, and of scores that it cannot have meant.
+    pub(super) fn tell_loaded(&self, bank: &InUse, settings: &Settings) {
+        messages::bank_loaded(&self.obj(), bank);
+        if let Some(used) = settings.crop.asked().filter(|used| *used != bank.crop) {
+            let (made, used) = (bank.crop.name(), used.name());
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("crop: expected {made}, as the bank was made, found {used}; its thresholds are not those of such frames")
+            );
+        }
+    }
+
     /// Loads a bank and leaves it to the analysis of the next frame.
     fn load_next(&self, location: PathBuf) {
         let settings = lock(&self.settings).clone();
@@ -136,7 +150,7 @@ impl SnarmDetect {
                     "bank {generation} loaded in {:.2?}: {location:?}",
                     bank.load_time
                 );
-                messages::bank_loaded(&self.obj(), &bank);
+                self.tell_loaded(&bank, &settings);
             }
             Err(error) => {
                 gst::warning!(CAT, imp = self, "the old bank goes on: {error}");

@@ -24,7 +24,7 @@ use super::results::Results;
 use super::settings::Settings;
 use super::stats::Stats;
 use super::worker::Worker;
-use super::{Attach, BusyPolicy, MapFormat, MessageMode, Pass, ThresholdMode, messages, signals};
+use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode, signals};
 use crate::{error, frame, lock, meta};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -94,6 +94,9 @@ pub struct SnarmDetect {
     #[property(name = "ignore-mask", get, set, type = Option<PathBuf>, member = ignore_mask, mutable_ready,
         nick = "Ignore mask",
         blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is analysed (unset = the bank's; none = no mask)")]
+    #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
+        nick = "Crop",
+        blurb = "How a frame is brought to the network's square; another way than the bank's shifts the scores, and paper ignores an outer frame of 1/16 per side")]
     #[property(name = "interval", get, set, type = u32, member = interval, mutable_playing,
         minimum = 1, default_value = 1,
         nick = "Interval",
@@ -231,8 +234,7 @@ impl BaseTransformImpl for SnarmDetect {
             return Err(missing("threshold", "a value of 0-1 for threshold-mode=manual"));
         }
         let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
-        let look = Look::new(settings.roi.as_deref(), settings.ignore_mask.as_deref())
-            .map_err(|error| error::message(&error))?;
+        let look = Look::new(&settings).map_err(|error| error::message(&error))?;
         let (learned, used) = (loaded.detector.bank().view(), look.view(loaded.detector.bank()));
         if learned != used {
             gst::warning!(CAT, imp = self, "the bank was learned of {learned}, {used} is analysed");
@@ -248,7 +250,7 @@ impl BaseTransformImpl for SnarmDetect {
             Figures { bank: Some(bank.clone()), stats: Stats::begin(), ..Figures::default() };
         *lock(&self.events) = Events::default();
         self.loader.start();
-        messages::bank_loaded(&self.obj(), &bank);
+        self.tell_loaded(&bank, &settings);
         if lock(&self.settings).bank_location.as_ref() != Some(location) {
             // Another one was named while this one was loaded.
             self.reload();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use snarm_core::Error;
 use snarm_core::bank::Bank;
-use snarm_core::geometry::{Rect, View};
+use snarm_core::geometry::{Crop, Rect, View};
 use snarm_core::ignore::IgnoreMask;
 
+use super::settings::Settings;
 use crate::view;
 
 /// Name of no mask, not even the bank's.
@@ -16,6 +17,8 @@ const NO_MASK: &str = "none";
 /// What the properties say of the view.
 #[derive(Debug, Default)]
 pub(super) struct Look {
+    /// `None` is the bank's.
+    crop: Option<Crop>,
     /// The text that `roi` was read from.
     text: Option<String>,
     /// `None` is the bank's, `Some(None)` the whole frame.
@@ -29,14 +32,14 @@ impl Look {
     ///
     /// # Errors
     /// When one of them names nothing that can be looked at.
-    pub(super) fn new(roi: Option<&str>, mask: Option<&Path>) -> Result<Self, Error> {
-        let ignore = match mask {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let ignore = match settings.ignore_mask.as_deref() {
             Some(name) if name == Path::new(NO_MASK) => Some(None),
             Some(name) => Some(view::ignore_mask(Some(name))?),
             None => None,
         };
-        let mut look = Self { ignore, ..Self::default() };
-        look.set_roi(roi)?;
+        let mut look = Self { crop: settings.crop.asked(), ignore, ..Self::default() };
+        look.set_roi(settings.roi.as_deref())?;
         Ok(look)
     }
 
@@ -58,6 +61,10 @@ impl Look {
     /// The view for frames that are compared with `bank`.
     pub(super) fn view(&self, bank: &Bank) -> View {
         let View { crop, roi, ignore } = bank.view();
-        View { crop, roi: self.roi.unwrap_or(roi), ignore: self.ignore.clone().unwrap_or(ignore) }
+        View {
+            crop: self.crop.unwrap_or(crop),
+            roi: self.roi.unwrap_or(roi),
+            ignore: self.ignore.clone().unwrap_or(ignore),
+        }
     }
 }

@@ -81,7 +81,7 @@ mod worker;
 use gst::glib;
 use gst::prelude::*;
 
-pub use enums::{Attach, BusyPolicy, MapFormat, MessageMode, Pass, ThresholdMode};
+pub use enums::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode};
 
 glib::wrapper! {
     /// The element `snarmdetect`.

@@ -1,6 +1,6 @@
 //! What is attached to a buffer: the detection in the fields of the meta, and the map as a picture.
 
-use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta};
+use gst_video::{VideoFormat, VideoInfo};
 use snarm_core::detector::Detection;
 use snarm_core::geometry::Rect;
 
@@ -82,9 +82,5 @@ fn map_buffer(detection: &Detection, format: MapFormat) -> Option<gst::Buffer> {
             (scores.flat_map(sample).collect(), VideoFormat::Gray16Le)
         }
     };
-    let (side, stride) = (detection.map_side as u32, samples.len() / detection.map_side.max(1));
-    let mut buffer = gst::Buffer::from_mut_slice(samples);
-    let flags = VideoFrameFlags::empty();
-    VideoMeta::add_full(buffer.get_mut()?, flags, format, side, side, &[0], &[stride as i32]).ok()?;
-    Some(buffer)
+    meta::picture(samples, format, [detection.map_side; 2])
 }

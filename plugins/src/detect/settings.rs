@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use snarm_core::bank::Calibration;
 use snarm_core::detector::Limits;
 
-use super::{Attach, BusyPolicy, MapFormat, MessageMode, Pass, ThresholdMode};
+use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode};
 use crate::meta;
 
 /// The properties, as they are at the time of a frame.
@@ -25,6 +25,7 @@ pub(super) struct Settings {
     pub(super) max_regions: u32,
     pub(super) roi: Option<String>,
     pub(super) ignore_mask: Option<PathBuf>,
+    pub(super) crop: Crop,
     pub(super) interval: u32,
     pub(super) busy_policy: BusyPolicy,
     pub(super) enabled: bool,
@@ -58,6 +59,7 @@ impl Default for Settings {
             max_regions: 32,
             roi: None,
             ignore_mask: None,
+            crop: Crop::default(),
             interval: 1,
             busy_policy: BusyPolicy::default(),
             enabled: true,

@@ -61,6 +61,7 @@ pub(crate) fn caps() -> gst::Caps {
 
 /// Caps of any frames.
 pub(crate) fn caps_of(format: &str, width: usize, height: usize, fps: i32) -> gst::Caps {
+    init();
     gst::Caps::builder("video/x-raw")
         .field("format", format)
         .field("width", width as i32)

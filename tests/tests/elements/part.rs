@@ -69,6 +69,41 @@ fn a_detector_follows_the_view_of_its_bank() {
 }
 
 #[test]
+fn another_crop_than_the_banks_is_used_and_told_with_both_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = learn(folder.path(), &[("crop", "letterbox")]);
+    let with = |crop: &str| {
+        let mut line =
+            Line::new(detector(&[("bank-location", location.to_str().unwrap()), ("crop", crop)]), caps());
+        let found = inspect(&mut line, 0, good_pixels(0));
+        let warnings = line.heard(gst::MessageType::Warning);
+        let told = warnings.iter().map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => warning.error().message().to_owned(),
+            _ => unreachable!(),
+        });
+        (found, told.collect::<Vec<_>>())
+    };
+    let (by_bank, silent) = with("bank");
+    let (alike, also_silent) = with("letterbox");
+    assert!(silent.is_empty() && also_silent.is_empty(), "{silent:?} {also_silent:?}");
+    assert_eq!((by_bank.map_rect, map(&by_bank)), (alike.map_rect, map(&alike)));
+    assert!(by_bank.map_rect.y < 0.0, "the square of a letterbox is higher than the frame");
+
+    let (paper, told) = with("paper");
+    // As near to 1/16 as whole pixels come.
+    assert!(
+        (0.06..0.065).contains(&paper.seen.x) && (0.87..0.88).contains(&paper.seen.h),
+        "{:?}",
+        paper.seen
+    );
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("crop: expected letterbox"), "{told:?}");
+    assert!(told[0].contains("found paper"), "{told:?}");
+    // Stretched stripes are not what the bank has seen.
+    assert!(paper.score > by_bank.score, "{} {}", paper.score, by_bank.score);
+}
+
+#[test]
 fn the_region_of_a_detector_changes_while_it_plays() {
     init();
     let mut line = Line::new(detector(&[]), caps());

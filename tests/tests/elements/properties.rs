@@ -103,6 +103,12 @@ fn has_effect(name: &str) -> bool {
             mask.save(&location).unwrap();
             first(&[("ignore-mask", location.to_str().unwrap())]).score < score
         }
+        "crop" => {
+            let map = |crop: &str| first(&[("crop", crop)]).map_rect;
+            let [whole, paper, high] = ["full", "paper", "letterbox"].map(map);
+            // Frames of 4:3: the square of a letterbox reaches beyond them above and below.
+            map("bank") == whole && (0.06..0.065).contains(&paper.x) && high.y < 0.0 && high.w == 1.0
+        }
         "interval" => {
             let analysed = |n: &str| run(&[("interval", n)]).0.iter().filter(|meta| meta.analysed).count();
             [analysed("1"), analysed("2"), analysed("4")] == [4, 2, 1]
