@@ -21,15 +21,6 @@ pub(crate) const GOOD_FRAMES: u64 = 10;
 const SOFTWARE_GL: [(&str, &str); 3] =
     [("GST_GL_PLATFORM", "egl"), ("GST_GL_WINDOW", "egl-device"), ("LIBGL_ALWAYS_SOFTWARE", "1")];
 
-/// Ends GStreamer in a process of a test's own: what tracers have to report comes now.
-pub(crate) fn end() {
-    #[expect(unsafe_code, reason = "the bindings leave this to C")]
-    // SAFETY: the last thing that such a process does with GStreamer.
-    unsafe {
-        gst::deinit();
-    }
-}
-
 /// Starts GStreamer with a registry of its own and registers the plugin.
 pub(crate) fn init() {
     static INIT: Once = Once::new();

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, mpsc};
+use std::time::Duration;
 
 use gst::prelude::*;
 use snarm_core::registry;
 
 use crate::common::{self, GOOD_FRAMES, Line, bank, buffer, caps, detector, good_pixels, init, read};
+use crate::process::{assert_leaks_nothing, child, end, task};
 
 /// A bank of the same frames with another seed.
 fn other() -> &'static Path {
@@ -79,6 +82,67 @@ fn a_hundred_swaps_under_load_lose_no_frame() {
     assert_eq!(generations, (0..=100).collect::<Vec<_>>());
     assert!(line.heard(gst::MessageType::Error).is_empty());
     fs::remove_file(broken).unwrap();
+}
+
+/// Plays frames until a hundred banks have each judged one, and counts the frames that go in and come out.
+fn swap_in_a_pipeline(banks: [&Path; 2], policy: &str) -> [u64; 2] {
+    let line = format!(
+        "videotestsrc name=in ! video/x-raw,format=NV12,width=64,height=48,framerate=100/1 \
+         ! snarmdetect name=detect busy-policy={policy} bank-location={} ! snarmoverlay ! fakesink name=out",
+        banks[0].display()
+    );
+    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let (source, detector) = (pipeline.by_name("in").unwrap(), pipeline.by_name("detect").unwrap());
+    let pushed = Arc::new(AtomicU64::new(0));
+    let (counter, (sender, generations)) = (pushed.clone(), mpsc::channel());
+    source.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        gst::PadProbeReturn::Ok
+    });
+    let sink = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let _ = sender.send(read(info.buffer().unwrap()).bank_generation);
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut arrived = 0;
+    for swap in 0..=100 {
+        // Frames go on meanwhile.
+        while generations.recv_timeout(Duration::from_secs(60)).expect("the next frame") < swap {
+            arrived += 1;
+        }
+        arrived += 1;
+        if swap < 100 {
+            detector.set_property("bank-location", banks[(swap as usize + 1) % 2].to_str().unwrap());
+        }
+    }
+    assert!(source.send_event(gst::event::Eos::new()));
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Warning];
+    let end = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds);
+    assert_eq!(end.map(|message| message.type_()), Some(gst::MessageType::Eos));
+    pipeline.set_state(gst::State::Null).unwrap();
+    [pushed.load(Ordering::SeqCst), arrived + generations.try_iter().count() as u64]
+}
+
+#[test]
+fn a_hundred_swaps_in_a_pipeline_lose_no_frame_and_leak_nothing() {
+    const NAME: &str = "hot_swap::a_hundred_swaps_in_a_pipeline_lose_no_frame_and_leak_nothing";
+    if let Some(folder) = task("swap") {
+        init();
+        let banks = ["a.bank", "b.bank"].map(|name| folder.join(name));
+        for policy in ["block", "skip"] {
+            let [pushed, arrived] = swap_in_a_pipeline(banks.each_ref().map(|path| path.as_path()), policy);
+            assert_eq!(pushed, arrived, "{policy}: frames are lost");
+            assert!(pushed > 100, "{policy}: {pushed} frames");
+        }
+        end();
+        return;
+    }
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    common::learn(&folder.path().join("a.bank"), 0);
+    common::learn(&folder.path().join("b.bank"), 5);
+    assert_leaks_nothing(child(NAME, "swap", folder.path()));
 }
 
 #[test]

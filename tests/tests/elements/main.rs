@@ -24,6 +24,7 @@ mod outside;
 mod overlay;
 mod pages;
 mod part;
+mod process;
 mod properties;
 mod robust;
 mod survival;

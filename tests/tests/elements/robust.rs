@@ -1,15 +1,15 @@
 //! What happens to streams, disks and processes in the field, to `snarmbank` and `snarmoverlay`.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gst::prelude::*;
 use snarm_core::bank::Bank;
 
-use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, end, good_pixels, init, learn};
+use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, good_pixels, init, learn};
 use crate::overlay::{GREY, anomalous, overlay};
+use crate::process::{assert_leaks_nothing, child, end, task};
 
 /// A frame of any caps with a meta.
 fn grey(n: u64, caps: &gst::Caps) -> gst::Buffer {
@@ -82,18 +82,6 @@ fn a_flushing_seek_changes_nothing_that_was_learned() {
     assert!(line.harness.push_event(gst::event::Segment::new(&segment)));
     let out = line.harness.push_and_pull(buffer(1, vec![GREY; 3 * WIDTH * HEIGHT])).unwrap();
     assert!(bytes(&out).iter().all(|byte| *byte == GREY), "a result is held over a seek");
-}
-
-/// This test again in a process of its own, where `what` says what it has to do.
-fn child(test: &str, what: &str, folder: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture"]).env("SNARM_CHILD", what).env("SNARM_FOLDER", folder);
-    command
-}
-
-/// What a child has to do, and the folder to do it in.
-fn task(what: &str) -> Option<std::path::PathBuf> {
-    (std::env::var("SNARM_CHILD").ok()? == what).then(|| std::env::var_os("SNARM_FOLDER").unwrap().into())
 }
 
 #[test]
@@ -197,19 +185,7 @@ fn a_hundred_starts_leak_nothing() {
     let folder = tempfile::tempdir().unwrap();
     init();
     learn(&folder.path().join("part.bank"), 0);
-    let output = child(NAME, "cycle", folder.path())
-        .env("GST_TRACERS", "leaks(filters=\"GstElement,GstBuffer,GstMessage,GstCaps,GstEvent\")")
-        .env("GST_DEBUG", "GST_TRACER:7")
-        .env("GST_DEBUG_NO_COLOR", "1")
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let alive: Vec<&str> = errors
-        .lines()
-        .filter(|line| line.contains("object-alive") && !line.contains("build_format"))
-        .collect();
-    assert!(alive.is_empty(), "{} alive:\n{}", alive.len(), alive.join("\n"));
+    assert_leaks_nothing(child(NAME, "cycle", folder.path()));
 }
 
 #[test]
