@@ -71,21 +71,27 @@ pub(crate) fn lane_sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     tree(lanes)
 }
 
-/// Squared Euclidean distance of two rows, by direct differences.
+/// Sum of `f` over the pairs of two slices, as [`lane_sum`].
 #[inline(always)]
-pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn pair_sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let (a_chunks, a_rest) = a.as_chunks::<16>();
     let (b_chunks, b_rest) = b.as_chunks::<16>();
     let mut lanes = [0.0_f32; 16];
     for (a, b) in a_chunks.iter().zip(b_chunks) {
         for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += (a - b) * (a - b);
+            *lane += f(*a, *b);
         }
     }
     for ((lane, a), b) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
-        *lane += (a - b) * (a - b);
+        *lane += f(*a, *b);
     }
     tree(lanes)
+}
+
+/// Squared Euclidean distance of two rows, by direct differences.
+#[inline(always)]
+pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    pair_sum(a, b, |a, b| (a - b) * (a - b))
 }
 
 #[inline(always)]

@@ -2,7 +2,7 @@
 //!
 //! Bodies are plain loops (or [`pulp::Simd`] code); [`dispatch`] and its twin for explicit vectors compile them for each level
 //! and run the best one the machine has. `SNARM_ISA=avx2` or `portable` forces a lower level, for tests and
-//! bug reports; a level the machine lacks is not taken.
+//! bug reports; a level the machine lacks is not taken, and any other value is as none.
 
 use std::sync::OnceLock;
 

@@ -9,19 +9,28 @@ use crate::error::{Error, Result};
 static POOL: OnceCell<ThreadPool> = OnceCell::new();
 
 /// The compute pool, started by the first call. `SNARM_THREADS` sets its size; the default is one thread for
-/// each core.
+/// each core, as with 0.
 ///
 /// # Errors
-/// When the operating system refuses the threads; a later call tries again.
+/// When `SNARM_THREADS` is no number, or the operating system refuses the threads; a later call tries again.
 pub fn pool() -> Result<&'static ThreadPool> {
     POOL.get_or_try_init(|| {
-        let n = std::env::var("SNARM_THREADS").ok().and_then(|v| v.parse().ok()).unwrap_or(0);
+        let set = std::env::var_os("SNARM_THREADS").unwrap_or_default();
         ThreadPoolBuilder::new()
-            .num_threads(n)
+            .num_threads(size(&set.to_string_lossy())?)
             .thread_name(|i| format!("snarm-{i}"))
             .build()
             .map_err(|e| Error::Threads(e.to_string()))
     })
+}
+
+/// Threads that `SNARM_THREADS` asks for; 0 where it says nothing.
+fn size(set: &str) -> Result<usize> {
+    if set.is_empty() {
+        return Ok(0);
+    }
+    set.parse()
+        .map_err(|_| Error::Threads(format!("SNARM_THREADS: expected a number of threads, found {set}")))
 }
 
 /// Runs `body` on the compute pool; the kernels it calls share the pool's threads.
@@ -32,11 +41,11 @@ pub fn install<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R> {
     Ok(pool()?.install(body))
 }
 
-/// Rows for one task when `rows` are shared among the threads of the current pool: at most `max`, and such that
-/// the number of tasks is a multiple of the number of threads.
+/// Rows for one task when `rows` are shared among the threads of the current pool: at most `max`, and as
+/// near to a number of equal tasks that is a multiple of that of the threads as whole rows allow.
 pub(crate) fn rows_per_task(rows: usize, max: usize) -> usize {
     let threads = rayon::current_num_threads();
-    let tasks = rows.div_ceil(max).next_multiple_of(threads);
+    let tasks = rows.div_ceil(max).max(1).next_multiple_of(threads);
     rows.div_ceil(tasks).max(1)
 }
 
@@ -45,5 +54,29 @@ pub(crate) fn add_parts(parts: &[f32], sums: &mut [f32]) {
     sums.fill(0.0);
     for part in parts.chunks_exact(sums.len().max(1)) {
         sums.iter_mut().zip(part).for_each(|(sum, v)| *sum += v);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_threads_is_a_number() {
+        assert_eq!([size("").unwrap(), size("0").unwrap(), size("3").unwrap()], [0, 0, 3]);
+        let refused = size("all").unwrap_err().to_string();
+        assert_eq!(refused, "thread pool: SNARM_THREADS: expected a number of threads, found all");
+    }
+
+    #[test]
+    fn tasks_cover_all_rows() {
+        let threads = rayon::current_num_threads();
+        for (rows, max) in [(0, 8), (1, 8), (5, 256), (1000, 192), (12_345, 48)] {
+            let block = rows_per_task(rows, max);
+            assert!(
+                (1..=max).contains(&block)
+                    && rows.div_ceil(block) <= rows.div_ceil(max).next_multiple_of(threads)
+            );
+        }
     }
 }

@@ -43,7 +43,11 @@ pub struct Panels {
 
 impl Panels {
     /// Packs the transpose of `rows`, which is `n` rows of `k` elements: the layout of a linear layer's weight.
+    ///
+    /// # Panics
+    /// When `rows` has another length.
     pub fn from_transposed(rows: &[f32], n: usize, k: usize) -> Self {
+        assert_eq!(rows.len(), n * k, "{n} rows of {k} elements");
         let mut panels = Self::default();
         panels.pack(k, n, |k_idx, n_idx| rows[n_idx * k + k_idx]);
         panels
@@ -55,7 +59,7 @@ impl Panels {
         self.k = k;
         self.n = n;
         self.data.resize(n.div_ceil(nr) * nr * k);
-        for (p, panel) in self.data.chunks_exact_mut(nr * k).enumerate() {
+        for (p, panel) in self.data.chunks_exact_mut((nr * k).max(1)).enumerate() {
             let used = nr.min(n - p * nr);
             for (k_idx, step) in panel.chunks_exact_mut(nr).enumerate() {
                 for (j, value) in step.iter_mut().enumerate() {
@@ -66,7 +70,11 @@ impl Panels {
     }
 
     /// Packs `rows`, which is `k` rows of `n` elements, as it is.
+    ///
+    /// # Panics
+    /// When `rows` has another length.
     pub fn from_rows(rows: &[f32], k: usize, n: usize) -> Self {
+        assert_eq!(rows.len(), k * n, "{k} rows of {n} elements");
         let mut panels = Self::default();
         panels.pack_rows(rows, k, n);
         panels

@@ -66,6 +66,8 @@ pub fn norm_backward(
     Ok(())
 }
 
+/// For each row, with n = (u - mean) / deviation and g = dy w: du = (g - mean(g) - n mean(g n)) / deviation, dw += dy n,
+/// db += dy. An RMS norm takes no mean off.
 #[inline(always)]
 fn rows<const LAYER: bool>(
     u: &[f32],
@@ -77,38 +79,25 @@ fn rows<const LAYER: bool>(
     dbias: &mut [f32],
 ) {
     let d = weight.len();
+    let share = 1.0 / d as f32;
     for (du, (u, dy)) in du.chunks_exact_mut(d).zip(u.chunks_exact(d).zip(dy.chunks_exact(d))) {
-        row::<LAYER>(u, weight, eps, dy, du, dweight, dbias);
+        let mean = if LAYER { lane_sum(u, |v| v) * share } else { 0.0 };
+        let scale = 1.0 / (lane_sum(u, |v| (v - mean) * (v - mean)) * share + eps).sqrt();
+        for (((du, u), dy), (dw, db)) in
+            du.iter_mut().zip(u).zip(dy).zip(dweight.iter_mut().zip(dbias.iter_mut()))
+        {
+            let n = (u - mean) * scale;
+            *dw += dy * n;
+            *db += dy;
+            *du = dy * n;
+        }
+        // g n, but for the weight.
+        du.iter_mut().zip(weight).for_each(|(du, w)| *du *= w);
+        let slope = lane_sum(du, |v| v) * share;
+        for (du, (dy, w)) in du.iter_mut().zip(dy.iter().zip(weight)) {
+            *du = dy * w;
+        }
+        let level = if LAYER { lane_sum(du, |v| v) * share } else { 0.0 };
+        du.iter_mut().zip(u).for_each(|(du, u)| *du = (*du - level - (u - mean) * scale * slope) * scale);
     }
-}
-
-/// With n = (u - mean) / deviation and g = dy w: du = (g - mean(g) - n mean(g n)) / deviation, dw += dy n, db += dy. An
-/// RMS norm takes no mean off.
-#[inline(always)]
-fn row<const LAYER: bool>(
-    u: &[f32],
-    weight: &[f32],
-    eps: f32,
-    dy: &[f32],
-    du: &mut [f32],
-    dweight: &mut [f32],
-    dbias: &mut [f32],
-) {
-    let d = u.len() as f32;
-    let mean = if LAYER { lane_sum(u, |v| v) / d } else { 0.0 };
-    let scale = 1.0 / (lane_sum(u, |v| (v - mean) * (v - mean)) / d + eps).sqrt();
-    for (((du, u), dy), (dw, db)) in du.iter_mut().zip(u).zip(dy).zip(dweight.iter_mut().zip(dbias)) {
-        let n = (u - mean) * scale;
-        *dw += dy * n;
-        *db += dy;
-        *du = dy * n;
-    }
-    // g n, but for the weight.
-    du.iter_mut().zip(weight).for_each(|(du, w)| *du *= w);
-    let slope = lane_sum(du, |v| v) / d;
-    for (du, (dy, w)) in du.iter_mut().zip(dy.iter().zip(weight)) {
-        *du = dy * w;
-    }
-    let level = if LAYER { lane_sum(du, |v| v) / d } else { 0.0 };
-    du.iter_mut().zip(u).for_each(|(du, u)| *du = (*du - level - (u - mean) * scale * slope) * scale);
 }

@@ -45,7 +45,8 @@ pub(super) fn attention(qkv: &[f32], n: usize, heads: usize, workspace: &mut Wor
     });
 
     let block = rows_per_task(n, MAX_BLOCK);
-    workspace.tasks.resize_with(n.div_ceil(block), Task::default);
+    // Never fewer: calls for few and for many rows may share a workspace.
+    workspace.tasks.resize_with(n.div_ceil(block).max(workspace.tasks.len()), Task::default);
     let heads = &workspace.heads;
     y.par_chunks_mut(block * dim)
         .zip(qkv.par_chunks(block * 3 * dim))

@@ -16,7 +16,7 @@ use crate::error::{Error, Result, check_len};
 /// Attends within one sequence. `workspace` grows at the first call and is kept.
 ///
 /// # Errors
-/// When the row length of `qkv` is no multiple of three times `heads`, or y has another size than one third.
+/// When there are no heads, the row length of `qkv` is no multiple of three times their number, or y has another size than one third.
 pub fn attention(
     qkv: &[f32],
     n: usize,
@@ -25,7 +25,7 @@ pub fn attention(
     y: &mut [f32],
 ) -> Result<()> {
     let width = qkv.len() / n.max(1);
-    if width * n != qkv.len() || !width.is_multiple_of(3 * heads.max(1)) {
+    if width * n != qkv.len() || heads == 0 || !width.is_multiple_of(3 * heads) {
         let expected = format!("qkv of {n} rows, each a multiple of 3 x {heads}");
         return Err(Error::Shape { op: "attention", expected, found: format!("{} elements", qkv.len()) });
     }

@@ -32,4 +32,5 @@ fn agrees_with_the_reference_on_the_shape_of_a_vit() {
 #[test]
 fn a_width_that_no_head_divides_is_refused() {
     assert!(attention(&[0.0; 20], 2, 3, &mut Workspace::default(), &mut [0.0; 6]).is_err());
+    assert!(attention(&[0.0; 18], 2, 0, &mut Workspace::default(), &mut [0.0; 6]).is_err(), "no heads");
 }

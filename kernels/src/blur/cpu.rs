@@ -19,7 +19,7 @@ pub struct Blur {
 }
 
 impl Blur {
-    /// For maps of `h` rows and `w` columns.
+    /// For maps of `h` rows and `w` columns. With a sigma of 0 or less they stay as they are.
     pub fn new(h: usize, w: usize, sigma: f64) -> Self {
         let taps: Vec<f32> = taps(sigma).iter().map(|t| *t as f32).collect();
         Self { h, w, taps, down: vec![0.0; h * w], padded: Vec::new() }

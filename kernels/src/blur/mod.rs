@@ -13,8 +13,11 @@ mod tests;
 
 pub use cpu::Blur;
 
-/// Taps from the centre outwards, in f64; the full filter is symmetric.
+/// Taps from the centre outwards, in f64; the full filter is symmetric. Without a positive sigma it is one tap of 1.
 fn taps(sigma: f64) -> Vec<f64> {
+    if sigma.is_nan() || sigma <= 0.0 {
+        return vec![1.0];
+    }
     let radius = (4.0 * sigma + 0.5) as i32;
     let weight = |x: i32| (-0.5 * f64::from(x * x) / (sigma * sigma)).exp();
     let sum: f64 = (-radius..=radius).map(weight).sum();

@@ -22,6 +22,15 @@ fn a_constant_map_stays_as_it_is() {
 }
 
 #[test]
+fn without_a_width_nothing_is_blurred() {
+    for sigma in [0.0, -1.0, f64::NAN] {
+        let (x, mut y) = (noise(12, 1), noise(12, 1));
+        Blur::new(3, 4, sigma).run(&mut y).unwrap();
+        assert_eq!(x, y, "{sigma}");
+    }
+}
+
+#[test]
 fn four_sigma_of_four_are_sixteen_taps_a_side() {
     assert_eq!(taps(4.0).len(), 17);
 }

@@ -75,7 +75,7 @@ pub fn weight_gradient(
             }
         });
     };
-    outer::cpu::outer(cells, TAPS * c_in, &lay_part, dy, c_out, &mut sums);
+    outer::cpu::outer(cells, TAPS * c_in, lay_part, dy, c_out, &mut sums);
     for (row, sums) in sums.chunks_exact(c_out).enumerate() {
         for (out, sum) in sums.iter().enumerate() {
             dweight[(out * c_in + row % c_in) * TAPS + row / c_in] = *sum;

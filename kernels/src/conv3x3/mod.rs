@@ -86,7 +86,7 @@ pub fn conv3x3(
         let expected = format!("whole maps of {side} x {side} cells of {} channels", kernel.c_in);
         return Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) });
     }
-    check_len(OP, "y", x.len() / kernel.c_in * kernel.c_out(), y.len())?;
+    check_len(OP, "y", x.len() / kernel.c_in.max(1) * kernel.c_out(), y.len())?;
     cpu::conv3x3(x, side, kernel, dilation, then, workspace, y);
     Ok(())
 }

@@ -52,6 +52,9 @@ fn broken_maps_are_refused() {
     assert_eq!(refused, "conv3x3: expected whole maps of 2 x 2 cells of 2 channels, found 6 elements");
     assert!(run(&[0.0; 8], &mut [0.0; 3]).is_err() && run(&[0.0; 8], &mut [0.0; 4]).is_ok());
     assert!(Kernel::new(&[0.0; 17], vec![0.0]).is_err());
+    let none = Kernel::new(&[], Vec::new()).unwrap();
+    conv3x3(&[], 2, &none, 1, Then::Store, &mut Workspace::default(), &mut []).unwrap();
+    backward::weight_gradient(&[], &[], 2, 1, &mut [], &mut []).unwrap();
 }
 
 #[test]

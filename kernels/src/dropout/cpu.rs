@@ -29,7 +29,7 @@ pub(super) fn dropout(x: &mut [f32], p: f32, key: u64) {
                 let first = (i * STRETCH) as u32;
                 for (j, v) in x.iter_mut().enumerate() {
                     let keep = bits(key, first.wrapping_add(j as u32)) >= limit;
-                    *v *= if keep { gain } else { 0.0 };
+                    *v = if keep { *v * gain } else { 0.0 };
                 }
             },
         );

@@ -23,6 +23,13 @@ fn the_part_that_is_dropped_is_p_and_the_mean_stays() {
 }
 
 #[test]
+fn what_is_dropped_is_zero_whatever_it_was() {
+    let mut x = vec![f32::INFINITY; 1000];
+    dropout(&mut x, 0.5, 3).unwrap();
+    assert!(x.iter().all(|v| *v == 0.0 || *v == f32::INFINITY) && x.contains(&0.0));
+}
+
+#[test]
 fn each_key_drops_others() {
     let dropped = |key: u64| {
         let mut x = vec![1.0; 1000];

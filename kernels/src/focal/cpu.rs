@@ -93,7 +93,7 @@ fn of_logit(z: f32, y: bool, Focal { alpha, gamma }: Focal) -> (f32, f32) {
 fn of_probability(p: f32, y: bool, Focal { alpha, gamma }: Focal) -> (f32, f32) {
     let (sign, weight) = if y { (1.0, alpha) } else { (-1.0, 1.0 - alpha) };
     let right = if y { p } else { 1.0 - p };
-    let (right, wrong) = (right.max(f32::MIN_POSITIVE), (1.0 - right).max(0.0));
+    let (right, wrong) = (right.max(f32::MIN_POSITIVE), (1.0 - right).max(f32::MIN_POSITIVE));
     let log = right.ln();
     let less = wrong.powf(gamma - 1.0);
     (-weight * less * wrong * log, sign * weight * (gamma * less * log - less * wrong / right))

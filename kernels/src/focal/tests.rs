@@ -42,8 +42,13 @@ fn what_is_judged_beyond_doubt_stays_finite() {
     assert!((loss - (0.25 + 0.75) * 200.0 / 4.0).abs() < 1e-3, "{loss}");
     assert!(dx[0] > 0.18 && dx[3] < -0.06 && dx[1].abs() < 1e-6 && dx[2].abs() < 1e-6, "{dx:?}");
     let sure = [1.0, 0.0, 1.0, 0.0];
-    let loss = focal(&sure, Of::Probabilities, Sides { from: 2, to: 2 }, &masks, BRANCH, &mut dx).unwrap();
-    assert!(loss.is_finite() && dx.iter().all(|v| v.is_finite()), "{loss} {dx:?}");
+    // Below a power of 1 the weight of a pixel grows without limit as it is judged better.
+    for gamma in [0.0, 0.5, 4.0] {
+        let constants = Focal { gamma, ..BRANCH };
+        let loss =
+            focal(&sure, Of::Probabilities, Sides { from: 2, to: 2 }, &masks, constants, &mut dx).unwrap();
+        assert!(loss.is_finite() && dx.iter().all(|v| v.is_finite()), "{gamma}: {loss} {dx:?}");
+    }
 }
 
 #[test]

@@ -46,6 +46,23 @@ fn agrees_with_the_reference_on_the_shapes_of_a_vit() {
 }
 
 #[test]
+fn layers_without_inputs_or_outputs_do_nothing() {
+    let empty = Panels::from_transposed(&[], 3, 0);
+    linear(&[], &empty, &[0.0; 3], Then::Store, &mut []).unwrap();
+    linear(&[1.0; 4], &Panels::from_rows(&[], 2, 0), &[], Then::Store, &mut []).unwrap();
+    let (mut dx, mut db) = ([f32::NAN; 0], [f32::NAN; 2]);
+    input_gradient(&[], &[0.0; 6], 2, 3, &mut dx).unwrap();
+    bias_gradient(&[], &mut db).unwrap();
+    assert_eq!(db, [0.0; 2]);
+}
+
+#[test]
+#[should_panic(expected = "3 rows of 4 elements")]
+fn a_weight_of_another_length_is_not_packed() {
+    Panels::from_transposed(&[0.0; 11], 3, 4);
+}
+
+#[test]
 fn wrong_lengths_are_refused() {
     let w = Panels::from_transposed(&[0.0; 12], 3, 4);
     let refused = linear(&[0.0; 8], &w, &[0.0; 2], Then::Store, &mut [0.0; 6]).unwrap_err();

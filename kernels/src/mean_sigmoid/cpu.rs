@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::math::{exp, lane_sum};
+use crate::math::{lane_sum, sigmoid};
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
 
@@ -17,7 +17,7 @@ pub(super) fn mean_sigmoid(x: &[f32], c: usize, y: &mut [f32]) {
             || {
                 let share = 1.0 / c as f32;
                 for (y, x) in y.iter_mut().zip(x.chunks_exact(c)) {
-                    *y = lane_sum(x, |v| 1.0 / (1.0 + exp(-v))) * share;
+                    *y = lane_sum(x, sigmoid) * share;
                 }
             },
         );

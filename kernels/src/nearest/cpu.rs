@@ -76,7 +76,8 @@ pub(super) fn nearest(
     }
     let m = queries.len() / d;
     let block = rows_per_task(m, MAX_BLOCK).next_multiple_of(MAX_COLS);
-    workspace.tasks.resize_with(m.div_ceil(block), Task::default);
+    // Never fewer: calls for few and for many queries may share a workspace.
+    workspace.tasks.resize_with(m.div_ceil(block).max(workspace.tasks.len()), Task::default);
     workspace
         .tasks
         .par_iter_mut()

@@ -18,7 +18,7 @@ const BLOCK: usize = 256;
 pub(crate) fn outer(
     rows: usize,
     m: usize,
-    lay: &(dyn Fn(usize, Range<usize>, &mut [f32]) + Sync),
+    lay: impl Fn(usize, Range<usize>, &mut [f32]) + Sync,
     b: &[f32],
     n: usize,
     y: &mut [f32],

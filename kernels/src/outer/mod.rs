@@ -29,6 +29,6 @@ pub fn outer(a: &[f32], m: usize, b: &[f32], n: usize, y: &mut [f32]) -> Result<
     check_len(OP, "b", rows * n, b.len())?;
     check_len(OP, "y", m * n, y.len())?;
     let lay = |row: usize, part: Range<usize>, to: &mut [f32]| to.copy_from_slice(&a[row * m..][part]);
-    cpu::outer(rows, m, &lay, b, n, y);
+    cpu::outer(rows, m, lay, b, n, y);
     Ok(())
 }

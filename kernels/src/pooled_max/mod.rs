@@ -9,14 +9,20 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Result, check_len};
+use crate::error::{Error, Result};
 
 /// The largest window mean of `x`, which has `w` columns. `sums` is scratch that is kept between calls.
 ///
 /// # Errors
 /// When `x` is empty or not whole rows.
 pub fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize, sums: &mut Vec<f64>) -> Result<f32> {
-    let h = x.len() / w.max(1);
-    check_len("pooled_max", "map", (h * w).max(1), x.len())?;
+    if x.is_empty() || w == 0 || !x.len().is_multiple_of(w) {
+        let found = format!("{} elements", x.len());
+        return Err(Error::Shape {
+            op: "pooled_max",
+            expected: format!("whole rows of {w}, at least one"),
+            found,
+        });
+    }
     Ok(cpu::pooled_max(x, w, window.max(1), stride.max(1), sums))
 }

@@ -14,5 +14,6 @@ proptest! {
 
 #[test]
 fn an_empty_map_is_refused() {
-    assert!(pooled_max(&[], 4, 16, 2, &mut Vec::new()).is_err());
+    let refused = |x: &[f32], w| pooled_max(x, w, 16, 2, &mut Vec::new()).is_err();
+    assert!(refused(&[], 4) && refused(&[1.0], 0) && refused(&[1.0; 5], 4) && !refused(&[1.0; 8], 4));
 }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::math::pair_sum;
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
 
@@ -16,29 +17,9 @@ pub(super) fn row_dot(x: &[f32], w: &[f32], bias: f32, y: &mut [f32]) {
             #[inline(always)]
             || {
                 for (y, x) in y.iter_mut().zip(x.chunks_exact(w.len())) {
-                    *y = dot(x, w) + bias;
+                    *y = pair_sum(x, w, |x, w| x * w) + bias;
                 }
             },
         );
     });
-}
-
-#[inline(always)]
-fn dot(x: &[f32], w: &[f32]) -> f32 {
-    let ((x, x_rest), (w, w_rest)) = (x.as_chunks::<16>(), w.as_chunks::<16>());
-    let mut lanes = [0.0_f32; 16];
-    for (x, w) in x.iter().zip(w) {
-        for ((lane, x), w) in lanes.iter_mut().zip(x).zip(w) {
-            *lane += x * w;
-        }
-    }
-    for ((lane, x), w) in lanes.iter_mut().zip(x_rest).zip(w_rest) {
-        *lane += x * w;
-    }
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            lanes[i] += lanes[i + half];
-        }
-    }
-    lanes[0]
 }

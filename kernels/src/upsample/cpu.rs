@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Corners, Tap, taps};
-use crate::error::{Result, check_len};
+use crate::error::{Error, Result, check_len};
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
 
@@ -28,13 +28,17 @@ impl Upsample {
     /// Resamples `x` into `y`.
     ///
     /// # Errors
-    /// When a length does not fit.
+    /// When a length does not fit, or there is nothing to resample.
     pub fn run(&mut self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let line = self.from.1 * self.c;
         check_len("upsample", "x", self.from.0 * line, x.len())?;
         check_len("upsample", "y", self.rows.len() * self.cols.len() * self.c, y.len())?;
         if y.is_empty() {
             return Ok(());
+        }
+        if x.is_empty() {
+            let expected = "a map of at least one cell".to_owned();
+            return Err(Error::Shape { op: "upsample", expected, found: format!("{:?} cells", self.from) });
         }
         let block = rows_per_task(self.rows.len(), 32);
         self.mixed.resize(self.rows.len().div_ceil(block) * line, 0.0);

@@ -32,15 +32,16 @@ pub(crate) struct Tap {
 }
 
 pub(crate) fn taps(n: usize, m: usize, corners: Corners) -> Vec<Tap> {
+    let last = n.saturating_sub(1);
     (0..m)
         .map(|o| {
             let x = match corners {
                 Corners::Edges => ((o as f32 + 0.5) * (n as f32 / m as f32) - 0.5).max(0.0),
-                Corners::Centres if m > 1 => o as f32 * ((n - 1) as f32 / (m - 1) as f32),
+                Corners::Centres if m > 1 => o as f32 * (last as f32 / (m - 1) as f32),
                 Corners::Centres => 0.0,
             };
-            let low = (x as usize).min(n - 1);
-            Tap { low, high: (low + 1).min(n - 1), t: x - low as f32 }
+            let low = (x as usize).min(last);
+            Tap { low, high: (low + 1).min(last), t: x - low as f32 }
         })
         .collect()
 }

@@ -32,3 +32,11 @@ fn aligned_centres_keep_the_corner_values() {
     Upsample::new((2, 2), (7, 7), 1, Corners::Centres).run(&[1.0, 2.0, 3.0, 4.0], &mut y).unwrap();
     assert_eq!([y[0], y[6], y[42], y[48]], [1.0, 2.0, 3.0, 4.0]);
 }
+
+#[test]
+fn a_map_without_cells_is_refused() {
+    for corners in [Corners::Edges, Corners::Centres] {
+        assert!(Upsample::new((0, 2), (4, 4), 1, corners).run(&[], &mut [0.0; 16]).is_err());
+        Upsample::new((2, 2), (0, 4), 1, corners).run(&[0.0; 4], &mut []).unwrap();
+    }
+}
