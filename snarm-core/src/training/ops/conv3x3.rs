@@ -22,13 +22,17 @@ pub struct Maps {
 /// # Errors
 /// When a shape does not fit.
 pub fn conv3x3(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, maps: Maps) -> Result<Tensor> {
-    let (n, c_in) = (weight.dim(0)?, width(x));
-    let rows = x.elem_count() / c_in;
-    if weight.elem_count() != n * c_in * TAPS
-        || !n.is_multiple_of(maps.groups)
-        || !rows.is_multiple_of(maps.groups)
+    let (n, c_in, groups) = (weight.dim(0)?, width(x), maps.groups);
+    if n == 0 || weight.elem_count() != n * c_in * TAPS || !n.is_multiple_of(groups) {
+        bail!("conv3x3: expected {groups} weights of {c_in} channels, found {:?}", weight.dims());
+    }
+    if let Some(bias) = bias
+        && bias.dims() != [n]
     {
-        bail!("conv3x3: expected {} weights of {c_in} channels, found {:?}", maps.groups, weight.dims());
+        bail!("conv3x3: expected a bias of {n}, found {:?}", bias.dims());
+    }
+    if x.elem_count() == 0 || !(x.elem_count() / c_in).is_multiple_of(groups) {
+        bail!("conv3x3: expected rows for {groups} weights, found {:?}", x.dims());
     }
     match bias {
         Some(bias) => x.apply_op3(weight, bias, Conv { maps }),

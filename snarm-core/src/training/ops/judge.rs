@@ -26,8 +26,16 @@ pub struct Judged<'a> {
 /// When a shape does not fit.
 pub fn judge(x: &Tensor, read: Judged<'_>, eps: f32) -> Result<(Tensor, Vec<Statistics>)> {
     let (views, c) = (read.bias.elem_count(), width(x));
-    if !(x.elem_count() / c).is_multiple_of(views) || read.weight.dims() != [views, c] {
-        bail!("judge: expected rows for {views} views of {c} channels, found {:?}", x.dims());
+    for parameter in [read.norm_weight, read.norm_bias, read.weight] {
+        if parameter.dims() != [views, c] {
+            bail!(
+                "judge: expected parameters of {views} views of {c} channels, found {:?}",
+                parameter.dims()
+            );
+        }
+    }
+    if x.elem_count() == 0 || !(x.elem_count() / c).is_multiple_of(views) {
+        bail!("judge: expected rows for {views} views, found {:?}", x.dims());
     }
     let bias = read.bias.reshape((views, 1))?;
     let parameters = Tensor::cat(&[read.norm_weight, read.norm_bias, read.weight, &bias], 1)?;

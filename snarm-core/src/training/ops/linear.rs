@@ -16,6 +16,11 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     if k == 0 || weight.elem_count() != n * k {
         bail!("linear: expected a weight of rows of {k}, found {:?}", weight.dims());
     }
+    if let Some(bias) = bias
+        && bias.dims() != [n]
+    {
+        bail!("linear: expected a bias of {n}, found {:?}", bias.dims());
+    }
     match bias {
         Some(bias) => x.apply_op3(weight, bias, Linear),
         None => x.apply_op3(weight, &Tensor::zeros(n, DType::F32, &Device::Cpu)?, Linear),

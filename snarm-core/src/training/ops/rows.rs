@@ -18,8 +18,7 @@ pub fn take(x: &Tensor, from: Arc<Vec<u32>>) -> Result<Tensor> {
     x.apply_op1(Take { from })
 }
 
-/// x (rows, c) with row i replaced by row from\[i\] of `by`, where from\[i\] is not [`KEEP`]. Each row of `by` may be used
-/// once.
+/// x (rows, c) with row i replaced by row from\[i\] of `by`, where from\[i\] is not [`KEEP`].
 ///
 /// # Errors
 /// When a place lies outside `by`, or there is not a place for each row.
@@ -87,7 +86,7 @@ impl CustomOp2 for Replace {
         let mut dby = vec![0.0; by.elem_count()];
         for (place, row) in self.from.iter().zip(dx.chunks_exact_mut(c)) {
             if *place != KEEP {
-                dby[*place as usize * c..][..c].copy_from_slice(row);
+                dby[*place as usize * c..][..c].iter_mut().zip(&*row).for_each(|(dby, dy)| *dby += dy);
                 row.fill(0.0);
             }
         }

@@ -33,6 +33,10 @@ pub struct Scanned<'a> {
 /// When a shape does not fit.
 pub fn selective_scan(read: Scanned<'_>, len: usize) -> Result<Tensor> {
     let d = width(read.u);
+    if read.u.elem_count() == 0 || [read.delta, read.z].iter().any(|rows| rows.dims() != read.u.dims()) {
+        let found = [read.u, read.delta, read.z].map(Tensor::dims);
+        bail!("selective_scan: expected u, delta and z of one shape, found {found:?}");
+    }
     if read.skip.elem_count() != d || read.bias.elem_count() != d {
         bail!(
             "selective_scan: expected D and bias of {d}, found {:?} and {:?}",

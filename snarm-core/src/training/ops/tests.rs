@@ -155,6 +155,31 @@ fn rows_are_taken_and_replaced_as_by_selection() {
     let row = |t: &Var, i: usize| t.narrow(0, i, 1).unwrap();
     let theirs = Tensor::cat(&[row(&x, 0), row(&by, 1), row(&x, 2), row(&x, 3), row(&by, 0)], 0).unwrap();
     same(&[&x, &by], &replaced, &theirs);
+
+    let twice = replace(&x, &by, Arc::new(vec![1, KEEP, 1, KEEP, 0])).unwrap();
+    let theirs = Tensor::cat(&[row(&by, 1), row(&x, 1), row(&by, 1), row(&x, 3), row(&by, 0)], 0).unwrap();
+    same(&[&x, &by], &twice, &theirs);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_named() {
+    let refused = |result: Result<Tensor>, expected: &str| {
+        let found = result.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(found.contains(expected), "{expected}: {found}");
+    };
+    let (x, w) = (var("x", &[32, 4]), var("w", &[6, 4]));
+    refused(linear(&x, &w, Some(&var("b", &[5]))), "expected a bias of 6, found [5]");
+    refused(linear(&var("x", &[3, 0]), &w, None), "expected a weight of rows of 0");
+    let (maps, taps) = (Maps { side: 4, dilation: 1, groups: 2 }, var("w", &[6, 4, 3, 3]));
+    refused(conv3x3(&x, &taps, Some(&var("b", &[3])), maps), "expected a bias of 6, found [3]");
+    refused(conv3x3(&x, &taps, None, Maps { groups: 0, ..maps }), "expected 0 weights of 4 channels");
+    refused(conv3x3(&x, &taps, None, Maps { side: 3, ..maps }), "whole maps of 3 x 3 cells");
+    let [weight, short, bias] = [&[2, 4][..], &[2, 3], &[2]].map(|shape| var("p", shape));
+    let read = Judged { norm_weight: &weight, norm_bias: &short, weight: &weight, bias: &bias };
+    refused(judge(&x, read, 1e-5).map(|(y, _)| y), "2 views of 4 channels, found [2, 3]");
+    let (a, one) = (var("a", &[2, 4]), var("d", &[4]));
+    let read = Scanned { u: &x, delta: &x, z: &w, bc: &x, a: &a, skip: &one, bias: &one };
+    refused(selective_scan(read, 8), "of one shape, found [[32, 4], [32, 4], [6, 4]]");
 }
 
 #[test]
