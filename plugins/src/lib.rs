@@ -18,6 +18,7 @@ pub mod overlay;
 mod error;
 mod frame;
 mod log;
+mod properties;
 mod view;
 
 pub use plugin::plugin_desc::plugin_register_static;

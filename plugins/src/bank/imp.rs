@@ -10,13 +10,14 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use gst::glib;
-use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst_base::subclass::prelude::*;
 use snarm_core::bank::BankBuilder;
 
 use super::settings::Settings;
+use super::signals;
 use super::{BankState, Crop, Reduction};
+use crate::properties::properties;
 use crate::{error, frame, lock};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -145,67 +146,14 @@ impl ObjectSubclass for SnarmBank {
 }
 
 impl ObjectImpl for SnarmBank {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            // The derive knows no structures.
-            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb("Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, novelty, vectors, checkpoints, learn-time in nanoseconds")
-                .read_only()
-                .build();
-            [SnarmBank::derived_properties(), &[stats]].concat()
-        });
-        PROPERTIES.as_slice()
+    properties! {
+        SnarmBank;
+        "stats", "Statistics", "Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, novelty, vectors, checkpoints, learn-time in nanoseconds" => stats;
     }
 
-    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.derived_set_property(id, value, pspec);
+    fn signals() -> &'static [glib::subclass::Signal] {
+        signals::signals()
     }
-
-    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        match pspec.name() {
-            "stats" => self.stats().to_value(),
-            _ => self.derived_property(id, pspec),
-        }
-    }
-
-    fn signals() -> &'static [Signal] {
-        static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
-            vec![
-                Signal::builder("finalize")
-                    .action()
-                    .return_type::<bool>()
-                    .class_handler(|args| Some(this(args)?.imp().finalize_now().to_value()))
-                    .build(),
-                Signal::builder("reset")
-                    .action()
-                    .class_handler(|args| {
-                        this(args)?.imp().reset();
-                        None
-                    })
-                    .build(),
-                Signal::builder("discard-last")
-                    .action()
-                    .param_types([u32::static_type()])
-                    .return_type::<u32>()
-                    .class_handler(|args| {
-                        let n = args.get(1)?.get().ok()?;
-                        Some(this(args)?.imp().discard_last(n).to_value())
-                    })
-                    .build(),
-                Signal::builder("bank-ready")
-                    .run_last()
-                    .param_types([String::static_type(), u32::static_type()])
-                    .build(),
-            ]
-        });
-        SIGNALS.as_slice()
-    }
-}
-
-/// The element that a signal is given on.
-fn this(args: &[glib::Value]) -> Option<super::SnarmBank> {
-    args.first()?.get().ok()
 }
 
 impl GstObjectImpl for SnarmBank {}

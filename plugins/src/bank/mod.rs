@@ -38,9 +38,12 @@ mod learning;
 mod location;
 mod messages;
 mod settings;
+mod signals;
 
 use gst::glib;
 use gst::prelude::*;
+
+use crate::properties::choices;
 
 glib::wrapper! {
     /// The element `snarmbank`.
@@ -48,81 +51,34 @@ glib::wrapper! {
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// What the element is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmBankState")]
-pub enum BankState {
-    /// Not started.
+choices! {
+    /// What the element is doing.
+    BankState, "GstSnarmBankState";
     #[default]
-    #[enum_value(name = "Idle: not started", nick = "idle")]
-    Idle,
-    /// Frames are collected.
-    #[enum_value(name = "Learning: collects good frames", nick = "learning")]
-    Learning,
-    /// Frames pass, and what was collected is kept.
-    #[enum_value(name = "Paused: keeps what was collected, learning is off", nick = "paused")]
-    Paused,
-    /// The bank is being reduced, calibrated and written.
-    #[enum_value(name = "Finishing: reduces, calibrates and writes the bank", nick = "finishing")]
-    Finishing,
-    /// The bank is written.
-    #[enum_value(name = "Ready: the bank is written", nick = "ready")]
-    Ready,
-    /// No bank could be made.
-    #[enum_value(name = "Failed: no bank was written", nick = "failed")]
-    Failed,
+    Idle, "idle", "Idle: not started";
+    Learning, "learning", "Learning: collects good frames";
+    Paused, "paused", "Paused: keeps what was collected, learning is off";
+    Finishing, "finishing", "Finishing: reduces, calibrates and writes the bank";
+    Ready, "ready", "Ready: the bank is written";
+    Failed, "failed", "Failed: no bank was written";
 }
 
-/// How collected vectors are thinned to the capacity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmReduction")]
-pub enum Reduction {
-    /// Kept as collected.
-    #[enum_value(name = "None: as collected, an even sample where there is too much", nick = "none")]
-    None,
-    /// An even random sample.
-    #[enum_value(name = "Random: an even random sample", nick = "random")]
-    Random,
-    /// A greedy coreset.
+choices! {
+    /// How collected vectors are thinned to the capacity.
+    Reduction, "GstSnarmReduction" for snarm_core::bank::Reduction;
+    None, "none", "None: as collected, an even sample where there is too much";
+    Random, "random", "Random: an even random sample";
     #[default]
-    #[enum_value(name = "Greedy: a coreset, each pick the farthest from all before it", nick = "greedy")]
-    Greedy,
+    Greedy, "greedy", "Greedy: a coreset, each pick the farthest from all before it";
 }
 
-impl From<Reduction> for snarm_core::bank::Reduction {
-    fn from(reduction: Reduction) -> Self {
-        match reduction {
-            Reduction::None => Self::None,
-            Reduction::Random => Self::Random,
-            Reduction::Greedy => Self::Greedy,
-        }
-    }
-}
-
-/// How a frame is brought to the square input of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmCrop")]
-pub enum Crop {
-    /// The whole frame, squeezed.
+choices! {
+    /// How a frame is brought to the square input of the network.
+    Crop, "GstSnarmCrop" for snarm_core::geometry::Crop;
     #[default]
-    #[enum_value(name = "Full: the whole frame, squeezed to the square", nick = "full")]
-    Full,
-    /// The whole frame with its aspect ratio.
-    #[enum_value(name = "Letterbox: the whole frame with its aspect ratio kept", nick = "letterbox")]
-    Letterbox,
-    /// As published.
-    #[enum_value(name = "Paper: as published, leaves out an outer frame of 1/16 per side", nick = "paper")]
-    Paper,
-}
-
-impl From<Crop> for snarm_core::geometry::Crop {
-    fn from(crop: Crop) -> Self {
-        match crop {
-            Crop::Full => Self::Full,
-            Crop::Letterbox => Self::Letterbox,
-            Crop::Paper => Self::Paper,
-        }
-    }
+    Full, "full", "Full: the whole frame, squeezed to the square";
+    Letterbox, "letterbox", "Letterbox: the whole frame with its aspect ratio kept";
+    Paper, "paper", "Paper: as published, leaves out an outer frame of 1/16 per side";
 }
 
 /// Registers the element.

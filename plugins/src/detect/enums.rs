@@ -4,45 +4,26 @@
 use gst::glib;
 use snarm_core::geometry;
 
-/// Where the image threshold comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmThresholdMode")]
-pub enum ThresholdMode {
-    /// From the property.
-    #[enum_value(name = "Manual: the property threshold", nick = "manual")]
-    Manual,
-    /// From the bank.
+use crate::properties::choices;
+
+choices! {
+    /// Where the image threshold comes from.
+    ThresholdMode, "GstSnarmThresholdMode";
+    Manual, "manual", "Manual: the property threshold";
     #[default]
-    #[enum_value(name = "Bank: what the bank found with its good frames", nick = "bank")]
-    Bank,
-    /// From the rate of false alarms.
-    #[enum_value(name = "Fpr: what a new good frame reaches with probability target-fpr", nick = "fpr")]
-    Fpr,
-    /// From the spread of good frames.
-    #[enum_value(
-        name = "Sigma: so many standard deviations above the bank's good frames, on logarithms of raw scores",
-        nick = "sigma"
-    )]
-    Sigma,
+    Bank, "bank", "Bank: what the bank found with its good frames";
+    Fpr, "fpr", "Fpr: what a new good frame reaches with probability target-fpr";
+    Sigma, "sigma", "Sigma: so many standard deviations above the bank's good frames, on logarithms of raw scores";
 }
 
-/// How a frame is brought to the square input of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmDetectCrop")]
-pub enum Crop {
-    /// As the bank was made.
+choices! {
+    /// How a frame is brought to the square input of the network.
+    Crop, "GstSnarmDetectCrop";
     #[default]
-    #[enum_value(name = "Bank: as the bank was made", nick = "bank")]
-    Bank,
-    /// As published.
-    #[enum_value(name = "Paper: as published, leaves out an outer frame of 1/16 per side", nick = "paper")]
-    Paper,
-    /// The whole frame, squeezed.
-    #[enum_value(name = "Full: the whole frame, squeezed to the square", nick = "full")]
-    Full,
-    /// The whole frame with its aspect ratio.
-    #[enum_value(name = "Letterbox: the whole frame with its aspect ratio kept", nick = "letterbox")]
-    Letterbox,
+    Bank, "bank", "Bank: as the bank was made";
+    Paper, "paper", "Paper: as published, leaves out an outer frame of 1/16 per side";
+    Full, "full", "Full: the whole frame, squeezed to the square";
+    Letterbox, "letterbox", "Letterbox: the whole frame with its aspect ratio kept";
 }
 
 impl Crop {
@@ -57,71 +38,40 @@ impl Crop {
     }
 }
 
-/// What happens to frames that come while another one is analysed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmBusyPolicy")]
-pub enum BusyPolicy {
-    /// They wait for their turn.
+choices! {
+    /// What happens to frames that come while another one is analysed.
+    BusyPolicy, "GstSnarmBusyPolicy";
     #[default]
-    #[enum_value(name = "Block: every frame is analysed, and upstream waits", nick = "block")]
-    Block,
-    /// They pass with the result of the one that is analysed.
-    #[enum_value(
-        name = "Skip: upstream never waits; frames that come meanwhile follow in order with its result, marked stale",
-        nick = "skip"
-    )]
-    Skip,
+    Block, "block", "Block: every frame is analysed, and upstream waits";
+    Skip, "skip", "Skip: upstream never waits; frames that come meanwhile follow in order with its result, marked stale";
 }
 
-/// Which frames go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmPass")]
-pub enum Pass {
-    /// Every frame.
+choices! {
+    /// Which frames go on.
+    Pass, "GstSnarmPass";
     #[default]
-    #[enum_value(name = "All: every frame", nick = "all")]
-    All,
-    /// Frames with a defect.
-    #[enum_value(name = "Anomalous: frames whose verdict is anomalous", nick = "anomalous")]
-    Anomalous,
-    /// Frames without one.
-    #[enum_value(name = "Normal: frames whose verdict is normal", nick = "normal")]
-    Normal,
+    All, "all", "All: every frame";
+    Anomalous, "anomalous", "Anomalous: frames whose verdict is anomalous";
+    Normal, "normal", "Normal: frames whose verdict is normal";
 }
 
-/// What is told on the bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmMessageMode")]
-pub enum MessageMode {
-    /// Neither events nor results.
-    #[enum_value(name = "None: neither events nor results", nick = "none")]
-    None,
-    /// Beginning and end of defects.
+choices! {
+    /// What is told on the bus.
+    MessageMode, "GstSnarmMessageMode";
+    None, "none", "None: neither events nor results";
     #[default]
-    #[enum_value(name = "Events: snarm-defect-begin and snarm-defect-end", nick = "events")]
-    Events,
-    /// Also each anomalous frame.
-    #[enum_value(name = "Anomalous: events, and snarm-result for anomalous frames", nick = "anomalous")]
-    Anomalous,
-    /// Also every other frame.
-    #[enum_value(name = "All: events, and snarm-result for every analysed frame", nick = "all")]
-    All,
+    Events, "events", "Events: snarm-defect-begin and snarm-defect-end";
+    Anomalous, "anomalous", "Anomalous: events, and snarm-result for anomalous frames";
+    All, "all", "All: events, and snarm-result for every analysed frame";
 }
 
-/// How the map of pixel scores is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmMapFormat")]
-pub enum MapFormat {
-    /// Not at all.
-    #[enum_value(name = "None: no map", nick = "none")]
-    None,
-    /// 8 bits a pixel.
+choices! {
+    /// How the map of pixel scores is attached.
+    MapFormat, "GstSnarmMapFormat";
+    None, "none", "None: no map";
     #[default]
-    #[enum_value(name = "Gray8: 8 bits, 255 is a pixel score of 1", nick = "gray8")]
-    Gray8,
-    /// 16 bits a pixel.
-    #[enum_value(name = "Gray16: 16 bits little-endian, 65535 is a pixel score of 1", nick = "gray16")]
-    Gray16,
+    Gray8, "gray8", "Gray8: 8 bits, 255 is a pixel score of 1";
+    Gray16, "gray16", "Gray16: 16 bits little-endian, 65535 is a pixel score of 1";
 }
 
 /// What is attached to a buffer.

@@ -14,36 +14,21 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 
-use super::analyzer::{Analyzer, InUse, Loaded};
+use super::analyzer::{Analyzer, Loaded};
 use super::events::Events;
-use super::flow::{Job, Outcome, Stream};
+use super::flow::Stream;
+use super::held::{Job, Outcome};
 use super::hot_swap::Loader;
-use super::latency::Latency;
-use super::look::Look;
-use super::results::Results;
 use super::settings::Settings;
-use super::stats::Stats;
+use super::stats::Figures;
 use super::worker::Worker;
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode, signals};
-use crate::{error, frame, lock, meta};
+use crate::properties::properties;
+use crate::{frame, lock};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("snarmdetect", gst::DebugColorFlags::empty(), Some("SNARM anomaly detector"))
 });
-
-/// What readers of the properties see. Apart from the analysis, so that they never wait for a frame.
-pub(super) struct Figures {
-    pub(super) last_score: f64,
-    pub(super) stats: Stats,
-    pub(super) latency: Latency,
-    pub(super) bank: Option<Arc<InUse>>,
-}
-
-impl Default for Figures {
-    fn default() -> Self {
-        Self { last_score: meta::NONE, stats: Stats::default(), latency: Latency::default(), bank: None }
-    }
-}
 
 /// Implementation of the element.
 #[derive(Default, glib::Properties)]
@@ -164,34 +149,10 @@ impl ObjectImpl for SnarmDetect {
         signals::signals()
     }
 
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            // The derive knows no structures.
-            let structure = |name, nick, blurb| {
-                glib::ParamSpecBoxed::builder::<gst::Structure>(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .read_only()
-                    .build()
-            };
-            let mut all = SnarmDetect::derived_properties().to_vec();
-            all.push(structure("stats", "Statistics", "Frames, rates and times since the start"));
-            all.push(structure("bank-info", "Bank information", "What is known of the bank in use"));
-            all
-        });
-        PROPERTIES.as_slice()
-    }
-
-    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.derived_set_property(id, value, pspec);
-    }
-
-    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        match pspec.name() {
-            "stats" => self.stats().to_value(),
-            "bank-info" => lock(&self.figures).bank.as_ref().map(|bank| bank.info.clone()).to_value(),
-            _ => self.derived_property(id, pspec),
-        }
+    properties! {
+        SnarmDetect;
+        "stats", "Statistics", "Frames, rates and times since the start" => stats;
+        "bank-info", "Bank information", "What is known of the bank in use" => bank_info;
     }
 }
 
@@ -223,49 +184,11 @@ impl BaseTransformImpl for SnarmDetect {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        let missing = |name: &str, expected: &str| {
-            gst::error_msg!(gst::ResourceError::Settings, ("{name}: expected {expected}, found nothing"))
-        };
-        let Some(location) = &settings.bank_location else {
-            return Err(missing("bank-location", "a bank file"));
-        };
-        if settings.threshold_mode == ThresholdMode::Manual && settings.threshold < 0.0 {
-            return Err(missing("threshold", "a value of 0-1 for threshold-mode=manual"));
-        }
-        let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
-        let look = Look::new(&settings).map_err(|error| error::message(&error))?;
-        let (learned, used) = (loaded.detector.bank().view(), look.view(loaded.detector.bank()));
-        if learned != used {
-            gst::warning!(CAT, imp = self, "the bank was learned of {learned}, {used} is analysed");
-        }
-        // Opened last: an older results file is not emptied for a start that fails anyway.
-        let results = settings.results_location.as_deref().map(Results::open).transpose()?;
-        let bank = loaded.bank.clone();
-        gst::info!(CAT, imp = self, "bank loaded in {:.2?}: {}", bank.load_time, bank.info);
-        *lock(&self.next) = None;
-        *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone()));
-        *lock(&self.stream) = Stream::new(results);
-        *lock(&self.figures) =
-            Figures { bank: Some(bank.clone()), stats: Stats::begin(), ..Figures::default() };
-        *lock(&self.events) = Events::default();
-        self.loader.start();
-        self.tell_loaded(&bank, &settings);
-        if lock(&self.settings).bank_location.as_ref() != Some(location) {
-            // Another one was named while this one was loaded.
-            self.reload();
-        }
-        Ok(())
+        self.begin()
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        self.loader.stop();
-        self.worker.stop();
-        self.end_defect("stop");
-        *lock(&self.stream) = Stream::default();
-        *lock(&self.analyzer) = None;
-        *lock(&self.next) = None;
-        lock(&self.figures).bank = None;
+        self.end();
         Ok(())
     }
 
@@ -294,36 +217,14 @@ impl BaseTransformImpl for SnarmDetect {
         }
         if let gst::QueryViewMut::Latency(query) = query.view_mut()
             && direction == gst::PadDirection::Src
-            && lock(&self.settings).report_latency
         {
-            let (live, min, max) = query.result();
-            let ours = lock(&self.figures).latency.reported();
-            if live {
-                query.set(live, min + ours, max.map(|max| max + ours));
-            }
+            self.add_latency(query);
         }
         true
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        use gst::EventView;
-        match event.view() {
-            EventView::FlushStop(_) => {
-                self.forget();
-                self.end_defect("flush");
-            }
-            _ if event.is_serialized() => {
-                self.drain_for_event();
-                match event.view() {
-                    EventView::Eos(_) => self.end_defect("eos"),
-                    EventView::Segment(_) | EventView::SegmentDone(_) | EventView::StreamStart(_) => {
-                        self.end_defect("segment");
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
+        self.before_event(&event);
         self.parent_sink_event(event)
     }
 

@@ -1,13 +1,32 @@
 //! Counters and times of a stream.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use super::analyzer::InUse;
+use super::latency::Latency;
+use crate::meta;
 
 /// Analyses that the percentiles are taken of.
 const LATENCIES: usize = 1024;
 
 /// Frames that the frame rate is taken of.
 const ARRIVALS: usize = 64;
+
+/// What readers of the properties see. Apart from the analysis, so that they never wait for a frame.
+pub(super) struct Figures {
+    pub(super) last_score: f64,
+    pub(super) stats: Stats,
+    pub(super) latency: Latency,
+    pub(super) bank: Option<Arc<InUse>>,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self { last_score: meta::NONE, stats: Stats::default(), latency: Latency::default(), bank: None }
+    }
+}
 
 /// What is counted from start to stop.
 #[derive(Debug)]

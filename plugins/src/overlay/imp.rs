@@ -17,6 +17,7 @@ use snarm_core::overlay::Style;
 use super::drawing::{Figures, State, Way};
 use super::settings::{DEFAULT_DRAW, Settings};
 use super::{Colormap, Draw, Position, Range, RenderMode, Source, caps};
+use crate::properties::properties;
 use crate::{frame, lock};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -108,28 +109,9 @@ impl ObjectSubclass for SnarmOverlay {
 }
 
 impl ObjectImpl for SnarmOverlay {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            // The derive knows no structures.
-            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb("Structure snarm-overlay-stats: frames, drawn, held, without-meta, geometry-mismatch (whether the last frame had another shape than the analysed one), attached")
-                .read_only()
-                .build();
-            [SnarmOverlay::derived_properties(), &[stats]].concat()
-        });
-        PROPERTIES.as_slice()
-    }
-
-    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.derived_set_property(id, value, pspec);
-    }
-
-    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        match pspec.name() {
-            "stats" => self.stats().to_value(),
-            _ => self.derived_property(id, pspec),
-        }
+    properties! {
+        SnarmOverlay;
+        "stats", "Statistics", "Structure snarm-overlay-stats: frames, drawn, held, without-meta, geometry-mismatch (whether the last frame had another shape than the analysed one), attached" => stats;
     }
 
     fn constructed(&self) {

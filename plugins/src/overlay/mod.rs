@@ -42,6 +42,8 @@ use gst::glib;
 use gst::prelude::*;
 use snarm_core::overlay;
 
+use crate::properties::choices;
+
 pub use draw::Draw;
 
 glib::wrapper! {
@@ -50,126 +52,52 @@ glib::wrapper! {
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// Colours of the heat map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmColormap")]
-pub enum Colormap {
-    /// Blue, green, yellow, red.
+choices! {
+    /// Colours of the heat map.
+    Colormap, "GstSnarmColormap" for overlay::Colormap;
     #[default]
-    #[enum_value(name = "Turbo: blue, green, yellow, red", nick = "turbo")]
-    Turbo,
-    /// Black, purple, orange, yellow.
-    #[enum_value(name = "Inferno: black, purple, orange, yellow", nick = "inferno")]
-    Inferno,
-    /// Purple, green, yellow.
-    #[enum_value(name = "Viridis: purple, green, yellow", nick = "viridis")]
-    Viridis,
-    /// Blue, cyan, yellow, red.
-    #[enum_value(name = "Jet: blue, cyan, yellow, red", nick = "jet")]
-    Jet,
-    /// Black to white.
-    #[enum_value(name = "Gray: black to white", nick = "gray")]
-    Gray,
+    Turbo, "turbo", "Turbo: blue, green, yellow, red";
+    Inferno, "inferno", "Inferno: black, purple, orange, yellow";
+    Viridis, "viridis", "Viridis: purple, green, yellow";
+    Jet, "jet", "Jet: blue, cyan, yellow, red";
+    Gray, "gray", "Gray: black to white";
 }
 
-impl From<Colormap> for overlay::Colormap {
-    fn from(colormap: Colormap) -> Self {
-        match colormap {
-            Colormap::Turbo => Self::Turbo,
-            Colormap::Inferno => Self::Inferno,
-            Colormap::Viridis => Self::Viridis,
-            Colormap::Jet => Self::Jet,
-            Colormap::Gray => Self::Gray,
-        }
-    }
-}
-
-/// Where the label is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmPosition")]
-pub enum Position {
-    /// Upper left corner.
+choices! {
+    /// Where the label is drawn.
+    Position, "GstSnarmPosition" for overlay::Position;
     #[default]
-    #[enum_value(name = "Top left: upper left corner", nick = "top-left")]
-    TopLeft,
-    /// Upper right corner.
-    #[enum_value(name = "Top right: upper right corner", nick = "top-right")]
-    TopRight,
-    /// Lower left corner.
-    #[enum_value(name = "Bottom left: lower left corner", nick = "bottom-left")]
-    BottomLeft,
-    /// Lower right corner.
-    #[enum_value(name = "Bottom right: lower right corner", nick = "bottom-right")]
-    BottomRight,
-    /// Nowhere.
-    #[enum_value(name = "Off: neither label nor bar", nick = "off")]
-    Off,
+    TopLeft, "top-left", "Top left: upper left corner";
+    TopRight, "top-right", "Top right: upper right corner";
+    BottomLeft, "bottom-left", "Bottom left: lower left corner";
+    BottomRight, "bottom-right", "Bottom right: lower right corner";
+    Off, "off", "Off: neither label nor bar";
 }
 
-impl From<Position> for overlay::Position {
-    fn from(position: Position) -> Self {
-        match position {
-            Position::TopLeft => Self::TopLeft,
-            Position::TopRight => Self::TopRight,
-            Position::BottomLeft => Self::BottomLeft,
-            Position::BottomRight => Self::BottomRight,
-            Position::Off => Self::Off,
-        }
-    }
-}
-
-/// What the colours of the heat map stand for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmHeatmapRange")]
-pub enum Range {
-    /// The same scores in every frame.
+choices! {
+    /// What the colours of the heat map stand for.
+    Range, "GstSnarmHeatmapRange";
     #[default]
-    #[enum_value(name = "Fixed: from heatmap-min to heatmap-max in every frame", nick = "fixed")]
-    Fixed,
-    /// The lowest and the highest score of each frame.
-    #[enum_value(
-        name = "Auto: from the lowest to the highest score of each frame, good ones too",
-        nick = "auto"
-    )]
-    Auto,
+    Fixed, "fixed", "Fixed: from heatmap-min to heatmap-max in every frame";
+    Auto, "auto", "Auto: from the lowest to the highest score of each frame, good ones too";
 }
 
-/// How overlays leave the element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmRenderMode")]
-pub enum RenderMode {
-    /// As downstream can.
+choices! {
+    /// How overlays leave the element.
+    RenderMode, "GstSnarmRenderMode";
     #[default]
-    #[enum_value(
-        name = "Auto: attach where downstream draws compositions or pixels cannot be drawn on, else blend",
-        nick = "auto"
-    )]
-    Auto,
-    /// Into the pixels.
-    #[enum_value(name = "Blend: draw into the pixels", nick = "blend")]
-    Blend,
-    /// Beside the pixels.
-    #[enum_value(name = "Attach: as GstVideoOverlayComposition beside the pixels", nick = "attach")]
-    Attach,
+    Auto, "auto", "Auto: attach where downstream draws compositions or pixels cannot be drawn on, else blend";
+    Blend, "blend", "Blend: draw into the pixels";
+    Attach, "attach", "Attach: as GstVideoOverlayComposition beside the pixels";
 }
 
-/// Metadata that is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSnarmOverlaySource")]
-pub enum Source {
-    /// What is there.
+choices! {
+    /// Metadata that is drawn.
+    Source, "GstSnarmOverlaySource";
     #[default]
-    #[enum_value(name = "Auto: SnarmAnomalyMeta, else regions of interest", nick = "auto")]
-    Auto,
-    /// Ours.
-    #[enum_value(name = "Snarm: SnarmAnomalyMeta of snarmdetect", nick = "snarm")]
-    Snarm,
-    /// Anybody's regions.
-    #[enum_value(
-        name = "Roi: GstVideoRegionOfInterestMeta of any element, as boxes (draw=boxes)",
-        nick = "roi"
-    )]
-    Roi,
+    Auto, "auto", "Auto: SnarmAnomalyMeta, else regions of interest";
+    Snarm, "snarm", "Snarm: SnarmAnomalyMeta of snarmdetect";
+    Roi, "roi", "Roi: GstVideoRegionOfInterestMeta of any element, as boxes (draw=boxes)";
 }
 
 /// Registers the element.

@@ -1,0 +1,102 @@
+//! Start and stop, and what events and queries do to a stream.
+
+use gst::subclass::prelude::*;
+
+use super::ThresholdMode;
+use super::analyzer::{Analyzer, Loaded};
+use super::events::Events;
+use super::flow::Stream;
+use super::imp::{CAT, SnarmDetect};
+use super::look::Look;
+use super::results::Results;
+use super::stats::{Figures, Stats};
+use crate::{error, lock};
+
+impl SnarmDetect {
+    /// Loads the bank, or says why no frame could be judged.
+    pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let missing = |name: &str, expected: &str| {
+            gst::error_msg!(gst::ResourceError::Settings, ("{name}: expected {expected}, found nothing"))
+        };
+        let Some(location) = &settings.bank_location else {
+            return Err(missing("bank-location", "a bank file"));
+        };
+        if settings.threshold_mode == ThresholdMode::Manual && settings.threshold < 0.0 {
+            return Err(missing("threshold", "a value of 0-1 for threshold-mode=manual"));
+        }
+        let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
+        let look = Look::new(&settings).map_err(|error| error::message(&error))?;
+        let (learned, used) = (loaded.detector.bank().view(), look.view(loaded.detector.bank()));
+        if learned != used {
+            gst::warning!(CAT, imp = self, "the bank was learned of {learned}, {used} is analysed");
+        }
+        // Opened last: an older results file is not emptied for a start that fails anyway.
+        let results = settings.results_location.as_deref().map(Results::open).transpose()?;
+        let bank = loaded.bank.clone();
+        gst::info!(CAT, imp = self, "bank loaded in {:.2?}: {}", bank.load_time, bank.info);
+        *lock(&self.next) = None;
+        *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone()));
+        *lock(&self.stream) = Stream::new(results);
+        *lock(&self.figures) =
+            Figures { bank: Some(bank.clone()), stats: Stats::begin(), ..Figures::default() };
+        *lock(&self.events) = Events::default();
+        self.loader.start();
+        self.tell_loaded(&bank, &settings);
+        if lock(&self.settings).bank_location.as_ref() != Some(location) {
+            // Another one was named while this one was loaded.
+            self.reload();
+        }
+        Ok(())
+    }
+
+    /// Gives up what a stream needs.
+    pub(super) fn end(&self) {
+        self.loader.stop();
+        self.worker.stop();
+        self.end_defect("stop");
+        *lock(&self.stream) = Stream::default();
+        *lock(&self.analyzer) = None;
+        *lock(&self.next) = None;
+        lock(&self.figures).bank = None;
+    }
+
+    /// Lets frames out before a serialized event, and ends the defect that goes with their stream.
+    pub(super) fn before_event(&self, event: &gst::Event) {
+        use gst::EventView;
+        match event.view() {
+            EventView::FlushStop(_) => {
+                self.forget();
+                self.end_defect("flush");
+            }
+            _ if event.is_serialized() => {
+                self.drain_for_event();
+                match event.view() {
+                    EventView::Eos(_) => self.end_defect("eos"),
+                    EventView::Segment(_) | EventView::SegmentDone(_) | EventView::StreamStart(_) => {
+                        self.end_defect("segment");
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds the time of an analysis to what a live pipeline has to wait.
+    pub(super) fn add_latency(&self, query: &mut gst::query::Latency) {
+        if !lock(&self.settings).report_latency {
+            return;
+        }
+        let (live, min, max) = query.result();
+        let ours = lock(&self.figures).latency.reported();
+        if live {
+            query.set(live, min + ours, max.map(|max| max + ours));
+        }
+    }
+
+    /// Value of the property `bank-info`.
+    pub(super) fn bank_info(&self) -> Option<gst::Structure> {
+        lock(&self.figures).bank.as_ref().map(|bank| bank.info.clone())
+    }
+}
