@@ -20,7 +20,8 @@ out=$target/debian
 rm -rf "$out"
 mkdir -p "$out"
 deb() {
-    cargo deb --no-build --locked --quiet --profile "$profile" --output "$out/" "$@" >/dev/null
+    # The profile keeps the line numbers of panics, with which the library is ten times as large.
+    cargo deb --no-build --locked --quiet --strip --profile "$profile" --output "$out/" "$@" >/dev/null
 }
 deb -p gst-plugin-snarm --multiarch same
 deb -p snarm-pipelines
@@ -39,7 +40,8 @@ triple=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -dumpmachine)
 doc=usr/share/doc/gstreamer1.0-snarm
 plugin=$(echo "$out"/gstreamer1.0-snarm_*.deb)
 command=$(echo "$out"/snarm_*.deb)
-has "$plugin" "usr/lib/$triple/gstreamer-1.0/libgstsnarm.so" $doc/copyright $doc/examples/read_meta.py $doc/docs/integrators.md
+has "$plugin" "usr/lib/$triple/gstreamer-1.0/libgstsnarm.so" $doc/copyright $doc/examples/read_meta.py \
+    $doc/docs/integrators.md $doc/docs/elements/snarmdetect.md
 has "$command" usr/bin/snarm usr/share/doc/snarm/copyright
 depends=$(dpkg-deb --field "$plugin" Depends)
 grep -q libgstreamer1.0-0 <<<"$depends" || { echo "deb: does not depend on GStreamer: $depends" >&2; exit 1; }
