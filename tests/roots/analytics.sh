@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the plugin with its `analytics` feature against the GStreamer of a Debian root (make-root.sh) and lets upstream's
-# overlays draw what it attaches.
+# overlays and ours draw what it attaches; prints their names.
 #
 #   analytics.sh ROOT OUT      pictures and results land in the folder OUT
 #
@@ -18,14 +18,15 @@ libraries=$root/usr/lib/${triplet#./}
 # A folder of its own for what is built: the bindings are those of another GStreamer.
 cd "$repository"
 target=${SNARM_ANALYTICS_TARGET:-$repository/target/analytics}
+profile=${SNARM_ANALYTICS_PROFILE:-dev}
 PKG_CONFIG_SYSROOT_DIR=$root \
 PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$root/usr/share/pkgconfig \
-    cargo build --locked -p gst-plugin-snarm --features analytics --target-dir "$target" ${SNARM_ANALYTICS_CARGO:-} >&2
+    cargo build --locked -p gst-plugin-snarm --features analytics --target-dir "$target" --profile "$profile" >&2
 
 inside=/srv/snarm
 rm -rf "$root$inside"
 mkdir -p "$root$inside" "$out"
-cp "$target/debug/libgstsnarm.so" "$root$inside/"
+cp "$target/${profile/#dev/debug}/libgstsnarm.so" "$root$inside/"
 play() {
     chroot "$root" env GST_PLUGIN_PATH=$inside GST_REGISTRY=$inside/registry.bin LC_ALL=C.UTF-8 HOME=$inside \
         "$@" >&2
@@ -35,17 +36,29 @@ source="video/x-raw,format=RGB,width=320,height=240,framerate=25/1"
 # interest shows that masks and boxes land where they belong.
 play gst-launch-1.0 -q videotestsrc num-buffers=12 pattern=pinwheel ! "$source" \
     ! snarmbank location=$inside/part.bank roi=0.25,0.5,0.5,0.25 ! fakesink
-overlays=(identity)
-for overlay in segmentationoverlay objectdetectionoverlay; do
-    if chroot "$root" gst-inspect-1.0 --exists "$overlay"; then overlays+=("$overlay"); fi
-done
-for overlay in "${overlays[@]}"; do
+# inspect NAME ATTACH ELEMENTS: pictures NAME-00.png and on of three bad and three good frames behind the elements.
+inspect() {
+    local name=$1 attach=$2
+    shift 2
     play gst-launch-1.0 -q concat name=c \
-        ! snarmdetect bank-location=$inside/part.bank \
-            results-location=$inside/results.jsonl \
-        ! "$overlay" ! videoconvert ! video/x-raw,format=RGB ! pngenc ! multifilesink location=$inside/"$overlay"-%02d.png \
+        ! snarmdetect bank-location=$inside/part.bank attach="$attach" results-location=$inside/results.jsonl \
+        ! "$@" ! videoconvert ! video/x-raw,format=RGB ! pngenc ! multifilesink location=$inside/"$name"-%02d.png \
         videotestsrc num-buffers=3 pattern=circular ! "$source" ! c. \
         videotestsrc num-buffers=3 pattern=pinwheel ! "$source" ! c.
+}
+inspect identity analytics identity
+for overlay in segmentationoverlay objectdetectionoverlay; do
+    if chroot "$root" gst-inspect-1.0 --exists "$overlay"; then
+        inspect "$overlay" analytics "$overlay"
+        echo "$overlay"
+    fi
 done
+# Ours draws what is left of the relation meta behind a scaler, and nothing where there is only another meta.
+scale=(videoscale ! video/x-raw,width=480,height=360)
+inspect scaled analytics "${scale[@]}"
+ours=(snarmoverlay source=analytics draw=heatmap+contours)
+inspect snarmoverlay analytics "${scale[@]}" ! "${ours[@]}"
+echo snarmoverlay
+inspect snarmoverlay-unmarked meta+roi "${scale[@]}" ! "${ours[@]}"
+echo snarmoverlay-unmarked
 cp "$root$inside"/*.png "$root$inside"/results.jsonl "$out"
-printf '%s\n' "${overlays[@]}"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes a Debian system with a newer GStreamer in a folder, to build and run the `analytics` feature in.
+# Makes a Debian system with a newer GStreamer in a folder: for the `analytics` feature, and to run the plugin there.
 #
 #   make-root.sh SUITE FOLDER      e.g. make-root.sh forky target/roots/forky
 #
 # SUITE: trixie (GStreamer 1.26) or forky (1.28, with segmentationoverlay). Needs root rights, mmdebstrap and a Debian
-# mirror; about 3 minutes and 1.5 GB. Ends with 77 where that is not to be had, and at once where the folder is complete.
+# mirror; about 3 minutes and 2.2 GB. Ends with 77 where that is not to be had, and at once where the folder is complete.
 set -euo pipefail
 
 suite=${1:?suite} root=${2:?folder}
@@ -20,6 +20,7 @@ command -v curl >/dev/null && ! curl -fsSI --max-time 20 "$mirror/dists/$suite/I
 
 packages=(
     gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+    gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x gstreamer1.0-gl libgl1-mesa-dri
     libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
 )
 rm -rf "$root"

@@ -1,4 +1,5 @@
-//! The `analytics` feature in a GStreamer that has it: upstream's overlays draw what `snarmdetect` attaches.
+//! The plugin in a newer GStreamer: with the feature `analytics`, upstream's overlays and ours draw what `snarmdetect`
+//! attaches, and our meta survives there what it survives here.
 //!
 //! Set `SNARM_ANALYTICS_ROOT` to a folder in which `tests/roots/make-root.sh forky FOLDER` made a Debian system (root
 //! rights, network, 2 GB); without it the test says so and passes.
@@ -27,25 +28,42 @@ fn difference(a: &RgbImage, b: &RgbImage, inside: impl Fn(f64, f64) -> bool) -> 
     different as f64 / f64::from(counted.max(1))
 }
 
-#[test]
-fn upstreams_overlays_draw_the_mask_and_the_boxes_and_nothing_on_good_frames() {
+/// What a script of tests/roots prints in the root; `None` where it cannot run.
+fn in_root(script: &str, out: Option<&Path>) -> Option<String> {
     let Some(root) = std::env::var_os("SNARM_ANALYTICS_ROOT") else {
         println!("skipped: SNARM_ANALYTICS_ROOT names no Debian root (tests/roots/make-root.sh makes one)");
-        return;
+        return None;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("roots/analytics.sh");
-    let out = tempfile::tempdir().unwrap();
-    let out = std::env::var_os("SNARM_ANALYTICS_OUT").map_or_else(|| out.path().to_owned(), Into::into);
-    let output = Command::new(script).arg(root).arg(&out).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("roots").join(script);
+    let output = Command::new(script).arg(root).args(out).output().unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.code() == Some(77) {
         println!("skipped: {errors}");
-        return;
+        return None;
     }
-    assert!(output.status.success(), "{errors}");
-    let overlays = String::from_utf8(output.stdout).unwrap();
-    let overlays: Vec<&str> = overlays.lines().filter(|name| *name != "identity").collect();
-    assert!(!overlays.is_empty(), "the root has none of upstream's overlays");
+    assert!(output.status.success(), "{text}{errors}");
+    Some(text.into_owned())
+}
+
+#[test]
+fn the_meta_survives_in_a_newer_gstreamer_what_it_survives_here() {
+    let Some(text) = in_root("survival.sh", None) else { return };
+    print!("{text}");
+    let rows = text.lines().filter(|line| line.ends_with(": Kept") || line.ends_with(": Lost")).count();
+    assert!(rows >= 35, "only {rows} rows of the table were measured");
+}
+
+#[test]
+fn overlays_draw_the_mask_and_the_boxes_and_nothing_on_good_frames() {
+    let out = tempfile::tempdir().unwrap();
+    let out = std::env::var_os("SNARM_ANALYTICS_OUT").map_or_else(|| out.path().to_owned(), Into::into);
+    let Some(overlays) = in_root("analytics.sh", Some(&out)) else { return };
+    let overlays: Vec<&str> = overlays.lines().collect();
+    assert!(
+        overlays.iter().any(|name| !name.starts_with("snarm")),
+        "the root has none of upstream's overlays"
+    );
+    assert!(overlays.contains(&"snarmoverlay"), "ours did not run");
     let results: Vec<Value> = std::fs::read_to_string(out.join("results.jsonl"))
         .unwrap()
         .lines()
@@ -68,14 +86,21 @@ fn upstreams_overlays_draw_the_mask_and_the_boxes_and_nothing_on_good_frames() {
                 (left - 0.02..left + w + 0.02).contains(&x) && (top - 0.02..top + h + 0.02).contains(&y)
             })
         };
-        let plain = picture("identity", n);
+        let (plain, scaled) = (picture("identity", n), picture("scaled", n));
         for overlay in &overlays {
-            let drawn = picture(overlay, n);
-            let inside = difference(&plain, &drawn, near);
-            let outside = difference(&plain, &drawn, |x, y| !near(x, y));
-            if regions.is_empty() {
-                assert_eq!((inside, outside), (0.0, 0.0), "{overlay} drew on good frame {n}");
-            } else if *overlay == "segmentationoverlay" {
+            let (plain, drawn) = match overlay.starts_with("snarmoverlay") {
+                true => (&scaled, picture(overlay, n)),
+                false => (&plain, picture(overlay, n)),
+            };
+            let inside = difference(plain, &drawn, near);
+            let outside = difference(plain, &drawn, |x, y| !near(x, y));
+            if regions.is_empty() || *overlay == "snarmoverlay-unmarked" {
+                assert_eq!(
+                    (inside, outside),
+                    (0.0, 0.0),
+                    "{overlay} drew on frame {n}, where there is nothing"
+                );
+            } else if ["segmentationoverlay", "snarmoverlay"].contains(overlay) {
                 assert!(
                     inside > 0.2 && outside == 0.0,
                     "{overlay}, frame {n}: {inside} inside, {outside} outside"

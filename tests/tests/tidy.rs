@@ -30,6 +30,7 @@ const UNSAFE: [&str; 6] = [
     "kernels/examples/linear_vs_gemm.rs",
     "kernels/src/cuda.rs",
     "plugins/src/analytics.rs",
+    "plugins/src/overlay/analytics.rs",
     "snarm-core/src/weights.rs",
     "tests/tests/allocations.rs",
     "tests/tests/elements/common.rs",

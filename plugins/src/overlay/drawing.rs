@@ -12,7 +12,7 @@ use super::imp::{CAT, SnarmOverlay};
 use super::scene::Found;
 use super::settings::Settings;
 use super::{RenderMode, attach, caps};
-use crate::{frame, lock, meta};
+use crate::{frame, lock};
 
 /// Frames without a meta after which the user is told.
 const MISSING: u32 = 100;
@@ -96,8 +96,7 @@ impl SnarmOverlay {
         lock(&self.figures).frames += 1;
         let found = Found::read(buffer, settings.source, info.width(), info.height());
         match &found {
-            Some(Found::Snarm(_)) => state.missing = 0,
-            Some(Found::Regions(..)) => {}
+            Some(_) => state.missing = 0,
             None => self.missed(state, &settings),
         }
         let Some(found) = self.to_draw(state, found, buffer.pts(), settings.hold_time) else { return Ok(()) };
@@ -227,10 +226,11 @@ impl SnarmOverlay {
         state.missing += 1;
         if state.missing >= MISSING && !state.told_missing {
             state.told_missing = true;
+            let [missed, writer] = settings.source.missed();
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Failed,
-                ("{MISSING} frames without {}: is snarmdetect upstream?", meta::NAME)
+                ("{MISSING} frames without {missed}: is {writer} upstream?")
             );
         }
     }

@@ -10,6 +10,11 @@
  * frame. Frames without the meta, or that were not analysed, pass untouched unless #GstSnarmOverlay:hold-time says
  * otherwise. Where only a part of the frame was looked at, its edge is drawn.
  *
+ * What other elements found is drawn too: #GstSnarmOverlay:source=roi boxes their regions of interest. Built with the
+ * feature `analytics` (GStreamer 1.26), `source=analytics` draws a `GstAnalyticsRelationMeta`: region 0 of a
+ * segmentation is background and the rest heat and contours, objects are boxes, and the class of the frame with its
+ * confidence are the label's verdict and score.
+ *
  * Where downstream draws `GstVideoOverlayComposition` itself (it lists the meta in its answer to the ALLOCATION query,
  * as `glimagesink` and `gloverlaycompositor` do), or where frames cannot be drawn on (GPU memory, other formats), the
  * overlay is attached instead: #GstSnarmOverlay:render-mode.
@@ -30,6 +35,8 @@
  *
  * Since: plugins-snarm-0.1.0
  */
+#[cfg(feature = "analytics")]
+mod analytics;
 mod attach;
 mod caps;
 mod draw;
@@ -42,6 +49,7 @@ use gst::glib;
 use gst::prelude::*;
 use snarm_core::overlay;
 
+use crate::meta;
 use crate::properties::choices;
 
 pub use draw::Draw;
@@ -91,6 +99,7 @@ choices! {
     Attach, "attach", "Attach: as GstVideoOverlayComposition beside the pixels";
 }
 
+#[cfg(not(feature = "analytics"))]
 choices! {
     /// Metadata that is drawn.
     Source, "GstSnarmOverlaySource";
@@ -98,6 +107,28 @@ choices! {
     Auto, "auto", "Auto: SnarmAnomalyMeta, else regions of interest";
     Snarm, "snarm", "Snarm: SnarmAnomalyMeta of snarmdetect";
     Roi, "roi", "Roi: GstVideoRegionOfInterestMeta of any element, as boxes (draw=boxes)";
+}
+
+#[cfg(feature = "analytics")]
+choices! {
+    /// Metadata that is drawn.
+    Source, "GstSnarmOverlaySource";
+    #[default]
+    Auto, "auto", "Auto: SnarmAnomalyMeta, else GstAnalyticsRelationMeta, else regions of interest";
+    Snarm, "snarm", "Snarm: SnarmAnomalyMeta of snarmdetect";
+    Roi, "roi", "Roi: GstVideoRegionOfInterestMeta of any element, as boxes (draw=boxes)";
+    Analytics, "analytics", "Analytics: GstAnalyticsRelationMeta of any element: segmentation, objects, class of the frame";
+}
+
+impl Source {
+    /// The metadata that is missed most, and an element that attaches it.
+    fn missed(self) -> [&'static str; 2] {
+        match self {
+            #[cfg(feature = "analytics")]
+            Self::Analytics => ["GstAnalyticsRelationMeta", "an analytics element"],
+            _ => [meta::NAME, "snarmdetect"],
+        }
+    }
 }
 
 /// Registers the element.

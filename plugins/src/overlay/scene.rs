@@ -1,10 +1,11 @@
 //! What is known of a frame, in the words of the core's overlay.
 
 use gst_video::{VideoFormat, VideoMeta, VideoRegionOfInterestMeta};
+use snarm_core::geometry::Rect;
 use snarm_core::overlay::{MapView, RegionBox, Scene};
 
 use super::Source;
-use crate::meta::{self, AnomalyMeta};
+use crate::meta::{self, AnomalyMeta, verdict};
 
 /// A map that is mapped for reading.
 pub(super) type Samples<'a> = gst::BufferMap<'a, gst::buffer::Readable>;
@@ -14,8 +15,58 @@ pub(super) type Samples<'a> = gst::BufferMap<'a, gst::buffer::Readable>;
 pub(super) enum Found {
     /// Of `snarmdetect`.
     Snarm(Box<AnomalyMeta>),
-    /// Regions of whoever attached them: boxes and their labels.
-    Regions(Vec<RegionBox>, Vec<String>),
+    /// Of other elements.
+    Others(Others),
+}
+
+/// What other elements attached.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Others {
+    pub(super) boxes: Vec<RegionBox>,
+    /// Of the boxes.
+    pub(super) labels: Vec<String>,
+    pub(super) mask: Option<Mask>,
+    /// The class of the frame, and how likely it is.
+    pub(super) class: Option<(String, f64)>,
+}
+
+/// A mask as a map of 0 and 1.
+#[derive(Debug, Clone)]
+pub(super) struct Mask {
+    pub(super) map: gst::Buffer,
+    /// The part of the frame under it.
+    pub(super) rect: Rect,
+    /// Part of the frame where it is 1.
+    pub(super) area: f64,
+}
+
+impl Others {
+    fn area(&self) -> f64 {
+        self.mask.as_ref().map_or(0.0, |mask| mask.area)
+    }
+
+    /// Boxes and masks of others are taken for a defect.
+    fn is_anomalous(&self) -> bool {
+        !self.boxes.is_empty() || self.area() > 0.0
+    }
+
+    fn scene<'a>(&'a self, map: Option<MapView<'a>>, boxes: &'a [RegionBox]) -> Scene<'a> {
+        let verdict = if self.is_anomalous() { verdict::ANOMALOUS } else { verdict::NORMAL };
+        let most = boxes.iter().fold(0.0, |most, region| region.score.max(most));
+        let (verdict, score) =
+            self.class.as_ref().map_or((verdict, most), |(name, level)| (name.as_str(), *level));
+        Scene {
+            map,
+            rect: self.mask.as_ref().map_or(Rect::WHOLE, |mask| mask.rect),
+            regions: boxes,
+            labels: &self.labels,
+            score,
+            score_max: most,
+            area: self.area(),
+            verdict,
+            ..Scene::default()
+        }
+    }
 }
 
 impl Found {
@@ -25,7 +76,14 @@ impl Found {
         match source {
             Source::Snarm => snarm(),
             Source::Roi => regions(buffer, width, height),
-            Source::Auto => snarm().or_else(|| regions(buffer, width, height)),
+            #[cfg(feature = "analytics")]
+            Source::Analytics => super::analytics::read(buffer, width, height).map(Self::Others),
+            Source::Auto => {
+                let found = snarm();
+                #[cfg(feature = "analytics")]
+                let found = found.or_else(|| super::analytics::read(buffer, width, height).map(Self::Others));
+                found.or_else(|| regions(buffer, width, height))
+            }
         }
     }
 
@@ -33,15 +91,15 @@ impl Found {
     pub(super) fn is_analysed(&self) -> bool {
         match self {
             Self::Snarm(found) => found.analysed,
-            Self::Regions(..) => true,
+            Self::Others(_) => true,
         }
     }
 
-    /// Whether there is a defect. Regions of others are taken for one.
+    /// Whether there is a defect.
     pub(super) fn is_anomalous(&self) -> bool {
         match self {
             Self::Snarm(found) => found.anomalous,
-            Self::Regions(boxes, _) => !boxes.is_empty(),
+            Self::Others(others) => others.is_anomalous(),
         }
     }
 
@@ -49,7 +107,7 @@ impl Found {
     pub(super) fn size(&self) -> Option<[u32; 2]> {
         match self {
             Self::Snarm(found) => Some([found.frame_width, found.frame_height]),
-            Self::Regions(..) => None,
+            Self::Others(_) => None,
         }
     }
 
@@ -57,7 +115,7 @@ impl Found {
     pub(super) fn samples(&self) -> Option<Samples<'_>> {
         match self {
             Self::Snarm(found) => found.map.as_ref()?.map_readable().ok(),
-            Self::Regions(..) => None,
+            Self::Others(others) => others.mask.as_ref()?.map.map_readable().ok(),
         }
     }
 
@@ -71,7 +129,7 @@ impl Found {
                 });
                 boxes.collect()
             }
-            Self::Regions(boxes, _) => boxes.clone(),
+            Self::Others(others) => others.boxes.clone(),
         }
     }
 
@@ -94,26 +152,20 @@ impl Found {
                 latency: found.latency as f64 / 1e6,
                 source: found.source_id.as_deref().unwrap_or_default(),
             },
-            Self::Regions(_, labels) => Scene {
-                regions: boxes,
-                labels,
-                score: boxes.iter().fold(0.0, |most, region| region.score.max(most)),
-                verdict: if boxes.is_empty() { "normal" } else { "anomalous" },
-                ..Scene::default()
-            },
+            Self::Others(others) => others.scene(samples.and_then(map), boxes),
         }
     }
 }
 
 /// The region metas of a buffer; `None` when there is none.
 fn regions(buffer: &gst::BufferRef, width: u32, height: u32) -> Option<Found> {
-    let (mut boxes, mut labels) = (Vec::new(), Vec::new());
+    let mut found = Others::default();
     for region in buffer.iter_meta::<VideoRegionOfInterestMeta>() {
         let (x, y, w, h) = region.rect();
         let confidence = region.params().find_map(|params| params.get::<f64>("confidence").ok());
         let part = |at: u32, n: u32| f64::from(at) / f64::from(n.max(1));
         let score = confidence.unwrap_or(0.0);
-        boxes.push(RegionBox {
+        found.boxes.push(RegionBox {
             x: part(x, width),
             y: part(y, height),
             w: part(w, width),
@@ -121,9 +173,9 @@ fn regions(buffer: &gst::BufferRef, width: u32, height: u32) -> Option<Found> {
             score,
         });
         let kind = region.roi_type();
-        labels.push(confidence.map_or(kind.to_owned(), |confidence| format!("{kind} {confidence:.2}")));
+        found.labels.push(confidence.map_or(kind.to_owned(), |confidence| format!("{kind} {confidence:.2}")));
     }
-    (!boxes.is_empty()).then_some(Found::Regions(boxes, labels))
+    (!found.boxes.is_empty()).then_some(Found::Others(found))
 }
 
 /// The map; `None` for a layout other than those that `snarmdetect` writes.

@@ -1,0 +1,99 @@
+//! What any element wrote in `GstAnalyticsRelationMeta`: boxes with their labels, a mask, the class of the frame.
+
+use gst::glib;
+use gst::glib::translate::from_glib_full;
+use gst_analytics::prelude::*;
+use gst_analytics::{
+    AnalyticsAnyMtd, AnalyticsClassificationMtd, AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta,
+    RelTypes, ffi,
+};
+use gst_video::{VideoFormat, VideoMeta};
+use snarm_core::geometry::Rect;
+use snarm_core::overlay::RegionBox;
+
+use super::scene::{Mask, Others};
+use crate::meta;
+
+type Relations<'a> = gst::MetaRef<'a, AnalyticsRelationMeta>;
+type Class<'a> = AnalyticsMtdRef<'a, AnalyticsClassificationMtd>;
+
+/// Reads the relation meta of a buffer of `width` x `height` pixels; `None` when there is none.
+pub(super) fn read(buffer: &gst::BufferRef, width: u32, height: u32) -> Option<Others> {
+    let relations = buffer.meta::<AnalyticsRelationMeta>()?;
+    let part = |[x, y, w, h]: [f64; 4]| {
+        let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+        Rect { x: x / width, y: y / height, w: w / width, h: h / height }
+    };
+    let mut found = Others::default();
+    for object in relations.iter::<AnalyticsODMtd>() {
+        let Ok(at) = object.location() else { continue };
+        let Rect { x, y, w, h } = part([at.x, at.y, at.w, at.h].map(f64::from));
+        let score = f64::from(at.loc_conf_lvl);
+        let class = relations.iter_direct_related::<AnalyticsClassificationMtd>(object.id(), RelTypes::ANY);
+        let class = class.filter_map(|class| best(&class)).next().map(|(name, _)| name);
+        let kind = class.or_else(|| Some(object.obj_type()?.as_str().to_string()));
+        found.boxes.push(RegionBox { x, y, w, h, score });
+        found.labels.push(format!("{} {score:.2}", kind.as_deref().unwrap_or("object")));
+    }
+    let classes = relations.iter::<AnalyticsClassificationMtd>();
+    found.class = classes.filter(|class| stands_alone(&relations, class)).find_map(|class| best(&class));
+    found.mask = (0..relations.len() as u32).find_map(|id| {
+        let (mask, place) = segmentation(&relations, id)?;
+        foreground(&mask, part(place))
+    });
+    Some(found)
+}
+
+/// The likeliest class, and how likely it is.
+fn best(class: &Class<'_>) -> Option<(String, f64)> {
+    let (name, level) = class.iterate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some((name.as_str().to_string(), f64::from(level)))
+}
+
+/// Whether a class is that of the frame: it belongs to no object, mask or other entry.
+fn stands_alone(relations: &Relations<'_>, class: &Class<'_>) -> bool {
+    relations.iter::<AnalyticsAnyMtd>().filter(|other| other.id() != class.id()).all(|other| {
+        relations.relation(class.id(), other.id()).is_empty()
+            && relations.relation(other.id(), class.id()).is_empty()
+    })
+}
+
+/// The mask of entry `id` and its place in pixels; `None` for entries that are no segmentation.
+fn segmentation(relations: &Relations<'_>, id: u32) -> Option<(gst::Buffer, [f64; 4])> {
+    let mut entry = ffi::GstAnalyticsSegmentationMtd { id: 0, meta: std::ptr::null_mut() };
+    let (mut x, mut y, mut w, mut h) = (0, 0, 0, 0);
+    #[expect(unsafe_code, reason = "the binding has no segmentation; these are its C functions")]
+    // SAFETY: the meta is borrowed, the functions only read it, `entry` and the four numbers are plain values that they
+    // fill, and the mask is a reference of our own.
+    let mask = unsafe {
+        let found =
+            ffi::gst_analytics_relation_meta_get_segmentation_mtd(relations.as_mut_ptr(), id, &mut entry);
+        if found == glib::ffi::GFALSE {
+            return None;
+        }
+        let mask = ffi::gst_analytics_segmentation_mtd_get_mask(&entry, &mut x, &mut y, &mut w, &mut h);
+        from_glib_full::<_, Option<gst::Buffer>>(mask)?
+    };
+    Some((mask, [f64::from(x), f64::from(y), f64::from(w), f64::from(h)]))
+}
+
+/// The mask as a map of 0 and 1: region 0 is the background. `None` for a layout that masks do not have.
+fn foreground(mask: &gst::Buffer, rect: Rect) -> Option<Mask> {
+    let layout = mask.meta::<VideoMeta>()?;
+    let (width, height) = (layout.width() as usize, layout.height() as usize);
+    let (offset, stride) = (*layout.offset().first()?, usize::try_from(*layout.stride().first()?).ok()?);
+    let sample = match layout.format() {
+        VideoFormat::Gray8 => 1,
+        VideoFormat::Gray16Le | VideoFormat::Gray16Be => 2,
+        _ => return None,
+    };
+    let samples = mask.map_readable().ok()?;
+    let mut map = Vec::with_capacity(width * height);
+    for y in 0..height {
+        let row = samples.get(offset + y * stride..)?.get(..width * sample)?;
+        map.extend(row.chunks_exact(sample).map(|id| if id.iter().any(|&byte| byte > 0) { 255 } else { 0 }));
+    }
+    let covered = map.iter().filter(|&&value| value > 0).count() as f64 / map.len().max(1) as f64;
+    let map = meta::picture(map, VideoFormat::Gray8, [width, height])?;
+    Some(Mask { map, rect, area: covered * rect.w * rect.h })
+}
