@@ -4,7 +4,7 @@
 //!
 //! # Shapes
 //! x, r (m, d), rows (t, d), all row-major; matches (m, k), places among the rows or
-//! [`NONE`](crate::nearest::NONE), as [`nearest`](crate::nearest::nearest) leaves them.
+//! [`NONE`], as [`nearest`](crate::nearest::nearest) leaves them.
 
 mod cpu;
 #[cfg(test)]

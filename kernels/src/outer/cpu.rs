@@ -10,7 +10,7 @@ use crate::aligned::Aligned;
 use crate::simd::{isa, mul_add, with_simd};
 use crate::tile::{MAX_COLS, Panels, tile_rows};
 
-/// Rows of a block: two panels of them and what a tile reads stay in the nearest caches.
+/// Rows of a block: a panel of them and what a tile reads of A are 44 KiB at the widest level.
 const BLOCK: usize = 256;
 
 /// Writes Y = A^T B: A has `rows` rows of `m` elements, of which `lay` writes any range of one row to a slice, and B rows
