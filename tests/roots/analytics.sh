@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the plugin with its `analytics` feature against the GStreamer of a Debian root (make-root.sh) and lets upstream's
-# overlays and ours draw what it attaches; prints their names.
+# Lets upstream's overlays and ours draw, in a Debian root (make-root.sh), what the plugin attaches with its `analytics`
+# feature; prints their names.
 #
 #   analytics.sh ROOT OUT      pictures and results land in the folder OUT
 #
@@ -8,25 +8,13 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-repository=$(cd "$here/../.." && pwd)
 root=$(cd "${1:?root}" && pwd) out=${2:?out}
-[ -e "$root/.complete" ] || { echo "skipped: no complete root in $root; make-root.sh makes one" >&2; exit 77; }
-[ "$(id -u)" = 0 ] || { echo "skipped: root rights are needed to enter a root" >&2; exit 77; }
-triplet=$(cd "$root/usr/lib" && ls -d ./*-linux-gnu | head -n 1)
-libraries=$root/usr/lib/${triplet#./}
-
-# A folder of its own for what is built: the bindings are those of another GStreamer.
-cd "$repository"
-target=${SNARM_ANALYTICS_TARGET:-$repository/target/analytics}
-profile=${SNARM_ANALYTICS_PROFILE:-dev}
-PKG_CONFIG_SYSROOT_DIR=$root \
-PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$root/usr/share/pkgconfig \
-    cargo build --locked -p gst-plugin-snarm --features analytics --target-dir "$target" --profile "$profile" >&2
+library=$("$here/build-plugin.sh" "$root")
 
 inside=/srv/snarm
 rm -rf "$root$inside"
 mkdir -p "$root$inside" "$out"
-cp "$target/${profile/#dev/debug}/libgstsnarm.so" "$root$inside/"
+cp "$library" "$root$inside/"
 play() {
     chroot "$root" env GST_PLUGIN_PATH=$inside GST_REGISTRY=$inside/registry.bin LC_ALL=C.UTF-8 HOME=$inside \
         "$@" >&2
