@@ -26,5 +26,7 @@ mod pages;
 mod part;
 mod process;
 mod properties;
+mod properties_bank;
+mod properties_overlay;
 mod robust;
 mod survival;

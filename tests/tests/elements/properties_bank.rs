@@ -1,0 +1,97 @@
+//! Every property of `snarmbank` is set and its effect is seen. A property without an arm here fails the test.
+
+use gst::prelude::*;
+use snarm_core::bank::Bank;
+
+use crate::common::start_error;
+use crate::learning::{bank_of, element, line, push};
+use crate::properties::check_effects;
+
+/// Whether nine frames give another bank with another value of the property.
+fn changes(name: &str, value: &str) -> bool {
+    bank_of(0..9, &[(name, value)]).digest() != bank_of(0..9, &[]).digest()
+}
+
+/// Whether the element does not start with a file that is not there.
+fn is_missed(name: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    start_error(element(&folder, &[(name, "/nowhere")]).0).matches(gst::ResourceError::NotFound)
+}
+
+/// Frames that are learned of nine.
+fn learned(name: &str, value: &str) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, _) = line(&folder, &[(name, value)]);
+    push(&mut line, 0..9);
+    line.element.property("frames-used")
+}
+
+/// Whether the property does what its blurb says.
+fn has_effect(name: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    match name {
+        "location" => {
+            let (mut line, location) = line(&folder, &[]);
+            push(&mut line, 0..9);
+            line.finish();
+            Bank::open(&location).is_ok()
+        }
+        "encoder" | "model-location" => is_missed(name),
+        "append" => {
+            let frames = ["false", "true", "true"].map(|value| {
+                let (mut line, location) = line(&folder, &[(name, value)]);
+                push(&mut line, 0..9);
+                line.finish();
+                Bank::open(&location).unwrap().frames()
+            });
+            frames == [9, 18, 27]
+        }
+        "bank-capacity" => changes(name, "100"),
+        "reduction" => changes(name, "none") && changes(name, "random"),
+        "max-frames" => learned(name, "6") == 6,
+        "interval" => learned(name, "3") == 3,
+        // No frame but the first is so new.
+        "min-novelty" => learned(name, "2") == 1,
+        "learning" => learned(name, "false") == 0 && learned(name, "true") == 9,
+        "checkpoint-frames" => {
+            let written = |value: &str| {
+                let folder = tempfile::tempdir().unwrap();
+                let (mut line, location) = line(&folder, &[(name, value)]);
+                push(&mut line, 0..9);
+                location.exists()
+            };
+            written("5") && !written("0")
+        }
+        "calibration-fraction" => changes(name, "0.5"),
+        "crop" => changes(name, "paper"),
+        "roi" => changes(name, "0,0,0.5,1"),
+        "ignore-mask" => {
+            let mask = folder.path().join("mask.pgm");
+            std::fs::write(&mask, b"P5\n2 1\n255\n\xff\x00").unwrap();
+            changes(name, mask.to_str().unwrap())
+        }
+        "seed" => changes(name, "1"),
+        "state" | "frames-used" | "frames-seen" | "vectors" | "stats" => {
+            let (mut line, _) = line(&folder, &[("interval", "2")]);
+            let read = |line: &crate::common::Line| {
+                let value = line.element.property_value(name);
+                value.get::<u64>().map(|n| n.to_string()).unwrap_or_else(|_| format!("{value:?}"))
+            };
+            let before = read(&line);
+            push(&mut line, 0..8);
+            line.finish();
+            let after = read(&line);
+            match name {
+                "frames-used" => after == "4",
+                "frames-seen" => after == "8",
+                _ => after != before,
+            }
+        }
+        other => panic!("the property {other} has no test of its effect"),
+    }
+}
+
+#[test]
+fn every_property_of_snarmbank_has_its_effect() {
+    check_effects("snarmbank", has_effect);
+}
