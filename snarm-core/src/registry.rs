@@ -82,10 +82,10 @@ pub fn head(name: Option<&str>, encoder: &Encoder) -> Result<Option<Arc<Head>>> 
     head_of_instance(name, encoder, None)
 }
 
-/// As [`head`], shared only among those who give the same `instance`.
+/// As [`head()`], shared only among those who give the same `instance`.
 ///
 /// # Errors
-/// As [`head`].
+/// As [`head()`].
 pub fn head_of_instance(
     name: Option<&str>,
     encoder: &Encoder,

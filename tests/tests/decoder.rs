@@ -72,6 +72,7 @@ fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> 
         side: encoder().config().side,
         grid: encoder().config().grid,
         shape: SHAPE,
+        relative: false,
         provenance: Provenance { data: "a formula".to_owned(), ..Provenance::default() },
         licence: "MIT OR Apache-2.0".to_owned(),
         calibration,

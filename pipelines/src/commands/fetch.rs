@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Show what can be downloaded and what is here
     #[arg(long, conflicts_with = "names")]
     list: bool,
-    /// Address of the hub or of a mirror with the same paths [default: $HF_ENDPOINT, or https://huggingface.co]
+    /// Address of the hub or of a mirror with the same paths [default: $HF_ENDPOINT, or huggingface.co]
     #[arg(long)]
     endpoint: Option<String>,
     /// Branch, tag or commit of the repository

@@ -101,6 +101,12 @@ impl Calibration {
         Self::new(&self.scorer, self.held_out && later.held_out, &images, &[peak])
     }
 
+    /// The raw score that good frames usually have, their median; nothing where none was scored, or all scored 0.
+    pub fn usual(&self) -> Option<f64> {
+        let score = self.scores.get(self.scores.len() / 2)?;
+        Some(raw_score(*score, self.reference)).filter(|raw| *raw > 0.0)
+    }
+
     /// The 0..1 score of a raw score.
     pub fn score(&self, raw: f64) -> f64 {
         unit_score(raw, self.reference)

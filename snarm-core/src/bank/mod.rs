@@ -102,6 +102,10 @@ pub struct Header {
     pub made_by: String,
 }
 
+/// Good frames are never taken to lie nearer to each other than this part of the length of a descriptor: where they are
+/// copies of each other, any noise would be a defect.
+const CALM: f32 = 0.05;
+
 /// The descriptors of a bank.
 #[derive(Debug)]
 pub struct Memory {
@@ -109,6 +113,7 @@ pub struct Memory {
     features: Vec<f32>,
     norms: Vec<f32>,
     images: Vec<u32>,
+    level: Option<f32>,
 }
 
 impl Memory {
@@ -117,12 +122,20 @@ impl Memory {
         let width = features.len() / images.len().max(1);
         let mut norms = vec![0.0; images.len()];
         snarm_kernels::threads::install(|| squared_norms(&features, width, &mut norms))??;
-        Ok(Self { width, features, norms, images })
+        Ok(Self { width, features, norms, images, level: None })
     }
 
     /// The same descriptors, told apart by other numbers of images.
     pub(crate) fn with_images(&self, images: Vec<u32>) -> Self {
-        Self { width: self.width, features: self.features.clone(), norms: self.norms.clone(), images }
+        let (features, norms) = (self.features.clone(), self.norms.clone());
+        Self { width: self.width, features, norms, images, level: self.level }
+    }
+
+    /// The same descriptors, with the raw score that good frames usually have.
+    fn with_level(self, level: Option<f32>) -> Self {
+        let squares: f64 = self.norms.iter().map(|square| f64::from(*square)).sum();
+        let length = (squares / self.norms.len().max(1) as f64).sqrt() as f32;
+        Self { level: level.map(|level| level.max(CALM * length)), ..self }
     }
 
     /// Number of descriptors.
@@ -143,6 +156,12 @@ impl Memory {
     /// Number of the image that each descriptor was taken from.
     pub fn images(&self) -> &[u32] {
         &self.images
+    }
+
+    /// The residual score that good frames usually have: how far good pieces of this product lie from each other; at
+    /// least a twentieth of the length of a descriptor. Nothing where none was scored.
+    pub fn level(&self) -> Option<f32> {
+        self.level
     }
 }
 
@@ -166,6 +185,7 @@ impl Bank {
         ignore: Option<Arc<IgnoreMask>>,
         memory: Memory,
     ) -> Self {
+        let memory = memory.with_level(calibration.usual().map(|raw| raw as f32));
         let digest = file::digest(&header, &calibration, &trained, ignore.as_deref(), &memory);
         Self { header, calibration, trained, ignore, memory, digest }
     }

@@ -41,6 +41,7 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
         side: encoder.config().side,
         grid: encoder.config().grid,
         shape,
+        relative: false,
         provenance: Provenance { data: format!("converted from {file}"), ..Provenance::default() },
         licence: options.licence.clone(),
         calibration: None,

@@ -103,9 +103,10 @@ impl Settings {
         }
     }
 
-    /// SNARM's recipe on the object alone, with every kind of defect mixed in: for products that nobody has seen.
+    /// SNARM's recipe on the object alone, with every kind of defect mixed in, small ones too: for products that nobody has
+    /// seen.
     pub fn general() -> Self {
-        Self { foreground: true, extra_share: 0.5, ..Self::snarm() }
+        Self { foreground: true, extra_share: 0.5, min_area: 40.0 / (392.0 * 392.0), ..Self::snarm() }
     }
 
     /// Refuses settings outside what they may be.

@@ -23,6 +23,7 @@ pub(crate) fn write_decoder_of(path: &Path, categories: &[&str]) {
         side: config.side,
         grid: config.grid,
         shape: Shape { width: config.width, channels: 16, branches: 1 },
+        relative: false,
         provenance: Provenance {
             categories: categories.iter().map(|name| (*name).to_owned()).collect(),
             ..Provenance::default()

@@ -21,6 +21,7 @@ fn write_decoder(name: &str, encoder_digest: &str) -> PathBuf {
         side: config.side,
         grid: config.grid,
         shape: Shape { width: config.width, channels: 16, branches: 1 },
+        relative: false,
         provenance: Provenance::default(),
         licence: "MIT OR Apache-2.0".to_owned(),
         calibration: None,

@@ -78,6 +78,9 @@ pub(super) struct Options {
     /// Noise on descriptors and residuals, times the length of a row over its width (published: 30)
     #[arg(long, default_value_t = Settings::default().jitter)]
     jitter: f32,
+    /// Read residuals as they are, as published, not in units of what is usual for good frames of the product
+    #[arg(long)]
+    absolute: bool,
     /// Synthetic defects made from each good image
     #[arg(long, default_value_t = 4)]
     variants: u32,
@@ -161,6 +164,7 @@ impl Options {
             warm_up: self.warm_up,
             decay: self.decay,
             jitter: self.jitter,
+            relative: !self.absolute,
             variants: self.variants,
             defects: match self.defects {
                 Defects::General => synthetic::Settings::general(),

@@ -7,6 +7,18 @@ use snarm_kernels::residual::residual;
 
 use crate::error::Result;
 
+/// Brings transformed residuals to another size, as if descriptors had been `gain` times as long.
+pub(crate) fn magnify(transformed: &mut [f32], width: usize, gain: f32) {
+    if gain == 1.0 {
+        return;
+    }
+    for row in transformed.chunks_exact_mut(width) {
+        let (magnitudes, squares) = row.split_at_mut(width / 2);
+        magnitudes.iter_mut().for_each(|v| *v *= gain);
+        squares.iter_mut().for_each(|v| *v *= gain * gain);
+    }
+}
+
 /// Bank rows whose mean is the reference of a token.
 const TOP_K: usize = 3;
 
@@ -71,6 +83,11 @@ impl Inter {
     /// Transformed residuals G(r), (n, width).
     pub fn transformed(&self) -> &[f32] {
         &self.transformed
+    }
+
+    /// Brings the transformed residuals to another size.
+    pub(super) fn magnify(&mut self, gain: f32) {
+        magnify(&mut self.transformed, self.width, gain);
     }
 }
 
@@ -140,5 +157,34 @@ impl Intra {
     /// Transformed residuals G(r), (n, width).
     pub fn transformed(&self) -> &[f32] {
         &self.transformed
+    }
+
+    /// Brings the transformed residuals to another size.
+    pub(super) fn magnify(&mut self, gain: f32) {
+        magnify(&mut self.transformed, self.width, gain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::seeded::values;
+
+    #[test]
+    fn magnified_residuals_are_those_of_longer_descriptors() {
+        let (width, gain) = (8, 2.5);
+        let (bank, frame) = (values("bank", 20 * width, 0.0, 1.0), values("frame", 6 * width, 0.0, 1.0));
+        let run = |bank: &[f32], frame: &[f32], gain: f32| {
+            let mut norms = vec![0.0; 20];
+            squared_norms(bank, width, &mut norms).unwrap();
+            let mut inter = Inter::new(width);
+            inter.run(frame, Rows { data: bank, norms: &norms }, None).unwrap();
+            inter.magnify(gain);
+            inter.transformed
+        };
+        let longer = |all: &[f32]| all.iter().map(|v| v * gain).collect::<Vec<_>>();
+        let (magnified, long) = (run(&bank, &frame, gain), run(&longer(&bank), &longer(&frame), 1.0));
+        assert!(magnified.iter().zip(&long).all(|(a, b)| (a - b).abs() <= 1e-4 * b.abs().max(1.0)));
+        assert!(magnified != run(&bank, &frame, 1.0));
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::head::{Head, Residuals, Workspace};
+pub(crate) use self::matching::magnify;
 pub use self::matching::{Inter, Intra};
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
 use crate::bank::Memory;
@@ -134,6 +135,8 @@ impl Snarm {
         }
         let start = Instant::now();
         self.inter.run(descriptors, bank.rows(), unlike.map(|image| (image, bank.images())))?;
+        let gain = self.head().map_or(1.0, |head| head.gain(bank.level()));
+        self.inter.magnify(gain);
         times.inter_match = start.elapsed();
 
         let start = Instant::now();
@@ -149,6 +152,7 @@ impl Snarm {
 
         let start = Instant::now();
         self.intra.run(descriptors, self.navigation.trusted())?;
+        self.intra.magnify(gain);
         times.intra_match = start.elapsed();
 
         let start = Instant::now();

@@ -8,7 +8,7 @@ use snarm_kernels::row_dot::row_dot;
 use super::samples::Sample;
 use super::{Batch, Without};
 use crate::error::Result;
-use crate::models::snarm::{Intra, Navigation, TRUSTED_FRACTION};
+use crate::models::snarm::{Intra, Navigation, TRUSTED_FRACTION, magnify};
 use crate::training::Variables;
 use crate::training::random::{key, mix, normal_pair};
 
@@ -73,6 +73,7 @@ impl Assembler {
             jitter(&mut self.descriptors, &mut self.residuals, self.width, entry);
             self.transformed.resize(self.residuals.len(), 0.0);
             residual(&self.residuals, self.width, &mut self.transformed)?;
+            magnify(&mut self.transformed, self.width, sample.gain);
             self.split(&weight, bias, entry.key)?;
             inter.extend_from_slice(&self.transformed);
             let (trusted, others) = (self.navigation.trusted(), self.navigation.hard());
@@ -80,7 +81,9 @@ impl Assembler {
                 intra.resize(inter.len(), 0.0);
             } else {
                 self.intra.run(&self.descriptors, trusted)?;
+                let first = intra.len();
                 intra.extend_from_slice(self.intra.transformed());
+                magnify(&mut intra[first..], self.width, sample.gain);
             }
             hard.push(others.to_vec());
             let place = |i| turned(i, self.side, entry.turn);
@@ -204,7 +207,7 @@ mod tests {
         };
         let mask = (0..side * side).map(|i| u8::from(i % side < side / 3)).collect();
         let visible = snarm_kernels::import::Rect { x: 0, y: 0, width: side, height: side };
-        Sample { descriptors: half("d"), residuals: half("r"), mask, visible }
+        Sample { descriptors: half("d"), residuals: half("r"), mask, visible, gain: 1.0 }
     }
 
     #[test]

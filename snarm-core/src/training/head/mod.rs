@@ -232,7 +232,8 @@ impl Net<'_> {
         let (weight, bias) =
             (self.variables.get("simple_predictor.weight")?, self.variables.get("simple_predictor.bias")?);
         let q = linear(&batch.inter, weight, Some(bias))?;
-        let q = (q.neg()?.exp()? + 1.0)?.recip()?;
+        // A sigmoid whose gradient stays finite where it is flat.
+        let q = (((q * 0.5)?.tanh()? + 1.0)? * 0.5)?;
         let navigator = focal(&q, Of::Probabilities, &batch.target, NAVIGATOR_LOSS)?;
         Ok(Outcome { views, navigator, logits, statistics })
     }

@@ -16,6 +16,7 @@ use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::extract::Extractor;
 use crate::models::snarm::Inter;
+use crate::models::snarm::head::relative_gain;
 use crate::synthetic::{Draw, Synthesizer};
 use crate::training::random::{key, uniform};
 
@@ -50,6 +51,8 @@ pub(super) struct Sample {
     pub(super) mask: Vec<u8>,
     /// Part of the network's square that shows the image.
     pub(super) visible: Pixels,
+    /// What residuals are multiplied by before the head reads them.
+    pub(super) gain: f32,
 }
 
 impl Sample {
@@ -69,6 +72,7 @@ pub(super) struct Samples {
     extractor: Extractor,
     inter: Inter,
     without: Without,
+    relative: bool,
     seed: u64,
     brightness: f32,
     kept: HashMap<Id, Arc<Sample>>,
@@ -94,6 +98,7 @@ impl Samples {
             extractor: Extractor::new(encoder, settings.bank.view.clone())?,
             inter: Inter::new(width),
             without: settings.without,
+            relative: settings.relative,
             seed: settings.seed,
             brightness: settings.brightness,
             kept: HashMap::new(),
@@ -193,6 +198,7 @@ impl Samples {
             residuals,
             mask: mask.collect(),
             visible: self.extractor.visible(),
+            gain: if self.relative { relative_gain(width, bank.memory().level()) } else { 1.0 },
         })
     }
 }

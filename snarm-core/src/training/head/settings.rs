@@ -32,6 +32,8 @@ pub struct Settings {
     pub dropout: f32,
     /// Size of the jitter (published: 30): noise of so many times the length of a row, divided by its width.
     pub jitter: f32,
+    /// Whether residuals are read in units of what is usual for good frames of their category.
+    pub relative: bool,
     /// Part of the images of a step that show no defect.
     pub normal_share: f64,
     /// Part of the images of a step that show a real defect, where there are any.
@@ -95,6 +97,7 @@ impl Default for Settings {
             clip: 1.0,
             dropout: super::DROPOUT,
             jitter: 1.0,
+            relative: true,
             normal_share: 0.3,
             real_share: 0.25,
             variants: 4,

@@ -363,7 +363,7 @@ impl Trainer {
             }
             Ok(values)
         };
-        let head = Arc::new(Head::new(&self.shape, &fetch)?);
+        let head = Head::new(&self.shape, &fetch)?;
         let counters: Vec<i64> = (0..self.shape.views())
             .map(|view| self.optimiser.steps_of(&format!("head_list.{view}.1.bias")) as i64)
             .collect();
@@ -374,6 +374,7 @@ impl Trainer {
             side: self.encoder.config().side,
             grid: self.encoder.config().grid,
             shape: self.shape,
+            relative: self.settings.relative,
             provenance: Provenance {
                 categories,
                 steps: self.step,
@@ -389,6 +390,7 @@ impl Trainer {
             .chain(self.buffers.iter())
             .map(|(name, _)| Ok((name.to_owned(), fetch(name, &[])?)))
             .collect::<Result<_>>()?;
+        let head = Arc::new(head.with_about(about.clone()));
         let about = About { calibration: self.calibrate(&head)?, ..about };
         let fetch = |name: &str, _: &[usize]| -> Result<Vec<f32>> {
             let found = fetched.iter().find(|(known, _)| known == name);

@@ -36,6 +36,9 @@ pub struct About {
     pub grid: usize,
     /// Sizes of the head.
     pub shape: Shape,
+    /// Whether it reads residuals in units of what is usual for good frames of the product, see [`Head::gain`].
+    #[serde(default)]
+    pub relative: bool,
     /// What it learned from.
     pub provenance: Provenance,
     /// Terms under which the weights may be used.

@@ -69,6 +69,11 @@ const SHIPPED: &[(&str, &[u8])] = &[];
 /// What the head is called in messages.
 const WHAT: &str = "SNARM head";
 
+/// The gain of a head that reads relative residuals of that width.
+pub(crate) fn relative_gain(width: usize, level: Option<f32>) -> f32 {
+    level.map_or(1.0, |level| (width as f32).sqrt() / level)
+}
+
 /// A trained head, ready to run. Immutable: streams share it.
 pub struct Head {
     shape: Shape,
@@ -180,6 +185,14 @@ impl Head {
     /// Sizes of the head.
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// What residuals are multiplied by before the head reads them, where good frames usually have a residual score of
+    /// `level`. A published head reads them as they are: 1. One that was trained on relative residuals sees products of
+    /// which good pieces differ much as it sees those of which they differ little: what is usual has a mean square of 1.
+    pub fn gain(&self, level: Option<f32>) -> f32 {
+        let relative = self.about.as_ref().is_some_and(|about| about.relative);
+        if relative { relative_gain(self.shape.width, level) } else { 1.0 }
     }
 
     /// SHA-256 of its weights, in hexadecimal: the same for a published checkpoint and what was converted from it.

@@ -139,6 +139,7 @@ fn about(head: &Head) -> About {
         side: 392,
         grid: 49,
         shape: *head.shape(),
+        relative: false,
         provenance: Provenance {
             categories: vec!["a".into(), "b".into()],
             steps: 7,
@@ -204,4 +205,16 @@ fn a_head_knows_its_encoder() {
     assert!(message.contains("expected the weights 00 (seeded:small), found"), "{message}");
     let message = refused(head(512).with_about(About { grid: 28, ..good }));
     assert!(message.contains("expected side 392 and grid 28, found 392 and 49"), "{message}");
+}
+
+#[test]
+fn relative_residuals_are_in_units_of_what_is_usual() {
+    let shape = Shape { width: 16, channels: 4, branches: 1 };
+    let head = || Head::seeded(&shape).unwrap();
+    assert_eq!(head().gain(Some(0.5)), 1.0, "published heads read residuals as they are");
+    let about = about(&head());
+    let absolute = head().with_about(about.clone());
+    assert_eq!(absolute.gain(Some(0.5)), 1.0);
+    let relative = head().with_about(About { relative: true, ..about });
+    assert_eq!((relative.gain(Some(0.5)), relative.gain(None)), (8.0, 1.0));
 }
