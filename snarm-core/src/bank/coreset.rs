@@ -15,79 +15,36 @@ const PROJECTED: usize = 128;
 /// Points whose mean distance is the starting score of the greedy search.
 const STARTS: usize = 10;
 
-/// Thins descriptors in two steps, from one sequence of picks: first those of the first `known` descriptors, then
-/// those of all. The picks of the second step include those of the first.
-pub(super) struct Thinning<'a> {
-    features: &'a [f32],
+/// Picks `capacity` of the descriptors, rows of `width`: all where there are no more, in their order. `progress` hears
+/// the number of picks now and then.
+pub(super) fn thin(
+    features: &[f32],
     width: usize,
+    capacity: usize,
     reduction: Reduction,
-    rng: ChaCha8Rng,
-    /// Descriptors in the width of the greedy search; empty where nothing has to be measured.
-    projected: Vec<f32>,
-    picks: Vec<u32>,
-}
-
-impl<'a> Thinning<'a> {
-    /// Over `features`, rows of `width`.
-    pub(super) fn new(
-        features: &'a [f32],
-        width: usize,
-        capacity: usize,
-        reduction: Reduction,
-        mut rng: ChaCha8Rng,
-    ) -> Result<Self> {
-        let n = features.len() / width;
-        let mut projected = Vec::new();
-        if reduction == Reduction::Greedy && n > capacity {
-            let weight = projection(width, &mut rng);
-            projected.resize(n * PROJECTED, 0.0);
-            snarm_kernels::threads::install(|| {
-                linear(features, &weight, &[0.0; PROJECTED], Then::Store, &mut projected)
-            })??;
-        }
-        Ok(Self { features, width, reduction, rng, projected, picks: Vec::new() })
+    mut rng: ChaCha8Rng,
+    progress: &mut (dyn FnMut(usize) + Send),
+) -> Result<Vec<u32>> {
+    let n = features.len() / width;
+    if n <= capacity {
+        return Ok((0..n as u32).collect());
     }
-
-    /// Picks until there are `capacity` of the first `known` descriptors, and returns all picks, in order.
-    pub(super) fn pick(
-        &mut self,
-        known: usize,
-        capacity: usize,
-        progress: &mut (dyn FnMut(usize) + Send),
-    ) -> Result<&[u32]> {
-        let count = capacity.min(known);
-        if self.reduction != Reduction::Greedy || self.projected.is_empty() {
-            self.pick_at_random(known, count);
-            return Ok(&self.picks);
-        }
-        let points = &self.projected[..known * PROJECTED];
-        let starts = index::sample(&mut self.rng, known, STARTS.min(known)).into_vec();
-        let start =
-            if self.picks.is_empty() { Start::MeanDistance(&starts) } else { Start::Picks(&self.picks) };
-        self.picks = snarm_kernels::threads::install(|| {
-            greedy(points, PROJECTED, start, count, &mut |done| {
-                progress(done);
-                true
-            })
-        })??;
-        Ok(&self.picks)
-    }
-
-    /// The picked rows.
-    pub(super) fn rows(&self) -> Vec<f32> {
-        let row = |pick: &u32| &self.features[*pick as usize * self.width..][..self.width];
-        self.picks.iter().flat_map(row).copied().collect()
-    }
-
-    fn pick_at_random(&mut self, known: usize, count: usize) {
-        let mut free = vec![true; known];
-        self.picks.iter().for_each(|pick| free[*pick as usize] = false);
-        let free: Vec<u32> = (0..known as u32).filter(|i| free[*i as usize]).collect();
-        let missing = count.saturating_sub(self.picks.len()).min(free.len());
-        let mut chosen = index::sample(&mut self.rng, free.len(), missing).into_vec();
+    if reduction != Reduction::Greedy {
+        let mut chosen = index::sample(&mut rng, n, capacity).into_vec();
         chosen.sort_unstable();
-        self.picks.extend(chosen.into_iter().map(|i| free[i]));
+        return Ok(chosen.into_iter().map(|pick| pick as u32).collect());
     }
+    let weight = projection(width, &mut rng);
+    let starts = index::sample(&mut rng, n, STARTS.min(n)).into_vec();
+    let mut projected = vec![0.0; n * PROJECTED];
+    snarm_kernels::threads::install(|| -> Result<Vec<u32>> {
+        linear(features, &weight, &[0.0; PROJECTED], Then::Store, &mut projected)?;
+        let mut each = |done| {
+            progress(done);
+            true
+        };
+        Ok(greedy(&projected, PROJECTED, Start::MeanDistance(&starts), capacity, &mut each)?)
+    })?
 }
 
 /// A fresh linear layer without bias, as PatchCore draws it: evenly from -1/sqrt(width) to 1/sqrt(width).

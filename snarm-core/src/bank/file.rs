@@ -74,7 +74,7 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     let map = map_file(WHAT, path)?;
     let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, path, expected, found);
     let cut = |e| wrong("a whole snarm bank (safetensors)", format!("{} bytes ({e})", map.len()));
-    let (_, metadata) = SafeTensors::read_metadata(&map).map_err(cut)?;
+    let (length, metadata) = SafeTensors::read_metadata(&map).map_err(cut)?;
     let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
     let mut about: Value = entry.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     if about["format"] != FORMAT {
@@ -96,25 +96,28 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         list => serde_json::from_value(list)
             .map_err(|e| wrong("a list of calibrations of version 1", e.to_string()))?,
     };
-    let file = SafeTensors::deserialize(&map).map_err(cut)?;
+    // The length of the header comes before it; the whole of the file was compared with it.
+    let data = map.get(size_of::<u64>() + length..).unwrap_or_default();
     let tensor = |name: &str, dtype: Dtype| {
-        let view =
-            file.tensor(name).map_err(|_| wrong(&format!("a tensor {name}"), "none of that name".into()))?;
-        if view.dtype() != dtype {
-            return Err(wrong(&format!("{name} of type {dtype:?}"), format!("{:?}", view.dtype())));
+        let Some(info) = metadata.info(name) else {
+            return Err(wrong(&format!("a tensor {name}"), "none of that name".into()));
+        };
+        if info.dtype != dtype {
+            return Err(wrong(&format!("{name} of type {dtype:?}"), format!("{:?}", info.dtype)));
         }
-        Ok(view)
+        let (from, to) = info.data_offsets;
+        Ok((&info.shape[..], data.get(from..to).unwrap_or_default()))
     };
-    let (features, images) = (tensor("features", Dtype::F32)?, tensor("images", Dtype::U32)?);
-    match (features.shape(), images.shape()) {
+    let ((features_shape, features), (images_shape, images)) =
+        (tensor("features", Dtype::F32)?, tensor("images", Dtype::U32)?);
+    match (features_shape, images_shape) {
         ([vectors, width], [n]) if vectors == n && *n > 0 && *width > 0 => {}
         (features, images) => {
             return Err(wrong("features (n, width) and images (n)", format!("{features:?} and {images:?}")));
         }
     }
-    let features: Vec<f32> =
-        features.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let images = images.data().as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+    let features: Vec<f32> = features.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let images = images.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
     if let Some(value) = features.iter().find(|v| !v.is_finite()) {
         return Err(wrong("finite descriptors", value.to_string()));
     }
@@ -126,8 +129,8 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     }
     let ignore = match header.ignore_mask {
         Some([width, height]) => {
-            let bits = tensor(MASK, Dtype::U8)?;
-            let mask = IgnoreMask::from_bits(bits.data(), width, height);
+            let (_, bits) = tensor(MASK, Dtype::U8)?;
+            let mask = IgnoreMask::from_bits(bits, width, height);
             Some(Arc::new(mask.map_err(|e| wrong("an ignore mask", e.to_string()))?))
         }
         None => None,

@@ -1,15 +1,17 @@
-//! The memory of what normal looks like: descriptors of good frames, how they were made, and how held-out good
-//! frames score against them.
+//! The memory of what normal looks like: descriptors of good frames, how they were made, and what good frames score
+//! that it does not know.
 
+mod blocks;
 mod builder;
 mod calibration;
 mod converted;
 mod coreset;
 mod file;
-mod holdout;
 mod novelty;
 mod reservoir;
+mod sample;
 mod tail;
+mod validation;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,8 +47,8 @@ pub struct BankSettings {
     pub capacity: usize,
     /// How descriptors are thinned.
     pub reduction: Reduction,
-    /// Fraction of the frames held out for the score distribution, 0..0.5; with 0 each frame is scored against
-    /// the bank without its own descriptors.
+    /// Fraction of the frames, 0..0.5, whose descriptors do not count when one of them is scored for the thresholds: the
+    /// frame itself and its neighbours in time. With 0 it is the frame alone.
     pub calibration_fraction: f64,
     /// Part of the frames that is looked at, and how it is brought to the network's square.
     pub view: View,
@@ -92,7 +94,7 @@ pub struct Header {
     /// Width and height of the ignore mask, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_mask: Option<[usize; 2]>,
-    /// Good frames seen, held-out ones included.
+    /// Good frames seen.
     pub frames: usize,
     /// How descriptors were thinned.
     pub reduction: Reduction,

@@ -1,0 +1,118 @@
+//! What learned frames would score if they had not been learned.
+//!
+//! Some of them are kept. When the bank is made, each is scored against it without the rows of the frame's block, so no
+//! frame is lost to the calibration. (Picking a bank anew for each block gives nearly the same scores, at many times the
+//! cost: docs/accuracy.md.)
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use snarm_kernels::import::Rect as Pixels;
+
+use super::blocks::Blocks;
+use super::reservoir::{Place, Reservoir};
+use super::{BuildStage, Calibration, Memory};
+use crate::encoder::Config;
+use crate::error::Result;
+use crate::extract::Extractor;
+use crate::ignore::Ignored;
+use crate::models::Model;
+use crate::models::snarm::head::Head;
+use crate::postprocess::RawMap;
+
+/// The most frames kept; a longer stream is sampled evenly.
+const MAX_FRAMES: usize = 64;
+
+/// A frame that is kept.
+struct Kept {
+    /// Its number.
+    image: u32,
+    /// Part of the network's square that showed it.
+    visible: Pixels,
+    /// What of it is ignored.
+    ignored: Option<Arc<Ignored>>,
+    /// Its descriptors, in half precision: enough to score it, at half the memory.
+    descriptors: Vec<half::f16>,
+}
+
+/// Frames to score.
+pub(super) struct Validation {
+    kept: Vec<Kept>,
+    reservoir: Reservoir,
+}
+
+impl Validation {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self { kept: Vec::new(), reservoir: Reservoir::new(MAX_FRAMES, rng) }
+    }
+
+    /// Offers the frame that the extractor saw last.
+    pub(super) fn offer(&mut self, image: u32, seen: &Extractor) {
+        let half = || Kept {
+            image,
+            visible: seen.visible(),
+            ignored: seen.ignored().cloned(),
+            descriptors: seen.descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
+        };
+        match self.reservoir.place() {
+            Place::Append => self.kept.push(half()),
+            Place::Replace(at) => self.kept[at] = half(),
+            Place::Skip => {}
+        }
+    }
+
+    /// Takes back the frames from `first` on.
+    pub(super) fn discard_from(&mut self, first: u32) {
+        let before = self.kept.len();
+        self.kept.retain(|frame| frame.image < first);
+        self.reservoir.forget(before - self.kept.len());
+    }
+
+    /// Scores the kept frames against a bank, without a trained head and with each, and joins what the bank before it
+    /// knew of good frames. The calibration without a head comes first.
+    pub(super) fn run(
+        &self,
+        bank: &Memory,
+        blocks: Blocks,
+        config: &Config,
+        heads: &[Arc<Head>],
+        earlier: &[Calibration],
+        progress: &mut dyn FnMut(BuildStage, usize, usize),
+    ) -> Result<(Calibration, Vec<Calibration>)> {
+        let bank = bank.with_images(bank.images().iter().map(|image| blocks.of(*image)).collect());
+        let total = self.kept.len() * (1 + heads.len());
+        let mut done = 0;
+        let mut with = |head: Option<&Arc<Head>>| -> Result<Calibration> {
+            let mut model = Model::snarm(config, head.cloned())?;
+            let mut raw = RawMap::new(config.side, model.map_side());
+            let (mut images, mut peaks) = (Vec::new(), Vec::new());
+            for frame in &self.kept {
+                progress(BuildStage::Calibrate, done, total);
+                done += 1;
+                let (score, peak) = frame.score(&mut model, &mut raw, &bank, blocks.of(frame.image))?;
+                images.push(score);
+                peaks.push(peak);
+            }
+            let fresh = Calibration::new(model.scorer(), blocks.are_long(), &images, &peaks)?;
+            let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
+            Ok(known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh)))
+        };
+        let calibration = with(None)?;
+        let trained = heads.iter().map(|head| with(Some(head))).collect::<Result<_>>()?;
+        progress(BuildStage::Calibrate, total, total);
+        Ok((calibration, trained))
+    }
+}
+
+impl Kept {
+    /// Raw image score and highest raw pixel score against the rows of other blocks.
+    fn score(&self, model: &mut Model, raw: &mut RawMap, bank: &Memory, block: u32) -> Result<(f64, f64)> {
+        let descriptors: Vec<f32> = self.descriptors.iter().map(|v| v.to_f32()).collect();
+        let ignored = self.ignored.as_deref();
+        let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
+        snarm_kernels::threads::install(|| {
+            let map = model.score(&descriptors, bank, Some(block), tokens, &mut Default::default())?;
+            raw.run(map, self.visible, ignored)
+        })?
+    }
+}
