@@ -133,8 +133,9 @@ impl Memory {
         Self { width: self.width, features, norms, images, level: self.level }
     }
 
-    /// The same descriptors, with the raw score that good frames usually have.
-    fn with_level(self, level: Option<f32>) -> Self {
+    /// The same descriptors, with the raw score that good frames usually have by the calibration without a head.
+    fn with_level_of(self, calibration: &Calibration) -> Self {
+        let level = calibration.usual().map(|raw| raw as f32);
         let squares: f64 = self.norms.iter().map(|square| f64::from(*square)).sum();
         let length = (squares / self.norms.len().max(1) as f64).sqrt() as f32;
         Self { level: level.map(|level| level.max(CALM * length)), ..self }
@@ -187,7 +188,7 @@ impl Bank {
         ignore: Option<Arc<IgnoreMask>>,
         memory: Memory,
     ) -> Self {
-        let memory = memory.with_level(calibration.usual().map(|raw| raw as f32));
+        let memory = memory.with_level_of(&calibration);
         let digest = file::digest(&header, &calibration, &trained, ignore.as_deref(), &memory);
         Self { header, calibration, trained, ignore, memory, digest }
     }

@@ -82,14 +82,14 @@ impl Validation {
         let bank = bank.with_images(bank.images().iter().map(|image| blocks.of(*image)).collect());
         let total = self.kept.len() * (1 + heads.len());
         let mut done = 0;
-        let mut with = |head: Option<&Arc<Head>>| -> Result<Calibration> {
+        let mut with = |bank: &Memory, head: Option<&Arc<Head>>| -> Result<Calibration> {
             let mut model = Model::snarm(config, head.cloned())?;
             let mut raw = RawMap::new(config.side, model.map_side());
             let (mut images, mut peaks) = (Vec::new(), Vec::new());
             for frame in &self.kept {
                 progress(BuildStage::Calibrate, done, total);
                 done += 1;
-                let (score, peak) = frame.score(&mut model, &mut raw, &bank, blocks.of(frame.image))?;
+                let (score, peak) = frame.score(&mut model, &mut raw, bank, blocks.of(frame.image))?;
                 images.push(score);
                 peaks.push(peak);
             }
@@ -97,8 +97,10 @@ impl Validation {
             let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
             Ok(known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh)))
         };
-        let calibration = with(None)?;
-        let trained = heads.iter().map(|head| with(Some(head))).collect::<Result<_>>()?;
+        let calibration = with(&bank, None)?;
+        // Heads may read residuals in units of what is usual for good frames.
+        let bank = bank.with_level_of(&calibration);
+        let trained = heads.iter().map(|head| with(&bank, Some(head))).collect::<Result<_>>()?;
         progress(BuildStage::Calibrate, total, total);
         Ok((calibration, trained))
     }
