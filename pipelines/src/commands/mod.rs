@@ -21,6 +21,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
+use snarm_core::dataset::{Dataset, Layout, OnBadFile};
 use snarm_core::geometry::{Crop, Rect, View};
 use snarm_core::ignore::IgnoreMask;
 
@@ -57,6 +58,32 @@ pub(crate) enum ReductionName {
     Random,
     /// A coreset: each pick is the descriptor farthest from all picks before it
     Greedy,
+}
+
+/// How data sets are read.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SetOptions {
+    /// Layout of the categories: mvtec, mvtec-3d, visa or folders [default: found out]
+    #[arg(long)]
+    layout: Option<Layout>,
+    /// What becomes of images that cannot be read and masks that do not fit: skip leaves them out with a warning, fail
+    /// ends at once and names them all. Every file is read before the work starts
+    #[arg(long, default_value = "fail", value_name = "skip|fail")]
+    pub(crate) on_bad_file: OnBadFile,
+}
+
+impl SetOptions {
+    /// The files of a category, without bad ones where they may be left out.
+    pub(crate) fn open(&self, root: &Path) -> Result<Dataset> {
+        let (set, skipped) = self.find(root)?.checked(self.on_bad_file)?;
+        skipped.iter().for_each(|file| tracing::warn!("skipped: {file}"));
+        Ok(set)
+    }
+
+    /// The files of a category by their names alone.
+    pub(crate) fn find(&self, root: &Path) -> Result<Dataset> {
+        Ok(Dataset::open_as(root, self.layout)?)
+    }
 }
 
 /// How a bank is made.

@@ -106,6 +106,16 @@ fn each_setting_writes_decoders_that_say_what_they_learned_from() {
         );
         assert_eq!(about.provenance.steps, 4);
     }
+    // Nothing but photographs and drawn products.
+    let pictures =
+        "--pictures data/left/train data/right/train --picture-classes 2 --products 1 --product-images 6";
+    let line = format!("train --setting universal {short} {pictures} --out universal.safetensors");
+    run(dir.path(), &line, 0);
+    let universal = about("universal.safetensors");
+    let names = &universal.provenance.categories;
+    assert!(names.len() == 3 && names[0] == "drawn-0" && names[1].starts_with("picture-0-"), "{names:?}");
+    assert_eq!(universal.provenance.data, "no data sets (universal)");
+    assert!(universal.relative);
     let calibration = about("single/left.safetensors").calibration.expect("a threshold of its own");
     assert!(calibration.held_out && calibration.frames == 1, "{calibration:?}");
 }
@@ -142,12 +152,19 @@ fn wrong_trainings_are_explained() {
         ("train --data data --steps 0", "steps: expected at least 1, found 0"),
         ("train --data nowhere", "folder not found: nowhere"),
         ("train --data data --data data", "expected categories of different names, found left twice"),
+        ("train --setting cross --products 1", "cross: expected --data with categories of good images"),
+        ("train --setting universal --products 1 --test", "--test: expected --data with test images"),
+        ("train --data data --pictures data/left --picture-classes 99", "expected as many PNG or JPEG files"),
         ("train --data data --resume --categories left --capacity 50 --grid 8", "checkpoint not found"),
     ] {
         let output = run(dir.path(), &format!("{line} --out a.safetensors"), 1);
         let text = stderr(&output);
         assert!(text.contains(reason), "expected '{reason}' in:\n{text}");
     }
+    std::fs::write(dir.path().join("data/right/train/good/torn.png"), b"no picture").expect("a file");
+    let text = stderr(&run(dir.path(), "train --data data --out a.safetensors", 1));
+    assert!(text.contains("category right") && text.contains("train/good/torn.png: expected"), "{text}");
+    std::fs::remove_file(dir.path().join("data/right/train/good/torn.png")).expect("a file");
     let before = format!("train --data data --categories left {SHORT} --steps 3 --out a.safetensors");
     run(dir.path(), &before.replacen("--steps 12 ", "", 1), 0);
     let other = format!("train --data data --categories left {SHORT} --out a.safetensors --seed 2 --resume");

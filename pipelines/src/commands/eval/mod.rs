@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
-use snarm_core::dataset::{self, Dataset, Layout, OnBadFile};
+use snarm_core::dataset::{self, Layout};
 use snarm_core::detector::Detector;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::registry;
@@ -21,7 +21,7 @@ use self::category::Judge;
 use self::figures::NAMES;
 pub(crate) use self::json::kind_auroc;
 use self::results::{Category, Evaluation};
-use super::{BankOptions, ModelOption, make_parent};
+use super::{BankOptions, ModelOption, SetOptions, make_parent};
 use crate::exit::Outcome;
 use crate::output::Table;
 use crate::progress::Progress;
@@ -98,13 +98,8 @@ pub(crate) struct Args {
     /// Pictures of each sort in the page: false alarms, misses, hits
     #[arg(long, default_value_t = 3)]
     cases: usize,
-    /// Layout of the categories: mvtec, mvtec-3d, visa or folders [default: found out]
-    #[arg(long)]
-    layout: Option<Layout>,
-    /// What becomes of images that cannot be read and masks that do not fit: skip leaves them out with a warning, fail
-    /// ends at once and names them all. Every file is read before the work starts
-    #[arg(long, default_value = "fail", value_name = "skip|fail")]
-    on_bad_file: OnBadFile,
+    #[command(flatten)]
+    set: SetOptions,
     #[command(flatten)]
     bank: BankOptions,
     #[command(flatten)]
@@ -163,7 +158,7 @@ fn evaluate(args: &Args) -> Result<Evaluation> {
         cases: if args.report.is_some() { args.cases } else { 0 },
     };
     let named = |name: &str| format!("category {name}");
-    let open = |name: &String| sound(args, &root.join(name)).with_context(|| named(name));
+    let open = |name: &String| args.set.open(&root.join(name)).with_context(|| named(name));
     // All files are looked for before the long work starts.
     let sets = names.iter().map(open).collect::<Result<Vec<_>>>()?;
     let heads = names.iter().map(|name| learn::head(args, name, &encoder));
@@ -234,7 +229,7 @@ fn options(args: &Args) -> Result<Vec<(&'static str, serde_json::Value)>> {
         ("binning", json!(binning)),
         ("aupro_limit", json!(args.aupro_limit)),
         ("shots", json!(args.shots())),
-        ("on_bad_file", json!(args.on_bad_file.name())),
+        ("on_bad_file", json!(args.set.on_bad_file.name())),
     ])
 }
 
@@ -251,13 +246,6 @@ fn table(evaluation: &Evaluation) -> Table {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// The files of a category, without bad ones where they may be left out.
-fn sound(args: &Args, root: &Path) -> Result<Dataset> {
-    let (set, skipped) = Dataset::open_as(root, args.layout)?.checked(args.on_bad_file)?;
-    skipped.iter().for_each(|file| tracing::warn!("skipped: {file}"));
-    Ok(set)
 }
 
 fn binning(text: &str) -> Result<Binning, String> {

@@ -1,6 +1,6 @@
 //! What is learned from: categories below folders, and drawn ones.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +8,8 @@ use snarm_core::dataset::{self, Dataset, Picture};
 use snarm_core::synthetic::product::Product;
 use snarm_core::synthetic::views;
 use snarm_core::training::head::{Category, Image};
+
+use crate::commands::SetOptions;
 
 /// Which good images are learned from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,24 +22,27 @@ pub(super) enum Shots {
     Few(usize),
 }
 
-/// All categories below the folders, each with its own folder.
-pub(super) fn categories(roots: &[PathBuf], real: bool, shots: &Shots) -> Result<Vec<(Category, PathBuf)>> {
-    let mut all: Vec<(Category, PathBuf)> = Vec::new();
+/// All categories below the folders, each with its files.
+pub(super) fn categories(
+    roots: &[PathBuf],
+    options: &SetOptions,
+    real: bool,
+    shots: &Shots,
+) -> Result<Vec<(Category, Dataset)>> {
+    let mut all: Vec<(Category, Dataset)> = Vec::new();
     for root in roots {
         for name in dataset::categories(root)? {
             let folder = root.join(&name);
-            let set = match Dataset::open(&folder) {
-                Ok(set) => set,
-                // A folder of something else beside the categories is no fault of theirs.
-                Err(reason) => {
-                    tracing::warn!("passed over: {reason}");
-                    continue;
-                }
-            };
+            // A folder of something else beside the categories is no fault of theirs.
+            if let Err(reason) = options.find(&folder) {
+                tracing::warn!("passed over: {reason}");
+                continue;
+            }
+            let set = options.open(&folder).with_context(|| format!("category {name}"))?;
             if all.iter().any(|(known, _)| known.name == name) {
                 bail!("expected categories of different names, found {name} twice");
             }
-            all.push((category(&name, &set, real, shots), folder));
+            all.push((category(&name, &set, real, shots), set));
         }
     }
     if all.is_empty() && !roots.is_empty() {
@@ -110,9 +115,4 @@ pub(super) fn photographed(
 fn pieces(name: String, product: Product, images: u32, side: usize) -> Category {
     let product = Arc::new(product);
     Category::new(name, (0..images).map(|i| Image::Drawn(Arc::clone(&product), i, side)).collect())
-}
-
-/// The test images of a category.
-pub(super) fn tests(folder: &Path) -> Result<Dataset> {
-    Dataset::open(folder).with_context(|| format!("test images in {}", folder.display()))
 }

@@ -4,17 +4,18 @@ mod data;
 mod options;
 mod test;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use snarm_core::dataset::Dataset;
 use snarm_core::encoder::Encoder;
 use snarm_core::registry;
 use snarm_core::synthetic::Synthesizer;
 use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer, beside};
 
 use self::options::{Options, Setting};
-use super::make_parent;
+use super::{SetOptions, make_parent};
 use crate::exit::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -56,6 +57,8 @@ pub(crate) struct Args {
     /// Judge the test images of the categories in the end, and write the figures beside the decoder (.json)
     #[arg(long)]
     test: bool,
+    #[command(flatten)]
+    set: SetOptions,
     /// Terms under which the decoder may be used, for its header
     #[arg(long, default_value = "unspecified")]
     licence: String,
@@ -67,9 +70,8 @@ pub(crate) struct Args {
 struct Job {
     /// What is trained on.
     categories: Vec<Category>,
-    /// Where the test images are: folders of categories, each with the number of its bank among `categories`, if that is
-    /// one of them.
-    tests: Vec<(String, PathBuf)>,
+    /// Categories to test with, by name; where one bank is for all, in the order of `categories`.
+    tests: Vec<(String, Dataset)>,
     out: PathBuf,
     claims: Claims,
 }
@@ -105,7 +107,8 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
     if args.data.is_empty() && args.test {
         bail!("--test: expected --data with test images");
     }
-    let all = data::categories(&args.data, args.options.real_defects(), &args.options.shots(args.setting))?;
+    let shots = args.options.shots(args.setting);
+    let all = data::categories(&args.data, &args.set, args.options.real_defects(), &shots)?;
     let options = &args.options;
     let mut drawn = data::drawn(options.products, options.product_images, side, options.seed);
     if !options.pictures.is_empty() {
@@ -117,7 +120,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
         bail!("--categories: expected one of {}, found {unknown}", names.join(", "));
     }
     let wanted = |name: &str| args.categories.is_empty() || args.categories.iter().any(|w| w == name);
-    let job = |out: PathBuf, learned: Vec<Category>, tests: Vec<(String, PathBuf)>| {
+    let job = |out: PathBuf, learned: Vec<Category>, tests: Vec<(String, Dataset)>| {
         let roots: Vec<String> =
             args.data.iter().filter_map(|root| Some(root.file_name()?.to_str()?.to_owned())).collect();
         let roots = if roots.is_empty() { "no data sets".to_owned() } else { roots.join(", ") };
@@ -126,14 +129,14 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
         Job { categories, tests, out, claims: Claims { data, licence: args.licence.clone() } }
     };
     let chosen = all.iter().filter(|(category, _)| wanted(&category.name));
-    let test_of = |category: &Category, root: &Path| (category.name.clone(), root.to_owned());
+    let test_of = |category: &Category, set: &Dataset| (category.name.clone(), set.clone());
     if matches!(args.setting, Setting::Multi | Setting::Universal) {
         let learned: Vec<Category> = chosen.clone().map(|(category, _)| category.clone()).collect();
-        let tests = chosen.map(|(category, root)| test_of(category, root)).collect();
+        let tests = chosen.map(|(category, set)| test_of(category, set)).collect();
         return Ok(vec![job(args.out.clone(), learned, tests)]);
     }
     let made: Vec<Job> = chosen
-        .map(|(category, root)| {
+        .map(|(category, set)| {
             let learned: Vec<Category> = match args.setting {
                 Setting::Cross => {
                     let others = all.iter().filter(|(other, _)| other.name != category.name);
@@ -142,7 +145,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
                 _ => vec![category.clone()],
             };
             let out = args.out.join(format!("{}.safetensors", category.name));
-            job(out, learned, vec![test_of(category, root)])
+            job(out, learned, vec![test_of(category, set)])
         })
         .collect();
     match made.iter().find(|job| job.categories.is_empty()) {

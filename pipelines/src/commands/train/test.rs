@@ -1,19 +1,18 @@
 //! Figures on test images, of the head just trained and without a head, against a bank of the category's good images.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use snarm_core::bank::BankBuilder;
-use snarm_core::dataset::{Mask, Picture};
+use snarm_core::dataset::{Dataset, Mask, Picture};
 use snarm_core::detector::{Detector, Limits};
 use snarm_core::encoder::Encoder;
 use snarm_core::geometry::Rect;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning, PixelScores, Samples, auroc};
 use snarm_core::training::head::{Settings, Trainer};
 
-use super::data;
 use crate::output::{self, Table};
 use crate::progress::Progress;
 
@@ -60,13 +59,12 @@ pub(super) fn test(
     trainer: &mut Trainer,
     settings: &Settings,
     encoder: &Arc<Encoder>,
-    tests: &[(String, PathBuf)],
+    tests: &[(String, Dataset)],
     one_bank: bool,
     progress: &Progress,
 ) -> Result<Vec<Figures>> {
     let mut all = Vec::new();
-    for (number, (name, folder)) in tests.iter().enumerate() {
-        let set = data::tests(folder)?;
+    for (number, (name, set)) in tests.iter().enumerate() {
         let mut builder = BankBuilder::new(Arc::clone(encoder), settings.bank.clone())?;
         for path in &set.train {
             builder.add(&Picture::open(path)?.frame()?)?;
