@@ -74,7 +74,7 @@ pub(crate) fn attach(
 }
 
 /// Adds a semantic segmentation into regions 0 and 1 and returns its id. The crate has no safe function for it.
-fn add_segmentation(
+pub(crate) fn add_segmentation(
     relations: &mut gst::MetaRefMut<'_, AnalyticsRelationMeta, gst::meta::Standalone>,
     mask: gst::Buffer,
     [x, y, w, h]: [i32; 4],

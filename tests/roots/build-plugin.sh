@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the plugin with its `analytics` feature against the GStreamer of a Debian root (make-root.sh), in a folder of its
-# own since the bindings are those of another GStreamer, and prints where the library is.
+# own since the bindings are those of another GStreamer, and prints where the library is, or the program of its unit tests.
 #
-#   build-plugin.sh ROOT
+#   build-plugin.sh ROOT [tests]
 #
 #   SNARM_ANALYTICS_TARGET    cargo's folder [target/analytics]
 #   SNARM_ANALYTICS_PROFILE   cargo's profile [dev]
@@ -20,7 +20,13 @@ libraries=$root/usr/lib/${triplet#./}
 cd "$repository"
 target=${SNARM_ANALYTICS_TARGET:-$repository/target/analytics}
 profile=${SNARM_ANALYTICS_PROFILE:-dev}
-PKG_CONFIG_SYSROOT_DIR=$root \
-PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$root/usr/share/pkgconfig \
-    cargo build --locked -p gst-plugin-snarm --features analytics --target-dir "$target" --profile "$profile" >&2
-echo "$target/${profile/#dev/debug}/libgstsnarm.so"
+export PKG_CONFIG_SYSROOT_DIR=$root
+export PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$root/usr/share/pkgconfig
+options=(--locked -p gst-plugin-snarm --features analytics --target-dir "$target" --profile "$profile")
+if [ "${2:-}" = tests ]; then
+    cargo test "${options[@]}" --lib --no-run --message-format json |
+        sed -n 's|.*"executable":"\([^"]*/gstsnarm-[^"]*\)".*|\1|p'
+else
+    cargo build "${options[@]}" >&2
+    echo "$target/${profile/#dev/debug}/libgstsnarm.so"
+fi

@@ -54,6 +54,13 @@ fn the_meta_survives_in_a_newer_gstreamer_what_it_survives_here() {
 }
 
 #[test]
+fn what_other_elements_wrote_is_read() {
+    let Some(text) = in_root("unit-tests.sh", None) else { return };
+    print!("{text}");
+    assert!(text.contains("test overlay::analytics::tests::"), "the tests of the feature did not run");
+}
+
+#[test]
 fn overlays_draw_the_mask_and_the_boxes_and_nothing_on_good_frames() {
     let out = tempfile::tempdir().unwrap();
     let out = std::env::var_os("SNARM_ANALYTICS_OUT").map_or_else(|| out.path().to_owned(), Into::into);

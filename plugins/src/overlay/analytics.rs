@@ -97,3 +97,87 @@ fn foreground(mask: &gst::Buffer, rect: Rect) -> Option<Mask> {
     let map = meta::picture(map, VideoFormat::Gray8, [width, height])?;
     Some(Mask { map, rect, area: covered * rect.w * rect.h })
 }
+
+#[cfg(test)]
+mod tests {
+    use gst_video::VideoFrameFlags;
+
+    use super::*;
+    use crate::analytics::add_segmentation;
+
+    const WIDTH: u32 = 200;
+    const HEIGHT: u32 = 100;
+
+    /// Reads a buffer after `write` has written.
+    fn found(
+        write: impl FnOnce(&mut gst::MetaRefMut<'_, AnalyticsRelationMeta, gst::meta::Standalone>),
+    ) -> Others {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        write(&mut AnalyticsRelationMeta::add(buffer.make_mut()));
+        read(&buffer, WIDTH, HEIGHT).unwrap()
+    }
+
+    fn quark(name: &str) -> glib::Quark {
+        glib::Quark::from_str(name)
+    }
+
+    #[test]
+    fn a_buffer_without_the_meta_has_nothing_and_one_with_an_empty_meta_is_good() {
+        gst::init().unwrap();
+        assert!(read(&gst::Buffer::new(), WIDTH, HEIGHT).is_none());
+        let others = found(|_| ());
+        assert!(others.boxes.is_empty() && others.mask.is_none() && others.class.is_none());
+    }
+
+    #[test]
+    fn objects_are_boxes_that_bear_the_name_of_their_likeliest_class() {
+        let others = found(|relations| {
+            relations.add_od_mtd(quark("thing"), 20, 10, 40, 50, 0.5).unwrap();
+            let object = relations.add_od_mtd(quark("animal"), 100, 50, 100, 50, 0.25).unwrap().id();
+            let levels = [0.2, 0.7];
+            let class = relations.add_cls_mtd(&levels, &[quark("cat"), quark("dog")]).unwrap().id();
+            relations.set_relation(RelTypes::RELATE_TO, object, class).unwrap();
+        });
+        let at = others.boxes.iter().map(|b| [b.x, b.y, b.w, b.h, b.score]).collect::<Vec<_>>();
+        assert_eq!(at, [[0.1, 0.1, 0.2, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 0.25]]);
+        assert_eq!(others.labels, ["thing 0.50", "dog 0.25"]);
+        assert_eq!(others.class, None, "the class of an object is not that of the frame");
+    }
+
+    #[test]
+    fn the_class_of_the_frame_stands_alone() {
+        let others = found(|relations| {
+            let object = relations.add_od_mtd(quark("animal"), 0, 0, 10, 10, 0.9).unwrap().id();
+            let class = relations.add_one_cls_mtd(0.9, quark("dog")).unwrap().id();
+            relations.set_relation(RelTypes::IS_PART_OF, class, object).unwrap();
+            relations.add_one_cls_mtd(0.75, quark("scratched")).unwrap();
+        });
+        assert_eq!(others.class, Some(("scratched".to_owned(), 0.75)));
+    }
+
+    #[test]
+    fn masks_of_either_depth_are_read_whatever_their_padding() {
+        for (format, sample, stride) in
+            [(VideoFormat::Gray8, 1, 5), (VideoFormat::Gray16Le, 2, 12), (VideoFormat::Gray16Be, 2, 8)]
+        {
+            // Three columns, two rows; region ids 1 and 256 are not background, padding is none of either.
+            let mut bytes = vec![0xff; stride * 2];
+            bytes[..3 * sample].fill(0);
+            bytes[stride..stride + 3 * sample].fill(0);
+            bytes[sample] = 1;
+            bytes[stride + 3 * sample - 1] = 1;
+            let mut mask = gst::Buffer::from_mut_slice(bytes);
+            let layout = (VideoFrameFlags::empty(), &[0], &[stride as i32]);
+            let inside = mask.get_mut().unwrap();
+            VideoMeta::add_full(inside, layout.0, format, 3, 2, layout.1, layout.2).unwrap();
+            let others = found(|relations| {
+                add_segmentation(relations, mask, [50, 25, 100, 50]).unwrap();
+            });
+            let mask = others.mask.unwrap();
+            assert_eq!(mask.map.map_readable().unwrap().as_slice(), [0, 255, 0, 0, 0, 255], "{format}");
+            assert_eq!(mask.rect, Rect { x: 0.25, y: 0.25, w: 0.5, h: 0.5 });
+            assert!((mask.area - 0.25 / 3.0).abs() < 1e-9, "{format}: {}", mask.area);
+        }
+    }
+}
