@@ -8,7 +8,9 @@ use gst::prelude::*;
 use snarm_core::bank::Bank;
 use tempfile::TempDir;
 
-use crate::common::{self, GOOD_FRAMES, HEIGHT, Line, WIDTH, buffer, caps, caps_of, good_pixels, init};
+use crate::common::{
+    self, GOOD_FRAMES, HEIGHT, Line, WIDTH, buffer, calibration, caps, caps_of, good_pixels, init,
+};
 
 /// A bank element that writes to `name` in `folder`.
 fn element(folder: &TempDir, name: &str) -> gst::Element {
@@ -78,10 +80,11 @@ fn the_ready_message_says_what_is_in_the_file() {
     assert_eq!(ready.get::<String>("digest").unwrap(), bank.digest());
     assert_eq!(ready.get::<u64>("vectors").unwrap(), bank.vectors() as u64);
     assert_eq!(ready.get::<u64>("frames").unwrap(), bank.frames() as u64);
-    assert_eq!(ready.get::<f64>("threshold").unwrap(), bank.calibration().threshold);
-    assert_eq!(ready.get::<f64>("score-mean").unwrap(), bank.calibration().mean);
-    assert_eq!(ready.get::<f64>("score-std").unwrap(), bank.calibration().std);
-    assert_eq!(ready.get::<f64>("score-max").unwrap(), bank.calibration().max);
+    let calibration = calibration(&bank);
+    assert_eq!(ready.get::<f64>("threshold").unwrap(), calibration.threshold);
+    assert_eq!(ready.get::<f64>("score-mean").unwrap(), calibration.mean);
+    assert_eq!(ready.get::<f64>("score-std").unwrap(), calibration.std);
+    assert_eq!(ready.get::<f64>("score-max").unwrap(), calibration.max);
     assert!(ready.get::<f64>("seconds").unwrap() > 0.0);
     assert!(bank.vectors() <= 200);
     assert_eq!(line.element.property::<u64>("vectors"), bank.vectors() as u64);

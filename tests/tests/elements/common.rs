@@ -7,7 +7,9 @@ use std::sync::{LazyLock, Once};
 use gst::prelude::*;
 use gst_check::Harness;
 use gstsnarm::meta::AnomalyMeta;
+use snarm_core::bank::{Bank, Calibration};
 use snarm_core::frame::PixelFormat;
+use snarm_core::registry;
 
 /// Size of the synthetic frames.
 pub(crate) const WIDTH: usize = 64;
@@ -262,4 +264,11 @@ impl Line {
             self.inspect(n, good_pixels(n));
         }
     }
+}
+
+/// The calibration of a bank that holds where no decoder is asked for: that of the one that ships.
+pub(crate) fn calibration(bank: &Bank) -> Calibration {
+    let encoder = registry::encoder(Some(bank.encoder_name())).unwrap();
+    let head = registry::head(None, &encoder).unwrap().expect("a decoder ships");
+    bank.calibration_of(head.scorer()).expect("banks are calibrated with it").clone()
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use gst::prelude::*;
 use snarm_core::registry;
 
-use crate::common::{Line, bad_pixels, bank, caps, detector, good_pixels, init};
+use crate::common::{Line, bad_pixels, bank, calibration, caps, detector, good_pixels, init};
 use crate::outside::client;
 
 #[test]
 fn modes_take_their_threshold_from_the_bank_while_playing() {
     init();
     let bank = registry::bank(Path::new(bank())).unwrap();
-    let calibration = bank.calibration();
+    let calibration = calibration(&bank);
     let mut line = Line::new(detector(&[]), caps());
     let mut threshold = |settings: &[(&str, &str)]| {
         for (name, value) in settings {

@@ -7,7 +7,7 @@ use gst_video::VideoRegionOfInterestMeta as Roi;
 use gstsnarm::meta::AnomalyMeta;
 use snarm_core::registry;
 
-use crate::common::{Line, bad_pixels, bank, buffer, caps, detector, init, read, start_error};
+use crate::common::{Line, bad_pixels, bank, buffer, calibration, caps, detector, init, read, start_error};
 
 /// The metas of four frames, all with a blotch, and the element after them.
 fn run(properties: &[(&str, &str)]) -> (Vec<AnomalyMeta>, Line) {
@@ -47,7 +47,7 @@ fn emitted(value: &str) -> usize {
 /// Whether the property does what its blurb says.
 fn has_effect(name: &str) -> bool {
     let score = first(&[]).score;
-    let calibration = registry::bank(Path::new(bank())).unwrap().calibration().clone();
+    let calibration = calibration(&registry::bank(Path::new(bank())).unwrap());
     let above = (score + 1e-3).to_string();
     match name {
         "bank-location" => first(&[]).bank_id == registry::bank(Path::new(bank())).unwrap().digest(),

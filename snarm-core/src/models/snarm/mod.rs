@@ -7,6 +7,7 @@ pub mod head;
 mod matching;
 mod navigate;
 mod score;
+mod weigh;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,8 @@ use self::head::{Head, Residuals, Workspace};
 pub(crate) use self::matching::magnify;
 pub use self::matching::{Inter, Intra};
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
+pub(crate) use self::score::mean_distances;
+pub(crate) use self::weigh::Weigh;
 use crate::bank::Memory;
 use crate::detector::StageTimes;
 use crate::error::{Error, Result};
@@ -29,6 +32,8 @@ pub struct Snarm {
     inter: Inter,
     navigation: Navigation,
     intra: Intra,
+    /// Mean distance of each token to its nearest bank rows.
+    distances: Vec<f32>,
     decoder: Decoder,
 }
 
@@ -46,6 +51,7 @@ struct Trained {
     workspace: Workspace,
     /// What the navigator says of each token.
     q: Vec<f32>,
+    weigh: Weigh,
     map_side: usize,
 }
 
@@ -69,7 +75,8 @@ impl Snarm {
             return Err(Error::Mismatch { what: "SNARM", expected, found });
         }
         let workspace = Workspace::new(head.shape(), grid, map_side)?;
-        let trained = Trained { head, workspace, q: Vec::new(), map_side };
+        let weigh = Weigh::new(grid, map_side);
+        let trained = Trained { head, workspace, q: Vec::new(), weigh, map_side };
         Self::new(grid, width, Decoder::Head(Box::new(trained)))
     }
 
@@ -79,7 +86,15 @@ impl Snarm {
             return Err(Error::Mismatch { what: "SNARM", expected, found: grid.to_string() });
         }
         let (inter, intra) = (Inter::new(width), Intra::new(grid * grid, width));
-        Ok(Self { grid, width, inter, navigation: Navigation::default(), intra, decoder })
+        Ok(Self {
+            grid,
+            width,
+            inter,
+            navigation: Navigation::default(),
+            intra,
+            distances: Vec::new(),
+            decoder,
+        })
     }
 
     /// What calibrations are filed under: `training-free`, or `head:` and the digest of the head.
@@ -156,15 +171,22 @@ impl Snarm {
         times.intra_match = start.elapsed();
 
         let start = Instant::now();
+        mean_distances(&self.inter, &mut self.distances);
         let map = match &mut self.decoder {
             Decoder::TrainingFree(map) => {
-                score::residual_score(&self.inter, &self.intra, map);
+                score::residual_score(&self.distances, &self.intra, map);
                 &map[..]
             }
             Decoder::Head(trained) => {
                 let (inter, intra) = (self.inter.transformed(), self.intra.transformed());
                 let residuals = Residuals { inter, intra, hard: self.navigation.hard() };
-                trained.head.run(&residuals, &mut trained.workspace)?
+                let map = trained.head.run(&residuals, &mut trained.workspace)?;
+                match bank.level() {
+                    Some(level) if trained.head.is_relative() => {
+                        trained.weigh.run(map, &self.distances, &self.intra, level)?
+                    }
+                    _ => map,
+                }
             }
         };
         times.decode = start.elapsed();

@@ -9,15 +9,18 @@
 
 use super::matching::{Inter, Intra};
 
-/// Raw score of each token: S^(3/4) T^(1/4), S being the mean distance to the nearest bank rows, T the distance to the
-/// nearest trusted token.
-pub(super) fn residual_score(inter: &Inter, intra: &Intra, map: &mut Vec<f32>) {
+/// Raw score of each token: S^(3/4) T^(1/4), S being the mean distance to the nearest bank rows (`distances`), T the
+/// distance to the nearest trusted token.
+pub(super) fn residual_score(distances: &[f32], intra: &Intra, map: &mut Vec<f32>) {
     map.clear();
-    let both = inter.distances().as_chunks::<3>().0.iter().zip(intra.distances());
-    map.extend(both.map(|(inter, intra)| {
-        let s = mean_distance(inter);
-        (s * s * s * intra.sqrt()).sqrt().sqrt()
-    }));
+    let both = distances.iter().zip(intra.distances());
+    map.extend(both.map(|(s, intra)| (s * s * s * intra.sqrt()).sqrt().sqrt()));
+}
+
+/// Mean distance of each token to its nearest bank rows.
+pub(crate) fn mean_distances(inter: &Inter, distances: &mut Vec<f32>) {
+    distances.clear();
+    distances.extend(inter.distances().as_chunks::<3>().0.iter().map(mean_distance));
 }
 
 /// Mean distance of the rows that exist, from squared distances.

@@ -92,6 +92,16 @@ impl Assembler {
         Batch::new(inter, intra, &hard, masks, self.grid, self.side)
     }
 
+    /// What is left out.
+    pub(super) fn without(&self) -> Without {
+        self.without
+    }
+
+    /// Intra-residuals of the sample that was brought into the batch last.
+    pub(super) fn intra(&self) -> &Intra {
+        &self.intra
+    }
+
     /// Rows of the sample in the order of the turned map.
     fn lay(&mut self, sample: &Sample, entry: &Entry) {
         for (to, from) in
@@ -207,7 +217,15 @@ mod tests {
         };
         let mask = (0..side * side).map(|i| u8::from(i % side < side / 3)).collect();
         let visible = snarm_kernels::import::Rect { x: 0, y: 0, width: side, height: side };
-        Sample { descriptors: half("d"), residuals: half("r"), mask, visible, gain: 1.0 }
+        Sample {
+            descriptors: half("d"),
+            residuals: half("r"),
+            mask,
+            visible,
+            gain: 1.0,
+            distances: Vec::new(),
+            level: None,
+        }
     }
 
     #[test]

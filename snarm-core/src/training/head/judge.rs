@@ -10,6 +10,7 @@ use super::assemble::{Assembler, Entry};
 use super::samples::Sample;
 use super::{Mode, Net};
 use crate::error::Result;
+use crate::models::snarm::Weigh;
 use crate::models::snarm::head::ORDERS;
 use crate::postprocess::RawMap;
 
@@ -19,6 +20,7 @@ pub(super) struct Judge {
     upsample: Upsample,
     upsampled: Vec<f32>,
     map: Vec<f32>,
+    weigh: Weigh,
     raw: RawMap,
 }
 
@@ -30,11 +32,12 @@ impl Judge {
             upsample: Upsample::new((grid, grid), (side, side), views, Corners::Centres),
             upsampled: vec![0.0; side * side * views],
             map: vec![0.0; side * side],
+            weigh: Weigh::new(grid, side),
             raw: RawMap::new(side, side),
         }
     }
 
-    /// Smoothed probabilities (side, side), the image score, and the highest pixel.
+    /// The smoothed map (side, side), the image score, and the highest pixel.
     pub(super) fn run(
         &mut self,
         net: &Net<'_>,
@@ -53,7 +56,14 @@ impl Judge {
         }
         self.upsample.run(&logits, &mut self.upsampled)?;
         mean_sigmoid(&self.upsampled, &mut self.map)?;
-        let (score, peak) = self.raw.run(&self.map, sample.visible, None)?;
+        let map = match sample.level {
+            // Without intra-residuals there is no residual score.
+            Some(level) if !assembler.without().intra => {
+                self.weigh.run(&self.map, &sample.distances, assembler.intra(), level)?
+            }
+            _ => &self.map,
+        };
+        let (score, peak) = self.raw.run(map, sample.visible, None)?;
         Ok((self.raw.map(), score, peak))
     }
 }

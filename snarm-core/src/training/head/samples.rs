@@ -15,8 +15,8 @@ use crate::dataset::{Mask, Picture};
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::extract::Extractor;
-use crate::models::snarm::Inter;
 use crate::models::snarm::head::relative_gain;
+use crate::models::snarm::{Inter, mean_distances};
 use crate::synthetic::{Draw, Synthesizer};
 use crate::training::random::{key, uniform};
 
@@ -53,11 +53,14 @@ pub(super) struct Sample {
     pub(super) visible: Pixels,
     /// What residuals are multiplied by before the head reads them.
     pub(super) gain: f32,
+    /// Mean distance of each token to its nearest bank rows, and the level of the bank where that weighs what the head says.
+    pub(super) distances: Vec<f32>,
+    pub(super) level: Option<f32>,
 }
 
 impl Sample {
     fn bytes(&self) -> usize {
-        2 * (self.descriptors.len() + self.residuals.len()) + self.mask.len()
+        2 * (self.descriptors.len() + self.residuals.len()) + self.mask.len() + 4 * self.distances.len()
     }
 }
 
@@ -193,12 +196,17 @@ impl Samples {
             half(&to_nearest(inter, descriptors, bank.rows().data, width, self.without.top_k))
         };
         let mask = mask.on_map(side, self.extractor.map_rect()).map(|marked| u8::from(marked == Some(true)));
+        let level = bank.memory().level().filter(|_| self.relative);
+        let mut distances = Vec::new();
+        mean_distances(inter, &mut distances);
         Ok(Sample {
             descriptors: half(descriptors),
             residuals,
             mask: mask.collect(),
             visible: self.extractor.visible(),
-            gain: if self.relative { relative_gain(width, bank.memory().level()) } else { 1.0 },
+            gain: if self.relative { relative_gain(width, level) } else { 1.0 },
+            distances,
+            level,
         })
     }
 }

@@ -32,7 +32,7 @@ pub struct About {
     pub encoder_digest: String,
     /// Side of the encoder's input in pixels, and of the map of probabilities.
     pub side: usize,
-    /// Side of the grid of descriptors.
+    /// Side of the grid of descriptors that it learned on.
     pub grid: usize,
     /// Sizes of the head.
     pub shape: Shape,

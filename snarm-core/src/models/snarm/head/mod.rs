@@ -63,8 +63,12 @@ const SCORER: &str = "head:";
 /// Variance below which a norm does not magnify.
 pub(crate) const EPS: f32 = 1e-5;
 
-/// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file.
-const SHIPPED: &[(&str, &[u8])] = &[];
+/// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file
+/// (docs/models/snarm-tiny.md).
+const SHIPPED: &[(&str, &[u8])] = &[(
+    "034b1e8ea7a57ae63938c3869aab5236fb86f7d760e822fe51c4fd35ef639e6a",
+    include_bytes!("../../../../assets/snarm-tiny-decoder.safetensors"),
+)];
 
 /// What the head is called in messages.
 const WHAT: &str = "SNARM head";
@@ -191,8 +195,13 @@ impl Head {
     /// `level`. A published head reads them as they are: 1. One that was trained on relative residuals sees products of
     /// which good pieces differ much as it sees those of which they differ little: what is usual has a mean square of 1.
     pub fn gain(&self, level: Option<f32>) -> f32 {
-        let relative = self.about.as_ref().is_some_and(|about| about.relative);
-        if relative { relative_gain(self.shape.width, level) } else { 1.0 }
+        if self.is_relative() { relative_gain(self.shape.width, level) } else { 1.0 }
+    }
+
+    /// Whether the head reads relative residuals. What it says is then weighted by the residual score in the same units,
+    /// see `weigh`.
+    pub fn is_relative(&self) -> bool {
+        self.about.as_ref().is_some_and(|about| about.relative)
     }
 
     /// SHA-256 of its weights, in hexadecimal: the same for a published checkpoint and what was converted from it.
@@ -221,7 +230,8 @@ impl Head {
     }
 
     /// Checks that an encoder is the one that the head was trained for. Of the encoder of a published checkpoint only the
-    /// width of the descriptors is known.
+    /// width of the descriptors is known. The grid may be another than in training: one that learned on a coarse grid
+    /// finds more on a finer one (docs/accuracy.md).
     ///
     /// # Errors
     /// When the width of its descriptors, its weights or its geometry are others, with both.
@@ -241,13 +251,9 @@ impl Head {
                 format!("{} ({})", encoder.digest(), encoder.name()),
             );
         }
-        if (about.side, about.grid) != (config.side, config.grid) {
-            let expected = format!("side {} and grid {}", about.side, about.grid);
-            return wrong(
-                "geometry of the decoder",
-                expected,
-                format!("{} and {}", config.side, config.grid),
-            );
+        if about.side != config.side {
+            let expected = format!("side {}", about.side);
+            return wrong("geometry of the decoder", expected, config.side.to_string());
         }
         Ok(())
     }

@@ -203,8 +203,24 @@ fn a_head_knows_its_encoder() {
     assert_eq!(refused(head(512).with_about(good.clone())), "");
     let message = refused(head(512).with_about(about(&head(512))));
     assert!(message.contains("expected the weights 00 (seeded:small), found"), "{message}");
-    let message = refused(head(512).with_about(About { grid: 28, ..good }));
-    assert!(message.contains("expected side 392 and grid 28, found 392 and 49"), "{message}");
+    assert_eq!(refused(head(512).with_about(About { grid: 28, ..good.clone() })), "", "it reads other grids");
+    let message = refused(head(512).with_about(About { side: 448, ..good }));
+    assert!(message.contains("expected side 448, found 392"), "{message}");
+}
+
+#[test]
+fn the_decoder_that_ships_is_for_the_encoder_that_ships() {
+    for name in ["snarm-tiny", "snarm-tiny@24"] {
+        let encoder = Encoder::load(name, crate::encoder::PositionInterpolation::Legacy).unwrap();
+        let head = crate::registry::head(None, &encoder).unwrap().expect("one ships");
+        let about = head.about().unwrap();
+        assert!(about.relative && about.calibration.is_some() && about.licence == "MIT OR Apache-2.0");
+        assert!(about.provenance.data.starts_with("no data sets"), "{:?}", about.provenance.data);
+        let none = crate::registry::head(Some(crate::registry::NO_HEAD), &encoder).unwrap();
+        assert!(none.is_none());
+    }
+    let other = Encoder::load("seeded:tiny", crate::encoder::PositionInterpolation::Legacy).unwrap();
+    assert!(crate::registry::head(None, &other).unwrap().is_none());
 }
 
 #[test]
