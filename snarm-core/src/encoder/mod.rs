@@ -38,6 +38,9 @@ use crate::weights::{Weights, hex};
 /// Name of the network that ships with the crate.
 pub const TINY: &str = "snarm-tiny";
 
+/// Side of its grid of descriptors, where a name asks for no other. 48 is no better and takes a quarter longer.
+const TINY_GRID: usize = 40;
+
 /// Name of the smallest network with weights from a formula, for tests.
 pub const SEEDED_TINY: &str = "seeded:tiny";
 
@@ -99,14 +102,14 @@ impl Encoder {
         }
     }
 
-    /// The network that ships with the crate, distilled from a larger one (docs/models/snarm-tiny.md), on a grid twice as
-    /// fine as its own, as its teacher's is: images are told apart better so (docs/accuracy.md).
+    /// The network that ships with the crate, distilled from a larger one (docs/models/snarm-tiny.md), on a finer grid than
+    /// its own: images are told apart better so (docs/accuracy.md).
     fn embedded(positions: PositionInterpolation) -> Result<Self> {
         let weights = Weights::embedded(TINY, include_bytes!("../../assets/snarm-tiny.safetensors"))?;
         match file::header(&weights)? {
             Some(header) => {
                 let mut encoder = Self::distilled(TINY.to_owned(), &weights, &header, positions)?;
-                encoder.config.grid = 2 * header.grid;
+                encoder.config.grid = TINY_GRID;
                 Ok(encoder)
             }
             None => {
