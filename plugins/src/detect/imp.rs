@@ -63,7 +63,7 @@ pub struct SnarmDetect {
     #[property(name = "sigma", get, set, type = f64, member = sigma, mutable_playing,
         minimum = 0.0, maximum = 100.0, default_value = 3.0,
         nick = "Sigma",
-        blurb = "With threshold-mode=sigma: standard deviations between the mean of good frames and the threshold")]
+        blurb = "With threshold-mode=sigma: standard deviations between the median of good frames and the threshold")]
     #[property(name = "pixel-threshold", get, set, type = f64, member = pixel_threshold, mutable_playing,
         minimum = -1.0, maximum = 1.0, default_value = -1.0,
         nick = "Pixel threshold", blurb = "Pixel score from which a pixel belongs to a region, 0-1 (-1 = the bank's)")]
