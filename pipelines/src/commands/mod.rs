@@ -75,7 +75,12 @@ pub(crate) struct SetOptions {
 impl SetOptions {
     /// The files of a category, without bad ones where they may be left out.
     pub(crate) fn open(&self, root: &Path) -> Result<Dataset> {
-        let (set, skipped) = self.find(root)?.checked(self.on_bad_file)?;
+        self.checked(self.find(root)?)
+    }
+
+    /// The data set without bad files, where they may be left out.
+    pub(crate) fn checked(&self, set: Dataset) -> Result<Dataset> {
+        let (set, skipped) = set.checked(self.on_bad_file)?;
         skipped.iter().for_each(|file| tracing::warn!("skipped: {file}"));
         Ok(set)
     }

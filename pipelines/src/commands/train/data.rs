@@ -33,12 +33,15 @@ pub(super) fn categories(
     for root in roots {
         for name in dataset::categories(root)? {
             let folder = root.join(&name);
-            // A folder of something else beside the categories is no fault of theirs.
-            if let Err(reason) = options.find(&folder) {
-                tracing::warn!("passed over: {reason}");
-                continue;
-            }
-            let set = options.open(&folder).with_context(|| format!("category {name}"))?;
+            let set = match options.find(&folder) {
+                Ok(set) => set,
+                // A folder of something else beside the categories is no fault of theirs.
+                Err(reason) => {
+                    tracing::warn!("passed over: {reason}");
+                    continue;
+                }
+            };
+            let set = options.checked(set).with_context(|| format!("category {name}"))?;
             if all.iter().any(|(known, _)| known.name == name) {
                 bail!("expected categories of different names, found {name} twice");
             }
