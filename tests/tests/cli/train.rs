@@ -139,6 +139,20 @@ fn what_is_left_out_is_judged_but_not_written() {
 }
 
 #[test]
+fn categories_to_judge_are_not_learned_from() {
+    let dir = tempfile::tempdir().expect("a folder");
+    data(dir.path());
+    let short = SHORT.replace("--steps 12", "--steps 2");
+    let drawn = "--setting universal --products 1 --product-images 6 --test-data data";
+    run(dir.path(), &format!("train {short} {drawn} --out a.safetensors"), 0);
+    let head = Head::open(&dir.path().join("a.safetensors")).expect("a decoder");
+    assert_eq!(head.about().expect("a header").provenance.categories, ["drawn-0"]);
+    let figures: serde_json::Value = serde_json::from_str(&read(&dir.path().join("a.json"))).expect("JSON");
+    let judged: Vec<&str> = (0..4).filter_map(|i| figures[i]["category"].as_str()).collect();
+    assert_eq!(judged, ["left", "left", "right", "right"], "{figures}");
+}
+
+#[test]
 fn wrong_trainings_are_explained() {
     let dir = tempfile::tempdir().expect("a folder");
     data(dir.path());
@@ -154,6 +168,10 @@ fn wrong_trainings_are_explained() {
         ("train --data data --data data", "expected categories of different names, found left twice"),
         ("train --setting cross --products 1", "cross: expected --data with categories of good images"),
         ("train --setting universal --products 1 --test", "--test: expected --data with test images"),
+        (
+            "train --data data --test-data data",
+            "expected categories that are not learned from, found left in --data",
+        ),
         ("train --data data --pictures data/left --picture-classes 99", "expected as many PNG or JPEG files"),
         ("train --data data --resume --categories left --capacity 50 --grid 8", "checkpoint not found"),
     ] {

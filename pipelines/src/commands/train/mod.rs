@@ -14,7 +14,9 @@ use snarm_core::registry;
 use snarm_core::synthetic::Synthesizer;
 use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer, beside};
 
+use self::data::Shots;
 use self::options::{Options, Setting};
+use self::test::{Bank, Test};
 use super::{SetOptions, make_parent};
 use crate::exit::Outcome;
 use crate::output;
@@ -57,6 +59,10 @@ pub(crate) struct Args {
     /// Judge the test images of the categories in the end, and write the figures beside the decoder (.json)
     #[arg(long)]
     test: bool,
+    /// Folder of categories that are not learned from and whose test images are judged in the end, each against a bank of
+    /// its own; may be given several times
+    #[arg(long)]
+    test_data: Vec<PathBuf>,
     #[command(flatten)]
     set: SetOptions,
     /// Terms under which the decoder may be used, for its header
@@ -70,8 +76,8 @@ pub(crate) struct Args {
 struct Job {
     /// What is trained on.
     categories: Vec<Category>,
-    /// Categories to test with, by name; where one bank is for all, in the order of `categories`.
-    tests: Vec<(String, Dataset)>,
+    /// Categories to test with.
+    tests: Vec<Test>,
     out: PathBuf,
     claims: Claims,
 }
@@ -120,19 +126,34 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
         bail!("--categories: expected one of {}, found {unknown}", names.join(", "));
     }
     let wanted = |name: &str| args.categories.is_empty() || args.categories.iter().any(|w| w == name);
-    let job = |out: PathBuf, learned: Vec<Category>, tests: Vec<(String, Dataset)>| {
+    let unseen = data::categories(&args.test_data, &args.set, false, &Shots::All)?;
+    if let Some((known, _)) = unseen.iter().find(|(category, _)| names.contains(&category.name.as_str())) {
+        bail!(
+            "--test-data: expected categories that are not learned from, found {} in --data, too",
+            known.name
+        );
+    }
+    let unseen: Vec<Test> =
+        unseen.into_iter().map(|(category, set)| Test::new(category.name, set, Bank::Own)).collect();
+    let job = |out: PathBuf, learned: Vec<Category>, own: Vec<Test>| {
         let roots: Vec<String> =
             args.data.iter().filter_map(|root| Some(root.file_name()?.to_str()?.to_owned())).collect();
         let roots = if roots.is_empty() { "no data sets".to_owned() } else { roots.join(", ") };
         let data = format!("{roots} ({})", args.setting.name());
         let categories = learned.into_iter().chain(drawn.clone()).collect();
+        let tests = own.into_iter().filter(|_| args.test).chain(unseen.iter().cloned()).collect();
         Job { categories, tests, out, claims: Claims { data, licence: args.licence.clone() } }
     };
     let chosen = all.iter().filter(|(category, _)| wanted(&category.name));
-    let test_of = |category: &Category, set: &Dataset| (category.name.clone(), set.clone());
+    let test_of =
+        |category: &Category, set: &Dataset, bank| Test::new(category.name.clone(), set.clone(), bank);
     if matches!(args.setting, Setting::Multi | Setting::Universal) {
         let learned: Vec<Category> = chosen.clone().map(|(category, _)| category.clone()).collect();
-        let tests = chosen.map(|(category, set)| test_of(category, set)).collect();
+        let bank = |number| if args.setting == Setting::Multi { Bank::Learned(number) } else { Bank::Own };
+        let tests = chosen
+            .enumerate()
+            .map(|(number, (category, set))| test_of(category, set, bank(number)))
+            .collect();
         return Ok(vec![job(args.out.clone(), learned, tests)]);
     }
     let made: Vec<Job> = chosen
@@ -145,11 +166,11 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
                 _ => vec![category.clone()],
             };
             let out = args.out.join(format!("{}.safetensors", category.name));
-            job(out, learned, vec![test_of(category, set)])
+            job(out, learned, vec![test_of(category, set, Bank::Own)])
         })
         .collect();
     match made.iter().find(|job| job.categories.is_empty()) {
-        Some(job) => bail!("cross: expected at least two categories, found only {}", job.tests[0].0),
+        Some(_) => bail!("cross: expected at least two categories, found only {}", names.join(", ")),
         None => Ok(made),
     }
 }
@@ -180,12 +201,8 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, job: Job) -> 
     if args.options.is_whole() {
         trainer.write(&job.out, &job.claims)?;
     }
-    let figures = if args.test {
-        progress.label("test");
-        Some(test::test(&mut trainer, settings, encoder, &job.tests, one_bank, &progress)?)
-    } else {
-        None
-    };
+    progress.label("test");
+    let figures = test::test(&mut trainer, settings, encoder, &job.tests, &progress)?;
     drop(progress);
     let written = if args.options.is_whole() {
         job.out.display().to_string()
@@ -194,7 +211,7 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, job: Job) -> 
     };
     let score = trainer.best_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"));
     output::line(format!("{written}: {} steps, pixel AP of held-out images {score}", trainer.step()))?;
-    if let Some(figures) = figures {
+    if !figures.is_empty() {
         test::report(&figures, &job.out.with_extension("json"))?;
     }
     Ok(())

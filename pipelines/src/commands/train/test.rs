@@ -16,6 +16,29 @@ use snarm_core::training::head::{Settings, Trainer};
 use crate::output::{self, Table};
 use crate::progress::Progress;
 
+/// Which bank test images are judged with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bank {
+    /// One made of all good images of the category.
+    Own,
+    /// The one that was learned with, for the category of that number.
+    Learned(usize),
+}
+
+/// A category to judge.
+#[derive(Debug, Clone)]
+pub(super) struct Test {
+    name: String,
+    set: Dataset,
+    bank: Bank,
+}
+
+impl Test {
+    pub(super) fn new(name: String, set: Dataset, bank: Bank) -> Self {
+        Self { name, set, bank }
+    }
+}
+
 /// Figures of one scorer on one category.
 pub(super) struct Figures {
     category: String,
@@ -59,18 +82,21 @@ pub(super) fn test(
     trainer: &mut Trainer,
     settings: &Settings,
     encoder: &Arc<Encoder>,
-    tests: &[(String, Dataset)],
-    one_bank: bool,
+    tests: &[Test],
     progress: &Progress,
 ) -> Result<Vec<Figures>> {
     let mut all = Vec::new();
-    for (number, (name, set)) in tests.iter().enumerate() {
-        let mut builder = BankBuilder::new(Arc::clone(encoder), settings.bank.clone())?;
-        for path in &set.train {
-            builder.add(&Picture::open(path)?.frame()?)?;
-        }
-        let bank = Arc::new(builder.finish(&mut |_, _, _| {})?);
-        let bank = if one_bank { trainer.bank(number) } else { bank };
+    for Test { name, set, bank } in tests {
+        let bank = match bank {
+            Bank::Learned(number) => trainer.bank(*number),
+            Bank::Own => {
+                let mut builder = BankBuilder::new(Arc::clone(encoder), settings.bank.clone())?;
+                for path in &set.train {
+                    builder.add(&Picture::open(path)?.frame()?)?;
+                }
+                Arc::new(builder.finish(&mut |_, _, _| {})?)
+            }
+        };
         let limits = Limits { threshold: 0.5, pixel_threshold: 0.5, min_area: 0.0, max_regions: 0 };
         let mut without = Detector::new(Arc::clone(encoder), Arc::clone(&bank))?;
         let (mut trained, mut free) = (Scores::new(), Scores::new());
