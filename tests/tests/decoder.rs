@@ -11,7 +11,7 @@ use snarm_core::detector::{Detection, Detector, StageTimes};
 use snarm_core::encoder::{self, Encoder, PositionInterpolation, SEEDED_TINY};
 use snarm_core::frame::Frame;
 use snarm_core::models::snarm::head::{self, About, Head, Provenance, Residuals, Shape, Workspace};
-use snarm_core::models::snarm::{Inter, Intra, Navigation};
+use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_core::registry;
 use snarm_core::threads::install;
 use snarm_kernels::blur::Blur;
@@ -103,13 +103,13 @@ fn the_detector_runs_the_head_as_the_reference_does() {
         let mut importer = Importer::new(spec).unwrap();
         importer.run(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &mut input).unwrap();
         encoder.encode(&input, &mut encoder::Workspace::default(), &mut descriptors).unwrap();
-        let (mut inter, mut q) = (Inter::new(config.width), Vec::new());
-        inter.run(&descriptors, bank.rows(), None).unwrap();
+        let (mut inter, mut q) = (Matching::new(config.width), Vec::new());
+        inter.with_bank(&descriptors, bank.rows(), None).unwrap();
         head.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
         navigation.run(inter.transformed(), config.width, Some(&q), &[]);
-        let mut intra = Intra::new(config.grid * config.grid, config.width);
-        intra.run(&descriptors, navigation.trusted()).unwrap();
+        let mut intra = Matching::new(config.width);
+        intra.with_trusted(&descriptors, navigation.trusted()).unwrap();
         let residuals =
             Residuals { inter: inter.transformed(), intra: intra.transformed(), hard: navigation.hard() };
         let mut workspace = Workspace::new(&SHAPE, config.grid, config.side).unwrap();

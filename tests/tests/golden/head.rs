@@ -1,5 +1,5 @@
 use snarm_core::models::snarm::head::{Head, ORDERS, Residuals, Shape, Stage, Workspace};
-use snarm_core::models::snarm::{Inter, Intra, Navigation};
+use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_core::threads::install;
 use snarm_kernels::blur::Blur;
 use snarm_kernels::nearest::{Rows, squared_norms};
@@ -13,12 +13,12 @@ pub(crate) const SIDE: usize = 392;
 pub(crate) const WIDTH: usize = 512;
 
 /// Hybrid matching with the head's own navigator: what the head reads.
-pub(crate) fn match_and_navigate(golden: &Golden, head: &Head) -> (Inter, Navigation, Intra) {
+pub(crate) fn match_and_navigate(golden: &Golden, head: &Head) -> (Matching, Navigation, Matching) {
     let (tokens, bank) = inputs();
     let mut norms = vec![0.0; 1000];
     squared_norms(&bank, WIDTH, &mut norms).unwrap();
-    let mut inter = Inter::new(WIDTH);
-    inter.run(&tokens, Rows { data: &bank, norms: &norms }, None).unwrap();
+    let mut inter = Matching::new(WIDTH);
+    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None).unwrap();
     let mut q = Vec::new();
     head.navigate(inter.transformed(), &mut q).unwrap();
     assert_close("Q", &golden.f32s("Q"), &q, 3e-6);
@@ -27,8 +27,8 @@ pub(crate) fn match_and_navigate(golden: &Golden, head: &Head) -> (Inter, Naviga
     assert_close("W", &golden.f32s("W"), navigation.waypoints(), 3e-6);
     assert_eq!(navigation.trusted(), golden.u32s("trusted"));
     assert_eq!(navigation.hard(), golden.u32s("hard"));
-    let mut intra = Intra::new(GRID * GRID, WIDTH);
-    intra.run(&tokens, navigation.trusted()).unwrap();
+    let mut intra = Matching::new(WIDTH);
+    intra.with_trusted(&tokens, navigation.trusted()).unwrap();
     (inter, navigation, intra)
 }
 

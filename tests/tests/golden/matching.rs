@@ -1,5 +1,5 @@
 use snarm_core::encoder::seeded;
-use snarm_core::models::snarm::{Inter, Intra, Navigation};
+use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_kernels::nearest::{Rows, squared_norms};
 
 use crate::file::{Golden, assert_close, rows};
@@ -36,8 +36,8 @@ fn matching_and_navigation_are_the_published_ones() {
     let mut norms = vec![0.0; 1000];
     squared_norms(&bank, WIDTH, &mut norms).unwrap();
 
-    let mut inter = Inter::new(WIDTH);
-    inter.run(&tokens, Rows { data: &bank, norms: &norms }, None).unwrap();
+    let mut inter = Matching::new(WIDTH);
+    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None).unwrap();
     let sorted = |indices: &[u32]| -> Vec<[u32; 3]> {
         let mut sets = indices.as_chunks::<3>().0.to_vec();
         sets.iter_mut().for_each(|set| set.sort_unstable());
@@ -60,8 +60,8 @@ fn matching_and_navigation_are_the_published_ones() {
     assert_eq!(navigation.trusted(), golden.u32s("trusted"));
     assert_eq!(navigation.hard(), golden.u32s("hard"));
 
-    let mut intra = Intra::new(TOKENS, WIDTH);
-    intra.run(&tokens, navigation.trusted()).unwrap();
+    let mut intra = Matching::new(WIDTH);
+    intra.with_trusted(&tokens, navigation.trusted()).unwrap();
     assert_eq!(intra.indices(), golden.u32s("intra_index"));
     assert_close("intra residual", &golden.f32s("intra_residual"), &part(intra.residual()), 2e-6);
     assert_close("R intra", &golden.f32s("R_intra"), &part(intra.transformed()), 6e-6);

@@ -22,81 +22,12 @@ pub(crate) fn magnify(transformed: &mut [f32], width: usize, gain: f32) {
 /// Bank rows whose mean is the reference of a token.
 const TOP_K: usize = 3;
 
-/// Inter matching: residual = mean of the three nearest bank rows - token, and its transform G.
+/// Tokens and the rows they match: residual = mean of the nearest rows - token, and its transform G.
 #[derive(Default)]
-pub struct Inter {
+pub struct Matching {
     width: usize,
     workspace: Workspace,
     labels: Vec<u32>,
-    indices: Vec<u32>,
-    distances: Vec<f32>,
-    residual: Vec<f32>,
-    transformed: Vec<f32>,
-}
-
-impl Inter {
-    /// For descriptors of that width.
-    pub fn new(width: usize) -> Self {
-        Self { width, ..Self::default() }
-    }
-
-    /// Matches the descriptors of one frame against the rows of a bank. `unlike` is an image, and the image of each
-    /// row: rows of that image do not count.
-    ///
-    /// # Errors
-    /// When the width of the bank is another.
-    pub fn run(&mut self, descriptors: &[f32], bank: Rows<'_>, unlike: Option<(u32, &[u32])>) -> Result<()> {
-        let d = self.width;
-        let n = descriptors.len() / d;
-        self.indices.resize(n * TOP_K, 0);
-        self.distances.resize(n * TOP_K, 0.0);
-        if let Some((image, _)) = unlike {
-            self.labels.clear();
-            self.labels.resize(n, image);
-        }
-        let labels = unlike.map(|(_, rows)| Labels { queries: &self.labels, rows });
-        let (indices, distances) = (&mut self.indices, &mut self.distances);
-        nearest(descriptors, d, bank, labels, TOP_K, &mut self.workspace, indices, distances)?;
-
-        self.residual.resize(n * d, 0.0);
-        matched_residual(descriptors, d, bank.data, &self.indices, TOP_K, &mut self.residual)?;
-        self.transformed.resize(n * d, 0.0);
-        residual(&self.residual, d, &mut self.transformed)?;
-        Ok(())
-    }
-
-    /// Nearest bank rows of each token, (n, 3).
-    pub fn indices(&self) -> &[u32] {
-        &self.indices
-    }
-
-    /// Their squared distances, (n, 3).
-    pub fn distances(&self) -> &[f32] {
-        &self.distances
-    }
-
-    /// Signed residuals, (n, width).
-    pub fn residual(&self) -> &[f32] {
-        &self.residual
-    }
-
-    /// Transformed residuals G(r), (n, width).
-    pub fn transformed(&self) -> &[f32] {
-        &self.transformed
-    }
-
-    /// Brings the transformed residuals to another size.
-    pub(super) fn magnify(&mut self, gain: f32) {
-        magnify(&mut self.transformed, self.width, gain);
-    }
-}
-
-/// Intra matching: residual = nearest trusted token, never itself - token, and its transform G.
-#[derive(Default)]
-pub struct Intra {
-    width: usize,
-    workspace: Workspace,
-    all: Vec<u32>,
     rows: Vec<f32>,
     norms: Vec<f32>,
     indices: Vec<u32>,
@@ -105,46 +36,84 @@ pub struct Intra {
     transformed: Vec<f32>,
 }
 
-impl Intra {
-    /// For frames of that many tokens of that width.
-    pub fn new(tokens: usize, width: usize) -> Self {
-        Self { width, all: (0..tokens as u32).collect(), ..Self::default() }
+impl Matching {
+    /// For descriptors of that width.
+    pub fn new(width: usize) -> Self {
+        Self { width, ..Self::default() }
     }
 
-    /// Matches the descriptors of one frame against those of its trusted tokens.
+    /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank. `unlike` is an
+    /// image, and the image of each row: rows of that image do not count.
     ///
     /// # Errors
-    /// When the number of tokens is another.
-    pub fn run(&mut self, descriptors: &[f32], trusted: &[u32]) -> Result<()> {
+    /// When the width of the bank is another.
+    pub fn with_bank(
+        &mut self,
+        descriptors: &[f32],
+        bank: Rows<'_>,
+        unlike: Option<(u32, &[u32])>,
+    ) -> Result<()> {
+        let mut queries = std::mem::take(&mut self.labels);
+        if let Some((image, _)) = unlike {
+            queries.clear();
+            queries.resize(descriptors.len() / self.width, image);
+        }
+        let labels = unlike.map(|(_, rows)| Labels { queries: &queries, rows });
+        let done = self.run(descriptors, bank, labels, TOP_K);
+        self.labels = queries;
+        done
+    }
+
+    /// Intra-residuals: matches the descriptors of one frame against the nearest of its trusted tokens, never itself.
+    ///
+    /// # Errors
+    /// When a trusted token is none of the frame's.
+    pub fn with_trusted(&mut self, descriptors: &[f32], trusted: &[u32]) -> Result<()> {
         let d = self.width;
-        let n = descriptors.len() / d;
-        self.rows.resize(trusted.len() * d, 0.0);
-        gather(descriptors, d, trusted, &mut self.rows)?;
-        self.norms.resize(trusted.len(), 0.0);
-        squared_norms(&self.rows, d, &mut self.norms)?;
-        self.indices.resize(n, 0);
-        self.distances.resize(n, 0.0);
-        let rows = Rows { data: &self.rows, norms: &self.norms };
-        let labels = Some(Labels { queries: &self.all, rows: trusted });
-        let (indices, distances) = (&mut self.indices, &mut self.distances);
-        nearest(descriptors, d, rows, labels, 1, &mut self.workspace, indices, distances)?;
-        self.residual.resize(n * d, 0.0);
-        matched_residual(descriptors, d, &self.rows, &self.indices, 1, &mut self.residual)?;
+        let (mut rows, mut norms) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.norms));
+        let mut queries = std::mem::take(&mut self.labels);
+        rows.resize(trusted.len() * d, 0.0);
+        gather(descriptors, d, trusted, &mut rows)?;
+        norms.resize(trusted.len(), 0.0);
+        squared_norms(&rows, d, &mut norms)?;
+        queries.clear();
+        queries.extend(0..(descriptors.len() / d) as u32);
+        let labels = Some(Labels { queries: &queries, rows: trusted });
+        let done = self.run(descriptors, Rows { data: &rows, norms: &norms }, labels, 1);
+        (self.rows, self.norms, self.labels) = (rows, norms, queries);
         for index in &mut self.indices {
             // A token that matched nothing keeps that mark.
             *index = trusted.get(*index as usize).copied().unwrap_or(*index);
         }
+        done
+    }
+
+    fn run(
+        &mut self,
+        descriptors: &[f32],
+        rows: Rows<'_>,
+        labels: Option<Labels<'_>>,
+        k: usize,
+    ) -> Result<()> {
+        let d = self.width;
+        let n = descriptors.len() / d;
+        self.indices.resize(n * k, 0);
+        self.distances.resize(n * k, 0.0);
+        let (indices, distances) = (&mut self.indices, &mut self.distances);
+        nearest(descriptors, d, rows, labels, k, &mut self.workspace, indices, distances)?;
+        self.residual.resize(n * d, 0.0);
+        matched_residual(descriptors, d, rows.data, &self.indices, k, &mut self.residual)?;
         self.transformed.resize(n * d, 0.0);
         residual(&self.residual, d, &mut self.transformed)?;
         Ok(())
     }
 
-    /// The trusted token that each token matched, (n).
+    /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens.
     pub fn indices(&self) -> &[u32] {
         &self.indices
     }
 
-    /// Their squared distances, (n).
+    /// The squared distances to them.
     pub fn distances(&self) -> &[f32] {
         &self.distances
     }
@@ -177,8 +146,8 @@ mod tests {
         let run = |bank: &[f32], frame: &[f32], gain: f32| {
             let mut norms = vec![0.0; 20];
             squared_norms(bank, width, &mut norms).unwrap();
-            let mut inter = Inter::new(width);
-            inter.run(frame, Rows { data: bank, norms: &norms }, None).unwrap();
+            let mut inter = Matching::new(width);
+            inter.with_bank(frame, Rows { data: bank, norms: &norms }, None).unwrap();
             inter.magnify(gain);
             inter.transformed
         };

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::head::{Head, Residuals, Workspace};
+pub use self::matching::Matching;
 pub(crate) use self::matching::magnify;
-pub use self::matching::{Inter, Intra};
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
 pub(crate) use self::score::mean_distances;
 pub(crate) use self::weigh::Weigh;
@@ -29,9 +29,9 @@ pub const TRAINING_FREE: &str = "training-free";
 pub struct Snarm {
     grid: usize,
     width: usize,
-    inter: Inter,
+    inter: Matching,
     navigation: Navigation,
-    intra: Intra,
+    intra: Matching,
     /// Mean distance of each token to its nearest bank rows.
     distances: Vec<f32>,
     decoder: Decoder,
@@ -85,7 +85,7 @@ impl Snarm {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
             return Err(Error::Mismatch { what: "SNARM", expected, found: grid.to_string() });
         }
-        let (inter, intra) = (Inter::new(width), Intra::new(grid * grid, width));
+        let (inter, intra) = (Matching::new(width), Matching::new(width));
         Ok(Self {
             grid,
             width,
@@ -149,7 +149,7 @@ impl Snarm {
             return Err(Error::Mismatch { what: "SNARM", expected, found });
         }
         let start = Instant::now();
-        self.inter.run(descriptors, bank.rows(), unlike.map(|image| (image, bank.images())))?;
+        self.inter.with_bank(descriptors, bank.rows(), unlike.map(|image| (image, bank.images())))?;
         let gain = self.head().map_or(1.0, |head| head.gain(bank.level()));
         self.inter.magnify(gain);
         times.inter_match = start.elapsed();
@@ -166,7 +166,7 @@ impl Snarm {
         times.navigate = start.elapsed();
 
         let start = Instant::now();
-        self.intra.run(descriptors, self.navigation.trusted())?;
+        self.intra.with_trusted(descriptors, self.navigation.trusted())?;
         self.intra.magnify(gain);
         times.intra_match = start.elapsed();
 

@@ -7,18 +7,18 @@
 //! inter-distance alone (pixel AUROC 0.97 against 0.90 on ballscrews), and a share of three quarters for the bank kept
 //! the image score (docs/accuracy.md).
 
-use super::matching::{Inter, Intra};
+use super::matching::Matching;
 
 /// Raw score of each token: S^(3/4) T^(1/4), S being the mean distance to the nearest bank rows (`distances`), T the
 /// distance to the nearest trusted token.
-pub(super) fn residual_score(distances: &[f32], intra: &Intra, map: &mut Vec<f32>) {
+pub(super) fn residual_score(distances: &[f32], intra: &Matching, map: &mut Vec<f32>) {
     map.clear();
     let both = distances.iter().zip(intra.distances());
     map.extend(both.map(|(s, intra)| (s * s * s * intra.sqrt()).sqrt().sqrt()));
 }
 
 /// Mean distance of each token to its nearest bank rows.
-pub(crate) fn mean_distances(inter: &Inter, distances: &mut Vec<f32>) {
+pub(crate) fn mean_distances(inter: &Matching, distances: &mut Vec<f32>) {
     distances.clear();
     distances.extend(inter.distances().as_chunks::<3>().0.iter().map(mean_distance));
 }

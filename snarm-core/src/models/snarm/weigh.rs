@@ -6,7 +6,7 @@
 
 use snarm_kernels::upsample::{Corners, Upsample};
 
-use super::matching::Intra;
+use super::matching::Matching;
 use super::score::residual_score;
 use crate::error::Result;
 
@@ -38,7 +38,7 @@ impl Weigh {
         &mut self,
         probabilities: &[f32],
         distances: &[f32],
-        intra: &Intra,
+        intra: &Matching,
         level: f32,
     ) -> Result<&[f32]> {
         residual_score(distances, intra, &mut self.scores);
@@ -63,8 +63,8 @@ mod tests {
         let frame = values("frame", grid * grid * width, 0.0, 1.0);
         let mut norms = vec![0.0; grid * grid];
         squared_norms(&frame, width, &mut norms).unwrap();
-        let mut intra = Intra::new(grid * grid, width);
-        intra.run(&frame, &(0..8).collect::<Vec<u32>>()).unwrap();
+        let mut intra = Matching::new(width);
+        intra.with_trusted(&frame, &(0..8).collect::<Vec<u32>>()).unwrap();
         // Distances for which every token has the same residual score.
         let mut distances: Vec<f32> = intra.distances().iter().map(|t| t.sqrt().powf(-1.0 / 3.0)).collect();
         let mut weigh = Weigh::new(grid, side);

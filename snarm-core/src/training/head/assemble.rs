@@ -8,7 +8,7 @@ use snarm_kernels::row_dot::row_dot;
 use super::samples::Sample;
 use super::{Batch, Without};
 use crate::error::Result;
-use crate::models::snarm::{Intra, Navigation, TRUSTED_FRACTION, magnify};
+use crate::models::snarm::{Matching, Navigation, TRUSTED_FRACTION, magnify};
 use crate::training::Variables;
 use crate::training::random::{key, mix, normal_pair};
 
@@ -40,7 +40,7 @@ pub(super) struct Assembler {
     width: usize,
     without: Without,
     navigation: Navigation,
-    intra: Intra,
+    intra: Matching,
     q: Vec<f32>,
     descriptors: Vec<f32>,
     residuals: Vec<f32>,
@@ -55,7 +55,7 @@ impl Assembler {
             width,
             without,
             navigation: Navigation::default(),
-            intra: Intra::new(grid * grid, width),
+            intra: Matching::new(width),
             q: Vec::new(),
             descriptors: Vec::new(),
             residuals: Vec::new(),
@@ -80,7 +80,7 @@ impl Assembler {
             if self.without.intra {
                 intra.resize(inter.len(), 0.0);
             } else {
-                self.intra.run(&self.descriptors, trusted)?;
+                self.intra.with_trusted(&self.descriptors, trusted)?;
                 let first = intra.len();
                 intra.extend_from_slice(self.intra.transformed());
                 magnify(&mut intra[first..], self.width, sample.gain);
@@ -98,7 +98,7 @@ impl Assembler {
     }
 
     /// Intra-residuals of the sample that was brought into the batch last.
-    pub(super) fn intra(&self) -> &Intra {
+    pub(super) fn intra(&self) -> &Matching {
         &self.intra
     }
 

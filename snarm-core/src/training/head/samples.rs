@@ -16,7 +16,7 @@ use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::extract::Extractor;
 use crate::models::snarm::head::relative_gain;
-use crate::models::snarm::{Inter, mean_distances};
+use crate::models::snarm::{Matching, mean_distances};
 use crate::synthetic::{Draw, Synthesizer};
 use crate::training::random::{key, uniform};
 
@@ -73,7 +73,7 @@ pub(super) struct Samples {
     banks: Banks,
     synthesizer: Synthesizer,
     extractor: Extractor,
-    inter: Inter,
+    inter: Matching,
     without: Without,
     relative: bool,
     seed: u64,
@@ -99,7 +99,7 @@ impl Samples {
             banks,
             synthesizer,
             extractor: Extractor::new(encoder, settings.bank.view.clone())?,
-            inter: Inter::new(width),
+            inter: Matching::new(width),
             without: settings.without,
             relative: settings.relative,
             seed: settings.seed,
@@ -187,7 +187,11 @@ impl Samples {
         let descriptors = &self.extractor.descriptors;
         let (inter, width) = (&mut self.inter, bank.width());
         snarm_kernels::threads::install(|| {
-            inter.run(descriptors, bank.rows(), unlike.as_ref().map(|(piece, pieces)| (*piece, &pieces[..])))
+            inter.with_bank(
+                descriptors,
+                bank.rows(),
+                unlike.as_ref().map(|(piece, pieces)| (*piece, &pieces[..])),
+            )
         })??;
         let half = |x: &[f32]| x.iter().map(|v| f16::from_f32(*v)).collect();
         let residuals = if self.without.top_k == 3 {
@@ -212,7 +216,7 @@ impl Samples {
 }
 
 /// Residuals to the mean of fewer than three rows.
-fn to_nearest(inter: &Inter, descriptors: &[f32], rows: &[f32], width: usize, k: usize) -> Vec<f32> {
+fn to_nearest(inter: &Matching, descriptors: &[f32], rows: &[f32], width: usize, k: usize) -> Vec<f32> {
     let mut residuals = Vec::with_capacity(descriptors.len());
     for (token, places) in descriptors.chunks_exact(width).zip(inter.indices().chunks_exact(3)) {
         let found: Vec<&[f32]> = places[..k]
