@@ -153,6 +153,7 @@ fn compare(path: &Path, judged: &[(usize, &Scored)]) -> Result<String> {
     let truth: Vec<Truth> = results::read(path)?;
     let mut samples = Samples::new();
     let (mut found, mut false_alarms) = (0, 0);
+    let mut verdicts = Vec::with_capacity(judged.len());
     for (i, line) in judged {
         let Some(truth) = truth.get(*i) else {
             bail!("expected the truth of frame {i}, found {} lines: {}", truth.len(), path.display());
@@ -160,12 +161,22 @@ fn compare(path: &Path, judged: &[(usize, &Scored)]) -> Result<String> {
         samples.push(line.score as f32, truth.anomalous);
         found += usize::from(truth.anomalous && line.anomalous);
         false_alarms += usize::from(!truth.anomalous && line.anomalous);
+        verdicts.push((truth.anomalous, line.anomalous));
     }
+    let (seen, passed) = passes(&verdicts);
     let defective = samples.positives();
     let area = auroc(&samples.rank()?).map_or_else(|| "-".to_owned(), |area| format!("{area:.4}"));
     Ok(format!(
-        "; truth: {found} of {defective} defective frames found, {false_alarms} false alarms, AUROC {area}"
+        "; truth: {seen} of {passed} defective stretches noticed, {found} of {defective} defective frames found, \
+         {false_alarms} false alarms, AUROC {area}"
     ))
+}
+
+/// Of frames, each with its truth and its verdict: the runs of defective ones in which one was found, and all such runs.
+fn passes(verdicts: &[(bool, bool)]) -> (usize, usize) {
+    let runs = verdicts.chunk_by(|a, b| a.0 == b.0).filter(|run| run[0].0);
+    let noticed = |run: &&[(bool, bool)]| run.iter().any(|(_, found)| *found);
+    (runs.clone().filter(noticed).count(), runs.count())
 }
 
 /// A time as minutes and seconds.
@@ -195,5 +206,22 @@ mod tests {
         assert_eq!(frames, [2, 9]);
         assert_eq!(stretches(&judged), "1 stretch");
         assert_eq!(clock(75_250_000_000), "01:15.25");
+    }
+
+    #[test]
+    fn a_defect_is_noticed_when_one_of_its_frames_is() {
+        let good = (false, false);
+        let verdicts = [
+            (true, true),
+            good,
+            (true, false),
+            (true, true),
+            (true, false),
+            (false, true),
+            (true, false),
+            good,
+        ];
+        assert_eq!(passes(&verdicts), (2, 3));
+        assert_eq!((passes(&[]), passes(&[good, (false, true)])), ((0, 0), (0, 0)));
     }
 }
