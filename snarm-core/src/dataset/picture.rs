@@ -1,8 +1,9 @@
 //! Still images and masks, read into memory.
 
+use std::io::Cursor;
 use std::path::Path;
 
-use image::{GrayImage, ImageReader, RgbImage};
+use image::{GrayImage, ImageFormat, ImageReader, RgbImage};
 
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -39,7 +40,7 @@ impl Picture {
         let (width, height) = (self.width as u32, self.height as u32);
         let image = RgbImage::from_raw(width, height, self.data.clone())
             .ok_or_else(|| wrong(format!("{} bytes are not {width}x{height} RGB", self.data.len())))?;
-        image.save_with_format(path, image::ImageFormat::Png).map_err(|e| wrong(e.to_string()))
+        image.save_with_format(path, ImageFormat::Png).map_err(|e| wrong(e.to_string()))
     }
 
     /// The image as a frame.
@@ -83,7 +84,7 @@ impl Mask {
         let image = GrayImage::from_raw(self.width as u32, self.height as u32, pixels).ok_or_else(|| {
             wrong(format!("{} values are not {}x{}", self.data.len(), self.width, self.height))
         })?;
-        image.save_with_format(path, image::ImageFormat::Png).map_err(|e| wrong(e.to_string()))
+        image.save_with_format(path, ImageFormat::Png).map_err(|e| wrong(e.to_string()))
     }
 
     /// A mask with nothing marked.
@@ -111,7 +112,19 @@ const PICTURES: &str = "a PNG or JPEG image";
 
 /// Reads an image file; `expected` is what the error says of one that cannot be decoded.
 pub(crate) fn decode(what: &'static str, expected: &str, path: &Path) -> Result<image::DynamicImage> {
-    let reader = ImageReader::open(path).map_err(|e| Error::read(what, path, e))?;
+    let bytes = std::fs::read(path).map_err(|e| Error::read(what, path, e))?;
+    let wrong = |found: String| Error::wrong_file(what, path, expected, found);
+    let reader = ImageReader::new(Cursor::new(&bytes));
     let reader = reader.with_guessed_format().map_err(|e| Error::read(what, path, e))?;
-    reader.decode().map_err(|e| Error::wrong_file(what, path, expected, e.to_string()))
+    if reader.format() == Some(ImageFormat::Jpeg) && is_torn(&bytes) {
+        return Err(wrong(format!("{} bytes of a JPEG image without its end", bytes.len())));
+    }
+    reader.decode().map_err(|e| wrong(e.to_string()))
+}
+
+/// Whether a JPEG file ends before its image does, which decoders fill up with grey and do not tell. The data of an image
+/// hold no marker, so after the last start of one (SOS) there is an end (EOI), whatever thumbnails come before.
+fn is_torn(jpeg: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|bytes| bytes == marker);
+    last([0xff, 0xd9]) < last([0xff, 0xda])
 }

@@ -1,5 +1,8 @@
 //! Layouts made of files with nothing in them, pictures made here, and sets of them with faults.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::*;
 use crate::geometry::Rect;
 
@@ -295,4 +298,26 @@ fn a_set_of_nothing_but_bad_files_is_refused_either_way() {
     let dir = folder(&["train/good/a.png", "test/good/b.png"]);
     let message = Dataset::open(dir.path()).unwrap().checked(OnBadFile::Skip).unwrap_err().to_string();
     assert_eq!(message, "data set: expected readable images to learn from and to test with, found 0 and 0");
+}
+
+#[test]
+fn a_jpeg_that_ends_too_soon_is_no_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jpg");
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    image::RgbImage::from_fn(64, 48, |_, _| image::Rgb(rng.random())).save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let opened = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Picture::open(&path)
+    };
+    for part in [whole.len() - 1, whole.len() * 9 / 10, whole.len() / 2] {
+        let message = opened(&whole[..part]).unwrap_err().to_string();
+        let expected =
+            format!("expected a PNG or JPEG image, found {part} bytes of a JPEG image without its end");
+        assert!(message.contains(&expected), "{message}");
+    }
+    // What cameras leave behind the end does not matter.
+    let padded = [&whole[..], &[0; 64]].concat();
+    assert_eq!(opened(&padded).unwrap(), opened(&whole).unwrap());
 }
