@@ -24,6 +24,8 @@ mod page;
 mod run;
 #[path = "cli/simulate.rs"]
 mod simulate;
+#[path = "cli/torch_files.rs"]
+mod torch_files;
 #[path = "cli/train.rs"]
 mod train;
 

@@ -51,7 +51,15 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             "a bank of {vectors} vectors from {images} images; no good frame was scored against it, so its threshold is a \
              guess: `snarm bank GOOD --append` makes up for that"
         ),
-        Converted::Checkpoint(tensors) => format!("a PyTorch checkpoint of {tensors} tensors"),
+        Converted::Checkpoint { tensors, relative } => {
+            let lost = if relative {
+                ", without the note that the decoder reads relative residuals: the published program gives it others, and \
+                 so would this one after converting it back"
+            } else {
+                ""
+            };
+            format!("a PyTorch checkpoint of {tensors} tensors{lost}")
+        }
         Converted::Pickle(vectors) => format!("a pickled bank of {vectors} vectors"),
     };
     output::line(format!("{}: {what}", args.out.display()))?;

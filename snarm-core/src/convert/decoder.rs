@@ -11,6 +11,11 @@ use crate::weights::{Weights, write_atomically};
 const WHAT: &str = "decoder";
 
 pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> Result<Converted> {
+    if let Some(entry) = pickle.wrapper(head::FIRST) {
+        let expected = format!("a tensor {}", head::FIRST);
+        let found = format!("it in the entry {}, which must be saved alone", entry.escape_default());
+        return Err(Error::wrong_file(WHAT, pickle.path(), expected, found));
+    }
     let names: Vec<String> = pickle.names().map(str::to_owned).collect();
     let shape_of = |name: &str| Ok(pickle.array(name)?.map(|array| array.shape));
     let shape = head::check_names(pickle.path(), &names, &shape_of)?;
@@ -19,7 +24,13 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
             |found| Error::wrong_file(WHAT, pickle.path(), format!("{name} of shape {shape:?}"), found);
         match pickle.array(name)? {
             Some(array) if array.shape == shape => {
-                array.f32s().ok_or_else(|| wrong(format!("elements of type {:?}", array.kind)))
+                let kind = || wrong(format!("elements of type {:?}", array.kind));
+                let values = array.f32s().ok_or_else(kind)?;
+                // What a training run leaves that went astray.
+                match values.iter().find(|value| !value.is_finite()) {
+                    None => Ok(values),
+                    Some(value) => Err(wrong(format!("{value} in it"))),
+                }
             }
             Some(array) => Err(wrong(format!("{:?}", array.shape))),
             None => Err(wrong("none of that name".to_owned())),
@@ -69,7 +80,7 @@ pub(super) fn to_pickle(file: &Weights, output: &Path) -> Result<Converted> {
     }
     let failed = |e: std::io::Error| Error::write(WHAT, output, e);
     write_atomically(output, &state_dict(&all).map_err(failed)?).map_err(failed)?;
-    Ok(Converted::Checkpoint(all.len()))
+    Ok(Converted::Checkpoint { tensors: all.len(), relative: head.is_relative() })
 }
 
 /// The counters of the batch norms, one a view, where a file has them all.

@@ -45,8 +45,13 @@ pub enum Converted {
         /// Images that they were taken from.
         images: usize,
     },
-    /// A decoder of ours to a published checkpoint, of so many tensors.
-    Checkpoint(usize),
+    /// A decoder of ours to a published checkpoint.
+    Checkpoint {
+        /// Number of tensors.
+        tensors: usize,
+        /// Whether the decoder reads relative residuals, which the checkpoint cannot say.
+        relative: bool,
+    },
     /// A bank of ours to a published one, of so many descriptors.
     Pickle(usize),
 }

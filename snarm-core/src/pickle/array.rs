@@ -88,7 +88,7 @@ impl Array {
             Kind::I32 => {
                 Some(self.data.as_chunks().0.iter().map(|b| i64::from(i32::from_le_bytes(*b))).collect())
             }
-            Kind::F32 => {
+            Kind::F32 | Kind::F16 | Kind::BF16 => {
                 let whole = |v: f32| (v.fract() == 0.0 && v.abs() <= 16_777_216.0).then_some(v as i64);
                 self.f32s()?.into_iter().map(whole).collect()
             }

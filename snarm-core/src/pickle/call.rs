@@ -32,8 +32,21 @@ impl Machine<'_> {
             }
             (
                 Known::RebuildTensor,
-                [Node::Storage(storage), Node::Int(offset), Node::Tuple(shape), Node::Tuple(strides), ..],
+                [
+                    Node::Storage(storage),
+                    Node::Int(offset),
+                    Node::Tuple(shape),
+                    Node::Tuple(strides),
+                    rest @ ..,
+                ],
             ) => {
+                // Behind whether it has a gradient and its hooks: whether its elements stand for others.
+                if let Some(Node::Dict(marks)) = rest.get(2)
+                    && let Some((mark, _)) = marks.first()
+                {
+                    let found = format!("one marked with {}", self.values.describe(*mark));
+                    return refuse("a tensor whose elements are stored as they are", found);
+                }
                 let (shape, strides) = (self.sizes(shape)?, self.sizes(strides)?);
                 let offset = usize::try_from(*offset).or_else(|_| refuse("an offset", offset.to_string()))?;
                 Node::Tensor(Tensor { storage: *storage, offset, shape, strides })

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Cursor, Read as _};
 
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::machine::Machine;
 use super::{Node, Read, Refusal, Values, refuse};
@@ -113,7 +113,16 @@ fn read_zip(bytes: &[u8], values: &mut Values) -> Read<usize> {
         return refuse("an archive with a data.pkl", format!("{} files without one", names.len()));
     };
     let mut member = |name: &str, most: usize| -> Read<Vec<u8>> {
-        let file = archive.by_name(&format!("{folder}/{name}")).map_err(failed)?;
+        let name = format!("{folder}/{name}");
+        let file = archive.by_name(&name).map_err(failed)?;
+        // Told to leave checksums out (`set_crc32_options`), `torch.save` writes zeros in their place.
+        let unchecked = file.crc32() == 0 && file.compression() == CompressionMethod::Stored;
+        drop(file);
+        let file = match archive.index_for_name(&name) {
+            Some(index) if unchecked => archive.by_index_raw(index),
+            _ => archive.by_name(&name),
+        };
+        let file = file.map_err(failed)?;
         // Archives are not compressed: nothing in them is larger than they are.
         let mut data = Vec::new();
         let read = file.take(most.min(bytes.len()) as u64 + 1).read_to_end(&mut data);

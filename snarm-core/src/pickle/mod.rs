@@ -130,6 +130,16 @@ impl Pickle {
         self.entries.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The entry that is a dictionary with a name of that ending: what a training program wraps its tensors in.
+    pub fn wrapper(&self, ending: &str) -> Option<&str> {
+        let ends = |id: &usize| matches!(&self.values.nodes[*id], Node::Text(name) if name.ends_with(ending));
+        let holds = |id: &usize| match &self.values.nodes[*id] {
+            Node::Dict(pairs) => pairs.iter().any(|(key, _)| ends(key)),
+            _ => false,
+        };
+        self.entries.iter().find(|(_, value)| holds(value)).map(|(name, _)| name.as_str())
+    }
+
     /// The tensor or array of that name; nothing where there is no entry of that name.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ const NAMES: &[(&str, &str, Known)] = &[
     ("builtins", "bytes", Known::Bytes),
     ("torch._utils", "_rebuild_tensor_v2", Known::RebuildTensor),
     ("torch._utils", "_rebuild_parameter", Known::RebuildParameter),
+    // One that carries attributes, such as those that exempt it from weight decay.
+    ("torch._utils", "_rebuild_parameter_with_state", Known::RebuildParameter),
     ("torch.storage", "_load_from_bytes", Known::LoadFromBytes),
     ("torch", "HalfStorage", Known::Storage(Kind::F16)),
     ("torch", "BFloat16Storage", Known::Storage(Kind::BF16)),

@@ -82,6 +82,8 @@ fn views_are_gathered() {
     assert_eq!(found("transposed"), (vec![4, 3], pick(&[0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11])));
     assert_eq!(found("slice"), (vec![2, 2], pick(&[5, 6, 9, 10])));
     assert_eq!(found("parameter"), (vec![12], all.clone()));
+    assert_eq!((pickle.wrapper("d.weight"), pickle.wrapper("d.bias")), (Some("within"), None));
+    assert_eq!(found("attributes"), (vec![2, 4], all[4..].to_vec()));
     assert_eq!(found("empty"), (vec![0, 4], vec![]));
     assert_eq!(found("columns"), (vec![2, 3], ramp(6, 0)));
     assert_eq!(found("halves"), (vec![5], ramp(5, 0)));
@@ -105,6 +107,48 @@ fn code_is_refused_by_name() {
         assert!(message.contains(&expected), "{name}: {message}");
     }
     assert!(!fixture("pwned").exists() && !Path::new("pwned").exists());
+}
+
+/// PyTorch keeps the imaginary part of a conjugate as numbers that are to be negated.
+#[test]
+fn elements_that_stand_for_others_are_refused() {
+    let said = refusal("negated.pkl");
+    assert!(said.contains("elements are stored as they are, found one marked with the text 'neg'"), "{said}");
+}
+
+#[test]
+fn whole_numbers_are_read_from_halves() {
+    let halves = |values: &[f32]| {
+        let data = values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect();
+        Array { kind: Kind::F16, shape: vec![values.len()], data }
+    };
+    assert_eq!(halves(&[2046.0, -3.0]).i64s(), Some(vec![2046, -3]));
+    assert_eq!(halves(&[0.5]).i64s(), None);
+    assert_eq!(halves(&[f32::INFINITY]).i64s(), None);
+}
+
+/// `torch.save` leaves checksums out where it is told to; any that are there must be right.
+#[test]
+fn archives_without_checksums_are_read_and_wrong_ones_refused() {
+    let [zeros, wrong] = [0_u32, 7].map(|checksum| {
+        let mut bytes = state_dict(&[("a".to_owned(), Array::of_f32(&[3], &ramp(3, 3)))]).unwrap();
+        for at in 0..bytes.len() - 4 {
+            let place = match &bytes[at..at + 4] {
+                b"PK\x03\x04" => 14,
+                b"PK\x01\x02" => 16,
+                _ => continue,
+            };
+            let place = at + place..at + place + 4;
+            bytes[place].copy_from_slice(&checksum.to_le_bytes());
+        }
+        bytes
+    });
+    let values = |bytes: &[u8]| {
+        let (values, entries) = Pickle::read(bytes)?;
+        values.array(entries[0].1).map(|array| array.f32s().unwrap())
+    };
+    assert_eq!(values(&zeros).unwrap(), ramp(3, 3));
+    assert_eq!(values(&wrong).unwrap_err().found, "Invalid checksum");
 }
 
 #[test]

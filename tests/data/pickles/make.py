@@ -43,6 +43,10 @@ def _rebuild_parameter(*arguments):
     raise NotImplementedError
 
 
+def _rebuild_parameter_with_state(*arguments):
+    raise NotImplementedError
+
+
 def _load_from_bytes(data):
     raise NotImplementedError
 
@@ -53,7 +57,12 @@ class PCA_torch:
 
 
 module("torch", FloatStorage=FloatStorage, LongStorage=LongStorage)
-module("torch._utils", _rebuild_tensor_v2=_rebuild_tensor_v2, _rebuild_parameter=_rebuild_parameter)
+module(
+    "torch._utils",
+    _rebuild_tensor_v2=_rebuild_tensor_v2,
+    _rebuild_parameter=_rebuild_parameter,
+    _rebuild_parameter_with_state=_rebuild_parameter_with_state,
+)
 module("torch.storage", _load_from_bytes=_load_from_bytes)
 module("residual")
 module("residual.pca_torch", PCA_torch=PCA_torch)
@@ -70,24 +79,27 @@ class Storage:
 
 
 class Tensor:
-    def __init__(self, array, storage=None, offset=0, shape=None, stride=None):
+    def __init__(self, array, storage=None, offset=0, shape=None, stride=None, marks=None):
         self.storage = storage or Storage(np.ascontiguousarray(array).reshape(-1))
-        self.offset = offset
+        self.offset, self.marks = offset, marks
         self.shape = tuple(array.shape) if shape is None else shape
         step = [int(np.prod(self.shape[i + 1:])) for i in range(len(self.shape))]
         self.stride = tuple(step) if stride is None else stride
 
     def __reduce__(self):
         arguments = (self.storage, self.offset, self.shape, self.stride, False, collections.OrderedDict())
-        return _rebuild_tensor_v2, arguments
+        return _rebuild_tensor_v2, arguments if self.marks is None else (*arguments, self.marks)
 
 
 class Parameter:
-    def __init__(self, tensor):
-        self.tensor = tensor
+    def __init__(self, tensor, state=None):
+        self.tensor, self.state = tensor, state
 
     def __reduce__(self):
-        return _rebuild_parameter, (self.tensor, True, collections.OrderedDict())
+        arguments = (self.tensor, True, collections.OrderedDict())
+        if self.state is None:
+            return _rebuild_parameter, arguments
+        return _rebuild_parameter_with_state, (*arguments, self.state)
 
 
 class Pickler(pickle.Pickler):
@@ -219,6 +231,7 @@ def main():
         "transposed": Tensor(None, shared, 0, (4, 3), (1, 4)),
         "slice": Tensor(None, shared, 5, (2, 2), (4, 1)),
         "parameter": Parameter(Tensor(None, shared, 0, (12,), (1,))),
+        "attributes": Parameter(Tensor(None, shared, 4, (2, 4), (4, 1)), {"_no_weight_decay": True}),
         "empty": Tensor(None, shared, 0, (0, 4), (4, 1)),
         "columns": np.asfortranarray(ramp(2, 3)),
         "halves": ramp(5).astype(np.float16),
@@ -226,6 +239,7 @@ def main():
         "flags": np.array([True, False]),
     }
     views["again"] = views["whole"]
+    views["within"] = {"head.weight": views["slice"]}
     write("views.pkl", pickle.dumps(views, protocol=4))
 
     # What must be refused.
@@ -242,6 +256,8 @@ def main():
     zip_save(os.path.join(HERE, "evil-system.pth"), {"conv_list.0.weight": Call(os.system, "touch pwned")})
     beyond = Tensor(None, Storage(ramp(4).reshape(-1)), 1, (4,), (1,))
     write("beyond.pkl", pickle.dumps({"sample_features": beyond}, protocol=4))
+    negated = Tensor(None, Storage(ramp(4).reshape(-1)), 0, (4,), (1,), {"neg": True})
+    write("negated.pkl", pickle.dumps({"sample_features": negated}, protocol=4))
     write("big-endian.pkl", pickle.dumps({"sample_features": ramp(2).astype(">f4")}, protocol=4))
 
 

@@ -34,7 +34,7 @@ pub use self::mixer::{Mixer, Workspace as MixerWorkspace};
 pub use self::seeded::tensor as seeded_tensor;
 pub use self::shape::Shape;
 pub use self::times::Times;
-pub(crate) use self::weights::check_names;
+pub(crate) use self::weights::{FIRST, check_names};
 pub use self::weights::{Fetch, OPTIONAL, tensors};
 pub use self::workspace::Workspace;
 use crate::bank::Calibration;

@@ -13,6 +13,9 @@ pub type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 /// Ending of the tensors that a checkpoint may lack: counters of training steps that no forward pass reads.
 pub const OPTIONAL: &str = ".num_batches_tracked";
 
+/// The first tensor of a head, by which it is recognised.
+pub(crate) const FIRST: &str = "simple_predictor.weight";
+
 /// The most names that a message lists.
 const LISTED: usize = 4;
 
@@ -78,7 +81,6 @@ pub(crate) fn check_names(
     shape_of: &dyn Fn(&str) -> Result<Option<Vec<usize>>>,
 ) -> Result<Shape> {
     let wrong = |expected: String, found: String| Err(Error::wrong_file(WHAT, path, expected, found));
-    const FIRST: &str = "simple_predictor.weight";
     let Some(navigator) = shape_of(FIRST)? else {
         let prefix = names.iter().find_map(|name| name.strip_suffix(FIRST));
         let found = match (prefix, names.first()) {
