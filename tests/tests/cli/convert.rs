@@ -76,6 +76,13 @@ fn a_published_checkpoint_has_its_242_keys_or_is_refused_with_their_names() {
     run(at, "convert d.safetensors --out back.pth", 0);
     assert_eq!(state(&at.join("iter-40000.pth")), state(&at.join("back.pth")));
 
+    let last = all.len() - 1;
+    let bias = std::mem::replace(&mut all[last].1, Array::of_f32(&[1], &[f32::NAN]));
+    std::fs::write(at.join("astray.pth"), state_dict(&all).expect("a checkpoint")).expect("a file");
+    let said = stderr(&run(at, "convert astray.pth --out x.safetensors", 1));
+    assert!(said.contains("head_list.15.1.bias of shape [1], found NaN in it"), "{said}");
+    all[last].1 = bias;
+
     all.retain(|(name, _)| name != "mamba_list.2.1.mixer.A_log");
     all.push(("extra.weight".to_owned(), Array::of_f32(&[1], &[0.0])));
     std::fs::write(at.join("wrong.pth"), state_dict(&all).expect("a checkpoint")).expect("a file");
@@ -83,6 +90,17 @@ fn a_published_checkpoint_has_its_242_keys_or_is_refused_with_their_names() {
     assert!(said.contains("the 242 tensors of a head of 4 branches and no others"), "{said}");
     assert!(said.contains("none named mamba_list.2.1.mixer.A_log, but also extra.weight"), "{said}");
     assert!(!at.join("x.safetensors").exists());
+}
+
+#[test]
+fn what_a_checkpoint_cannot_say_is_said_instead() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../snarm-core/assets/snarm-tiny-decoder.safetensors");
+    let said = stdout(&run(dir.path(), &format!("convert {shipped} --out d.pth"), 0));
+    assert!(
+        said.contains("242 tensors, without the note that the decoder reads relative residuals"),
+        "{said}"
+    );
 }
 
 #[test]
