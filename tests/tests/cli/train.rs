@@ -64,7 +64,8 @@ fn a_killed_training_goes_on_as_if_it_had_not_been_killed() {
         let out = format!("killed-{rows}");
         killed.push(kill_at(dir.path(), &line(&out), &path(&format!("{out}.csv")), rows));
         // Before the first checkpoint there is nothing to go on from.
-        let resume = if path(&format!("{out}.checkpoint")).exists() { " --resume" } else { "" };
+        // What is kept in memory and on a disk may change on the way.
+        let resume = if path(&format!("{out}.checkpoint")).exists() { " --resume --memory 0" } else { "" };
         run(dir.path(), &(line(&out) + resume), 0);
         assert_eq!(read(&path(&format!("{out}.csv"))), expected, "killed at {killed:?}");
         let tensors = |name: &str| Head::open(&path(name)).expect("a decoder").digest().to_owned();
@@ -75,6 +76,43 @@ fn a_killed_training_goes_on_as_if_it_had_not_been_killed() {
         );
     }
     assert!(killed.iter().any(|rows| *rows < STEPS), "none was killed on the way: {killed:?}");
+}
+
+#[test]
+fn descriptors_on_a_disk_change_no_digit_and_leave_no_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name);
+    data(dir.path());
+    std::fs::create_dir(path("cache")).expect("a folder");
+    let line = |rest: &str| format!("train --data data --categories left {SHORT} {rest}");
+    run(dir.path(), &line("--out memory.safetensors --cache-size 0"), 0);
+    let left = || std::fs::read_dir(path("cache")).expect("a folder").count();
+    let on_disk =
+        |out: &str| line(&format!("--out {out}.safetensors --memory 0 --cache cache --cache-size 64"));
+    kill_at(dir.path(), &on_disk("killed"), &path("killed.csv"), 7);
+    assert_eq!(left(), 0, "after a kill");
+    let output = snarm()
+        .args(on_disk("disk").split_whitespace())
+        .current_dir(dir.path())
+        .env("SNARM_LOG", "info")
+        .output()
+        .expect("snarm starts");
+    let text = stderr(&output);
+    assert!(text.contains("from_disk=") && !text.contains("from_disk=0"), "{text}");
+    assert_eq!(read(&path("disk.csv")), read(&path("memory.csv")));
+    assert_eq!(left(), 0, "after the end");
+    // Without a folder for temporary files nothing is kept on a disk, which is said and is no reason to stop.
+    let output = snarm()
+        .args(line("--out nowhere.safetensors --memory 0").split_whitespace())
+        .current_dir(dir.path())
+        .env("TMPDIR", path("nowhere"))
+        .output()
+        .expect("snarm starts");
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    assert_eq!(text.matches("descriptors are kept in memory alone").count(), 1, "{text}");
+    assert!(text.contains("No such file or directory") && text.contains("nowhere"), "{text}");
+    assert_eq!(read(&path("nowhere.csv")), read(&path("memory.csv")));
 }
 
 #[test]
@@ -164,6 +202,10 @@ fn wrong_trainings_are_explained() {
         ),
         ("train --data data --top-k 9", "top-k: expected 1 to 3, found 9"),
         ("train --data data --steps 0", "steps: expected at least 1, found 0"),
+        (
+            "train --data data --cache nowhere",
+            "--cache: cannot write computed descriptors: No such file or directory (os error 2): nowhere",
+        ),
         ("train --data nowhere", "folder not found: nowhere"),
         ("train --data data --data data", "expected categories of different names, found left twice"),
         ("train --setting cross --products 1", "cross: expected --data with categories of good images"),

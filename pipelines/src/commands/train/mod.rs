@@ -177,6 +177,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
 
 fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, job: Job) -> Result<()> {
     make_parent(&job.out)?;
+    let cache = args.options.disk_cache()?;
     let (log, checkpoint) = beside(&job.out);
     let progress = Progress::new("learn");
     let live = Live::new(&progress);
@@ -194,6 +195,9 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, job: Job) -> 
         synthesizer,
         &mut watch,
     )?;
+    if let Some(cache) = cache {
+        trainer.keep_on(cache);
+    }
     if args.resume {
         trainer.resume(&checkpoint).context("--resume")?;
     }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use snarm_core::bank::BankSettings;
 use snarm_core::synthetic;
-use snarm_core::training::head::{Settings, Without};
+use snarm_core::training::head::{DiskCache, Settings, Without};
 
 use super::data::Shots;
 
@@ -126,6 +127,13 @@ pub(super) struct Options {
     /// Most memory for computed descriptors, in MiB
     #[arg(long, default_value_t = 2048)]
     memory: usize,
+    /// Folder of the file for computed descriptors that do not fit into the memory; the file has no name and is gone with the
+    /// command [default: the system's folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Most room for that file, in MiB; 0 is none: what does not fit into the memory is computed anew
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    cache_size: u64,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
@@ -174,7 +182,7 @@ impl Options {
             look: self.look,
             patience: self.patience,
             save: self.save,
-            memory: self.memory << 20,
+            memory: self.memory.saturating_mul(1 << 20),
             without: Without {
                 intra: self.without.no_intra,
                 navigator: self.without.no_navigator,
@@ -183,6 +191,23 @@ impl Options {
             },
             seed: self.seed,
             ..Settings::default()
+        }
+    }
+
+    /// Room on a disk for descriptors that do not fit into the memory. Without a folder for temporary files a training goes
+    /// on with the memory alone; a folder that was asked for must be there.
+    pub(super) fn disk_cache(&self) -> Result<Option<DiskCache>> {
+        let most = self.cache_size.saturating_mul(1 << 20);
+        match &self.cache {
+            _ if most == 0 => Ok(None),
+            Some(folder) => DiskCache::create(folder, most).map(Some).context("--cache"),
+            None => match DiskCache::create(&std::env::temp_dir(), most) {
+                Ok(cache) => Ok(Some(cache)),
+                Err(reason) => {
+                    tracing::warn!("descriptors are kept in memory alone: {reason}");
+                    Ok(None)
+                }
+            },
         }
     }
 

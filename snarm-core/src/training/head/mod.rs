@@ -23,6 +23,7 @@ use snarm_kernels::gather::KEEP;
 
 pub use self::data::{Category, Image};
 pub use self::init::variables;
+pub use self::samples::DiskCache;
 pub use self::settings::{Settings, Without};
 pub use self::trainer::{COLUMNS, Claims, Event, Trainer, beside};
 use super::Variables;

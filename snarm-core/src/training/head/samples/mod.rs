@@ -1,13 +1,19 @@
 //! Samples: the descriptors of an image, its inter-residuals, and its mask. They do not depend on the head, so they are
-//! computed once and kept, in half precision, as long as the memory suffices.
+//! computed once and kept, in half precision, as long as the memory and the room on a disk suffice.
 
-use std::collections::{HashMap, VecDeque};
+mod disk;
+mod kept;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use half::f16;
 use snarm_kernels::import::Rect as Pixels;
 use snarm_kernels::nearest::NONE;
 
+pub use self::disk::DiskCache;
+use self::kept::{Counts, Kept};
 use super::data::{Banks, Category};
 use super::{Settings, Without};
 use crate::bank::Bank;
@@ -78,11 +84,7 @@ pub(super) struct Samples {
     relative: bool,
     seed: u64,
     brightness: f32,
-    kept: HashMap<Id, Arc<Sample>>,
-    /// Samples kept, the one used last at the end.
-    order: VecDeque<Id>,
-    bytes: usize,
-    memory: usize,
+    kept: Kept,
 }
 
 impl Samples {
@@ -104,10 +106,7 @@ impl Samples {
             relative: settings.relative,
             seed: settings.seed,
             brightness: settings.brightness,
-            kept: HashMap::new(),
-            order: VecDeque::new(),
-            bytes: 0,
-            memory: settings.memory,
+            kept: Kept::new(settings.memory),
         })
     }
 
@@ -116,25 +115,23 @@ impl Samples {
         self.banks.of(category, piece)
     }
 
+    /// Lets samples that fall out of memory be kept on a disk.
+    pub(super) fn keep_on(&mut self, disk: DiskCache) {
+        self.kept.disk = Some(disk);
+    }
+
+    /// Where the samples came from so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.kept.counts
+    }
+
     /// The sample, kept or made.
     pub(super) fn get(&mut self, id: Id) -> Result<Arc<Sample>> {
-        if let Some(sample) = self.kept.get(&id) {
-            let sample = Arc::clone(sample);
-            if let Some(place) = self.order.iter().rposition(|other| *other == id) {
-                self.order.remove(place);
-            }
-            self.order.push_back(id);
+        if let Some(sample) = self.kept.get(id) {
             return Ok(sample);
         }
         let sample = Arc::new(self.make(id)?);
-        self.bytes += sample.bytes();
-        self.kept.insert(id, Arc::clone(&sample));
-        self.order.push_back(id);
-        while self.bytes > self.memory && self.order.len() > 1 {
-            if let Some(oldest) = self.order.pop_front().and_then(|oldest| self.kept.remove(&oldest)) {
-                self.bytes -= oldest.bytes();
-            }
-        }
+        self.kept.put(id, Arc::clone(&sample));
         Ok(sample)
     }
 
@@ -232,80 +229,4 @@ fn to_nearest(inter: &Matching, descriptors: &[f32], rows: &[f32], width: usize,
 
 fn relight(picture: &mut Picture, gain: f32) {
     picture.data.iter_mut().for_each(|level| *level = (f32::from(*level) * gain + 0.5).min(255.0) as u8);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bank::{BankSettings, Reduction};
-    use crate::encoder::PositionInterpolation;
-    use crate::synthetic::product::Product;
-    use crate::synthetic::{Settings as Defects, Synthesizer};
-    use crate::training::head::Image;
-
-    /// A class of four drawn pieces, and room for two samples.
-    fn samples(memory: usize) -> Samples {
-        let encoder = Encoder::load("seeded:tiny@8", PositionInterpolation::Legacy).unwrap();
-        let encoder = Arc::new(encoder);
-        let product = Arc::new(Product::new(3));
-        let images = (0..4).map(|i| Image::Drawn(Arc::clone(&product), i, 96)).collect();
-        let categories = vec![Category::new("drawn".to_owned(), images)];
-        let bank = BankSettings { reduction: Reduction::None, ..BankSettings::default() };
-        let settings = Settings { bank, memory, ..Settings::default() };
-        let banks = Banks::new(&categories, false, &encoder, &settings, &mut || {}).unwrap();
-        let synthesizer = Synthesizer::new(Defects::general()).unwrap();
-        Samples::new(categories, banks, encoder, synthesizer, &settings).unwrap()
-    }
-
-    fn id(image: usize, shows: Shows) -> Id {
-        Id { category: 0, image, shows }
-    }
-
-    #[test]
-    fn memory_is_bounded_and_what_is_made_anew_is_the_same() {
-        let mut samples = samples(usize::MAX);
-        let first = samples.get(id(0, Shows::Synthetic(1))).unwrap();
-        samples.memory = 2 * first.bytes();
-        for image in 1..4 {
-            samples.get(id(image, Shows::Good)).unwrap();
-            assert!(samples.bytes <= samples.memory && samples.kept.len() == samples.order.len());
-        }
-        let kept: Vec<usize> = samples.order.iter().map(|id| id.image).collect();
-        assert_eq!(kept, [2, 3], "the ones used last are kept");
-        let again = samples.get(id(0, Shows::Synthetic(1))).unwrap();
-        assert!(!Arc::ptr_eq(&first, &again));
-        assert_eq!(
-            (&first.descriptors, &first.residuals, &first.mask),
-            (&again.descriptors, &again.residuals, &again.mask)
-        );
-        assert!(first.mask.contains(&1) && first.mask.contains(&0));
-    }
-
-    #[test]
-    fn rows_of_the_same_piece_do_not_count() {
-        let mut samples = samples(usize::MAX);
-        let zeros = |sample: &Sample| {
-            sample.residuals.chunks(512).filter(|row| row.iter().all(|v| v.to_f32().abs() < 1e-3)).count()
-        };
-        let own = samples.get(id(1, Shows::Good)).unwrap();
-        assert_eq!(zeros(&own), 0, "a piece is compared with other pieces");
-        // The nearest three rows hold the token itself, which is a third of the reference.
-        let picture = samples.categories[0].good[1].open().unwrap();
-        let bank = Arc::clone(samples.bank_of(0, None).0);
-        let with_itself =
-            samples.sample_of(&bank, None, &picture, &Mask::empty(picture.width, picture.height)).unwrap();
-        let size = |sample: &Sample| sample.residuals.iter().map(|v| v.to_f32().powi(2)).sum::<f32>();
-        assert!(size(&with_itself) < 0.7 * size(&own), "{} of {}", size(&with_itself), size(&own));
-    }
-
-    #[test]
-    fn every_way_to_show_an_image_is_another_sample() {
-        let mut samples = samples(usize::MAX);
-        let all = [Shows::Good, Shows::OtherLight, Shows::Synthetic(0), Shows::Synthetic(1)];
-        let made: Vec<_> = all.map(|shows| samples.get(id(1, shows)).unwrap()).to_vec();
-        for (i, a) in made.iter().enumerate() {
-            assert!(made[..i].iter().all(|b| a.descriptors != b.descriptors), "{:?}", all[i]);
-            assert_eq!(a.mask.contains(&1), matches!(all[i], Shows::Synthetic(_)));
-        }
-    }
 }

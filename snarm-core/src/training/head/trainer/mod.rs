@@ -1,5 +1,8 @@
 //! A run: steps, looks at held-out images, checkpoints, and the decoder in the end.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +11,7 @@ use serde_json::json;
 use super::assemble::{Assembler, Entry, TURNS};
 use super::data::{Banks, Category};
 use super::judge::Judge;
-use super::samples::{Id, Samples, Shows};
+use super::samples::{DiskCache, Id, Samples, Shows};
 use super::{Mode, Net, Parts, Settings, Without, variables};
 use crate::bank::{Bank, Calibration};
 use crate::dataset::{Mask, Picture};
@@ -93,8 +96,10 @@ impl Trainer {
         let shape = Shape { width: config.width, channels: settings.channels, branches: settings.branches };
         let all: usize = categories.iter().map(|category| category.good.len()).sum();
         let described: Vec<String> = categories.iter().map(Category::describe).collect();
+        // How many samples are kept changes no digit.
+        let course = Settings { memory: Settings::default().memory, ..settings.clone() };
         let identity = format!(
-            "{settings:?} {one_bank} {:?} {} {config:?} {described:?}",
+            "{course:?} {one_bank} {:?} {} {config:?} {described:?}",
             synthesizer.settings(),
             encoder.digest()
         );
@@ -141,6 +146,12 @@ impl Trainer {
         Ok(())
     }
 
+    /// Lets descriptors that do not fit into the memory of the settings be kept on a disk, instead of being computed anew.
+    /// The course is the same to the last bit. When the disk fails a warning says why, and the run goes on without it.
+    pub fn keep_on(&mut self, disk: DiskCache) {
+        self.samples.keep_on(disk);
+    }
+
     /// The step that comes next.
     pub fn step(&self) -> u64 {
         self.step
@@ -181,6 +192,9 @@ impl Trainer {
             watch(Event::Step(meter.step(step, views + navigator)));
         }
         self.save(checkpoint)?;
+        let counts = self.samples.counts();
+        let (made, from_memory, from_disk) = (counts.made, counts.from_memory, counts.from_disk);
+        tracing::info!(made, from_memory, from_disk, "descriptors of samples");
         for all in [&self.variables, &self.buffers] {
             for (name, _) in all.iter() {
                 all.set(name, &self.best.values(&format!("{BEST}{name}"))?)?;
