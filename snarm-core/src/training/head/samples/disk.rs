@@ -81,6 +81,13 @@ impl DiskCache {
         Self { folder, file, most, layout: None, places: HashMap::new(), record: Vec::new() }
     }
 
+    /// On a disk that is always full, where the system has one.
+    #[cfg(test)]
+    pub(super) fn on_a_full_disk() -> Option<Self> {
+        let file = std::fs::OpenOptions::new().read(true).write(true).open("/dev/full").ok()?;
+        Some(Self::of(file, Path::new("/dev"), u64::MAX))
+    }
+
     /// The folder that the file lies in.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
@@ -206,20 +213,11 @@ mod tests {
         assert!(error.ends_with(&file.path().display().to_string()), "{error}");
     }
 
-    /// A cache on a disk that is always full.
-    pub(in super::super) fn full() -> Option<DiskCache> {
-        let file = std::fs::OpenOptions::new().read(true).write(true).open("/dev/full").ok()?;
-        Some(DiskCache::of(file, Path::new("/dev"), u64::MAX))
-    }
-
     #[test]
     fn a_full_disk_is_an_error() {
-        let Some(mut cache) = full() else { return };
+        let Some(mut cache) = DiskCache::on_a_full_disk() else { return };
         let error = cache.put(id(0), &sample(0)).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
         assert!(cache.get(id(0)).unwrap().is_none());
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::full;

@@ -67,7 +67,7 @@ fn what_falls_out_of_memory_is_read_back() {
 
 #[test]
 fn without_room_on_the_disk_samples_are_made_anew() {
-    let Some(full) = disk::full() else {
+    let Some(full) = DiskCache::on_a_full_disk() else {
         eprintln!("skipped: no /dev/full on this machine");
         return;
     };
