@@ -1,0 +1,108 @@
+//! What a bank is made of: good frames, all or some of their descriptors, the same ones from the same seed.
+
+use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
+use snarm_core::geometry::{Crop, View};
+use snarm_kernels::nearest::{Workspace, nearest};
+
+use crate::common::{D, TOKENS, add, bank_of, check_error, encoder, settings};
+
+#[test]
+fn the_same_frames_and_seed_give_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str| {
+        let path = dir.path().join(name);
+        bank_of(0..4, settings(100, Reduction::Greedy)).save(&path).unwrap();
+        std::fs::read(path).unwrap()
+    };
+    assert!(write("a") == write("b"));
+}
+
+#[test]
+fn another_seed_changes_what_is_drawn_and_nothing_else() {
+    let of =
+        |seed, capacity, reduction| bank_of(0..5, BankSettings { seed, ..settings(capacity, reduction) });
+    // Where everything is kept, nothing is drawn.
+    let (a, b) = (of(0, 10_000, Reduction::None), of(1, 10_000, Reduction::None));
+    assert_eq!((a.rows().data, a.images(), a.calibration()), (b.rows().data, b.images(), b.calibration()));
+    for reduction in [Reduction::Random, Reduction::Greedy] {
+        let (a, b) = (of(0, 100, reduction), of(1, 100, reduction));
+        assert_eq!((a.vectors(), a.frames()), (b.vectors(), b.frames()));
+        assert_ne!(a.rows().data, b.rows().data, "{reduction:?}");
+        assert_ne!(a.digest(), b.digest());
+        let seedless = |bank: &Bank| snarm_core::bank::Header { seed: 0, ..bank.header().clone() };
+        assert_eq!(seedless(&a), seedless(&b));
+    }
+}
+
+#[test]
+fn appending_grows_the_frames_and_keeps_the_old_rows() {
+    let crop = BankSettings {
+        view: View { crop: Crop::Letterbox, ..View::default() },
+        ..settings(10_000, Reduction::None)
+    };
+    let old = bank_of(0..3, crop);
+    let mut builder = BankBuilder::append(encoder(), &old, settings(10_000, Reduction::None)).unwrap();
+    assert_eq!((builder.frames(), builder.frames_needed(), builder.vectors()), (0, 1, 3 * TOKENS));
+    add(&mut builder, 10..12);
+    let new = builder.finish(&mut |_, _, _| {}).unwrap();
+    assert_eq!((new.frames(), new.vectors(), new.crop()), (5, 5 * TOKENS, Crop::Letterbox));
+    let rows_of = |bank: &Bank, image: u32| -> Vec<f32> {
+        let rows = bank.images().iter().zip(bank.rows().data.chunks_exact(D));
+        rows.filter(|(of, _)| **of == image).flat_map(|(_, row)| row).copied().collect()
+    };
+    for image in 0..3 {
+        assert!(rows_of(&old, image) == rows_of(&new, image), "rows of image {image}");
+    }
+    assert_eq!((rows_of(&new, 3).len(), rows_of(&new, 4).len()), (TOKENS * D, TOKENS * D));
+
+    let builder = BankBuilder::append(encoder(), &old, BankSettings::default()).unwrap();
+    check_error(builder.finish(&mut |_, _, _| {}), &["too few good frames: expected at least 1, found 0"]);
+}
+
+#[test]
+fn too_few_frames_are_refused_with_their_number() {
+    for frames in 0..2 {
+        let mut builder = BankBuilder::new(encoder(), BankSettings::default()).unwrap();
+        add(&mut builder, 0..frames);
+        let expected = format!("too few good frames: expected at least 2, found {frames}");
+        check_error(builder.finish(&mut |_, _, _| {}), &[&expected]);
+    }
+}
+
+#[test]
+fn settings_outside_their_range_are_refused() {
+    let check = |settings, words: &[&str]| check_error(BankBuilder::new(encoder(), settings), words);
+    check(settings(0, Reduction::Greedy), &["bank capacity: expected at least 1, found 0"]);
+    for (fraction, found) in [(0.51, "0.51"), (-0.1, "-0.1"), (f64::NAN, "NaN")] {
+        let settings = BankSettings { calibration_fraction: fraction, ..BankSettings::default() };
+        check(settings, &["calibration fraction: expected 0 to 0.5", found]);
+    }
+}
+
+/// Largest distance of a descriptor to the nearest row of a bank.
+fn worst_gap(descriptors: &[f32], bank: &Bank) -> f32 {
+    let n = descriptors.len() / D;
+    let (mut indices, mut squares) = (vec![0; n], vec![0.0; n]);
+    let mut workspace = Workspace::default();
+    nearest(descriptors, D, bank.rows(), None, 1, &mut workspace, &mut indices, &mut squares).unwrap();
+    squares.into_iter().fold(0.0, f32::max).sqrt()
+}
+
+#[test]
+fn every_reduction_keeps_its_capacity_and_the_greedy_one_leaves_the_smallest_gap() {
+    let all = bank_of(0..5, settings(usize::MAX, Reduction::None));
+    assert_eq!(all.vectors(), 5 * TOKENS);
+    let of = |reduction| bank_of(0..5, settings(150, reduction));
+    let (none, random, greedy) = (of(Reduction::None), of(Reduction::Random), of(Reduction::Greedy));
+    for bank in [&none, &random, &greedy] {
+        assert_eq!(bank.vectors(), 150, "{:?}", bank.header().reduction);
+        let mut rows: Vec<&[f32]> = bank.rows().data.chunks_exact(D).collect();
+        assert!(rows.iter().all(|row| all.rows().data.chunks_exact(D).any(|other| other == *row)));
+        rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        rows.dedup();
+        assert_eq!(rows.len(), 150, "no descriptor is kept twice");
+    }
+    let gap = |bank| worst_gap(all.rows().data, bank);
+    assert!(gap(&greedy) < 0.8 * gap(&random), "greedy {}, random {}", gap(&greedy), gap(&random));
+    assert_eq!(worst_gap(all.rows().data, &all), 0.0);
+}

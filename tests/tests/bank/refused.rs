@@ -1,0 +1,132 @@
+//! Files that are no bank, no whole bank, or that of another encoder.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+use snarm_core::bank::{Bank, BankBuilder, BankSettings};
+use snarm_core::detector::Detector;
+use snarm_core::encoder::SEEDED_TINY;
+
+use crate::common::{D, check_error, encoder, saved};
+
+/// What a bank file consists of, to be written again with something changed.
+struct Parts {
+    about: Value,
+    features: Vec<f32>,
+    features_type: Dtype,
+    width: usize,
+    images: Vec<u32>,
+}
+
+impl Parts {
+    fn of(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+        let about = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["snarm"]).unwrap();
+        let bank = Bank::open(path).unwrap();
+        let (features, images) = (bank.rows().data.to_vec(), bank.images().to_vec());
+        Self { about, features, features_type: Dtype::F32, width: bank.width(), images }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let rows = self.features.len() / self.width;
+        let (features, images) = (bytemuck::cast_slice(&self.features), bytemuck::cast_slice(&self.images));
+        let features = TensorView::new(self.features_type, vec![rows, self.width], features).unwrap();
+        let images = TensorView::new(Dtype::U32, vec![self.images.len()], images).unwrap();
+        let metadata = [("snarm".to_owned(), self.about.to_string())].into();
+        safetensors::serialize([("features", features), ("images", images)], Some(metadata)).unwrap()
+    }
+}
+
+/// Writes bytes where a bank should be and checks that opening fails with an error that says all of `words`.
+#[track_caller]
+fn check_refused(bytes: &[u8], words: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("damaged.bank");
+    std::fs::write(&path, bytes).unwrap();
+    check_error(Bank::open(&path), &[words, &["bank: expected ", ", found ", "damaged.bank"]].concat());
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused_with_its_length() {
+    let (_dir, path, _) = saved();
+    let bytes = std::fs::read(&path).unwrap();
+    let header_end = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    let odd = [1, 7, 8, 9, header_end - 1, header_end, header_end + 1, bytes.len() - 4, bytes.len() - 1];
+    for length in (0..bytes.len()).step_by(4096).chain(odd) {
+        check_refused(&bytes[..length], &["a whole snarm bank", &format!("{length} bytes")]);
+    }
+    check_refused(&[&bytes[..], &[0]].concat(), &[&format!("{} bytes", bytes.len() + 1)]);
+}
+
+#[test]
+fn foreign_files_are_refused_by_name() {
+    check_refused(b"", &["a whole snarm bank (safetensors)", "0 bytes"]);
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(40, 30).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    check_refused(png.get_ref(), &["a whole snarm bank (safetensors)"]);
+    let weights = TensorView::new(Dtype::F32, vec![2], &[0; 8]).unwrap();
+    let weights = safetensors::serialize([("blocks.0.norm1.weight", weights)], None).unwrap();
+    check_refused(&weights, &["a snarm bank", "1 tensors that is no bank"]);
+    let dir = tempfile::tempdir().unwrap();
+    check_error(Bank::open(dir.path()), &["bank: expected a file, found a folder"]);
+    check_error(Bank::open(&dir.path().join("none")), &["bank not found: ", "none"]);
+}
+
+#[test]
+fn a_bank_that_says_other_things_than_it_should_is_refused() {
+    let (_dir, path, _) = saved();
+    let check = |edit: &dyn Fn(&mut Parts), words: &[&str]| {
+        let mut parts = Parts::of(&path);
+        edit(&mut parts);
+        check_refused(&parts.bytes(), words);
+    };
+    check(&|parts| parts.about["format"] = json!("snarm-model"), &["a snarm bank", "format \"snarm-model\""]);
+    check(&|parts| parts.about["version"] = json!(2), &["a bank of version 1", "version 2"]);
+    check(&|parts| parts.about = json!("nothing"), &["a snarm bank", "format null"]);
+    check(&|parts| parts.about["bank"]["crop"] = json!("round"), &["a header", "`round`", "letterbox"]);
+    check(&|parts| parts.about["bank"]["extra"] = json!(1), &["a header", "unknown field `extra`"]);
+    check(&|parts| parts.about["calibration"] = json!({}), &["a calibration", "missing field"]);
+    for (field, value) in
+        [("threshold", 1.5), ("pixel_threshold", -0.1), ("reference", 0.0), ("reference", -2.0)]
+    {
+        let edit = |parts: &mut Parts| parts.about["calibration"][field] = json!(value);
+        check(&edit, &["scores in 0..1", &format!("{field}: {value:?}")]);
+    }
+    check(&|parts| parts.about["calibration"]["scores"] = json!([0.1, 7.0]), &["scores in 0..1", "7.0"]);
+    for (value, name) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf")] {
+        check(&|parts| parts.features[3 * D + 5] = value, &["finite descriptors", name]);
+    }
+    check(&|parts| parts.images.truncate(59), &["features (n, width) and images (n)", "[60, 512] and [59]"]);
+    check(&|parts| parts.features_type = Dtype::I32, &["features of type F32", "I32"]);
+    let empty = |parts: &mut Parts| {
+        parts.features.clear();
+        parts.images.clear();
+    };
+    check(&empty, &["features (n, width) and images (n)", "[0, 512] and [0]"]);
+}
+
+#[test]
+fn a_bank_of_another_encoder_is_refused_with_both_digests() {
+    let (dir, path, _) = saved();
+    let other = dir.path().join("other.bank");
+    let check = |edit: &dyn Fn(&mut Value), words: &[&str]| {
+        let mut parts = Parts::of(&path);
+        edit(&mut parts.about["bank"]);
+        std::fs::write(&other, parts.bytes()).unwrap();
+        let bank = Arc::new(Bank::open(&other).unwrap());
+        check_error(bank.check_encoder(&encoder()), words);
+        check_error(Detector::new(encoder(), bank.clone()), words);
+        check_error(BankBuilder::append(encoder(), &bank, BankSettings::default()), words);
+        check_error(snarm_core::registry::encoder_of(&bank, Some(SEEDED_TINY)), words);
+    };
+    check(
+        &|header| header["encoder_digest"] = json!("0123abc"),
+        &["encoder of the bank: expected ", "0123abc (seeded:tiny)", ", found ", encoder().digest()],
+    );
+    let geometry = "geometry of the bank: expected side, grid, width and layers (448, 28, 512";
+    check(&|header| header["side"] = json!(448), &[geometry, "found (392, 28, 512"]);
+}
