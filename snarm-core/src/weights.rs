@@ -1,4 +1,4 @@
-//! Named tensors in files: safetensors by memory map, PyTorch checkpoints through candle's reader, which parses the
+//! Named tensors in files: safetensors by memory map, PyTorch checkpoints through [`crate::pickle`], which reads the
 //! pickle and never runs it.
 
 use std::fs::File;
@@ -6,12 +6,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candle_core::pickle::PthTensors;
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::pickle::Pickle;
 
 /// A file of named tensors, read tensor by tensor.
 pub struct Weights {
@@ -22,7 +22,7 @@ pub struct Weights {
 
 enum Source {
     Safetensors(Bytes),
-    Pth(Box<PthTensors>),
+    Pickle(Box<Pickle>),
 }
 
 /// A file in memory.
@@ -64,10 +64,8 @@ impl Weights {
     pub fn open(path: &Path) -> Result<Self> {
         let map = map_file(WHAT, path)?;
         let digest = hex(&Sha256::digest(&map[..]));
-        let source = if map.starts_with(b"PK\x03\x04") {
-            let tensors = PthTensors::new(path, None)
-                .map_err(|e| Error::wrong_file(WHAT, path, "a PyTorch state dict", e.to_string()))?;
-            Source::Pth(Box::new(tensors))
+        let source = if Pickle::recognise(&map) {
+            Source::Pickle(Box::new(Pickle::open(path)?))
         } else {
             Source::Safetensors(checked(path, Bytes::Mapped(map))?)
         };
@@ -100,10 +98,19 @@ impl Weights {
             Source::Safetensors(map) => SafeTensors::deserialize(map)
                 .map(|file| file.names().into_iter().map(str::to_owned).collect())
                 .unwrap_or_default(),
-            Source::Pth(tensors) => tensors.tensor_infos().keys().cloned().collect(),
+            Source::Pickle(pickle) => pickle.names().map(str::to_owned).collect(),
         };
         names.sort_unstable();
         names
+    }
+
+    /// The entry of a PyTorch checkpoint inside which names of that ending are: what a training program wraps its tensors
+    /// in.
+    pub(crate) fn wrapper(&self, ending: &str) -> Option<&str> {
+        match &self.source {
+            Source::Safetensors(_) => None,
+            Source::Pickle(pickle) => pickle.wrapper(ending),
+        }
     }
 
     /// Free-text entries of the file's header; PyTorch checkpoints have none.
@@ -113,7 +120,7 @@ impl Weights {
                 .ok()
                 .and_then(|(_, metadata)| metadata.metadata().clone())
                 .unwrap_or_default(),
-            Source::Pth(_) => Default::default(),
+            Source::Pickle(_) => Default::default(),
         }
     }
 
@@ -149,13 +156,10 @@ impl Weights {
                     widen(view.dtype(), view.data()).ok_or_else(|| wrong(format!("{:?}", view.dtype())))?;
                 Ok(Some(Tensor { shape: view.shape().to_vec(), data }))
             }
-            Source::Pth(tensors) => {
-                let Some(tensor) = tensors.get(name).map_err(|e| wrong(e.to_string()))? else {
-                    return Ok(None);
-                };
-                let to_f32 = || tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>();
-                let data = to_f32().map_err(|e| wrong(e.to_string()))?;
-                Ok(Some(Tensor { shape: tensor.dims().to_vec(), data }))
+            Source::Pickle(pickle) => {
+                let Some(array) = pickle.array(name)? else { return Ok(None) };
+                let data = array.f32s().ok_or_else(|| wrong(format!("{:?}", array.kind)))?;
+                Ok(Some(Tensor { shape: array.shape, data }))
             }
         }
     }
@@ -166,7 +170,7 @@ fn checked(path: &Path, bytes: Bytes) -> Result<Bytes> {
     match SafeTensors::deserialize(&bytes) {
         Ok(_) => Ok(bytes),
         Err(e) => {
-            let expected = "a safetensors file or a zipped PyTorch checkpoint";
+            let expected = "a safetensors file or a PyTorch checkpoint";
             Err(Error::wrong_file(WHAT, path, expected, format!("{} bytes ({e})", bytes.len())))
         }
     }

@@ -122,7 +122,7 @@ fn networks_without_registers_or_layer_scale_agree_with_the_oracle() {
 }
 
 #[test]
-fn one_network_in_four_kinds_of_file_gives_the_same_descriptors() {
+fn one_network_in_five_kinds_of_file_gives_the_same_descriptors() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Checkpoint::torch_hub(&SMALL);
     let expected = descriptors(&open(&write(dir.path(), "hub", &hub.safetensors().unwrap())).unwrap());
@@ -133,6 +133,7 @@ fn one_network_in_four_kinds_of_file_gives_the_same_descriptors() {
         ("timm.safetensors", hub.timm().safetensors().unwrap()),
         ("hub.pth", hub.pth()),
         ("timm.bin", hub.timm().pth()),
+        ("hub.pt", hub.pickle()),
     ] {
         let encoder = open(&write(dir.path(), name, &bytes)).unwrap();
         assert_eq!((encoder.config().registers, encoder.config().depth), (3, 4), "{name}");
@@ -157,6 +158,8 @@ fn a_damaged_network_is_refused_with_what_was_expected_and_found() {
         refused(&all.safetensors().unwrap(), words);
         refused(&all.pth(), words);
     };
+    let wrapped = Checkpoint::torch_hub(&SMALL).wrapped("teacher");
+    refused(&wrapped, &["patch_embed.proj.weight", "in the entry teacher, which must be saved alone"]);
     let remove = |all: &mut Checkpoint, part: &str| all.0.retain(|name, _| !name.contains(part));
 
     check(
@@ -202,7 +205,7 @@ fn a_damaged_network_is_refused_with_what_was_expected_and_found() {
 
     let whole = Checkpoint::torch_hub(&SMALL);
     for (bytes, word) in
-        [(whole.safetensors().unwrap(), "a safetensors file"), (whole.pth(), "a PyTorch state dict")]
+        [(whole.safetensors().unwrap(), "a safetensors file"), (whole.pth(), "a whole zip archive of torch.save")]
     {
         for length in (4..bytes.len()).step_by(bytes.len() / 20) {
             refused(&bytes[..length], &[if length < 1000 { "" } else { word }]);

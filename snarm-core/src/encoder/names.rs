@@ -27,9 +27,13 @@ impl<'a> Named<'a> {
         }
         let expected = format!("a vision transformer with {HUB} (torch-hub, timm) or {FACE} (Hugging Face)");
         let names = weights.names();
-        let found = match names.first() {
-            Some(first) => format!("{} tensors, the first named {first}", names.len()),
-            None => "no tensors".to_owned(),
+        let wrapper = weights.wrapper(HUB).or_else(|| weights.wrapper(FACE));
+        let found = match (wrapper, names.first()) {
+            (Some(entry), _) => {
+                format!("it in the entry {}, which must be saved alone", entry.escape_default())
+            }
+            (None, Some(first)) => format!("{} tensors, the first named {first}", names.len()),
+            (None, None) => "no tensors".to_owned(),
         };
         Err(Error::wrong_file("encoder", weights.path(), expected, found))
     }

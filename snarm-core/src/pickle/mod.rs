@@ -6,8 +6,8 @@
 //! other is refused by name. Values lie in one flat list and refer to each other by number, so that no nesting of a hostile
 //! file becomes a recursion, and what a memo repeats is not copied.
 //!
-//! (candle reads state dictionaries of `torch.save`, and [`crate::weights`] uses it. Plain pickles are beyond it: it knows
-//! neither bytes nor arrays nor the memo of newer protocols, and it passes over what it does not know.)
+//! (candle's reader of state dictionaries knows neither bytes nor arrays, neither older files nor the memo of newer
+//! protocols, and passes over what it does not know.)
 
 mod array;
 mod call;

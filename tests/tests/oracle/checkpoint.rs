@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 use snarm_core::encoder::seeded;
+use snarm_core::pickle::{Array, Dump};
 
 /// Tensors by name.
 #[derive(Clone, Default)]
@@ -129,6 +130,23 @@ impl Checkpoint {
             })
             .collect::<Result<Vec<_>, SafeTensorError>>()?;
         safetensors::serialize(views, None)
+    }
+
+    /// As `pickle.dump` writes a state dict.
+    pub fn pickle(&self) -> Vec<u8> {
+        let mut dump = Dump::new();
+        for (name, (shape, data)) in &self.0 {
+            dump.tensor(name, &Array::of_f32(shape, data));
+        }
+        dump.finish()
+    }
+
+    /// As `pickle.dump` writes a state dict that is the only entry of a dictionary.
+    pub fn wrapped(&self, entry: &str) -> Vec<u8> {
+        let bare = self.pickle();
+        let name = [&b"X"[..], &(entry.len() as u32).to_le_bytes(), entry.as_bytes()].concat();
+        // The header, a dictionary, its key; the program of the value without its header and end; set item, end.
+        [&bare[..2], b"}", &name, &bare[2..bare.len() - 1], b"s."].concat()
     }
 
     /// As `torch.save` writes a state dict.
