@@ -6,7 +6,7 @@
 #   make lint                                   format, clippy, documentation
 #   make docs                                   pages of the elements, from their sources
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
-#   make gpu                                    tests that use a GPU
+#   make gpu                                    tests that use a GPU; those of training need nvcc, too
 #   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
 #   make deb                                    Debian packages of both, with cargo-deb
 

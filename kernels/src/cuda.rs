@@ -1,4 +1,5 @@
 //! CUDA as it is found at run time: the driver is opened by name, so one binary serves machines with and without it.
+//! With the feature `cuda-linked` the driver is linked instead, since cudarc knows only one way at a time.
 
 use cudarc::driver::{CudaContext, result, sys};
 
@@ -30,6 +31,13 @@ pub fn probe() -> Result<Vec<Device>> {
     (0..count).map(device).collect()
 }
 
+/// A linked driver is there, or the program had not started.
+#[cfg(feature = "cuda-linked")]
+fn has_driver() -> bool {
+    true
+}
+
+#[cfg(not(feature = "cuda-linked"))]
 #[expect(unsafe_code, reason = "opening a library runs its initialisers")]
 fn has_driver() -> bool {
     // SAFETY: libcuda's initialisers have no preconditions; this is how every CUDA program starts.

@@ -10,7 +10,7 @@ use snarm_core::encoder::{Encoder, PositionInterpolation};
 use snarm_core::registry;
 use snarm_core::training::distill::{Files, Pictures, Settings, Teacher, distill};
 
-use super::make_parent;
+use super::{DeviceOptions, make_parent};
 use crate::exit::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -69,6 +69,8 @@ pub(crate) struct Args {
     /// Go on from the checkpoint of a run with the same settings and pictures; the number of steps may be another
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    device: DeviceOptions,
     /// File for the student
     #[arg(long)]
     out: PathBuf,
@@ -94,6 +96,7 @@ const REGISTERS: usize = 4;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let device = args.device.open()?;
     let name = registry::find_weights(&args.teacher);
     let teacher = Teacher::new(Encoder::load(&name, PositionInterpolation::Legacy)?);
     let config = teacher.encoder().config();
@@ -115,7 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let files = Files::beside(&args.out);
     let bar = Progress::new("distill");
     bar.expect(Some(args.steps as usize));
-    let outcome = distill(&settings, teacher, &pictures, &files, args.resume, &mut |at| {
+    let outcome = distill(&settings, teacher, &pictures, &files, args.resume, &device, &mut |at| {
         bar.label(format!("loss {:.4}, {:.2} steps/s", at.loss, at.rate));
         bar.at(at.step as usize, at.steps as usize);
     })?;

@@ -109,17 +109,19 @@ fn encoder(args: &Args, findings: &mut Findings) {
     }
 }
 
-/// This release computes on the processor; what is here is told all the same.
+/// Frames are scored on the processor; what is here is told all the same.
 fn gpus(findings: &mut Findings) {
     match cuda::probe() {
         Ok(devices) if devices.is_empty() => findings.good("GPU", "no CUDA device found"),
         Ok(devices) => {
             for device in devices {
                 let ((major, minor), gigabytes) = (device.capability, device.memory as f64 / 1e9);
-                let what = format!(
-                    "{}, CUDA {major}.{minor}, {gigabytes:.0} GB; not used by this release",
-                    device.name
-                );
+                let use_of = if cfg!(feature = "cuda") {
+                    "for `--device cuda` of `snarm train` and `snarm distill`"
+                } else {
+                    "not used by this build"
+                };
+                let what = format!("{}, CUDA {major}.{minor}, {gigabytes:.0} GB; {use_of}", device.name);
                 findings.good("GPU", what);
             }
         }

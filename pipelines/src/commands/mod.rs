@@ -24,6 +24,7 @@ use snarm_core::bank::{BankSettings, BuildStage, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile};
 use snarm_core::geometry::{Crop, Rect, View};
 use snarm_core::ignore::IgnoreMask;
+use snarm_core::training::{Device, DeviceKind};
 
 pub(crate) use self::model::ModelOption;
 use crate::progress::Progress;
@@ -158,6 +159,22 @@ impl PartOptions {
             None => view.ignore,
         };
         Ok(View { crop: view.crop, roi, ignore })
+    }
+}
+
+/// Where a network is trained.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct DeviceOptions {
+    /// Where the network is trained: cpu, cuda, or cuda:N for one of several GPUs. A GPU takes a build with the feature
+    /// `cuda`, see docs/training.md; encoder, matching and pictures stay on the CPU
+    #[arg(long, default_value_t = DeviceKind::Cpu, value_name = "DEVICE")]
+    device: DeviceKind,
+}
+
+impl DeviceOptions {
+    /// Opens the device: first of all, so that nothing is computed in vain where there is none.
+    pub(crate) fn open(self) -> Result<Device> {
+        Ok(self.device.open()?)
     }
 }
 

@@ -6,6 +6,7 @@
 //! random choice is made of the seed, the step and the sample it is for ([`random`]).
 
 mod checkpoint;
+mod device;
 pub mod distill;
 pub mod head;
 mod log;
@@ -14,9 +15,12 @@ mod optim;
 mod progress;
 pub mod random;
 mod schedule;
+#[cfg(test)]
+mod testing;
 mod variables;
 
 pub use self::checkpoint::{Checkpoint, digest};
+pub use self::device::{Device, DeviceKind};
 pub use self::log::Log;
 pub use self::optim::{AdamW, AdamWSettings};
 pub use self::progress::{Meter, Progress};

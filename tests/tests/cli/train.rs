@@ -207,6 +207,7 @@ fn wrong_trainings_are_explained() {
             "--cache: cannot write computed descriptors: No such file or directory (os error 2): nowhere",
         ),
         ("train --data nowhere", "folder not found: nowhere"),
+        ("train --data data --device cuda:4096", "device: expected"),
         ("train --data data --data data", "expected categories of different names, found left twice"),
         ("train --setting cross --products 1", "cross: expected --data with categories of good images"),
         ("train --setting universal --products 1 --test", "--test: expected --data with test images"),

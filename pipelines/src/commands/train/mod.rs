@@ -12,12 +12,13 @@ use snarm_core::dataset::Dataset;
 use snarm_core::encoder::Encoder;
 use snarm_core::registry;
 use snarm_core::synthetic::Synthesizer;
+use snarm_core::training::Device;
 use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer, beside};
 
 use self::data::Shots;
 use self::options::{Options, Setting};
 use self::test::{Bank, Test};
-use super::{SetOptions, make_parent};
+use super::{DeviceOptions, SetOptions, make_parent};
 use crate::exit::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -69,6 +70,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "unspecified")]
     licence: String,
     #[command(flatten)]
+    device: DeviceOptions,
+    #[command(flatten)]
     options: Options,
 }
 
@@ -84,11 +87,12 @@ struct Job {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let device = args.device.open()?;
     let encoder = encoder(args)?;
     let settings = args.options.settings();
     settings.check()?;
     for job in jobs(args, &encoder)? {
-        train(args, &encoder, &settings, job)?;
+        train(args, &encoder, &settings, &device, job)?;
     }
     Ok(Outcome::Done)
 }
@@ -175,7 +179,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
     }
 }
 
-fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, job: Job) -> Result<()> {
+fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Device, job: Job) -> Result<()> {
     make_parent(&job.out)?;
     let cache = args.options.disk_cache()?;
     let (log, checkpoint) = beside(&job.out);
@@ -194,7 +198,8 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, job: Job) -> 
         one_bank,
         synthesizer,
         &mut watch,
-    )?;
+    )?
+    .on(device)?;
     if let Some(cache) = cache {
         trainer.keep_on(cache);
     }

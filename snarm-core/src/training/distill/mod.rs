@@ -23,7 +23,7 @@ pub use self::student::Student;
 pub use self::teacher::{Projection, Teacher};
 pub use self::views::{Part, Pictures};
 use super::random::generator;
-use super::{AdamW, AdamWSettings, Checkpoint, Log, Meter, Progress, Schedule, Variables, digest};
+use super::{AdamW, AdamWSettings, Checkpoint, Device, Log, Meter, Progress, Schedule, Variables, digest};
 use crate::encoder::file::{self, Header, Network};
 use crate::error::{Error, Result};
 
@@ -96,8 +96,9 @@ pub struct Outcome {
     pub parameters: usize,
 }
 
-/// Trains a student, or goes on with one. The number of steps may be another when it goes on: what is left of the run
-/// then follows the schedule of that number, shorter or longer.
+/// Trains a student on a device, or goes on with one. The number of steps may be another when it goes on: what is left
+/// of the run then follows the schedule of that number, shorter or longer. So may the device: views are drawn, the
+/// teacher runs and the optimiser keeps its moments on the CPU in any case.
 ///
 /// # Errors
 /// When a file cannot be read or written, the settings make no network, or a checkpoint is that of another run.
@@ -107,10 +108,11 @@ pub fn distill(
     pictures: &Pictures,
     files: &Files,
     resume: bool,
+    device: &Device,
     progress: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Outcome> {
     snarm_kernels::threads::install(|| {
-        let mut run = Run::new(settings, teacher, pictures, files, resume)?;
+        let mut run = Run::new(settings, teacher, pictures, files, resume, device)?;
         run.train(progress)?;
         run.finish()
     })?
@@ -145,12 +147,13 @@ impl<'a> Run<'a> {
         pictures: &'a Pictures,
         files: &'a Files,
         resume: bool,
+        device: &Device,
     ) -> Result<Self> {
         let config = teacher.encoder().config();
         let (side, inner) = (config.side, config.width);
         let student = Student { network: settings.network.clone(), side, width: settings.width };
         check(settings, &student, config.grid)?;
-        let variables = student.variables(settings.seed)?;
+        let variables = student.variables(settings.seed)?.to_device(device)?;
         let mut buffers = Variables::default();
         buffers.insert("axes", vec![0.0; settings.width * inner], &[settings.width, inner])?;
         buffers.insert("offset", vec![0.0; settings.width], &[settings.width])?;

@@ -1,6 +1,6 @@
 //! The two kinds of student as candle tensors: the same networks as in [`crate::encoder`], by the same names.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::encoder::conv::{self, EPS, EXPANSION};
 use crate::encoder::file::{Network, VitSizes};
@@ -101,14 +101,15 @@ impl Student {
         Ok(variables)
     }
 
-    /// Descriptors (images * grid * grid, width) of the patches (images * cells, 3 * patch * patch).
+    /// Descriptors (images * grid * grid, width) of the patches (images * cells, 3 * patch * patch), on the device of the
+    /// variables.
     ///
     /// # Errors
     /// When candle refuses a shape.
     pub fn forward(&self, variables: &Variables, patches: Vec<f32>, images: usize) -> Result<Tensor> {
         let row = 3 * self.patch() * self.patch();
         let rows = patches.len() / row;
-        let patches = Tensor::from_vec(patches, (rows, row), &Device::Cpu)?;
+        let patches = Tensor::from_vec(patches, (rows, row), variables.device())?;
         let net = Net { variables };
         match &self.network {
             Network::Conv(sizes) => self.conv(&net, sizes, &patches, images),

@@ -3,6 +3,13 @@ use crate::dataset::Picture;
 use crate::encoder::conv::Sizes;
 use crate::encoder::file::VitSizes;
 use crate::encoder::{Encoder, PositionInterpolation, Workspace, seeded};
+use crate::training::testing::{kernels, on_cuda, on_every_device};
+
+on_every_device!(
+    the_student_in_a_file_is_the_student_in_training,
+    gradients_reach_every_variable_and_are_right,
+    a_student_takes_the_course_of_the_kernels,
+);
 
 fn small() -> [Student; 2] {
     let conv = Sizes { patch: 4, kernel: 3, dims: [8, 12], blocks: [1, 2] };
@@ -17,8 +24,8 @@ fn patches(student: &Student, image: &[f32]) -> Vec<f32> {
 }
 
 /// Variables that are nowhere zero, so that no path is closed.
-fn variables(student: &Student) -> Variables {
-    let variables = student.variables(1).unwrap();
+fn variables(student: &Student, device: &Device) -> Variables {
+    let variables = student.variables(1).unwrap().to_device(device).unwrap();
     for (name, var) in variables.iter() {
         let noise = seeded::values(name, var.elem_count(), 0.0, 0.1);
         let values: Vec<f32> =
@@ -28,10 +35,9 @@ fn variables(student: &Student) -> Variables {
     variables
 }
 
-#[test]
-fn the_student_in_a_file_is_the_student_in_training() {
+fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
     for student in small() {
-        let variables = variables(&student);
+        let variables = variables(&student, device);
         let image = seeded::values("image", 3 * 32 * 32, 0.0, 1.0);
         let trained = student.forward(&variables, patches(&student, &image), 1).unwrap();
         let expected: Vec<f32> = trained.flatten_all().unwrap().to_vec1().unwrap();
@@ -60,10 +66,9 @@ fn the_student_in_a_file_is_the_student_in_training() {
 }
 
 /// Every variable's gradient, along a random direction of all of them, is the slope of the loss.
-#[test]
-fn gradients_reach_every_variable_and_are_right() {
+fn gradients_reach_every_variable_and_are_right(device: &Device) {
     for student in small() {
-        let variables = variables(&student);
+        let variables = variables(&student, device);
         let images = [seeded::values("a", 3 * 32 * 32, 0.0, 1.0), seeded::values("b", 3 * 32 * 32, 0.0, 1.0)];
         let both: Vec<f32> = images.iter().flat_map(|image| patches(&student, image)).collect();
         let loss = |variables: &Variables| {
@@ -91,10 +96,36 @@ fn gradients_reach_every_variable_and_are_right() {
     }
 }
 
+/// Losses of some steps of a student.
+fn course(student: &Student, device: &Device) -> Vec<f32> {
+    let variables = variables(student, device);
+    let images = seeded::values("images", 2 * 3 * 32 * 32, 0.0, 1.0);
+    let both: Vec<f32> = images.chunks(3 * 32 * 32).flat_map(|image| patches(student, image)).collect();
+    let mut optimiser = AdamW::new(AdamWSettings::default());
+    let steps = (0..6).map(|_| {
+        let loss = (student.forward(&variables, both.clone(), 2).unwrap() - 0.3).unwrap().sqr().unwrap();
+        let loss = loss.mean_all().unwrap();
+        optimiser.step(&variables, &loss.backward().unwrap(), 3e-3).unwrap();
+        loss.to_scalar::<f32>().unwrap()
+    });
+    steps.collect()
+}
+
+fn a_student_takes_the_course_of_the_kernels(device: &Device) {
+    for student in small() {
+        let (expected, found) = (kernels(|| course(&student, &Device::Cpu)), course(&student, device));
+        println!("losses expected {expected:?}, found {found:?}");
+        for (e, f) in expected.iter().zip(&found) {
+            assert!((e - f).abs() < 1e-4 * e, "expected {expected:?}, found {found:?}");
+        }
+        assert!(expected[5] < 0.9 * expected[0], "nothing was learned: {expected:?}");
+    }
+}
+
 /// A teacher of 32 x 32 pixels and 4 x 4 patches, in a file.
 fn teacher(folder: &Path) -> Teacher {
     let student = &small()[1];
-    let variables = variables(student);
+    let variables = variables(student, &Device::Cpu);
     let path = folder.join("teacher.safetensors");
     let tensors: Vec<_> =
         student.tensors().into_iter().map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap())).collect();
@@ -104,6 +135,17 @@ fn teacher(folder: &Path) -> Teacher {
 }
 
 fn run(folder: &Path, name: &str, steps: u64, stop: Option<u64>, resume: bool) -> Result<Outcome> {
+    run_on(folder, name, steps, stop, resume, &Device::Cpu)
+}
+
+fn run_on(
+    folder: &Path,
+    name: &str,
+    steps: u64,
+    stop: Option<u64>,
+    resume: bool,
+    device: &Device,
+) -> Result<Outcome> {
     let [Student { network, .. }, _] = small();
     let settings = Settings {
         network,
@@ -119,7 +161,7 @@ fn run(folder: &Path, name: &str, steps: u64, stop: Option<u64>, resume: bool) -
     };
     let pictures = Pictures::find(&[folder.join("pictures")], 0.25)?;
     let files = Files::beside(&folder.join(name));
-    distill(&settings, teacher(folder), &pictures, &files, resume, &mut |progress| {
+    distill(&settings, teacher(folder), &pictures, &files, resume, device, &mut |progress| {
         // What a killed run leaves: rows and a checkpoint of the past.
         assert!(stop.is_none_or(|stop| progress.step <= stop), "stopped");
     })
@@ -161,6 +203,19 @@ fn a_student_learns_what_its_teacher_sees() {
     assert!(outcome.validation < 0.7, "{outcome:?}: 1 is what a constant reaches");
 }
 
+/// A run begins on a GPU and goes on here, from the same checkpoint.
+#[test]
+fn a_student_learns_with_cuda() {
+    on_cuda(|device| {
+        let folder = tempfile::tempdir().unwrap();
+        pictures(folder.path());
+        let outcome = run_on(folder.path(), "long.safetensors", 300, None, false, device).unwrap();
+        assert!(outcome.validation < 0.7, "{outcome:?}: 1 is what a constant reaches");
+        let here = run(folder.path(), "long.safetensors", 300, None, true).unwrap();
+        assert!((here.validation - outcome.validation).abs() < 1e-4, "{here:?} {outcome:?}");
+    });
+}
+
 #[test]
 fn a_student_of_another_grid_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -180,7 +235,9 @@ fn a_student_of_another_grid_is_refused() {
     };
     let found = Pictures::find(&[folder.path().join("pictures")], 0.0).unwrap();
     let files = Files::beside(&folder.path().join("x.safetensors"));
-    let refused = distill(&settings, teacher(folder.path()), &found, &files, false, &mut |_| {}).unwrap_err();
+    let refused =
+        distill(&settings, teacher(folder.path()), &found, &files, false, &Device::Cpu, &mut |_| {})
+            .unwrap_err();
     assert_eq!(
         refused.to_string(),
         "student: expected one descriptor for each of the teacher's 4 x 4, found 2 x 2"

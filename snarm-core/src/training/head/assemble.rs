@@ -63,7 +63,7 @@ impl Assembler {
         }
     }
 
-    /// The batch of these samples, split by the navigator as it is now.
+    /// The batch of these samples, split by the navigator as it is now, on the device of the variables.
     pub(super) fn batch(&mut self, samples: &[(Arc<Sample>, Entry)], variables: &Variables) -> Result<Batch> {
         let weight = variables.values("simple_predictor.weight")?;
         let bias = variables.values("simple_predictor.bias")?.first().copied().unwrap_or_default();
@@ -89,7 +89,7 @@ impl Assembler {
             let place = |i| turned(i, self.side, entry.turn);
             masks.extend((0..self.side * self.side).map(|i| sample.mask[place(i)]));
         }
-        Batch::new(inter, intra, &hard, masks, self.grid, self.side)
+        Batch::new(inter, intra, &hard, masks, self.grid, self.side)?.to_device(variables.device())
     }
 
     /// What is left out.

@@ -87,6 +87,16 @@ impl Batch {
         })
     }
 
+    /// The same batch with its residuals on a device.
+    ///
+    /// # Errors
+    /// When they do not fit into its memory.
+    pub fn to_device(mut self, device: &Device) -> Result<Self> {
+        self.inter = self.inter.to_device(device)?;
+        self.intra = self.intra.to_device(device)?;
+        Ok(self)
+    }
+
     /// Number of images.
     pub fn images(&self) -> usize {
         self.places.images

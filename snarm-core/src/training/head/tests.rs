@@ -1,29 +1,49 @@
+use std::panic::AssertUnwindSafe;
+
 use super::*;
+use crate::bank::{BankSettings, Reduction};
 use crate::encoder::seeded::values;
+use crate::encoder::{Encoder, PositionInterpolation};
 use crate::models::snarm::head::{DEPTH, Head, Residuals, Workspace, seeded_tensor};
+use crate::synthetic::product::Product;
+use crate::synthetic::{Settings as Defects, Synthesizer};
+use crate::training::testing::{kernels, on_cuda, on_every_device};
 use crate::training::{AdamW, AdamWSettings};
+
+on_every_device!(
+    every_stage_is_that_of_the_kernels,
+    images_of_a_batch_do_not_see_each_other,
+    every_variable_of_the_active_branch_gets_a_gradient_and_nothing_else_moves,
+    gradients_are_slopes_of_the_loss,
+    a_short_training_takes_the_course_of_the_kernels,
+);
 
 const GRID: usize = 8;
 const SIDE: usize = 40;
 const SHAPE: Shape = Shape { width: 12, channels: 20, branches: 3 };
 
+fn fresh(shape: &Shape, seed: u64, device: &Device) -> (Variables, Variables) {
+    let (variables, buffers) = variables(shape, seed).unwrap();
+    (variables.to_device(device).unwrap(), buffers.to_device(device).unwrap())
+}
+
 /// Variables from the formula of the golden numbers: steps of the scan that are heard.
-fn seeded(shape: &Shape) -> (Variables, Variables) {
-    let (variables, buffers) = variables(shape, 1).unwrap();
+fn seeded(shape: &Shape, device: &Device) -> (Variables, Variables) {
+    let (variables, buffers) = fresh(shape, 1, device);
     for all in [&variables, &buffers] {
         all.iter().for_each(|(name, var)| all.set(name, &seeded_tensor(name, var.dims())).unwrap());
     }
     (variables, buffers)
 }
 
-fn batch(images: usize) -> Batch {
+fn batch(images: usize, device: &Device) -> Batch {
     let tokens = GRID * GRID;
     let of = |name: &str| -> Vec<f32> { values(name, images * tokens * SHAPE.width, 0.5, 0.5) };
     let hard: Vec<Vec<u32>> = (0..images as u32)
         .map(|i| (0..tokens as u32).filter(|token| (token + i) % 4 == 0).collect())
         .collect();
     let masks = values("mask", images * SIDE * SIDE, 0.0, 1.0).iter().map(|v| u8::from(*v > 0.4)).collect();
-    Batch::new(of("inter"), of("intra"), &hard, masks, GRID, SIDE).unwrap()
+    Batch::new(of("inter"), of("intra"), &hard, masks, GRID, SIDE).unwrap().to_device(device).unwrap()
 }
 
 fn flat(t: &Tensor) -> Vec<f32> {
@@ -38,12 +58,11 @@ fn close(what: &str, expected: &[f32], found: &[f32], tolerance: f32) {
     }
 }
 
-#[test]
-fn every_stage_is_that_of_the_kernels() {
-    let (variables, buffers) = seeded(&SHAPE);
+fn every_stage_is_that_of_the_kernels(device: &Device) {
+    let (variables, buffers) = seeded(&SHAPE, device);
     let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
     let head = Head::seeded(&SHAPE).unwrap();
-    let batch = batch(1);
+    let batch = batch(1, device);
     let hard: Vec<u32> = (0..64).step_by(4).collect();
     let (inter, intra) = (flat(&batch.inter), flat(&batch.intra));
     let residuals = Residuals { inter: &inter, intra: &intra, hard: &hard };
@@ -72,12 +91,11 @@ fn every_stage_is_that_of_the_kernels() {
     assert_eq!(seen, SHAPE.branches * (2 + 4 * DEPTH));
 }
 
-#[test]
-fn images_of_a_batch_do_not_see_each_other() {
-    let (variables, buffers) = seeded(&SHAPE);
+fn images_of_a_batch_do_not_see_each_other(device: &Device) {
+    let (variables, buffers) = seeded(&SHAPE, device);
     let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
-    let all = flat(&net.run(1, &batch(3), Mode::Judge).unwrap().logits);
-    let first = flat(&net.run(1, &batch(1), Mode::Judge).unwrap().logits);
+    let all = flat(&net.run(1, &batch(3, device), Mode::Judge).unwrap().logits);
+    let first = flat(&net.run(1, &batch(1, device), Mode::Judge).unwrap().logits);
     let tokens = GRID * GRID;
     for order in 0..ORDERS {
         close("first image", &first[order * tokens..][..tokens], &all[order * 3 * tokens..][..tokens], 1e-5);
@@ -92,9 +110,8 @@ fn belongs(name: &str, branch: usize) -> bool {
         || number("head_list.").is_some_and(|view| view / ORDERS == branch)
 }
 
-#[test]
-fn every_variable_of_the_active_branch_gets_a_gradient_and_nothing_else_moves() {
-    let (variables, buffers) = variables(&SHAPE, 3).unwrap();
+fn every_variable_of_the_active_branch_gets_a_gradient_and_nothing_else_moves(device: &Device) {
+    let (variables, buffers) = fresh(&SHAPE, 3, device);
     let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
     let mut optimiser = AdamW::new(AdamWSettings::default());
     for (step, branch) in [0, 2, 1, 1].into_iter().enumerate() {
@@ -102,7 +119,7 @@ fn every_variable_of_the_active_branch_gets_a_gradient_and_nothing_else_moves() 
             all.iter().map(|(name, _)| (name.to_owned(), all.values(name).unwrap())).collect()
         };
         let before = [read(&variables), read(&buffers)].concat();
-        let batch = batch(2);
+        let batch = batch(2, device);
         let outcome = net.run(branch, &batch, Mode::Train { key: step as u64, dropout: DROPOUT }).unwrap();
         let grads = outcome.loss().unwrap().backward().unwrap();
         for (name, var) in variables.iter() {
@@ -121,11 +138,10 @@ fn every_variable_of_the_active_branch_gets_a_gradient_and_nothing_else_moves() 
     }
 }
 
-#[test]
-fn gradients_are_slopes_of_the_loss() {
-    let (variables, buffers) = seeded(&SHAPE);
+fn gradients_are_slopes_of_the_loss(device: &Device) {
+    let (variables, buffers) = seeded(&SHAPE, device);
     let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
-    let (batch, branch) = (batch(2), 1);
+    let (batch, branch) = (batch(2, device), 1);
     let mode = Mode::Train { key: 5, dropout: DROPOUT };
     let loss = || net.run(branch, &batch, mode).unwrap().loss().unwrap();
     let grads = loss().backward().unwrap();
@@ -149,6 +165,88 @@ fn gradients_are_slopes_of_the_loss() {
         let rounding = 1.5e-8 / 2e-3;
         assert!((slope - norm).abs() < 0.03 * norm + rounding, "{name}: slope {slope:e}, gradient {norm:e}");
     }
+}
+
+/// Losses of views and navigator over some steps of all branches, and what the batch norms gathered.
+fn course(device: &Device) -> (Vec<f32>, Vec<f32>) {
+    let (variables, buffers) = fresh(&SHAPE, 3, device);
+    let net = Net { shape: SHAPE, variables: &variables, buffers: &buffers, parts: Parts::default() };
+    let mut optimiser = AdamW::new(AdamWSettings::default());
+    let batch = batch(2, device);
+    let losses = (0..9).flat_map(|step| {
+        let mode = Mode::Train { key: step, dropout: DROPOUT };
+        let outcome = net.run(step as usize % 3, &batch, mode).unwrap();
+        optimiser.step(&variables, &outcome.loss().unwrap().backward().unwrap(), 2e-3).unwrap();
+        net.gather(step as usize % 3, &batch, &outcome).unwrap();
+        [&outcome.views, &outcome.navigator].map(|loss| loss.to_scalar::<f32>().unwrap())
+    });
+    let losses = losses.collect();
+    (losses, buffers.iter().flat_map(|(name, _)| buffers.values(name).unwrap()).collect())
+}
+
+fn a_short_training_takes_the_course_of_the_kernels(device: &Device) {
+    let ((expected, statistics), (found, gathered)) = (kernels(|| course(&Device::Cpu)), course(device));
+    println!("losses expected {expected:?}, found {found:?}");
+    for (e, f) in expected.iter().zip(&found) {
+        assert!((e - f).abs() < 1e-4 * e, "expected {expected:?}, found {found:?}");
+    }
+    assert!(
+        expected[16] < 0.9 * expected[0] || expected[17] < 0.9 * expected[1],
+        "nothing was learned: {expected:?}"
+    );
+    close("statistics", &statistics, &gathered, 1e-4);
+}
+
+/// Losses in the log of a run whose network lies on a device, killed half way and gone on with.
+fn logged(device: &Device) -> Vec<f64> {
+    let product = Arc::new(Product::new(3));
+    let images = (0..4).map(|i| Image::Drawn(Arc::clone(&product), i, 96)).collect();
+    let encoder = Arc::new(Encoder::load("seeded:tiny@8", PositionInterpolation::Legacy).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (log, checkpoint) = beside(&folder.path().join("a.safetensors"));
+    let settings = Settings {
+        bank: BankSettings { reduction: Reduction::None, ..BankSettings::default() },
+        channels: 8,
+        branches: 2,
+        steps: 6,
+        batch: 2,
+        cycle: 1,
+        warm_up: 2,
+        hold_out: 4,
+        look: 3,
+        save: 2,
+        ..Settings::default()
+    };
+    let categories = vec![Category::new("drawn".to_owned(), images)];
+    let trainer = || {
+        let synthesizer = Synthesizer::new(Defects::general()).unwrap();
+        let (encoder, categories) = (Arc::clone(&encoder), categories.clone());
+        Trainer::new(settings.clone(), encoder, categories, false, synthesizer, &mut |_| {}).unwrap()
+    };
+    let killed = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        trainer().on(device).unwrap().run(&log, &checkpoint, &mut |event| {
+            assert!(!matches!(event, Event::Step(at) if at.step == 5), "killed");
+        })
+    }));
+    assert!(killed.is_err());
+    let mut resumed = trainer().on(device).unwrap();
+    resumed.resume(&checkpoint).unwrap();
+    assert_eq!(resumed.step(), 4);
+    resumed.run(&log, &checkpoint, &mut |_| {}).unwrap();
+    let text = std::fs::read_to_string(&log).unwrap();
+    text.lines().skip(1).map(|row| row.split(',').nth(1).unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn a_run_with_cuda_takes_the_course_of_one_on_the_cpu() {
+    let expected = logged(&Device::Cpu);
+    assert!(expected.len() == 6 && expected.iter().all(|loss| *loss > 0.0), "{expected:?}");
+    on_cuda(|device| {
+        let found = logged(device);
+        for (e, f) in expected.iter().zip(&found) {
+            assert!((e - f).abs() < 1e-3 * e, "expected {expected:?}, found {found:?}");
+        }
+    });
 }
 
 #[test]

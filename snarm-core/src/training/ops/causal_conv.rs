@@ -4,13 +4,16 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use snarm_kernels::causal_conv as kernel;
 use snarm_kernels::causal_conv::backward::{Gradients, causal_conv_backward};
 
-use super::{Values, gradient, made, refused, slice};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice};
 
 /// Filters sequences of `len` tokens: x (rows, d), taps (4, d), bias (d) -> silu of the filtered rows.
 ///
 /// # Errors
 /// When a shape does not fit.
 pub fn causal_conv(x: &Tensor, taps: &Tensor, bias: &Tensor, len: usize) -> Result<Tensor> {
+    if !on_kernels(x) {
+        return composed::causal_conv(x, taps, bias, len);
+    }
     x.apply_op3(taps, bias, CausalConv { len })
 }
 

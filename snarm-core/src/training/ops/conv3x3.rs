@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, T
 use snarm_kernels::conv3x3::backward::{input_gradient, transposed, weight_gradient};
 use snarm_kernels::conv3x3::{self as kernel, Kernel, TAPS, Then, Workspace};
 
-use super::{Values, gradient, made, refused, slice, width};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice, width};
 
 /// How maps lie in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub fn conv3x3(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, maps: Maps) -
     }
     if x.elem_count() == 0 || !(x.elem_count() / c_in).is_multiple_of(groups) {
         bail!("conv3x3: expected rows for {groups} weights, found {:?}", x.dims());
+    }
+    if !on_kernels(x) {
+        return composed::conv3x3(x, weight, bias, maps);
     }
     match bias {
         Some(bias) => x.apply_op3(weight, bias, Conv { maps }),

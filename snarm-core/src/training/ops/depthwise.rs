@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use snarm_kernels::depthwise::{self as kernel, Kernel, Workspace, depthwise_weight_gradient};
 use snarm_kernels::linear::bias_gradient;
 
-use super::{Values, gradient, made, refused, slice};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice};
 
 /// Filters each channel by its own taps: x (maps, height, width, c), weight (c, k, k), bias (c) -> the shape of x. Around a
 /// map are zeros.
@@ -12,6 +12,9 @@ use super::{Values, gradient, made, refused, slice};
 /// # Errors
 /// When a shape does not fit.
 pub fn depthwise(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if !on_kernels(x) {
+        return composed::depthwise(x, weight, bias);
+    }
     x.apply_op3(weight, bias, Depthwise)
 }
 

@@ -3,14 +3,20 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use snarm_kernels::dropout as kernel;
 
-use super::{Values, gradient, made, refused, slice};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice};
 
 /// Drops elements with probability `p`; those that stay are divided by 1 - p.
 ///
 /// # Errors
 /// When p is not from 0 to below 1.
 pub fn dropout(x: &Tensor, p: f32, key: u64) -> Result<Tensor> {
-    if p == 0.0 { Ok(x.clone()) } else { x.apply_op1(Dropout { p, key }) }
+    if p == 0.0 {
+        return Ok(x.clone());
+    }
+    if !on_kernels(x) {
+        return composed::dropout(x, p, key);
+    }
+    x.apply_op1(Dropout { p, key })
 }
 
 struct Dropout {

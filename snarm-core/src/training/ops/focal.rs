@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use snarm_kernels::focal as kernel;
 use snarm_kernels::focal::{Focal, Of, Sides};
 
-use super::{gradient, made, refused, slice};
+use super::{composed, gradient, made, on_kernels, refused, slice};
 
 /// What maps are compared with.
 #[derive(Debug, Clone)]
@@ -22,6 +22,9 @@ pub struct Target {
 /// # Errors
 /// When maps and masks do not fit each other.
 pub fn focal(maps: &Tensor, of: Of, target: &Target, constants: Focal) -> Result<Tensor> {
+    if !on_kernels(maps) {
+        return composed::focal(maps, of, target, constants);
+    }
     maps.apply_op1(Loss { of, target: target.clone(), constants, gradient: OnceLock::new() })
 }
 

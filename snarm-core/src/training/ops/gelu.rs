@@ -3,13 +3,16 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use snarm_kernels::gelu as kernel;
 
-use super::{Values, gradient, made, refused, slice};
+use super::{Values, gradient, made, on_kernels, refused, slice};
 
 /// x P(N(0, 1) <= x), element by element.
 ///
 /// # Errors
 /// When x does not lie row after row.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    if !on_kernels(x) {
+        return x.gelu_erf();
+    }
     x.apply_op1(Gelu)
 }
 

@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use snarm_kernels::batch_norm::{Affine, Statistics, batch_norm_relu, batch_norm_relu_backward};
 use snarm_kernels::row_dot::row_dot;
 
-use super::{Values, gradient, made, refused, slice, width};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice, width};
 
 /// Parameters of the views: all (views, c) but the bias, which is (views).
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,9 @@ pub fn judge(x: &Tensor, read: Judged<'_>, eps: f32) -> Result<(Tensor, Vec<Stat
     }
     if x.elem_count() == 0 || !(x.elem_count() / c).is_multiple_of(views) {
         bail!("judge: expected rows for {views} views, found {:?}", x.dims());
+    }
+    if !on_kernels(x) {
+        return composed::judge(x, read, eps);
     }
     let bias = read.bias.reshape((views, 1))?;
     let parameters = Tensor::cat(&[read.norm_weight, read.norm_bias, read.weight, &bias], 1)?;

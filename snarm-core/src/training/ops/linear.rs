@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, T
 use snarm_kernels::linear::{self as kernel, Panels, Then, bias_gradient, input_gradient};
 use snarm_kernels::outer::outer;
 
-use super::{Values, gradient, made, refused, slice, width};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice, width};
 
 /// A linear layer over the last dimension: x (.., k), weight (n, k), bias (n) -> (.., n). A weight of more dimensions, as
 /// a convolution over patches has it, is n rows of k as it lies.
@@ -20,6 +20,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         && bias.dims() != [n]
     {
         bail!("linear: expected a bias of {n}, found {:?}", bias.dims());
+    }
+    if !on_kernels(x) {
+        return composed::linear(x, weight, bias);
     }
     match bias {
         Some(bias) => x.apply_op3(weight, bias, Linear),

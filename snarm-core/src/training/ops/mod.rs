@@ -1,10 +1,13 @@
 //! Operations of candle's graph whose bodies are the project's kernels, forwards and backwards.
 //!
-//! Candle's own ones are not used: its fused norms have no gradient at all and say nothing of it, its convolution's
-//! gradient is slow on a CPU, its convolution by groups walks the channels one at a time, and a chain of element-wise ops is memory traffic. All tensors are f32 on the CPU; rows are
-//! tokens, channels last.
+//! On the CPU candle's own ones are not used: its fused norms have no gradient at all and say nothing of it, its
+//! convolution's gradient is slow there, its convolution by groups walks the channels one at a time, and a chain of
+//! element-wise ops is memory traffic. On another device, which the kernels do not know, each op is a composition of
+//! candle's differentiable ones (`composed`); `on_kernels` is the one place that chooses. All tensors are f32; rows
+//! are tokens, channels last.
 
 mod causal_conv;
+mod composed;
 mod conv3x3;
 mod depthwise;
 mod dropout;
@@ -33,6 +36,15 @@ pub use self::norm::{layer_norm, rms_norm};
 pub use self::rows::{replace, take};
 pub use self::scan::{Scanned, selective_scan};
 pub use self::softmax::softmax;
+
+/// Whether the kernels run an op on this tensor.
+fn on_kernels(x: &Tensor) -> bool {
+    #[cfg(test)]
+    if super::testing::COMPOSED.get() {
+        return false;
+    }
+    x.device().is_cpu()
+}
 
 /// The elements of a tensor, as they lie.
 struct Values<'a> {

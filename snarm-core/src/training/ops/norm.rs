@@ -4,13 +4,16 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use snarm_kernels::add_norm::backward::norm_backward;
 use snarm_kernels::add_norm::{self as kernel, Norm};
 
-use super::{Values, gradient, made, refused, slice};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice};
 
 /// x / sqrt(mean(x^2) + eps) w, over the last dimension.
 ///
 /// # Errors
 /// When the weight has not the width of a row.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+    if !on_kernels(x) {
+        return composed::rms_norm(x, weight, eps);
+    }
     x.apply_op2(weight, RmsNorm { eps })
 }
 
@@ -19,6 +22,9 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
 /// # Errors
 /// When weight or bias have not the width of a row.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
+    if !on_kernels(x) {
+        return composed::layer_norm(x, weight, bias, eps);
+    }
     x.apply_op3(weight, bias, LayerNorm { eps })
 }
 

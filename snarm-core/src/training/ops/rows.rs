@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use snarm_kernels::gather::{KEEP, gather};
 
-use super::{Values, gradient, made, refused, slice, width};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice, width};
 
 /// Row i of the result is row from\[i\] of x (rows, c); rows may be taken more than once.
 ///
@@ -15,6 +15,9 @@ pub fn take(x: &Tensor, from: Arc<Vec<u32>>) -> Result<Tensor> {
     if from.contains(&KEEP) {
         bail!("take: expected a place for each row");
     }
+    if !on_kernels(x) {
+        return composed::take(x, from);
+    }
     x.apply_op1(Take { from })
 }
 
@@ -23,6 +26,9 @@ pub fn take(x: &Tensor, from: Arc<Vec<u32>>) -> Result<Tensor> {
 /// # Errors
 /// When a place lies outside `by`, or there is not a place for each row.
 pub fn replace(x: &Tensor, by: &Tensor, from: Arc<Vec<u32>>) -> Result<Tensor> {
+    if !on_kernels(x) {
+        return composed::replace(x, by, from);
+    }
     x.apply_op2(by, Replace { from })
 }
 

@@ -6,7 +6,7 @@ use snarm_kernels::selective_scan as kernel;
 use snarm_kernels::selective_scan::backward::{Gradients, selective_scan_backward};
 use snarm_kernels::selective_scan::{Parameters, Tokens, Workspace};
 
-use super::{Values, gradient, made, refused, slice, width};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice, width};
 
 /// What a scan reads. Rows are tokens.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +43,9 @@ pub fn selective_scan(read: Scanned<'_>, len: usize) -> Result<Tensor> {
             read.skip.dims(),
             read.bias.dims()
         );
+    }
+    if !on_kernels(read.u) {
+        return composed::selective_scan(read, len);
     }
     let tokens = Tensor::cat(&[read.u, read.delta, read.z], 0)?;
     let parameters = Tensor::cat(&[&read.a.flatten_all()?, read.skip, read.bias], 0)?;

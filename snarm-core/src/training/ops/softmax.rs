@@ -3,13 +3,16 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use snarm_kernels::softmax as kernel;
 
-use super::{Values, gradient, made, refused, slice, width};
+use super::{Values, composed, gradient, made, on_kernels, refused, slice, width};
 
 /// e^x over its sum, over the last dimension.
 ///
 /// # Errors
 /// When x does not lie row after row.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    if !on_kernels(x) {
+        return composed::softmax(x);
+    }
     x.apply_op1(Softmax)
 }
 

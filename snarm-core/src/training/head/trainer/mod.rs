@@ -23,7 +23,9 @@ use crate::models::snarm::head::{About, Head, Provenance, Shape, save};
 use crate::postprocess::RawMap;
 use crate::synthetic::Synthesizer;
 use crate::training::random::{key, uniform};
-use crate::training::{AdamW, AdamWSettings, Checkpoint, Log, Meter, Progress, Schedule, Variables, digest};
+use crate::training::{
+    AdamW, AdamWSettings, Checkpoint, Device, Log, Meter, Progress, Schedule, Variables, digest,
+};
 
 /// Columns of the log.
 pub const COLUMNS: [&str; 7] = ["step", "loss", "views", "navigator", "rate", "norm", "pixel_ap"];
@@ -131,6 +133,17 @@ impl Trainer {
             best_score: None,
             since: 0,
         })
+    }
+
+    /// Brings the network to a device. Samples are made by the kernels on the CPU all the same, the optimiser keeps its
+    /// moments there, and a checkpoint does not say where it was written: a run may go on elsewhere.
+    ///
+    /// # Errors
+    /// When it does not fit into the memory of the device.
+    pub fn on(mut self, device: &Device) -> Result<Self> {
+        self.variables = self.variables.to_device(device)?;
+        self.buffers = self.buffers.to_device(device)?;
+        Ok(self)
     }
 
     /// Goes on from a checkpoint of the same run.
