@@ -204,9 +204,10 @@ fn a_damaged_network_is_refused_with_what_was_expected_and_found() {
     check(&reshape("patch_embed.proj.weight", &[64, 3, 0, 0]), &["patches of 1 to 64 pixels", "0 x 0"]);
 
     let whole = Checkpoint::torch_hub(&SMALL);
-    for (bytes, word) in
-        [(whole.safetensors().unwrap(), "a safetensors file"), (whole.pth(), "a whole zip archive of torch.save")]
-    {
+    for (bytes, word) in [
+        (whole.safetensors().unwrap(), "a safetensors file"),
+        (whole.pth(), "a whole zip archive of torch.save"),
+    ] {
         for length in (4..bytes.len()).step_by(bytes.len() / 20) {
             refused(&bytes[..length], &[if length < 1000 { "" } else { word }]);
         }
