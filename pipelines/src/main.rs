@@ -3,6 +3,7 @@
 mod annotate;
 mod commands;
 mod download;
+mod evaluation;
 mod exit;
 mod gst;
 mod inputs;

@@ -7,14 +7,13 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 use snarm_core::bank::BankBuilder;
 use snarm_core::detector::{Detector, Limits};
-use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry, Frame, PixelFormat, Plane};
 use snarm_core::registry;
 
 use super::{BankOptions, ModelOption, show_stage};
 use crate::exit::Outcome;
 use crate::output::{self, Table};
 use crate::progress::Progress;
-use crate::simulate;
+use crate::simulate::{self, Nv12};
 
 /// Measures the time of each stage of a frame, on NV12 frames of a simulated line.
 #[derive(Debug, clap::Args)]
@@ -145,40 +144,4 @@ fn size(text: &str) -> Result<(usize, usize), String> {
     let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     let fits = parsed.filter(|(w, h)| (64..=8192).contains(w) && (64..=8192).contains(h));
     fits.ok_or_else(|| format!("expected WIDTHxHEIGHT from 64x64 to 8192x8192, found '{text}'"))
-}
-
-/// A frame as cameras and decoders give it: BT.709 in studio range, chroma at half size.
-pub(crate) struct Nv12 {
-    luma: Vec<u8>,
-    chroma: Vec<u8>,
-    width: usize,
-    height: usize,
-}
-
-impl Nv12 {
-    /// Converts packed RGB; the chroma of a block is that of its first pixel.
-    pub(crate) fn from_rgb(rgb: &[u8], width: usize, height: usize) -> Self {
-        let (mut luma, mut chroma) = (Vec::with_capacity(width * height), Vec::new());
-        for (i, pixel) in rgb.chunks_exact(3).enumerate() {
-            let [r, g, b] = [0, 1, 2].map(|c| pixel.get(c).copied().map_or(0.0, f32::from));
-            let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            luma.push((16.0 + y * 219.0 / 255.0).round() as u8);
-            if (i / width).is_multiple_of(2) && (i % width).is_multiple_of(2) {
-                chroma.push((128.0 + (b - y) / 1.8556 * 224.0 / 255.0).round() as u8);
-                chroma.push((128.0 + (r - y) / 1.5748 * 224.0 / 255.0).round() as u8);
-            }
-        }
-        Self { luma, chroma, width, height }
-    }
-
-    fn frame(&self) -> Result<Frame<'_>> {
-        let colorimetry =
-            Colorimetry { matrix: ColorMatrix::BT709, range: ColorRange::Limited, site: ChromaSite::LEFT };
-        let planes = [
-            Plane { data: &self.luma, stride: self.width },
-            Plane { data: &self.chroma, stride: 2 * self.width.div_ceil(2) },
-        ];
-        let frame = Frame::new(PixelFormat::Nv12, self.width, self.height, &planes, colorimetry);
-        frame.map_err(|e| anyhow::anyhow!("{e}"))
-    }
 }

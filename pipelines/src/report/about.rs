@@ -1,7 +1,7 @@
 //! What was measured, and with what.
 
 use super::html::{decimal, text};
-use crate::commands::eval::results::Evaluation;
+use crate::evaluation::Evaluation;
 
 impl Evaluation {
     /// The last part of the path of the data set.

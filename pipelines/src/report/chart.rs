@@ -9,7 +9,7 @@ use snarm_core::metrics::{Curve, CurvePoint};
 
 use super::html::{attribute, decimal, json, text};
 use super::tables::aupro;
-use crate::commands::eval::results::Category;
+use crate::evaluation::Category;
 
 /// Size of a chart, and the box of its axes, in units of the picture.
 const SIZE: [f64; 2] = [360.0, 270.0];

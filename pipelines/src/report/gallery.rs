@@ -11,7 +11,7 @@ use snarm_core::overlay::{Position, Style};
 use super::html::{attribute, text};
 use super::{outline, picture};
 use crate::annotate::Annotator;
-use crate::commands::eval::results::ImageResult;
+use crate::evaluation::ImageResult;
 
 /// Where the heat map of a case begins: half the score that good images are not expected to pass, so that a defect that
 /// was missed is seen too, if there is anything of it.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::html::attribute;
-use crate::commands::eval::results::Category;
+use crate::evaluation::Category;
 
 const BINS: usize = 40;
 

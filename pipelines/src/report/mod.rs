@@ -14,12 +14,13 @@ mod tables;
 
 pub(crate) use gallery::{CaseMaker, Gallery};
 
-use crate::commands::eval::results::{Category, Evaluation, Verdicts};
+use crate::evaluation::{Category, Evaluation, Verdicts};
 use html::{attribute, decimal, fill, text};
 
-/// The page.
-pub(crate) fn page(all: &Evaluation) -> String {
-    let sections: String = all.categories.iter().enumerate().map(|(i, c)| section(i, c, all.limit)).collect();
+/// The page; `galleries` are those of the categories.
+pub(crate) fn page(all: &Evaluation, galleries: &[Gallery]) -> String {
+    let categories = all.categories.iter().zip(galleries).enumerate();
+    let sections: String = categories.map(|(i, (c, gallery))| section(i, c, gallery, all.limit)).collect();
     fill(
         include_str!("page.html"),
         &[
@@ -45,7 +46,7 @@ fn navigation(all: &Evaluation) -> String {
 }
 
 /// One category.
-fn section(i: usize, category: &Category, limit: f64) -> String {
+fn section(i: usize, category: &Category, gallery: &Gallery, limit: f64) -> String {
     let verdicts = Verdicts::of(&category.images);
     let good = verdicts.passes + verdicts.false_alarms;
     let line = format!(
@@ -67,7 +68,7 @@ fn section(i: usize, category: &Category, limit: f64) -> String {
         chart::curves(category, limit),
         histogram::scores(category),
         tables::kinds(category),
-        gallery::cases(&category.gallery, category.bank.threshold),
+        gallery::cases(gallery, category.bank.threshold),
     )
 }
 

@@ -2,9 +2,9 @@
 
 use super::figure;
 use super::html::{attribute, decimal, text};
-use crate::commands::eval::figures::{Figures, NAMES};
-use crate::commands::eval::kind_auroc;
-use crate::commands::eval::results::{Category, Evaluation, ImageResult, Verdicts};
+use crate::evaluation::figures::{Figures, NAMES};
+use crate::evaluation::json::kind_auroc;
+use crate::evaluation::{Category, Evaluation, ImageResult, Verdicts};
 
 /// What a figure is called on the page.
 fn titles(limit: f64) -> [String; NAMES.len()] {

@@ -4,6 +4,7 @@
 mod defects;
 mod line;
 mod noise;
+mod nv12;
 mod parts;
 mod scene;
 mod surface;
@@ -14,10 +15,10 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use snarm_core::synthetic::plane as geometry;
 
-use crate::commands::bench::Nv12;
 use crate::exit::Outcome;
 use crate::output;
 use line::{Line, Run};
+pub(crate) use nv12::Nv12;
 use parts::PartKind;
 use scene::Station;
 

@@ -8,8 +8,8 @@ use snarm_core::detector::{Detection, Detector};
 use snarm_core::geometry::View;
 use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
 
-use super::figures::Figures;
-use super::results::{BankFacts, Category, ImageResult, PixelCounts, Times};
+use crate::evaluation::figures::Figures;
+use crate::evaluation::{BankFacts, Category, ImageResult, PixelCounts, Times};
 use crate::progress::Progress;
 use crate::report::{CaseMaker, Gallery};
 
@@ -32,7 +32,7 @@ impl Judge<'_> {
         test: &[Sample],
         detector: &mut Detector,
         progress: &Progress,
-    ) -> Result<Category> {
+    ) -> Result<(Category, Gallery)> {
         let (limits, view) = (detector.bank_limits(), detector.view().clone());
         let mut images = Vec::with_capacity(test.len());
         let (mut samples, mut pixels) = (Samples::new(), PixelScores::new());
@@ -68,7 +68,7 @@ impl Judge<'_> {
         let ranking = samples.rank()?;
         let scores = pixels.figures(self.binning, self.limit)?;
         let calibration = detector.calibration();
-        Ok(Category {
+        let category = Category {
             name: name.to_owned(),
             bank: BankFacts::of(detector),
             pixels: PixelCounts {
@@ -86,8 +86,8 @@ impl Judge<'_> {
             pixel_curve: pixels.curve()?,
             images,
             times,
-            gallery,
-        })
+        };
+        Ok((category, gallery))
     }
 
     fn image(&self, sample: &Sample, found: &Detection, pixels: bool) -> ImageResult {

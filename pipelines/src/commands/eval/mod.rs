@@ -1,10 +1,6 @@
 //! `snarm eval`: how well defects are told from good parts, over the categories of a data set.
 
-pub(crate) mod figures;
-pub(crate) mod results;
-
 mod category;
-mod json;
 mod learn;
 
 use std::path::{Path, PathBuf};
@@ -18,14 +14,13 @@ use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::registry;
 
 use self::category::Judge;
-use self::figures::NAMES;
-pub(crate) use self::json::kind_auroc;
-use self::results::{Category, Evaluation};
 use super::{BankOptions, ModelOption, SetOptions, make_parent};
+use crate::evaluation::figures::NAMES;
+use crate::evaluation::{Category, Evaluation, json as file};
 use crate::exit::Outcome;
 use crate::output::Table;
 use crate::progress::Progress;
-use crate::report;
+use crate::report::{self, Gallery};
 
 /// Good images of a category in the setting few, unless told otherwise.
 const SHOTS: u32 = 4;
@@ -135,19 +130,19 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     for path in [&args.json, &args.report].into_iter().flatten() {
         make_parent(path)?;
     }
-    let evaluation = evaluate(args)?;
+    let (evaluation, galleries) = evaluate(args)?;
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&json::evaluation(&evaluation, args.times))? + "\n";
+        let text = serde_json::to_string_pretty(&file::evaluation(&evaluation, args.times))? + "\n";
         write(path, &text)?;
     }
     if let Some(path) = &args.report {
-        write(path, &report::page(&evaluation))?;
+        write(path, &report::page(&evaluation, &galleries))?;
     }
     table(&evaluation).print()?;
     Ok(Outcome::Done)
 }
 
-fn evaluate(args: &Args) -> Result<Evaluation> {
+fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
     let (root, names) = categories(args)?;
     let encoder = registry::encoder(args.bank.encoder.as_deref())?;
     let progress = Progress::new("learn");
@@ -170,29 +165,32 @@ fn evaluate(args: &Args) -> Result<Evaluation> {
         }
         _ => None,
     };
-    let mut categories = Vec::with_capacity(names.len());
+    let (mut categories, mut galleries) = (Vec::new(), Vec::new());
     for ((name, set), head) in names.iter().zip(&sets).zip(heads) {
-        let mut evaluate = || -> Result<Category> {
+        let mut evaluate = || -> Result<(Category, Gallery)> {
             let (bank, time) = match &mut shared {
                 // The first category carries the time.
                 Some((bank, time)) => (bank.clone(), std::mem::take(time)),
                 None => learn::bank(args, &encoder, &[set], head.clone(), &progress)?,
             };
             let mut detector = Detector::with_head(encoder.clone(), bank, head.clone())?;
-            let mut category = judge.run(name, &set.test, &mut detector, &progress)?;
+            let (mut category, gallery) = judge.run(name, &set.test, &mut detector, &progress)?;
             category.times.learn = time;
-            Ok(category)
+            Ok((category, gallery))
         };
-        categories.push(evaluate().with_context(|| named(name))?);
+        let (category, gallery) = evaluate().with_context(|| named(name))?;
+        categories.push(category);
+        galleries.push(gallery);
     }
-    Ok(Evaluation {
+    let evaluation = Evaluation {
         data: args.data.display().to_string(),
         setting: args.setting.name(),
         options: options(args)?,
         encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.config().side),
         limit: args.aupro_limit,
         categories,
-    })
+    };
+    Ok((evaluation, galleries))
 }
 
 /// The folder that holds the categories, and their names.

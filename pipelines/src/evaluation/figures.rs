@@ -15,7 +15,7 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Puts the figures of images and of pixels together.
-    pub(super) fn new(images: &Ranking, pixels: &PixelFigures) -> Self {
+    pub(crate) fn new(images: &Ranking, pixels: &PixelFigures) -> Self {
         let values = [
             auroc(images),
             average_precision(images),
@@ -29,7 +29,7 @@ impl Figures {
     }
 
     /// The mean of each figure over those that have it.
-    pub(super) fn mean<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Self {
+    pub(crate) fn mean<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Self {
         let values = std::array::from_fn(|i| {
             let known: Vec<f64> = all.clone().filter_map(|f| f.values.get(i).copied().flatten()).collect();
             (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
@@ -38,11 +38,11 @@ impl Figures {
     }
 
     /// Each figure under its name.
-    pub(super) fn pairs(self) -> impl Iterator<Item = (String, Value)> {
+    pub(crate) fn pairs(self) -> impl Iterator<Item = (String, Value)> {
         NAMES.into_iter().zip(self.values).map(|(name, value)| (name.to_owned(), Value::from(value)))
     }
 
-    pub(super) fn cells(self) -> impl Iterator<Item = String> {
+    pub(crate) fn cells(self) -> impl Iterator<Item = String> {
         self.values.into_iter().map(|value| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}")))
     }
 }

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 use snarm_core::metrics::{Ranking, Samples, auroc};
 
-use super::results::{Category, Evaluation, ImageResult, Times, Verdicts};
+use super::{Category, Evaluation, ImageResult, Times, Verdicts};
 
 /// Number of the layout of the file.
 const FORMAT: u32 = 2;
 
 /// The whole file.
-pub(super) fn evaluation(all: &Evaluation, times: bool) -> Value {
+pub(crate) fn evaluation(all: &Evaluation, times: bool) -> Value {
     let categories: Map<_, _> = all.categories.iter().map(|c| (c.name.clone(), category(c, times))).collect();
     let options: Map<_, _> =
         all.options.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();

@@ -1,4 +1,7 @@
-//! What an evaluation found. The JSON file and the page are made of it.
+//! What an evaluation found. The JSON file (`json`) and the page ([`crate::report`]) are made of it.
+
+pub(crate) mod figures;
+pub(crate) mod json;
 
 use std::time::Duration;
 
@@ -6,8 +9,7 @@ use serde_json::{Value, json};
 use snarm_core::detector::{Detection, Detector, StageTimes};
 use snarm_core::metrics::Curve;
 
-use super::figures::Figures;
-use crate::report::Gallery;
+use self::figures::Figures;
 
 /// A whole evaluation.
 pub(crate) struct Evaluation {
@@ -50,7 +52,6 @@ pub(crate) struct Category {
     /// Empty without masks.
     pub(crate) pixel_curve: Curve,
     pub(crate) times: Times,
-    pub(crate) gallery: Gallery,
 }
 
 impl Category {
@@ -82,7 +83,7 @@ pub(crate) struct BankFacts {
 }
 
 impl BankFacts {
-    pub(super) fn of(detector: &Detector) -> Self {
+    pub(crate) fn of(detector: &Detector) -> Self {
         let (bank, good) = (detector.bank(), detector.calibration());
         Self {
             digest: bank.digest().to_owned(),
@@ -202,7 +203,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(super) fn add(&mut self, found: &Detection) {
+    pub(crate) fn add(&mut self, found: &Detection) {
         if self.stages.is_empty() {
             self.stages.extend(StageTimes::default().stages());
         }
