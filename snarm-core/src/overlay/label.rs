@@ -11,43 +11,68 @@ const INK: f32 = 0.42;
 /// Points of the bar, when the text is not longer.
 const BAR: usize = 56;
 
-/// The plate in a corner of the frame.
-pub(super) fn plate(
-    tiles: &mut Tiles,
-    text: &mut String,
+/// The plate in a corner of the frame, as it will be drawn.
+pub(super) struct Plate {
+    x: isize,
+    y: isize,
     width: usize,
     height: usize,
-    scene: &Scene,
-    style: &Style,
-    look: &Look,
-) {
-    text.clear();
-    if style.score && fields::write(text, &style.label_format, scene).is_err() {
-        text.clone_from(&style.label_format);
+    inner: usize,
+    text_height: usize,
+    bar_top: usize,
+}
+
+impl Plate {
+    /// Writes the text and finds the place; nothing where there is nothing to show.
+    pub(super) fn new(
+        text: &mut String,
+        width: usize,
+        height: usize,
+        scene: &Scene,
+        style: &Style,
+        look: &Look,
+    ) -> Option<Self> {
+        text.clear();
+        if style.score && fields::write(text, &style.label_format, scene).is_err() {
+            text.clone_from(&style.label_format);
+        }
+        if style.position == Position::Off || (text.is_empty() && !style.bar) {
+            return None;
+        }
+        let p = look.point;
+        let (pad, margin) = (3 * p, 4 * p as isize);
+        let text_height = if text.is_empty() { 0 } else { font::CAPITAL * p };
+        let bar_height = if style.bar { 2 * p } else { 0 };
+        let between = if style.bar && !text.is_empty() { 4 * p } else { 0 };
+        let inner = (font::line_width(text) * p).max(if style.bar { BAR * p } else { 0 });
+        let (w, h) = (2 * p + 2 * pad + inner, 2 * pad + text_height + between + bar_height);
+        let (right, lower) = (width as isize - margin - w as isize, height as isize - margin - h as isize);
+        let (x, y) = match style.position {
+            Position::TopLeft | Position::Off => (margin, margin),
+            Position::TopRight => (right, margin),
+            Position::BottomLeft => (margin, lower),
+            Position::BottomRight => (right, lower),
+        };
+        Some(Self { x, y, width: w, height: h, inner, text_height, bar_top: pad + text_height + between })
     }
-    if text.is_empty() && !style.bar {
-        return;
+
+    /// Draws it, with the text it was made for.
+    pub(super) fn paint(&self, tiles: &mut Tiles, text: &str, scene: &Scene, style: &Style, look: &Look) {
+        let (stripe, pad) = (2 * look.point, 3 * look.point);
+        let tile = tiles.add(self.x, self.y, self.width, self.height);
+        rounded_plate(tile, look.plate, Some((look.accent, stripe)), 2 * look.point);
+        write_line(tile, text, stripe + pad, pad, look.point, look.text);
+        if style.bar {
+            bar(tile, [stripe + pad, self.bar_top, self.inner, 2 * look.point], scene, look);
+        }
     }
-    let p = look.point;
-    let (pad, margin) = (3 * p, 4 * p as isize);
-    let stripe = 2 * p;
-    let text_height = if text.is_empty() { 0 } else { font::CAPITAL * p };
-    let bar_height = if style.bar { 2 * p } else { 0 };
-    let between = if style.bar && !text.is_empty() { 4 * p } else { 0 };
-    let inner = (font::line_width(text) * p).max(if style.bar { BAR * p } else { 0 });
-    let (w, h) = (stripe + 2 * pad + inner, 2 * pad + text_height + between + bar_height);
-    let (right, lower) = (width as isize - margin - w as isize, height as isize - margin - h as isize);
-    let (x, y) = match style.position {
-        Position::TopLeft | Position::Off => (margin, margin),
-        Position::TopRight => (right, margin),
-        Position::BottomLeft => (margin, lower),
-        Position::BottomRight => (right, lower),
-    };
-    let tile = tiles.add(x, y, w, h);
-    rounded_plate(tile, look.plate, Some((look.accent, stripe)), 2 * p);
-    write_line(tile, text, stripe + pad, pad, p, look.text);
-    if style.bar {
-        bar(tile, [stripe + pad, pad + text_height + between, inner, bar_height], scene, look);
+
+    /// Whether it covers a part of the rectangle.
+    fn hides(&self, x: isize, y: isize, width: usize, height: usize) -> bool {
+        let apart = |a: isize, a_size: usize, b: isize, b_size: usize| {
+            a + a_size as isize <= b || b + b_size as isize <= a
+        };
+        !apart(self.x, self.width, x, width) && !apart(self.y, self.height, y, height)
     }
 }
 
@@ -62,15 +87,30 @@ fn bar(tile: &mut Tile, [x, y, width, height]: [usize; 4], scene: &Scene, look: 
     tile.fill(x + left, y - over.min(y), mark, height + 2 * over, look.text);
 }
 
-/// A small plate with text, on top of the box with this left, upper and lower edge, or under it at the top of the
-/// frame.
-pub(super) fn tag(tiles: &mut Tiles, text: &str, [left, top, bottom]: [isize; 3], look: &Look) {
+/// A small plate with text at the box with these left, upper and lower edges, where it can be read: on top of the box,
+/// under it, in it, or else at the plate, and always within the frame.
+pub(super) fn tag(
+    tiles: &mut Tiles,
+    text: &str,
+    frame: (usize, usize),
+    [left, top, bottom]: [isize; 3],
+    plate: Option<&Plate>,
+    look: &Look,
+) {
     let p = (look.point * 2).div_ceil(3);
     let pad = 2 * p;
     let (width, height) = (font::line_width(text) * p + 2 * pad, font::CAPITAL * p + 2 * pad);
-    let above = top - height as isize;
-    let y = if above >= 0 { above } else { bottom };
-    let tile = tiles.add(left, y, width, height);
+    let x = left.min(frame.0 as isize - width as isize).max(0);
+    let seen = |y: &isize| {
+        let inside = *y >= 0 && *y + height as isize <= frame.1 as isize;
+        inside && !plate.is_some_and(|plate| plate.hides(x, *y, width, height))
+    };
+    let step = height as isize;
+    let within = (top.max(0)..(bottom - step).max(top.max(0) + 1)).step_by(height);
+    let beside = plate.map_or([0; 2], |plate| [plate.y + plate.height as isize, plate.y - step]);
+    let mut places = [top - step, bottom].into_iter().chain(within).chain(beside);
+    let y = places.find(seen).unwrap_or(top.max(0));
+    let tile = tiles.add(x, y, width, height);
     rounded_plate(tile, look.plate, None, 0);
     write_line(tile, text, pad, pad, p, look.text);
 }

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use crate::geometry::Rect;
 
+use super::RegionBox;
+use super::label::{self, Plate};
 use super::style::{Look, Rgba};
 use super::tile::Tiles;
-use super::{RegionBox, label};
 
 /// Beside lines, so that they are seen on any ground.
 const SHADOW: Rgba = [0, 0, 0, 80];
@@ -27,6 +28,7 @@ pub(super) fn region(
     height: usize,
     region: &RegionBox,
     label: Option<&str>,
+    plate: Option<&Plate>,
     look: &Look,
 ) {
     let [left, top, right, bottom] = edges(width, height, region.x, region.y, region.w, region.h);
@@ -40,7 +42,7 @@ pub(super) fn region(
             let _ = write!(text, "{:.2}", region.score);
         }
     }
-    label::tag(tiles, text, [left - out, top - out, bottom + out], look);
+    label::tag(tiles, text, (width, height), [left - out, top - out, bottom + out], plate, look);
 }
 
 /// A line along the inside of `edges`, with a shadow of one pixel at both sides of it.

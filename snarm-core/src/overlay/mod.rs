@@ -27,6 +27,7 @@ pub use style::{Colormap, Position, Style};
 pub use tile::Tile;
 
 use heat::{Field, Heat};
+use label::Plate;
 use parts::Parts;
 use style::Look;
 use tile::Tiles;
@@ -179,6 +180,7 @@ pub struct Overlay {
     parts: Parts,
     heat: Heat,
     text: String,
+    tag: String,
 }
 
 impl Overlay {
@@ -211,6 +213,7 @@ impl Overlay {
     pub fn paint(&mut self, width: usize, height: usize, scene: &Scene, style: &Style) -> &[Tile] {
         let look = Look::new(style, height, scene.verdict);
         self.tiles.clear();
+        let plate = Plate::new(&mut self.text, width, height, scene, style, &look);
         if let Some(map) = scene.map {
             self.paint_map(&Field::new(map, scene.rect, width, height), scene, style, &look);
         }
@@ -220,14 +223,15 @@ impl Overlay {
         if style.boxes {
             for (i, region) in scene.regions.iter().enumerate() {
                 let label = scene.labels.get(i).map(String::as_str);
-                lines::region(&mut self.tiles, &mut self.text, width, height, region, label, &look);
+                let (tiles, tag) = (&mut self.tiles, &mut self.tag);
+                lines::region(tiles, tag, width, height, region, label, plate.as_ref(), &look);
             }
         }
         if style.border {
             lines::border(&mut self.tiles, width, height, &look);
         }
-        if style.position != Position::Off && (style.score || style.bar) {
-            label::plate(&mut self.tiles, &mut self.text, width, height, scene, style, &look);
+        if let Some(plate) = plate {
+            plate.paint(&mut self.tiles, &self.text, scene, style, &look);
         }
         self.tiles.used()
     }

@@ -226,3 +226,30 @@ fn short_maps_are_errors() {
     assert!(MapView::gray8(&[0; 16], 4, 4, 3).is_err());
     assert!(MapView::gray8(&[], 0, 4, 4).is_err());
 }
+
+#[test]
+fn tags_of_boxes_can_be_read_wherever_the_box_is() {
+    let style = Style { boxes: true, heatmap: false, contours: false, ..Style::default() };
+    for position in [Position::TopLeft, Position::TopRight, Position::BottomLeft, Position::BottomRight] {
+        let style = Style { position, ..style.clone() };
+        for (x, y, w, h) in [
+            (0.0, 0.0, 1.0, 1.0),
+            (0.3, 0.4, 0.2, 0.2),
+            (0.0, 0.0, 0.2, 0.05),
+            (0.02, 0.12, 0.2, 0.2),
+            (0.9, 0.0, 0.1, 1.0),
+            (0.98, 0.95, 0.02, 0.05),
+            (0.0, 0.8, 0.3, 0.1),
+        ] {
+            let regions = [RegionBox { x, y, w, h, score: 0.9 }];
+            let mut overlay = Overlay::new();
+            let tiles = overlay.paint(640, 360, &scene(None, "anomalous", &regions), &style);
+            let [.., tag, plate] = tiles else { panic!("{} tiles", tiles.len()) };
+            let edges =
+                |tile: &Tile| (tile.x, tile.y, tile.x + tile.width as isize, tile.y + tile.height as isize);
+            let (t, p) = (edges(tag), edges(plate));
+            assert!(t.0 >= 0 && t.1 >= 0 && t.2 <= 640 && t.3 <= 360, "{x} {y}: {t:?}");
+            assert!(t.2 <= p.0 || p.2 <= t.0 || t.3 <= p.1 || p.3 <= t.1, "{x} {y}: {t:?} under {p:?}");
+        }
+    }
+}
