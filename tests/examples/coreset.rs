@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use snarm_core::encoder::seeded;
 use snarm_core::simd::dispatch;
 use snarm_core::threads::install;
-use snarm_kernels::coreset::{Start, greedy};
+use snarm_kernels::coreset::greedy;
 
 /// Width of the points: that of the projection before the search.
 const D: usize = 128;
@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<()> {
         let (mut ours, mut peers, mut gaps, mut same) = (Vec::new(), Vec::new(), [0.0; 2], 0);
         for _ in 0..rounds {
             let start = Instant::now();
-            let picks = install(|| greedy(&points, D, Start::MeanDistance(&STARTS), count, &mut |_| true))??;
+            let picks = install(|| greedy(&points, D, &STARTS, count, &mut |_| true))??;
             ours.push(start.elapsed().as_secs_f64());
             let start = Instant::now();
             let plain = install(|| plain(&points, peer_picks.min(count)))?;

@@ -11,7 +11,6 @@ use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
-use super::Start;
 use crate::math::squared_distance;
 use crate::simd::dispatch;
 
@@ -52,20 +51,13 @@ impl Eq for Bound {}
 pub(super) fn greedy(
     points: &[f32],
     d: usize,
-    start: Start<'_>,
+    starts: &[usize],
     count: usize,
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Vec<u32> {
     let mut picks: Vec<u32> = Vec::with_capacity(count);
     let mut picked: Vec<f32> = Vec::with_capacity(count * d);
-    let mut heap = BinaryHeap::from(match start {
-        Start::MeanDistance(starts) => mean_distances(points, d, starts),
-        Start::Picks(made) => {
-            picks.extend_from_slice(made);
-            made.iter().for_each(|pick| picked.extend_from_slice(&points[*pick as usize * d..][..d]));
-            unpicked(points.len() / d, made)
-        }
-    });
+    let mut heap = BinaryHeap::from(mean_distances(points, d, starts));
     let mut batch: Vec<Bound> = Vec::with_capacity(BATCH);
     while picks.len() < count {
         let Some(best) = heap.peek().copied() else { break };
@@ -96,14 +88,6 @@ pub(super) fn greedy(
         heap.extend(batch.drain(..));
     }
     picks
-}
-
-/// All points but the picks, with no bound yet.
-fn unpicked(n: usize, picks: &[u32]) -> Vec<Bound> {
-    let mut free = vec![true; n];
-    picks.iter().for_each(|pick| free[*pick as usize] = false);
-    let indices = (0..n as u32).filter(|i| free[*i as usize]);
-    indices.map(|index| Bound { score: f32::INFINITY, index, seen: 0 }).collect()
 }
 
 fn mean_distances(points: &[f32], d: usize, starts: &[usize]) -> Vec<Bound> {

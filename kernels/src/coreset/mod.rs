@@ -1,8 +1,7 @@
 //! Greedy coreset: each pick is the point farthest from all picks before it (PatchCore's approximate form).
 //!
 //! The score of a point falls to the distance of the nearest pick. Each step takes the point of the highest score (the
-//! first among equals). A point is picked once. A search starts from the mean distances to a few points, as published,
-//! or goes on from the picks of another search.
+//! first among equals). A point is picked once. A search starts from the mean distances to a few points, as published.
 //!
 //! # Shapes
 //! points (n, d) row-major -> at most n indices, in the order of picking.
@@ -15,36 +14,24 @@ mod tests;
 
 use crate::error::{Error, Result, check_len};
 
-/// What a search starts from.
-#[derive(Debug, Clone, Copy)]
-pub enum Start<'a> {
-    /// The score of a point starts as its mean distance to these points.
-    MeanDistance(&'a [usize]),
-    /// These points are picked already.
-    Picks(&'a [u32]),
-}
-
-/// Picks `count` of the points of width `d`, those picked already included. `progress` hears the number of picks now
-/// and then; when it returns false the search ends early with the picks made so far.
+/// Picks `count` of the points of width `d`. The score of a point starts as its mean distance to the points `starts`.
+/// `progress` hears the number of picks now and then; when it returns false the search ends early with the picks made so
+/// far.
 ///
 /// # Errors
 /// When a length or a starting index does not fit.
 pub fn greedy(
     points: &[f32],
     d: usize,
-    start: Start<'_>,
+    starts: &[usize],
     count: usize,
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<u32>> {
     let n = points.len() / d.max(1);
     check_len("coreset", "points", n * d, points.len())?;
-    let (some, inside) = match start {
-        Start::MeanDistance(starts) => (!starts.is_empty(), starts.iter().all(|s| *s < n)),
-        Start::Picks(picks) => (!picks.is_empty(), picks.iter().all(|p| (*p as usize) < n)),
-    };
-    if !some || !inside {
+    if starts.is_empty() || starts.iter().any(|start| *start >= n) {
         let expected = format!("at least one starting point, all below {n}");
-        return Err(Error::Shape { op: "coreset", expected, found: format!("{start:?}") });
+        return Err(Error::Shape { op: "coreset", expected, found: format!("{starts:?}") });
     }
-    Ok(cpu::greedy(points, d, start, count.min(n), progress))
+    Ok(cpu::greedy(points, d, starts, count.min(n), progress))
 }

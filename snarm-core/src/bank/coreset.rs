@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
-use snarm_kernels::coreset::{Start, greedy};
+use snarm_kernels::coreset::greedy;
 use snarm_kernels::linear::{Panels, Then, linear};
 
 use super::Reduction;
@@ -43,7 +43,7 @@ pub(super) fn thin(
             progress(done);
             true
         };
-        Ok(greedy(&projected, PROJECTED, Start::MeanDistance(&starts), capacity, &mut each)?)
+        Ok(greedy(&projected, PROJECTED, &starts, capacity, &mut each)?)
     })?
 }
 
