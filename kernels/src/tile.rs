@@ -26,10 +26,42 @@ pub(crate) fn tile_cols(isa: Isa) -> usize {
 
 /// Rows of a tile at a level.
 pub(crate) fn tile_rows(isa: Isa) -> usize {
-    match isa {
-        Isa::Avx512 => 12,
-        Isa::Avx2 => 6,
-        Isa::Portable => 4,
+    rows_of(tile_cols(isa) / 2)
+}
+
+/// Rows of a tile of vectors of so many lanes: its sums and what one step reads fill the registers.
+const fn rows_of(lanes: usize) -> usize {
+    match lanes {
+        16 => 12,
+        8 => 6,
+        _ => 4,
+    }
+}
+
+/// A job made of tiles.
+pub(crate) trait Tiled {
+    /// Runs with tiles of `MR` rows.
+    fn run<S: Simd, const MR: usize>(self, simd: S);
+}
+
+/// Runs a job at the level in use, with tiles of [`tile_rows`] rows.
+pub(crate) fn tiled(job: impl Tiled) {
+    with_simd(Height(job));
+}
+
+/// Chooses the height of a job's tiles.
+struct Height<J>(J);
+
+impl<J: Tiled> WithSimd for Height<J> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.0.run::<S, { rows_of(16) }>(simd),
+            8 => self.0.run::<S, { rows_of(8) }>(simd),
+            _ => self.0.run::<S, { rows_of(4) }>(simd),
+        }
     }
 }
 
@@ -150,7 +182,7 @@ pub(crate) trait Sink {
 /// Multiplies a block of rows with all panels and hands each tile row to `sink`. Single-threaded: callers split
 /// rows over threads.
 pub(crate) fn multiply<K: Sink>(a: &RowBlock<'_>, b: &Panels, sink: &mut K) {
-    with_simd(Multiply { a, b, sink });
+    tiled(Multiply { a, b, sink });
 }
 
 struct Multiply<'a, K> {
@@ -159,35 +191,24 @@ struct Multiply<'a, K> {
     sink: &'a mut K,
 }
 
-impl<K: Sink> WithSimd for Multiply<'_, K> {
-    type Output = ();
-
+impl<K: Sink> Tiled for Multiply<'_, K> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match S::F32_LANES {
-            16 => multiply_by::<S, K, 12>(simd, self),
-            8 => multiply_by::<S, K, 6>(simd, self),
-            _ => multiply_by::<S, K, 4>(simd, self),
-        }
-    }
-}
-
-#[inline(always)]
-fn multiply_by<S: Simd, K: Sink, const MR: usize>(simd: S, job: Multiply<'_, K>) {
-    let Multiply { a, b, sink } = job;
-    let nr = 2 * S::F32_LANES;
-    let mut line = [0.0_f32; MAX_COLS];
-    for (p, panel) in b.panels().enumerate() {
-        let (col, cols) = (p * nr, nr.min(b.n - p * nr));
-        for row in (0..a.n_rows).step_by(MR) {
-            // The last tile may be short: its missing rows repeat the last one and are not handed on.
-            let rows = std::array::from_fn(|i| &a.data[(row + i).min(a.n_rows - 1) * a.stride..][..b.k]);
-            let sums = tile::<S, MR>(simd, rows, panel);
-            for (i, sum) in sums.iter().enumerate().take(a.n_rows - row) {
-                let (head, _) = S::as_mut_simd_f32s(&mut line);
-                head[0] = sum[0];
-                head[1] = sum[1];
-                sink.take(row + i, col, &line[..cols]);
+    fn run<S: Simd, const MR: usize>(self, simd: S) {
+        let Multiply { a, b, sink } = self;
+        let nr = 2 * S::F32_LANES;
+        let mut line = [0.0_f32; MAX_COLS];
+        for (p, panel) in b.panels().enumerate() {
+            let (col, cols) = (p * nr, nr.min(b.n - p * nr));
+            for row in (0..a.n_rows).step_by(MR) {
+                // The last tile may be short: its missing rows repeat the last one and are not handed on.
+                let rows = std::array::from_fn(|i| &a.data[(row + i).min(a.n_rows - 1) * a.stride..][..b.k]);
+                let sums = tile::<S, MR>(simd, rows, panel);
+                for (i, sum) in sums.iter().enumerate().take(a.n_rows - row) {
+                    let (head, _) = S::as_mut_simd_f32s(&mut line);
+                    head[0] = sum[0];
+                    head[1] = sum[1];
+                    sink.take(row + i, col, &line[..cols]);
+                }
             }
         }
     }

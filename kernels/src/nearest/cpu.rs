@@ -1,14 +1,14 @@
 //! Queries lie in panels, rows of the bank are broadcast against them: a vector lane is a query, and the best
 //! candidates of sixteen queries are kept in vectors, without a branch in the common case that no lane improves.
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{Labels, NONE, Rows};
 use crate::math::{lane_sum, squared_distance};
-use crate::simd::{dispatch, mul_add, with_simd};
+use crate::simd::{dispatch, mul_add};
 use crate::threads::rows_per_task;
-use crate::tile::{MAX_COLS, Panels, tile};
+use crate::tile::{MAX_COLS, Panels, Tiled, tile, tiled};
 
 /// Candidates kept for each query before the order is settled: the four that may be asked for, and four more.
 const CANDIDATES: usize = 8;
@@ -97,7 +97,7 @@ impl Task {
         self.panels.pack(d, n, |i, q| queries[q * d + i]);
         self.best.clear();
         self.best.resize(self.panels.panels().len(), Best::EMPTY);
-        with_simd(Search { panels: &self.panels, best: &mut self.best, d, rows, labels });
+        tiled(Search { panels: &self.panels, best: &mut self.best, d, rows, labels });
     }
 
     /// Orders the candidates of each query by direct differences and writes the first `k`.
@@ -142,20 +142,7 @@ struct Search<'a> {
     labels: Option<Labels<'a>>,
 }
 
-impl WithSimd for Search<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.run::<S, 12>(simd),
-            8 => self.run::<S, 6>(simd),
-            _ => self.run::<S, 4>(simd),
-        }
-    }
-}
-
-impl Search<'_> {
+impl Tiled for Search<'_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize>(self, simd: S) {
         let Self { panels, best, d, rows, labels } = self;

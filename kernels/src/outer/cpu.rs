@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::aligned::Aligned;
-use crate::simd::{isa, mul_add, with_simd};
-use crate::tile::{MAX_COLS, Panels, tile_rows};
+use crate::simd::{isa, mul_add};
+use crate::tile::{MAX_COLS, Panels, Tiled, tile_rows, tiled};
 
 /// Rows of a block: a panel of them and what a tile reads of A are 44 KiB at the widest level.
 const BLOCK: usize = 256;
@@ -41,7 +41,7 @@ pub(crate) fn outer(
                 }
             }
             panels.pack_rows(&b[first * n..][..steps * n], steps, n);
-            with_simd(Add { turned: &turned, panels: &panels, y });
+            tiled(Add { turned: &turned, panels: &panels, y });
         }
     });
 }
@@ -54,20 +54,7 @@ struct Add<'a> {
     y: &'a mut [f32],
 }
 
-impl WithSimd for Add<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.run::<S, 12>(simd),
-            8 => self.run::<S, 6>(simd),
-            _ => self.run::<S, 4>(simd),
-        }
-    }
-}
-
-impl Add<'_> {
+impl Tiled for Add<'_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize>(self, simd: S) {
         let (cols, n, k) = (2 * S::F32_LANES, self.panels.n(), self.panels.k());
