@@ -289,12 +289,13 @@ fn the_scan_is_that_of_the_kernels(device: &Device) {
         let rows = sequences * len;
         let shapes: [&[usize]; 7] =
             [&[rows, d], &[rows, d], &[rows, d], &[rows, 3 + 2 * n], &[n, d], &[d], &[d]];
-        // Steps from 1e-11 to 26.
-        for spread in [1.0, 25.0] {
+        // Steps from 1e-11 to 26, and small ones alone, whose last digits count where nothing else is heard.
+        for (spread, offset, heard) in [(1.0, 0.0, 1.0), (25.0, 0.0, 1.0), (1.0, -12.0, 0.0)] {
             same_as_kernels(device, &shapes, |v| {
-                let (delta, a) = ((v[1].as_tensor() * spread).unwrap(), v[4].exp().unwrap().neg().unwrap());
+                let delta = v[1].affine(spread, offset).unwrap();
+                let (a, skip) = (v[4].exp().unwrap().neg().unwrap(), (v[5].as_tensor() * heard).unwrap());
                 let read =
-                    Scanned { u: &v[0], delta: &delta, z: &v[2], bc: &v[3], a: &a, skip: &v[5], bias: &v[6] };
+                    Scanned { u: &v[0], delta: &delta, z: &v[2], bc: &v[3], a: &a, skip: &skip, bias: &v[6] };
                 selective_scan(read, len).unwrap()
             });
         }
