@@ -18,7 +18,7 @@ pub struct Device {
     pub memory: usize,
 }
 
-/// All CUDA devices of this machine; none where there is no driver.
+/// All CUDA devices of this machine; none where there is no driver, or one without a device.
 ///
 /// # Errors
 /// When a driver is there and refuses to start.
@@ -26,7 +26,11 @@ pub fn probe() -> Result<Vec<Device>> {
     if std::env::var_os("GST_SNARM_DISABLE_CUDA").is_some_and(|v| v == "1") || !has_driver() {
         return Ok(Vec::new());
     }
-    result::init().map_err(failed)?;
+    match result::init() {
+        // A driver that stayed where there is no device any more.
+        Err(result::DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => return Ok(Vec::new()),
+        started => started.map_err(failed)?,
+    }
     let count = result::device::get_count().map_err(failed)?;
     (0..count).map(device).collect()
 }

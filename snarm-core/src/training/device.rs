@@ -55,13 +55,13 @@ impl DeviceKind {
                             --features cuda` where the CUDA toolkit (nvcc) is installed";
             return Err(wrong(expected, self));
         }
-        let found = cuda::probe()?;
+        let expected =
+            format!("a CUDA device of number {number} and a driver that runs it (`nvidia-smi` lists them)");
+        let found = cuda::probe().map_err(|reason| wrong(&expected, reason))?;
         if !found.iter().any(|device| device.ordinal == number) {
-            let expected =
-                format!("a CUDA device of number {number} and a driver for it (`nvidia-smi` lists them)");
             return Err(wrong(expected, format!("{} CUDA devices", found.len())));
         }
-        Ok(Device::new_cuda(number)?)
+        Device::new_cuda(number).map_err(|reason| wrong(expected, reason))
     }
 }
 
