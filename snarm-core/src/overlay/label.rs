@@ -18,7 +18,6 @@ pub(super) struct Plate {
     width: usize,
     height: usize,
     inner: usize,
-    text_height: usize,
     bar_top: usize,
 }
 
@@ -53,7 +52,7 @@ impl Plate {
             Position::BottomLeft => (margin, lower),
             Position::BottomRight => (right, lower),
         };
-        Some(Self { x, y, width: w, height: h, inner, text_height, bar_top: pad + text_height + between })
+        Some(Self { x, y, width: w, height: h, inner, bar_top: pad + text_height + between })
     }
 
     /// Draws it, with the text it was made for.
