@@ -1,6 +1,6 @@
 //! Commands that stand in documents, run as they stand: a test picture is the camera, and nothing is the screen.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::common::{gst_launch, learned, program, results};
 use crate::run::{stderr, stdout, target};
@@ -76,9 +76,11 @@ fn every_complaint_of_the_table_names_tests_that_there_are() {
     let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).collect();
     assert_eq!(rows.len(), 15);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let folders = ["", "elements", "recipes", "cli"].map(|name| root.join(name));
-    let files = folders.iter().flat_map(|folder| folder.read_dir().expect("tests"));
-    let files = files.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    let inside = |folder: &Path| -> Vec<PathBuf> {
+        folder.read_dir().expect("tests").map(|entry| entry.expect("an entry").path()).collect()
+    };
+    let of_one = |path: PathBuf| if path.is_dir() { inside(&path) } else { vec![path] };
+    let files = inside(&root).into_iter().flat_map(of_one).filter(|path| path.is_file());
     let sources: String = files.map(|path| std::fs::read_to_string(path).expect("a test")).collect();
     for row in rows {
         let tests = row.rsplit('|').nth(1).expect("a column").split('`').skip(1).step_by(2);
