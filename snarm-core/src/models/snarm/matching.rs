@@ -25,70 +25,25 @@ const TOP_K: usize = 3;
 /// Tokens and the rows they match: residual = mean of the nearest rows - token, and its transform G.
 #[derive(Default)]
 pub struct Matching {
-    width: usize,
-    workspace: Workspace,
     labels: Vec<u32>,
     rows: Vec<f32>,
     norms: Vec<f32>,
+    matches: Matches,
+}
+
+/// What was found for each token.
+#[derive(Default)]
+struct Matches {
+    width: usize,
+    workspace: Workspace,
     indices: Vec<u32>,
     distances: Vec<f32>,
     residual: Vec<f32>,
     transformed: Vec<f32>,
 }
 
-impl Matching {
-    /// For descriptors of that width.
-    pub fn new(width: usize) -> Self {
-        Self { width, ..Self::default() }
-    }
-
-    /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank. `unlike` is an
-    /// image, and the image of each row: rows of that image do not count.
-    ///
-    /// # Errors
-    /// When the width of the bank is another.
-    pub fn with_bank(
-        &mut self,
-        descriptors: &[f32],
-        bank: Rows<'_>,
-        unlike: Option<(u32, &[u32])>,
-    ) -> Result<()> {
-        let mut queries = std::mem::take(&mut self.labels);
-        if let Some((image, _)) = unlike {
-            queries.clear();
-            queries.resize(descriptors.len() / self.width, image);
-        }
-        let labels = unlike.map(|(_, rows)| Labels { queries: &queries, rows });
-        let done = self.run(descriptors, bank, labels, TOP_K);
-        self.labels = queries;
-        done
-    }
-
-    /// Intra-residuals: matches the descriptors of one frame against the nearest of its trusted tokens, never itself.
-    ///
-    /// # Errors
-    /// When a trusted token is none of the frame's.
-    pub fn with_trusted(&mut self, descriptors: &[f32], trusted: &[u32]) -> Result<()> {
-        let d = self.width;
-        let (mut rows, mut norms) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.norms));
-        let mut queries = std::mem::take(&mut self.labels);
-        rows.resize(trusted.len() * d, 0.0);
-        gather(descriptors, d, trusted, &mut rows)?;
-        norms.resize(trusted.len(), 0.0);
-        squared_norms(&rows, d, &mut norms)?;
-        queries.clear();
-        queries.extend(0..(descriptors.len() / d) as u32);
-        let labels = Some(Labels { queries: &queries, rows: trusted });
-        let done = self.run(descriptors, Rows { data: &rows, norms: &norms }, labels, 1);
-        (self.rows, self.norms, self.labels) = (rows, norms, queries);
-        for index in &mut self.indices {
-            // A token that matched nothing keeps that mark.
-            *index = trusted.get(*index as usize).copied().unwrap_or(*index);
-        }
-        done
-    }
-
-    fn run(
+impl Matches {
+    fn find(
         &mut self,
         descriptors: &[f32],
         rows: Rows<'_>,
@@ -107,30 +62,78 @@ impl Matching {
         residual(&self.residual, d, &mut self.transformed)?;
         Ok(())
     }
+}
+
+impl Matching {
+    /// For descriptors of that width.
+    pub fn new(width: usize) -> Self {
+        Self { matches: Matches { width, ..Matches::default() }, ..Self::default() }
+    }
+
+    /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank. `unlike` is an
+    /// image, and the image of each row: rows of that image do not count.
+    ///
+    /// # Errors
+    /// When the width of the bank is another.
+    pub fn with_bank(
+        &mut self,
+        descriptors: &[f32],
+        bank: Rows<'_>,
+        unlike: Option<(u32, &[u32])>,
+    ) -> Result<()> {
+        if let Some((image, _)) = unlike {
+            self.labels.clear();
+            self.labels.resize(descriptors.len() / self.matches.width, image);
+        }
+        let labels = unlike.map(|(_, rows)| Labels { queries: &self.labels, rows });
+        self.matches.find(descriptors, bank, labels, TOP_K)
+    }
+
+    /// Intra-residuals: matches the descriptors of one frame against the nearest of its trusted tokens, never itself.
+    ///
+    /// # Errors
+    /// When a trusted token is none of the frame's.
+    pub fn with_trusted(&mut self, descriptors: &[f32], trusted: &[u32]) -> Result<()> {
+        let d = self.matches.width;
+        self.rows.resize(trusted.len() * d, 0.0);
+        gather(descriptors, d, trusted, &mut self.rows)?;
+        self.norms.resize(trusted.len(), 0.0);
+        squared_norms(&self.rows, d, &mut self.norms)?;
+        self.labels.clear();
+        self.labels.extend(0..(descriptors.len() / d) as u32);
+        let rows = Rows { data: &self.rows, norms: &self.norms };
+        let labels = Labels { queries: &self.labels, rows: trusted };
+        self.matches.find(descriptors, rows, Some(labels), 1)?;
+        for index in &mut self.matches.indices {
+            // A token that matched nothing keeps that mark.
+            *index = trusted.get(*index as usize).copied().unwrap_or(*index);
+        }
+        Ok(())
+    }
 
     /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens.
     pub fn indices(&self) -> &[u32] {
-        &self.indices
+        &self.matches.indices
     }
 
     /// The squared distances to them.
     pub fn distances(&self) -> &[f32] {
-        &self.distances
+        &self.matches.distances
     }
 
     /// Signed residuals, (n, width).
     pub fn residual(&self) -> &[f32] {
-        &self.residual
+        &self.matches.residual
     }
 
     /// Transformed residuals G(r), (n, width).
     pub fn transformed(&self) -> &[f32] {
-        &self.transformed
+        &self.matches.transformed
     }
 
     /// Brings the transformed residuals to another size.
     pub(super) fn magnify(&mut self, gain: f32) {
-        magnify(&mut self.transformed, self.width, gain);
+        magnify(&mut self.matches.transformed, self.matches.width, gain);
     }
 }
 
@@ -149,7 +152,7 @@ mod tests {
             let mut inter = Matching::new(width);
             inter.with_bank(frame, Rows { data: bank, norms: &norms }, None).unwrap();
             inter.magnify(gain);
-            inter.transformed
+            inter.matches.transformed
         };
         let longer = |all: &[f32]| all.iter().map(|v| v * gain).collect::<Vec<_>>();
         let (magnified, long) = (run(&bank, &frame, gain), run(&longer(&bank), &longer(&frame), 1.0));
