@@ -31,11 +31,14 @@ impl Plate {
         style: &Style,
         look: &Look,
     ) -> Option<Self> {
+        if style.position == Position::Off {
+            return None;
+        }
         text.clear();
         if style.score && fields::write(text, &style.label_format, scene).is_err() {
             text.clone_from(&style.label_format);
         }
-        if style.position == Position::Off || (text.is_empty() && !style.bar) {
+        if text.is_empty() && !style.bar {
             return None;
         }
         let p = look.point;
