@@ -7,10 +7,11 @@ mod error;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -36,6 +37,18 @@ pub(crate) struct Patience {
     pub(crate) failures: u32,
     /// Pause after the first failure; each further one is twice as long.
     pub(crate) pause: Duration,
+}
+
+impl Patience {
+    /// Waits after failure number `failures` in a row, or gives its reason back where that was the last.
+    pub(crate) fn wait(self, failures: u32, reason: anyhow::Error) -> Result<()> {
+        if failures >= self.failures {
+            return Err(reason);
+        }
+        tracing::warn!("trying again: {reason:#}");
+        std::thread::sleep(self.pause * 2u32.pow(failures - 1));
+        Ok(())
+    }
 }
 
 impl Default for Patience {
@@ -79,12 +92,10 @@ pub(crate) fn download(
         let length = part.len()?;
         failures = if length > farthest { 1 } else { failures + 1 };
         farthest = farthest.max(length);
-        if failures >= patience.failures {
+        patience.wait(failures, reason).with_context(|| {
             let kept = format!("{length} bytes are kept: the next run goes on from there");
-            return Err(reason.context(format!("gave up after {failures} failures in a row ({kept})")));
-        }
-        tracing::info!("trying again: {reason:#}");
-        std::thread::sleep(patience.pause * 2u32.pow(failures - 1));
+            format!("gave up after {failures} failures in a row ({kept})")
+        })?;
     }
     part.finish(source, target)
 }
@@ -103,8 +114,19 @@ fn attempt(agent: &Agent, source: &Source, part: &mut Part, progress: &Progress)
         request = request.header(header::RANGE, format!("bytes={have}-"));
     }
     let mut response = request.call().map_err(|e| Failure::of(e, &source.url))?;
+    let continued = continues(&response, have);
+    let length = response.body().content_length();
+    let whole = length.map(|length| if continued { have + length } else { length });
+    if let (Some(expected), Some(found)) = (source.size, whole)
+        && expected != found
+        && (continued || response.status() == StatusCode::OK)
+    {
+        // The page of a proxy or of a login, say: what is here already stays.
+        let reason = format!("expected a file of {expected} bytes, found one of {found}: {}", source.url);
+        return Err(Failure::Final(anyhow!(reason)));
+    }
     match response.status() {
-        StatusCode::PARTIAL_CONTENT if continues(&response, have) => {}
+        _ if continued => {}
         // The server does not know ranges and starts anew.
         StatusCode::OK => have = part.clear()?,
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -114,11 +136,11 @@ fn attempt(agent: &Agent, source: &Source, part: &mut Part, progress: &Progress)
         }
         status => return Err(Failure::of_status(status, &source.url)),
     }
-    let left = response.body().content_length();
-    progress.expect_bytes(have, source.size.or(left.map(|left| have + left)));
+    let expected = source.size.or(whole);
+    progress.expect_bytes(have, expected);
     part.file.seek(SeekFrom::Start(have)).map_err(|e| part.failed(e))?;
     copy(response.body_mut(), part, progress)?;
-    let (found, expected) = (part.len()?, source.size.or(left.map(|left| have + left)));
+    let found = part.len()?;
     match expected {
         Some(expected) if found < expected => Err(Failure::transient(format!(
             "expected {expected} bytes, found {found} when the connection closed"
@@ -127,8 +149,11 @@ fn attempt(agent: &Agent, source: &Source, part: &mut Part, progress: &Progress)
     }
 }
 
-/// Whether the answer begins at byte `from`.
+/// Whether the answer is a part that begins at byte `from`.
 fn continues(response: &Response<Body>, from: u64) -> bool {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return false;
+    }
     let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     range.is_some_and(|range| range.starts_with(&format!("bytes {from}-")))
 }
@@ -161,17 +186,24 @@ impl Part {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{short}.part"));
         let path = target.with_file_name(name);
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = options.with_context(|| format!("cannot write {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                bail!("another process downloads this file: {}", path.display())
+        let wrong = || format!("cannot write {}", path.display());
+        loop {
+            let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = options.with_context(wrong)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    bail!("another process downloads this file: {}", path.display())
+                }
+                // Some network file systems know no locks; two writers would be caught by the digest.
+                Err(std::fs::TryLockError::Error(reason)) => tracing::debug!("no lock: {reason}"),
             }
-            // Some network file systems know no locks; two writers would be caught by the digest.
-            Err(std::fs::TryLockError::Error(reason)) => tracing::debug!("no lock: {reason}"),
+            // Another process may have finished this very file, and given it its name, before the lock was ours.
+            let ours = file.metadata().with_context(wrong)?;
+            if std::fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (ours.dev(), ours.ino())) {
+                return Ok(Self { file, path });
+            }
         }
-        Ok(Self { file, path })
     }
 
     fn len(&self) -> Result<u64> {
@@ -200,7 +232,7 @@ impl Part {
             std::fs::remove_file(&self.path)
                 .with_context(|| format!("cannot remove {}", self.path.display()))?;
             bail!(
-                "expected a file of SHA-256 {}, found {found} ({size} bytes, removed): {}",
+                "expected a file of SHA-256 {}, found {found} ({size} bytes, removed; run it again to start over): {}",
                 source.sha256,
                 source.url
             );

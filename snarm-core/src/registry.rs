@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use once_cell::sync::OnceCell;
 
 use crate::bank::Bank;
-use crate::encoder::{Encoder, PositionInterpolation, TINY, split_grid};
+use crate::encoder::{Encoder, PositionInterpolation, Published, TINY, split_grid};
 use crate::error::{Error, Result};
 use crate::models::snarm::head::{self, Head};
 
@@ -195,7 +195,9 @@ impl<T> Shared<T> {
 
 fn source(name: &str, instance: Option<&str>) -> Source {
     let (base, grid) = split_grid(name);
-    let path = PathBuf::from(base);
+    // A published network is the file in the cache.
+    let fetched = Published::named(base).and_then(|network| network.fetched().ok());
+    let path = fetched.unwrap_or_else(|| PathBuf::from(base));
     let metadata = std::fs::metadata(&path).ok();
     let modified = metadata.as_ref().and_then(|m| m.modified().ok());
     let canonical = path.canonicalize().unwrap_or(path);

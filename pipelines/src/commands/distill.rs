@@ -8,7 +8,8 @@ use snarm_core::encoder::conv::Sizes;
 use snarm_core::encoder::file::{Network, VitSizes};
 use snarm_core::encoder::{Encoder, PositionInterpolation};
 use snarm_core::registry;
-use snarm_core::training::distill::{Files, Pictures, Settings, Teacher, distill};
+use snarm_core::training::Files;
+use snarm_core::training::distill::{Pictures, Settings, Teacher, distill};
 
 use super::{DeviceOptions, make_parent};
 use crate::exit::Outcome;
@@ -114,8 +115,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         checkpoint: args.checkpoint,
         seed: args.seed,
     };
+    let files = Files::of(&args.out, args.resume)?;
     make_parent(&args.out)?;
-    let files = Files::beside(&args.out);
     let bar = Progress::new("distill");
     bar.expect(Some(args.steps as usize));
     let outcome = distill(&settings, teacher, &pictures, &files, args.resume, &device, &mut |at| {

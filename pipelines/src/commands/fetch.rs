@@ -1,6 +1,7 @@
 //! `snarm fetch`: published networks, brought from their hub to this machine.
 
 mod hub;
+mod proxy;
 #[cfg(test)]
 mod tests;
 
@@ -8,9 +9,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use snarm_core::encoder::{PUBLISHED, Published, cache_folder};
-use ureq::{Agent, Proxy};
+use ureq::Agent;
 
-use crate::download::{self, Patience, agent, digest_of_path, download};
+use crate::download::{self, Failure, Patience, agent, digest_of_path, download};
 use crate::exit::Outcome;
 use crate::output::{self, Table};
 use crate::progress::Progress;
@@ -18,8 +19,8 @@ use crate::progress::Progress;
 /// Downloads published encoders, which can then be chosen by name: `--encoder NAME`, `encoder=NAME`.
 ///
 /// A file is checked against the SHA-256 that the hub states for it, and lies in $XDG_CACHE_HOME/snarm or
-/// ~/.cache/snarm. A download that was cut off goes on where it ended. Proxies are taken from HTTPS_PROXY, ALL_PROXY
-/// and NO_PROXY.
+/// ~/.cache/snarm. A download that was cut off goes on where it ended. Proxies, SOCKS among them, are taken from
+/// https_proxy (http_proxy for a mirror with http://), all_proxy and no_proxy, in small letters or capitals.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Encoders to download
@@ -42,11 +43,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if args.list {
         return list(&cache);
     }
-    let endpoint = args.endpoint.clone().or_else(|| std::env::var("HF_ENDPOINT").ok());
-    let hub = hub::Hub::new(endpoint.as_deref().unwrap_or(hub::HUB), &args.revision)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let (name, endpoint) = match (&args.endpoint, variable("HF_ENDPOINT")) {
+        (Some(endpoint), _) => ("--endpoint", endpoint.clone()),
+        (None, Some(endpoint)) if !endpoint.is_empty() => ("HF_ENDPOINT", endpoint),
+        _ => ("hub", hub::HUB.to_owned()),
+    };
+    let hub = hub::Hub::new(&endpoint, &args.revision).context(name)?;
+    let agent = agent(proxy::proxy(hub.endpoint(), variable)?);
     let networks: Vec<Published> = args.names.iter().map(|name| known(name)).collect::<Result<_>>()?;
     for network in networks {
-        let done = fetch(&agent(Proxy::try_from_env()), &hub, network, &cache, Patience::default())
+        let done = fetch(&agent, &hub, network, &cache, Patience::default())
             .with_context(|| format!("encoder {}", network.name))?;
         output::line(done)?;
     }
@@ -86,14 +93,21 @@ fn fetch(
     patience: Patience,
 ) -> Result<String> {
     let target = network.path_in(cache);
-    let source = hub.locate(agent, network, patience).with_context(|| {
-        let file = format!("{} of {}", network.file, network.repository);
-        format!(
-            "cannot ask {} for it (without a network: put {file} at {}, or name a mirror with --endpoint)",
-            hub.endpoint(),
-            target.display()
-        )
-    })?;
+    let source = match hub.locate(agent, network, patience) {
+        Ok(source) => source,
+        Err(Failure::Transient(reason)) if target.is_file() => {
+            let (name, path) = (network.name, target.display());
+            return Ok(format!("{name}: {path} is here, not compared with the hub ({reason:#})"));
+        }
+        Err(failure) => {
+            let file = format!("{} of {}", network.file, network.repository);
+            return Err(failure.into_error().context(format!(
+                "cannot ask {} for it (without a network: put {file} at {}, or name a mirror with --endpoint)",
+                hub.endpoint(),
+                target.display()
+            )));
+        }
+    };
     download::check_digest(&source.sha256)?;
     if target.is_file() && digest_of_path(&target)? == source.sha256 {
         return Ok(format!("{}: {} is up to date", network.name, target.display()));

@@ -221,6 +221,43 @@ fn ranges_that_the_server_gets_wrong_are_not_appended() {
 }
 
 #[test]
+fn a_page_in_place_of_the_file_leaves_what_came_before() {
+    let login = Server::start(|_, _| Answer { status: 200, body: b"<html>".to_vec(), ..Answer::default() });
+    let dir = tempfile::tempdir().unwrap();
+    let source = source(&login);
+    let part = dir.path().join(format!("file.{}.part", &source.sha256[..12]));
+    std::fs::write(&part, &content()[..1000]).unwrap();
+    let message = fetch(&source, &dir.path().join("file")).unwrap_err().to_string();
+    assert_eq!(message, format!("expected a file of 300000 bytes, found one of 6: {}", source.url));
+    assert_eq!(std::fs::read(part).unwrap(), content()[..1000]);
+    assert_eq!(login.seen().len(), 1);
+}
+
+#[test]
+fn a_part_that_got_its_name_before_the_lock_was_ours_is_not_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("file");
+    let digest = sha256(&content());
+    let first = Part::open(&target, &digest).unwrap();
+    let path = first.path.clone();
+    std::fs::write(&path, content()).unwrap();
+    std::thread::scope(|scope| {
+        // It holds the old file by the time that the lock is given up; the next one begins with a file of its own.
+        let second = scope.spawn(|| {
+            loop {
+                if let Ok(part) = Part::open(&target, &digest) {
+                    return part;
+                }
+            }
+        });
+        std::fs::rename(&path, &target).unwrap();
+        drop(first);
+        assert_eq!(second.join().unwrap().len().unwrap(), 0);
+    });
+    assert_eq!(std::fs::read(&target).unwrap(), content());
+}
+
+#[test]
 fn a_file_of_another_digest_is_refused_and_removed() {
     let server = Server::start(|request, _| {
         let mut answer = ranged(request);

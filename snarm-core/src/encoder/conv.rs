@@ -51,6 +51,12 @@ impl Sizes {
     }
 
     pub(super) fn check(&self, header: &Header) -> Result<()> {
+        let (even, empty) = (self.kernel.is_multiple_of(2), self.dims.contains(&0));
+        if even || empty {
+            let expected = "squares of taps with an odd side, at least 1 channel a stage".to_owned();
+            let found = format!("side {}, channels {:?}", self.kernel, self.dims);
+            return Err(Error::Mismatch { what: "encoder", expected, found });
+        }
         let cells = header.side / self.stride().max(1);
         if self.patch > 0 && cells > 0 && (cells * self.stride(), cells) == (header.side, header.grid) {
             return Ok(());
@@ -97,7 +103,6 @@ pub(super) struct Activations {
 impl Conv {
     /// Takes the tensors it needs from `fetch`.
     pub(super) fn new(sizes: &Sizes, header: &Header, fetch: &Fetch<'_>) -> Result<Self> {
-        sizes.check(header)?;
         let ([c0, c1], p) = (sizes.dims, sizes.patch);
         let stage =
             |s: usize| (0..sizes.blocks[s]).map(|b| Block::new(s, b, sizes, fetch)).collect::<Result<_>>();

@@ -87,6 +87,14 @@ impl Header {
         Self { format, version, network, side, grid, width, mean, std, provenance }
     }
 
+    /// Checks that the sizes make a network.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.network {
+            Network::Conv(sizes) => sizes.check(self),
+            Network::Vit(sizes) => sizes.config(self).check(),
+        }
+    }
+
     /// What the rest of the crate wants to know of the network.
     pub(super) fn config(&self, dim: usize, depth: usize) -> Config {
         Config {

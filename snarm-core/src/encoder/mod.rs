@@ -164,6 +164,7 @@ impl Encoder {
         header: &file::Header,
         positions: PositionInterpolation,
     ) -> Result<Self> {
+        header.check()?;
         let fetch = |name: &str, shape: &[usize]| file::tensor(weights, name, shape);
         let (config, network) = match &header.network {
             file::Network::Conv(sizes) => (
@@ -172,7 +173,6 @@ impl Encoder {
             ),
             file::Network::Vit(sizes) => {
                 let config = Config { positions, ..sizes.config(header) };
-                config.check()?;
                 let head = Head::new(config.dim, header.width, config.eps, &fetch)?;
                 let vit = Vit::new(&config, &fetch)?;
                 (config, Network::Headed(vit, head))

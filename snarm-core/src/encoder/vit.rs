@@ -6,6 +6,7 @@ use snarm_kernels::linear::{Panels, Then, linear};
 
 use super::config::Config;
 use super::position::interpolate;
+use super::head::need;
 use crate::error::Result;
 
 /// Hands out the tensor of a torch-hub name, checked against a shape; `None` where the network has none.
@@ -58,13 +59,7 @@ pub(crate) struct Activations {
 impl Vit {
     /// Takes the tensors it needs from `fetch`.
     pub(crate) fn new(config: &Config, fetch: &Fetch<'_>) -> Result<Self> {
-        let need = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {
-            fetch(name, shape)?.ok_or_else(|| crate::Error::Mismatch {
-                what: "encoder",
-                expected: format!("a tensor {name}"),
-                found: "none of that name".into(),
-            })
-        };
+        let need = |name: &str, shape: &[usize]| need(name, shape, fetch);
         let (d, p) = (config.dim, config.patch);
         let patch_embed = Linear {
             weight: Panels::from_transposed(&need("patch_embed.proj.weight", &[d, 3, p, p])?, d, 3 * p * p),

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod device;
 pub mod distill;
+mod files;
 pub mod head;
 mod log;
 pub mod ops;
@@ -21,6 +22,7 @@ mod variables;
 
 pub use self::checkpoint::{Checkpoint, digest};
 pub use self::device::{Device, DeviceKind};
+pub use self::files::Files;
 pub use self::log::Log;
 pub use self::optim::{AdamW, AdamWSettings};
 pub use self::progress::{Meter, Progress};

@@ -18,6 +18,7 @@ const MOST_HOPS: usize = 5;
 #[derive(Debug)]
 pub(super) struct Hub {
     endpoint: String,
+    /// As it stands in an address.
     revision: String,
 }
 
@@ -39,29 +40,30 @@ impl Hub {
     pub(super) fn new(endpoint: &str, revision: &str) -> Result<Self> {
         let endpoint = endpoint.trim_end_matches('/');
         let web = endpoint.starts_with("https://") || endpoint.starts_with("http://");
-        ensure!(web, "--endpoint: expected an address with https:// or http://, found '{endpoint}'");
-        Ok(Self { endpoint: endpoint.to_owned(), revision: revision.to_owned() })
+        ensure!(web, "expected an address with https:// or http://, found '{endpoint}'");
+        Ok(Self { endpoint: endpoint.to_owned(), revision: encoded(revision) })
     }
 
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Address, digest and size of a network's file.
-    pub(super) fn locate(&self, agent: &Agent, network: Published, patience: Patience) -> Result<Source> {
+    /// Address, digest and size of a network's file. A failure that is transient has outlasted all patience.
+    pub(super) fn locate(
+        &self,
+        agent: &Agent,
+        network: Published,
+        patience: Patience,
+    ) -> Result<Source, Failure> {
         let mut failures = 0;
         loop {
-            let reason = match self.ask(agent, network) {
-                Ok(source) => return Ok(source),
-                Err(Failure::Final(reason)) => return Err(reason),
-                Err(Failure::Transient(reason)) => reason,
-            };
-            failures += 1;
-            if failures >= patience.failures {
-                return Err(reason);
+            match self.ask(agent, network) {
+                Err(Failure::Transient(reason)) => {
+                    failures += 1;
+                    patience.wait(failures, reason).map_err(Failure::Transient)?;
+                }
+                answer => return answer,
             }
-            tracing::info!("trying again: {reason:#}");
-            std::thread::sleep(patience.pause * 2u32.pow(failures - 1));
         }
     }
 
@@ -123,6 +125,14 @@ fn linked(headers: &HeaderMap) -> Option<String> {
     let tag = text(headers, "x-linked-etag")?;
     let tag = tag.trim_start_matches("W/").trim_matches('"');
     (tag.len() == 64).then(|| tag.to_ascii_lowercase())
+}
+
+/// A name as one part of an address: a revision may be `refs/pr/1`.
+fn encoded(name: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    name.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,5 +1,7 @@
 //! The whole way from a name to a file, against a hub on this machine.
 
+use ureq::Proxy;
+
 use super::*;
 use crate::download::tests::{Answer, QUICK, Seen, Server, content, ranged, sha256};
 
@@ -122,11 +124,31 @@ fn without_a_hub_the_message_says_what_to_do() {
     ] {
         assert!(message.contains(word), "{message}");
     }
+    // What is here already is not taken away from those without a network.
+    let target = SMALL.path_in(dir.path());
+    std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+    std::fs::write(&target, "by hand").unwrap();
+    let line = fetch_from(&format!("http://{free}"), dir.path()).unwrap();
+    assert!(line.contains("is here, not compared with the hub (no answer from"), "{line}");
     let gone = Server::start(|_, _| Answer { status: 404, ..Answer::default() });
     let message = format!("{:#}", fetch_from(&gone.url, dir.path()).unwrap_err());
     assert!(message.contains("found HTTP 404"), "{message}");
     let message = hub::Hub::new("ftp://hub", "main").unwrap_err().to_string();
-    assert_eq!(message, "--endpoint: expected an address with https:// or http://, found 'ftp://hub'");
+    assert_eq!(message, "expected an address with https:// or http://, found 'ftp://hub'");
+}
+
+#[test]
+fn a_revision_is_one_part_of_the_address() {
+    let server = Server::start(|request, _| match request.path.as_str() {
+        "/facebook/dinov2-with-registers-small/resolve/refs%2Fpr%2F1/model.safetensors" => {
+            hub(&Seen { path: FILE.to_owned(), ..request.clone() })
+        }
+        _ => hub(request),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub::Hub::new(&server.url, "refs/pr/1").unwrap();
+    fetch(&agent(None), &hub, SMALL, dir.path(), QUICK).unwrap();
+    assert!(SMALL.path_in(dir.path()).is_file());
 }
 
 #[test]

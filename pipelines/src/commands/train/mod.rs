@@ -12,8 +12,8 @@ use snarm_core::dataset::Dataset;
 use snarm_core::encoder::Encoder;
 use snarm_core::registry;
 use snarm_core::synthetic::Synthesizer;
-use snarm_core::training::Device;
-use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer, beside};
+use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer};
+use snarm_core::training::{Device, Files};
 
 use self::data::Shots;
 use self::options::{Options, Setting};
@@ -81,7 +81,7 @@ struct Job {
     categories: Vec<Category>,
     /// Categories to test with.
     tests: Vec<Test>,
-    out: PathBuf,
+    files: Files,
     claims: Claims,
 }
 
@@ -146,7 +146,8 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
         let data = format!("{roots} ({})", args.setting.name());
         let categories = learned.into_iter().chain(drawn.clone()).collect();
         let tests = own.into_iter().filter(|_| args.test).chain(unseen.iter().cloned()).collect();
-        Job { categories, tests, out, claims: Claims { data, licence: args.licence.clone() } }
+        let (files, licence) = (Files::of(&out, args.resume)?, args.licence.clone());
+        Ok(Job { categories, tests, files, claims: Claims { data, licence } })
     };
     let chosen = all.iter().filter(|(category, _)| wanted(&category.name));
     let test_of =
@@ -158,7 +159,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
             .enumerate()
             .map(|(number, (category, set))| test_of(category, set, bank(number)))
             .collect();
-        return Ok(vec![job(args.out.clone(), learned, tests)]);
+        return Ok(vec![job(args.out.clone(), learned, tests)?]);
     }
     let made: Vec<Job> = chosen
         .map(|(category, set)| {
@@ -172,7 +173,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
             let out = args.out.join(format!("{}.safetensors", category.name));
             job(out, learned, vec![test_of(category, set, Bank::Own)])
         })
-        .collect();
+        .collect::<Result<_>>()?;
     match made.iter().find(|job| job.categories.is_empty()) {
         Some(_) => bail!("cross: expected at least two categories, found only {}", names.join(", ")),
         None => Ok(made),
@@ -180,9 +181,8 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
 }
 
 fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Device, job: Job) -> Result<()> {
-    make_parent(&job.out)?;
+    make_parent(job.files.out())?;
     let cache = args.options.disk_cache()?;
-    let (log, checkpoint) = beside(&job.out);
     let progress = Progress::new("learn");
     let live = Live::new(&progress);
     let synthesizer = match &args.options.textures {
@@ -204,24 +204,24 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Devi
         trainer.keep_on(cache);
     }
     if args.resume {
-        trainer.resume(&checkpoint).context("--resume")?;
+        trainer.resume(&job.files).context("--resume")?;
     }
-    trainer.run(&log, &checkpoint, &mut watch)?;
+    trainer.run(&job.files, &mut watch)?;
     if args.options.is_whole() {
-        trainer.write(&job.out, &job.claims)?;
+        trainer.write(job.files.out(), &job.claims)?;
     }
     progress.label("test");
     let figures = test::test(&mut trainer, settings, encoder, &job.tests, &progress)?;
     drop(progress);
     let written = if args.options.is_whole() {
-        job.out.display().to_string()
+        job.files.out().display().to_string()
     } else {
-        format!("no decoder, since a part was left out; the course is in {}", log.display())
+        format!("no decoder, since a part was left out; the course is in {}", job.files.log().display())
     };
     let score = trainer.best_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"));
     output::line(format!("{written}: {} steps, pixel AP of held-out images {score}", trainer.step()))?;
     if !figures.is_empty() {
-        test::report(&figures, &job.out.with_extension("json"))?;
+        test::report(&figures, &job.files.figures())?;
     }
     Ok(())
 }

@@ -12,8 +12,6 @@ mod views;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
-
 use candle_core::Tensor;
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -23,7 +21,10 @@ pub use self::student::Student;
 pub use self::teacher::{Projection, Teacher};
 pub use self::views::{Part, Pictures};
 use super::random::generator;
-use super::{AdamW, AdamWSettings, Checkpoint, Device, Log, Meter, Progress, Schedule, Variables, digest};
+use super::{
+    AdamW, AdamWSettings, Checkpoint, Device, Files, Log, Meter, Progress, Schedule, Variables, digest,
+};
+use crate::encoder::Config;
 use crate::encoder::file::{self, Header, Network};
 use crate::error::{Error, Result};
 
@@ -66,31 +67,12 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Files that a run writes.
-#[derive(Debug, Clone)]
-pub struct Files {
-    /// The student.
-    pub out: PathBuf,
-    /// All that the next step depends on.
-    pub checkpoint: PathBuf,
-    /// The course of the run.
-    pub log: PathBuf,
-}
-
-impl Files {
-    /// The student in `out`, the others beside it.
-    pub fn beside(out: &Path) -> Self {
-        let other = |ending| out.with_extension(ending);
-        Self { out: out.to_owned(), checkpoint: other("checkpoint"), log: other("csv") }
-    }
-}
-
 /// What came out of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// Part of the variance of the teacher's descriptors that the axes hold.
     pub kept: f64,
-    /// Mean squared error on pictures set apart, where 1 is that of a constant.
+    /// Mean squared error on pictures set apart, as a part of that of their mean.
     pub validation: f64,
     /// Trained parameters.
     pub parameters: usize,
@@ -138,6 +120,8 @@ struct Run<'a> {
     step: u64,
     log: Log,
     validation: Vec<Lesson>,
+    /// Mean squared error on them of the best constant.
+    constant: f64,
 }
 
 impl<'a> Run<'a> {
@@ -152,23 +136,23 @@ impl<'a> Run<'a> {
         let config = teacher.encoder().config();
         let (side, inner) = (config.side, config.width);
         let student = Student { network: settings.network.clone(), side, width: settings.width };
-        check(settings, &student, config.grid)?;
+        check(settings, &student, config)?;
         let variables = student.variables(settings.seed)?.to_device(device)?;
         let mut buffers = Variables::default();
         buffers.insert("axes", vec![0.0; settings.width * inner], &[settings.width, inner])?;
         buffers.insert("offset", vec![0.0; settings.width], &[settings.width])?;
         buffers.insert("kept", vec![0.0], &[1])?;
         let mut optimiser = AdamW::new(AdamWSettings { decay_vectors: false, ..AdamWSettings::default() });
-        // A run may go on with another number of steps, whose schedule it then follows.
-        let fixed = Settings { steps: 0, ..settings.clone() };
+        // A run may go on with another number of steps, whose schedule it then follows, and be saved at other ones.
+        let fixed = Settings { steps: 0, checkpoint: 1, ..settings.clone() };
         let text = format!("{fixed:?}\n{}\n{}", teacher.encoder().digest(), pictures.describe());
         let digest = digest(&text);
         let mut step = 0;
         if resume {
-            let kept = Checkpoint::restore(&files.checkpoint, &digest, &variables, &buffers, &mut optimiser)?;
+            let kept = Checkpoint::restore(&files.checkpoint(), &digest, &variables, &buffers, &mut optimiser)?;
             step = kept.step;
         }
-        let log = Log::open(&files.log, &COLUMNS, step)?;
+        let log = Log::open(&files.log(), &COLUMNS, step)?;
         let projection = Projection { axes: Vec::new(), offset: Vec::new(), kept: 0.0 };
         let mut run = Self {
             settings,
@@ -184,6 +168,7 @@ impl<'a> Run<'a> {
             step,
             log,
             validation: Vec::new(),
+            constant: 1.0,
         };
         if !resume {
             run.find_axes(inner)?;
@@ -192,6 +177,7 @@ impl<'a> Run<'a> {
         let kept = value("kept")?.first().copied().map_or(0.0, f64::from);
         run.projection = Projection { axes: value("axes")?, offset: value("offset")?, kept };
         run.validation = run.lessons(Part::Validation, VALIDATE, 0, settings.validation)?;
+        run.constant = spread(&run.validation, settings.width);
         Ok(run)
     }
 
@@ -263,7 +249,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Mean squared error of the student. `light` is the step whose change of light the views are shown under.
+    /// Mean squared error of the student, the targets that the axes were found from having a mean square of 1. `light` is the step whose change of light the views are shown under.
     fn loss(&self, lessons: &[&Lesson], light: Option<u64>) -> Result<Tensor> {
         let (side, patch) = (self.student.side, self.student.patch());
         let (mut patches, mut targets, mut all) = (Vec::new(), Vec::new(), Vec::new());
@@ -288,13 +274,13 @@ impl<'a> Run<'a> {
         for lesson in &self.validation {
             sum += f64::from(self.loss(&[lesson], None)?.to_scalar::<f32>()?);
         }
-        Ok(sum / self.validation.len().max(1) as f64)
+        Ok(sum / self.validation.len().max(1) as f64 / self.constant)
     }
 
     fn save(&self) -> Result<()> {
         let (step, config) = (self.step, self.digest.clone());
         let kept = Checkpoint { step, config, notes: serde_json::Value::Null };
-        kept.save(&self.files.checkpoint, &self.variables, &self.buffers, &self.optimiser)
+        kept.save(&self.files.checkpoint(), &self.variables, &self.buffers, &self.optimiser)
     }
 
     fn finish(&self) -> Result<Outcome> {
@@ -309,24 +295,40 @@ impl<'a> Run<'a> {
         let provenance = format!(
             "distilled in {} steps of {} views from {} pictures and {:.0} % drawn ones; explains {:.0} % of the \
              teacher's variance",
-            self.settings.steps,
+            self.step,
             self.settings.batch,
             self.pictures.len().0,
             100.0 * self.pictures.drawn(),
-            100.0 * (1.0 - validation)
+            100.0 * (1.0 - validation) * self.projection.kept
         );
         let sizes = [config.side, self.student.grid(), self.settings.width];
         let header = Header::new(self.settings.network.clone(), sizes, (config.mean, config.std), provenance);
-        file::save(&self.files.out, &header, &tensors)?;
+        file::save(self.files.out(), &header, &tensors)?;
         self.save()?;
         Ok(Outcome { kept: self.projection.kept, validation, parameters })
     }
 }
 
+/// Mean squared deviation of the targets of `lessons` from their mean.
+fn spread(lessons: &[Lesson], width: usize) -> f64 {
+    let rows = || lessons.iter().flat_map(|lesson| lesson.target.chunks_exact(width));
+    let n = rows().count().max(1) as f64;
+    let (mut mean, mut square) = (vec![0.0_f64; width], 0.0);
+    for row in rows() {
+        mean.iter_mut().zip(row).for_each(|(mean, v)| *mean += f64::from(*v) / n);
+        square += row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / n;
+    }
+    let about = square - mean.iter().map(|mean| mean * mean).sum::<f64>();
+    (about / width as f64).max(f64::MIN_POSITIVE)
+}
+
 /// Refuses what makes no run.
-fn check(settings: &Settings, student: &Student, grid: usize) -> Result<()> {
+fn check(settings: &Settings, student: &Student, teacher: &Config) -> Result<()> {
+    let (side, grid, width) = (student.side, teacher.grid, student.width);
+    let normalisation = (teacher.mean, teacher.std);
+    Header::new(student.network.clone(), [side, student.grid(), width], normalisation, String::new()).check()?;
     let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
-    if student.grid() != grid || student.grid() * (student.side / grid) != student.side {
+    if student.grid() != grid || grid * (side / grid) != side {
         let expected = format!("one descriptor for each of the teacher's {grid} x {grid}");
         return wrong("student", expected, format!("{0} x {0}", student.grid()));
     }

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::dataset::Picture;
 use crate::encoder::conv::Sizes;
@@ -160,7 +162,7 @@ fn run_on(
         seed: 5,
     };
     let pictures = Pictures::find(&[folder.join("pictures")], 0.25)?;
-    let files = Files::beside(&folder.join(name));
+    let files = Files::of(&folder.join(name), resume)?;
     distill(&settings, teacher(folder), &pictures, &files, resume, device, &mut |progress| {
         // What a killed run leaves: rows and a checkpoint of the past.
         assert!(stop.is_none_or(|stop| progress.step <= stop), "stopped");
@@ -187,6 +189,17 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
     run(folder.path(), "killed.safetensors", 12, None, true).unwrap();
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert!(read("whole.safetensors") == read("killed.safetensors"));
+    // The logs are the same but for the seconds: a row a step, the loss on what is set apart at every third.
+    let log = |name: &str| -> Vec<String> {
+        let text = String::from_utf8(read(name)).unwrap();
+        text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
+    };
+    let rows = log("whole.csv");
+    assert_eq!((rows.len(), &rows), (13, &log("killed.csv")));
+    for (step, row) in rows[1..].iter().enumerate() {
+        let validated = !row.split(',').nth(2).unwrap().is_empty();
+        assert!(row.starts_with(&format!("{step},")) && validated == (step % 3 == 2), "{row}");
+    }
 
     let longer = run(folder.path(), "killed.safetensors", 15, None, true).unwrap();
     assert!(longer.validation.is_finite() && read("whole.safetensors") != read("killed.safetensors"));
@@ -217,29 +230,39 @@ fn a_student_learns_with_cuda() {
 }
 
 #[test]
-fn a_student_of_another_grid_is_refused() {
+fn students_that_make_no_network_are_refused_before_anything_is_computed() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path());
-    let network = Network::Conv(Sizes { patch: 8, kernel: 3, dims: [8, 8], blocks: [1, 1] });
-    let settings = Settings {
-        network,
-        width: 4,
-        steps: 1,
-        batch: 1,
-        round: 1,
-        visits: 1,
-        rate: 1e-3,
-        validation: 1,
-        checkpoint: 1,
-        seed: 0,
-    };
     let found = Pictures::find(&[folder.path().join("pictures")], 0.0).unwrap();
-    let files = Files::beside(&folder.path().join("x.safetensors"));
-    let refused =
-        distill(&settings, teacher(folder.path()), &found, &files, false, &Device::Cpu, &mut |_| {})
-            .unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "student: expected one descriptor for each of the teacher's 4 x 4, found 2 x 2"
-    );
+    let conv = |patch, kernel, dims| Network::Conv(Sizes { patch, kernel, dims, blocks: [1, 1] });
+    let vit = |dim, depth| Network::Vit(VitSizes { patch: 8, dim, depth, registers: 2 });
+    let taps = "squares of taps with an odd side, at least 1 channel a stage";
+    for (network, expected, size) in [
+        (conv(8, 3, [8, 8]), "one descriptor for each of the teacher's 4 x 4", "2 x 2"),
+        (conv(4, 4, [8, 8]), taps, "side 4, channels [8, 8]"),
+        (conv(4, 3, [8, 0]), taps, "side 3, channels [8, 0]"),
+        (vit(32, 2), "a token width that is a multiple of 64", "32"),
+        (vit(100, 2), "a token width that is a multiple of 64", "100"),
+        (vit(64, 1), "at least 2 blocks", "1"),
+    ] {
+        let settings = Settings {
+            network,
+            width: 4,
+            steps: 1,
+            batch: 1,
+            round: 1,
+            visits: 1,
+            rate: 1e-3,
+            validation: 1,
+            checkpoint: 1,
+            seed: 0,
+        };
+        let files = Files::of(&folder.path().join("x.safetensors"), false).unwrap();
+        let refused =
+            distill(&settings, teacher(folder.path()), &found, &files, false, &Device::Cpu, &mut |_| {})
+                .unwrap_err()
+                .to_string();
+        assert!(refused.ends_with(&format!(": expected {expected}, found {size}")), "{refused}");
+        assert!(!files.log().exists() && !files.out().exists());
+    }
 }

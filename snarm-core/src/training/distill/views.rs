@@ -96,11 +96,16 @@ impl Pictures {
         self.drawn
     }
 
-    /// What it holds, for the digest of a run: file names and the share of drawn pictures.
+    /// What it holds, for the digest of a run: names and sizes of the files, and the share of drawn pictures. Folders are
+    /// left out, so that a run may go on elsewhere.
     pub(super) fn describe(&self) -> String {
-        let names = self.training.iter().filter_map(|path| path.file_name());
-        let names: String = names.map(|name| name.to_string_lossy().into_owned() + "\n").collect();
-        format!("{names}{}", self.drawn)
+        let mut text = String::new();
+        for path in self.training.iter().chain(&self.validation) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            text += &format!("{name} {length}\n");
+        }
+        format!("{text}{}", self.drawn)
     }
 
     /// A view of side x side pixels, RGB.

@@ -25,7 +25,7 @@ pub use self::data::{Category, Image};
 pub use self::init::variables;
 pub use self::samples::DiskCache;
 pub use self::settings::{Settings, Without};
-pub use self::trainer::{COLUMNS, Claims, Event, Trainer, beside};
+pub use self::trainer::{COLUMNS, Claims, Event, Trainer};
 use super::Variables;
 use super::ops::{Target, focal, linear};
 use crate::error::{Error, Result};

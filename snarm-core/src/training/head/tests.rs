@@ -8,7 +8,7 @@ use crate::models::snarm::head::{DEPTH, Head, Residuals, Workspace, seeded_tenso
 use crate::synthetic::product::Product;
 use crate::synthetic::{Settings as Defects, Synthesizer};
 use crate::training::testing::{kernels, on_cuda, on_every_device};
-use crate::training::{AdamW, AdamWSettings};
+use crate::training::{AdamW, AdamWSettings, Files};
 
 on_every_device!(
     every_stage_is_that_of_the_kernels,
@@ -203,7 +203,8 @@ fn logged(device: &Device) -> Vec<f64> {
     let images = (0..4).map(|i| Image::Drawn(Arc::clone(&product), i, 96)).collect();
     let encoder = Arc::new(Encoder::load("seeded:tiny@8", PositionInterpolation::Legacy).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let (log, checkpoint) = beside(&folder.path().join("a.safetensors"));
+    let out = folder.path().join("a.safetensors");
+    let files = |resume| Files::of(&out, resume).unwrap();
     let settings = Settings {
         bank: BankSettings { reduction: Reduction::None, ..BankSettings::default() },
         channels: 8,
@@ -224,16 +225,16 @@ fn logged(device: &Device) -> Vec<f64> {
         Trainer::new(settings.clone(), encoder, categories, false, synthesizer, &mut |_| {}).unwrap()
     };
     let killed = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        trainer().on(device).unwrap().run(&log, &checkpoint, &mut |event| {
+        trainer().on(device).unwrap().run(&files(false), &mut |event| {
             assert!(!matches!(event, Event::Step(at) if at.step == 5), "killed");
         })
     }));
     assert!(killed.is_err());
     let mut resumed = trainer().on(device).unwrap();
-    resumed.resume(&checkpoint).unwrap();
+    resumed.resume(&files(true)).unwrap();
     assert_eq!(resumed.step(), 4);
-    resumed.run(&log, &checkpoint, &mut |_| {}).unwrap();
-    let text = std::fs::read_to_string(&log).unwrap();
+    resumed.run(&files(true), &mut |_| {}).unwrap();
+    let text = std::fs::read_to_string(files(true).log()).unwrap();
     text.lines().skip(1).map(|row| row.split(',').nth(1).unwrap().parse().unwrap()).collect()
 }
 

@@ -6,7 +6,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::models::snarm::head::Shape;
 use crate::synthetic::Synthesizer;
 use crate::training::{
-    AdamW, AdamWSettings, Checkpoint, Device, Log, Meter, Progress, Schedule, Variables, digest,
+    AdamW, AdamWSettings, Checkpoint, Device, Files, Log, Meter, Progress, Schedule, Variables, digest,
 };
 
 /// Columns of the log.
@@ -133,9 +133,9 @@ impl Trainer {
     ///
     /// # Errors
     /// When there is none, or it is that of another run.
-    pub fn resume(&mut self, path: &Path) -> Result<()> {
-        let buffers = self.kept();
-        let read = Checkpoint::restore(path, &self.config, &self.variables, &buffers, &mut self.optimiser)?;
+    pub fn resume(&mut self, files: &Files) -> Result<()> {
+        let (path, buffers) = (files.checkpoint(), self.kept());
+        let read = Checkpoint::restore(&path, &self.config, &self.variables, &buffers, &mut self.optimiser)?;
         self.step = read.step;
         self.best_score = read.notes["best"].as_f64();
         self.since = read.notes["since"].as_u64().unwrap_or_default();
@@ -153,12 +153,12 @@ impl Trainer {
         self.step
     }
 
-    /// Trains to the end, or until held-out images are judged no better for long. Writes `log` and `checkpoint` on the way,
+    /// Trains to the end, or until held-out images are judged no better for long. Writes log and checkpoint on the way,
     /// and leaves the best weights in place.
     ///
     /// # Errors
     /// When an image cannot be read, a file cannot be written, or the training diverges.
-    pub fn run(&mut self, log: &Path, checkpoint: &Path, watch: &mut dyn FnMut(Event)) -> Result<()> {
+    pub fn run(&mut self, files: &Files, watch: &mut dyn FnMut(Event)) -> Result<()> {
         let settings = &self.settings;
         let schedule = Schedule {
             base: settings.rate,
@@ -166,7 +166,7 @@ impl Trainer {
             warm_up: settings.warm_up.min(settings.steps),
             steps: settings.steps,
         };
-        let mut log = Log::open(log, &COLUMNS, self.step)?;
+        let (mut log, checkpoint) = (Log::open(&files.log(), &COLUMNS, self.step)?, files.checkpoint());
         let mut meter = Meter::new(settings.steps);
         while self.step < self.settings.steps && self.since < self.settings.patience {
             let step = self.step;
@@ -183,11 +183,11 @@ impl Trainer {
             log.row(step, &[views + navigator, views, navigator, rate, norm, score])?;
             self.step = done;
             if done.is_multiple_of(self.settings.save) {
-                self.save(checkpoint)?;
+                self.save(&checkpoint)?;
             }
             watch(Event::Step(meter.step(step, views + navigator)));
         }
-        self.save(checkpoint)?;
+        self.save(&checkpoint)?;
         let counts = self.samples.counts();
         let (made, from_memory, from_disk) = (counts.made, counts.from_memory, counts.from_disk);
         tracing::info!(made, from_memory, from_disk, "descriptors of samples");
@@ -239,9 +239,4 @@ impl Trainer {
 
 fn net<'a>(shape: Shape, variables: &'a Variables, buffers: &'a Variables, without: Without) -> Net<'a> {
     Net { shape, variables, buffers, parts: Parts { mamba: !without.mamba } }
-}
-
-/// The files beside a decoder: the log and the checkpoint of its run.
-pub fn beside(decoder: &Path) -> (PathBuf, PathBuf) {
-    (decoder.with_extension("csv"), decoder.with_extension("checkpoint"))
 }

@@ -30,10 +30,10 @@ fn course(memory: usize, disk: Option<DiskCache>) -> (String, [u64; 3]) {
         trainer.keep_on(disk);
     }
     let folder = tempfile::tempdir().unwrap();
-    let (log, checkpoint) = beside(&folder.path().join("decoder.safetensors"));
-    trainer.run(&log, &checkpoint, &mut |_| {}).unwrap();
+    let files = Files::of(&folder.path().join("decoder.safetensors"), false).unwrap();
+    trainer.run(&files, &mut |_| {}).unwrap();
     let counts = trainer.samples.counts();
-    (std::fs::read_to_string(log).unwrap(), [counts.made, counts.from_memory, counts.from_disk])
+    (std::fs::read_to_string(files.log()).unwrap(), [counts.made, counts.from_memory, counts.from_disk])
 }
 
 #[test]
