@@ -49,6 +49,14 @@ pub(crate) fn rows_per_task(rows: usize, max: usize) -> usize {
     rows.div_ceil(tasks).max(1)
 }
 
+/// Units for one task, at most `most`, such that the busiest thread of the current pool has as few as can be; of sizes
+/// that are equal in that the largest.
+pub(crate) fn even_tasks(units: usize, most: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let busiest = |size: usize| units.div_ceil(size).div_ceil(threads) * size;
+    (1..=most.max(1)).rev().min_by_key(|size| busiest(*size)).unwrap_or(1)
+}
+
 /// Adds up partial sums, `parts` being as many of them as fill whole `sums`, in order.
 pub(crate) fn add_parts(parts: &[f32], sums: &mut [f32]) {
     sums.fill(0.0);
@@ -66,6 +74,14 @@ mod tests {
         assert_eq!([size("").unwrap(), size("0").unwrap(), size("3").unwrap()], [0, 0, 3]);
         let refused = size("all").unwrap_err().to_string();
         assert_eq!(refused, "thread pool: SNARM_THREADS: expected a number of threads, found all");
+    }
+
+    #[test]
+    fn no_thread_has_much_more_to_do_than_its_share() {
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        for (units, size) in [(50, 5), (72, 6), (16, 8), (1, 1), (0, 8)] {
+            assert_eq!(pool.install(|| even_tasks(units, 8)), size, "{units}");
+        }
     }
 
     #[test]

@@ -147,3 +147,16 @@ fn spec(encoder: &Encoder, view: &View) -> Result<ImportSpec> {
     let region = Region { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
     Ok(ImportSpec { side: config.side, fit, region, mean: config.mean, std: config.std })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_covers_what_the_square_shows_and_the_bars_of_a_letterbox() {
+        let covered = |fit| map_rect(ImportSpec::imagenet(392, fit).placement(160, 80), 392);
+        assert_eq!(covered(Fit::Full), Rect::WHOLE);
+        assert_eq!(covered(Fit::Letterbox), Rect { x: 0.0, y: -0.5, w: 1.0, h: 2.0 });
+        assert_eq!(covered(Fit::paper(392)).x, 1.0 / 16.0);
+    }
+}

@@ -66,8 +66,9 @@ impl RawMap {
                 return Err(Error::Mismatch { what: "score map", expected, found });
             }
         }
-        self.hide_outside(visible);
+        self.continue_outside(visible);
         self.blur.run(&mut self.map)?;
+        self.hide_outside(visible);
         if let Some(ignored) = ignored {
             ignored.hide(&mut self.map);
         }
@@ -79,6 +80,25 @@ impl RawMap {
     /// Smoothed raw scores, (side, side).
     pub(crate) fn map(&self) -> &[f32] {
         &self.map
+    }
+
+    /// The scores at the edges of the picture go on in the bars of a letterbox, as the blur has them go on at those of the
+    /// map: the smoothing shall not dim a defect at an edge.
+    fn continue_outside(&mut self, visible: Pixels) {
+        let Pixels { x, y, width, height } = visible;
+        if width * height == 0 || width * height == self.map.len() {
+            return;
+        }
+        let side = self.side;
+        for row in self.map.chunks_exact_mut(side).skip(y).take(height) {
+            let (first, last) = (row[x], row[x + width - 1]);
+            row[..x].fill(first);
+            row[x + width..].fill(last);
+        }
+        let (above, rest) = self.map.split_at_mut(y * side);
+        let (seen, below) = rest.split_at_mut(height * side);
+        above.chunks_exact_mut(side).for_each(|row| row.copy_from_slice(&seen[..side]));
+        below.chunks_exact_mut(side).for_each(|row| row.copy_from_slice(&seen[(height - 1) * side..]));
     }
 
     /// What no camera saw is not anomalous: the bars of a letterbox score nothing.
@@ -236,8 +256,10 @@ mod tests {
             let mut raw = RawMap::new(392, map_side);
             let visible = Pixels { x: 0, y: 98, width: 392, height: 196 };
             raw.run(&vec![1.0; map_side * map_side], visible, None).unwrap();
-            let row = |y: usize| raw.map()[y * 392 + 200];
-            assert!(row(10) == 0.0 && row(380) == 0.0 && (row(196) - 1.0).abs() < 1e-6);
+            for (i, score) in raw.map().iter().enumerate() {
+                let seen = f32::from(u8::from((98..294).contains(&(i / 392))));
+                assert!((score - seen).abs() < 1e-6, "{score} in row {}", i / 392);
+            }
             assert!(raw.run(&[1.0; 9], visible, None).is_err(), "scores of another side");
         }
     }

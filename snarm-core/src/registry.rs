@@ -177,6 +177,8 @@ impl<T> Shared<T> {
     fn unify(&self, value: T, instance: Option<&str>, digest: fn(&T) -> String) -> Arc<T> {
         self.with(|slots| {
             slots.by_digest.retain(|_, weak| weak.strong_count() > 0);
+            // Files that were replaced are never asked for again.
+            slots.by_source.retain(|_, slot| slot.get().is_none_or(|weak| weak.strong_count() > 0));
             let key = (instance.map(str::to_owned), digest(&value));
             if let Some(same) = slots.by_digest.get(&key).and_then(Weak::upgrade) {
                 return same;
@@ -239,6 +241,16 @@ mod tests {
         drop((a, b, other));
         get().unwrap();
         assert!(loads.load(Ordering::SeqCst) >= 2, "the last user gone, it is loaded again");
+    }
+
+    #[test]
+    fn files_that_nobody_uses_any_more_leave_nothing_behind() {
+        let shared: Shared<String> = Shared::new();
+        for version in 0..20 {
+            let (name, content) = (format!("/nowhere/{version}"), format!("content {version}"));
+            shared.get(&name, None, String::clone, || Ok(content.clone())).unwrap();
+        }
+        assert!(shared.with(|slots| slots.by_source.len() < 3 && slots.by_digest.len() < 3));
     }
 
     #[test]

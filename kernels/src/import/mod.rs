@@ -147,20 +147,6 @@ impl ImportSpec {
         }
     }
 
-    /// The part of a `width` x `height` frame that the whole output covers, as fractions of the frame. With
-    /// [`Fit::Letterbox`] it reaches beyond the frame. A score map over the output covers the same part.
-    pub fn coverage(&self, width: usize, height: usize) -> Region {
-        let Placement { inner, source } = self.placement(width, height);
-        let (w, h) = (source.w / inner.width as f64, source.h / inner.height as f64);
-        let side = self.side as f64;
-        Region {
-            x: source.x - inner.x as f64 * w,
-            y: source.y - inner.y as f64 * h,
-            w: side * w,
-            h: side * h,
-        }
-    }
-
     /// The region in whole pixels of a frame, at least one pixel and inside it.
     fn source_rect(&self, width: usize, height: usize) -> Rect {
         let span = |first: f64, length: f64, n: usize| {

@@ -6,15 +6,20 @@ use rayon::prelude::*;
 
 use super::{Labels, NONE, Rows};
 use crate::math::{lane_sum, squared_distance};
-use crate::simd::{dispatch, mul_add};
-use crate::threads::rows_per_task;
-use crate::tile::{MAX_COLS, Panels, Tiled, tile, tiled};
+use crate::simd::{dispatch, isa, mul_add};
+use crate::threads::even_tasks;
+use crate::tile::{MAX_COLS, Panels, Tiled, tile, tile_cols, tiled};
 
 /// Candidates kept for each query before the order is settled: the four that may be asked for, and four more.
 const CANDIDATES: usize = 8;
 
-/// Queries of one task: with 512 channels half a MiB, which stays in the second-level cache while rows pass by.
-const MAX_BLOCK: usize = 256;
+/// The most panels of one task: 256 queries of 512 channels are half a MiB, which stays in the second-level cache while
+/// rows pass by.
+const MAX_PANELS: usize = 8;
+
+/// Tiles of rows that meet one panel before the next panel: narrow panels (16 KiB at 128 channels) stay in the first-level
+/// cache meanwhile.
+const TILES: usize = 8;
 
 /// Packed queries and candidates of each task.
 #[derive(Debug, Default)]
@@ -75,7 +80,8 @@ pub(super) fn nearest(
         return;
     }
     let m = queries.len() / d;
-    let block = rows_per_task(m, MAX_BLOCK).next_multiple_of(MAX_COLS);
+    let cols = tile_cols(isa());
+    let block = even_tasks(m.div_ceil(cols), MAX_PANELS * MAX_COLS / cols) * cols;
     // Never fewer: calls for few and for many queries may share a workspace.
     workspace.tasks.resize_with(m.div_ceil(block).max(workspace.tasks.len()), Task::default);
     workspace
@@ -110,7 +116,7 @@ impl Task {
         indices: &mut [u32],
         distances: &mut [f32],
     ) {
-        let cols = crate::tile::tile_cols(crate::simd::isa());
+        let cols = tile_cols(isa());
         let outputs = indices.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
         for ((q, query), (indices, distances)) in queries.chunks_exact(d).enumerate().zip(outputs) {
             let best = &self.best[q / cols];
@@ -148,15 +154,17 @@ impl Tiled for Search<'_> {
         let Self { panels, best, d, rows, labels } = self;
         let t = rows.norms.len();
         let minus_two = simd.splat_f32s(-2.0);
-        for first in (0..t).step_by(MR) {
-            let used = MR.min(t - first);
-            let block = std::array::from_fn(|i| &rows.data[(first + i).min(t - 1) * d..][..d]);
+        for chunk in (0..t).step_by(TILES * MR) {
             for (p, (panel, best)) in panels.panels().zip(best.iter_mut()).enumerate() {
-                let dots = tile::<S, MR>(simd, block, panel);
-                for (i, dots) in dots.iter().enumerate().take(used) {
-                    let norm = simd.splat_f32s(rows.norms[first + i]);
-                    let scores = dots.map(|dot| mul_add(simd, dot, minus_two, norm));
-                    offer(simd, best, scores, first + i, p, panels.n(), labels);
+                for first in (chunk..t.min(chunk + TILES * MR)).step_by(MR) {
+                    let used = MR.min(t - first);
+                    let block = std::array::from_fn(|i| &rows.data[(first + i).min(t - 1) * d..][..d]);
+                    let dots = tile::<S, MR>(simd, block, panel);
+                    for (i, dots) in dots.iter().enumerate().take(used) {
+                        let norm = simd.splat_f32s(rows.norms[first + i]);
+                        let scores = dots.map(|dot| mul_add(simd, dot, minus_two, norm));
+                        offer(simd, best, scores, first + i, p, panels.n(), labels);
+                    }
                 }
             }
         }

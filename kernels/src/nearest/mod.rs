@@ -1,8 +1,9 @@
-//! The k nearest rows of a bank for each query, by Euclidean distance, exact.
+//! The k nearest rows of a bank for each query, by Euclidean distance.
 //!
 //! Distances are found in the matrix form |b|^2 - 2 q.b (|q|^2 is the same for all rows), tile by tile, so that the
 //! matrix of all distances never exists; a few more candidates than asked are kept, and their order is settled by
-//! direct differences, since the matrix form loses small distances to cancellation.
+//! direct differences, since the matrix form loses small distances to cancellation. So the result is exact as long as the
+//! k nearest are among the eight nearest of the matrix form, whose error is that of an f32 of the size of |b|^2.
 //!
 //! Rows and queries may carry labels: a row never matches a query of the same label. A token that searches among
 //! its own image's tokens is so kept from finding itself.

@@ -42,10 +42,11 @@ proptest! {
 fn close_neighbours_far_from_the_origin_are_told_apart() {
     let d = 64;
     let base: Vec<f32> = noise(d, 1).iter().map(|v| v + 125.0).collect();
-    let rows: Vec<f32> =
-        [3.0, 1.0, 2.0].iter().flat_map(|s| base.iter().map(move |v| v + s * 0.01)).collect();
+    // More rows than candidates: what lies farther off is told apart by the matrix form, the rest by differences.
+    let steps = [17.0, 3.0, 20.0, 1.0, 12.0, 2.0].into_iter().chain((30..60).map(|step| step as f32));
+    let rows: Vec<f32> = steps.flat_map(|s| base.iter().map(move |v| v + s * 0.01)).collect();
     let found = search(&base, d, &rows, None, 3);
-    assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [1, 2, 0]);
+    assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [3, 5, 1]);
 }
 
 #[test]

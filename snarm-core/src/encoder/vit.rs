@@ -5,8 +5,8 @@ use snarm_kernels::layer_norm::layer_norm;
 use snarm_kernels::linear::{Panels, Then, linear};
 
 use super::config::Config;
-use super::position::interpolate;
 use super::head::need;
+use super::position::interpolate;
 use crate::error::Result;
 
 /// Hands out the tensor of a torch-hub name, checked against a shape; `None` where the network has none.

@@ -29,6 +29,14 @@ fn wrong_usage_is_told_apart_from_failure() {
         2,
         &["expected a number from 0 to 0.5", "'0.7'"],
     );
+    let student = "distill --teacher seeded:tiny --out a.safetensors --student vit --dims 100";
+    check(dir.path(), student, 1, &["expected a token width that is a multiple of 64, found 100"]);
+    check(
+        dir.path(),
+        "distill --teacher seeded:tiny --out . --drawn 1",
+        1,
+        &["out: expected a file, found folder ."],
+    );
     check(dir.path(), "bench --size big", 2, &["expected WIDTHxHEIGHT", "found 'big'"]);
     check(dir.path(), "simulate --out a --width 9", 1, &["expected 64 to 8192 pixels, found 9"]);
 }

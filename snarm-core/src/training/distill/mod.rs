@@ -149,7 +149,8 @@ impl<'a> Run<'a> {
         let digest = digest(&text);
         let mut step = 0;
         if resume {
-            let kept = Checkpoint::restore(&files.checkpoint(), &digest, &variables, &buffers, &mut optimiser)?;
+            let kept =
+                Checkpoint::restore(&files.checkpoint(), &digest, &variables, &buffers, &mut optimiser)?;
             step = kept.step;
         }
         let log = Log::open(&files.log(), &COLUMNS, step)?;
@@ -326,7 +327,8 @@ fn spread(lessons: &[Lesson], width: usize) -> f64 {
 fn check(settings: &Settings, student: &Student, teacher: &Config) -> Result<()> {
     let (side, grid, width) = (student.side, teacher.grid, student.width);
     let normalisation = (teacher.mean, teacher.std);
-    Header::new(student.network.clone(), [side, student.grid(), width], normalisation, String::new()).check()?;
+    Header::new(student.network.clone(), [side, student.grid(), width], normalisation, String::new())
+        .check()?;
     let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
     if student.grid() != grid || grid * (side / grid) != side {
         let expected = format!("one descriptor for each of the teacher's {grid} x {grid}");
