@@ -101,7 +101,8 @@ impl SnarmDetect {
             }
         }
         let sight = Sight::new(meta, times.running_time, times.duration);
-        let hold = gst::ClockTime::from_nseconds(settings.hold_time);
+        // The largest number is no time in GStreamer.
+        let hold = gst::ClockTime::from_nseconds(settings.hold_time.min(gst::ClockTime::MAX.nseconds()));
         let change = lock(&self.events).see(&sight, settings.confirm_frames, hold);
         self.tell_change(change, settings, "normal");
     }

@@ -104,7 +104,7 @@ impl Events {
                 self.candidate = None;
                 let end = self.open.as_ref()?.end;
                 // A stream without times has nothing to hold by.
-                let held = sight.begin.zip(end).is_some_and(|(now, end)| now < end + hold);
+                let held = sight.begin.zip(end).is_some_and(|(now, end)| now < end.saturating_add(hold));
                 if held { None } else { self.open.take().map(Change::End) }
             }
         }
@@ -128,7 +128,7 @@ impl<'a> Sight<'a> {
     pub(super) fn new(meta: &'a AnomalyMeta, begin: Option<u64>, duration: Option<u64>) -> Self {
         let begin = begin.map(ClockTime::from_nseconds);
         let duration = ClockTime::from_nseconds(duration.unwrap_or_default());
-        Self { begin, end: begin.map(|begin| begin + duration), score: meta.score, verdict: &meta.verdict }
+        Self { begin, end: begin.map(|begin| begin.saturating_add(duration)), score: meta.score, verdict: &meta.verdict }
     }
 }
 
@@ -180,6 +180,11 @@ mod tests {
     #[test]
     fn a_short_pause_is_held_over() {
         assert_eq!(run("annannnn", 1, FRAME * 3), ["0: begin 0 at 0", "7: end 0 at 4 of 2"]);
+    }
+
+    #[test]
+    fn a_hold_time_beyond_all_times_holds_until_the_end() {
+        assert_eq!(run("nannan", 1, ClockTime::MAX), ["1: begin 0 at 1", "6: end 0 at 5 of 2"]);
     }
 
     #[test]

@@ -65,7 +65,10 @@ impl SnarmDetect {
             let pad = element.sink_pad();
             let _order = pad.stream_lock();
             let imp = element.imp();
-            if let Err(failed) = imp.release() {
+            let released = catch_unwind(AssertUnwindSafe(|| imp.release())).unwrap_or_else(|_| {
+                Err(imp.fail(gst::error_msg!(gst::StreamError::Failed, ("the delivery of a frame panicked"))))
+            });
+            if let Err(failed) = released {
                 lock(&imp.stream).failed = Some(failed);
             }
         };

@@ -1,5 +1,6 @@
 //! A thread that analyses one frame at a time while the stream goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -106,7 +107,7 @@ impl<J: Send + 'static, O: Send + 'static> Worker<J, O> {
         self.desk.changed.notify_all();
         // Told of the end by the thread itself, an application may stop the element from there.
         if thread.thread().id() != std::thread::current().id() {
-            // Panics of jobs are outcomes, and one of `told` has been printed.
+            // Panics of jobs are outcomes, and those of `told` have been printed.
             let _ = thread.join();
         }
     }
@@ -123,7 +124,8 @@ impl<J, O> Desk<J, O> {
             let outcome = work(job);
             *lock(&self.slot) = Slot::Done(outcome);
             self.changed.notify_all();
-            told();
+            // The jobs that follow need the thread.
+            let _ = catch_unwind(AssertUnwindSafe(&told));
         }
     }
 }
@@ -171,6 +173,23 @@ mod tests {
         worker.wait(|n| n * 10);
         assert_eq!(worker.take(), Some(20));
         drop(held);
+        worker.stop();
+    }
+
+    #[test]
+    fn a_teller_that_panics_ends_no_thread() {
+        let worker = Worker::<u32, u32>::default();
+        let (told, heard) = std::sync::mpsc::channel();
+        let tell = move || {
+            told.send(()).unwrap();
+            panic!("told");
+        };
+        worker.begin(1, |n| n, tell).unwrap();
+        heard.recv().unwrap();
+        assert_eq!(worker.take(), Some(1));
+        worker.begin(2, |n| n, || {}).unwrap();
+        assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(60)), Ok(()), "nobody does the second job");
+        assert_eq!(worker.take(), Some(2));
         worker.stop();
     }
 

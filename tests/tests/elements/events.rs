@@ -45,6 +45,21 @@ fn a_defect_begins_when_confirmed_and_ends_after_the_hold_time() {
 }
 
 #[test]
+fn the_longest_hold_time_holds_until_the_stream_ends() {
+    init();
+    for policy in ["block", "skip"] {
+        let longest = u64::MAX.to_string();
+        let mut line = Line::new(detector(&[("hold-time", &longest), ("busy-policy", policy)]), caps());
+        line.push_verdicts(0, "nanan");
+        assert!(line.element_messages("snarm-defect-end").is_empty(), "{policy}");
+        line.finish();
+        let ends = line.element_messages("snarm-defect-end");
+        assert_eq!(ends.len(), 1, "{policy}");
+        assert_eq!((field(&ends[0], "begin"), field(&ends[0], "end")), (time(1), time(4)), "{policy}");
+    }
+}
+
+#[test]
 fn every_defect_that_began_ends_whatever_ends_the_stream() {
     init();
     let segment = || gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new());
