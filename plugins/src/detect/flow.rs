@@ -59,6 +59,11 @@ impl Stream {
     pub(super) fn new(results: Option<Results>) -> Self {
         Self { results, ..Self::default() }
     }
+
+    /// What comes now has nothing to do with the last result: the next frame is analysed.
+    pub(super) fn forget_result(&mut self) {
+        (self.last, self.wait) = (None, 0);
+    }
 }
 
 impl SnarmDetect {
@@ -77,6 +82,7 @@ impl SnarmDetect {
         };
         if !settings.enabled {
             self.end_defect("disabled");
+            lock(&self.stream).forget_result();
         }
         if settings.busy_policy == BusyPolicy::Skip && (turn == Turn::Analyse || held > 0) {
             return self.hold(frame, &settings).map(|()| GenerateOutputSuccess::NoOutput);

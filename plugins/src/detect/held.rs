@@ -113,7 +113,8 @@ impl SnarmDetect {
         self.worker.discard();
         let mut stream = lock(&self.stream);
         stream.held.clear();
-        (stream.last, stream.failed, stream.wait) = (None, None, 0);
+        stream.failed = None;
+        stream.forget_result();
     }
 
     /// Keeps what downstream said to drained frames until upstream can hear it.

@@ -195,7 +195,7 @@ impl BaseTransformImpl for SnarmDetect {
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let mut stream = lock(&self.stream);
         stream.info = Some(frame::video_info(incaps)?);
-        stream.last = None;
+        stream.forget_result();
         Ok(())
     }
 

@@ -73,8 +73,10 @@ impl SnarmDetect {
                 self.drain_for_event();
                 match event.view() {
                     EventView::Eos(_) => self.end_defect("eos"),
-                    EventView::Segment(_) | EventView::SegmentDone(_) | EventView::StreamStart(_) => {
+                    EventView::SegmentDone(_) => self.end_defect("segment"),
+                    EventView::Segment(_) | EventView::StreamStart(_) => {
                         self.end_defect("segment");
+                        lock(&self.stream).forget_result();
                     }
                     _ => {}
                 }

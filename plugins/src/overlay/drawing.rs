@@ -68,6 +68,19 @@ pub(super) struct Figures {
 }
 
 impl SnarmOverlay {
+    /// Whether frames after the event have nothing to do with those before it: a seek, another file, another place.
+    pub(super) fn begins_anew(&self, event: &gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::FlushStop(_) | gst::EventView::StreamStart(_) => true,
+            gst::EventView::Segment(new) => {
+                let old = self.obj().sink_pad().sticky_event::<gst::event::Segment>(0);
+                // The same segment is sent again when something beside the frames changes.
+                old.is_none_or(|old| old.segment() != new.segment())
+            }
+            _ => false,
+        }
+    }
+
     /// Refuses settings that cannot be drawn before anything is.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
         let style = lock(&self.settings).style();
@@ -185,7 +198,8 @@ impl SnarmOverlay {
             return Some(found);
         }
         let (held, since) = state.held.as_ref()?;
-        let age = pts.zip(*since).map(|(now, since)| now.saturating_sub(since))?;
+        // Played backwards, frames that follow are earlier ones.
+        let age = pts.zip(*since).map(|(now, since)| now.max(since) - now.min(since))?;
         if age.nseconds() > hold_time {
             state.held = None;
             return None;

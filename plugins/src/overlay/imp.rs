@@ -187,8 +187,7 @@ impl BaseTransformImpl for SnarmOverlay {
         if event.type_() == gst::EventType::Caps {
             self.reconfigured.store(true, Ordering::Relaxed);
         }
-        if event.type_() == gst::EventType::FlushStop {
-            // What was found before a seek is not to be seen after it.
+        if self.begins_anew(&event) {
             lock(&self.state).forget();
         }
         self.parent_sink_event(event)

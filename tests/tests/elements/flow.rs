@@ -43,6 +43,32 @@ fn switched_off_all_frames_pass_without_a_verdict() {
 }
 
 #[test]
+fn a_result_is_repeated_for_nothing_but_what_it_belongs_to() {
+    init();
+    let segment = || gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new());
+    for change in ["caps", "enabled", "segment", "stream-start"] {
+        let mut line = Line::new(detector(&[("interval", "10")]), caps());
+        assert!(line.inspect(0, bad_pixels(0)).analysed);
+        assert!(line.inspect(1, bad_pixels(1)).stale);
+        let mut next = good_pixels(2);
+        match change {
+            "caps" => {
+                line.harness.set_src_caps(crate::common::caps_of("GRAY8", 16, 16, 25));
+                next = vec![90; 256];
+            }
+            "enabled" => {
+                line.element.set_property("enabled", false);
+                assert_eq!(line.inspect(2, good_pixels(2)).verdict, "unknown");
+                line.element.set_property("enabled", true);
+            }
+            "segment" => assert!(line.harness.push_event(segment())),
+            _ => assert!(line.harness.push_event(gst::event::StreamStart::new("another"))),
+        }
+        assert!(line.inspect(3, next).analysed, "{change}");
+    }
+}
+
+#[test]
 fn pass_keeps_frames_back_and_leaves_gaps() {
     init();
     for (pass, kept) in [("all", "0123"), ("anomalous", "13"), ("normal", "0")] {

@@ -85,6 +85,27 @@ fn a_flushing_seek_changes_nothing_that_was_learned() {
 }
 
 #[test]
+fn a_result_is_held_within_its_own_stream_alone() {
+    init();
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    let same = gst::event::Segment::new(&segment);
+    segment.set_base(gst::ClockTime::from_seconds(1));
+    let next = gst::event::Segment::new(&segment);
+    for (event, held) in [(same, true), (next, false), (gst::event::StreamStart::new("another"), false)] {
+        let mut line = Line::new(overlay(&[("hold-time", "1000000000")]), caps());
+        line.harness.push_and_pull(grey(5, &caps())).unwrap();
+        assert!(line.harness.push_event(event.clone()));
+        // As in the next file of a list, its time is that of an earlier frame.
+        let out = line.harness.push_and_pull(buffer(1, vec![GREY; 3 * WIDTH * HEIGHT])).unwrap();
+        assert_eq!(bytes(&out).iter().any(|byte| *byte != GREY), held, "{event:?}");
+    }
+    let mut line = Line::new(overlay(&[("hold-time", "1000000000")]), caps());
+    line.harness.push_and_pull(grey(100, &caps())).unwrap();
+    let out = line.harness.push_and_pull(buffer(1, vec![GREY; 3 * WIDTH * HEIGHT])).unwrap();
+    assert!(bytes(&out).iter().all(|byte| *byte == GREY), "a result is held for ever where times begin again");
+}
+
+#[test]
 fn a_process_killed_while_it_writes_leaves_a_whole_bank() {
     const NAME: &str = "robust::a_process_killed_while_it_writes_leaves_a_whole_bank";
     if let Some(folder) = task("write") {
