@@ -1,6 +1,7 @@
 //! What a result is made of once it is there: metas, a line of JSON, figures, messages, signals, and the choice of the
 //! frames that go on.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -28,11 +29,7 @@ impl SnarmDetect {
         let Frame { mut buffer, turn, .. } = frame;
         let times = Times::new(&buffer, &self.obj().segment());
         attach(buffer.make_mut(), &found, settings).map_err(|error| self.fail(error))?;
-        let written = match &mut lock(&self.stream).results {
-            Some(results) => results.write(&found.meta, &times),
-            None => Ok(()),
-        };
-        written.map_err(|error| self.fail(error))?;
+        self.write(&found.meta, &times)?;
         self.count(&found.meta, settings);
         if found.meta.analysed {
             self.tell(&buffer, &found.meta, &times, settings);
@@ -57,6 +54,28 @@ impl SnarmDetect {
             self.obj().src_pad().push_event(gap);
         }
         Ok(None)
+    }
+
+    /// Writes the line of a frame. It waits while a pipe is full, and readers of properties wait for none of its locks.
+    fn write(&self, meta: &AnomalyMeta, times: &Times) -> Result<(), gst::FlowError> {
+        let mut results = lock(&self.results);
+        let Some(open) = results.as_mut() else { return Ok(()) };
+        let Err(error) = open.write(meta, times) else { return Ok(()) };
+        let left = error.kind() == ErrorKind::BrokenPipe;
+        if left {
+            *results = None;
+        }
+        drop(results);
+        if left {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Write,
+                ("the reader of the results has left; no more are written")
+            );
+            return Ok(());
+        }
+        let failed = gst::error_msg!(gst::ResourceError::Write, ("cannot write the results: {error}"));
+        Err(self.fail(failed))
     }
 
     /// Brings the figures up to date and posts what follows from them.

@@ -128,7 +128,12 @@ impl<'a> Sight<'a> {
     pub(super) fn new(meta: &'a AnomalyMeta, begin: Option<u64>, duration: Option<u64>) -> Self {
         let begin = begin.map(ClockTime::from_nseconds);
         let duration = ClockTime::from_nseconds(duration.unwrap_or_default());
-        Self { begin, end: begin.map(|begin| begin.saturating_add(duration)), score: meta.score, verdict: &meta.verdict }
+        Self {
+            begin,
+            end: begin.map(|begin| begin.saturating_add(duration)),
+            score: meta.score,
+            verdict: &meta.verdict,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! All of this runs under the stream lock of the sink pad, which chain, serialized events and queries hold anyway. With
 //! busy-policy=skip the analysing thread takes it too, to send on its frame and those that came meanwhile. The mutexes
-//! of the element are held for moments only, never while something is pushed, posted, emitted or analysed.
+//! of the element are held for moments only, never while something is pushed, posted, emitted or analysed; but for those
+//! of the analysis and of the results, which no reader of a property takes.
 
 use std::collections::VecDeque;
 
@@ -14,7 +15,6 @@ use snarm_core::detector::StageTimes;
 use super::analyzer::Found;
 use super::held::Outcome;
 use super::imp::{CAT, SnarmDetect};
-use super::results::Results;
 use super::settings::Settings;
 use super::{BusyPolicy, messages, record};
 use crate::lock;
@@ -41,7 +41,6 @@ pub(super) struct Frame {
 #[derive(Default)]
 pub(super) struct Stream {
     pub(super) info: Option<gst_video::VideoInfo>,
-    pub(super) results: Option<Results>,
     /// The last result, for frames that get no own.
     pub(super) last: Option<Found>,
     /// Frames in order; the first is at the worker.
@@ -55,11 +54,6 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// A stream whose results are written there.
-    pub(super) fn new(results: Option<Results>) -> Self {
-        Self { results, ..Self::default() }
-    }
-
     /// What comes now has nothing to do with the last result: the next frame is analysed.
     pub(super) fn forget_result(&mut self) {
         (self.last, self.wait) = (None, 0);

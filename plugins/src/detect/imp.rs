@@ -19,6 +19,7 @@ use super::events::Events;
 use super::flow::Stream;
 use super::held::{Job, Outcome};
 use super::hot_swap::Loader;
+use super::results::Results;
 use super::settings::Settings;
 use super::stats::Figures;
 use super::worker::Worker;
@@ -122,6 +123,8 @@ pub struct SnarmDetect {
         nick = "Last score", blurb = "Image score of the last analysed frame, 0-1 (-1 = none yet)")]
     pub(super) figures: Mutex<Figures>,
     pub(super) stream: Mutex<Stream>,
+    /// Held for the time of a write.
+    pub(super) results: Mutex<Option<Results>>,
     pub(super) events: Mutex<Events>,
     /// Held for the time of an analysis.
     pub(super) analyzer: Mutex<Option<Analyzer>>,

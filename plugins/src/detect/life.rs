@@ -37,7 +37,8 @@ impl SnarmDetect {
         gst::info!(CAT, imp = self, "bank loaded in {:.2?}: {}", bank.load_time, bank.info);
         *lock(&self.next) = None;
         *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone()));
-        *lock(&self.stream) = Stream::new(results);
+        *lock(&self.stream) = Stream::default();
+        *lock(&self.results) = results;
         *lock(&self.figures) =
             Figures { bank: Some(bank.clone()), stats: Stats::begin(), ..Figures::default() };
         *lock(&self.events) = Events::default();
@@ -56,6 +57,7 @@ impl SnarmDetect {
         self.worker.stop();
         self.end_defect("stop");
         *lock(&self.stream) = Stream::default();
+        *lock(&self.results) = None;
         *lock(&self.analyzer) = None;
         *lock(&self.next) = None;
         lock(&self.figures).bank = None;

@@ -39,7 +39,9 @@
  * `threshold`, `threshold-low`, `verdict`, `area`, `regions`, `latency`, `source-id`) and `snarm-stats`, the structure
  * of #GstSnarmDetect:stats. #GstSnarmDetect:message-mode chooses. With #GstSnarmDetect:emit-signals the signals
  * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. With
- * #GstSnarmDetect:results-location the element writes one line of JSON per frame.
+ * #GstSnarmDetect:results-location the element writes one line of JSON per frame. Into a pipe, it waits for a slow
+ * reader; one that leaves is a warning, and the stream goes on without results, unless the program, as
+ * `gst-launch-1.0` does, lets the signal SIGPIPE end it.
  *
  * All elements of a process that use the same encoder or decoder share one copy of it;
  * #GstSnarmDetect:model-instance-id keeps them apart.

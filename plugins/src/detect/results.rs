@@ -49,12 +49,11 @@ impl Results {
     }
 
     /// Writes one frame's line and flushes it, so that a reader follows the stream.
-    pub(super) fn write(&mut self, meta: &AnomalyMeta, times: &Times) -> Result<(), gst::ErrorMessage> {
+    pub(super) fn write(&mut self, meta: &AnomalyMeta, times: &Times) -> io::Result<()> {
         let mut text = line(meta, times).to_string();
         text.push('\n');
-        self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).map_err(|error| {
-            gst::error_msg!(gst::ResourceError::Write, ("cannot write the results: {error}"))
-        })
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
     }
 }
 

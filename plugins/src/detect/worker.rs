@@ -188,7 +188,11 @@ mod tests {
         heard.recv().unwrap();
         assert_eq!(worker.take(), Some(1));
         worker.begin(2, |n| n, || {}).unwrap();
-        assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(60)), Ok(()), "nobody does the second job");
+        assert_eq!(
+            heard.recv_timeout(std::time::Duration::from_secs(60)),
+            Ok(()),
+            "nobody does the second job"
+        );
         assert_eq!(worker.take(), Some(2));
         worker.stop();
     }

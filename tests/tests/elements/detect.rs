@@ -345,6 +345,73 @@ fn results_are_one_line_of_json_per_frame_with_what_the_meta_says() {
     }
 }
 
+/// A named pipe, and what opens it for reading without waiting for a writer.
+fn pipe(folder: &Path) -> (String, impl Fn() -> std::fs::File) {
+    let location = folder.join("run.pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&location).status().unwrap().success());
+    let name = location.to_str().unwrap().to_owned();
+    (name, move || std::fs::File::options().read(true).write(true).open(&location).unwrap())
+}
+
+#[test]
+fn a_full_pipe_keeps_no_reader_of_properties_waiting() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let (location, open) = pipe(folder.path());
+    let mut reader = open();
+    let mut line = Line::new(detector(&[("results-location", &location), ("interval", "100000")]), caps());
+    let element = line.element.clone();
+    let frames = 200;
+    let writer = std::thread::spawn(move || line.push_good(frames));
+    let count = |element: &gst::Element| {
+        let stats = element.emit_by_name::<gst::Structure>("snapshot-stats", &[]);
+        stats.get::<u64>("frames").unwrap()
+    };
+    let (sender, counts) = std::sync::mpsc::channel();
+    let asker = std::thread::spawn(move || {
+        while sender.send(count(&element)).is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+    // Until the pipe takes no more.
+    let (mut last, mut alike) = (0, 0);
+    while last < 2 || alike < 5 {
+        let now =
+            counts.recv_timeout(std::time::Duration::from_secs(10)).expect("stats while a pipe is full");
+        alike = if now == last { alike + 1 } else { 0 };
+        last = now;
+    }
+    assert!(last < frames, "the pipe was never full");
+    let mut buffer = [0; 4096];
+    let mut lines = 0;
+    while lines < frames {
+        let n = std::io::Read::read(&mut reader, &mut buffer).unwrap();
+        lines += buffer[..n].iter().filter(|byte| **byte == b'\n').count() as u64;
+    }
+    writer.join().unwrap();
+    drop(counts);
+    asker.join().unwrap();
+}
+
+#[test]
+fn a_reader_of_the_results_that_leaves_is_a_warning_and_frames_go_on() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let (location, open) = pipe(folder.path());
+    let reader = open();
+    let mut line = Line::new(detector(&[("results-location", &location)]), caps());
+    assert!(line.inspect(0, good_pixels(0)).analysed);
+    drop(reader);
+    for n in 1..4 {
+        assert!(line.inspect(n, good_pixels(n)).analysed);
+    }
+    let warnings = line.heard(gst::MessageType::Warning);
+    assert_eq!(warnings.len(), 1);
+    let gst::MessageView::Warning(warning) = warnings[0].view() else { unreachable!() };
+    assert!(warning.error().matches(gst::ResourceError::Write), "{}", warning.error());
+    assert!(line.heard(gst::MessageType::Error).is_empty());
+}
+
 #[test]
 fn strides_are_invited_only_where_downstream_reads_them() {
     init();

@@ -102,7 +102,10 @@ fn a_result_is_held_within_its_own_stream_alone() {
     let mut line = Line::new(overlay(&[("hold-time", "1000000000")]), caps());
     line.harness.push_and_pull(grey(100, &caps())).unwrap();
     let out = line.harness.push_and_pull(buffer(1, vec![GREY; 3 * WIDTH * HEIGHT])).unwrap();
-    assert!(bytes(&out).iter().all(|byte| *byte == GREY), "a result is held for ever where times begin again");
+    assert!(
+        bytes(&out).iter().all(|byte| *byte == GREY),
+        "a result is held for ever where times begin again"
+    );
 }
 
 #[test]
