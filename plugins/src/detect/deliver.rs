@@ -44,7 +44,12 @@ impl SnarmDetect {
         if found.meta.analysed {
             lock(&self.stream).last = Some(found);
         }
+        // The base class does this for frames that it sends itself.
+        let discont = std::mem::replace(&mut lock(&self.stream).discont, !passes);
         if passes {
+            if discont {
+                buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+            }
             return Ok(Some(buffer));
         }
         lock(&self.figures).stats.count_dropped();

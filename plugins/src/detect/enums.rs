@@ -43,7 +43,7 @@ choices! {
     BusyPolicy, "GstSnarmBusyPolicy";
     #[default]
     Block, "block", "Block: every frame is analysed, and upstream waits";
-    Skip, "skip", "Skip: upstream never waits; frames that come meanwhile follow in order with its result, marked stale";
+    Skip, "skip", "Skip: frames that come meanwhile follow in order with its result, marked stale; upstream waits only once 64 of them do";
 }
 
 choices! {

@@ -49,6 +49,8 @@ pub(super) struct Stream {
     frames: u64,
     /// Frames until the next one is analysed.
     pub(super) wait: u32,
+    /// Whether a frame was kept back since the last one that went on.
+    pub(super) discont: bool,
     /// What downstream said to frames that the worker sent, for upstream to hear.
     pub(super) failed: Option<gst::FlowError>,
 }
@@ -65,19 +67,22 @@ impl SnarmDetect {
     pub(super) fn take_in(&self, buffer: gst::Buffer) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let settings = lock(&self.settings).clone();
         let turn = self.turn(&buffer, &settings);
-        let (frame, held) = {
+        let frame = {
             let mut stream = lock(&self.stream);
             if let Some(failed) = stream.failed.take() {
                 return Err(failed);
             }
             let number = stream.frames;
             stream.frames += 1;
-            (Frame { buffer, number, turn }, stream.held.len())
+            Frame { buffer, number, turn }
         };
         if !settings.enabled {
+            // The frames inside belong to the defect, and to the result.
+            self.drain()?;
             self.end_defect("disabled");
             lock(&self.stream).forget_result();
         }
+        let held = lock(&self.stream).held.len();
         if settings.busy_policy == BusyPolicy::Skip && (turn == Turn::Analyse || held > 0) {
             return self.hold(frame, &settings).map(|()| GenerateOutputSuccess::NoOutput);
         }

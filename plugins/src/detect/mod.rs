@@ -23,8 +23,8 @@
  * ## When analysis is slower than the camera
  * By default upstream waits. #GstSnarmDetect:interval analyses each Nth frame. With
  * #GstSnarmDetect:busy-policy=skip a frame is analysed in a thread of its own; frames that come meanwhile wait behind
- * it (64 at most) and follow, in order, with its result, `analysed=false` and `stale=true`. So upstream never waits,
- * and every analysed frame carries its own result. Where only the newest frame matters, put
+ * it and follow, in order, with its result, `analysed=false` and `stale=true`. So upstream waits only once 64 frames
+ * do, and every analysed frame carries its own result. Where only the newest frame matters, put
  * `queue max-size-buffers=1 leaky=downstream` in front instead.
  *
  * ## Another bank

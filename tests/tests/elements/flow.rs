@@ -100,6 +100,54 @@ fn pass_keeps_frames_back_and_leaves_gaps() {
     }
 }
 
+/// Waits until so many frames have been told of.
+fn wait_for(line: &Line, frames: u64) {
+    for _ in 0..6000 {
+        if line.element.property::<gst::Structure>("stats").get::<u64>("frames").unwrap() >= frames {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("frame {frames} is not told of");
+}
+
+#[test]
+fn a_frame_after_one_that_was_kept_back_says_so() {
+    init();
+    for policy in ["block", "skip"] {
+        let mut line = Line::new(detector(&[("pass", "anomalous"), ("busy-policy", policy)]), caps());
+        for (n, verdict) in (0..).zip("aannaa".chars()) {
+            line.element.set_property("threshold", if verdict == 'a' { 0.0 } else { 1.0 });
+            line.harness.push(buffer(n, good_pixels(n))).unwrap();
+            wait_for(&line, n + 1);
+        }
+        line.finish();
+        let frames = pulled(&mut line);
+        let marked = frames.iter().skip(1).map(|f| f.flags().contains(gst::BufferFlags::DISCONT));
+        assert_eq!(marked.collect::<Vec<_>>(), [false, true, false], "{policy}");
+    }
+}
+
+#[test]
+fn a_defect_whose_frames_wait_ends_once_when_the_analysis_is_switched_off() {
+    init();
+    let mut line = Line::new(detector(&[("busy-policy", "skip"), ("threshold", "0")]), caps());
+    assert!(line.inspect(0, good_pixels(0)).anomalous);
+    for n in 1..3 {
+        line.harness.push(buffer(n, good_pixels(n))).unwrap();
+    }
+    line.element.set_property("enabled", false);
+    for n in 3..5 {
+        line.harness.push(buffer(n, good_pixels(n))).unwrap();
+    }
+    line.finish();
+    assert_eq!(line.element_messages("snarm-defect-begin").len(), 1);
+    assert_eq!(line.element_messages("snarm-defect-end").len(), 1);
+    let metas: Vec<_> = pulled(&mut line).iter().map(|frame| read(frame)).collect();
+    let unknown: Vec<bool> = metas.iter().map(|meta| meta.verdict == "unknown").collect();
+    assert_eq!(unknown, [false, false, true, true], "frames that waited for a result have none");
+}
+
 #[test]
 fn a_busy_analysis_lets_frames_pass_in_order_with_its_result() {
     init();
