@@ -49,6 +49,8 @@ pub(super) struct Stream {
     frames: u64,
     /// Frames until the next one is analysed.
     pub(super) wait: u32,
+    /// Whether the user knows that the threshold is missing.
+    told_threshold: bool,
     /// Whether a frame was kept back since the last one that went on.
     pub(super) discont: bool,
     /// What downstream said to frames that the worker sent, for upstream to hear.
@@ -76,6 +78,7 @@ impl SnarmDetect {
             stream.frames += 1;
             Frame { buffer, number, turn }
         };
+        self.check_threshold(&settings);
         if !settings.enabled {
             // The frames inside belong to the defect, and to the result.
             self.drain()?;
@@ -98,6 +101,15 @@ impl SnarmDetect {
         match self.deliver(frame, found, &settings)? {
             Some(buffer) => Ok(GenerateOutputSuccess::Buffer(buffer)),
             None => Ok(GenerateOutputSuccess::Dropped),
+        }
+    }
+
+    /// Warns once when the threshold is to be set by hand and is not.
+    fn check_threshold(&self, settings: &Settings) {
+        let checked = settings.check_threshold();
+        let told = std::mem::replace(&mut lock(&self.stream).told_threshold, checked.is_err());
+        if let (false, Err(error)) = (told, checked) {
+            messages::warn(&self.obj(), &error, "the bank's holds");
         }
     }
 

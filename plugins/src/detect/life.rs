@@ -2,7 +2,6 @@
 
 use gst::subclass::prelude::*;
 
-use super::ThresholdMode;
 use super::analyzer::{Analyzer, Loaded};
 use super::events::Events;
 use super::flow::Stream;
@@ -16,15 +15,13 @@ impl SnarmDetect {
     /// Loads the bank, or says why no frame could be judged.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let missing = |name: &str, expected: &str| {
-            gst::error_msg!(gst::ResourceError::Settings, ("{name}: expected {expected}, found nothing"))
-        };
         let Some(location) = &settings.bank_location else {
-            return Err(missing("bank-location", "a bank file"));
+            return Err(gst::error_msg!(
+                gst::ResourceError::Settings,
+                ("bank-location: expected a bank file, found nothing")
+            ));
         };
-        if settings.threshold_mode == ThresholdMode::Manual && settings.threshold < 0.0 {
-            return Err(missing("threshold", "a value of 0-1 for threshold-mode=manual"));
-        }
+        settings.check_threshold().map_err(|error| error::message(&error))?;
         let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
         let look = Look::new(&settings).map_err(|error| error::message(&error))?;
         let (learned, used) = (loaded.detector.bank().view(), look.view(loaded.detector.bank()));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use snarm_core::Error;
 use snarm_core::bank::Calibration;
 use snarm_core::detector::Limits;
 
@@ -79,10 +80,22 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Refuses a mode whose number is missing.
+    ///
+    /// # Errors
+    /// When the threshold is to be set by hand and is not.
+    pub(super) fn check_threshold(&self) -> Result<(), Error> {
+        if self.threshold_mode == ThresholdMode::Manual && self.threshold < 0.0 {
+            let expected = "a value of 0-1 for threshold-mode=manual".to_owned();
+            return Err(Error::Setting { name: "threshold", expected, found: "nothing".into() });
+        }
+        Ok(())
+    }
+
     /// The limits of one frame: what is set, else what the bank with these limits and this calibration gives.
     pub(super) fn limits(&self, bank: &Limits, calibration: &Calibration) -> Limits {
         let by_mode = match self.threshold_mode {
-            // Without a number it is refused at start; taken away later, the bank's is better than none.
+            // Without a number it is refused at start; taken away later, the bank's is better than none, with a warning.
             ThresholdMode::Manual | ThresholdMode::Bank => bank.threshold,
             ThresholdMode::Fpr => calibration.threshold_at_fpr(self.target_fpr),
             ThresholdMode::Sigma => calibration.threshold_at_sigma(self.sigma),

@@ -39,6 +39,27 @@ fn modes_take_their_threshold_from_the_bank_while_playing() {
 }
 
 #[test]
+fn a_manual_threshold_that_is_missing_is_told_once_and_the_banks_holds() {
+    init();
+    let mut line = Line::new(detector(&[("threshold-mode", "manual"), ("threshold", "0.25")]), caps());
+    let mut first = 0;
+    for told in 1..3 {
+        line.element.set_property("threshold", 0.25);
+        assert_eq!(line.inspect(first, good_pixels(0)).threshold, 0.25);
+        line.element.set_property("threshold", -1.0);
+        for n in 1..4 {
+            assert_eq!(line.inspect(first + n, good_pixels(0)).threshold, 0.5);
+        }
+        let warnings = line.heard(gst::MessageType::Warning);
+        assert_eq!(warnings.len(), told);
+        let gst::MessageView::Warning(warning) = warnings[told - 1].view() else { unreachable!() };
+        assert!(warning.error().matches(gst::ResourceError::Settings), "{}", warning.error());
+        assert!(warning.error().message().contains("threshold-mode=manual"), "{}", warning.error());
+        first += 4;
+    }
+}
+
+#[test]
 fn between_two_thresholds_a_frame_is_uncertain() {
     init();
     let mut line = Line::new(detector(&[]), caps());
