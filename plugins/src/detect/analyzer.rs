@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use snarm_core::Error;
 use snarm_core::bank::Calibration;
-use snarm_core::detector::{Detection, Detector, Limits, StageTimes};
+use snarm_core::detector::{Detector, Limits, StageTimes};
 use snarm_core::geometry::Crop;
 use snarm_core::registry;
 
@@ -99,6 +100,14 @@ fn info(detector: &Detector, location: &Path, generation: u32) -> gst::Structure
         .build()
 }
 
+/// What cannot be used of what was changed while playing, so that what was there before goes on.
+pub(super) enum Refused {
+    /// The region of interest.
+    Region,
+    /// A bank, for the sake of the other one.
+    Bank { refused: Arc<InUse>, kept: Arc<InUse> },
+}
+
 /// Scores frames, one after the other, always with one bank from the beginning of a frame to its end.
 pub(super) struct Analyzer {
     loaded: Loaded,
@@ -112,39 +121,68 @@ impl Analyzer {
         Self { loaded, look, next }
     }
 
-    /// Scores the frame `number`. `log` gets the times of the stages, `warn` hears of a region that is none.
+    /// Scores the frame `number`. `log` gets the times of the stages, `warn` hears of a region or a bank that cannot be
+    /// used, which for some shows with this frame: a mask may leave nothing of a region.
     pub(super) fn analyse(
         &mut self,
         buffer: &gst::BufferRef,
         info: &gst_video::VideoInfo,
         settings: &Settings,
         number: u64,
-        log: impl FnOnce(f64, &StageTimes),
-        warn: impl FnOnce(&snarm_core::Error),
+        log: impl Fn(f64, &StageTimes),
+        warn: impl Fn(&Error, Refused),
     ) -> Result<Found, gst::ErrorMessage> {
-        // The lock ends with the statement; the old bank is freed after it.
+        // The lock ends with the statement; the old bank is freed after the frame.
         let next = lock(&self.next).take();
-        if let Some(next) = next {
-            self.loaded = next;
-        }
+        let old = next.map(|next| std::mem::replace(&mut self.loaded, next));
         let start = Instant::now();
-        let Loaded { detector, bank } = &mut self.loaded;
-        if let Err(error) = self.look.set_roi(settings.roi.as_deref()) {
-            warn(&error);
+        let roi = self.look.set_roi(settings.roi.as_deref()).unwrap_or_else(|error| {
+            warn(&error, Refused::Region);
+            None
+        });
+        let mut found = self.detect(buffer, info, settings, number, &log)?;
+        if let Err(error @ Error::Setting { .. }) = &found
+            && (old.is_some() || roi.is_some())
+        {
+            if let Some(roi) = roi {
+                self.look.put_back(roi);
+                warn(error, Refused::Region);
+            }
+            if let Some(old) = old {
+                let kept = old.bank.clone();
+                let refused = std::mem::replace(&mut self.loaded, old).bank;
+                warn(error, Refused::Bank { refused, kept });
+            }
+            found = self.detect(buffer, info, settings, number, &log)?;
         }
-        let view = self.look.view(detector.bank());
-        detector.set_view(view).map_err(|error| error::message(&error))?;
+        let mut found = found.map_err(|error| error::message(&error))?;
+        found.meta.latency = start.elapsed().as_nanos() as u64;
+        Ok(found)
+    }
+
+    /// Scores a frame with bank and region as they are. The inner error is the detector's.
+    fn detect(
+        &mut self,
+        buffer: &gst::BufferRef,
+        info: &gst_video::VideoInfo,
+        settings: &Settings,
+        number: u64,
+        log: impl Fn(f64, &StageTimes),
+    ) -> Result<Result<Found, Error>, gst::ErrorMessage> {
+        let Loaded { detector, bank } = &mut self.loaded;
+        if let Err(error) = detector.set_view(self.look.view(detector.bank())) {
+            return Ok(Err(error));
+        }
         let limits = settings.limits(&bank.limits, &bank.calibration);
         let mut found = record::unknown(bank, info, settings, number);
         found.meta.threshold = limits.threshold;
         frame::with_frame(buffer, info, |frame| {
-            let detection: &Detection = detector.detect(frame, &limits)?;
-            record::detection(detection, settings, &mut found);
-            log(detection.score, &detection.times);
-            Ok(())
-        })?;
-        found.meta.latency = start.elapsed().as_nanos() as u64;
-        Ok(found)
+            Ok(detector.detect(frame, &limits).map(|detection| {
+                record::detection(detection, settings, &mut found);
+                log(detection.score, &detection.times);
+                found
+            }))
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use gst::subclass::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use snarm_core::detector::StageTimes;
 
-use super::analyzer::Found;
+use super::analyzer::{Found, Refused};
 use super::held::Outcome;
 use super::imp::{CAT, SnarmDetect};
 use super::settings::Settings;
@@ -149,8 +149,9 @@ impl SnarmDetect {
                 gst::log!(CAT, imp = self, "frame {number}: score {score:.4}, {total:.2?}: {stages}");
             }
         };
-        let warn = |error: &snarm_core::Error| {
-            messages::warn(&self.obj(), error, "the region stays as it was");
+        let warn = |error: &snarm_core::Error, refused: Refused| match refused {
+            Refused::Region => messages::warn(&self.obj(), error, "the region stays as it was"),
+            Refused::Bank { refused, kept } => self.keep_bank(error, &refused, kept),
         };
         analyzer.analyse(buffer, info, settings, number, log, warn)
     }

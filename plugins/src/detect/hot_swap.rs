@@ -1,8 +1,8 @@
 //! Another bank while the stream goes on: read and checked by a thread of its own, taken by the analysis between two
-//! frames. One that cannot be used leaves the old one in place.
+//! frames. One that cannot be used leaves the old one in place, which may show with its first frame only.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use gst::subclass::prelude::*;
@@ -127,6 +127,23 @@ impl SnarmDetect {
         }
     }
 
+    /// Takes the bank before again, as the one that was loaded cannot judge the frames.
+    pub(super) fn keep_bank(&self, error: &snarm_core::Error, refused: &Arc<InUse>, kept: Arc<InUse>) {
+        {
+            let mut figures = lock(&self.figures);
+            // The next one may be loaded already.
+            if figures.bank.as_ref().is_some_and(|bank| Arc::ptr_eq(bank, refused)) {
+                figures.bank = Some(kept);
+            }
+        }
+        self.tell_kept(error);
+    }
+
+    fn tell_kept(&self, error: &snarm_core::Error) {
+        gst::warning!(CAT, imp = self, "the old bank goes on: {error}");
+        messages::warn(&self.obj(), error, "the bank in use stays");
+    }
+
     /// Loads a bank and leaves it to the analysis of the next frame.
     fn load_next(&self, location: PathBuf) {
         let settings = lock(&self.settings).clone();
@@ -141,8 +158,9 @@ impl SnarmDetect {
                         return;
                     }
                     state.generation = generation;
-                    *lock(&self.next) = Some(loaded);
+                    // Shown first: the next frame may refuse it.
                     lock(&self.figures).bank = Some(bank.clone());
+                    *lock(&self.next) = Some(loaded);
                 }
                 gst::info!(
                     CAT,
@@ -152,10 +170,7 @@ impl SnarmDetect {
                 );
                 self.tell_loaded(&bank, &settings);
             }
-            Err(error) => {
-                gst::warning!(CAT, imp = self, "the old bank goes on: {error}");
-                messages::warn(&self.obj(), &error, "the bank in use stays");
-            }
+            Err(error) => self.tell_kept(&error),
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::view;
 /// Name of no mask, not even the bank's.
 const NO_MASK: &str = "none";
 
+/// The part of the frame that a property names: `None` is the bank's, `Some(None)` the whole frame.
+type Roi = Option<Option<Rect>>;
+
 /// What the properties say of the view.
 #[derive(Debug, Default)]
 pub(super) struct Look {
@@ -21,8 +24,7 @@ pub(super) struct Look {
     crop: Option<Crop>,
     /// The text that `roi` was read from.
     text: Option<String>,
-    /// `None` is the bank's, `Some(None)` the whole frame.
-    roi: Option<Option<Rect>>,
+    roi: Roi,
     /// `None` is the bank's, `Some(None)` none.
     ignore: Option<Option<Arc<IgnoreMask>>>,
 }
@@ -43,19 +45,26 @@ impl Look {
         Ok(look)
     }
 
-    /// Takes the property as it is now. An error is told once and leaves the region as it was.
+    /// Takes the property as it is now; the region before, if it has changed. An error is told once and leaves the region
+    /// as it was.
     ///
     /// # Errors
     /// When the text is no part of the frame.
-    pub(super) fn set_roi(&mut self, text: Option<&str>) -> Result<(), Error> {
-        if self.text.as_deref() != text {
-            self.text = text.map(Into::into);
-            self.roi = match text {
-                Some(_) => Some(view::roi(text)?),
-                None => None,
-            };
+    pub(super) fn set_roi(&mut self, text: Option<&str>) -> Result<Option<Roi>, Error> {
+        if self.text.as_deref() == text {
+            return Ok(None);
         }
-        Ok(())
+        self.text = text.map(Into::into);
+        let roi = match text {
+            Some(_) => Some(view::roi(text)?),
+            None => None,
+        };
+        Ok(Some(std::mem::replace(&mut self.roi, roi)))
+    }
+
+    /// Takes the region before again, until the property changes.
+    pub(super) fn put_back(&mut self, roi: Roi) {
+        self.roi = roi;
     }
 
     /// The view for frames that are compared with `bank`.

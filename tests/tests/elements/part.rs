@@ -142,6 +142,59 @@ fn a_wrong_region_warns_once_in_playing_and_fails_at_start() {
     }
 }
 
+/// The texts of the warnings so far.
+fn warnings(line: &mut Line) -> Vec<String> {
+    let text = |message: &gst::Message| match message.view() {
+        gst::MessageView::Warning(warning) => warning.error().message().to_owned(),
+        _ => unreachable!(),
+    };
+    line.heard(gst::MessageType::Warning).iter().map(text).collect()
+}
+
+#[test]
+fn a_region_that_the_mask_covers_warns_once_and_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mask = mask(folder.path());
+    let location = learn(folder.path(), &[("ignore-mask", mask.to_str().unwrap())]);
+    let mut line = Line::new(detector(&[("bank-location", location.to_str().unwrap())]), caps());
+    let before = inspect(&mut line, 0, good_pixels(0));
+    line.element.set_property("roi", "0,0,0.4,1");
+    for n in 1..4 {
+        let found = inspect(&mut line, n, good_pixels(0));
+        assert_eq!((found.map_rect, map(&found)), (Rect::WHOLE, map(&before)), "the region stays");
+    }
+    let told = warnings(&mut line);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("ignore mask") && told[0].contains("region stays"), "{told:?}");
+    line.element.set_property("roi", RIGHT);
+    assert_eq!(inspect(&mut line, 4, good_pixels(0)).map_rect.x, 0.5, "the next one is taken");
+    assert!(line.heard(gst::MessageType::Error).is_empty());
+}
+
+#[test]
+fn a_bank_whose_mask_covers_the_region_warns_once_and_the_old_one_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mask = mask(folder.path());
+    let covered = learn(folder.path(), &[("ignore-mask", mask.to_str().unwrap())]);
+    let mut line = Line::new(detector(&[("roi", "0,0,0.4,1")]), caps());
+    let before = inspect(&mut line, 0, good_pixels(0));
+    line.element.set_property("bank-location", covered.to_str().unwrap());
+    for n in 1..2000 {
+        let found = inspect(&mut line, n, good_pixels(0));
+        assert_eq!((found.bank_generation, map(&found)), (0, map(&before)), "the old bank goes on");
+        if line.element_messages("snarm-bank-loaded").len() == 2 && !warnings(&mut line).is_empty() {
+            break;
+        }
+    }
+    inspect(&mut line, 2000, good_pixels(0));
+    let told = warnings(&mut line);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("ignore mask") && told[0].contains("bank in use stays"), "{told:?}");
+    let info = line.element.property::<gst::Structure>("bank-info");
+    assert_eq!(info.get::<u32>("generation").unwrap(), 0);
+    assert_eq!(info.get::<&str>("bank-id").unwrap(), before.bank_id);
+}
+
 #[test]
 fn a_mask_of_the_detector_takes_the_place_of_the_banks() {
     let folder = tempfile::tempdir().unwrap();
