@@ -214,7 +214,7 @@ impl BaseTransformImpl for SnarmBank {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Eos
-            && let Err((error, _)) = self.finish()
+            && let Err(error) = self.finish()
         {
             self.fail(error::message(&error));
             // Whoever sees EOS may count on the bank.

@@ -1,11 +1,12 @@
 //! What the element does with frames: collects, writes, forgets.
 //!
 //! Two locks order it. [`SnarmBank::state`] is held for the time of a frame. `finishing` is held while a bank is made of
-//! what was collected, so that EOS waits for an application's `finalize`, and signals are given when neither is held:
-//! a handler may call any action.
+//! what was collected, so that EOS waits for an application's `finalize`. Signals are given when neither is held: a handler
+//! may call any action. Only `notify::state` of finishing comes while a bank is made, so that its handlers are refused
+//! another one, and a reset.
 
-use std::path::Path;
-use std::sync::TryLockError;
+use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, TryLockError};
 use std::time::Instant;
 
 use gst::prelude::*;
@@ -79,7 +80,7 @@ impl SnarmBank {
         gst::log!(CAT, imp = self, "frame {seen} learned, {used} frames so far");
         if settings.max_frames > 0 && used >= settings.max_frames as usize {
             drop(state);
-            return self.finish().map(|_| ()).map_err(|(error, _)| error::message(&error));
+            return self.finish().map_err(|error| error::message(&error));
         }
         let every = settings.checkpoint_frames as usize;
         if every > 0 && used.is_multiple_of(every) && used >= builder.frames_needed() {
@@ -105,35 +106,49 @@ impl SnarmBank {
         }
     }
 
-    /// Makes the bank of what was learned, writes it and tells the application. Whether a bank was made; with an error
-    /// comes what was collected.
-    pub(super) fn finish(&self) -> Result<bool, (snarm_core::Error, Box<BankBuilder>)> {
+    /// Makes the bank of what was learned, unless one was made already.
+    pub(super) fn finish(&self) -> Result<(), snarm_core::Error> {
         let turn = lock(&self.finishing);
+        let made = self.make(&turn)?;
+        drop(turn);
+        if let Some(made) = made {
+            self.tell_made(&made);
+        }
+        Ok(())
+    }
+
+    /// Makes the bank of what was learned and writes it; none if there is nothing to make it of. After a failure what was
+    /// collected is there for whoever has the next turn.
+    fn make(&self, _turn: &MutexGuard<'_, ()>) -> Result<Option<Made>, snarm_core::Error> {
         let settings = lock(&self.settings).clone();
-        let Some(mut builder) = lock(&self.state).builder.take() else { return Ok(false) };
+        let Some(mut builder) = lock(&self.state).builder.take() else { return Ok(None) };
         self.enter(BankState::Finishing);
         messages::progress(&self.obj(), gst::ProgressType::Start, 0, "Making the bank");
         let start = Instant::now();
-        let bank = self.build(&mut builder).and_then(|bank| save(bank, &settings));
-        match bank {
+        match self.build(&mut builder).and_then(|bank| save(bank, &settings)) {
             Ok(bank) => {
                 let seconds = start.elapsed().as_secs_f64();
                 let location = settings.location.unwrap_or_default();
                 gst::info!(CAT, imp = self, "{} vectors in {seconds:.1} s: {location:?}", bank.vectors());
                 lock(&self.figures).vectors = bank.vectors() as u64;
-                drop(turn);
-                self.enter(BankState::Ready);
-                messages::progress(&self.obj(), gst::ProgressType::Complete, 100, "Bank written");
-                messages::ready(&self.obj(), &bank, &location, seconds);
-                let (name, vectors) = (location.to_string_lossy().into_owned(), bank.vectors() as u32);
-                self.obj().emit_by_name::<()>("bank-ready", &[&name, &vectors]);
-                Ok(true)
+                Ok(Some(Made { bank, location, seconds }))
             }
             Err(error) => {
+                lock(&self.state).builder = Some(builder);
                 messages::progress(&self.obj(), gst::ProgressType::Error, 0, "No bank written");
-                Err((error, Box::new(builder)))
+                Err(error)
             }
         }
+    }
+
+    /// Tells the application of its bank.
+    fn tell_made(&self, made: &Made) {
+        let Made { bank, location, seconds } = made;
+        self.enter(BankState::Ready);
+        messages::progress(&self.obj(), gst::ProgressType::Complete, 100, "Bank written");
+        messages::ready(&self.obj(), bank, location, *seconds);
+        let (name, vectors) = (location.to_string_lossy().into_owned(), bank.vectors() as u32);
+        self.obj().emit_by_name::<()>("bank-ready", &[&name, &vectors]);
     }
 
     /// Reduces and calibrates, telling how far it is.
@@ -155,16 +170,19 @@ impl SnarmBank {
 
     /// Action: makes the bank now. On failure learning goes on, and the application gets a warning.
     pub(super) fn finalize_now(&self) -> bool {
-        if self.is_finishing() {
-            return false;
-        }
-        match self.finish() {
-            Ok(made) => made,
-            Err((error, builder)) => {
-                lock(&self.state).builder = Some(*builder);
-                gst::element_imp_warning!(self, gst::StreamError::Failed, ("no bank made: {error}"));
+        let Some(turn) = self.turn() else { return false };
+        match self.make(&turn) {
+            Ok(made) => {
+                drop(turn);
+                made.inspect(|made| self.tell_made(made)).is_some()
+            }
+            Err(error) => {
+                // Set in this turn, as the next one may be that of EOS.
                 let learning = lock(&self.settings).learning;
-                self.enter(if learning { BankState::Learning } else { BankState::Paused });
+                lock(&self.figures).state = if learning { BankState::Learning } else { BankState::Paused };
+                drop(turn);
+                gst::element_imp_warning!(self, gst::StreamError::Failed, ("no bank made: {error}"));
+                self.obj().notify("state");
                 false
             }
         }
@@ -173,7 +191,7 @@ impl SnarmBank {
     /// Action: forgets all and learns anew.
     pub(super) fn reset(&self) {
         let started = lock(&self.state).started;
-        if self.is_finishing() || !started {
+        if !started || self.turn().is_none() {
             gst::warning!(
                 CAT,
                 imp = self,
@@ -208,9 +226,13 @@ impl SnarmBank {
         }
     }
 
-    /// Whether a bank is being made. A handler of this element's own thread would wait for itself.
-    fn is_finishing(&self) -> bool {
-        matches!(self.finishing.try_lock(), Err(TryLockError::WouldBlock))
+    /// The turn to make a bank, unless one is being made: a handler of this element's own thread would wait for itself.
+    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.finishing.try_lock() {
+            Ok(turn) => Some(turn),
+            Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Enters a state and notifies.
@@ -227,6 +249,14 @@ impl SnarmBank {
         self.enter(BankState::Failed);
         self.post_error_message(error);
     }
+}
+
+/// A bank that was written.
+struct Made {
+    bank: Bank,
+    location: PathBuf,
+    /// From the last frame to the complete file.
+    seconds: f64,
 }
 
 /// A builder for these settings, with the rows of the existing file where it is asked for.

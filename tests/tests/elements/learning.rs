@@ -203,6 +203,30 @@ fn finalize_writes_at_once_and_says_whether_it_could() {
 }
 
 #[test]
+fn what_was_collected_is_there_before_anybody_hears_of_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[]);
+    push(&mut line, 0..1);
+    let taken = Arc::new(Mutex::new(None));
+    let (heard, element) = (taken.clone(), line.element.downgrade());
+    line.element.bus().unwrap().set_sync_handler(move |_, message| {
+        if let gst::MessageView::Progress(progress) = message.view()
+            && progress.type_() == gst::ProgressType::Error
+        {
+            // EOS would come in the same way.
+            let taken = element.upgrade().unwrap().emit_by_name::<u32>("discard-last", &[&1_u32]);
+            *heard.lock().unwrap() = Some(taken);
+        }
+        gst::BusSyncReply::Pass
+    });
+    assert!(!line.element.emit_by_name::<bool>("finalize", &[]));
+    assert_eq!(*taken.lock().unwrap(), Some(1), "EOS would have gone on without a bank");
+    assert_eq!(state(&line), "learning");
+    assert!(!line.eos(), "EOS went on without a bank");
+    assert!(!location.exists());
+}
+
+#[test]
 fn reset_learns_anew_even_from_the_handler_of_a_finished_bank() {
     let folder = tempfile::tempdir().unwrap();
     let (mut line, location) = line(&folder, &[("max-frames", "5")]);
