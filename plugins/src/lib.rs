@@ -21,6 +21,10 @@ mod log;
 mod properties;
 mod view;
 
+/// Registers the elements in a program that links this crate instead of loading the plugin.
+///
+/// What the core logs goes to the global subscriber of `tracing`. A program that wants to have its own sets it before the
+/// first element starts: then the plugin sets one, if there is none, that forwards to GStreamer's debug log.
 pub use plugin::plugin_desc::plugin_register_static;
 
 /// Who the elements are by.
@@ -28,7 +32,7 @@ const AUTHOR: &str = "The SNARM for GStreamer developers";
 
 /// Registers what the plugin offers.
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    log::forward();
+    log::announce();
     meta::register();
     bank::register(plugin)?;
     detect::register(plugin)?;

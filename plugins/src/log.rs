@@ -1,6 +1,7 @@
 //! Forwards what the core logs into the GStreamer debug category `snarm-model`, so that one tool shows everything.
 //!
-//! A plugin is a guest: when the host has a global subscriber of its own, that one gets the events instead.
+//! A plugin is a guest: when the host has a global subscriber of its own, that one gets the events instead. A host has
+//! time to set it until the first element starts.
 
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
@@ -19,10 +20,13 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Starts forwarding unless somebody listens already.
-pub(crate) fn forward() {
-    // Made now, so that `gst-launch-1.0 --gst-debug-help` lists it before the first event.
+/// Makes the category, so that `gst-launch-1.0 --gst-debug-help` lists it before the first event.
+pub(crate) fn announce() {
     LazyLock::force(&CAT);
+}
+
+/// Starts forwarding unless somebody listens already. The elements call it when they start.
+pub(crate) fn forward() {
     if !tracing::dispatcher::has_been_set() {
         // It fails only when a host was faster, which is then the one that listens.
         let _ = tracing::subscriber::set_global_default(Forward);
@@ -94,5 +98,17 @@ impl Visit for Line {
             "message" => write!(self.0, "{space}{value:?}"),
             name => write!(self.0, "{space}{name}={value:?}"),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_host_may_listen_itself_until_an_element_starts() {
+        gst::init().unwrap();
+        crate::plugin_register_static().unwrap();
+        assert!(!tracing::dispatcher::has_been_set(), "the plugin took the place of the host's subscriber");
+        super::forward();
+        assert!(tracing::dispatcher::has_been_set());
     }
 }

@@ -17,11 +17,12 @@ use snarm_core::registry;
 use super::imp::{CAT, Figures, SnarmBank, State};
 use super::settings::Settings;
 use super::{BankState, location, messages};
-use crate::{error, frame, lock};
+use crate::{error, frame, lock, log};
 
 impl SnarmBank {
     /// Starts collecting, or says why nothing could come of it.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
+        log::forward();
         let settings = lock(&self.settings).clone();
         let Some(location) = &settings.location else {
             return Err(gst::error_msg!(

@@ -9,11 +9,12 @@ use super::imp::{CAT, SnarmDetect};
 use super::look::Look;
 use super::results::Results;
 use super::stats::{Figures, Stats};
-use crate::{error, lock};
+use crate::{error, lock, log};
 
 impl SnarmDetect {
     /// Loads the bank, or says why no frame could be judged.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
+        log::forward();
         let settings = lock(&self.settings).clone();
         let Some(location) = &settings.bank_location else {
             return Err(gst::error_msg!(

@@ -12,7 +12,7 @@ use super::imp::{CAT, SnarmOverlay};
 use super::scene::Found;
 use super::settings::Settings;
 use super::{RenderMode, attach, caps};
-use crate::{frame, lock};
+use crate::{frame, lock, log};
 
 /// Frames without a meta after which the user is told.
 const MISSING: u32 = 100;
@@ -83,6 +83,7 @@ impl SnarmOverlay {
 
     /// Refuses settings that cannot be drawn before anything is.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
+        log::forward();
         let style = lock(&self.settings).style();
         check_label(&style.label_format)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
