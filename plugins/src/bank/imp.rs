@@ -66,7 +66,7 @@ pub struct SnarmBank {
         blurb = "Bank file to write; an older file stays until the new one is complete")]
     #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
         nick = "Encoder",
-        blurb = "Feature network: a built-in name or a weights file (unset = GST_SNARM_ENCODER, then snarm-tiny)")]
+        blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file (unset = GST_SNARM_ENCODER, then snarm-tiny)")]
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in GST_SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]
@@ -96,7 +96,7 @@ pub struct SnarmBank {
     #[property(name = "calibration-fraction", get, set, type = f64, member = calibration_fraction, mutable_ready,
         minimum = 0.0, maximum = 0.5, default_value = 0.2,
         nick = "Calibration fraction",
-        blurb = "Fraction of the frames held out to find the threshold (0 = score every frame against the others)")]
+        blurb = "Length of a block of neighbouring frames, as a fraction of all: to find the threshold, a frame is scored without the vectors of its block (0 = without its own alone)")]
     #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
         nick = "Crop", blurb = "How a frame is brought to the network's square; stored in the bank")]
     #[property(name = "roi", get, set, type = Option<String>, member = roi, mutable_ready,
