@@ -223,20 +223,26 @@ fn gap_and_corrupted_buffers_pass_unanalysed() {
 fn the_threshold_follows_property_and_controller_while_playing() {
     init();
     let mut line = Line::new(detector(&[]), caps());
-    let calibrated = registry::bank(Path::new(bank())).unwrap().calibration().threshold;
+    // The threshold of every bank is 0.5; that of pixels is its own.
+    let calibrated = common::calibration(&registry::bank(Path::new(bank())).unwrap());
+    assert_ne!(calibrated.pixel_threshold, 0.5);
     let element = line.element.clone();
     let mut push =
         |n| gstsnarm::meta::read(&line.harness.push_and_pull(buffer(n, good_pixels(n))).unwrap()).unwrap();
-    assert_eq!(push(0).threshold, calibrated);
+    let first = push(0);
+    assert_eq!((first.threshold, first.pixel_threshold), (0.5, calibrated.pixel_threshold));
     element.set_property("threshold", 0.0);
+    element.set_property("pixel-threshold", 0.25);
     let all = push(1);
-    assert!(all.anomalous && all.threshold == 0.0);
+    assert!(all.anomalous && all.threshold == 0.0 && all.pixel_threshold == 0.25);
     element.set_property("threshold", 1.0);
     element.set_property("max-regions", 0_u32);
     let none = push(2);
     assert!(none.threshold == 1.0 && none.regions.is_empty());
     element.set_property("threshold", -1.0);
-    assert_eq!(push(3).threshold, calibrated);
+    element.set_property("pixel-threshold", -1.0);
+    let last = push(3);
+    assert_eq!((last.threshold, last.pixel_threshold), (0.5, calibrated.pixel_threshold));
     assert!(element.find_property("threshold").unwrap().flags().contains(gst::PARAM_FLAG_CONTROLLABLE));
 }
 

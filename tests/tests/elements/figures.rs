@@ -5,7 +5,7 @@ use std::path::Path;
 use gst::prelude::*;
 use snarm_core::registry;
 
-use crate::common::{Line, bank, buffer, caps, detector, good_pixels, init};
+use crate::common::{Line, bank, buffer, calibration, caps, detector, good_pixels, init};
 
 #[test]
 fn statistics_count_frames_and_times() {
@@ -88,7 +88,12 @@ fn the_bank_in_use_is_shown_while_there_is_one() {
     assert_eq!(found.get::<u32>("generation").unwrap(), 0);
     assert_eq!(found.get::<&str>("crop").unwrap(), "full");
     assert_eq!(found.get::<&str>("encoder").unwrap(), bank.encoder_name());
-    assert_eq!(found.get::<f64>("threshold").unwrap(), bank.calibration().threshold);
+    let calibration = calibration(&bank);
+    let number = |name| found.get::<f64>(name).unwrap();
+    // The threshold of every bank is 0.5.
+    assert_eq!((number("threshold"), number("pixel-threshold")), (0.5, calibration.pixel_threshold));
+    assert_eq!((number("score-mean"), number("score-std")), (calibration.mean, calibration.std));
+    assert_eq!(number("score-max"), calibration.max);
     line.element.set_state(gst::State::Null).unwrap();
     assert!(info(&line.element).is_none());
 }

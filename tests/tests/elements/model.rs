@@ -148,7 +148,7 @@ fn a_bank_learned_with_a_decoder_is_calibrated_for_it() {
     };
     let meta = judged(location.to_str().unwrap());
     assert!((meta.score - calibration.score(meta.score_raw)).abs() < 1e-9);
-    assert_eq!(meta.threshold, calibration.threshold);
+    assert_eq!(meta.pixel_threshold, calibration.pixel_threshold);
     let without = judged(bank());
     assert!(
         (without.score - 4.0 * without.score_raw.powi(2) / (1.0 + 4.0 * without.score_raw.powi(2))).abs()

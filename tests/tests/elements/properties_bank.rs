@@ -7,9 +7,9 @@ use crate::common::start_error;
 use crate::learning::{bank_of, element, line, push};
 use crate::properties::check_effects;
 
-/// Whether nine frames give another bank with another value of the property.
+/// Whether nine frames give other rows with another value of the property. The digest says nothing: settings are in it.
 fn changes(name: &str, value: &str) -> bool {
-    bank_of(0..9, &[(name, value)]).digest() != bank_of(0..9, &[]).digest()
+    bank_of(0..9, &[(name, value)]).rows().data != bank_of(0..9, &[]).rows().data
 }
 
 /// Whether the element does not start with a file that is not there.
@@ -62,7 +62,11 @@ fn has_effect(name: &str) -> bool {
             };
             written("5") && !written("0")
         }
-        "calibration-fraction" => changes(name, "0.5"),
+        "calibration-fraction" => {
+            let [other, usual] = ["0.5", "0.2"].map(|value| bank_of(0..9, &[(name, value)]));
+            other.rows().data == usual.rows().data
+                && other.calibration().reference != usual.calibration().reference
+        }
         "crop" => changes(name, "paper"),
         "roi" => changes(name, "0,0,0.5,1"),
         "ignore-mask" => {
