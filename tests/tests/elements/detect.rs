@@ -368,17 +368,19 @@ fn a_full_pipe_keeps_no_reader_of_properties_waiting() {
     let mut line = Line::new(detector(&[("results-location", &location), ("interval", "100000")]), caps());
     let element = line.element.clone();
     let frames = 200;
-    let writer = std::thread::spawn(move || line.push_good(frames));
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    let writer = thread("writer").spawn(move || line.push_good(frames)).unwrap();
     let count = |element: &gst::Element| {
         let stats = element.emit_by_name::<gst::Structure>("snapshot-stats", &[]);
         stats.get::<u64>("frames").unwrap()
     };
     let (sender, counts) = std::sync::mpsc::channel();
-    let asker = std::thread::spawn(move || {
+    let ask = move || {
         while sender.send(count(&element)).is_ok() {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
-    });
+    };
+    let asker = thread("asker").spawn(ask).unwrap();
     // Until the pipe takes no more.
     let (mut last, mut alike) = (0, 0);
     while last < 2 || alike < 5 {
