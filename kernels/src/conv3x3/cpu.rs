@@ -1,5 +1,5 @@
 //! The nine cells that an output looks at are laid in one row, and rows are multiplied with the packed taps. Copying
-//! costs one in a hundred of the multiplications; a task lays only as many rows at a time as its cache holds.
+//! is one in as many of the work as there are output channels; a task lays only as many rows at a time as its cache holds.
 
 use rayon::prelude::*;
 
