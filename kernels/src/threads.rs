@@ -50,7 +50,7 @@ pub(crate) fn rows_per_task(rows: usize, max: usize) -> usize {
 }
 
 /// Units for one task, at most `most`, such that the busiest thread of the current pool has as few as can be; of sizes
-/// that are equal in that the largest.
+/// that are equal in that the largest. For units that are few and large; [`rows_per_task`] is for many small ones.
 pub(crate) fn even_tasks(units: usize, most: usize) -> usize {
     let threads = rayon::current_num_threads();
     let busiest = |size: usize| units.div_ceil(size).div_ceil(threads) * size;

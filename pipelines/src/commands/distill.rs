@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     make_parent(&args.out)?;
     let bar = Progress::new("distill");
     bar.expect(Some(args.steps as usize));
-    let outcome = distill(&settings, teacher, &pictures, &files, args.resume, &device, &mut |at| {
+    let outcome = distill(&settings, teacher, &pictures, &files, &device, &mut |at| {
         bar.label(format!("loss {:.4}, {:.2} steps/s", at.loss, at.rate));
         bar.at(at.step as usize, at.steps as usize);
     })?;

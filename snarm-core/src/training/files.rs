@@ -12,6 +12,7 @@ const MADE: &str = "safetensors";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     out: PathBuf,
+    resume: bool,
 }
 
 impl Files {
@@ -20,7 +21,7 @@ impl Files {
     /// # Errors
     /// When `out` is a folder, or a run that begins would overwrite the checkpoint of an earlier one.
     pub fn of(out: &Path, resume: bool) -> Result<Self> {
-        let files = Self { out: out.to_owned() };
+        let files = Self { out: out.to_owned(), resume };
         if out.is_dir() {
             let (expected, found) = ("a file".to_owned(), format!("folder {}", out.display()));
             return Err(Error::Setting { name: "out", expected, found });
@@ -35,6 +36,11 @@ impl Files {
             });
         }
         Ok(files)
+    }
+
+    /// Whether the run goes on from its checkpoint.
+    pub fn resume(&self) -> bool {
+        self.resume
     }
 
     /// What the run makes.
@@ -97,6 +103,8 @@ mod tests {
         let path = files.checkpoint();
         let expected = "checkpoint: expected none of an earlier run (--resume goes on with it), found ";
         assert_eq!(message, format!("{expected}{}", path.display()));
-        assert_eq!(Files::of(&out, true).unwrap(), files);
+        let again = Files::of(&out, true).unwrap();
+        let all = |files: &Files| (files.out().to_owned(), files.checkpoint(), files.log(), files.figures());
+        assert_eq!((all(&again), again.resume(), files.resume()), (all(&files), true, false));
     }
 }

@@ -203,7 +203,7 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Devi
     if let Some(cache) = cache {
         trainer.keep_on(cache);
     }
-    if args.resume {
+    if job.files.resume() {
         trainer.resume(&job.files).context("--resume")?;
     }
     trainer.run(&job.files, &mut watch)?;

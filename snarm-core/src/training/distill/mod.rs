@@ -89,12 +89,11 @@ pub fn distill(
     teacher: Teacher,
     pictures: &Pictures,
     files: &Files,
-    resume: bool,
     device: &Device,
     progress: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Outcome> {
     snarm_kernels::threads::install(|| {
-        let mut run = Run::new(settings, teacher, pictures, files, resume, device)?;
+        let mut run = Run::new(settings, teacher, pictures, files, device)?;
         run.train(progress)?;
         run.finish()
     })?
@@ -130,7 +129,6 @@ impl<'a> Run<'a> {
         teacher: Teacher,
         pictures: &'a Pictures,
         files: &'a Files,
-        resume: bool,
         device: &Device,
     ) -> Result<Self> {
         let config = teacher.encoder().config();
@@ -148,7 +146,7 @@ impl<'a> Run<'a> {
         let text = format!("{fixed:?}\n{}\n{}", teacher.encoder().digest(), pictures.describe());
         let digest = digest(&text);
         let mut step = 0;
-        if resume {
+        if files.resume() {
             let kept =
                 Checkpoint::restore(&files.checkpoint(), &digest, &variables, &buffers, &mut optimiser)?;
             step = kept.step;
@@ -171,7 +169,7 @@ impl<'a> Run<'a> {
             validation: Vec::new(),
             constant: 1.0,
         };
-        if !resume {
+        if !files.resume() {
             run.find_axes(inner)?;
         }
         let value = |name: &str| run.buffers.values(name);
@@ -250,7 +248,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Mean squared error of the student, the targets that the axes were found from having a mean square of 1. `light` is the step whose change of light the views are shown under.
+    /// Mean squared error of the student, the targets that the axes were found from having a mean square of 1. `light` is
+    /// the step whose change of light the views are shown under.
     fn loss(&self, lessons: &[&Lesson], light: Option<u64>) -> Result<Tensor> {
         let (side, patch) = (self.student.side, self.student.patch());
         let (mut patches, mut targets, mut all) = (Vec::new(), Vec::new(), Vec::new());
@@ -302,9 +301,7 @@ impl<'a> Run<'a> {
             100.0 * self.pictures.drawn(),
             100.0 * (1.0 - validation) * self.projection.kept
         );
-        let sizes = [config.side, self.student.grid(), self.settings.width];
-        let header = Header::new(self.settings.network.clone(), sizes, (config.mean, config.std), provenance);
-        file::save(self.files.out(), &header, &tensors)?;
+        file::save(self.files.out(), &header(&self.student, config, provenance), &tensors)?;
         self.save()?;
         Ok(Outcome { kept: self.projection.kept, validation, parameters })
     }
@@ -323,12 +320,16 @@ fn spread(lessons: &[Lesson], width: usize) -> f64 {
     (about / width as f64).max(f64::MIN_POSITIVE)
 }
 
+/// What the file of a student says of itself; its input is normalised as the teacher's.
+fn header(student: &Student, teacher: &Config, provenance: String) -> Header {
+    let sizes = [student.side, student.grid(), student.width];
+    Header::new(student.network.clone(), sizes, (teacher.mean, teacher.std), provenance)
+}
+
 /// Refuses what makes no run.
 fn check(settings: &Settings, student: &Student, teacher: &Config) -> Result<()> {
-    let (side, grid, width) = (student.side, teacher.grid, student.width);
-    let normalisation = (teacher.mean, teacher.std);
-    Header::new(student.network.clone(), [side, student.grid(), width], normalisation, String::new())
-        .check()?;
+    header(student, teacher, String::new()).check()?;
+    let (side, grid) = (student.side, teacher.grid);
     let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
     if student.grid() != grid || grid * (side / grid) != side {
         let expected = format!("one descriptor for each of the teacher's {grid} x {grid}");

@@ -163,7 +163,7 @@ fn run_on(
     };
     let pictures = Pictures::find(&[folder.join("pictures")], 0.25)?;
     let files = Files::of(&folder.join(name), resume)?;
-    distill(&settings, teacher(folder), &pictures, &files, resume, device, &mut |progress| {
+    distill(&settings, teacher(folder), &pictures, &files, device, &mut |progress| {
         // What a killed run leaves: rows and a checkpoint of the past.
         assert!(stop.is_none_or(|stop| progress.step <= stop), "stopped");
     })
@@ -258,10 +258,9 @@ fn students_that_make_no_network_are_refused_before_anything_is_computed() {
             seed: 0,
         };
         let files = Files::of(&folder.path().join("x.safetensors"), false).unwrap();
-        let refused =
-            distill(&settings, teacher(folder.path()), &found, &files, false, &Device::Cpu, &mut |_| {})
-                .unwrap_err()
-                .to_string();
+        let refused = distill(&settings, teacher(folder.path()), &found, &files, &Device::Cpu, &mut |_| {})
+            .unwrap_err()
+            .to_string();
         assert!(refused.ends_with(&format!(": expected {expected}, found {size}")), "{refused}");
         assert!(!files.log().exists() && !files.out().exists());
     }
