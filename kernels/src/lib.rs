@@ -4,6 +4,7 @@
 
 pub mod adamw;
 pub mod add_norm;
+pub mod add_scaled;
 mod aligned;
 pub mod attention;
 pub mod batch_norm;
@@ -32,6 +33,7 @@ mod math;
 pub mod mean_sigmoid;
 pub mod nearest;
 pub mod outer;
+pub mod patches;
 pub mod pooled_max;
 pub mod residual;
 pub mod resize;
@@ -43,6 +45,7 @@ pub mod softmax;
 mod testing;
 pub mod threads;
 mod tile;
+pub mod unit_rows;
 pub mod upsample;
 
 pub use error::{Error, Result};

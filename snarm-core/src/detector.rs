@@ -142,11 +142,11 @@ impl Detector {
         if let Some(head) = &head {
             head.check_encoder(&encoder)?;
         }
-        let config = encoder.config();
-        let model = Model::snarm(config, head)?;
+        let geometry = encoder.geometry();
+        let model = Model::snarm(geometry, head)?;
         let calibration = calibration(&bank, &model);
-        let raw = RawMap::new(config.side, model.map_side());
-        let detection = Detection::empty(config.side);
+        let raw = RawMap::new(geometry.side, model.map_side());
+        let detection = Detection::empty(geometry.side);
         let extractor = Extractor::new(encoder, bank.view())?;
         Ok(Self { extractor, bank, model, calibration, raw, regions: Regions::default(), detection })
     }

@@ -69,7 +69,7 @@ impl Extractor {
     fn place(&mut self, width: usize, height: usize) -> Result<()> {
         let placement = self.importer.spec().placement(width, height);
         if placement != self.placement {
-            let (grid, side) = (self.encoder.config().grid, self.encoder.config().side);
+            let (grid, side) = (self.encoder.geometry().grid, self.encoder.geometry().side);
             let rect = map_rect(placement, side);
             self.ignored = match &self.view.ignore {
                 Some(mask) => Ignored::new(mask, rect, grid, side)?.map(Arc::new),
@@ -102,7 +102,7 @@ impl Extractor {
 
     /// Width of a descriptor.
     pub(crate) fn width(&self) -> usize {
-        self.encoder.config().width
+        self.encoder.geometry().width
     }
 
     /// Part of the network's square that showed the last frame, in pixels.
@@ -112,7 +112,7 @@ impl Extractor {
 
     /// Part of the last frame that the network's square covers; with a letterbox it reaches beyond the frame.
     pub(crate) fn map_rect(&self) -> Rect {
-        map_rect(self.placement, self.encoder.config().side)
+        map_rect(self.placement, self.encoder.geometry().side)
     }
 }
 
@@ -133,11 +133,11 @@ fn map_rect(placement: Placement, side: usize) -> Rect {
 
 /// What the importer has to do for a view.
 fn spec(encoder: &Encoder, view: &View) -> Result<ImportSpec> {
-    let config = encoder.config();
+    let geometry = encoder.geometry();
     let fit = match view.crop {
         Crop::Full => Fit::Full,
         Crop::Letterbox => Fit::Letterbox,
-        Crop::Paper => Fit::paper(config.side),
+        Crop::Paper => Fit::paper(geometry.side),
     };
     let roi = view.roi.unwrap_or(Rect::WHOLE);
     if !roi.is_inside_frame() {
@@ -145,7 +145,7 @@ fn spec(encoder: &Encoder, view: &View) -> Result<ImportSpec> {
         return Err(Error::Setting { name: "roi", expected, found: roi.to_string() });
     }
     let region = Region { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
-    Ok(ImportSpec { side: config.side, fit, region, mean: config.mean, std: config.std })
+    Ok(ImportSpec { side: geometry.side, fit, region, mean: geometry.mean, std: geometry.std })
 }
 
 #[cfg(test)]

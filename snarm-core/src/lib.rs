@@ -12,6 +12,7 @@ mod error;
 mod extract;
 pub mod geometry;
 pub mod ignore;
+mod layers;
 pub mod metrics;
 pub mod models;
 pub mod overlay;

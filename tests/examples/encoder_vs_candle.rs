@@ -19,8 +19,12 @@ fn main() -> anyhow::Result<()> {
     let name = arguments.next().unwrap_or_else(|| "seeded:base".to_owned());
     anyhow::ensure!(rounds > 0, "expected at least one round, found none");
     let encoder = Encoder::load(&name, PositionInterpolation::Legacy)?;
-    let oracle = Vit::new(encoder.config(), &|name, shape| Some(seeded::vit_tensor(name, shape)))?;
-    let image = seeded::values("image", 3 * encoder.config().side.pow(2), 0.0, 1.5);
+    let sizes = encoder
+        .transformer()
+        .ok_or_else(|| anyhow::anyhow!("expected a vision transformer, found {name}"))?;
+    let fetch = |name: &str, shape: &[usize]| Some(seeded::vit_tensor(name, shape));
+    let oracle = Vit::new(sizes, encoder.geometry(), &fetch)?;
+    let image = seeded::values("image", encoder.geometry().input_len(), 0.0, 1.5);
 
     let (mut workspace, mut descriptors) = (Workspace::default(), Vec::new());
     let (mut ours, mut candles, mut difference) = (Vec::new(), Vec::new(), 0.0_f32);
@@ -43,8 +47,8 @@ fn main() -> anyhow::Result<()> {
     let ratios: Vec<f64> = candles.iter().zip(&ours).map(|(candle, our)| candle / our).collect();
     let line = serde_json::json!({
         "network": name,
-        "blocks": encoder.config().blocks_used(),
-        "tokens": encoder.config().tokens(),
+        "blocks": sizes.blocks_used(),
+        "tokens": sizes.tokens(),
         "isa": snarm_core::simd::isa().name(),
         "threads": snarm_core::threads::install(rayon::current_num_threads)?,
         "rounds": rounds,

@@ -274,7 +274,7 @@ fn nothing_is_allocated_from_the_second_frame_on() {
     ] {
         check_detecting(&encoder, None, format, crop);
     }
-    let shape = Shape { width: encoder.config().width, channels: 32, branches: 2 };
+    let shape = Shape { width: encoder.geometry().width, channels: 32, branches: 2 };
     check_detecting(&encoder, Some(&Arc::new(Head::seeded(&shape).unwrap())), PixelFormat::Nv12, Crop::Full);
 
     let pictures = [false, true].map(|anomalous| Picture::new(PixelFormat::Nv12, anomalous));

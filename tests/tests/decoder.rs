@@ -69,8 +69,8 @@ fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> 
     let about = About {
         encoder: SEEDED_TINY.to_owned(),
         encoder_digest: encoder_digest.to_owned(),
-        side: encoder().config().side,
-        grid: encoder().config().grid,
+        side: encoder().geometry().side,
+        grid: encoder().geometry().grid,
         shape: SHAPE,
         relative: false,
         provenance: Provenance { data: "a formula".to_owned(), ..Provenance::default() },
@@ -89,13 +89,13 @@ fn the_detector_runs_the_head_as_the_reference_does() {
     assert_eq!(detector.scorer(), format!("head:{}", head.digest()));
     let found = detect(&mut detector, 100);
 
-    let config = encoder.config();
+    let geometry = encoder.geometry();
     let spec = ImportSpec {
-        side: config.side,
+        side: geometry.side,
         fit: Fit::Full,
         region: Region::WHOLE,
-        mean: config.mean,
-        std: config.std,
+        mean: geometry.mean,
+        std: geometry.std,
     };
     let (mut input, mut descriptors) = (vec![0.0; spec.output_len()], Vec::new());
     let pixels = picture(100);
@@ -103,24 +103,24 @@ fn the_detector_runs_the_head_as_the_reference_does() {
         let mut importer = Importer::new(spec).unwrap();
         importer.run(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &mut input).unwrap();
         encoder.encode(&input, &mut encoder::Workspace::default(), &mut descriptors).unwrap();
-        let (mut inter, mut q) = (Matching::new(config.width), Vec::new());
+        let (mut inter, mut q) = (Matching::new(geometry.width), Vec::new());
         inter.with_bank(&descriptors, bank.rows(), None).unwrap();
         head.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
-        navigation.run(inter.transformed(), config.width, Some(&q), &[]);
-        let mut intra = Matching::new(config.width);
+        navigation.run(inter.transformed(), geometry.width, Some(&q), &[]);
+        let mut intra = Matching::new(geometry.width);
         intra.with_trusted(&descriptors, navigation.trusted()).unwrap();
         let residuals =
             Residuals { inter: inter.transformed(), intra: intra.transformed(), hard: navigation.hard() };
-        let mut workspace = Workspace::new(&SHAPE, config.grid, config.side).unwrap();
+        let mut workspace = Workspace::new(&SHAPE, geometry.grid, geometry.side).unwrap();
         let mut map = head.run(&residuals, &mut workspace).unwrap().to_vec();
-        Blur::new(config.side, config.side, 4.0).run(&mut map).unwrap();
-        let score = pooled_max(&map, config.side, 16, 2, &mut Vec::new()).unwrap();
+        Blur::new(geometry.side, geometry.side, 4.0).run(&mut map).unwrap();
+        let score = pooled_max(&map, geometry.side, 16, 2, &mut Vec::new()).unwrap();
         (map, score)
     })
     .unwrap();
     assert_eq!(found.raw_score, f64::from(score));
-    assert_eq!(found.map_side, config.side);
+    assert_eq!(found.map_side, geometry.side);
     // Without any calibration a probability of 0.5 is 0.5.
     let scaled = |p: f32| 1.0 - 1.0 / (1.0 + 4.0 * p * p);
     let worst = found.map.iter().zip(&raw).map(|(a, p)| (a - scaled(*p)).abs()).fold(0.0, f32::max);

@@ -10,7 +10,7 @@ mod vit;
 use std::path::{Path, PathBuf};
 
 use checkpoint::{Checkpoint, Sizes};
-use snarm_core::encoder::{Config, Encoder, PositionInterpolation, Workspace, seeded};
+use snarm_core::encoder::{Encoder, Geometry, PositionInterpolation, Transformer, Workspace, seeded};
 use vit::{Fetch, Vit};
 
 /// Largest difference of a token or descriptor between the two.
@@ -38,7 +38,7 @@ fn open(path: &Path) -> snarm_core::Result<Encoder> {
 
 fn descriptors(encoder: &Encoder) -> Vec<f32> {
     let mut descriptors = Vec::new();
-    encoder.encode(&image(encoder.config().side), &mut Workspace::default(), &mut descriptors).unwrap();
+    encoder.encode(&image(encoder.geometry().side), &mut Workspace::default(), &mut descriptors).unwrap();
     descriptors
 }
 
@@ -55,10 +55,10 @@ fn assert_close(what: &str, expected: &[f32], found: &[f32]) {
 
 /// Compares tokens after each block, and descriptors, with those of the oracle on the same weights.
 fn check(encoder: &Encoder, fetch: &Fetch<'_>) {
-    let config = encoder.config();
-    let image = image(config.side);
+    let (sizes, geometry) = (encoder.transformer().unwrap(), encoder.geometry());
+    let image = image(geometry.side);
     let mut expected = Vec::new();
-    let oracle = Vit::new(config, fetch).unwrap();
+    let oracle = Vit::new(sizes, geometry, fetch).unwrap();
     let all = oracle.forward(&image, &mut |_, tokens| {
         expected.push(tokens.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
@@ -71,12 +71,12 @@ fn check(encoder: &Encoder, fetch: &Fetch<'_>) {
         blocks = number;
     };
     encoder.encode_observed(&image, &mut Workspace::default(), &mut found, &mut compare).unwrap();
-    assert_eq!((blocks, expected.len()), (config.blocks_used(), config.blocks_used() + 1));
-    assert_eq!(found.len(), config.grid * config.grid * config.width);
+    assert_eq!((blocks, expected.len()), (sizes.blocks_used(), sizes.blocks_used() + 1));
+    assert_eq!(found.len(), geometry.tokens() * geometry.width);
     assert_close(&format!("descriptors of {}", encoder.name()), &all, &found);
 }
 
-fn check_file(sizes: &Sizes) -> Config {
+fn check_file(sizes: &Sizes) -> (Transformer, Geometry) {
     let dir = tempfile::tempdir().unwrap();
     let all = Checkpoint::torch_hub(sizes);
     let path = write(dir.path(), "network.safetensors", &all.safetensors().unwrap());
@@ -86,7 +86,7 @@ fn check_file(sizes: &Sizes) -> Config {
         assert_eq!(found, shape, "{name}");
         Some(data.clone())
     });
-    encoder.config().clone()
+    (encoder.transformer().unwrap().clone(), encoder.geometry().clone())
 }
 
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
@@ -98,27 +98,27 @@ fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
 #[test]
 fn vit_s_agrees_with_the_oracle_after_every_block() {
     let encoder = Encoder::load("seeded:small", PositionInterpolation::Legacy).unwrap();
-    let config = encoder.config();
-    assert_eq!((config.dim, config.depth, config.heads, config.tokens()), (384, 12, 6, 789));
-    assert_eq!((config.layers.first.clone(), config.layers.second.clone()), (1..5, 5..9));
+    let sizes = encoder.transformer().unwrap();
+    assert_eq!((sizes.dim, sizes.depth, sizes.heads, sizes.tokens()), (384, 12, 6, 789));
+    assert_eq!((sizes.layers.first.clone(), sizes.layers.second.clone()), (1..5, 5..9));
     check(&encoder, &|name, shape| Some(seeded::vit_tensor(name, shape)));
 }
 
 #[test]
 fn the_embedded_network_agrees_with_the_oracle() {
-    let config = check_file(&Sizes { dim: 192, registers: 4, table: 28, ..SMALL });
-    assert_eq!((config.heads, config.hidden, config.tokens(), config.grid), (3, 768, 789, 49));
-    assert!(!config.unit_descriptors);
+    let (sizes, geometry) = check_file(&Sizes { dim: 192, registers: 4, table: 28, ..SMALL });
+    assert_eq!((sizes.heads, sizes.hidden, sizes.tokens(), geometry.grid), (3, 768, 789, 49));
+    assert!(!sizes.unit_descriptors);
 }
 
 #[test]
 fn networks_without_registers_or_layer_scale_agree_with_the_oracle() {
-    let dino = check_file(&Sizes { registers: 0, table: 37, ..SMALL });
-    assert_eq!((dino.registers, dino.side, dino.mean[0], dino.tokens()), (0, 392, 0.485, 785));
+    let (dino, geometry) = check_file(&Sizes { registers: 0, table: 37, ..SMALL });
+    assert_eq!((dino.registers, geometry.side, geometry.mean[0], dino.tokens()), (0, 392, 0.485, 785));
     assert!(dino.unit_descriptors, "a network without registers has its descriptors brought to one length");
-    let plain = check_file(&PLAIN);
-    assert_eq!((plain.side, plain.grid, plain.patches(), plain.tokens()), (384, 48, 24, 577));
-    assert_eq!((plain.mean, plain.std), ([0.5; 3], [0.5; 3]));
+    let (plain, geometry) = check_file(&PLAIN);
+    assert_eq!((geometry.side, geometry.grid, plain.patches(), plain.tokens()), (384, 48, 24, 577));
+    assert_eq!((geometry.mean, geometry.std), ([0.5; 3], [0.5; 3]));
 }
 
 #[test]
@@ -136,7 +136,8 @@ fn one_network_in_five_kinds_of_file_gives_the_same_descriptors() {
         ("hub.pt", hub.pickle()),
     ] {
         let encoder = open(&write(dir.path(), name, &bytes)).unwrap();
-        assert_eq!((encoder.config().registers, encoder.config().depth), (3, 4), "{name}");
+        let sizes = encoder.transformer().unwrap();
+        assert_eq!((sizes.registers, sizes.depth), (3, 4), "{name}");
         assert!(descriptors(&encoder) == expected, "{name}: bit for bit");
         assert_eq!(encoder.digest().len(), 64, "{name}");
     }
@@ -234,10 +235,10 @@ fn a_trained_vit_tiny_of_timm_is_read_as_it_was_trained() {
         return;
     }
     let encoder = open(&path).unwrap();
-    let config = encoder.config();
-    assert_eq!((config.dim, config.depth, config.heads, config.blocks_used()), (192, 12, 3, 9));
-    assert_eq!((config.patch, config.side, config.grid, config.table), (16, 384, 48, 14));
-    assert_eq!((config.registers, config.mean, config.std), (0, [0.5; 3], [0.5; 3]));
+    let (sizes, geometry) = (encoder.transformer().unwrap(), encoder.geometry());
+    assert_eq!((sizes.dim, sizes.depth, sizes.heads, sizes.blocks_used()), (192, 12, 3, 9));
+    assert_eq!((sizes.patch, geometry.side, geometry.grid, sizes.table), (16, 384, 48, 14));
+    assert_eq!((sizes.registers, geometry.mean, geometry.std), (0, [0.5; 3], [0.5; 3]));
     let weights = snarm_core::weights::Weights::open(&path).unwrap();
     check(&encoder, &|name, shape| {
         let tensor = weights.get(name).unwrap()?;

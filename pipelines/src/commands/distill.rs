@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use snarm_core::encoder::conv::Sizes;
-use snarm_core::encoder::file::{Network, VitSizes};
-use snarm_core::encoder::{Encoder, PositionInterpolation};
+use snarm_core::encoder::{ConvSizes, Encoder, Network, PositionInterpolation, VitSizes};
 use snarm_core::registry;
 use snarm_core::training::Files;
 use snarm_core::training::distill::{Pictures, Settings, Teacher, distill};
@@ -100,8 +98,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let device = args.device.open()?;
     let name = registry::find_weights(&args.teacher);
     let teacher = Teacher::new(Encoder::load(&name, PositionInterpolation::Legacy)?);
-    let config = teacher.encoder().config();
-    let network = args.network(config.side / config.grid.max(1))?;
+    let geometry = teacher.encoder().geometry();
+    let network = args.network(geometry.side / geometry.grid.max(1))?;
     let pictures = Pictures::find(&args.images, args.drawn)?;
     let settings = Settings {
         network,
@@ -149,7 +147,12 @@ impl Args {
         Ok(match (self.student, dims, blocks) {
             (Kind::Conv, &[c0, c1], &[b0, b1]) => {
                 ensure!(stride.is_multiple_of(2), "conv: expected an even teacher's stride, found {stride}");
-                Network::Conv(Sizes { patch: stride / 2, kernel: KERNEL, dims: [c0, c1], blocks: [b0, b1] })
+                Network::Conv(ConvSizes {
+                    patch: stride / 2,
+                    kernel: KERNEL,
+                    dims: [c0, c1],
+                    blocks: [b0, b1],
+                })
             }
             (Kind::Vit, &[dim], &[depth]) => {
                 Network::Vit(VitSizes { patch: stride, dim, depth, registers: REGISTERS })

@@ -197,9 +197,9 @@ impl BankBuilder {
         let memory = self.sample.thinned(settings, stream(settings.seed, 2), &mut reduced)?;
         reduced(total);
         let blocks = Blocks::new(self.before, self.frames, settings.calibration_fraction);
-        let config = self.extractor.encoder().config();
+        let geometry = self.extractor.encoder().geometry();
         let (calibration, trained) =
-            self.validation.run(&memory, blocks, config, &self.heads, &self.earlier, progress)?;
+            self.validation.run(&memory, blocks, geometry, &self.heads, &self.earlier, progress)?;
         Ok(Bank::new(self.header(), calibration, trained, settings.view.ignore.clone(), memory))
     }
 
@@ -214,8 +214,8 @@ impl BankBuilder {
         Header {
             encoder: encoder.name().to_owned(),
             encoder_digest: encoder.digest().to_owned(),
-            side: encoder.config().side,
-            grid: encoder.config().grid,
+            side: encoder.geometry().side,
+            grid: encoder.geometry().grid,
             layers: layers_of(encoder),
             crop: self.settings.view.crop,
             roi: self.settings.view.roi,

@@ -31,7 +31,7 @@ impl Bank {
         features: Vec<f32>,
         images: Vec<u32>,
     ) -> Result<Self> {
-        let width = encoder.config().width;
+        let width = encoder.geometry().width;
         if images.len() <= NEIGHBOURS || features.len() != images.len() * width {
             let expected =
                 format!("more than {NEIGHBOURS} descriptors of width {width}, and an image for each");

@@ -22,7 +22,7 @@ use snarm_kernels::nearest::{Rows, squared_norms};
 
 pub use self::builder::{BankBuilder, BuildStage};
 pub use self::calibration::Calibration;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Rect, View};
 use crate::ignore::IgnoreMask;
@@ -219,14 +219,14 @@ impl Bank {
     /// # Errors
     /// When its weights or its geometry are others, with both.
     pub fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
-        let (header, config) = (&self.header, encoder.config());
+        let (header, geometry) = (&self.header, encoder.geometry());
         if header.encoder_digest != encoder.digest() {
             let expected = format!("the weights {} ({})", header.encoder_digest, header.encoder);
             let found = format!("{} ({})", encoder.digest(), encoder.name());
             return Err(Error::Mismatch { what: "encoder of the bank", expected, found });
         }
         let theirs = (header.side, header.grid, self.width(), header.layers.clone());
-        let ours = (config.side, config.grid, config.width, layers_of(encoder));
+        let ours = (geometry.side, geometry.grid, geometry.width, layers_of(encoder));
         if theirs != ours {
             let expected = format!("side, grid, width and layers {theirs:?}");
             return Err(Error::Mismatch {
@@ -311,6 +311,6 @@ impl Bank {
 
 /// The two groups of blocks that an encoder's descriptors are made of.
 fn layers_of(encoder: &Encoder) -> [std::ops::Range<usize>; 2] {
-    let layers = &encoder.config().layers;
-    [layers.first.clone(), layers.second.clone()]
+    let Layers { first, second } = encoder.layers();
+    [first, second]
 }

@@ -12,7 +12,7 @@ use snarm_kernels::import::Rect as Pixels;
 use super::blocks::Blocks;
 use super::reservoir::{Place, Reservoir};
 use super::{BuildStage, Calibration, Memory};
-use crate::encoder::Config;
+use crate::encoder::Geometry;
 use crate::error::Result;
 use crate::extract::Extractor;
 use crate::ignore::Ignored;
@@ -74,7 +74,7 @@ impl Validation {
         &self,
         bank: &Memory,
         blocks: Blocks,
-        config: &Config,
+        geometry: &Geometry,
         heads: &[Arc<Head>],
         earlier: &[Calibration],
         progress: &mut dyn FnMut(BuildStage, usize, usize),
@@ -83,8 +83,8 @@ impl Validation {
         let total = self.kept.len() * (1 + heads.len());
         let mut done = 0;
         let mut with = |bank: &Memory, head: Option<&Arc<Head>>| -> Result<Calibration> {
-            let mut model = Model::snarm(config, head.cloned())?;
-            let mut raw = RawMap::new(config.side, model.map_side());
+            let mut model = Model::snarm(geometry, head.cloned())?;
+            let mut raw = RawMap::new(geometry.side, model.map_side());
             let (mut images, mut peaks) = (Vec::new(), Vec::new());
             for frame in &self.kept {
                 progress(BuildStage::Calibrate, done, total);

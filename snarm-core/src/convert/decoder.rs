@@ -49,8 +49,8 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
     let about = About {
         encoder: encoder.name().to_owned(),
         encoder_digest: encoder.digest().to_owned(),
-        side: encoder.config().side,
-        grid: encoder.config().grid,
+        side: encoder.geometry().side,
+        grid: encoder.geometry().grid,
         shape,
         relative: false,
         provenance: Provenance { data: format!("converted from {file}"), ..Provenance::default() },

@@ -8,7 +8,8 @@ use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Layers, PositionInterpolation, conv};
+use super::geometry::Geometry;
+use super::sizes::Network;
 use crate::error::{Error, Result};
 use crate::weights::{ENTRY, Weights};
 
@@ -38,83 +39,23 @@ pub struct Header {
     pub provenance: String,
 }
 
-/// Kind and sizes of a network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Network {
-    /// Convolutional.
-    Conv(conv::Sizes),
-    /// A vision transformer with registers.
-    Vit(VitSizes),
-}
-
-/// Sizes of a transformer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VitSizes {
-    /// Side of a patch in pixels.
-    pub patch: usize,
-    /// Width of a token, a multiple of 64.
-    pub dim: usize,
-    /// Number of blocks.
-    pub depth: usize,
-    /// Number of register tokens.
-    pub registers: usize,
-}
-
-impl VitSizes {
-    pub(super) fn config(&self, header: &Header) -> Config {
-        let config = header.config(self.dim, self.depth);
-        Config {
-            patch: self.patch,
-            registers: self.registers,
-            heads: self.dim / 64,
-            hidden: 4 * self.dim,
-            ..config
-        }
-    }
-}
-
 impl Header {
-    /// Of a network whose input is square and normalised like that.
-    pub fn new(
-        network: Network,
-        [side, grid, width]: [usize; 3],
-        (mean, std): ([f32; 3], [f32; 3]),
-        provenance: String,
-    ) -> Self {
+    /// Of a network of that geometry.
+    pub fn new(network: Network, geometry: &Geometry, provenance: String) -> Self {
         let (format, version) = (FORMAT.to_owned(), VERSION);
+        let Geometry { side, grid, width, mean, std } = *geometry;
         Self { format, version, network, side, grid, width, mean, std, provenance }
     }
 
     /// Checks that the sizes make a network.
     pub(crate) fn check(&self) -> Result<()> {
-        match &self.network {
-            Network::Conv(sizes) => sizes.check(self),
-            Network::Vit(sizes) => sizes.config(self).check(),
-        }
+        self.network.check(&self.geometry())
     }
 
-    /// What the rest of the crate wants to know of the network.
-    pub(super) fn config(&self, dim: usize, depth: usize) -> Config {
-        Config {
-            dim,
-            depth,
-            heads: 0,
-            hidden: conv::EXPANSION * dim,
-            patch: self.side / self.grid.max(1),
-            registers: 0,
-            table: self.grid,
-            eps: conv::EPS,
-            side: self.side,
-            grid: self.grid,
-            width: self.width,
-            layers: Layers { first: 0..0, second: 0..depth },
-            mean: self.mean,
-            std: self.std,
-            positions: PositionInterpolation::Legacy,
-            unit_descriptors: false,
-        }
+    /// What the network reads and gives.
+    pub(crate) fn geometry(&self) -> Geometry {
+        let Self { side, grid, width, mean, std, .. } = *self;
+        Geometry { side, grid, width, mean, std }
     }
 }
 
@@ -137,17 +78,6 @@ pub(super) fn header(weights: &Weights) -> Result<Option<Header>> {
         return Err(wrong("side, grid and width of 1 to 4096, whole cells", format!("{sizes:?}")));
     }
     Ok(Some(header))
-}
-
-/// A tensor of that name and shape; `None` only for a layer scale, which these networks have none of.
-pub(super) fn tensor(weights: &Weights, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
-    let wrong = |expected: String, found: String| Error::wrong_file(WHAT, weights.path(), expected, found);
-    match weights.get(name)? {
-        None if name.ends_with(".gamma") => Ok(None),
-        None => Err(wrong(format!("a tensor {name}"), "none of that name".into())),
-        Some(tensor) if tensor.shape == shape => Ok(Some(tensor.data)),
-        Some(tensor) => Err(wrong(format!("{name} of shape {shape:?}"), format!("{:?}", tensor.shape))),
-    }
 }
 
 /// Writes an encoder file with its tensors as f16: beside `path` first, then renamed.

@@ -8,32 +8,39 @@
 //! Networks that `snarm distill` makes were trained to give descriptors themselves: a last norm and a linear layer take the
 //! place of means, pooling and length. They are transformers or convolutional ([`conv`]); the file says which.
 
-mod config;
-pub mod conv;
+mod conv;
+mod ending;
 pub mod file;
-mod head;
+mod geometry;
 mod names;
 mod position;
 mod published;
 pub mod seeded;
+mod sizes;
+mod transformer;
 mod vit;
 
 use std::cell::RefCell;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::channel_pool::ChannelPool;
+use snarm_kernels::unit_rows::unit_rows;
 use snarm_kernels::upsample::{Corners, Upsample};
 
-pub use self::config::{Config, IMAGENET, Layers, PositionInterpolation};
 use self::conv::Conv;
-use self::head::Head;
+use self::ending::Ending;
+pub use self::geometry::{Geometry, IMAGENET};
 use self::names::Named;
 pub use self::published::{PUBLISHED, Published, cache_folder};
-pub(crate) use self::vit::gather_patches;
-use self::vit::{Fetch, Vit};
+pub use self::sizes::{ConvSizes, Network, VitSizes};
+pub(crate) use self::sizes::{EPS, EXPANSION};
+pub use self::transformer::{Layers, PositionInterpolation, Transformer};
+use self::vit::Vit;
 use crate::error::{Error, Result};
-use crate::weights::{Weights, hex};
+use crate::layers::{Source, Tensors};
+use crate::weights::{Tensor, Weights, hex};
 
 /// Name of the network that ships with the crate.
 pub const TINY: &str = "snarm-tiny";
@@ -49,19 +56,22 @@ pub struct Encoder {
     name: String,
     digest: String,
     provenance: String,
-    config: Config,
-    network: Network,
+    geometry: Geometry,
+    body: Body,
 }
 
 /// What makes descriptors of an image.
-enum Network {
+enum Body {
     /// A transformer, and the pooling of the means of its blocks.
     Pooled(Vit, ChannelPool),
-    /// A transformer whose last block is brought to descriptors by its own head.
-    Headed(Vit, Head),
+    /// A transformer whose last block is brought to descriptors by an ending of its own.
+    Ended(Vit, Ending),
     /// A convolutional network.
     Conv(Box<Conv>),
 }
+
+/// What messages call a feature network.
+const WHAT: &str = "encoder";
 
 /// What one stream needs to run an encoder: allocated at the first frame and kept.
 #[derive(Default)]
@@ -89,9 +99,9 @@ impl Encoder {
         match name {
             TINY => Self::embedded(positions),
             SEEDED_TINY => Self::seeded_tiny(positions),
-            "seeded:small" => Self::seeded(name, Config::new(384, 12, 1536, 14, 4, 37), positions),
-            "seeded:base" => Self::seeded(name, Config::new(768, 12, 3072, 14, 4, 37), positions),
-            "seeded:large" => Self::seeded(name, Config::new(1024, 24, 4096, 14, 4, 37), positions),
+            "seeded:small" => Self::seeded(name, Transformer::new(384, 12, 1536, 14, 4, 37), positions),
+            "seeded:base" => Self::seeded(name, Transformer::new(768, 12, 3072, 14, 4, 37), positions),
+            "seeded:large" => Self::seeded(name, Transformer::new(1024, 24, 4096, 14, 4, 37), positions),
             name => match Published::named(name) {
                 // By its name it is found on another machine too.
                 Some(network) => {
@@ -109,7 +119,7 @@ impl Encoder {
         match file::header(&weights)? {
             Some(header) => {
                 let mut encoder = Self::distilled(TINY.to_owned(), &weights, &header, positions)?;
-                encoder.config.grid = TINY_GRID;
+                encoder.geometry.grid = TINY_GRID;
                 Ok(encoder)
             }
             None => {
@@ -121,40 +131,35 @@ impl Encoder {
     /// A transformer 192 wide, 4 blocks, patches of 14 pixels, 4 registers, one descriptor a patch: it sees colour,
     /// texture and shape as random projections of patches, and knows nothing of the world.
     fn seeded_tiny(positions: PositionInterpolation) -> Result<Self> {
-        let mut config = Config::new(192, 4, 768, 14, 4, 28);
-        config.layers = Layers { first: 0..2, second: 2..4 };
-        config.grid = config.patches();
-        Self::seeded(SEEDED_TINY, config, positions)
+        let mut sizes = Transformer::new(192, 4, 768, 14, 4, 28);
+        sizes.layers = Layers { first: 0..2, second: 2..4 };
+        let mut encoder = Self::seeded(SEEDED_TINY, sizes, positions)?;
+        encoder.geometry.grid = encoder.patches();
+        Ok(encoder)
     }
 
-    fn seeded(name: &str, mut config: Config, positions: PositionInterpolation) -> Result<Self> {
-        config.positions = positions;
-        let hash = RefCell::new(Sha256::new());
-        let fetch = |name: &str, shape: &[usize]| {
-            let tensor = seeded::vit_tensor(name, shape);
-            hash.borrow_mut().update(bytemuck::cast_slice::<f32, u8>(&tensor));
-            Ok(Some(tensor))
-        };
+    fn seeded(name: &str, sizes: Transformer, positions: PositionInterpolation) -> Result<Self> {
+        let (sizes, geometry) = (Transformer { positions, ..sizes.clone() }, sizes.geometry(false));
+        let formula = Formula::default();
         let provenance = "weights from a formula, for timings and tests".to_owned();
-        let encoder = Self::build(name.to_owned(), String::new(), provenance, config, &fetch)?;
-        let digest = hex(&hash.borrow().clone().finalize());
-        Ok(Self { digest, ..encoder })
+        let mut encoder = Self::pooled(name, &sizes, geometry, provenance, &Source::new(WHAT, &formula))?;
+        encoder.digest = hex(&formula.hash.into_inner().finalize());
+        Ok(encoder)
     }
 
     fn open(path: &Path, positions: PositionInterpolation) -> Result<Self> {
         let weights = Weights::open(path)?;
+        let name = path.display().to_string();
         if let Some(header) = file::header(&weights)? {
-            return Self::distilled(path.display().to_string(), &weights, &header, positions);
+            return Self::distilled(name, &weights, &header, positions);
         }
         let named = Named::new(&weights)?;
-        let config = Config { positions, ..read_config(&named)? };
-        let fetch = |name: &str, shape: &[usize]| match named.find(name)? {
-            None => Ok(None),
-            Some(_) if name == "pos_embed" => positions_with_class(&named, shape).map(Some),
-            Some(_) => named.shaped(name, shape).map(Some),
-        };
-        let provenance = format!("{} tensors from {}", weights.names().len(), path.display());
-        Self::build(path.display().to_string(), weights.digest().to_owned(), provenance, config, &fetch)
+        let (sizes, supervised) = read_sizes(&named)?;
+        let (sizes, geometry) = (Transformer { positions, ..sizes.clone() }, sizes.geometry(supervised));
+        let provenance = format!("{} tensors from {name}", weights.names().len());
+        let mut encoder = Self::pooled(&name, &sizes, geometry, provenance, &Source::new(WHAT, &named))?;
+        encoder.digest = weights.digest().to_owned();
+        Ok(encoder)
     }
 
     /// A network in a file of our own.
@@ -165,41 +170,37 @@ impl Encoder {
         positions: PositionInterpolation,
     ) -> Result<Self> {
         header.check()?;
-        let fetch = |name: &str, shape: &[usize]| file::tensor(weights, name, shape);
-        let (config, network) = match &header.network {
-            file::Network::Conv(sizes) => (
-                header.config(sizes.dims[1], sizes.depth()),
-                Network::Conv(Box::new(Conv::new(sizes, header, &fetch)?)),
-            ),
-            file::Network::Vit(sizes) => {
-                let config = Config { positions, ..sizes.config(header) };
-                let head = Head::new(config.dim, header.width, config.eps, &fetch)?;
-                let vit = Vit::new(&config, &fetch)?;
-                (config, Network::Headed(vit, head))
+        let (source, geometry) = (Source::new(WHAT, weights), header.geometry());
+        let body = match &header.network {
+            Network::Conv(sizes) => Body::Conv(Box::new(Conv::read(sizes, &geometry, &source)?)),
+            Network::Vit(sizes) => {
+                let sizes = Transformer { positions, ..sizes.transformer(&geometry) };
+                let ending = Ending::read(&source, sizes.dim, geometry.width, sizes.eps)?;
+                Body::Ended(Vit::read(&sizes, &source)?, ending)
             }
         };
         let (digest, provenance) = (weights.digest().to_owned(), header.provenance.clone());
         tracing::info!(encoder = %name, %digest, width = header.width, "encoder loaded");
-        Ok(Self { name, digest, provenance, config, network })
+        Ok(Self { name, digest, provenance, geometry, body })
     }
 
-    fn build(
-        name: String,
-        digest: String,
+    /// A transformer whose descriptors are made as published. Its digest is not known yet.
+    fn pooled(
+        name: &str,
+        sizes: &Transformer,
+        geometry: Geometry,
         provenance: String,
-        config: Config,
-        fetch: &Fetch<'_>,
+        source: &Source<'_>,
     ) -> Result<Self> {
-        config.check()?;
-        let vit = Vit::new(&config, fetch)?;
-        let pool = ChannelPool::new(config.dim, config.width);
-        tracing::info!(encoder = %name, %digest, dim = config.dim, blocks = config.blocks_used(), "encoder loaded");
-        Ok(Self { name, digest, provenance, config, network: Network::Pooled(vit, pool) })
+        sizes.check()?;
+        let body = Body::Pooled(Vit::read(sizes, source)?, ChannelPool::new(sizes.dim, geometry.width));
+        tracing::info!(encoder = %name, dim = sizes.dim, blocks = sizes.blocks_used(), "encoder loaded");
+        Ok(Self { name: name.to_owned(), digest: String::new(), provenance, geometry, body })
     }
 
     /// The same network with one descriptor a patch, where it would otherwise have them resampled to a finer grid.
     pub(crate) fn at_patches(mut self) -> Self {
-        self.config.grid = self.config.patches();
+        self.geometry.grid = self.patches();
         self
     }
 
@@ -207,24 +208,44 @@ impl Encoder {
     ///
     /// # Errors
     /// When the grid has fewer than 2 descriptors a side, or more than a descriptor for each 2 pixels.
-    pub fn with_grid(mut self, grid: usize) -> Result<Self> {
-        if !(2..=self.config.side / 2).contains(&grid) {
-            let expected = format!("a grid of 2 to {} descriptors a side", self.config.side / 2);
-            return Err(Error::Mismatch { what: "encoder", expected, found: grid.to_string() });
-        }
-        self.config.grid = grid;
-        self.name = format!("{}@{grid}", split_grid(&self.name).0);
-        Ok(self)
+    pub fn with_grid(self, grid: usize) -> Result<Self> {
+        let geometry = self.geometry.with_grid(grid)?;
+        let name = format!("{}@{grid}", split_grid(&self.name).0);
+        Ok(Self { name, geometry, ..self })
     }
 
     /// What tells it from other networks in memory: its weights and its grid.
     pub(crate) fn identity(&self) -> String {
-        format!("{}@{}", self.digest, self.config.grid)
+        format!("{}@{}", self.digest, self.geometry.grid)
     }
 
-    /// Sizes and constants.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// What it reads and gives.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// Sizes and constants of a vision transformer; nothing of a network of another kind.
+    pub fn transformer(&self) -> Option<&Transformer> {
+        match &self.body {
+            Body::Pooled(vit, _) | Body::Ended(vit, _) => Some(vit.sizes()),
+            Body::Conv(_) => None,
+        }
+    }
+
+    /// The two groups of blocks whose means its descriptors are made of; the first is empty where the last block gives them.
+    pub fn layers(&self) -> Layers {
+        match &self.body {
+            Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().layers.clone(),
+            Body::Conv(conv) => Layers::last(conv.sizes().depth()),
+        }
+    }
+
+    /// Side of the grid of its own cells or patches, before descriptors are resampled.
+    fn patches(&self) -> usize {
+        match &self.body {
+            Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().patches(),
+            Body::Conv(conv) => self.geometry.side / conv.sizes().stride().max(1),
+        }
     }
 
     /// SHA-256 of the weights file, or of the weights themselves where a formula makes them, in hexadecimal.
@@ -262,12 +283,12 @@ impl Encoder {
         descriptors: &mut Vec<f32>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let config = &self.config;
-        if image.len() != 3 * config.side * config.side {
-            let expected = format!("3 x {0} x {0} values", config.side);
+        let Geometry { side, grid, width, .. } = self.geometry;
+        if image.len() != self.geometry.input_len() {
+            let expected = format!("3 x {side} x {side} values");
             return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
         }
-        let (n, grid, width) = (config.patches(), config.grid, config.width);
+        let n = self.patches();
         descriptors.resize(grid * grid * width, 0.0);
         if grid == n {
             self.of_patches(image, workspace, descriptors, observe)?;
@@ -279,8 +300,8 @@ impl Encoder {
             workspace.upsample.get_or_insert_with(new).run(&patches, descriptors)?;
             workspace.patches = patches;
         }
-        if config.unit_descriptors {
-            descriptors.chunks_exact_mut(width).for_each(to_unit_mean_square);
+        if self.transformer().is_some_and(|sizes| sizes.unit_descriptors) {
+            unit_rows(descriptors, width)?;
         }
         Ok(())
     }
@@ -293,33 +314,32 @@ impl Encoder {
         descriptors: &mut [f32],
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let config = &self.config;
         let Workspace { vit: activations, conv: maps, first, second, .. } = workspace;
-        let skipped = config.extra_tokens() * config.dim;
-        match &self.network {
-            Network::Conv(conv) => conv.run(image, maps, descriptors),
-            Network::Headed(vit, head) => vit.forward(config, image, activations, &mut |number, tokens| {
-                observe(number, tokens);
-                if number == config.blocks_used() {
-                    head.run(&tokens[skipped..], first, descriptors)?;
-                }
-                Ok(())
-            }),
-            Network::Pooled(vit, pool) => {
-                let n = config.patches();
+        match &self.body {
+            Body::Conv(conv) => conv.run(image, maps, descriptors),
+            Body::Ended(vit, ending) => {
+                let skipped = vit.sizes().extra_tokens() * vit.sizes().dim;
+                vit.forward(image, activations, &mut |number, tokens| {
+                    observe(number, tokens);
+                    if number == vit.sizes().blocks_used() {
+                        ending.run(&tokens[skipped..], first, descriptors)?;
+                    }
+                    Ok(())
+                })
+            }
+            Body::Pooled(vit, pool) => {
+                let sizes = vit.sizes();
+                let (n, skipped) = (sizes.patches(), sizes.extra_tokens() * sizes.dim);
                 for sum in [&mut *first, &mut *second] {
                     sum.clear();
-                    sum.resize(n * n * config.dim, 0.0);
+                    sum.resize(n * n * sizes.dim, 0.0);
                 }
-                let groups = [&config.layers.first, &config.layers.second];
-                vit.forward(config, image, activations, &mut |number, tokens| {
+                let groups = [&sizes.layers.first, &sizes.layers.second];
+                vit.forward(image, activations, &mut |number, tokens| {
                     observe(number, tokens);
-                    for (group, sum) in groups.into_iter().zip([&mut *first, &mut *second]) {
+                    for (group, mean) in groups.into_iter().zip([&mut *first, &mut *second]) {
                         if number > 0 && group.contains(&(number - 1)) {
-                            let share = 1.0 / group.len() as f32;
-                            sum.iter_mut()
-                                .zip(&tokens[skipped..])
-                                .for_each(|(sum, value)| *sum += value * share);
+                            add_scaled(&tokens[skipped..], 1.0 / group.len() as f32, mean)?;
                         }
                     }
                     Ok(())
@@ -327,6 +347,20 @@ impl Encoder {
                 Ok(pool.run(first, second, descriptors)?)
             }
         }
+    }
+}
+
+/// Tensors of a transformer by a formula, and the digest of all that were made.
+#[derive(Default)]
+struct Formula {
+    hash: RefCell<Sha256>,
+}
+
+impl Tensors for Formula {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
+        let data = seeded::vit_tensor(name, shape);
+        self.hash.borrow_mut().update(bytemuck::cast_slice::<f32, u8>(&data));
+        Ok(Some(Tensor { shape: shape.to_vec(), data }))
     }
 }
 
@@ -338,17 +372,9 @@ pub(crate) fn split_grid(name: &str) -> (&str, Option<usize>) {
     }
 }
 
-/// Scales a row to a mean square of 1; a row of zeros stays as it is.
-fn to_unit_mean_square(row: &mut [f32]) {
-    let square: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum();
-    if square > 0.0 {
-        let scale = (row.len() as f64 / square).sqrt() as f32;
-        row.iter_mut().for_each(|v| *v *= scale);
-    }
-}
-
-/// Sizes of the network in a file.
-fn read_config(named: &Named<'_>) -> Result<Config> {
+/// Sizes of the network in a file, and whether it is one of timm's supervised ViTs, which have neither the patches nor the
+/// layer scale of the DINO family.
+fn read_sizes(named: &Named<'_>) -> Result<(Transformer, bool)> {
     let shape = |name: &str| -> Result<Vec<usize>> { Ok(named.get(name)?.shape) };
     let patch = shape("patch_embed.proj.weight")?;
     let [dim, 3, height, width] = patch[..] else {
@@ -370,18 +396,7 @@ fn read_config(named: &Named<'_>) -> Result<Config> {
     let positions = shape("pos_embed")?;
     let rows = positions.get(1).copied().unwrap_or(0);
     let table = rows.isqrt();
-    let config = Config::new(dim, depth, hidden, height, registers, table);
-    // Supervised ViTs of timm have neither the patches nor the layer scale of the DINO family.
+    let sizes = Transformer::new(dim, depth, hidden, height, registers, table);
     let dino = height == 14 || named.find("blocks.0.ls1.gamma")?.is_some();
-    Ok(if dino { config } else { config.with_half_normalisation() })
-}
-
-/// The table of positions, with a row of zeros for the class token where a file has none (timm's register models,
-/// which add it to the class token beforehand).
-fn positions_with_class(named: &Named<'_>, shape: &[usize]) -> Result<Vec<f32>> {
-    let tensor = named.get("pos_embed")?;
-    if tensor.shape == [1, shape[1] - 1, shape[2]] {
-        return Ok(std::iter::repeat_n(0.0, shape[2]).chain(tensor.data).collect());
-    }
-    named.shaped("pos_embed", shape)
+    Ok((sizes, !dino))
 }

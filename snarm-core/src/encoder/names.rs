@@ -3,7 +3,10 @@
 //! The names are torch-hub's. Hugging Face files split the joint projection in three and name everything else
 //! differently; timm calls the registers `reg_token` and may leave the class token out of the position table.
 
+use std::path::Path;
+
 use crate::error::{Error, Result};
+use crate::layers::Tensors;
 use crate::weights::{Tensor, Weights};
 
 /// Tensors by torch-hub name.
@@ -51,16 +54,6 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// The tensor of that name, checked against a shape.
-    pub(crate) fn shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let tensor = self.get(name)?;
-        if tensor.shape == shape {
-            return Ok(tensor.data);
-        }
-        let (expected, found) = (format!("{name} of shape {shape:?}"), format!("{:?}", tensor.shape));
-        Err(Error::wrong_file("encoder", self.weights.path(), expected, found))
-    }
-
     /// The tensor of that name, or `None`.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Tensor>> {
         if !self.hugging_face {
@@ -82,6 +75,25 @@ impl<'a> Named<'a> {
 
     fn raw(&self, name: &str) -> Result<Option<Tensor>> {
         self.weights.get(&format!("{}{name}", self.prefix))
+    }
+}
+
+impl Tensors for Named<'_> {
+    /// The table of positions gets a row of zeros for the class token where a file has none (timm's register models, which
+    /// add it to the class token beforehand).
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
+        let found = self.find(name)?;
+        match (found, shape) {
+            (Some(tensor), &[1, rows, dim]) if name == "pos_embed" && tensor.shape == [1, rows - 1, dim] => {
+                let data = std::iter::repeat_n(0.0, dim).chain(tensor.data).collect();
+                Ok(Some(Tensor { shape: shape.to_vec(), data }))
+            }
+            (found, _) => Ok(found),
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.weights.path())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Position embeddings brought from the table of the file to the grid of the input, once, when a network is loaded.
 
-use super::config::PositionInterpolation;
+use super::transformer::PositionInterpolation;
 
 /// Interpolates a table of `from` x `from` rows of `dim` to `to` x `to`.
 pub(crate) fn interpolate(

@@ -1,5 +1,6 @@
-//! What a feature network looks like, read from its own tensors.
+//! Sizes and constants of a vision transformer, read from its own tensors, and how descriptors are taken from it.
 
+use super::geometry::{Geometry, IMAGENET};
 use crate::error::{Error, Result};
 
 /// Where the two groups of layers lie whose means make the descriptor: block indices, from 0.
@@ -20,6 +21,11 @@ impl Layers {
         let middle = start + (end - start) / 2;
         Self { first: start..middle, second: middle..end }
     }
+
+    /// All blocks of a network that gives its descriptors itself, after the last one.
+    pub(crate) fn last(depth: usize) -> Self {
+        Self { first: 0..0, second: 0..depth }
+    }
 }
 
 /// How the table of position embeddings is brought to another grid.
@@ -33,9 +39,9 @@ pub enum PositionInterpolation {
     Antialiased,
 }
 
-/// Sizes and constants of a vision transformer and of the descriptors taken from it.
+/// Sizes and constants of a vision transformer, and the layers that descriptors are taken from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Config {
+pub struct Transformer {
     /// Width of a token.
     pub dim: usize,
     /// Number of blocks in the file.
@@ -54,16 +60,8 @@ pub struct Config {
     pub eps: f32,
     /// Side of the input in pixels.
     pub side: usize,
-    /// Side of the grid of descriptors.
-    pub grid: usize,
-    /// Width of a descriptor.
-    pub width: usize,
     /// Layers that the descriptor is made of.
     pub layers: Layers,
-    /// Mean of the input normalisation, for values 0..1.
-    pub mean: [f32; 3],
-    /// Standard deviation of the input normalisation.
-    pub std: [f32; 3],
     /// How positions are interpolated.
     pub positions: PositionInterpolation,
     /// Whether descriptors are brought to a mean square of 1. Networks without register tokens keep their global
@@ -71,9 +69,6 @@ pub struct Config {
     /// descriptors, from a network with registers, are taken as they are.
     pub unit_descriptors: bool,
 }
-
-/// Mean and standard deviation of ImageNet, which the DINO family uses.
-pub const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 /// What timm's ViTs trained with augmentation and regularisation ("augreg") use.
 const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
@@ -84,8 +79,11 @@ const SIDE: usize = 392;
 /// Pixels between two descriptors in the published model.
 const STRIDE: usize = 8;
 
-impl Config {
-    /// The configuration of a network with these sizes; everything else follows from them.
+/// Width of a descriptor in the published model.
+const WIDTH: usize = 512;
+
+impl Transformer {
+    /// A network with these sizes; everything else follows from them.
     pub fn new(
         dim: usize,
         depth: usize,
@@ -97,7 +95,6 @@ impl Config {
         // Whole patches and whole strides, as near the published side as possible.
         let unit = patch * STRIDE / gcd(patch, STRIDE);
         let side = (SIDE + (unit - 1) / 2) / unit * unit;
-        let (mean, std) = IMAGENET;
         Self {
             dim,
             depth,
@@ -108,21 +105,17 @@ impl Config {
             table,
             eps: 1e-6,
             side,
-            grid: side / STRIDE,
-            width: 512,
             layers: Layers::of_depth(depth),
-            mean,
-            std,
             positions: PositionInterpolation::Legacy,
             unit_descriptors: registers == 0,
         }
     }
 
-    /// As [`Config::new`], with the normalisation of timm's supervised ViTs, which have neither patches of 14 pixels
-    /// nor layer scale.
-    pub fn with_half_normalisation(mut self) -> Self {
-        (self.mean, self.std) = HALF;
-        self
+    /// The published way to descriptors: one every 8 pixels, 512 wide. Inputs are normalised as the DINO family's, or, with
+    /// `supervised`, as timm's supervised ViTs'.
+    pub fn geometry(&self, supervised: bool) -> Geometry {
+        let (mean, std) = if supervised { HALF } else { IMAGENET };
+        Geometry { side: self.side, grid: self.side / STRIDE, width: WIDTH, mean, std }
     }
 
     /// Side of the grid of patches.
@@ -183,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_input_holds_whole_patches_and_whole_strides() {
-        let side = |patch| Config::new(64, 12, 256, patch, 0, 14).side;
+        let side = |patch| Transformer::new(64, 12, 256, patch, 0, 14).side;
         assert_eq!((side(14), side(16), side(8)), (392, 384, 392));
     }
 }

@@ -1,31 +1,13 @@
 //! A vision transformer ready to run: weights packed once, layer scale folded into the projections before it.
 
 use snarm_kernels::attention::{self, attention};
-use snarm_kernels::layer_norm::layer_norm;
-use snarm_kernels::linear::{Panels, Then, linear};
+use snarm_kernels::linear::Then;
+use snarm_kernels::patches::patches;
 
-use super::config::Config;
-use super::head::need;
 use super::position::interpolate;
+use super::transformer::Transformer;
 use crate::error::Result;
-
-/// Hands out the tensor of a torch-hub name, checked against a shape; `None` where the network has none.
-pub(crate) type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Option<Vec<f32>>> + 'a;
-
-/// As [`Fetch`], for tensors that every network has.
-type Need<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
-
-/// A linear layer.
-pub(super) struct Linear {
-    pub(super) weight: Panels,
-    pub(super) bias: Vec<f32>,
-}
-
-/// A layer norm.
-pub(super) struct Norm {
-    pub(super) weight: Vec<f32>,
-    pub(super) bias: Vec<f32>,
-}
+use crate::layers::{Linear, Norm, Source};
 
 /// x += proj(attention(norm1(x))); x += fc2(gelu(fc1(norm2(x))))
 struct Block {
@@ -39,6 +21,7 @@ struct Block {
 
 /// The network up to the last block that is used.
 pub(crate) struct Vit {
+    sizes: Transformer,
     patch_embed: Linear,
     /// What every sequence starts from: class token and registers, then the position of each patch. (tokens, dim)
     start: Vec<f32>,
@@ -57,40 +40,41 @@ pub(crate) struct Activations {
 }
 
 impl Vit {
-    /// Takes the tensors it needs from `fetch`.
-    pub(crate) fn new(config: &Config, fetch: &Fetch<'_>) -> Result<Self> {
-        let need = |name: &str, shape: &[usize]| need(name, shape, fetch);
-        let (d, p) = (config.dim, config.patch);
-        let patch_embed = Linear {
-            weight: Panels::from_transposed(&need("patch_embed.proj.weight", &[d, 3, p, p])?, d, 3 * p * p),
-            bias: need("patch_embed.proj.bias", &[d])?,
-        };
-        let blocks =
-            (0..config.blocks_used()).map(|i| Block::new(i, config, fetch, &need)).collect::<Result<_>>()?;
-        Ok(Self { patch_embed, start: starting_tokens(config, fetch, &need)?, blocks })
+    /// Reads the tensors of a network of these sizes, by their torch-hub names.
+    pub(crate) fn read(sizes: &Transformer, source: &Source<'_>) -> Result<Self> {
+        let (d, p) = (sizes.dim, sizes.patch);
+        let patch_embed = Linear::read(&source.at("patch_embed").at("proj"), d, &[3, p, p])?;
+        let blocks = (0..sizes.blocks_used()).map(|i| Block::read(sizes, &source.at("blocks").at(i)));
+        let blocks = blocks.collect::<Result<_>>()?;
+        Ok(Self { sizes: sizes.clone(), patch_embed, start: starting_tokens(sizes, source)?, blocks })
+    }
+
+    /// Sizes and constants.
+    pub(crate) fn sizes(&self) -> &Transformer {
+        &self.sizes
     }
 
     /// Runs the network on a normalised image (3, side, side). `observe` sees all tokens (tokens, dim) before the
     /// first block, as number 0, and after each block, as numbers from 1.
     pub(crate) fn forward(
         &self,
-        config: &Config,
         image: &[f32],
         a: &mut Activations,
         observe: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        let (d, n) = (config.dim, config.tokens());
-        gather_patches(image, config.side, config.patch, &mut a.patches);
+        let sizes = &self.sizes;
+        let (d, n, p) = (sizes.dim, sizes.tokens(), sizes.patch);
+        a.patches.resize(sizes.patches() * sizes.patches() * 3 * p * p, 0.0);
+        patches(image, sizes.side, p, &mut a.patches)?;
         a.tokens.clear();
         a.tokens.extend_from_slice(&self.start);
-        let patch_tokens = &mut a.tokens[config.extra_tokens() * d..];
-        linear(&a.patches, &self.patch_embed.weight, &self.patch_embed.bias, Then::Add, patch_tokens)?;
+        self.patch_embed.run(&a.patches, Then::Add, &mut a.tokens[sizes.extra_tokens() * d..])?;
         observe(0, &a.tokens)?;
         a.normed.resize(n * d, 0.0);
         a.attended.resize(n * d, 0.0);
-        a.wide.resize(n * config.hidden.max(3 * d), 0.0);
+        a.wide.resize(n * sizes.hidden.max(3 * d), 0.0);
         for (i, block) in self.blocks.iter().enumerate() {
-            block.forward(config, a)?;
+            block.forward(sizes, a)?;
             observe(i + 1, &a.tokens)?;
         }
         Ok(())
@@ -98,77 +82,46 @@ impl Vit {
 }
 
 impl Block {
-    fn new(i: usize, config: &Config, fetch: &Fetch<'_>, need: &Need<'_>) -> Result<Self> {
-        let (d, hidden) = (config.dim, config.hidden);
-        let name = |part: &str| format!("blocks.{i}.{part}");
-        let norm = |part: &str| -> Result<Norm> {
-            Ok(Norm {
-                weight: need(&name(&format!("{part}.weight")), &[d])?,
-                bias: need(&name(&format!("{part}.bias")), &[d])?,
-            })
-        };
-        // Layer scale multiplies the output of a projection: it is folded into its rows and its bias.
-        let layer = |part: &str, out: usize, k: usize, scale: Option<Vec<f32>>| -> Result<Linear> {
-            let mut weight = need(&name(&format!("{part}.weight")), &[out, k])?;
-            let mut bias = need(&name(&format!("{part}.bias")), &[out])?;
-            if let Some(scale) = scale {
-                for ((row, bias), scale) in weight.chunks_exact_mut(k).zip(&mut bias).zip(scale) {
-                    row.iter_mut().for_each(|w| *w *= scale);
-                    *bias *= scale;
-                }
-            }
-            Ok(Linear { weight: Panels::from_transposed(&weight, out, k), bias })
-        };
+    fn read(sizes: &Transformer, source: &Source<'_>) -> Result<Self> {
+        let (d, hidden) = (sizes.dim, sizes.hidden);
+        // Layer scale multiplies the output of a projection: it is folded into it.
+        let scale = |part: &str| source.at(part).find("gamma", &[d]);
+        let (attention, mlp) = (source.at("attn"), source.at("mlp"));
         Ok(Self {
-            norm1: norm("norm1")?,
-            qkv: layer("attn.qkv", 3 * d, d, None)?,
-            proj: layer("attn.proj", d, d, fetch(&name("ls1.gamma"), &[d])?)?,
-            norm2: norm("norm2")?,
-            fc1: layer("mlp.fc1", hidden, d, None)?,
-            fc2: layer("mlp.fc2", d, hidden, fetch(&name("ls2.gamma"), &[d])?)?,
+            norm1: Norm::read(&source.at("norm1"), d)?,
+            qkv: Linear::read(&attention.at("qkv"), 3 * d, &[d])?,
+            proj: Linear::read_scaled(&attention.at("proj"), d, &[d], scale("ls1")?)?,
+            norm2: Norm::read(&source.at("norm2"), d)?,
+            fc1: Linear::read(&mlp.at("fc1"), hidden, &[d])?,
+            fc2: Linear::read_scaled(&mlp.at("fc2"), d, &[hidden], scale("ls2")?)?,
         })
     }
 
-    fn forward(&self, config: &Config, a: &mut Activations) -> Result<()> {
-        let (d, n, eps) = (config.dim, config.tokens(), config.eps);
+    fn forward(&self, sizes: &Transformer, a: &mut Activations) -> Result<()> {
+        let (d, n, eps) = (sizes.dim, sizes.tokens(), sizes.eps);
         let qkv = &mut a.wide[..n * 3 * d];
-        layer_norm(&a.tokens, &self.norm1.weight, &self.norm1.bias, eps, &mut a.normed)?;
-        linear(&a.normed, &self.qkv.weight, &self.qkv.bias, Then::Store, qkv)?;
-        attention(qkv, n, config.heads, &mut a.attention, &mut a.attended)?;
-        linear(&a.attended, &self.proj.weight, &self.proj.bias, Then::Add, &mut a.tokens)?;
+        self.norm1.run(&a.tokens, eps, &mut a.normed)?;
+        self.qkv.run(&a.normed, Then::Store, qkv)?;
+        attention(qkv, n, sizes.heads, &mut a.attention, &mut a.attended)?;
+        self.proj.run(&a.attended, Then::Add, &mut a.tokens)?;
 
-        let hidden = &mut a.wide[..n * config.hidden];
-        layer_norm(&a.tokens, &self.norm2.weight, &self.norm2.bias, eps, &mut a.normed)?;
-        linear(&a.normed, &self.fc1.weight, &self.fc1.bias, Then::Gelu, hidden)?;
-        linear(hidden, &self.fc2.weight, &self.fc2.bias, Then::Add, &mut a.tokens)?;
-        Ok(())
+        let hidden = &mut a.wide[..n * sizes.hidden];
+        self.norm2.run(&a.tokens, eps, &mut a.normed)?;
+        self.fc1.run(&a.normed, Then::Gelu, hidden)?;
+        self.fc2.run(hidden, Then::Add, &mut a.tokens)
     }
 }
 
 /// Class token plus its position, registers without one, and the interpolated positions of the patches.
-fn starting_tokens(config: &Config, fetch: &Fetch<'_>, need: &Need<'_>) -> Result<Vec<f32>> {
-    let (d, table) = (config.dim, config.table);
-    let mut start = need("cls_token", &[1, 1, d])?;
-    let positions = need("pos_embed", &[1, table * table + 1, d])?;
+fn starting_tokens(sizes: &Transformer, source: &Source<'_>) -> Result<Vec<f32>> {
+    let (d, table) = (sizes.dim, sizes.table);
+    let mut start = source.get("cls_token", &[1, 1, d])?;
+    let positions = source.get("pos_embed", &[1, table * table + 1, d])?;
     let (class, grid) = positions.split_at(d);
     start.iter_mut().zip(class).for_each(|(token, position)| *token += position);
-    if config.registers > 0 {
-        start.extend(fetch("register_tokens", &[1, config.registers, d])?.unwrap_or_default());
+    if sizes.registers > 0 {
+        start.extend(source.get("register_tokens", &[1, sizes.registers, d])?);
     }
-    start.extend(interpolate(grid, table, config.patches(), d, config.positions));
+    start.extend(interpolate(grid, table, sizes.patches(), d, sizes.positions));
     Ok(start)
-}
-
-/// (3, side, side) -> (patches, 3 * patch * patch), patches row-major, each in the order of the weight.
-pub(crate) fn gather_patches(image: &[f32], side: usize, p: usize, patches: &mut Vec<f32>) {
-    let (n, row_len) = (side / p, 3 * p * p);
-    patches.resize(n * n * row_len, 0.0);
-    for (i, patch) in patches.chunks_exact_mut(row_len).enumerate() {
-        let (top, left) = (i / n * p, i % n * p);
-        for (line, out) in patch.chunks_exact_mut(p).enumerate() {
-            let (channel, row) = (line / p, line % p);
-            let from = channel * side * side + (top + row) * side + left;
-            out.copy_from_slice(&image[from..from + p]);
-        }
-    }
 }

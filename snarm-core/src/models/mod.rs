@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::bank::Memory;
 use crate::detector::StageTimes;
-use crate::encoder::Config;
+use crate::encoder::Geometry;
 use crate::error::Result;
 
 /// A detection model with the scratch of one stream.
@@ -24,10 +24,10 @@ impl Model {
     ///
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens, or the head reads another width.
-    pub fn snarm(config: &Config, head: Option<Arc<snarm::head::Head>>) -> Result<Self> {
+    pub fn snarm(geometry: &Geometry, head: Option<Arc<snarm::head::Head>>) -> Result<Self> {
         Ok(Self::Snarm(Box::new(match head {
-            None => snarm::Snarm::training_free(config.grid, config.width)?,
-            Some(head) => snarm::Snarm::with_head(head, config.grid, config.width, config.side)?,
+            None => snarm::Snarm::training_free(geometry.grid, geometry.width)?,
+            Some(head) => snarm::Snarm::with_head(head, geometry.grid, geometry.width, geometry.side)?,
         })))
     }
 

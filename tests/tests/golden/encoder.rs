@@ -17,7 +17,8 @@ pub(crate) fn input() -> Vec<f32> {
 fn check(name: &str, file: &str, positions: PositionInterpolation, mode: &str) {
     let golden = Golden::open(file);
     let encoder = Encoder::load(name, positions).unwrap();
-    let (dim, extra) = (encoder.config().dim, encoder.config().extra_tokens());
+    let sizes = encoder.transformer().unwrap();
+    let (dim, extra) = (sizes.dim, sizes.extra_tokens());
     let tokens = golden.u32s("token_index");
     let of = |what: &str| golden.f32s(&format!("{mode}.{what}"));
     let class_rows = of("cls_all_blocks");

@@ -2,7 +2,7 @@
 //! where there is a choice the other way is taken (positions and resampling as matrices, upsampling before pooling).
 
 use candle_core::{D, Device, Result, Tensor};
-use snarm_core::encoder::Config;
+use snarm_core::encoder::{Geometry, Transformer};
 
 /// Channels of each layer group between the two poolings.
 const MIDDLE: usize = 1024;
@@ -12,7 +12,7 @@ pub type Fetch<'a> = dyn Fn(&str, &[usize]) -> Option<Vec<f32>> + 'a;
 
 /// The network up to the last block that is used.
 pub struct Vit {
-    config: Config,
+    sizes: Transformer,
     patch: [Tensor; 2],
     class: Tensor,
     registers: Option<Tensor>,
@@ -35,7 +35,7 @@ struct Block {
 
 impl Vit {
     /// Takes the tensors it needs from `fetch`.
-    pub fn new(config: &Config, fetch: &Fetch<'_>) -> Result<Self> {
+    pub fn new(sizes: &Transformer, geometry: &Geometry, fetch: &Fetch<'_>) -> Result<Self> {
         let find = |name: &str, shape: &[usize]| {
             fetch(name, shape).map(|data| Tensor::from_vec(data, shape, &Device::Cpu)).transpose()
         };
@@ -43,7 +43,7 @@ impl Vit {
         let pair = |name: &str, shape: &[usize]| -> Result<[Tensor; 2]> {
             Ok([get(&format!("{name}.weight"), shape)?, get(&format!("{name}.bias"), &shape[..1])?])
         };
-        let (d, p, hidden) = (config.dim, config.patch, config.hidden);
+        let (d, p, hidden) = (sizes.dim, sizes.patch, sizes.hidden);
         let block = |i: usize| -> Result<Block> {
             let name = |part: &str| format!("blocks.{i}.{part}");
             Ok(Block {
@@ -57,9 +57,9 @@ impl Vit {
                 scale2: find(&name("ls2.gamma"), &[d])?,
             })
         };
-        let table = get("pos_embed", &[1, config.table * config.table + 1, d])?.squeeze(0)?;
-        let registers = if config.registers > 0 {
-            Some(get("register_tokens", &[1, config.registers, d])?.squeeze(0)?)
+        let table = get("pos_embed", &[1, sizes.table * sizes.table + 1, d])?.squeeze(0)?;
+        let registers = if sizes.registers > 0 {
+            Some(get("register_tokens", &[1, sizes.registers, d])?.squeeze(0)?)
         } else {
             None
         };
@@ -67,11 +67,11 @@ impl Vit {
             patch: pair("patch_embed.proj", &[d, 3, p, p])?,
             class: (get("cls_token", &[1, 1, d])?.squeeze(0)? + table.narrow(0, 0, 1)?)?, // (1, d)
             registers,
-            positions: positions(&table, config)?,
-            blocks: (0..config.layers.second.end).map(block).collect::<Result<_>>()?,
-            upsample: bilinear(config.patches(), config.grid)?,
-            pool: [adaptive_pool(d, MIDDLE)?, adaptive_pool(2 * MIDDLE, config.width)?],
-            config: config.clone(),
+            positions: positions(&table, sizes)?,
+            blocks: (0..sizes.layers.second.end).map(block).collect::<Result<_>>()?,
+            upsample: bilinear(sizes.patches(), geometry.grid)?,
+            pool: [adaptive_pool(d, MIDDLE)?, adaptive_pool(2 * MIDDLE, geometry.width)?],
+            sizes: sizes.clone(),
         })
     }
 
@@ -82,10 +82,10 @@ impl Vit {
         image: &[f32],
         observe: &mut dyn FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let config = &self.config;
-        let image = Tensor::from_slice(image, (1, 3, config.side, config.side), &Device::Cpu)?;
+        let sizes = &self.sizes;
+        let image = Tensor::from_slice(image, (1, 3, sizes.side, sizes.side), &Device::Cpu)?;
         let [weight, bias] = &self.patch;
-        let patches = image.conv2d(weight, 0, config.patch, 1, 1)?.flatten_from(2)?; // (1, d, n * n)
+        let patches = image.conv2d(weight, 0, sizes.patch, 1, 1)?.flatten_from(2)?; // (1, d, n * n)
         let patches = patches.squeeze(0)?.t()?.broadcast_add(bias)?; // (n * n, d)
         let patches = (patches + &self.positions)?;
         let parts: Vec<&Tensor> =
@@ -94,11 +94,11 @@ impl Vit {
         observe(0, &tokens)?;
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for (i, block) in self.blocks.iter().enumerate() {
-            tokens = block.forward(&tokens, config)?;
+            tokens = block.forward(&tokens, sizes)?;
             observe(i + 1, &tokens)?;
-            for (range, group) in [(&config.layers.first, &mut first), (&config.layers.second, &mut second)] {
+            for (range, group) in [(&sizes.layers.first, &mut first), (&sizes.layers.second, &mut second)] {
                 if range.contains(&i) {
-                    let (extra, count) = (config.extra_tokens(), config.patches() * config.patches());
+                    let (extra, count) = (sizes.extra_tokens(), sizes.patches() * sizes.patches());
                     group.push(tokens.narrow(0, extra, count)?);
                 }
             }
@@ -106,7 +106,7 @@ impl Vit {
         let groups = [first, second].map(|group| self.pooled(&group));
         let [first, second] = groups;
         let descriptors = Tensor::cat(&[first?, second?], 1)?.matmul(&self.pool[1])?; // (grid * grid, width)
-        if !config.unit_descriptors {
+        if !sizes.unit_descriptors {
             return Ok(descriptors);
         }
         descriptors.broadcast_div(&descriptors.sqr()?.mean_keepdim(D::Minus1)?.sqrt()?)
@@ -120,15 +120,15 @@ impl Vit {
 }
 
 impl Block {
-    fn forward(&self, x: &Tensor, config: &Config) -> Result<Tensor> {
-        let attended = linear(&attention(&self.norm_qkv(x, config)?, config)?, &self.proj)?;
+    fn forward(&self, x: &Tensor, sizes: &Transformer) -> Result<Tensor> {
+        let attended = linear(&attention(&self.norm_qkv(x, sizes)?, sizes)?, &self.proj)?;
         let x = (x + scaled(attended, &self.scale1)?)?;
-        let hidden = linear(&layer_norm(&x, &self.norm2, config)?, &self.fc1)?.gelu_erf()?;
+        let hidden = linear(&layer_norm(&x, &self.norm2, sizes)?, &self.fc1)?.gelu_erf()?;
         &x + scaled(linear(&hidden, &self.fc2)?, &self.scale2)?
     }
 
-    fn norm_qkv(&self, x: &Tensor, config: &Config) -> Result<Tensor> {
-        linear(&layer_norm(x, &self.norm1, config)?, &self.qkv)
+    fn norm_qkv(&self, x: &Tensor, sizes: &Transformer) -> Result<Tensor> {
+        linear(&layer_norm(x, &self.norm1, sizes)?, &self.qkv)
     }
 }
 
@@ -143,27 +143,27 @@ fn linear(x: &Tensor, [weight, bias]: &[Tensor; 2]) -> Result<Tensor> {
     x.matmul(&weight.t()?)?.broadcast_add(bias)
 }
 
-fn layer_norm(x: &Tensor, [weight, bias]: &[Tensor; 2], config: &Config) -> Result<Tensor> {
+fn layer_norm(x: &Tensor, [weight, bias]: &[Tensor; 2], sizes: &Transformer) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + f64::from(config.eps))?.sqrt()?;
+    let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + f64::from(sizes.eps))?.sqrt()?;
     centred.broadcast_div(&deviation)?.broadcast_mul(weight)?.broadcast_add(bias)
 }
 
 /// softmax(q k^T / sqrt(d)) v of each head, from rows [q | k | v].
-fn attention(qkv: &Tensor, config: &Config) -> Result<Tensor> {
-    let (n, d) = (qkv.dim(0)?, config.dim / config.heads);
-    let heads = qkv.reshape((n, 3, config.heads, d))?.permute((1, 2, 0, 3))?; // (3, heads, n, d)
+fn attention(qkv: &Tensor, sizes: &Transformer) -> Result<Tensor> {
+    let (n, d) = (qkv.dim(0)?, sizes.dim / sizes.heads);
+    let heads = qkv.reshape((n, 3, sizes.heads, d))?.permute((1, 2, 0, 3))?; // (3, heads, n, d)
     let part = |i: usize| heads.get(i)?.contiguous();
     let q = (part(0)? / (d as f64).sqrt())?;
     let scores = q.matmul(&part(1)?.t()?)?; // (heads, n, n)
     let weights = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
     let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
-    weights.matmul(&part(2)?)?.transpose(0, 1)?.reshape((n, config.dim)) // (n, heads * d)
+    weights.matmul(&part(2)?)?.transpose(0, 1)?.reshape((n, sizes.dim)) // (n, heads * d)
 }
 
 /// Positions of the patches: bicubic (a = -0.75), the scale taken as (grid + 0.1) / table, as a matrix on both axes.
-fn positions(table: &Tensor, config: &Config) -> Result<Tensor> {
-    let (from, to) = (config.table, config.patches());
+fn positions(table: &Tensor, sizes: &Transformer) -> Result<Tensor> {
+    let (from, to) = (sizes.table, sizes.patches());
     let grid = table.narrow(0, 1, from * from)?;
     if from == to {
         return Ok(grid);

@@ -186,7 +186,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
         data: args.data.display().to_string(),
         setting: args.setting.name(),
         options: options(args)?,
-        encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.config().side),
+        encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.geometry().side),
         limit: args.aupro_limit,
         categories,
     };

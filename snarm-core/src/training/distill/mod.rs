@@ -24,8 +24,8 @@ use super::random::generator;
 use super::{
     AdamW, AdamWSettings, Checkpoint, Device, Files, Log, Meter, Progress, Schedule, Variables, digest,
 };
-use crate::encoder::Config;
-use crate::encoder::file::{self, Header, Network};
+use crate::encoder::file::{self, Header};
+use crate::encoder::{Geometry, Network};
 use crate::error::{Error, Result};
 
 /// Purposes of random numbers.
@@ -131,10 +131,10 @@ impl<'a> Run<'a> {
         files: &'a Files,
         device: &Device,
     ) -> Result<Self> {
-        let config = teacher.encoder().config();
-        let (side, inner) = (config.side, config.width);
+        let geometry = teacher.encoder().geometry();
+        let (side, inner) = (geometry.side, geometry.width);
         let student = Student { network: settings.network.clone(), side, width: settings.width };
-        check(settings, &student, config)?;
+        check(settings, &student, geometry)?;
         let variables = student.variables(settings.seed)?.to_device(device)?;
         let mut buffers = Variables::default();
         buffers.insert("axes", vec![0.0; settings.width * inner], &[settings.width, inner])?;
@@ -260,7 +260,8 @@ impl<'a> Run<'a> {
                 let (gain, lift) = (rng.random_range(0.93..1.07_f32), rng.random_range(-0.06..0.06_f32));
                 input.iter_mut().for_each(|v| *v = *v * gain + lift);
             }
-            crate::encoder::gather_patches(&input, side, patch, &mut patches);
+            patches.resize(input.len(), 0.0);
+            snarm_kernels::patches::patches(&input, side, patch, &mut patches)?;
             all.extend_from_slice(&patches);
             targets.extend_from_slice(&lesson.target);
         }
@@ -285,7 +286,7 @@ impl<'a> Run<'a> {
 
     fn finish(&self) -> Result<Outcome> {
         let validation = self.validate()?;
-        let config = self.teacher.encoder().config();
+        let geometry = self.teacher.encoder().geometry();
         let mut tensors = Vec::new();
         for (name, shape) in self.student.tensors() {
             let values = self.variables.values(&name)?;
@@ -301,7 +302,7 @@ impl<'a> Run<'a> {
             100.0 * self.pictures.drawn(),
             100.0 * (1.0 - validation) * self.projection.kept
         );
-        file::save(self.files.out(), &header(&self.student, config, provenance), &tensors)?;
+        file::save(self.files.out(), &header(&self.student, geometry, provenance), &tensors)?;
         self.save()?;
         Ok(Outcome { kept: self.projection.kept, validation, parameters })
     }
@@ -321,13 +322,14 @@ fn spread(lessons: &[Lesson], width: usize) -> f64 {
 }
 
 /// What the file of a student says of itself; its input is normalised as the teacher's.
-fn header(student: &Student, teacher: &Config, provenance: String) -> Header {
-    let sizes = [student.side, student.grid(), student.width];
-    Header::new(student.network.clone(), sizes, (teacher.mean, teacher.std), provenance)
+fn header(student: &Student, teacher: &Geometry, provenance: String) -> Header {
+    let Student { side, width, .. } = *student;
+    let geometry = Geometry { side, grid: student.grid(), width, mean: teacher.mean, std: teacher.std };
+    Header::new(student.network.clone(), &geometry, provenance)
 }
 
 /// Refuses what makes no run.
-fn check(settings: &Settings, student: &Student, teacher: &Config) -> Result<()> {
+fn check(settings: &Settings, student: &Student, teacher: &Geometry) -> Result<()> {
     header(student, teacher, String::new()).check()?;
     let (side, grid) = (student.side, teacher.grid);
     let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });

@@ -2,9 +2,7 @@
 
 use candle_core::Tensor;
 
-use crate::encoder::conv::{self, EPS, EXPANSION};
-use crate::encoder::file::{Network, VitSizes};
-use crate::encoder::seeded;
+use crate::encoder::{ConvSizes, EPS, EXPANSION, Network, VitSizes, seeded};
 use crate::error::Result;
 use crate::training::Variables;
 use crate::training::ops::{depthwise, gelu, layer_norm, linear, softmax};
@@ -117,7 +115,7 @@ impl Student {
         }
     }
 
-    fn conv(&self, net: &Net<'_>, sizes: &conv::Sizes, patches: &Tensor, b: usize) -> Result<Tensor> {
+    fn conv(&self, net: &Net<'_>, sizes: &ConvSizes, patches: &Tensor, b: usize) -> Result<Tensor> {
         let ([c0, c1], grid) = (sizes.dims, self.grid());
         let mut x = net.linear("stem", patches)?;
         x = net.norm("stem.norm", &x)?.reshape((b, 2 * grid, 2 * grid, c0))?;

@@ -32,9 +32,9 @@ impl Teacher {
 
     /// An image (side, side, 3) of bytes to the normalised input (3, side, side) of teacher and student.
     pub fn normalise(&self, rgb: &[u8]) -> Vec<f32> {
-        let config = self.encoder.config();
+        let geometry = self.encoder.geometry();
         let tables: [[f32; 256]; 3] = std::array::from_fn(|c| {
-            std::array::from_fn(|v| (v as f32 / 255.0 - config.mean[c]) / config.std[c])
+            std::array::from_fn(|v| (v as f32 / 255.0 - geometry.mean[c]) / geometry.std[c])
         });
         let mut input = vec![0.0; rgb.len()];
         let pixels = rgb.len() / 3;

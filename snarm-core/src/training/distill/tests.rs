@@ -2,9 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::dataset::Picture;
-use crate::encoder::conv::Sizes;
-use crate::encoder::file::VitSizes;
-use crate::encoder::{Encoder, PositionInterpolation, Workspace, seeded};
+use crate::encoder::{ConvSizes, Encoder, PositionInterpolation, VitSizes, Workspace, seeded};
 use crate::training::testing::{kernels, on_cuda, on_every_device};
 
 on_every_device!(
@@ -14,14 +12,14 @@ on_every_device!(
 );
 
 fn small() -> [Student; 2] {
-    let conv = Sizes { patch: 4, kernel: 3, dims: [8, 12], blocks: [1, 2] };
+    let conv = ConvSizes { patch: 4, kernel: 3, dims: [8, 12], blocks: [1, 2] };
     let vit = VitSizes { patch: 8, dim: 64, depth: 2, registers: 2 };
     [Network::Conv(conv), Network::Vit(vit)].map(|network| Student { network, side: 32, width: 6 })
 }
 
 fn patches(student: &Student, image: &[f32]) -> Vec<f32> {
-    let mut patches = Vec::new();
-    crate::encoder::gather_patches(image, student.side, student.patch(), &mut patches);
+    let mut patches = vec![0.0; image.len()];
+    snarm_kernels::patches::patches(image, student.side, student.patch(), &mut patches).unwrap();
     patches
 }
 
@@ -51,8 +49,9 @@ fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
             .into_iter()
             .map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap()))
             .collect();
-        let sizes = [32, student.grid(), student.width];
-        let header = Header::new(student.network.clone(), sizes, ([0.5; 3], [0.5; 3]), "a test".into());
+        let (grid, width) = (student.grid(), student.width);
+        let geometry = Geometry { side: 32, grid, width, mean: [0.5; 3], std: [0.5; 3] };
+        let header = Header::new(student.network.clone(), &geometry, "a test".into());
         file::save(&path, &header, &tensors).unwrap();
         let encoder = Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap();
         let (mut workspace, mut found) = (Workspace::default(), Vec::new());
@@ -63,7 +62,7 @@ fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
                 assert!((a - b).abs() < 0.02, "{a} {b}: more than the rounding to f16");
             }
         }
-        assert_eq!((encoder.config().grid, encoder.provenance()), (4, "a test"));
+        assert_eq!((encoder.geometry().grid, encoder.provenance()), (4, "a test"));
     }
 }
 

@@ -16,9 +16,9 @@ use snarm_kernels::linear::{Panels, Then, linear};
 use super::mixer::Mixer;
 use super::times::lap;
 use super::view::View;
-use super::weights::Fetch;
 use super::{DEPTH, EPS, ORDERS, Residuals, Shape, Workspace};
 use crate::error::Result;
+use crate::layers::Source;
 
 /// What [`super::Head::run_observed`] shows. Rows are as wide as the head has channels; "in order" is (orders, tokens), each order in its own
 /// sequence.
@@ -56,24 +56,23 @@ struct Block {
 }
 
 impl Branch {
-    pub(super) fn new(b: usize, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+    pub(super) fn read(b: usize, sizes: &Shape, source: &Source<'_>) -> Result<Self> {
         let Shape { width, channels: c, .. } = *sizes;
         // A row of the embedding is [inter | intra].
-        let joint = fetch(&format!("conv_list.{b}.weight"), &[c, 2 * width, 1, 1])?;
+        let embed = source.at("conv_list").at(b);
+        let joint = embed.get("weight", &[c, 2 * width, 1, 1])?;
         let half = |first: usize| -> Panels {
             let rows = joint.chunks_exact(2 * width).flat_map(|row| &row[first..first + width]);
             Panels::from_transposed(&rows.copied().collect::<Vec<_>>(), c, width)
         };
-        let norm = |part: &str| fetch(&format!("norm_list.{b}.{part}"), &[c]);
+        let (norm, blocks) = (source.at("norm_list").at(b), source.at("mamba_list").at(b));
         Ok(Self {
             embed: [half(0), half(width)],
-            embed_bias: fetch(&format!("conv_list.{b}.bias"), &[c])?,
+            embed_bias: embed.get("bias", &[c])?,
             no_bias: vec![0.0; c],
-            blocks: (0..DEPTH)
-                .map(|layer| Block::new(&format!("mamba_list.{b}.{layer}"), sizes, fetch))
-                .collect::<Result<_>>()?,
-            norm: (norm("weight")?, norm("bias")?),
-            views: (0..ORDERS).map(|order| View::new(b, order, sizes, fetch)).collect::<Result<_>>()?,
+            blocks: (0..DEPTH).map(|layer| Block::read(sizes, &blocks.at(layer))).collect::<Result<_>>()?,
+            norm: (norm.get("weight", &[c])?, norm.get("bias", &[c])?),
+            views: (0..ORDERS).map(|order| View::read(b, order, sizes, source)).collect::<Result<_>>()?,
         })
     }
 
@@ -111,13 +110,13 @@ impl Branch {
 }
 
 impl Block {
-    fn new(name: &str, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
-        let c = sizes.channels;
-        let weight = fetch(&format!("{name}.conv.weight"), &[c, c, conv3x3::SIDE, conv3x3::SIDE])?;
+    fn read(sizes: &Shape, source: &Source<'_>) -> Result<Self> {
+        let (c, conv) = (sizes.channels, source.at("conv"));
+        let weight = conv.get("weight", &[c, c, conv3x3::SIDE, conv3x3::SIDE])?;
         Ok(Self {
-            norm: fetch(&format!("{name}.norm.weight"), &[c])?,
-            conv: Kernel::new(&weight, fetch(&format!("{name}.conv.bias"), &[c])?)?,
-            mixer: Mixer::new(&format!("{name}.mixer"), sizes, fetch)?,
+            norm: source.at("norm").get("weight", &[c])?,
+            conv: Kernel::new(&weight, conv.get("bias", &[c])?)?,
+            mixer: Mixer::read(sizes, &source.at("mixer"))?,
         })
     }
 

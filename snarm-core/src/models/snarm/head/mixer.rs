@@ -10,6 +10,7 @@ use snarm_kernels::selective_scan::{self, Parameters, Tokens, selective_scan};
 use super::weights::Fetch;
 use super::{STATES, Shape, TAPS};
 use crate::error::{Error, Result};
+use crate::layers::{Made, Source};
 
 /// A Mamba mixer, ready to run.
 pub struct Mixer {
@@ -48,11 +49,16 @@ impl Mixer {
     /// Takes its tensors from `fetch`, their names starting with `prefix` and a dot.
     ///
     /// # Errors
-    /// When `fetch` fails.
+    /// When `fetch` fails or gives another number of elements.
     pub fn new(prefix: &str, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        Self::read(sizes, &Source::new("mixer", &Made(fetch)).at(prefix))
+    }
+
+    /// Reads its tensors.
+    pub(super) fn read(sizes: &Shape, source: &Source<'_>) -> Result<Self> {
         let (channels, inner, rank, projected) =
             (sizes.channels, sizes.inner(), sizes.rank(), sizes.projected());
-        let get = |name: &str, shape: &[usize]| fetch(&format!("{prefix}.{name}"), shape);
+        let get = |name: &str, shape: &[usize]| source.get(name, shape);
         let in_proj = get("in_proj.weight", &[2 * inner, channels])?;
         let (input, gate) = in_proj.split_at(inner * channels);
         let packed = |rows: &[f32]| Panels::from_transposed(rows, inner, channels);

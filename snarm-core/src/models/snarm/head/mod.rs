@@ -40,6 +40,7 @@ pub use self::workspace::Workspace;
 use crate::bank::Calibration;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::layers::{Made, Source};
 use crate::weights::{Weights, hex};
 
 /// Cells between the taps of the decoder's convolution: one branch each, in this order.
@@ -124,7 +125,8 @@ impl Head {
     pub fn from_weights(file: &Weights) -> Result<Self> {
         let about = file::about(file)?;
         let shape = weights::check(file)?;
-        let head = Self::new(&shape, &|name, shape| weights::shaped(file, name, shape))?;
+        let source = Source::new(WHAT, file);
+        let head = Self::new(&shape, &|name, shape| source.get(name, shape))?;
         if let Some(about) = &about {
             file::check(about, &head, file.path())?;
         }
@@ -163,17 +165,13 @@ impl Head {
             all.insert(name, tensor);
         }
         let left = RefCell::new(all);
-        let take = |name: &str, shape: &[usize]| {
-            let tensor = left.borrow_mut().remove(name).unwrap_or_default();
-            if tensor.len() == shape.iter().product::<usize>() {
-                return Ok(tensor);
-            }
-            let expected = format!("{name} of shape {shape:?}");
-            Err(Error::Mismatch { what: WHAT, expected, found: format!("{} elements", tensor.len()) })
-        };
-        let weight = take("simple_predictor.weight", &[1, shape.width, 1, 1])?;
-        let bias = weights::single(&take, "simple_predictor.bias")?;
-        let branches = (0..shape.branches).map(|b| Branch::new(b, shape, &take)).collect::<Result<_>>()?;
+        let take = |name: &str, _: &[usize]| Ok(left.borrow_mut().remove(name).unwrap_or_default());
+        let made = Made(&take);
+        let source = Source::new(WHAT, &made);
+        let navigator = source.at("simple_predictor");
+        let weight = navigator.get("weight", &[1, shape.width, 1, 1])?;
+        let bias = navigator.single("bias")?;
+        let branches = (0..shape.branches).map(|b| Branch::read(b, shape, &source)).collect::<Result<_>>()?;
         debug_assert!(left.borrow().is_empty(), "tensors that nothing reads");
         let digest = hex(&hash.finalize());
         let scorer = format!("{SCORER}{digest}");
@@ -236,11 +234,11 @@ impl Head {
     /// # Errors
     /// When the width of its descriptors, its weights or its geometry are others, with both.
     pub fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
-        let config = encoder.config();
+        let geometry = encoder.geometry();
         let wrong = |what, expected: String, found: String| Err(Error::Mismatch { what, expected, found });
-        if self.shape.width != config.width {
+        if self.shape.width != geometry.width {
             let expected = format!("an encoder with descriptors {} wide", self.shape.width);
-            return wrong("decoder", expected, format!("{} ({})", config.width, encoder.name()));
+            return wrong("decoder", expected, format!("{} ({})", geometry.width, encoder.name()));
         }
         let Some(about) = &self.about else { return Ok(()) };
         if about.encoder_digest != encoder.digest() {
@@ -251,9 +249,9 @@ impl Head {
                 format!("{} ({})", encoder.digest(), encoder.name()),
             );
         }
-        if about.side != config.side {
+        if about.side != geometry.side {
             let expected = format!("side {}", about.side);
-            return wrong("geometry of the decoder", expected, config.side.to_string());
+            return wrong("geometry of the decoder", expected, geometry.side.to_string());
         }
         Ok(())
     }

@@ -3,9 +3,9 @@
 use snarm_kernels::conv3x3::{Kernel, SIDE, TAPS, Then, conv3x3};
 use snarm_kernels::row_dot::row_dot;
 
-use super::weights::{Fetch, single};
 use super::{DILATIONS, EPS, ORDERS, Shape, Workspace};
 use crate::error::Result;
+use crate::layers::Source;
 use crate::models::scan_order::snarm_orders;
 
 /// Weights of a view, its batch norm folded into its convolution.
@@ -18,12 +18,13 @@ pub(super) struct View {
 
 impl View {
     /// The view of that branch in that order.
-    pub(super) fn new(branch: usize, order: usize, sizes: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
-        let (name, c) = (format!("head_list.{}", branch * ORDERS + order), sizes.channels);
-        let norm = |part: &str| fetch(&format!("{name}.0.norm.{part}"), &[c]);
+    pub(super) fn read(branch: usize, order: usize, sizes: &Shape, source: &Source<'_>) -> Result<Self> {
+        let (source, c) = (source.at("head_list").at(branch * ORDERS + order), sizes.channels);
+        let (first, last) = (source.at(0), source.at(1));
+        let norm = |part: &str| first.at("norm").get(part, &[c]);
         let (scale, shift) = (norm("weight")?, norm("bias")?);
         let (mean, var) = (norm("running_mean")?, norm("running_var")?);
-        let weight = fetch(&format!("{name}.0.conv.weight"), &[c, c, SIDE, SIDE])?;
+        let weight = first.at("conv").get("weight", &[c, c, SIDE, SIDE])?;
         // The published decoder brings maps back to the order of the picture and then convolves them. Here they stay
         // in the order of the scan, and the taps are brought to that order instead, once.
         let places = &snarm_orders(SIDE)[order];
@@ -42,8 +43,8 @@ impl View {
         Ok(Self {
             conv: Kernel::new(&folded, bias)?,
             dilation: DILATIONS[branch],
-            weight: fetch(&format!("{name}.1.weight"), &[1, c, 1, 1])?,
-            bias: single(fetch, &format!("{name}.1.bias"))?,
+            weight: last.get("weight", &[1, c, 1, 1])?,
+            bias: last.single("bias")?,
         })
     }
 

@@ -143,25 +143,3 @@ fn list(names: &[&str]) -> String {
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     listed.join(", ") + &more
 }
-
-/// The tensor of that name, checked against a shape.
-pub(super) fn shaped(file: &Weights, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-    let wrong = |found: String| {
-        Err(Error::wrong_file(WHAT, file.path(), format!("{name} of shape {shape:?}"), found))
-    };
-    match file.get(name)? {
-        Some(tensor) if tensor.shape == shape => Ok(tensor.data),
-        Some(tensor) => wrong(format!("{:?}", tensor.shape)),
-        None => wrong("none of that name".to_owned()),
-    }
-}
-
-/// A tensor of one element.
-pub(super) fn single(fetch: &Fetch<'_>, name: &str) -> Result<f32> {
-    let values = fetch(name, &[1])?;
-    values.first().copied().ok_or_else(|| Error::Mismatch {
-        what: WHAT,
-        expected: format!("one element in {name}"),
-        found: "none".to_owned(),
-    })
-}

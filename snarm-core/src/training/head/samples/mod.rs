@@ -95,7 +95,7 @@ impl Samples {
         synthesizer: Synthesizer,
         settings: &Settings,
     ) -> Result<Self> {
-        let width = encoder.config().width;
+        let width = encoder.geometry().width;
         Ok(Self {
             categories,
             banks,
@@ -180,7 +180,7 @@ impl Samples {
         mask: &Mask,
     ) -> Result<Sample> {
         self.extractor.run(&picture.frame()?, &mut Default::default())?;
-        let side = self.extractor.encoder().config().side;
+        let side = self.extractor.encoder().geometry().side;
         let descriptors = &self.extractor.descriptors;
         let (inter, width) = (&mut self.inter, bank.width());
         snarm_kernels::threads::install(|| {

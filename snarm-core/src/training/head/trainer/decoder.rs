@@ -49,8 +49,8 @@ impl Trainer {
         let about = About {
             encoder: self.encoder.name().to_owned(),
             encoder_digest: self.encoder.digest().to_owned(),
-            side: self.encoder.config().side,
-            grid: self.encoder.config().grid,
+            side: self.encoder.geometry().side,
+            grid: self.encoder.geometry().grid,
             shape: self.shape,
             relative: self.settings.relative,
             provenance: Provenance {
@@ -83,9 +83,9 @@ impl Trainer {
 
     /// Scores of the held-out good images of all categories, by the kernels that score frames.
     fn calibrate(&mut self, head: &Arc<Head>) -> Result<Option<Calibration>> {
-        let config = self.encoder.config();
-        let mut model = Model::snarm(config, Some(Arc::clone(head)))?;
-        let mut raw = RawMap::new(config.side, model.map_side());
+        let geometry = self.encoder.geometry();
+        let mut model = Model::snarm(geometry, Some(Arc::clone(head)))?;
+        let mut raw = RawMap::new(geometry.side, model.map_side());
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
         for category in 0..self.samples.categories.len() {
             for id in self.held_out(category).into_iter().filter(|id| id.shows == Shows::Good) {

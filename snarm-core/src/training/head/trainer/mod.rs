@@ -77,14 +77,14 @@ impl Trainer {
         watch: &mut dyn FnMut(Event),
     ) -> Result<Self> {
         settings.check()?;
-        let config = encoder.config().clone();
-        let shape = Shape { width: config.width, channels: settings.channels, branches: settings.branches };
+        let geometry = encoder.geometry().clone();
+        let shape = Shape { width: geometry.width, channels: settings.channels, branches: settings.branches };
         let all: usize = categories.iter().map(|category| category.good.len()).sum();
         let described: Vec<String> = categories.iter().map(Category::describe).collect();
         // How many samples are kept changes no digit.
         let course = Settings { memory: Settings::default().memory, ..settings.clone() };
         let identity = format!(
-            "{course:?} {one_bank} {:?} {} {config:?} {described:?}",
+            "{course:?} {one_bank} {:?} {} {geometry:?} {described:?}",
             synthesizer.settings(),
             encoder.digest()
         );
@@ -101,8 +101,8 @@ impl Trainer {
         let adamw = AdamWSettings { decay: settings.decay, clip: settings.clip, ..AdamWSettings::default() };
         let samples = Samples::new(categories, banks, Arc::clone(&encoder), synthesizer, &settings)?;
         Ok(Self {
-            assembler: Assembler::new(config.grid, config.side, config.width, settings.without),
-            judge: Judge::new(config.grid, config.side, settings.branches),
+            assembler: Assembler::new(geometry.grid, geometry.side, geometry.width, settings.without),
+            judge: Judge::new(geometry.grid, geometry.side, settings.branches),
             config: digest(&identity),
             settings,
             encoder,

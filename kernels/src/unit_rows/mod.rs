@@ -1,0 +1,25 @@
+//! Rows of one length: each is scaled to a mean square of 1; a row of zeros stays as it is.
+//!
+//! # Shapes
+//! x (m, d) row-major, in place.
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+
+/// Scales each row of `d` elements.
+///
+/// # Errors
+/// When x is not whole rows.
+pub fn unit_rows(x: &mut [f32], d: usize) -> Result<()> {
+    if d == 0 || !x.len().is_multiple_of(d) {
+        let expected = format!("whole rows of {d}, at least one element a row");
+        return Err(Error::Shape { op: "unit_rows", expected, found: format!("{} elements", x.len()) });
+    }
+    cpu::unit_rows(x, d);
+    Ok(())
+}
