@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use snarm_kernels::frame::Frame;
+use snarm_kernels::rate::rate;
 
 use crate::bank::{Bank, Calibration};
 use crate::encoder::Encoder;
@@ -219,7 +220,7 @@ impl Detector {
             let scores = model.score(&extractor.descriptors, bank.memory(), None, tokens, &mut times)?;
             let start = Instant::now();
             let (raw_score, raw_peak) = raw.run(scores, extractor.visible(), ignored)?;
-            detection.rate(raw.map(), raw_score, raw_peak, calibration, limits);
+            detection.rate(raw.map(), raw_score, raw_peak, calibration, limits)?;
             (detection.map_rect, detection.seen) = (extractor.map_rect(), extractor.seen());
             let side = detection.map_side;
             regions.run(&detection.map, side, detection.map_rect, limits, &mut detection.regions)?;
@@ -276,15 +277,11 @@ impl Detection {
         raw_peak: f64,
         calibration: &Calibration,
         limits: &Limits,
-    ) {
+    ) -> Result<()> {
         self.raw_score = raw_score;
         self.score = calibration.score(raw_score);
         self.score_max = calibration.score(raw_peak);
         self.anomalous = self.score >= limits.threshold;
-        let scale = 1.0 / calibration.reference as f32;
-        for (score, raw) in self.map.iter_mut().zip(raw) {
-            let x = raw * scale;
-            *score = 1.0 - 1.0 / (1.0 + x * x);
-        }
+        Ok(rate(raw, calibration.reference as f32, &mut self.map)?)
     }
 }

@@ -1,10 +1,12 @@
 //! From a grid of raw scores to an image score, a map, and regions.
 
 use snarm_kernels::blur::Blur;
-use snarm_kernels::components::Components;
+use snarm_kernels::components::{Components, Part};
+use snarm_kernels::hide::hide;
 use snarm_kernels::import::Rect as Pixels;
-use snarm_kernels::pooled_max::pooled_max;
+use snarm_kernels::pooled_max::{peak, pooled_max};
 use snarm_kernels::upsample::{Corners, Upsample};
+use snarm_kernels::window;
 
 use crate::detector::{Limits, Region};
 use crate::error::{Error, Result};
@@ -53,7 +55,7 @@ impl RawMap {
     ) -> Result<(f64, f64)> {
         let scores = match ignored {
             Some(ignored) => {
-                ignored.stand_in(scores, &mut self.filled);
+                ignored.stand_in(scores, &mut self.filled)?;
                 &self.filled
             }
             None => scores,
@@ -66,50 +68,21 @@ impl RawMap {
                 return Err(Error::Mismatch { what: "score map", expected, found });
             }
         }
-        self.continue_outside(visible);
+        // The scores at the edges of the picture go on in the bars of a letterbox, as the blur has them go on at those of
+        // the map: the smoothing shall not dim a defect at an edge. What no camera saw is not anomalous.
+        window::extend(&mut self.map, self.side, visible)?;
         self.blur.run(&mut self.map)?;
-        self.hide_outside(visible);
+        window::clear(&mut self.map, self.side, visible)?;
         if let Some(ignored) = ignored {
-            ignored.hide(&mut self.map);
+            hide(&mut self.map, ignored.pixels())?;
         }
         let score = pooled_max(&self.map, self.side, WINDOW, STRIDE, &mut self.sums)?;
-        let peak = self.map.iter().copied().fold(0.0, f32::max);
-        Ok((f64::from(score), f64::from(peak)))
+        Ok((f64::from(score), f64::from(peak(&self.map))))
     }
 
     /// Smoothed raw scores, (side, side).
     pub(crate) fn map(&self) -> &[f32] {
         &self.map
-    }
-
-    /// The scores at the edges of the picture go on in the bars of a letterbox, as the blur has them go on at those of the
-    /// map: the smoothing shall not dim a defect at an edge.
-    fn continue_outside(&mut self, visible: Pixels) {
-        let Pixels { x, y, width, height } = visible;
-        if width * height == 0 || width * height == self.map.len() {
-            return;
-        }
-        let side = self.side;
-        for row in self.map.chunks_exact_mut(side).skip(y).take(height) {
-            let (first, last) = (row[x], row[x + width - 1]);
-            row[..x].fill(first);
-            row[x + width..].fill(last);
-        }
-        let (above, rest) = self.map.split_at_mut(y * side);
-        let (seen, below) = rest.split_at_mut(height * side);
-        above.chunks_exact_mut(side).for_each(|row| row.copy_from_slice(&seen[..side]));
-        below.chunks_exact_mut(side).for_each(|row| row.copy_from_slice(&seen[(height - 1) * side..]));
-    }
-
-    /// What no camera saw is not anomalous: the bars of a letterbox score nothing.
-    fn hide_outside(&mut self, visible: Pixels) {
-        let columns = visible.x..visible.x + visible.width;
-        for (y, row) in self.map.chunks_exact_mut(self.side).enumerate() {
-            let seen = (visible.y..visible.y + visible.height).contains(&y);
-            let (left, right) = if seen { (columns.start, columns.end) } else { (self.side, self.side) };
-            row[..left].fill(0.0);
-            row[right..].fill(0.0);
-        }
     }
 }
 
@@ -117,21 +90,6 @@ impl RawMap {
 #[derive(Default)]
 pub(crate) struct Regions {
     components: Components,
-    sums: Vec<Sums>,
-}
-
-/// Running sums over the pixels of one region.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    left: usize,
-    top: usize,
-    right: usize,
-    bottom: usize,
-    pixels: usize,
-    x: f64,
-    y: f64,
-    score: f64,
-    peak: f32,
 }
 
 impl Regions {
@@ -145,18 +103,11 @@ impl Regions {
         limits: &Limits,
         regions: &mut Vec<Region>,
     ) -> Result<()> {
-        let n = self.components.run(map, side, limits.pixel_threshold as f32)?;
-        self.sums.clear();
-        self.sums.resize(n, Sums { left: side, top: side, ..Sums::default() });
-        for (i, (label, score)) in self.components.labels().iter().zip(map).enumerate() {
-            if let Some(sums) = (*label as usize).checked_sub(1).and_then(|at| self.sums.get_mut(at)) {
-                sums.add(i % side, i / side, *score);
-            }
-        }
+        let parts = self.components.measure(map, side, limits.pixel_threshold as f32)?;
         regions.clear();
-        let area = |sums: &Sums| sums.pixels as f64 / (side * side) as f64 * rect.w * rect.h;
-        let kept = self.sums.iter().filter(|sums| area(sums) >= limits.min_area);
-        regions.extend(kept.zip(0..).map(|(sums, id)| Region { id, ..sums.region(side, rect, area(sums)) }));
+        let area = |part: &Part| part.pixels as f64 / (side * side) as f64 * rect.w * rect.h;
+        let kept = parts.iter().filter(|part| area(part) >= limits.min_area);
+        regions.extend(kept.zip(0..).map(|(part, id)| Region { id, ..region(part, side, rect, area(part)) }));
         // A stable sort allocates; regions of the same score stay in order by their first numbers.
         regions.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
         regions.truncate(limits.max_regions);
@@ -167,35 +118,22 @@ impl Regions {
     }
 }
 
-impl Sums {
-    fn add(&mut self, x: usize, y: usize, score: f32) {
-        self.left = self.left.min(x);
-        self.top = self.top.min(y);
-        self.right = self.right.max(x + 1);
-        self.bottom = self.bottom.max(y + 1);
-        self.pixels += 1;
-        self.x += x as f64 + 0.5;
-        self.y += y as f64 + 0.5;
-        self.score += f64::from(score);
-        self.peak = self.peak.max(score);
-    }
-
-    fn region(&self, side: usize, rect: Rect, area: f64) -> Region {
-        let (sx, sy, n) = (rect.w / side as f64, rect.h / side as f64, self.pixels as f64);
-        Region {
-            id: 0,
-            rect: Rect {
-                x: rect.x + self.left as f64 * sx,
-                y: rect.y + self.top as f64 * sy,
-                w: (self.right - self.left) as f64 * sx,
-                h: (self.bottom - self.top) as f64 * sy,
-            },
-            area,
-            score: f64::from(self.peak),
-            score_mean: self.score / n,
-            cx: rect.x + self.x / n * sx,
-            cy: rect.y + self.y / n * sy,
-        }
+/// The part of a map with rows of `side` in fractions of the frame, of which the map covers `rect`.
+fn region(part: &Part, side: usize, rect: Rect, area: f64) -> Region {
+    let (sx, sy, n) = (rect.w / side as f64, rect.h / side as f64, part.pixels as f64);
+    Region {
+        id: 0,
+        rect: Rect {
+            x: rect.x + part.left as f64 * sx,
+            y: rect.y + part.top as f64 * sy,
+            w: (part.right - part.left) as f64 * sx,
+            h: (part.bottom - part.top) as f64 * sy,
+        },
+        area,
+        score: f64::from(part.peak),
+        score_mean: part.sum / n,
+        cx: rect.x + part.x / n * sx,
+        cy: rect.y + part.y / n * sy,
     }
 }
 

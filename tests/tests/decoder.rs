@@ -107,7 +107,7 @@ fn the_detector_runs_the_head_as_the_reference_does() {
         inter.with_bank(&descriptors, bank.rows(), None).unwrap();
         head.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
-        navigation.run(inter.transformed(), geometry.width, Some(&q), &[]);
+        navigation.run(inter.transformed(), geometry.width, Some(&q), &[]).unwrap();
         let mut intra = Matching::new(geometry.width);
         intra.with_trusted(&descriptors, navigation.trusted()).unwrap();
         let residuals =

@@ -7,6 +7,30 @@ use crate::error::{Result, check_len};
 pub struct Components {
     labels: Vec<u32>,
     parents: Vec<u32>,
+    parts: Vec<Part>,
+}
+
+/// What is known of a component: running sums over its pixels, whose centres lie at halves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// First column.
+    pub left: usize,
+    /// First row.
+    pub top: usize,
+    /// Column after the last.
+    pub right: usize,
+    /// Row after the last.
+    pub bottom: usize,
+    /// Number of pixels.
+    pub pixels: usize,
+    /// Sum of the columns of the centres.
+    pub x: f64,
+    /// Sum of the rows of the centres.
+    pub y: f64,
+    /// Sum of the values.
+    pub sum: f64,
+    /// Highest value, at least 0.
+    pub peak: f32,
 }
 
 impl Components {
@@ -26,6 +50,33 @@ impl Components {
             }
         }
         Ok(self.renumber())
+    }
+
+    /// As [`Self::run`], and measures each component.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn measure(&mut self, x: &[f32], w: usize, threshold: f32) -> Result<&[Part]> {
+        let n = self.run(x, w, threshold)?;
+        let none = Part {
+            left: w,
+            top: usize::MAX,
+            right: 0,
+            bottom: 0,
+            pixels: 0,
+            x: 0.0,
+            y: 0.0,
+            sum: 0.0,
+            peak: 0.0,
+        };
+        self.parts.clear();
+        self.parts.resize(n, none);
+        for (i, (label, value)) in self.labels.iter().zip(x).enumerate() {
+            if let Some(part) = (*label as usize).checked_sub(1).and_then(|at| self.parts.get_mut(at)) {
+                part.add(i % w, i / w, *value);
+            }
+        }
+        Ok(&self.parts)
     }
 
     /// Label of each pixel of the last map.
@@ -85,5 +136,19 @@ impl Components {
             *label = self.parents[*label as usize];
         }
         n as usize
+    }
+}
+
+impl Part {
+    fn add(&mut self, x: usize, y: usize, value: f32) {
+        self.left = self.left.min(x);
+        self.top = self.top.min(y);
+        self.right = self.right.max(x + 1);
+        self.bottom = self.bottom.max(y + 1);
+        self.pixels += 1;
+        self.x += x as f64 + 0.5;
+        self.y += y as f64 + 0.5;
+        self.sum += f64::from(value);
+        self.peak = self.peak.max(value);
     }
 }

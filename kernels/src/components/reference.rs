@@ -1,5 +1,7 @@
 //! Flood fill from each pixel in turn.
 
+use super::Part;
+
 pub(super) fn components(mask: &[bool], w: usize) -> (Vec<u32>, usize) {
     let h = mask.len() / w;
     let mut labels = vec![0; mask.len()];
@@ -23,4 +25,22 @@ pub(super) fn components(mask: &[bool], w: usize) -> (Vec<u32>, usize) {
         }
     }
     (labels, n)
+}
+
+/// The pixels of the component of that label, each counted alone.
+pub(super) fn part(x: &[f32], w: usize, labels: &[u32], label: u32) -> Part {
+    let pixels: Vec<usize> = (0..x.len()).filter(|i| labels[*i] == label).collect();
+    let (columns, rows) = (|| pixels.iter().map(|i| i % w), || pixels.iter().map(|i| i / w));
+    let centre = |at: usize| at as f64 + 0.5;
+    Part {
+        left: columns().min().unwrap_or_default(),
+        top: rows().min().unwrap_or_default(),
+        right: columns().max().map_or(0, |last| last + 1),
+        bottom: rows().max().map_or(0, |last| last + 1),
+        pixels: pixels.len(),
+        x: columns().map(centre).sum(),
+        y: rows().map(centre).sum(),
+        sum: pixels.iter().map(|i| f64::from(x[*i])).sum(),
+        peak: pixels.iter().map(|i| x[*i]).fold(0.0, f32::max),
+    }
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::noise;
 
 proptest! {
     #[test]
@@ -13,6 +14,18 @@ proptest! {
         let (labels, expected) = reference::components(&mask, w);
         prop_assert_eq!(n, expected);
         prop_assert_eq!(components.labels(), labels);
+    }
+}
+
+proptest! {
+    #[test]
+    fn measures_agree_with_the_reference(w in 1_usize..20, h in 1_usize..20, threshold in -0.5_f32..0.9) {
+        let x = noise(w * h, 1);
+        let mut components = Components::default();
+        let parts = components.measure(&x, w, threshold).unwrap().to_vec();
+        let (labels, n) = reference::components(&x.iter().map(|v| *v >= threshold).collect::<Vec<_>>(), w);
+        let expected: Vec<Part> = (1..=n as u32).map(|label| reference::part(&x, w, &labels, label)).collect();
+        prop_assert_eq!(parts, expected);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Window sums from a summed-area table in f64: four look-ups a window.
 
+use crate::simd::dispatch;
+
 pub(super) fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize, sums: &mut Vec<f64>) -> f32 {
     let h = x.len() / w;
     let line = w + 1;
@@ -22,4 +24,19 @@ pub(super) fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize, sums
         }
     }
     (best / (wh * ww) as f64) as f32
+}
+
+/// Sixteen lanes, then one.
+pub(super) fn peak(x: &[f32]) -> f32 {
+    dispatch(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0_f32; 16];
+            let (chunks, rest) = x.as_chunks::<16>();
+            for chunk in chunks {
+                lanes.iter_mut().zip(chunk).for_each(|(lane, v)| *lane = lane.max(*v));
+            }
+            lanes.iter().chain(rest).copied().fold(0.0, f32::max)
+        },
+    )
 }

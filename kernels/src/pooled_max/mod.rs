@@ -2,6 +2,7 @@
 //!
 //! # Shapes
 //! x (h, w) row-major -> one value. A map smaller than the window is averaged whole.
+//! `peak`: x (n) -> the highest value, at least 0.
 
 mod cpu;
 #[cfg(test)]
@@ -25,4 +26,9 @@ pub fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize, sums: &mut 
         });
     }
     Ok(cpu::pooled_max(x, w, window.max(1), stride.max(1), sums))
+}
+
+/// The highest value of `x`, or 0 where all are lower.
+pub fn peak(x: &[f32]) -> f32 {
+    cpu::peak(x)
 }

@@ -12,3 +12,7 @@ pub(super) fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize) -> f
     }
     best as f32
 }
+
+pub(super) fn peak(x: &[f32]) -> f32 {
+    x.iter().copied().fold(0.0, f32::max)
+}

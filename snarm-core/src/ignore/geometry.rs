@@ -1,5 +1,7 @@
 //! A mask as the tokens and the score map of one frame geometry see it.
 
+use snarm_kernels::gather::gather;
+
 use super::IgnoreMask;
 use crate::error::{Error, Result};
 use crate::geometry::Rect;
@@ -72,26 +74,19 @@ impl Ignored {
     /// Gives ignored tokens, or pixels where `scores` are those of a map, the score of the nearest one that is looked
     /// at, so that smoothing neither carries an ignored score over the edge nor dims what lies beside it. Scores of
     /// neither size stay as they are.
-    pub(crate) fn stand_in(&self, scores: &[f32], filled: &mut Vec<f32>) {
-        filled.clear();
-        match scores.len() {
-            n if n == self.stand_ins.len() => {
-                filled.extend(self.stand_ins.iter().map(|at| scores[*at as usize]))
-            }
-            n if n == self.pixel_stand_ins.len() => {
-                filled.extend(self.pixel_stand_ins.iter().map(|at| scores[*at as usize]));
-            }
-            _ => filled.extend_from_slice(scores),
+    pub(crate) fn stand_in(&self, scores: &[f32], filled: &mut Vec<f32>) -> Result<()> {
+        filled.resize(scores.len(), 0.0);
+        let stand_ins = [&self.stand_ins, &self.pixel_stand_ins];
+        match stand_ins.into_iter().find(|stand_ins| stand_ins.len() == scores.len()) {
+            Some(stand_ins) => gather(scores, 1, stand_ins, filled)?,
+            None => filled.copy_from_slice(scores),
         }
+        Ok(())
     }
 
-    /// Takes the score of ignored pixels.
-    pub(crate) fn hide(&self, map: &mut [f32]) {
-        for (score, ignored) in map.iter_mut().zip(&self.pixels) {
-            if *ignored {
-                *score = 0.0;
-            }
-        }
+    /// Whether each pixel of the map is ignored.
+    pub(crate) fn pixels(&self) -> &[bool] {
+        &self.pixels
     }
 }
 
@@ -147,14 +142,12 @@ mod tests {
         let ignored = Ignored::new(&rectangle(0..50, 0..100), Rect::WHOLE, 4, 8).unwrap().unwrap();
         let scores: Vec<f32> = (0..16).map(|i| i as f32).collect();
         let mut filled = Vec::new();
-        ignored.stand_in(&scores, &mut filled);
+        ignored.stand_in(&scores, &mut filled).unwrap();
         assert_eq!(filled[4..8], [6.0, 6.0, 6.0, 7.0]);
         let pixels: Vec<f32> = (0..64).map(|i| i as f32).collect();
-        ignored.stand_in(&pixels, &mut filled);
+        ignored.stand_in(&pixels, &mut filled).unwrap();
         assert_eq!(filled[8..16], [12.0, 12.0, 12.0, 12.0, 12.0, 13.0, 14.0, 15.0]);
-        let mut map = vec![1.0; 64];
-        ignored.hide(&mut map);
-        assert_eq!(map[..8], [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(ignored.pixels()[..8], [true, true, true, true, false, false, false, false]);
     }
 
     #[test]

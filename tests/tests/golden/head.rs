@@ -23,7 +23,7 @@ pub(crate) fn match_and_navigate(golden: &Golden, head: &Head) -> (Matching, Nav
     head.navigate(inter.transformed(), &mut q).unwrap();
     assert_close("Q", &golden.f32s("Q"), &q, 3e-6);
     let mut navigation = Navigation::default();
-    navigation.run(inter.transformed(), WIDTH, Some(&q), &[]);
+    navigation.run(inter.transformed(), WIDTH, Some(&q), &[]).unwrap();
     assert_close("W", &golden.f32s("W"), navigation.waypoints(), 3e-6);
     assert_eq!(navigation.trusted(), golden.u32s("trusted"));
     assert_eq!(navigation.hard(), golden.u32s("hard"));

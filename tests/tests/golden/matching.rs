@@ -53,9 +53,9 @@ fn matching_and_navigation_are_the_published_ones() {
 
     // The golden waypoints contain a learned term Q; without it they are the mean of R.
     let mut navigation = Navigation::default();
-    navigation.run(inter.transformed(), WIDTH, None, &[]);
+    navigation.run(inter.transformed(), WIDTH, None, &[]).unwrap();
     assert_close("mean of R", &golden.f32s("R_mean"), navigation.waypoints(), 3e-6);
-    navigation.run(inter.transformed(), WIDTH, Some(&golden.f32s("Q")), &[]);
+    navigation.run(inter.transformed(), WIDTH, Some(&golden.f32s("Q")), &[]).unwrap();
     assert_close("W", &golden.f32s("W"), navigation.waypoints(), 3e-6);
     assert_eq!(navigation.trusted(), golden.u32s("trusted"));
     assert_eq!(navigation.hard(), golden.u32s("hard"));

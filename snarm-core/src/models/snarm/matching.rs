@@ -1,23 +1,13 @@
 //! Hybrid matching: each token against the bank (inter) and against the trusted tokens of its own frame (intra).
 
 use snarm_kernels::gather::gather;
+use snarm_kernels::hybrid_score::mean_distances;
+use snarm_kernels::magnify::magnify;
 use snarm_kernels::matched_residual::matched_residual;
 use snarm_kernels::nearest::{Labels, Rows, Workspace, nearest, squared_norms};
 use snarm_kernels::residual::residual;
 
 use crate::error::Result;
-
-/// Brings transformed residuals to another size, as if descriptors had been `gain` times as long.
-pub(crate) fn magnify(transformed: &mut [f32], width: usize, gain: f32) {
-    if gain == 1.0 {
-        return;
-    }
-    for row in transformed.chunks_exact_mut(width) {
-        let (magnitudes, squares) = row.split_at_mut(width / 2);
-        magnitudes.iter_mut().for_each(|v| *v *= gain);
-        squares.iter_mut().for_each(|v| *v *= gain * gain);
-    }
-}
 
 /// Bank rows whose mean is the reference of a token.
 const TOP_K: usize = 3;
@@ -131,9 +121,15 @@ impl Matching {
         &self.matches.transformed
     }
 
-    /// Brings the transformed residuals to another size.
-    pub(super) fn magnify(&mut self, gain: f32) {
-        magnify(&mut self.matches.transformed, self.matches.width, gain);
+    /// Brings the transformed residuals to the size that they would have of descriptors `gain` times as long.
+    pub(super) fn magnify(&mut self, gain: f32) -> Result<()> {
+        Ok(magnify(&mut self.matches.transformed, self.matches.width, gain)?)
+    }
+
+    /// Mean distance of each token to the rows of the bank that it matched.
+    pub(crate) fn mean_distances(&self, distances: &mut Vec<f32>) -> Result<()> {
+        distances.resize(self.matches.distances.len() / TOP_K, 0.0);
+        Ok(mean_distances(&self.matches.distances, TOP_K, distances)?)
     }
 }
 
@@ -151,7 +147,7 @@ mod tests {
             squared_norms(bank, width, &mut norms).unwrap();
             let mut inter = Matching::new(width);
             inter.with_bank(frame, Rows { data: bank, norms: &norms }, None).unwrap();
-            inter.magnify(gain);
+            inter.magnify(gain).unwrap();
             inter.matches.transformed
         };
         let longer = |all: &[f32]| all.iter().map(|v| v * gain).collect::<Vec<_>>();

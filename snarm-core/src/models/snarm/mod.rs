@@ -1,22 +1,26 @@
 //! Self-Navigated Residual Mamba: inter-residuals against the bank, a waypoint map that finds the frame's own trusted
 //! tokens, intra-residuals against those.
 //!
-//! Without a trained head the residuals themselves are the score (`score`); a trained head reads the same residuals.
+//! A trained head reads the residuals. Without one the distances of the matching are the score: what is far from the bank
+//! is unusual for the product; what is also far from the frame's own trusted tokens is unusual for this frame. A defect is
+//! both. A new shade of light is far from the bank everywhere, but near to its neighbours in the frame; a rare but good
+//! detail is far from its neighbours, but near to the bank. So the two distances are multiplied, as a weighted geometric
+//! mean. With a ViT-Tiny on two products the product localised better than the inter-distance alone (pixel AUROC 0.97
+//! against 0.90 on ballscrews), and a share of three quarters for the bank kept the image score (docs/accuracy.md).
 
 pub mod head;
 mod matching;
 mod navigate;
-mod score;
 mod weigh;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use snarm_kernels::hybrid_score::hybrid_score;
+
 use self::head::{Head, Residuals, Workspace};
 pub use self::matching::Matching;
-pub(crate) use self::matching::magnify;
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
-pub(crate) use self::score::mean_distances;
 pub(crate) use self::weigh::Weigh;
 use crate::bank::Memory;
 use crate::detector::StageTimes;
@@ -151,7 +155,7 @@ impl Snarm {
         let start = Instant::now();
         self.inter.with_bank(descriptors, bank.rows(), unlike.map(|image| (image, bank.images())))?;
         let gain = self.head().map_or(1.0, |head| head.gain(bank.level()));
-        self.inter.magnify(gain);
+        self.inter.magnify(gain)?;
         times.inter_match = start.elapsed();
 
         let start = Instant::now();
@@ -162,19 +166,20 @@ impl Snarm {
                 Some(&trained.q[..])
             }
         };
-        self.navigation.run(self.inter.transformed(), self.width, q, ignored);
+        self.navigation.run(self.inter.transformed(), self.width, q, ignored)?;
         times.navigate = start.elapsed();
 
         let start = Instant::now();
         self.intra.with_trusted(descriptors, self.navigation.trusted())?;
-        self.intra.magnify(gain);
+        self.intra.magnify(gain)?;
         times.intra_match = start.elapsed();
 
         let start = Instant::now();
-        mean_distances(&self.inter, &mut self.distances);
+        self.inter.mean_distances(&mut self.distances)?;
         let map = match &mut self.decoder {
             Decoder::TrainingFree(map) => {
-                score::residual_score(&self.distances, &self.intra, map);
+                map.resize(self.distances.len(), 0.0);
+                hybrid_score(&self.distances, self.intra.distances(), map)?;
                 &map[..]
             }
             Decoder::Head(trained) => {

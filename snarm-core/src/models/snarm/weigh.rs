@@ -4,10 +4,11 @@
 //! defects look like, and at times takes a rare but good detail for one. The residual score knows nothing of defects, but
 //! how unusual a token is for this very product. Their product finds defective images better than either (docs/accuracy.md).
 
+use snarm_kernels::hybrid_score::hybrid_score;
 use snarm_kernels::upsample::{Corners, Upsample};
+use snarm_kernels::weigh::weigh;
 
 use super::matching::Matching;
-use super::score::residual_score;
 use crate::error::Result;
 
 /// Weighs the probabilities of a head: p (r / l)^(1/2), with the residual score r of a place and the level l that is usual
@@ -23,7 +24,7 @@ impl Weigh {
     /// For a grid of tokens and a map of probabilities of that side.
     pub(crate) fn new(grid: usize, side: usize) -> Self {
         Self {
-            scores: Vec::with_capacity(grid * grid),
+            scores: vec![0.0; grid * grid],
             upsample: Upsample::new((grid, grid), (side, side), 1, Corners::Edges),
             upsampled: vec![0.0; side * side],
             map: vec![0.0; side * side],
@@ -41,11 +42,9 @@ impl Weigh {
         intra: &Matching,
         level: f32,
     ) -> Result<&[f32]> {
-        residual_score(distances, intra, &mut self.scores);
+        hybrid_score(distances, intra.distances(), &mut self.scores)?;
         self.upsample.run(&self.scores, &mut self.upsampled)?;
-        let share = 1.0 / level;
-        let places = probabilities.iter().zip(&self.upsampled);
-        self.map.iter_mut().zip(places).for_each(|(map, (p, score))| *map = p * (score * share).sqrt());
+        weigh(probabilities, &self.upsampled, level, &mut self.map)?;
         Ok(&self.map)
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use snarm_kernels::magnify::magnify;
 use snarm_kernels::residual::residual;
 use snarm_kernels::row_dot::row_dot;
+use snarm_kernels::sigmoid::sigmoid;
 
 use super::samples::Sample;
 use super::{Batch, Without};
 use crate::error::Result;
-use crate::models::snarm::{Matching, Navigation, TRUSTED_FRACTION, magnify};
+use crate::models::snarm::{Matching, Navigation, TRUSTED_FRACTION};
 use crate::training::Variables;
 use crate::training::random::{key, mix, normal_pair};
 
@@ -73,7 +75,7 @@ impl Assembler {
             jitter(&mut self.descriptors, &mut self.residuals, self.width, entry);
             self.transformed.resize(self.residuals.len(), 0.0);
             residual(&self.residuals, self.width, &mut self.transformed)?;
-            magnify(&mut self.transformed, self.width, sample.gain);
+            magnify(&mut self.transformed, self.width, sample.gain)?;
             self.split(&weight, bias, entry.key)?;
             inter.extend_from_slice(&self.transformed);
             let (trusted, others) = (self.navigation.trusted(), self.navigation.hard());
@@ -83,7 +85,7 @@ impl Assembler {
                 self.intra.with_trusted(&self.descriptors, trusted)?;
                 let first = intra.len();
                 intra.extend_from_slice(self.intra.transformed());
-                magnify(&mut intra[first..], self.width, sample.gain);
+                magnify(&mut intra[first..], self.width, sample.gain)?;
             }
             hard.push(others.to_vec());
             let place = |i| turned(i, self.side, entry.turn);
@@ -121,7 +123,7 @@ impl Assembler {
         if self.without.navigator {
             // Rows of one value are waypoints of that value.
             let random: Vec<f32> = (0..tokens as u64).map(|i| (mix(key ^ mix(i)) >> 40) as f32).collect();
-            self.navigation.run(&random, 1, None, &[]);
+            self.navigation.run(&random, 1, None, &[])?;
             debug_assert!(
                 (self.navigation.trusted().len() as f64 - tokens as f64 * TRUSTED_FRACTION).abs() < 1.0
             );
@@ -129,9 +131,8 @@ impl Assembler {
         }
         self.q.resize(tokens, 0.0);
         row_dot(&self.transformed, weight, bias, &mut self.q)?;
-        self.q.iter_mut().for_each(|q| *q = 1.0 / (1.0 + (-*q).exp()));
-        self.navigation.run(&self.transformed, self.width, Some(&self.q), &[]);
-        Ok(())
+        sigmoid(&mut self.q);
+        self.navigation.run(&self.transformed, self.width, Some(&self.q), &[])
     }
 }
 

@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use snarm_kernels::causal_conv;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::row_dot::row_dot;
+use snarm_kernels::sigmoid::sigmoid;
 
 use self::branch::Branch;
 pub use self::branch::Stage;
@@ -263,7 +264,7 @@ impl Head {
     pub fn navigate(&self, inter: &[f32], q: &mut Vec<f32>) -> Result<()> {
         q.resize(inter.len() / self.shape.width, 0.0);
         row_dot(inter, &self.navigator.0, self.navigator.1, q)?;
-        q.iter_mut().for_each(|q| *q = 1.0 / (1.0 + (-*q).exp()));
+        sigmoid(q);
         Ok(())
     }
 

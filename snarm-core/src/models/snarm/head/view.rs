@@ -2,6 +2,7 @@
 
 use snarm_kernels::conv3x3::{Kernel, SIDE, TAPS, Then, conv3x3};
 use snarm_kernels::row_dot::row_dot;
+use snarm_kernels::scatter::scatter;
 
 use super::{DILATIONS, EPS, ORDERS, Shape, Workspace};
 use crate::error::Result;
@@ -55,9 +56,6 @@ impl View {
         conv3x3(seen, w.grid, &self.conv, self.dilation, Then::Relu, &mut w.conv, &mut w.view)?;
         row_dot(&w.view, &self.weight, self.bias, &mut w.line)?;
         let places = &w.places.orders()[order * tokens..];
-        for (logit, place) in w.line.iter().zip(places) {
-            w.logits[*place as usize * w.views + number] = *logit;
-        }
-        Ok(())
+        Ok(scatter(&w.line, &places[..tokens], number, w.views, &mut w.logits)?)
     }
 }

@@ -21,8 +21,8 @@ use crate::dataset::{Mask, Picture};
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::extract::Extractor;
+use crate::models::snarm::Matching;
 use crate::models::snarm::head::relative_gain;
-use crate::models::snarm::{Matching, mean_distances};
 use crate::synthetic::{Draw, Synthesizer};
 use crate::training::random::{key, uniform};
 
@@ -199,7 +199,7 @@ impl Samples {
         let mask = mask.on_map(side, self.extractor.map_rect()).map(|marked| u8::from(marked == Some(true)));
         let level = bank.memory().level().filter(|_| self.relative);
         let mut distances = Vec::new();
-        mean_distances(inter, &mut distances);
+        inter.mean_distances(&mut distances)?;
         Ok(Sample {
             descriptors: half(descriptors),
             residuals,
