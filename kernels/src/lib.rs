@@ -16,8 +16,8 @@ mod color;
 pub mod components;
 pub mod conv3x3;
 pub mod coreset;
-pub mod cuda;
 pub mod depthwise;
+pub mod device;
 pub mod dropout;
 mod error;
 pub mod focal;
@@ -47,16 +47,15 @@ pub mod row_mean;
 pub mod scatter;
 pub mod selective_scan;
 pub mod sigmoid;
-pub mod simd;
 pub mod softmax;
 pub mod split;
 #[cfg(test)]
 mod testing;
-pub mod threads;
 mod tile;
 pub mod unit_rows;
 pub mod upsample;
 pub mod weigh;
 pub mod window;
 
+pub use device::{cuda, simd, threads};
 pub use error::{Error, Result};

@@ -25,4 +25,4 @@ pub mod training;
 pub mod weights;
 
 pub use error::{Error, Result};
-pub use snarm_kernels::{cuda, frame, simd, threads};
+pub use snarm_kernels::{cuda, device, frame, simd, threads};

@@ -103,7 +103,7 @@ impl Task {
         self.panels.pack(d, n, |i, q| queries[q * d + i]);
         self.best.clear();
         self.best.resize(self.panels.panels().len(), Best::EMPTY);
-        tiled(Search { panels: &self.panels, best: &mut self.best, d, rows, labels });
+        tiled(self.panels.isa(), Search { panels: &self.panels, best: &mut self.best, d, rows, labels });
     }
 
     /// Orders the candidates of each query by direct differences and writes the first `k`.

@@ -41,7 +41,7 @@ pub(crate) fn outer(
                 }
             }
             panels.pack_rows(&b[first * n..][..steps * n], steps, n);
-            tiled(Add { turned: &turned, panels: &panels, y });
+            tiled(panels.isa(), Add { turned: &turned, panels: &panels, y });
         }
     });
 }

@@ -1,27 +1,32 @@
-//! The process-wide compute pool: named threads, apart from rayon's global pool, so that a plugin does not take
-//! over the one of its host.
+//! The queue that a process shares, and how work is cut for threads.
 
 use once_cell::sync::OnceCell;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
+use super::Queue;
+use super::simd;
 use crate::error::{Error, Result};
 
-static POOL: OnceCell<ThreadPool> = OnceCell::new();
+static SHARED: OnceCell<Queue> = OnceCell::new();
 
-/// The compute pool, started by the first call. `SNARM_THREADS` sets its size; the default is one thread for
-/// each core, as with 0.
+/// The queue that all streams of the process share, started by the first call. `SNARM_THREADS` sets its size; the default
+/// is one thread for each core, as with 0.
 ///
 /// # Errors
 /// When `SNARM_THREADS` is no number, or the operating system refuses the threads; a later call tries again.
-pub fn pool() -> Result<&'static ThreadPool> {
-    POOL.get_or_try_init(|| {
+pub fn shared() -> Result<&'static Queue> {
+    SHARED.get_or_try_init(|| {
         let set = std::env::var_os("SNARM_THREADS").unwrap_or_default();
-        ThreadPoolBuilder::new()
-            .num_threads(size(&set.to_string_lossy())?)
-            .thread_name(|i| format!("snarm-{i}"))
-            .build()
-            .map_err(|e| Error::Threads(e.to_string()))
+        Queue::new(simd::isa(), size(&set.to_string_lossy())?)
     })
+}
+
+/// The threads of the shared queue.
+///
+/// # Errors
+/// As [`shared`].
+pub fn pool() -> Result<&'static ThreadPool> {
+    Ok(shared()?.pool())
 }
 
 /// Threads that `SNARM_THREADS` asks for; 0 where it says nothing.
@@ -33,12 +38,12 @@ fn size(set: &str) -> Result<usize> {
         .map_err(|_| Error::Threads(format!("SNARM_THREADS: expected a number of threads, found {set}")))
 }
 
-/// Runs `body` on the compute pool; the kernels it calls share the pool's threads.
+/// Runs `body` on the queue that this thread belongs to, else on the shared one; the kernels it calls share its threads.
 ///
 /// # Errors
-/// As [`pool`].
+/// As [`shared`].
 pub fn install<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R> {
-    Ok(pool()?.install(body))
+    Ok(if simd::has_level() { body() } else { shared()?.run(body) })
 }
 
 /// Rows for one task when `rows` are shared among the threads of the current pool: at most `max`, and as
@@ -78,7 +83,7 @@ mod tests {
 
     #[test]
     fn no_thread_has_much_more_to_do_than_its_share() {
-        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         for (units, size) in [(50, 5), (72, 6), (16, 8), (1, 1), (0, 8)] {
             assert_eq!(pool.install(|| even_tasks(units, 8)), size, "{units}");
         }

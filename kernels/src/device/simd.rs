@@ -1,9 +1,10 @@
-//! The one choice of CPU level, made once per process.
+//! Levels of the CPU.
 //!
-//! Bodies are plain loops (or [`pulp::Simd`] code); [`dispatch`] and its twin for explicit vectors compile them for each level
+//! A thread of a [`super::Queue`] works at the level of its queue, any other at that of the process. Bodies are plain loops (or [`pulp::Simd`] code); [`dispatch`] and its twin for explicit vectors compile them for each level
 //! and run the best one the machine has. `SNARM_ISA=avx2` or `portable` forces a lower level, for tests and
 //! bug reports; a level the machine lacks is not taken, and any other value is as none.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 use pulp::{Arch, Scalar128b, Simd, WithSimd};
@@ -49,7 +50,28 @@ fn arch_of(isa: Isa) -> Option<Arch> {
     (isa == Isa::Portable).then(Arch::new)
 }
 
-fn chosen() -> (Isa, Arch) {
+thread_local! {
+    /// The level of this thread's queue.
+    static LEVEL: Cell<Option<(Isa, Arch)>> = const { Cell::new(None) };
+}
+
+/// Lets this thread work at a level from now on. A level that the machine lacks changes nothing.
+pub(super) fn set_level(isa: Isa) {
+    LEVEL.set(arch_of(isa).map(|arch| (isa, arch)));
+}
+
+/// Whether this thread belongs to a queue.
+pub(super) fn has_level() -> bool {
+    LEVEL.get().is_some()
+}
+
+/// The level of this thread.
+fn level() -> (Isa, Arch) {
+    LEVEL.get().unwrap_or_else(of_process)
+}
+
+/// The level of the process: the highest that the machine has and `SNARM_ISA` allows.
+fn of_process() -> (Isa, Arch) {
     static CHOICE: OnceLock<(Isa, Arch)> = OnceLock::new();
     *CHOICE.get_or_init(|| {
         let ceiling = match std::env::var("SNARM_ISA").as_deref() {
@@ -62,21 +84,28 @@ fn chosen() -> (Isa, Arch) {
     })
 }
 
-/// The level in use.
+/// The level in use on this thread.
 pub fn isa() -> Isa {
-    chosen().0
+    level().0
 }
 
 /// Runs `body` compiled for the level in use. Everything it calls must be `#[inline(always)]` to profit.
 #[inline]
 pub fn dispatch<R>(body: impl FnOnce() -> R) -> R {
-    chosen().1.dispatch(body)
+    level().1.dispatch(body)
 }
 
 /// Runs explicit SIMD code at the level in use.
 #[inline]
 pub(crate) fn with_simd<W: WithSimd>(body: W) -> W::Output {
-    run(chosen().1, body)
+    run(level().1, body)
+}
+
+/// Runs explicit SIMD code at a given level, which data are laid out for; one that the machine lacks is as the one in use.
+#[inline]
+pub(crate) fn with_simd_at<W: WithSimd>(isa: Isa, body: W) -> W::Output {
+    let (current, arch) = level();
+    run(if isa == current { arch } else { arch_of(isa).unwrap_or(arch) }, body)
 }
 
 /// a * b + c, rounded once where the level has an instruction for it. Without one a fused product would be a call into
