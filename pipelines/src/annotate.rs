@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use snarm_core::dataset::Picture;
-use snarm_core::detector::{Detection, Limits};
+use snarm_core::detect::{Detection, Limits};
 use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane};
 use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
 
@@ -51,7 +51,7 @@ impl Annotator {
     }
 }
 
-fn region_box(region: &snarm_core::detector::Region) -> RegionBox {
+fn region_box(region: &snarm_core::detect::Region) -> RegionBox {
     let rect = region.rect;
     RegionBox { x: rect.x, y: rect.y, w: rect.w, h: rect.h, score: region.score }
 }

@@ -4,8 +4,8 @@
 //! changes, scaling, encoders and RTP, and any language reads it as a `GstStructure` without a header of ours.
 
 use gst::meta::CustomMeta;
-use snarm_core::detector::Region;
-use snarm_core::geometry::Rect;
+use snarm_core::detect::Region;
+use snarm_core::view::Rect;
 
 /// Name of the meta and of its structure.
 pub const NAME: &str = "SnarmAnomalyMeta";

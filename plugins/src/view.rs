@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use snarm_core::Error;
-use snarm_core::geometry::{Crop, Rect, View};
-use snarm_core::ignore::IgnoreMask;
+use snarm_core::view::{Crop, IgnoreMask, Rect, View};
 
 /// The region of interest that a text names; unset and the whole frame are both `None`.
 pub(crate) fn roi(text: Option<&str>) -> Result<Option<Rect>, Error> {

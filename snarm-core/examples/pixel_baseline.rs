@@ -9,8 +9,8 @@
 use std::path::Path;
 
 use snarm_core::dataset::{Dataset, Mask, Picture};
-use snarm_core::geometry::Rect;
 use snarm_core::metrics::{Samples, auroc};
+use snarm_core::view::Rect;
 use snarm_kernels::blur::Blur;
 use snarm_kernels::import::{Fit, ImportSpec, Importer, Region};
 use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};

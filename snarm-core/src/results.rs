@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::detector::Region;
+use crate::detect::Region;
 
 /// What type and label of a region are called.
 pub const LABEL: &str = "anomaly";
@@ -58,7 +58,7 @@ pub fn objects(all: &[Region], width: usize, height: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Rect;
+    use crate::view::Rect;
 
     #[test]
     fn an_object_has_its_box_in_pixels_and_in_fractions() {

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use snarm_core::bank::{Bank, BankBuilder, BankSettings};
-use snarm_core::detector::{Detection, Detector, Limits};
+use snarm_core::detect::{Detection, Detector, Limits};
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY, TINY};
 use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry};
 use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane, PlaneMut};
-use snarm_core::geometry::{Crop, View};
 use snarm_core::models::snarm::head::{Head, Shape};
 use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
 use snarm_core::threads::install;
+use snarm_core::view::{Crop, View};
 
 /// Counts allocations of all threads while it is told to.
 struct Counting;

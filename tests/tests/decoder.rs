@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use safetensors::SafeTensors;
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Calibration};
-use snarm_core::detector::{Detection, Detector, StageTimes};
+use snarm_core::detect::{Detection, Detector, StageTimes};
 use snarm_core::encoder::{self, Encoder, PositionInterpolation, SEEDED_TINY};
 use snarm_core::frame::Frame;
 use snarm_core::models::snarm::head::{self, About, Head, Provenance, Residuals, Shape, Workspace};

@@ -5,11 +5,10 @@
 use std::sync::{Arc, OnceLock};
 
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
-use snarm_core::detector::{Detection, Detector};
+use snarm_core::detect::{Detection, Detector};
 use snarm_core::encoder::{Encoder, PositionInterpolation, TINY};
 use snarm_core::frame::Frame;
-use snarm_core::geometry::{Crop, Rect, View};
-use snarm_core::ignore::IgnoreMask;
+use snarm_core::view::{Crop, IgnoreMask, Rect, View};
 
 const WIDTH: usize = 128;
 const HEIGHT: usize = 96;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 use snarm_core::bank::BankBuilder;
-use snarm_core::detector::{Detector, Limits};
+use snarm_core::detect::{Detector, Limits};
 use snarm_core::registry;
 
 use super::{BankOptions, ModelOption, show_stage};

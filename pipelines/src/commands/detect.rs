@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use snarm_core::detector::{Detection, Detector, Limits};
+use snarm_core::detect::{Detection, Detector, Limits};
 use snarm_core::registry;
 
 use super::results::{Files, Writer};

@@ -22,9 +22,8 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile};
-use snarm_core::geometry::{Crop, Rect, View};
-use snarm_core::ignore::IgnoreMask;
 use snarm_core::training::{Device, DeviceKind};
+use snarm_core::view::{Crop, IgnoreMask, Rect, View};
 
 pub(crate) use self::model::ModelOption;
 use crate::progress::Progress;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use snarm_core::bank::Bank;
-use snarm_core::detector::{Detection, Limits};
+use snarm_core::detect::{Detection, Limits};
 use snarm_core::results::{self, LABEL};
 
 use crate::inputs::Item;

@@ -6,7 +6,7 @@ pub(crate) mod json;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use snarm_core::detector::{Detection, Detector, StageTimes};
+use snarm_core::detect::{Detection, Detector, StageTimes};
 use snarm_core::metrics::Curve;
 
 use self::figures::Figures;

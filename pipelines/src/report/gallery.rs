@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use snarm_core::dataset::{Mask, Picture};
-use snarm_core::detector::{Detection, Limits};
+use snarm_core::detect::{Detection, Limits};
 use snarm_core::overlay::{Position, Style};
 
 use super::html::{attribute, text};

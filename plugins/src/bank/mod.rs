@@ -74,7 +74,7 @@ choices! {
 
 choices! {
     /// How a frame is brought to the square input of the network.
-    Crop, "GstSnarmCrop" for snarm_core::geometry::Crop;
+    Crop, "GstSnarmCrop" for snarm_core::view::Crop;
     #[default]
     Full, "full", "Full: the whole frame, squeezed to the square";
     Letterbox, "letterbox", "Letterbox: the whole frame with its aspect ratio kept";

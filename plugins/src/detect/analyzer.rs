@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use snarm_core::Error;
 use snarm_core::bank::Calibration;
-use snarm_core::detector::{Detector, Limits, StageTimes};
-use snarm_core::geometry::Crop;
+use snarm_core::detect::{Detector, Limits, StageTimes};
 use snarm_core::registry;
+use snarm_core::view::Crop;
 
 use super::look::Look;
 use super::record;

@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "the flags macro writes constants; their values say what they are")]
 
 use gst::glib;
-use snarm_core::geometry;
+use snarm_core::view;
 
 use crate::properties::choices;
 
@@ -28,12 +28,12 @@ choices! {
 
 impl Crop {
     /// What the user asks for; `None` leaves it to the bank.
-    pub(super) fn asked(self) -> Option<geometry::Crop> {
+    pub(super) fn asked(self) -> Option<view::Crop> {
         match self {
             Self::Bank => None,
-            Self::Paper => Some(geometry::Crop::Paper),
-            Self::Full => Some(geometry::Crop::Full),
-            Self::Letterbox => Some(geometry::Crop::Letterbox),
+            Self::Paper => Some(view::Crop::Paper),
+            Self::Full => Some(view::Crop::Full),
+            Self::Letterbox => Some(view::Crop::Letterbox),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
-use snarm_core::detector::StageTimes;
+use snarm_core::detect::StageTimes;
 
 use super::analyzer::{Found, Refused};
 use super::held::Outcome;

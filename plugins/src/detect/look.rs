@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use snarm_core::Error;
 use snarm_core::bank::Bank;
-use snarm_core::geometry::{Crop, Rect, View};
-use snarm_core::ignore::IgnoreMask;
+use snarm_core::view::{Crop, IgnoreMask, Rect, View};
 
 use super::settings::Settings;
 use crate::view;

@@ -1,8 +1,8 @@
 //! What is attached to a buffer: the detection in the fields of the meta, and the map as a picture.
 
 use gst_video::{VideoFormat, VideoInfo};
-use snarm_core::detector::Detection;
-use snarm_core::geometry::Rect;
+use snarm_core::detect::Detection;
+use snarm_core::view::Rect;
 
 use super::MapFormat;
 use super::analyzer::{Found, InUse};

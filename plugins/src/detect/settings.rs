@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use snarm_core::Error;
 use snarm_core::bank::Calibration;
-use snarm_core::detector::Limits;
+use snarm_core::detect::Limits;
 
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode};
 use crate::meta;

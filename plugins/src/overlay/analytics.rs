@@ -8,8 +8,8 @@ use gst_analytics::{
     RelTypes, ffi,
 };
 use gst_video::{VideoFormat, VideoMeta};
-use snarm_core::geometry::Rect;
 use snarm_core::overlay::RegionBox;
+use snarm_core::view::Rect;
 
 use super::scene::{Mask, Others};
 use crate::meta;

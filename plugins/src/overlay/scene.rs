@@ -1,8 +1,8 @@
 //! What is known of a frame, in the words of the core's overlay.
 
 use gst_video::{VideoFormat, VideoMeta, VideoRegionOfInterestMeta};
-use snarm_core::geometry::Rect;
 use snarm_core::overlay::{MapView, RegionBox, Scene};
+use snarm_core::view::Rect;
 
 use super::Source;
 use crate::meta::{self, AnomalyMeta, verdict};

@@ -13,12 +13,11 @@ use super::novelty::Novelty;
 use super::sample::Sample;
 use super::validation::Validation;
 use super::{Bank, BankSettings, Calibration, Header, layers_of};
+use crate::detect::extract::Extractor;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::extract::Extractor;
-use crate::geometry::{Rect, View};
-use crate::ignore::IgnoreMask;
 use crate::models::snarm::head::Head;
+use crate::view::{IgnoreMask, Rect, View};
 
 /// Steps of [`BankBuilder::build`], for progress displays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

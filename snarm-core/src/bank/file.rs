@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Bank, Calibration, Header, Memory};
 use crate::error::{Error, Result};
-use crate::ignore::IgnoreMask;
+use crate::view::IgnoreMask;
 use crate::weights::{ENTRY, hex, map_file, write_atomically};
 
 const WHAT: &str = "bank";

@@ -24,8 +24,7 @@ pub use self::builder::{BankBuilder, BuildStage};
 pub use self::calibration::Calibration;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
-use crate::geometry::{Crop, Rect, View};
-use crate::ignore::IgnoreMask;
+use crate::view::{Crop, IgnoreMask, Rect, View};
 
 /// How collected descriptors are thinned to the bank's capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

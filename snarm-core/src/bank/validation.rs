@@ -12,13 +12,13 @@ use snarm_kernels::import::Rect as Pixels;
 use super::blocks::Blocks;
 use super::reservoir::{Place, Reservoir};
 use super::{BuildStage, Calibration, Memory};
+use crate::detect::extract::Extractor;
+use crate::detect::postprocess::RawMap;
 use crate::encoder::Geometry;
 use crate::error::Result;
-use crate::extract::Extractor;
-use crate::ignore::Ignored;
 use crate::models::Model;
 use crate::models::snarm::head::Head;
-use crate::postprocess::RawMap;
+use crate::view::Ignored;
 
 /// The most frames kept; a longer stream is sampled evenly.
 const MAX_FRAMES: usize = 64;

@@ -11,8 +11,8 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::{Converted, Options};
 use crate::bank::{Bank, BankSettings};
 use crate::error::{Error, Result};
-use crate::geometry::View;
 use crate::pickle::{Array, Dump, Kind, Pickle};
+use crate::view::View;
 use crate::weights::{Weights, write_atomically};
 
 const WHAT: &str = "bank";

@@ -7,7 +7,7 @@ use image::{GrayImage, ImageFormat, ImageReader, RgbImage};
 
 use crate::error::{Error, Result};
 use crate::frame::Frame;
-use crate::geometry::Rect;
+use crate::view::Rect;
 
 /// An RGB image.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ pub mod snarm;
 use std::sync::Arc;
 
 use crate::bank::Memory;
-use crate::detector::StageTimes;
+use crate::detect::StageTimes;
 use crate::encoder::Geometry;
 use crate::error::Result;
 

@@ -2,7 +2,7 @@
 
 use snarm_kernels::import::Rect as Pixels;
 
-use crate::geometry::Rect;
+use crate::view::Rect;
 use snarm_kernels::simd;
 
 use super::MapView;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::geometry::Rect;
+use crate::view::Rect;
 
 use super::RegionBox;
 use super::label::{self, Plate};

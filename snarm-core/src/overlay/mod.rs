@@ -32,7 +32,7 @@ use parts::Parts;
 use style::Look;
 use tile::Tiles;
 
-use crate::geometry::Rect;
+use crate::view::Rect;
 
 /// A score map: grey samples whose largest value means 1.
 #[derive(Debug, Clone, Copy)]

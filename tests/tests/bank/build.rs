@@ -1,7 +1,7 @@
 //! What a bank is made of: good frames, all or some of their descriptors, the same ones from the same seed.
 
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
-use snarm_core::geometry::{Crop, View};
+use snarm_core::view::{Crop, View};
 use snarm_kernels::nearest::{Workspace, nearest};
 
 use crate::common::{D, TOKENS, add, bank_of, check_error, encoder, settings};

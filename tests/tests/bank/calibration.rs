@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
-use snarm_core::detector::Detector;
+use snarm_core::detect::Detector;
 use snarm_core::frame::Frame;
 
 use crate::common::{HEIGHT, WIDTH, add, bank_of, encoder, picture, scratched, settings};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use snarm_core::bank::Bank;
 use snarm_core::encoder::SEEDED_TINY;
-use snarm_core::geometry::Crop;
+use snarm_core::view::Crop;
 
 use crate::common::{D, check_error, encoder, saved};
 

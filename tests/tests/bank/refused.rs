@@ -7,7 +7,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use snarm_core::bank::{Bank, BankBuilder, BankSettings};
-use snarm_core::detector::Detector;
+use snarm_core::detect::Detector;
 use snarm_core::encoder::SEEDED_TINY;
 
 use crate::common::{D, check_error, encoder, saved};

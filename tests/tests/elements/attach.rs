@@ -3,7 +3,7 @@
 use gst::prelude::*;
 use gst_video::{VideoOverlayCompositionMeta, VideoOverlayFormatFlags};
 use gstsnarm::meta::AnomalyMeta;
-use snarm_core::geometry::Rect;
+use snarm_core::view::Rect;
 
 use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, init, start_error};
 use crate::overlay::{GREY, anomalous, changed, drawn, normal, overlay};

@@ -2,8 +2,8 @@
 
 use gst::prelude::*;
 use gstsnarm::meta::AnomalyMeta;
-use snarm_core::detector::Region;
-use snarm_core::geometry::Rect;
+use snarm_core::detect::Region;
+use snarm_core::view::Rect;
 
 use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, format_names, good_pixels, init};
 

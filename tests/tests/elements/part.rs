@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gst::prelude::*;
 use gstsnarm::meta::AnomalyMeta;
 use snarm_core::bank::Bank;
-use snarm_core::geometry::Rect;
+use snarm_core::view::Rect;
 
 use crate::common::{
     self, GOOD_FRAMES, Line, bad_pixels, buffer, caps, detector, good_pixels, init, start_error,

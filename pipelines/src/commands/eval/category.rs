@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use snarm_core::dataset::{Mask, Picture, Sample};
-use snarm_core::detector::{Detection, Detector};
-use snarm_core::geometry::View;
+use snarm_core::detect::{Detection, Detector};
 use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
+use snarm_core::view::View;
 
 use crate::evaluation::figures::Figures;
 use crate::evaluation::{BankFacts, Category, ImageResult, PixelCounts, Times};

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
 use snarm_core::dataset::{self, Layout};
-use snarm_core::detector::Detector;
+use snarm_core::detect::Detector;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::registry;
 

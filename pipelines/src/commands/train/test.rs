@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use snarm_core::bank::BankBuilder;
 use snarm_core::dataset::{Dataset, Mask, Picture};
-use snarm_core::detector::{Detector, Limits};
+use snarm_core::detect::{Detector, Limits};
 use snarm_core::encoder::Encoder;
-use snarm_core::geometry::Rect;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning, PixelScores, Samples, auroc};
 use snarm_core::training::head::{Settings, Trainer};
+use snarm_core::view::Rect;
 
 use crate::output::{self, Table};
 use crate::progress::Progress;

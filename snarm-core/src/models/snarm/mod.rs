@@ -23,7 +23,7 @@ pub use self::matching::Matching;
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
 pub(crate) use self::weigh::Weigh;
 use crate::bank::Memory;
-use crate::detector::StageTimes;
+use crate::detect::StageTimes;
 use crate::error::{Error, Result};
 
 /// Name of the calibration of the residual score.

@@ -9,10 +9,10 @@ use snarm_kernels::upsample::{Corners, Upsample};
 use super::assemble::{Assembler, Entry};
 use super::samples::Sample;
 use super::{Mode, Net};
+use crate::detect::postprocess::RawMap;
 use crate::error::Result;
 use crate::models::snarm::Weigh;
 use crate::models::snarm::head::ORDERS;
-use crate::postprocess::RawMap;
 
 /// Judges samples.
 pub(super) struct Judge {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::Trainer;
 use crate::bank::Calibration;
+use crate::detect::postprocess::RawMap;
 use crate::error::{Error, Result};
 use crate::models::Model;
 use crate::models::snarm::head::{About, Head, Provenance, save};
-use crate::postprocess::RawMap;
 use crate::training::head::Without;
 use crate::training::head::samples::Shows;
 

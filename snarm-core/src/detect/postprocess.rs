@@ -8,10 +8,9 @@ use snarm_kernels::pooled_max::{peak, pooled_max};
 use snarm_kernels::upsample::{Corners, Upsample};
 use snarm_kernels::window;
 
-use crate::detector::{Limits, Region};
+use super::result::{Limits, Region};
 use crate::error::{Error, Result};
-use crate::geometry::Rect;
-use crate::ignore::Ignored;
+use crate::view::{Ignored, Rect};
 
 /// Standard deviation of the smoothing, in pixels of the map (reference code).
 const SIGMA: f64 = 4.0;

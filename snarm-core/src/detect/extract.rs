@@ -6,11 +6,10 @@ use std::time::Instant;
 use snarm_kernels::frame::Frame;
 use snarm_kernels::import::{Fit, ImportSpec, Importer, Placement, Rect as Pixels, Region};
 
-use crate::detector::StageTimes;
+use super::times::StageTimes;
 use crate::encoder::{Encoder, Workspace};
 use crate::error::{Error, Result};
-use crate::geometry::{Crop, Rect, View};
-use crate::ignore::Ignored;
+use crate::view::{Crop, Ignored, Rect, View};
 
 /// Turns frames into descriptors.
 pub(crate) struct Extractor {

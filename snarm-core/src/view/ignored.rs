@@ -2,9 +2,9 @@
 
 use snarm_kernels::gather::gather;
 
-use super::IgnoreMask;
+use super::mask::IgnoreMask;
+use super::rect::Rect;
 use crate::error::{Error, Result};
-use crate::geometry::Rect;
 
 /// Points along each side of a token where the mask is asked.
 const POINTS: usize = 8;

@@ -1,14 +1,11 @@
 //! Parts of a frame that nobody looks at: a picture in which white is ignored, stretched over the frame whatever its
 //! size. What it covers is neither learned nor trusted, and scores nothing.
 
-mod geometry;
-
 use std::path::Path;
 
-pub(crate) use self::geometry::Ignored;
+use super::rect::Rect;
 use crate::dataset::decode;
 use crate::error::{Error, Result};
-use crate::geometry::Rect;
 
 /// Grey from which a pixel of the picture is ignored.
 const WHITE: u8 = 128;

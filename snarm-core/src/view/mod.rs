@@ -1,0 +1,62 @@
+//! Where the network looks: how a frame is brought to the network's square, and which part of the frame the
+//! square shows.
+
+mod ignored;
+mod mask;
+mod rect;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::ignored::Ignored;
+pub use self::mask::IgnoreMask;
+pub use self::rect::Rect;
+
+/// Part of a frame that is looked at, and how it is brought to the network's square.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View {
+    /// How the frame, or its region of interest, is brought to the square.
+    pub crop: Crop,
+    /// Region of interest: nothing outside is read. `None` is the whole frame.
+    pub roi: Option<Rect>,
+    /// What is ignored inside.
+    pub ignore: Option<Arc<IgnoreMask>>,
+}
+
+/// How a frame is brought to the square input of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Crop {
+    /// The whole frame, squeezed to the square: nothing is left unseen.
+    #[default]
+    Full,
+    /// The whole frame with its aspect ratio kept, centred, the rest filled with the mean colour.
+    Letterbox,
+    /// As published: resized to 8/7 of the square by plain bilinear interpolation, then the central square. A
+    /// border of 1/16 of each side is not seen.
+    Paper,
+}
+
+impl Crop {
+    /// Lower-case name, as files and properties give it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Letterbox => "letterbox",
+            Self::Paper => "paper",
+        }
+    }
+}
+
+/// Crop, region and mask in a few words, for logs.
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "crop {}, roi {}", self.crop.name(), self.roi.unwrap_or(Rect::WHOLE))?;
+        match &self.ignore {
+            Some(mask) => write!(f, ", ignore mask of {}x{}", mask.width(), mask.height()),
+            None => Ok(()),
+        }
+    }
+}
