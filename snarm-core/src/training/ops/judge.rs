@@ -5,20 +5,8 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use snarm_kernels::batch_norm::{Affine, Statistics, batch_norm_relu, batch_norm_relu_backward};
 use snarm_kernels::row_dot::row_dot;
 
+use super::judged::Judged;
 use super::{Values, composed, gradient, made, on_kernels, refused, slice, width};
-
-/// Parameters of the views: all (views, c) but the bias, which is (views).
-#[derive(Debug, Clone, Copy)]
-pub struct Judged<'a> {
-    /// Weight of the norm.
-    pub norm_weight: &'a Tensor,
-    /// Bias of the norm.
-    pub norm_bias: &'a Tensor,
-    /// Weight of the projection.
-    pub weight: &'a Tensor,
-    /// Bias of the projection.
-    pub bias: &'a Tensor,
-}
 
 /// Logits (views * rows) of x (views * rows, c), and the statistics of each view's rows.
 ///

@@ -14,11 +14,23 @@ use snarm_kernels::gather::gather;
 use snarm_kernels::linear::{Panels, Then, linear};
 
 use super::mixer::Mixer;
+use super::shape::{DEPTH, EPS, ORDERS, Shape};
 use super::times::lap;
 use super::view::View;
-use super::{DEPTH, EPS, ORDERS, Residuals, Shape, Workspace};
+use super::workspace::Workspace;
 use crate::error::Result;
 use crate::layers::Source;
+
+/// What the head reads of one frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Residuals<'a> {
+    /// Transformed inter-residuals, (tokens, width).
+    pub inter: &'a [f32],
+    /// Transformed intra-residuals, (tokens, width).
+    pub intra: &'a [f32],
+    /// The hard tokens, ascending.
+    pub hard: &'a [u32],
+}
 
 /// What [`super::Head::run_observed`] shows. Rows are as wide as the head has channels; "in order" is (orders, tokens), each order in its own
 /// sequence.

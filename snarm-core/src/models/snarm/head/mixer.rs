@@ -7,8 +7,9 @@ use snarm_kernels::causal_conv::causal_conv;
 use snarm_kernels::linear::{Panels, Then, linear};
 use snarm_kernels::selective_scan::{self, Parameters, Tokens, selective_scan};
 
+use super::shape::{STATES, Shape, TAPS};
 use super::weights::Fetch;
-use super::{STATES, Shape, TAPS};
+
 use crate::error::{Error, Result};
 use crate::layers::{Made, Source};
 

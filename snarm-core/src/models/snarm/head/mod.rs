@@ -23,17 +23,18 @@ use std::path::Path;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use snarm_kernels::causal_conv;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::row_dot::row_dot;
 use snarm_kernels::sigmoid::sigmoid;
 
 use self::branch::Branch;
-pub use self::branch::Stage;
+pub use self::branch::{Residuals, Stage};
 pub use self::file::{About, Provenance, save, save_bare};
 pub use self::mixer::{Mixer, Workspace as MixerWorkspace};
 pub use self::seeded::tensor as seeded_tensor;
-pub use self::shape::Shape;
+pub(crate) use self::shape::EPS;
+use self::shape::WHAT;
+pub use self::shape::{DEPTH, DILATIONS, ORDERS, STATES, Shape, TAPS};
 pub use self::times::Times;
 pub(crate) use self::weights::{FIRST, check_names};
 pub use self::weights::{Fetch, OPTIONAL, tensors};
@@ -44,26 +45,8 @@ use crate::error::{Error, Result};
 use crate::layers::{Made, Source};
 use crate::weights::{Weights, hex};
 
-/// Cells between the taps of the decoder's convolution: one branch each, in this order.
-pub const DILATIONS: [usize; 4] = [3, 6, 12, 24];
-
-/// Scan orders of a branch.
-pub const ORDERS: usize = 4;
-
-/// Blocks of a branch.
-pub const DEPTH: usize = 2;
-
-/// States of each channel of a mixer.
-pub const STATES: usize = 4;
-
-/// Taps of a mixer's causal convolution.
-pub const TAPS: usize = causal_conv::TAPS;
-
 /// What the scores of a head are filed under, before its digest.
 const SCORER: &str = "head:";
-
-/// Variance below which a norm does not magnify.
-pub(crate) const EPS: f32 = 1e-5;
 
 /// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file
 /// (docs/models/snarm-tiny.md).
@@ -71,9 +54,6 @@ const SHIPPED: &[(&str, &[u8])] = &[(
     "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6",
     include_bytes!("../../../../assets/snarm-tiny-decoder.safetensors"),
 )];
-
-/// What the head is called in messages.
-const WHAT: &str = "SNARM head";
 
 /// The gain of a head that reads relative residuals of that width.
 pub(crate) fn relative_gain(width: usize, level: Option<f32>) -> f32 {
@@ -88,17 +68,6 @@ pub struct Head {
     about: Option<About>,
     navigator: (Vec<f32>, f32),
     branches: Vec<Branch>,
-}
-
-/// What the head reads of one frame.
-#[derive(Debug, Clone, Copy)]
-pub struct Residuals<'a> {
-    /// Transformed inter-residuals, (tokens, width).
-    pub inter: &'a [f32],
-    /// Transformed intra-residuals, (tokens, width).
-    pub intra: &'a [f32],
-    /// The hard tokens, ascending.
-    pub hard: &'a [u32],
 }
 
 /// Sees what each stage of each branch makes: the number of the branch, the stage, the values.

@@ -1,9 +1,30 @@
 //! Sizes of a head: what the tensors of a file say, and what follows from that.
 
 use serde::{Deserialize, Serialize};
+use snarm_kernels::causal_conv;
 
-use super::{DILATIONS, ORDERS, STATES, WHAT};
 use crate::error::{Error, Result};
+
+/// Cells between the taps of the decoder's convolution: one branch each, in this order.
+pub const DILATIONS: [usize; 4] = [3, 6, 12, 24];
+
+/// Scan orders of a branch.
+pub const ORDERS: usize = 4;
+
+/// Blocks of a branch.
+pub const DEPTH: usize = 2;
+
+/// States of each channel of a mixer.
+pub const STATES: usize = 4;
+
+/// Taps of a mixer's causal convolution.
+pub const TAPS: usize = causal_conv::TAPS;
+
+/// Variance below which a norm does not magnify.
+pub(crate) const EPS: f32 = 1e-5;
+
+/// What the head is called in messages.
+pub(super) const WHAT: &str = "SNARM head";
 
 /// Channels of the published head.
 const PUBLISHED_CHANNELS: usize = 128;

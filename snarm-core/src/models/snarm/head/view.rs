@@ -4,7 +4,8 @@ use snarm_kernels::conv3x3::{Kernel, SIDE, TAPS, Then, conv3x3};
 use snarm_kernels::row_dot::row_dot;
 use snarm_kernels::scatter::scatter;
 
-use super::{DILATIONS, EPS, ORDERS, Shape, Workspace};
+use super::shape::{DILATIONS, EPS, ORDERS, Shape};
+use super::workspace::Workspace;
 use crate::error::Result;
 use crate::layers::Source;
 use crate::models::scan_order::snarm_orders;

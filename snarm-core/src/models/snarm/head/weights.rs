@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::{DEPTH, DILATIONS, STATES, Shape, TAPS, WHAT};
+use super::shape::{DEPTH, DILATIONS, STATES, Shape, TAPS, WHAT};
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 

@@ -4,7 +4,9 @@ use snarm_kernels::conv3x3;
 use snarm_kernels::gather::KEEP;
 use snarm_kernels::upsample::{Corners, Upsample};
 
-use super::{ORDERS, Shape, Times, WHAT, mixer};
+use super::mixer;
+use super::shape::{ORDERS, Shape, WHAT};
+use super::times::Times;
 use crate::error::{Error, Result};
 use crate::models::scan_order::snarm_orders;
 

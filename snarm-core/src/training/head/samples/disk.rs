@@ -12,7 +12,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use snarm_kernels::import::Rect as Pixels;
 
-use super::{Id, Sample};
+use super::sample::{Id, Sample};
 use crate::error::Error;
 
 const WHAT: &str = "computed descriptors";

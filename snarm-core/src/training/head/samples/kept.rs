@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::disk::DiskCache;
-use super::{Id, Sample};
+use super::sample::{Id, Sample};
 
 /// Where samples came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,17 +3,18 @@
 
 mod disk;
 mod kept;
+mod sample;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use half::f16;
-use snarm_kernels::import::Rect as Pixels;
 use snarm_kernels::nearest::NONE;
 
 pub use self::disk::DiskCache;
 use self::kept::{Counts, Kept};
+pub(super) use self::sample::{Id, Sample, Shows};
 use super::data::{Banks, Category};
 use super::{Settings, Without};
 use crate::bank::Bank;
@@ -25,50 +26,6 @@ use crate::models::snarm::Matching;
 use crate::models::snarm::head::relative_gain;
 use crate::synthetic::{Draw, Synthesizer};
 use crate::training::random::{key, uniform};
-
-/// What a sample shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Shows {
-    /// A good image as it is.
-    Good,
-    /// A good image in another light.
-    OtherLight,
-    /// A synthetic defect of that number.
-    Synthetic(u32),
-    /// A real defect; the image is a defective one.
-    Real,
-}
-
-/// Which sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Id {
-    pub(super) category: usize,
-    pub(super) image: usize,
-    pub(super) shows: Shows,
-}
-
-/// One sample.
-pub(super) struct Sample {
-    /// (tokens, width)
-    pub(super) descriptors: Vec<f16>,
-    /// Signed inter-residuals, (tokens, width).
-    pub(super) residuals: Vec<f16>,
-    /// Zeros and ones, (side, side).
-    pub(super) mask: Vec<u8>,
-    /// Part of the network's square that shows the image.
-    pub(super) visible: Pixels,
-    /// What residuals are multiplied by before the head reads them.
-    pub(super) gain: f32,
-    /// Mean distance of each token to its nearest bank rows, and the level of the bank where that weighs what the head says.
-    pub(super) distances: Vec<f32>,
-    pub(super) level: Option<f32>,
-}
-
-impl Sample {
-    fn bytes(&self) -> usize {
-        2 * (self.descriptors.len() + self.residuals.len()) + self.mask.len() + 4 * self.distances.len()
-    }
-}
 
 /// What the random numbers of a sample are for.
 const LIGHT: u64 = 1;

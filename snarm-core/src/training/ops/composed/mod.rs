@@ -19,7 +19,8 @@ pub(super) use self::scan::selective_scan;
 use candle_core::{D, Result, Tensor};
 use snarm_kernels::batch_norm::Statistics;
 
-use super::{Judged, refused};
+use super::judged::Judged;
+use super::refused;
 
 /// x W^T + b over the last dimension.
 pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
