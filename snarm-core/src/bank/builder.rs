@@ -11,6 +11,7 @@ use snarm_kernels::frame::Frame;
 use super::blocks::Blocks;
 use super::novelty::Novelty;
 use super::sample::Sample;
+use super::stage::BuildStage;
 use super::validation::Validation;
 use super::{Bank, BankSettings, Calibration, Header, layers_of};
 use crate::detect::extract::Extractor;
@@ -18,15 +19,6 @@ use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::models::snarm::head::Head;
 use crate::view::{IgnoreMask, Rect, View};
-
-/// Steps of [`BankBuilder::build`], for progress displays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BuildStage {
-    /// Picking the coreset.
-    Reduce,
-    /// Scoring good frames.
-    Calibrate,
-}
 
 /// Collects good frames and makes a bank of them. Memory is bounded however long the stream is.
 pub struct BankBuilder {
@@ -110,7 +102,7 @@ impl BankBuilder {
         let image = (self.before + self.frames) as u32;
         self.extractor.run(frame, &mut Default::default())?;
         let tokens = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
-        if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens) {
+        if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
         self.validation.offer(image, &self.extractor);

@@ -7,9 +7,11 @@ mod calibration;
 mod converted;
 mod coreset;
 mod file;
+mod memory;
 mod novelty;
 mod reservoir;
 mod sample;
+mod stage;
 mod tail;
 mod validation;
 
@@ -18,10 +20,12 @@ use std::sync::Arc;
 
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
-use snarm_kernels::nearest::{Rows, squared_norms};
+use snarm_kernels::nearest::Rows;
 
-pub use self::builder::{BankBuilder, BuildStage};
+pub use self::builder::BankBuilder;
 pub use self::calibration::Calibration;
+pub use self::memory::Memory;
+pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
 use crate::view::{Crop, IgnoreMask, Rect, View};
@@ -101,70 +105,6 @@ pub struct Header {
     pub seed: u64,
     /// Program and version that made the bank.
     pub made_by: String,
-}
-
-/// Good frames are never taken to lie nearer to each other than this part of the length of a descriptor: where they are
-/// copies of each other, any noise would be a defect.
-const CALM: f32 = 0.05;
-
-/// The descriptors of a bank.
-#[derive(Debug)]
-pub struct Memory {
-    width: usize,
-    features: Vec<f32>,
-    norms: Vec<f32>,
-    images: Vec<u32>,
-    level: Option<f32>,
-}
-
-impl Memory {
-    /// `images.len()` descriptors and the image each was taken from.
-    fn new(features: Vec<f32>, images: Vec<u32>) -> Result<Self> {
-        let width = features.len() / images.len().max(1);
-        let mut norms = vec![0.0; images.len()];
-        snarm_kernels::threads::install(|| squared_norms(&features, width, &mut norms))??;
-        Ok(Self { width, features, norms, images, level: None })
-    }
-
-    /// The same descriptors, told apart by other numbers of images.
-    pub(crate) fn with_images(&self, images: Vec<u32>) -> Self {
-        let (features, norms) = (self.features.clone(), self.norms.clone());
-        Self { width: self.width, features, norms, images, level: self.level }
-    }
-
-    /// The same descriptors, with the raw score that good frames usually have by the calibration without a head.
-    fn with_level_of(self, calibration: &Calibration) -> Self {
-        let level = calibration.usual().map(|raw| raw as f32);
-        let squares: f64 = self.norms.iter().map(|square| f64::from(*square)).sum();
-        let length = (squares / self.norms.len().max(1) as f64).sqrt() as f32;
-        Self { level: level.map(|level| level.max(CALM * length)), ..self }
-    }
-
-    /// Number of descriptors.
-    pub fn vectors(&self) -> usize {
-        self.images.len()
-    }
-
-    /// Width of a descriptor.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// The descriptors.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows { data: &self.features, norms: &self.norms }
-    }
-
-    /// Number of the image that each descriptor was taken from.
-    pub fn images(&self) -> &[u32] {
-        &self.images
-    }
-
-    /// The residual score that good frames usually have: how far good pieces of this product lie from each other; at
-    /// least a twentieth of the length of a descriptor. Nothing where none was scored.
-    pub fn level(&self) -> Option<f32> {
-        self.level
-    }
 }
 
 /// A memory bank. Immutable: streams share it.

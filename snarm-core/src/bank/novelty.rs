@@ -2,6 +2,10 @@
 
 use std::collections::VecDeque;
 
+use snarm_kernels::relative_change::relative_change;
+
+use crate::error::Result;
+
 /// Learned frames that a new one is compared with.
 const RECENT: usize = 8;
 
@@ -27,22 +31,28 @@ impl Novelty {
     }
 
     /// Whether the descriptors of a frame, rows of `width`, are to be learned. Ignored tokens do not count.
-    pub(super) fn admits(&mut self, descriptors: &[f32], width: usize, ignored: &[bool]) -> bool {
+    ///
+    /// # Errors
+    /// When the descriptors are of another number than those of the last frame.
+    pub(super) fn admits(&mut self, descriptors: &[f32], width: usize, ignored: &[bool]) -> Result<bool> {
         if self.least <= 0.0 {
-            return true;
+            return Ok(true);
         }
-        let nearest =
-            self.recent.iter().map(|known| change(descriptors, known, width, ignored)).reduce(f64::min);
+        let mut nearest: Option<f64> = None;
+        for known in &self.recent {
+            let change = relative_change(descriptors, known, width, ignored)?;
+            nearest = Some(nearest.map_or(change, |nearest| nearest.min(change)));
+        }
         self.last = nearest;
         if nearest.is_some_and(|nearest| nearest < self.least) {
-            return false;
+            return Ok(false);
         }
         let mut known =
             if self.recent.len() == RECENT { self.recent.pop_front() } else { None }.unwrap_or_default();
         known.clear();
         known.extend_from_slice(descriptors);
         self.recent.push_back(known);
-        true
+        Ok(true)
     }
 
     /// Novelty of the last frame; `None` when it was compared with none.
@@ -57,25 +67,6 @@ impl Novelty {
     }
 }
 
-/// Relative change of the features between two frames, place by place: sqrt(sum |a - b|^2 / sum |b|^2). It is 0 for
-/// equal frames and near 1.4 for frames that have nothing in common.
-fn change(a: &[f32], b: &[f32], width: usize, ignored: &[bool]) -> f64 {
-    let (mut difference, mut length) = (0.0_f64, 0.0_f64);
-    for (token, (a, b)) in a.chunks_exact(width).zip(b.chunks_exact(width)).enumerate() {
-        if ignored.get(token).copied().unwrap_or(false) {
-            continue;
-        }
-        let (mut d, mut l) = (0.0_f32, 0.0_f32);
-        for (a, b) in a.iter().zip(b) {
-            d += (a - b) * (a - b);
-            l += b * b;
-        }
-        difference += f64::from(d);
-        length += f64::from(l);
-    }
-    (difference / length.max(f64::MIN_POSITIVE)).sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,24 +74,27 @@ mod tests {
     #[test]
     fn a_frame_is_new_when_it_differs_from_all_recent_ones() {
         let mut novelty = Novelty::new(0.1);
-        assert!(novelty.admits(&[3.0, 4.0, 0.0, 5.0], 2, &[]) && novelty.last().is_none());
-        assert!(!novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]));
+        assert!(novelty.admits(&[3.0, 4.0, 0.0, 5.0], 2, &[]).unwrap() && novelty.last().is_none());
+        assert!(!novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]).unwrap());
         assert!(novelty.last().is_some_and(|last| (last - 0.1 / 50.0_f64.sqrt()).abs() < 1e-6));
-        assert!(novelty.admits(&[3.0, 4.0, 5.0, 0.0], 2, &[]));
-        assert!(!novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]), "the first frame is still known");
-        assert!(!novelty.admits(&[3.0, 4.0, 9.0, 9.0], 2, &[false, true]), "what is ignored is no news");
+        assert!(novelty.admits(&[3.0, 4.0, 5.0, 0.0], 2, &[]).unwrap());
+        assert!(!novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]).unwrap(), "the first frame is still known");
+        assert!(
+            !novelty.admits(&[3.0, 4.0, 9.0, 9.0], 2, &[false, true]).unwrap(),
+            "what is ignored is no news"
+        );
         novelty.clear();
-        assert!(novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]));
+        assert!(novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]).unwrap());
         novelty.set_least(0.0);
-        assert!(novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]) && novelty.last().is_none());
+        assert!(novelty.admits(&[3.0, 4.0, 0.1, 5.0], 2, &[]).unwrap() && novelty.last().is_none());
     }
 
     #[test]
     fn a_frame_that_left_the_recent_ones_is_new_again() {
         let mut novelty = Novelty::new(0.01);
         for i in 0..=RECENT {
-            assert!(novelty.admits(&[1.0 + i as f32], 1, &[]));
+            assert!(novelty.admits(&[1.0 + i as f32], 1, &[]).unwrap());
         }
-        assert!(novelty.admits(&[1.0], 1, &[]));
+        assert!(novelty.admits(&[1.0], 1, &[]).unwrap());
     }
 }

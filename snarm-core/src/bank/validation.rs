@@ -11,7 +11,8 @@ use snarm_kernels::import::Rect as Pixels;
 
 use super::blocks::Blocks;
 use super::reservoir::{Place, Reservoir};
-use super::{BuildStage, Calibration, Memory};
+use super::stage::BuildStage;
+use super::{Calibration, Memory};
 use crate::detect::extract::Extractor;
 use crate::detect::postprocess::RawMap;
 use crate::encoder::Geometry;
