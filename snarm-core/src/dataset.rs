@@ -14,7 +14,7 @@ mod visa;
 
 use std::path::{Path, PathBuf};
 
-pub use check::{BadFile, OnBadFile};
+pub use check::OnBadFile;
 pub use files::{IMAGE_ENDINGS, folders, images, is_image};
 use files::{entries, listing};
 pub use glob::expand;
@@ -22,6 +22,7 @@ pub use layout::{Layout, categories};
 pub(crate) use picture::decode;
 pub use picture::{Mask, Picture};
 
+pub use crate::error::BadFile;
 use crate::error::{Error, Result};
 
 /// One product: good images to learn from, and images to test with.

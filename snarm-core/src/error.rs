@@ -2,7 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dataset::BadFile;
+/// A file that is broken or does not fit, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BadFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What was expected and what was found.
+    pub reason: String,
+}
+
+impl BadFile {
+    pub(crate) fn new(path: PathBuf, reason: impl Into<String>) -> Self {
+        Self { path, reason: reason.into() }
+    }
+}
+
+impl std::fmt::Display for BadFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
 
 /// A failure of the core.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod detect;
 pub mod encoder;
 mod error;
+pub mod files;
 mod layers;
 pub mod metrics;
 pub mod models;
@@ -19,7 +20,6 @@ pub mod results;
 pub mod synthetic;
 pub mod training;
 pub mod view;
-pub mod weights;
 
 pub use error::{Error, Result};
 pub use snarm_kernels::{cuda, device, frame, simd, threads};

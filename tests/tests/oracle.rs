@@ -239,7 +239,7 @@ fn a_trained_vit_tiny_of_timm_is_read_as_it_was_trained() {
     assert_eq!((sizes.dim, sizes.depth, sizes.heads, sizes.blocks_used()), (192, 12, 3, 9));
     assert_eq!((sizes.patch, geometry.side, geometry.grid, sizes.table), (16, 384, 48, 14));
     assert_eq!((sizes.registers, geometry.mean, geometry.std), (0, [0.5; 3], [0.5; 3]));
-    let weights = snarm_core::weights::Weights::open(&path).unwrap();
+    let weights = snarm_core::files::Weights::open(&path).unwrap();
     check(&encoder, &|name, shape| {
         let tensor = weights.get(name).unwrap()?;
         assert_eq!(tensor.shape, shape, "{name}");

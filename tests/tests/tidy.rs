@@ -31,7 +31,7 @@ const UNSAFE: [&str; 8] = [
     "kernels/src/device/cuda.rs",
     "plugins/src/analytics.rs",
     "plugins/src/overlay/analytics.rs",
-    "snarm-core/src/weights.rs",
+    "snarm-core/src/files/mod.rs",
     "tests/tests/allocations.rs",
     "tests/tests/elements/common.rs",
     "tests/tests/elements/process.rs",

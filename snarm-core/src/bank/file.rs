@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Bank, Calibration, Header, Memory};
 use crate::error::{Error, Result};
+use crate::files::{ENTRY, hex, map_file, write_atomically};
 use crate::view::IgnoreMask;
-use crate::weights::{ENTRY, hex, map_file, write_atomically};
 
 const WHAT: &str = "bank";
 const FORMAT: &str = "snarm-bank";

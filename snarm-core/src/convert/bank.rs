@@ -11,9 +11,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::{Converted, Options};
 use crate::bank::{Bank, BankSettings};
 use crate::error::{Error, Result};
+use crate::files::{Weights, write_atomically};
 use crate::pickle::{Array, Dump, Kind, Pickle};
 use crate::view::View;
-use crate::weights::{Weights, write_atomically};
 
 const WHAT: &str = "bank";
 

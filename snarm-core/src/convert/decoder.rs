@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::{Converted, Options};
 use crate::error::{Error, Result};
+use crate::files::{Weights, write_atomically};
 use crate::models::snarm::head::{self, About, Head, OPTIONAL, Provenance};
 use crate::pickle::{Array, Pickle, state_dict};
-use crate::weights::{Weights, write_atomically};
 
 const WHAT: &str = "decoder";
 

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::files::{ENTRY, Weights, map_file};
 use crate::models::snarm::head::Shape;
 use crate::pickle::Pickle;
 use crate::view::Crop;
-use crate::weights::{ENTRY, Weights, map_file};
 
 const WHAT: &str = "file to convert";
 

@@ -9,28 +9,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Dataset, Mask, Picture};
-use crate::error::{Error, Result};
-
-/// A file that is broken or does not fit, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BadFile {
-    /// The file.
-    pub path: PathBuf,
-    /// What was expected and what was found.
-    pub reason: String,
-}
-
-impl BadFile {
-    pub(super) fn new(path: PathBuf, reason: impl Into<String>) -> Self {
-        Self { path, reason: reason.into() }
-    }
-}
-
-impl fmt::Display for BadFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
-    }
-}
+use crate::error::{BadFile, Error, Result};
 
 /// What becomes of a data set with bad files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

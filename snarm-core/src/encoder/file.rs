@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::geometry::Geometry;
 use super::sizes::Network;
 use crate::error::{Error, Result};
-use crate::weights::{ENTRY, Weights};
+use crate::files::{ENTRY, Weights};
 
 const WHAT: &str = "encoder";
 const FORMAT: &str = "snarm-encoder";
@@ -97,5 +97,5 @@ pub fn save(path: &Path, header: &Header, tensors: &[(String, Vec<usize>, Vec<f3
     let text = serde_json::to_string(header).map_err(|e| other(e.to_string()))?;
     let bytes = serialize(views, Some(HashMap::from([(ENTRY.to_owned(), text)])))
         .map_err(|e| other(e.to_string()))?;
-    crate::weights::write_atomically(path, &bytes).map_err(failed)
+    crate::files::write_atomically(path, &bytes).map_err(failed)
 }

@@ -39,8 +39,8 @@ pub(crate) use self::sizes::{EPS, EXPANSION};
 pub use self::transformer::{Layers, PositionInterpolation, Transformer};
 use self::vit::Vit;
 use crate::error::{Error, Result};
+use crate::files::{Tensor, Weights, hex};
 use crate::layers::{Source, Tensors};
-use crate::weights::{Tensor, Weights, hex};
 
 /// Name of the network that ships with the crate.
 pub const TINY: &str = "snarm-tiny";

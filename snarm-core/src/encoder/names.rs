@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::files::{Tensor, Weights};
 use crate::layers::Tensors;
-use crate::weights::{Tensor, Weights};
 
 /// Tensors by torch-hub name.
 pub(crate) struct Named<'a> {

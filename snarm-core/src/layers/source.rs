@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::weights::{Tensor, Weights};
+use crate::files::{Tensor, Weights};
 
 /// What holds or makes tensors.
 pub(crate) trait Tensors {

@@ -1,6 +1,6 @@
 //! Tensors as plain memory.
 
-use super::{Read, refuse};
+use super::refusal::{Read, refuse};
 
 /// Type of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,15 +14,17 @@ mod call;
 mod container;
 mod machine;
 mod names;
+mod refusal;
 mod write;
 
 use std::path::Path;
 
 pub use self::array::{Array, Kind};
 use self::names::Known;
+use self::refusal::{Read, Refusal, refuse};
 pub use self::write::{Dump, state_dict};
 use crate::error::{Error, Result};
-use crate::weights::map_file;
+use crate::files::map_file;
 
 const WHAT: &str = "pickle";
 
@@ -62,19 +64,6 @@ struct Storage {
     kind: Kind,
     len: usize,
     data: Option<Vec<u8>>,
-}
-
-/// Why a pickle is not read.
-#[derive(Debug, PartialEq, Eq)]
-struct Refusal {
-    expected: String,
-    found: String,
-}
-
-type Read<T> = std::result::Result<T, Refusal>;
-
-fn refuse<T>(expected: impl Into<String>, found: impl Into<String>) -> Read<T> {
-    Err(Refusal { expected: expected.into(), found: found.into() })
 }
 
 /// All values of one file.

@@ -1,6 +1,7 @@
 //! The names that files of tensors need. Everything else is refused.
 
-use super::{Kind, Read, refuse};
+use super::array::Kind;
+use super::refusal::{Read, refuse};
 
 /// A name of Python that is known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

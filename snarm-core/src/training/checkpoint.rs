@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::optim::Moments;
 use super::{AdamW, Variables};
 use crate::error::{Error, Result};
-use crate::weights::{ENTRY, hex, map_file, write_atomically};
+use crate::files::{ENTRY, hex, map_file, write_atomically};
 
 const WHAT: &str = "checkpoint";
 const FORMAT: &str = "snarm-checkpoint";

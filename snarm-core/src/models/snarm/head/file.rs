@@ -16,7 +16,7 @@ use super::weights::{Fetch, OPTIONAL, tensors};
 use super::{Head, Shape};
 use crate::bank::Calibration;
 use crate::error::{Error, Result};
-use crate::weights::{ENTRY, Weights, write_atomically};
+use crate::files::{ENTRY, Weights, write_atomically};
 
 const WHAT: &str = "decoder";
 const FORMAT: &str = "snarm-decoder";

@@ -42,8 +42,8 @@ pub use self::workspace::Workspace;
 use crate::bank::Calibration;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::files::{Weights, hex};
 use crate::layers::{Made, Source};
-use crate::weights::{Weights, hex};
 
 /// What the scores of a head are filed under, before its digest.
 const SCORER: &str = "head:";

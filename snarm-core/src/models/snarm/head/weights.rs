@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::shape::{DEPTH, DILATIONS, STATES, Shape, TAPS, WHAT};
 use crate::error::{Error, Result};
-use crate::weights::Weights;
+use crate::files::Weights;
 
 /// Hands out the tensor of a name, checked against a shape.
 pub type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
