@@ -1,44 +1,18 @@
 //! The detector of a stream with the bank that is in use, and the place where the next bank waits.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use snarm_core::Error;
-use snarm_core::bank::Calibration;
-use snarm_core::detect::{Detector, Limits, StageTimes};
+use snarm_core::detect::{Detector, StageTimes};
 use snarm_core::registry;
-use snarm_core::view::Crop;
 
+use super::found::{Found, InUse};
 use super::look::Look;
 use super::record;
 use super::settings::Settings;
-use crate::meta::AnomalyMeta;
 use crate::{error, frame, lock};
-
-/// What was found in a frame.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) meta: AnomalyMeta,
-    /// The mask as a picture of 0 and 1.
-    #[cfg(feature = "analytics")]
-    pub(super) mask: Option<gst::Buffer>,
-}
-
-/// What is said of a bank while it is in use.
-#[derive(Debug)]
-pub(super) struct InUse {
-    pub(super) location: PathBuf,
-    pub(super) generation: u32,
-    pub(super) load_time: Duration,
-    pub(super) bank_id: String,
-    pub(super) model_id: String,
-    pub(super) limits: Limits,
-    pub(super) calibration: Calibration,
-    pub(super) crop: Crop,
-    /// Value of the property `bank-info`.
-    pub(super) info: gst::Structure,
-}
 
 /// A detector whose bank was read and checked.
 pub(super) struct Loaded {
@@ -183,19 +157,5 @@ impl Analyzer {
                 found
             }))
         })
-    }
-}
-
-impl Found {
-    /// The same result for a later frame that was not looked at.
-    pub(super) fn stale(&self, number: u64, info: &gst_video::VideoInfo) -> Self {
-        let mut found = self.clone();
-        found.meta.analysed = false;
-        found.meta.stale = true;
-        found.meta.frame_number = number;
-        found.meta.latency = 0;
-        found.meta.frame_width = info.width();
-        found.meta.frame_height = info.height();
-        found
     }
 }

@@ -8,12 +8,12 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
-use super::analyzer::Found;
 use super::events::{Change, Sight};
-use super::flow::{Frame, Turn};
+use super::found::Found;
 use super::imp::{CAT, SnarmDetect};
 use super::results::Times;
 use super::settings::Settings;
+use super::stream::{Frame, Turn};
 use super::{Attach, MessageMode, Pass, messages, roi, signals};
 use crate::lock;
 use crate::meta::{self, AnomalyMeta, verdict};

@@ -5,64 +5,18 @@
 //! of the element are held for moments only, never while something is pushed, posted, emitted or analysed; but for those
 //! of the analysis and of the results, which no reader of a property takes.
 
-use std::collections::VecDeque;
-
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use snarm_core::detect::StageTimes;
 
-use super::analyzer::{Found, Refused};
-use super::held::Outcome;
+use super::analyzer::Refused;
+use super::found::Found;
 use super::imp::{CAT, SnarmDetect};
 use super::settings::Settings;
+use super::stream::{Frame, Outcome, Turn};
 use super::{BusyPolicy, messages, record};
 use crate::lock;
-
-/// What is to be done with a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It is analysed.
-    Analyse,
-    /// It gets the last result.
-    Repeat,
-    /// It gets none: there is nothing to see, or nobody wants to.
-    Leave,
-}
-
-/// A frame inside the element.
-pub(super) struct Frame {
-    pub(super) buffer: gst::Buffer,
-    pub(super) number: u64,
-    pub(super) turn: Turn,
-}
-
-/// What lives from start to stop.
-#[derive(Default)]
-pub(super) struct Stream {
-    pub(super) info: Option<gst_video::VideoInfo>,
-    /// The last result, for frames that get no own.
-    pub(super) last: Option<Found>,
-    /// Frames in order; the first is at the worker.
-    pub(super) held: VecDeque<Frame>,
-    /// Number of the next frame.
-    frames: u64,
-    /// Frames until the next one is analysed.
-    pub(super) wait: u32,
-    /// Whether the user knows that the threshold is missing.
-    told_threshold: bool,
-    /// Whether a frame was kept back since the last one that went on.
-    pub(super) discont: bool,
-    /// What downstream said to frames that the worker sent, for upstream to hear.
-    pub(super) failed: Option<gst::FlowError>,
-}
-
-impl Stream {
-    /// What comes now has nothing to do with the last result: the next frame is analysed.
-    pub(super) fn forget_result(&mut self) {
-        (self.last, self.wait) = (None, 0);
-    }
-}
 
 impl SnarmDetect {
     /// Takes the next frame from upstream.

@@ -6,25 +6,14 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
-use super::analyzer::Found;
-use super::flow::{Frame, Turn};
+use super::found::Found;
 use super::imp::SnarmDetect;
 use super::settings::Settings;
+use super::stream::{Frame, Job, Outcome, Turn};
 use crate::lock;
 
 /// The most frames that wait for a result; one more makes upstream wait.
 const MAX_HELD: usize = 64;
-
-/// A frame for the worker.
-pub(super) struct Job {
-    buffer: gst::Buffer,
-    info: gst_video::VideoInfo,
-    settings: Settings,
-    number: u64,
-}
-
-/// What became of it.
-pub(super) type Outcome = Result<Found, gst::ErrorMessage>;
 
 impl SnarmDetect {
     /// Gives the worker a frame, or lines it up behind the one that is there.

@@ -2,70 +2,16 @@
 //! frames. One that cannot be used leaves the old one in place, which may show with its first frame only.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use gst::subclass::prelude::*;
 
-use super::analyzer::{InUse, Loaded};
+use super::analyzer::Loaded;
+use super::found::InUse;
 use super::imp::{CAT, SnarmDetect};
 use super::messages;
 use super::settings::Settings;
 use crate::lock;
-
-/// What is to be loaded and who loads it.
-#[derive(Default)]
-pub(super) struct Loader {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Between start and stop.
-    running: bool,
-    /// The latest wish; those before it that nobody began are forgotten.
-    wanted: Option<PathBuf>,
-    /// Whether a thread looks after the wishes.
-    looked_after: bool,
-    /// The last generation given out.
-    generation: u32,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Loader {
-    /// Wishes are heard from here on; the first bank, generation 0, is loaded.
-    pub(super) fn start(&self) {
-        *lock(&self.state) = State { running: true, ..State::default() };
-    }
-
-    /// Whether there is a bank that another one can replace.
-    pub(super) fn is_running(&self) -> bool {
-        lock(&self.state).running
-    }
-
-    /// Waits for the load in progress; its bank is not used.
-    pub(super) fn stop(&self) {
-        let thread = {
-            let mut state = lock(&self.state);
-            state.running = false;
-            state.wanted = None;
-            state.thread.take()
-        };
-        // Told of a bank by the thread itself, an application may stop the element from there.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // A panic has been printed; the old bank went on.
-            let _ = thread.join();
-        }
-    }
-
-    /// The next wish, or the end of looking after them.
-    fn next(&self) -> Option<PathBuf> {
-        let mut state = lock(&self.state);
-        let wanted = state.wanted.take();
-        state.looked_after = wanted.is_some();
-        wanted
-    }
-}
 
 impl SnarmDetect {
     /// Sets the property; while playing, the new bank is loaded.

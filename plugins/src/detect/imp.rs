@@ -1,4 +1,20 @@
 //! Glue between GStreamer and the parts of the element: properties, life cycle, events and queries.
+//!
+//! # Locks
+//! A thread that holds one of these takes only those that stand to the right of it, so that no two threads wait for each
+//! other. GStreamer's stream lock of the sink pad comes before all of them.
+//!
+//! | lock | guards | held | takes then |
+//! |---|---|---|---|
+//! | `analyzer` | the detector | for an analysis | `next`, `figures` |
+//! | `results` | the file of results | for a write | |
+//! | `loader.state` | which bank is wanted | for moments | `figures`, `next` |
+//! | `worker` (its desk and its thread) | the job of the other thread | for moments | |
+//! | `stream` | frames that wait, the last result | for moments | |
+//! | `events` | the open defect | for moments | |
+//! | `settings` | the properties | for a copy | |
+//! | `figures` | counts, and the bank in use | for moments | |
+//! | `next` | a bank that waits for the next frame | for moments | |
 #![allow(
     unused_lifetimes,
     missing_docs,
@@ -16,12 +32,11 @@ use gst_base::subclass::prelude::*;
 
 use super::analyzer::{Analyzer, Loaded};
 use super::events::Events;
-use super::flow::Stream;
-use super::held::{Job, Outcome};
-use super::hot_swap::Loader;
+use super::loader::Loader;
 use super::results::Results;
 use super::settings::Settings;
 use super::stats::Figures;
+use super::stream::{Job, Outcome, Stream};
 use super::worker::Worker;
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode, signals};
 use crate::properties::properties;

@@ -4,11 +4,11 @@ use gst::subclass::prelude::*;
 
 use super::analyzer::{Analyzer, Loaded};
 use super::events::Events;
-use super::flow::Stream;
 use super::imp::{CAT, SnarmDetect};
 use super::look::Look;
 use super::results::Results;
 use super::stats::{Figures, Stats};
+use super::stream::Stream;
 use crate::{error, lock, log};
 
 impl SnarmDetect {

@@ -3,8 +3,8 @@
 use gst::prelude::*;
 
 use super::SnarmDetect;
-use super::analyzer::InUse;
 use super::events::Event;
+use super::found::InUse;
 use super::results::Times;
 use crate::error;
 use crate::meta::{self, AnomalyMeta};

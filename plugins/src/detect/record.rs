@@ -5,7 +5,7 @@ use snarm_core::detect::Detection;
 use snarm_core::view::Rect;
 
 use super::MapFormat;
-use super::analyzer::{Found, InUse};
+use super::found::{Found, InUse};
 use super::settings::Settings;
 use crate::meta::{self, AnomalyMeta, verdict};
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::analyzer::InUse;
+use super::found::InUse;
 use super::latency::Latency;
 use crate::meta;
 

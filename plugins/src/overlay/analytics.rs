@@ -11,7 +11,7 @@ use gst_video::{VideoFormat, VideoMeta};
 use snarm_core::overlay::RegionBox;
 use snarm_core::view::Rect;
 
-use super::scene::{Mask, Others};
+use super::others::{Mask, Others};
 use crate::meta;
 
 type Relations<'a> = gst::MetaRef<'a, AnalyticsRelationMeta>;

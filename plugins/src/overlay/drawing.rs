@@ -6,11 +6,12 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_video::VideoOverlayCompositionMeta;
-use snarm_core::overlay::{Overlay, Style, check_label};
+use snarm_core::overlay::check_label;
 
 use super::imp::{CAT, SnarmOverlay};
 use super::scene::Found;
 use super::settings::Settings;
+use super::state::{Figures, State, Way};
 use super::{RenderMode, attach, caps};
 use crate::{frame, lock, log};
 
@@ -19,53 +20,6 @@ const MISSING: u32 = 100;
 
 /// Difference between the shapes of two frames that rounding to whole pixels does not explain.
 const SHAPE: f64 = 0.02;
-
-/// How overlays leave the element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Way {
-    /// Downstream has not been asked since the caps changed.
-    #[default]
-    Unknown,
-    /// Blended into the pixels.
-    Blend,
-    /// Attached as a composition.
-    Attach,
-}
-
-/// What lives from start to stop.
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) info: Option<gst_video::VideoInfo>,
-    pub(super) way: Way,
-    /// Downstream was asked and takes no compositions.
-    pub(super) blend_only: bool,
-    overlay: Overlay,
-    style: Style,
-    /// The last result, and the time of its frame.
-    held: Option<(Found, Option<gst::ClockTime>)>,
-    /// Frames without a meta since the start or the last one with a meta.
-    missing: u32,
-    told_missing: bool,
-    told_shape: bool,
-}
-
-impl State {
-    /// Forgets the result that is held.
-    pub(super) fn forget(&mut self) {
-        self.held = None;
-    }
-}
-
-/// Counts for the property `stats`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Figures {
-    pub(super) frames: u64,
-    pub(super) drawn: u64,
-    pub(super) held: u64,
-    pub(super) without_meta: u64,
-    pub(super) geometry_mismatch: bool,
-    pub(super) attached: bool,
-}
 
 impl SnarmOverlay {
     /// Whether frames after the event have nothing to do with those before it: a seek, another file, another place.

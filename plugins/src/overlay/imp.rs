@@ -14,8 +14,8 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use snarm_core::overlay::Style;
 
-use super::drawing::{Figures, State, Way};
 use super::settings::{DEFAULT_DRAW, Settings};
+use super::state::{Figures, State, Way};
 use super::{Colormap, Draw, Position, Range, RenderMode, Source, caps};
 use crate::properties::properties;
 use crate::{frame, lock};

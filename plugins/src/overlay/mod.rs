@@ -42,8 +42,10 @@ mod caps;
 mod draw;
 mod drawing;
 mod imp;
+mod others;
 mod scene;
 mod settings;
+mod state;
 
 use gst::glib;
 use gst::prelude::*;

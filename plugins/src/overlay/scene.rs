@@ -5,6 +5,7 @@ use snarm_core::overlay::{MapView, RegionBox, Scene};
 use snarm_core::view::Rect;
 
 use super::Source;
+use super::others::Others;
 use crate::meta::{self, AnomalyMeta, verdict};
 
 /// A map that is mapped for reading.
@@ -17,27 +18,6 @@ pub(super) enum Found {
     Snarm(Box<AnomalyMeta>),
     /// Of other elements.
     Others(Others),
-}
-
-/// What other elements attached.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Others {
-    pub(super) boxes: Vec<RegionBox>,
-    /// Of the boxes.
-    pub(super) labels: Vec<String>,
-    pub(super) mask: Option<Mask>,
-    /// The class of the frame, and how likely it is.
-    pub(super) class: Option<(String, f64)>,
-}
-
-/// A mask as a map of 0 and 1.
-#[derive(Debug, Clone)]
-pub(super) struct Mask {
-    pub(super) map: gst::Buffer,
-    /// The part of the frame under it.
-    pub(super) rect: Rect,
-    /// Part of the frame where it is 1.
-    pub(super) area: f64,
 }
 
 impl Others {

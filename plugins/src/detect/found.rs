@@ -1,0 +1,48 @@
+//! What was found in a frame, and with which bank.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use snarm_core::bank::Calibration;
+use snarm_core::detect::Limits;
+use snarm_core::view::Crop;
+
+use crate::meta::AnomalyMeta;
+
+/// What was found in a frame.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) meta: AnomalyMeta,
+    /// The mask as a picture of 0 and 1.
+    #[cfg(feature = "analytics")]
+    pub(super) mask: Option<gst::Buffer>,
+}
+
+/// What is said of a bank while it is in use.
+#[derive(Debug)]
+pub(super) struct InUse {
+    pub(super) location: PathBuf,
+    pub(super) generation: u32,
+    pub(super) load_time: Duration,
+    pub(super) bank_id: String,
+    pub(super) model_id: String,
+    pub(super) limits: Limits,
+    pub(super) calibration: Calibration,
+    pub(super) crop: Crop,
+    /// Value of the property `bank-info`.
+    pub(super) info: gst::Structure,
+}
+
+impl Found {
+    /// The same result for a later frame that was not looked at.
+    pub(super) fn stale(&self, number: u64, info: &gst_video::VideoInfo) -> Self {
+        let mut found = self.clone();
+        found.meta.analysed = false;
+        found.meta.stale = true;
+        found.meta.frame_number = number;
+        found.meta.latency = 0;
+        found.meta.frame_width = info.width();
+        found.meta.frame_height = info.height();
+        found
+    }
+}
