@@ -5,7 +5,7 @@
 //! read where it lies, one element of each row a step, broadcast. All sums stay in registers.
 //!
 //! Why not a library: the `gemm` crate allocates its packing buffers and packs B anew in each call. Weights never
-//! change, so here they are packed once, and a frame allocates nothing (ARCHITECTURE.md has the figures).
+//! change, so here they are packed once, and a frame allocates nothing (docs/decisions.md, 2).
 
 use pulp::{Simd, WithSimd};
 
