@@ -38,7 +38,7 @@ pub(super) fn digest(
     let mut hash = Sha256::new();
     hash.update(format!("{header:?}{calibration:?}{trained:?}"));
     hash.update(ignore.map(IgnoreMask::to_bits).unwrap_or_default());
-    hash.update(bytemuck::cast_slice::<f32, u8>(&memory.features));
+    hash.update(bytemuck::cast_slice::<f32, u8>(memory.rows().data));
     hex(&hash.finalize())
 }
 

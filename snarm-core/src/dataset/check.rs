@@ -1,7 +1,6 @@
 //! Files that are not what they should be: found all at once, before hours of work depend on them.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Mutex;
