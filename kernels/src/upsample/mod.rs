@@ -25,13 +25,17 @@ pub enum Corners {
 
 /// Two source cells and the weight of the second.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tap {
-    pub(crate) low: usize,
-    pub(crate) high: usize,
-    pub(crate) t: f32,
+pub struct Tap {
+    /// The nearer to the first cell.
+    pub low: usize,
+    /// The next.
+    pub high: usize,
+    /// Weight of `high`, 0 to 1; that of `low` is the rest.
+    pub t: f32,
 }
 
-pub(crate) fn taps(n: usize, m: usize, corners: Corners) -> Vec<Tap> {
+/// For each of `m` outputs the source cells among `n`.
+pub fn taps(n: usize, m: usize, corners: Corners) -> Vec<Tap> {
     let last = n.saturating_sub(1);
     (0..m)
         .map(|o| {

@@ -9,23 +9,14 @@
 //! weight (c, k, k), `merge.norm`, `merge.weight` (c1, 4 c0), inputs in the order row, column, channel, `position`
 //! (cells, c1), `head.norm`, `head.weight` (width, c1), and a bias for each weight.
 
-use snarm_kernels::depthwise::{self, Kernel, depthwise};
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::{merge, patches};
 
 use super::ending::Ending;
 use super::geometry::Geometry;
-use super::sizes::{ConvSizes, EPS, EXPANSION};
+use super::sizes::ConvSizes;
 use crate::error::Result;
-use crate::layers::{Linear, Norm, Source};
-
-/// x += fc2(gelu(fc1(norm(depthwise(x)))))
-struct Block {
-    depthwise: Kernel,
-    norm: Norm,
-    fc1: Linear,
-    fc2: Linear,
-}
+use crate::layers::{Block, EPS, Linear, Norm, Scratch, Source};
 
 /// The network, ready to run.
 pub(super) struct Conv {
@@ -46,10 +37,8 @@ pub(super) struct Activations {
     patches: Vec<f32>,
     fine: Vec<f32>,
     coarse: Vec<f32>,
-    filtered: Vec<f32>,
     normed: Vec<f32>,
-    hidden: Vec<f32>,
-    depthwise: depthwise::Workspace,
+    scratch: Scratch,
 }
 
 impl Conv {
@@ -58,7 +47,7 @@ impl Conv {
         let ([c0, c1], p) = (sizes.dims, sizes.patch);
         let stage = |s: usize| {
             let blocks = (0..sizes.blocks[s]).map(|b| source.at("stages").at(s).at(b));
-            blocks.map(|block| Block::read(&block, sizes.dims[s], sizes.kernel)).collect::<Result<_>>()
+            blocks.map(|block| Block::read(&block, sizes.dims[s], sizes.kernel, false)).collect::<Result<_>>()
         };
         let (stem, merge) = (source.at("stem"), source.at("merge"));
         Ok(Self {
@@ -85,15 +74,13 @@ impl Conv {
         let fine = self.side / patch;
         a.patches.resize(fine * fine * 3 * patch * patch, 0.0);
         patches(image, self.side, patch, &mut a.patches)?;
-        a.filtered.resize(fine * fine * c0, 0.0);
+        a.normed.resize(fine * fine * c0, 0.0);
         a.fine.resize(fine * fine * c0, 0.0);
-        self.stem.run(&a.patches, Then::Store, &mut a.filtered)?;
-        self.stem_norm.run(&a.filtered, EPS, &mut a.fine)?;
-        let mut x = std::mem::take(&mut a.fine);
+        self.stem.run(&a.patches, Then::Store, &mut a.normed)?;
+        self.stem_norm.run(&a.normed, EPS, &mut a.fine)?;
         for block in &self.stages[0] {
-            block.run(&mut x, fine, a)?;
+            block.run(&mut a.fine, fine, fine, &mut a.scratch)?;
         }
-        a.fine = x;
 
         a.normed.resize(a.fine.len(), 0.0);
         self.merge_norm.run(&a.fine, EPS, &mut a.normed)?;
@@ -102,33 +89,9 @@ impl Conv {
         a.coarse.clear();
         a.coarse.extend_from_slice(&self.position);
         self.merge.run(&a.patches, Then::Add, &mut a.coarse)?;
-        let mut x = std::mem::take(&mut a.coarse);
         for block in &self.stages[1] {
-            block.run(&mut x, fine / 2, a)?;
+            block.run(&mut a.coarse, fine / 2, fine / 2, &mut a.scratch)?;
         }
-        a.coarse = x;
         self.ending.run(&a.coarse, &mut a.normed, descriptors)
-    }
-}
-
-impl Block {
-    fn read(source: &Source<'_>, c: usize, k: usize) -> Result<Self> {
-        let depthwise = source.at("depthwise");
-        Ok(Self {
-            depthwise: Kernel::new(&depthwise.get("weight", &[c, k, k])?, depthwise.get("bias", &[c])?)?,
-            norm: Norm::read(&source.at("norm"), c)?,
-            fc1: Linear::read(&source.at("fc1"), EXPANSION * c, &[c])?,
-            fc2: Linear::read(&source.at("fc2"), c, &[EXPANSION * c])?,
-        })
-    }
-
-    fn run(&self, x: &mut [f32], side: usize, a: &mut Activations) -> Result<()> {
-        a.filtered.resize(x.len(), 0.0);
-        a.normed.resize(x.len(), 0.0);
-        a.hidden.resize(EXPANSION * x.len(), 0.0);
-        depthwise(x, side, side, &self.depthwise, &mut a.depthwise, &mut a.filtered)?;
-        self.norm.run(&a.filtered, EPS, &mut a.normed)?;
-        self.fc1.run(&a.normed, Then::Gelu, &mut a.hidden)?;
-        self.fc2.run(&a.hidden, Then::Add, x)
     }
 }

@@ -15,6 +15,7 @@ mod geometry;
 mod names;
 mod position;
 mod published;
+mod pyramid;
 pub mod seeded;
 mod sizes;
 mod transformer;
@@ -34,8 +35,8 @@ use self::ending::Ending;
 pub use self::geometry::{Geometry, IMAGENET};
 use self::names::Named;
 pub use self::published::{PUBLISHED, Published, cache_folder};
-pub use self::sizes::{ConvSizes, Network, VitSizes};
-pub(crate) use self::sizes::{EPS, EXPANSION};
+use self::pyramid::Pyramid;
+pub use self::sizes::{ConvSizes, Network, PyramidSizes, VitSizes};
 pub use self::transformer::{Layers, PositionInterpolation, Transformer};
 use self::vit::Vit;
 use crate::error::{Error, Result};
@@ -66,8 +67,10 @@ enum Body {
     Pooled(Vit, ChannelPool),
     /// A transformer whose last block is brought to descriptors by an ending of its own.
     Ended(Vit, Ending),
-    /// A convolutional network.
+    /// A convolutional network in two stages.
     Conv(Box<Conv>),
+    /// A convolutional pyramid.
+    Pyramid(Box<Pyramid>),
 }
 
 /// What messages call a feature network.
@@ -78,6 +81,7 @@ const WHAT: &str = "encoder";
 pub struct Workspace {
     vit: vit::Activations,
     conv: conv::Activations,
+    pyramid: pyramid::Activations,
     first: Vec<f32>,
     second: Vec<f32>,
     patches: Vec<f32>,
@@ -173,6 +177,7 @@ impl Encoder {
         let (source, geometry) = (Source::new(WHAT, weights), header.geometry());
         let body = match &header.network {
             Network::Conv(sizes) => Body::Conv(Box::new(Conv::read(sizes, &geometry, &source)?)),
+            Network::Pyramid(sizes) => Body::Pyramid(Box::new(Pyramid::read(sizes, &geometry, &source)?)),
             Network::Vit(sizes) => {
                 let sizes = Transformer { positions, ..sizes.transformer(&geometry) };
                 let ending = Ending::read(&source, sizes.dim, geometry.width, sizes.eps)?;
@@ -228,7 +233,7 @@ impl Encoder {
     pub fn transformer(&self) -> Option<&Transformer> {
         match &self.body {
             Body::Pooled(vit, _) | Body::Ended(vit, _) => Some(vit.sizes()),
-            Body::Conv(_) => None,
+            Body::Conv(_) | Body::Pyramid(_) => None,
         }
     }
 
@@ -237,6 +242,7 @@ impl Encoder {
         match &self.body {
             Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().layers.clone(),
             Body::Conv(conv) => Layers::last(conv.sizes().depth()),
+            Body::Pyramid(pyramid) => Layers::last(pyramid.sizes().depth()),
         }
     }
 
@@ -245,6 +251,7 @@ impl Encoder {
         match &self.body {
             Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().patches(),
             Body::Conv(conv) => self.geometry.side / conv.sizes().stride().max(1),
+            Body::Pyramid(_) => self.geometry.side / PyramidSizes::STRIDE,
         }
     }
 
@@ -314,9 +321,10 @@ impl Encoder {
         descriptors: &mut [f32],
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Workspace { vit: activations, conv: maps, first, second, .. } = workspace;
+        let Workspace { vit: activations, conv: maps, pyramid: pyramidal, first, second, .. } = workspace;
         match &self.body {
             Body::Conv(conv) => conv.run(image, maps, descriptors),
+            Body::Pyramid(pyramid) => pyramid.run(image, pyramidal, descriptors),
             Body::Ended(vit, ending) => {
                 let skipped = vit.sizes().extra_tokens() * vit.sizes().dim;
                 vit.forward(image, activations, &mut |number, tokens| {

@@ -5,19 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::geometry::Geometry;
 use super::transformer::{Layers, PositionInterpolation, Transformer};
 use crate::error::{Error, Result};
-
-/// Epsilon of the layer norms.
-pub(crate) const EPS: f32 = 1e-6;
-
-/// Hidden channels of a block for each of its own.
-pub(crate) const EXPANSION: usize = 4;
+use crate::layers::{EPS, EXPANSION, HEAD};
 
 /// Kind and sizes of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
-    /// Convolutional.
+    /// Convolutional, in two stages.
     Conv(ConvSizes),
+    /// Convolutional, a pyramid of four stages.
+    Pyramid(PyramidSizes),
     /// A vision transformer with registers.
     Vit(VitSizes),
 }
@@ -34,6 +31,22 @@ pub struct ConvSizes {
     pub dims: [usize; 2],
     /// Blocks of the stages.
     pub blocks: [usize; 2],
+}
+
+/// Sizes of a convolutional pyramid, whose stages have cells of 4, 8, 16 and 32 pixels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PyramidSizes {
+    /// Side of the squares of taps, odd.
+    pub kernel: usize,
+    /// Channels of the stages.
+    pub dims: [usize; 4],
+    /// Blocks of the stages.
+    pub blocks: [usize; 4],
+    /// How many of a stage's blocks, the last ones, attend to all cells; their channels are a multiple of 64.
+    pub attending: [usize; 4],
+    /// Channels of what is made of the last three stages.
+    pub fused: usize,
 }
 
 /// Sizes of a transformer.
@@ -58,6 +71,7 @@ impl Network {
     pub(crate) fn check(&self, geometry: &Geometry) -> Result<()> {
         match self {
             Self::Conv(sizes) => sizes.check(geometry),
+            Self::Pyramid(sizes) => sizes.check(geometry),
             Self::Vit(sizes) => sizes.transformer(geometry).check(),
         }
     }
@@ -89,6 +103,55 @@ impl ConvSizes {
         let expected = format!("an input of whole cells of 2 x {} pixels, one descriptor a cell", self.patch);
         let found = format!("side {side}, grid {grid}");
         Err(Error::Mismatch { what: "encoder", expected, found })
+    }
+}
+
+impl PyramidSizes {
+    /// Side of a patch of the stem, in pixels.
+    pub const PATCH: usize = 4;
+
+    /// Side of a descriptor's cell in pixels.
+    pub const STRIDE: usize = 8;
+
+    /// Side of the cells of the last stage in pixels.
+    const COARSEST: usize = 32;
+
+    /// Whether a block of a stage attends to all cells.
+    pub fn attends(&self, stage: usize, block: usize) -> bool {
+        block + self.attending[stage] >= self.blocks[stage]
+    }
+
+    /// Blocks of all stages.
+    pub fn depth(&self) -> usize {
+        self.blocks.iter().sum()
+    }
+
+    fn check(&self, geometry: &Geometry) -> Result<()> {
+        let wrong = |expected: &str, found: String| {
+            Err(Error::Mismatch { what: "encoder", expected: expected.to_owned(), found })
+        };
+        if self.kernel.is_multiple_of(2) || self.dims.contains(&0) || self.fused == 0 {
+            let expected = "squares of taps with an odd side, at least 1 channel a stage";
+            return wrong(
+                expected,
+                format!("side {}, channels {:?} and {}", self.kernel, self.dims, self.fused),
+            );
+        }
+        for stage in 0..4 {
+            let (dim, attending) = (self.dims[stage], self.attending[stage]);
+            if attending > self.blocks[stage] || (attending > 0 && !dim.is_multiple_of(HEAD)) {
+                let expected = "as many attending blocks as a stage has, of a multiple of 64 channels";
+                return wrong(expected, format!("{attending} of {} with {dim}", self.blocks[stage]));
+            }
+        }
+        let Geometry { side, grid, .. } = *geometry;
+        if side > 0 && side.is_multiple_of(Self::COARSEST) && grid == side / Self::STRIDE {
+            return Ok(());
+        }
+        wrong(
+            "a side that is a multiple of 32, one descriptor for 8 pixels",
+            format!("side {side}, grid {grid}"),
+        )
     }
 }
 

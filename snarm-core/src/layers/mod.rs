@@ -1,10 +1,12 @@
 //! Layers that networks of several kinds are made of, read by name from a [`Source`].
 
+mod block;
 mod source;
 
 use snarm_kernels::layer_norm::layer_norm;
 use snarm_kernels::linear::{Panels, Then, linear};
 
+pub(crate) use self::block::{Block, EPS, EXPANSION, HEAD, Scratch};
 pub(crate) use self::source::{Made, Source, Tensors};
 use crate::error::Result;
 

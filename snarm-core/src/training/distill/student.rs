@@ -1,9 +1,12 @@
-//! The two kinds of student as candle tensors: the same networks as in [`crate::encoder`], by the same names.
+//! The kinds of student as candle tensors: the same networks as in [`crate::encoder`], by the same names.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
-use crate::encoder::{ConvSizes, EPS, EXPANSION, Network, VitSizes, seeded};
+use crate::encoder::{ConvSizes, Network, PyramidSizes, VitSizes, seeded};
 use crate::error::Result;
+use crate::layers::{EPS, EXPANSION, HEAD};
+use snarm_kernels::upsample::{Corners, Tap, taps};
+
 use crate::training::Variables;
 use crate::training::ops::{depthwise, gelu, layer_norm, linear, softmax};
 
@@ -23,6 +26,7 @@ impl Student {
     pub fn grid(&self) -> usize {
         match &self.network {
             Network::Conv(sizes) => self.side / sizes.stride().max(1),
+            Network::Pyramid(_) => self.side / PyramidSizes::STRIDE,
             Network::Vit(sizes) => self.side / sizes.patch.max(1),
         }
     }
@@ -31,6 +35,7 @@ impl Student {
     pub fn patch(&self) -> usize {
         match &self.network {
             Network::Conv(sizes) => sizes.patch,
+            Network::Pyramid(_) => PyramidSizes::PATCH,
             Network::Vit(sizes) => sizes.patch,
         }
     }
@@ -45,11 +50,7 @@ impl Student {
                 all.norm("stem.norm", c0);
                 for (stage, c) in sizes.dims.into_iter().enumerate() {
                     for block in 0..sizes.blocks[stage] {
-                        let name = |part: &str| format!("stages.{stage}.{block}.{part}");
-                        all.linear(&name("depthwise"), c, &[sizes.kernel, sizes.kernel]);
-                        all.norm(&name("norm"), c);
-                        all.linear(&name("fc1"), EXPANSION * c, &[c]);
-                        all.linear(&name("fc2"), c, &[EXPANSION * c]);
+                        all.block(&format!("stages.{stage}.{block}"), c, sizes.kernel, false);
                     }
                 }
                 all.norm("merge.norm", c0);
@@ -57,6 +58,26 @@ impl Student {
                 all.add("position", &[self.grid() * self.grid(), c1]);
                 all.norm("head.norm", c1);
                 all.linear("head", self.width, &[c1]);
+            }
+            Network::Pyramid(sizes) => {
+                let dims = sizes.dims;
+                all.linear("stem", dims[0], &[3, PyramidSizes::PATCH, PyramidSizes::PATCH]);
+                all.norm("stem.norm", dims[0]);
+                for stage in 0..4 {
+                    for block in 0..sizes.blocks[stage] {
+                        let attends = sizes.attends(stage, block);
+                        all.block(&format!("stages.{stage}.{block}"), dims[stage], sizes.kernel, attends);
+                    }
+                }
+                for stage in 0..3 {
+                    all.norm(&format!("merges.{stage}.norm"), dims[stage]);
+                    all.linear(&format!("merges.{stage}"), dims[stage + 1], &[4 * dims[stage]]);
+                    all.norm(&format!("laterals.{stage}.norm"), dims[stage + 1]);
+                    all.linear(&format!("laterals.{stage}"), sizes.fused, &[dims[stage + 1]]);
+                }
+                all.block("fuse", sizes.fused, sizes.kernel, false);
+                all.norm("head.norm", sizes.fused);
+                all.linear("head", self.width, &[sizes.fused]);
             }
             Network::Vit(VitSizes { patch, dim, depth, registers }) => {
                 let d = *dim;
@@ -87,6 +108,7 @@ impl Student {
     pub fn variables(&self, seed: u64) -> Result<Variables> {
         let depth = match &self.network {
             Network::Conv(sizes) => sizes.depth(),
+            Network::Pyramid(sizes) => sizes.depth() + sizes.attending.iter().sum::<usize>(),
             Network::Vit(sizes) => 2 * sizes.depth,
         };
         let mut variables = Variables::default();
@@ -111,6 +133,7 @@ impl Student {
         let net = Net { variables };
         match &self.network {
             Network::Conv(sizes) => self.conv(&net, sizes, &patches, images),
+            Network::Pyramid(sizes) => self.pyramid(&net, sizes, &patches, images),
             Network::Vit(sizes) => self.vit(&net, sizes, &patches, images),
         }
     }
@@ -120,16 +143,46 @@ impl Student {
         let mut x = net.linear("stem", patches)?;
         x = net.norm("stem.norm", &x)?.reshape((b, 2 * grid, 2 * grid, c0))?;
         for block in 0..sizes.blocks[0] {
-            x = net.conv_block(&format!("stages.0.{block}"), &x)?;
+            x = net.block(&format!("stages.0.{block}"), &x, false)?;
         }
-        x = net.norm("merge.norm", &x)?.reshape(vec![b, grid, 2, grid, 2, c0])?;
-        x = x.permute(vec![0, 1, 3, 2, 4, 5])?.contiguous()?.reshape((b, grid * grid, 4 * c0))?;
-        x = net.linear("merge", &x)?.broadcast_add(net.variables.get("position")?)?;
+        x = net
+            .merge("merge", &x)?
+            .reshape((b, grid * grid, c1))?
+            .broadcast_add(net.variables.get("position")?)?;
         x = x.reshape((b, grid, grid, c1))?;
         for block in 0..sizes.blocks[1] {
-            x = net.conv_block(&format!("stages.1.{block}"), &x)?;
+            x = net.block(&format!("stages.1.{block}"), &x, false)?;
         }
         x = x.reshape((b * grid * grid, c1))?;
+        net.linear("head", &net.norm("head.norm", &x)?)
+    }
+
+    fn pyramid(&self, net: &Net<'_>, sizes: &PyramidSizes, patches: &Tensor, b: usize) -> Result<Tensor> {
+        let (grid, fused) = (self.grid(), sizes.fused);
+        let x = net.norm("stem.norm", &net.linear("stem", patches)?)?;
+        let mut x = x.reshape((b, 2 * grid, 2 * grid, sizes.dims[0]))?;
+        let mut sum: Option<Tensor> = None;
+        for stage in 0..4_usize {
+            if let Some(before) = stage.checked_sub(1) {
+                x = net.merge(&format!("merges.{before}"), &x)?;
+            }
+            for block in 0..sizes.blocks[stage] {
+                x = net.block(&format!("stages.{stage}.{block}"), &x, sizes.attends(stage, block))?;
+            }
+            let Some(before) = stage.checked_sub(1) else { continue };
+            let (name, cells) = (format!("laterals.{before}"), x.dim(1)?);
+            let lateral = net.linear(&name, &net.norm(&format!("{name}.norm"), &x)?)?;
+            let lateral = lateral.reshape((b, cells * cells, fused))?;
+            sum = Some(match sum {
+                None => lateral,
+                Some(sum) => {
+                    let finer = magnification(cells, grid, x.device())?;
+                    (sum + finer.broadcast_matmul(&lateral)?)?
+                }
+            });
+        }
+        let x = sum.map_or_else(|| Ok(x), |sum| sum.reshape((b, grid, grid, fused)))?;
+        let x = net.block("fuse", &x, false)?.reshape((b * grid * grid, fused))?;
         net.linear("head", &net.norm("head.norm", &x)?)
     }
 
@@ -143,7 +196,7 @@ impl Student {
         let start = Tensor::cat(&[&class, get("register_tokens")?], 1)?.repeat((b, 1, 1))?;
         let mut x = Tensor::cat(&[&start, &tokens], 1)?;
         for block in 0..sizes.depth {
-            x = net.vit_block(&format!("blocks.{block}"), &x, d / 64)?;
+            x = net.vit_block(&format!("blocks.{block}"), &x)?;
         }
         let x = x.narrow(1, extra, n)?.contiguous()?.reshape((b * n, d))?;
         net.linear("head", &net.norm("head.norm", &x)?)
@@ -166,23 +219,45 @@ impl Net<'_> {
         Ok(layer_norm(x, weight, bias, EPS)?)
     }
 
-    fn conv_block(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = self.pair(&format!("{name}.depthwise"))?;
-        let y = self.norm(&format!("{name}.norm"), &depthwise(x, weight, bias)?)?;
-        let y = gelu(&self.linear(&format!("{name}.fc1"), &y)?)?;
-        Ok((x + self.linear(&format!("{name}.fc2"), &y)?)?)
+    /// 2 x 2 cells of (b, side, side, c), normed, to one.
+    fn merge(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let (b, side, _, c) = x.dims4()?;
+        let half = side / 2;
+        let x = self.norm(&format!("{name}.norm"), x)?.reshape(vec![b, half, 2, half, 2, c])?;
+        let x = x.permute(vec![0, 1, 3, 2, 4, 5])?.contiguous()?.reshape((b, half, half, 4 * c))?;
+        self.linear(name, &x)
     }
 
-    fn vit_block(&self, name: &str, x: &Tensor, heads: usize) -> Result<Tensor> {
+    /// The block of convolutional networks on (b, side, side, c).
+    fn block(&self, name: &str, x: &Tensor, attends: bool) -> Result<Tensor> {
+        let (b, height, width, c) = x.dims4()?;
+        let mut x = x.clone();
+        if attends {
+            let rows = self.norm(&format!("{name}.attn.norm"), &x)?.reshape((b, height * width, c))?;
+            x = (x + self.attention(&format!("{name}.attn"), &rows)?.reshape((b, height, width, c))?)?;
+        }
+        let (weight, bias) = self.pair(&format!("{name}.depthwise"))?;
+        let y = self.norm(&format!("{name}.norm"), &depthwise(&x, weight, bias)?)?;
+        let y = gelu(&self.linear(&format!("{name}.fc1"), &y)?)?;
+        Ok((&x + self.linear(&format!("{name}.fc2"), &y)?)?)
+    }
+
+    /// proj(attention(qkv(x))) of (b, n, d), heads of 64 channels.
+    fn attention(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let (b, n, d) = x.dims3()?;
-        let qkv = self.linear(&format!("{name}.attn.qkv"), &self.norm(&format!("{name}.norm1"), x)?)?;
-        let qkv = qkv.reshape((b, n, 3, heads, d / heads))?.permute((2, 0, 3, 1, 4))?.contiguous()?;
+        let heads = d / HEAD;
+        let qkv = self.linear(&format!("{name}.qkv"), x)?;
+        let qkv = qkv.reshape((b, n, 3, heads, HEAD))?.permute((2, 0, 3, 1, 4))?.contiguous()?;
         let part = |i: usize| qkv.get(i); // (b, heads, n, 64)
-        let scores =
-            (part(0)? * (1.0 / ((d / heads) as f64).sqrt()))?.matmul(&part(1)?.t()?.contiguous()?)?;
+        let scores = (part(0)? * (1.0 / (HEAD as f64).sqrt()))?.matmul(&part(1)?.t()?.contiguous()?)?;
         let y = softmax(&scores)?.matmul(&part(2)?)?;
         let y = y.transpose(1, 2)?.contiguous()?.reshape((b, n, d))?;
-        let x = (x + self.linear(&format!("{name}.attn.proj"), &y)?)?;
+        self.linear(&format!("{name}.proj"), &y)
+    }
+
+    fn vit_block(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let normed = self.norm(&format!("{name}.norm1"), x)?;
+        let x = (x + self.attention(&format!("{name}.attn"), &normed)?)?;
         let y = self.linear(&format!("{name}.mlp.fc1"), &self.norm(&format!("{name}.norm2"), &x)?)?;
         let y = self.linear(&format!("{name}.mlp.fc2"), &gelu(&y)?)?;
         Ok((x + y)?)
@@ -208,10 +283,37 @@ impl Tensors {
         self.add(&format!("{name}.bias"), &[dim]);
     }
 
+    /// The block of convolutional networks.
+    fn block(&mut self, name: &str, c: usize, kernel: usize, attends: bool) {
+        if attends {
+            self.norm(&format!("{name}.attn.norm"), c);
+            self.linear(&format!("{name}.attn.qkv"), 3 * c, &[c]);
+            self.linear(&format!("{name}.attn.proj"), c, &[c]);
+        }
+        self.linear(&format!("{name}.depthwise"), c, &[kernel, kernel]);
+        self.norm(&format!("{name}.norm"), c);
+        self.linear(&format!("{name}.fc1"), EXPANSION * c, &[c]);
+        self.linear(&format!("{name}.fc2"), c, &[EXPANSION * c]);
+    }
+
     fn linear(&mut self, name: &str, out: usize, inner: &[usize]) {
         self.add(&format!("{name}.weight"), &[&[out], inner].concat());
         self.add(&format!("{name}.bias"), &[out]);
     }
+}
+
+/// The bilinear resampling of a map of `from` x `from` cells to `to` x `to` cells as a matrix, (1, to * to, from * from).
+fn magnification(from: usize, to: usize, device: &Device) -> Result<Tensor> {
+    let taps: Vec<Tap> = taps(from, to, Corners::Edges);
+    let mut matrix = vec![0.0_f32; to * to * from * from];
+    for (i, row) in matrix.chunks_exact_mut(from * from).enumerate() {
+        let (down, right) = (&taps[i / to], &taps[i % to]);
+        for (line, share) in [(down.low, 1.0 - down.t), (down.high, down.t)] {
+            row[line * from + right.low] += share * (1.0 - right.t);
+            row[line * from + right.high] += share * right.t;
+        }
+    }
+    Ok(Tensor::from_vec(matrix, (1, to * to, from * from), device)?)
 }
 
 /// Middle and half width of the values that a tensor begins with: matrices keep the size of what they multiply, except

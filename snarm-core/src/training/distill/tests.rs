@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::dataset::Picture;
-use crate::encoder::{ConvSizes, Encoder, PositionInterpolation, VitSizes, Workspace, seeded};
+use crate::encoder::{ConvSizes, Encoder, PositionInterpolation, PyramidSizes, VitSizes, Workspace, seeded};
 use crate::training::testing::{kernels, on_cuda, on_every_device};
 
 on_every_device!(
@@ -11,10 +11,16 @@ on_every_device!(
     a_student_takes_the_course_of_the_kernels,
 );
 
-fn small() -> [Student; 2] {
+fn small() -> [Student; 3] {
     let conv = ConvSizes { patch: 4, kernel: 3, dims: [8, 12], blocks: [1, 2] };
     let vit = VitSizes { patch: 8, dim: 64, depth: 2, registers: 2 };
-    [Network::Conv(conv), Network::Vit(vit)].map(|network| Student { network, side: 32, width: 6 })
+    let (dims, blocks, attending) = ([8, 12, 64, 20], [1, 1, 2, 1], [0, 0, 1, 0]);
+    let pyramid = PyramidSizes { kernel: 3, dims, blocks, attending, fused: 16 };
+    [Network::Conv(conv), Network::Pyramid(pyramid), Network::Vit(vit)].map(|network| Student {
+        network,
+        side: 32,
+        width: 6,
+    })
 }
 
 fn patches(student: &Student, image: &[f32]) -> Vec<f32> {
@@ -125,12 +131,13 @@ fn a_student_takes_the_course_of_the_kernels(device: &Device) {
 
 /// A teacher of 32 x 32 pixels and 4 x 4 patches, in a file.
 fn teacher(folder: &Path) -> Teacher {
-    let student = &small()[1];
+    let [.., student] = &small();
     let variables = variables(student, &Device::Cpu);
     let path = folder.join("teacher.safetensors");
     let tensors: Vec<_> =
         student.tensors().into_iter().map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap())).collect();
-    let header = Header::new(student.network.clone(), [32, 4, 6], ([0.5; 3], [0.5; 3]), "a test".into());
+    let geometry = Geometry { side: 32, grid: 4, width: 6, mean: [0.5; 3], std: [0.5; 3] };
+    let header = Header::new(student.network.clone(), &geometry, "a test".into());
     file::save(&path, &header, &tensors).unwrap();
     Teacher::new(Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap())
 }
@@ -147,7 +154,7 @@ fn run_on(
     resume: bool,
     device: &Device,
 ) -> Result<Outcome> {
-    let [Student { network, .. }, _] = small();
+    let [Student { network, .. }, ..] = small();
     let settings = Settings {
         network,
         width: 4,
@@ -233,13 +240,20 @@ fn students_that_make_no_network_are_refused_before_anything_is_computed() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path());
     let found = Pictures::find(&[folder.path().join("pictures")], 0.0).unwrap();
-    let conv = |patch, kernel, dims| Network::Conv(Sizes { patch, kernel, dims, blocks: [1, 1] });
+    let conv = |patch, kernel, dims| Network::Conv(ConvSizes { patch, kernel, dims, blocks: [1, 1] });
     let vit = |dim, depth| Network::Vit(VitSizes { patch: 8, dim, depth, registers: 2 });
+    let pyramid = |kernel, dims, attending| {
+        Network::Pyramid(PyramidSizes { kernel, dims, blocks: [1; 4], attending, fused: 8 })
+    };
     let taps = "squares of taps with an odd side, at least 1 channel a stage";
+    let attending = "as many attending blocks as a stage has, of a multiple of 64 channels";
     for (network, expected, size) in [
         (conv(8, 3, [8, 8]), "one descriptor for each of the teacher's 4 x 4", "2 x 2"),
         (conv(4, 4, [8, 8]), taps, "side 4, channels [8, 8]"),
         (conv(4, 3, [8, 0]), taps, "side 3, channels [8, 0]"),
+        (pyramid(4, [8; 4], [0; 4]), taps, "side 4, channels [8, 8, 8, 8] and 8"),
+        (pyramid(3, [8; 4], [0, 0, 1, 0]), attending, "1 of 1 with 8"),
+        (pyramid(3, [64; 4], [0, 0, 2, 0]), attending, "2 of 1 with 64"),
         (vit(32, 2), "a token width that is a multiple of 64", "32"),
         (vit(100, 2), "a token width that is a multiple of 64", "100"),
         (vit(64, 1), "at least 2 blocks", "1"),
