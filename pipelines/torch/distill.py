@@ -30,8 +30,7 @@ class Target:
         self.place = rows.mean(0)  # (cells, inner)
         centred = (rows - self.place).flatten(0, 1).double()
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-        self.axes_all = vectors.flip(1).float()
-        self.axes = self.axes_all[:, :width]
+        self.axes = vectors[:, -width:].flip(1).float()
         self.kept = float(values[-width:].sum() / values.sum())
         self.scale = 1.0
 
@@ -42,15 +41,33 @@ class Target:
         return self.centre(rows) @ self.axes
 
 
+class Descriptors:
+    """Descriptors of both teachers, on cells of 8 pixels of the student's input."""
+
+    def __init__(self, vit, effnet, device):
+        self.device = device
+        self.vit = VitTiny(vit).to(device).eval()
+        self.effnet = EfficientNetLite2(effnet).to(device).eval()
+        if device.type == "cuda":
+            self.effnet = self.effnet.to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def __call__(self, image):
+        """Descriptors (b, cells, inner) of both, of views of the ViT's size."""
+        with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
+            first = self.vit(image).float()
+            second = self.effnet(resize(image, EfficientNetLite2.SIDE)).float()
+        b, side = image.shape[0], VitTiny.GRID
+        first = first.transpose(1, 2).reshape(b, -1, side, side)
+        first = F.interpolate(first, size=(GRID, GRID), mode="bilinear", align_corners=False)
+        return F.normalize(first.flatten(2).transpose(1, 2), dim=2), second
+
+
 class Teaching:
     """Both teachers and their targets."""
 
     def __init__(self, args, pictures):
-        self.device = pictures.device
-        self.vit = VitTiny(args.vit).to(self.device).eval()
-        self.effnet = EfficientNetLite2(args.effnet).to(self.device).eval()
-        if self.device.type == "cuda":
-            self.effnet = self.effnet.to(memory_format=torch.channels_last)
+        self.descriptors = Descriptors(args.vit, args.effnet, pictures.device)
         rows = [[], []]
         for _ in range(args.axes_batches):
             found = self.descriptors(views.pairs(pictures, args.pairs, VitTiny.SIDE))
@@ -76,19 +93,6 @@ class Teaching:
             target.scale /= size**0.5
         self.squares = [float(t.project(r).square().mean()) for t, r in zip(self.targets, rows)]
         self.kept = [t.kept for t in self.targets]
-
-    @torch.no_grad()
-    def descriptors(self, image):
-        """Descriptors (b, cells, inner) of both, of views of the ViT's size."""
-        with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
-            first = self.vit(image).float()
-            small = resize(image, EfficientNetLite2.SIDE)
-            second = self.effnet(small).float()
-        b, side = image.shape[0], VitTiny.GRID
-        first = first.transpose(1, 2).reshape(b, -1, side, side)
-        first = F.interpolate(first, size=(GRID, GRID), mode="bilinear", align_corners=False)
-        first = F.normalize(first.flatten(2).transpose(1, 2), dim=2)
-        return first, second
 
 
 def resize(image, side):

@@ -10,6 +10,8 @@ import json
 
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 EPS = 1e-6
@@ -146,3 +148,13 @@ def of_product(tensors, student):
         found = tensors[_renamed(name)].float()
         state[name] = found.reshape(value.shape)
     return state
+
+
+def load(path):
+    """The student in a file of the product."""
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["snarm"])
+    sizes = header["network"]["pyramid"]
+    student = Student(sizes["dims"], sizes["blocks"], sizes["attending"], sizes["kernel"], sizes["fused"], (header["width"],))
+    student.load_state_dict(of_product(load_file(path), student))
+    return student

@@ -78,3 +78,24 @@ fn vit_s_agrees_in_both_modes() {
     check("seeded:small", "encoder_vits14reg", PositionInterpolation::Legacy, "legacy");
     check("seeded:small", "encoder_vits14reg", PositionInterpolation::Antialiased, "antialias");
 }
+
+/// `pipelines/torch` trained it; the numbers are those of its own forward pass, in PyTorch on a CPU in f32.
+#[test]
+fn a_pyramid_trained_with_pytorch_gives_what_it_gave_there() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/torch/snarm-next.safetensors");
+    let encoder = Encoder::load(file, PositionInterpolation::Legacy).unwrap();
+    let n = 3 * 320 * 320;
+    let pixel = |i: usize| 0.7 * i as f64 / (n - 1) as f64 + 0.3 * (0.37 * i as f64).sin().abs();
+    let image: Vec<f32> = (0..n).map(|i| ((pixel(i) - 0.5) / 0.5) as f32).collect();
+    let mut found = Vec::new();
+    encoder.encode(&image, &mut Workspace::default(), &mut found).unwrap();
+    assert_eq!(found.len(), 40 * 40 * 128);
+    let corner = [0.64624, -0.03916, -0.12677, 0.3342, 0.66503, 0.28884, -0.04921, 0.39734];
+    let middle = [4.93328, -0.22506, 1.47242, -2.26133];
+    let at = (20 * 40 + 20) * 128;
+    for (f, e) in found[..8].iter().zip(&corner).chain(found[at..].iter().zip(&middle)) {
+        assert!((f - e).abs() < 2e-2, "expected {e}, found {f}");
+    }
+    let mean = found.iter().map(|v| f64::from(v.abs())).sum::<f64>() / found.len() as f64;
+    assert!((mean - 0.68279).abs() < 1e-3, "{mean}");
+}
