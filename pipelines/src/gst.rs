@@ -1,7 +1,10 @@
 //! GStreamer's tools as child processes. The command does not link GStreamer: recipes are text, and frames travel
 //! through pipes.
 
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
@@ -90,6 +93,13 @@ fn missing(tool: &str, source: &std::io::Error) -> anyhow::Error {
 pub(crate) fn property(name: &str, value: impl std::fmt::Display) -> String {
     let escaped = value.to_string().replace('\\', "\\\\").replace('"', "\\\"");
     format!("{name}=\"{escaped}\"")
+}
+
+/// A file as a child finds it, while we have it open. `gst-launch-1.0` takes text alone: a path that is none is that of our
+/// open file.
+pub(crate) fn location(path: &Path, open: &File) -> String {
+    let ours = || format!("/proc/{}/fd/{}", std::process::id(), open.as_raw_fd());
+    path.to_str().map_or_else(ours, str::to_owned)
 }
 
 /// A line as gst-launch takes it, split at white space.

@@ -8,19 +8,24 @@ mod check;
 mod files;
 mod glob;
 mod layout;
+mod masks;
 mod mvtec;
+mod names;
 mod picture;
+mod reading;
 mod visa;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
 pub use check::OnBadFile;
-pub use files::{IMAGE_ENDINGS, folders, images, is_image};
-use files::{entries, listing};
-pub use glob::expand;
+pub use files::{IMAGE_ENDINGS, LeftOut, folders, is_image};
+pub use glob::is_pattern;
 pub use layout::{Layout, categories};
-pub(crate) use picture::decode;
 pub use picture::{Mask, Picture};
+pub(crate) use reading::decode;
+pub use reading::{Depth, Reading, depth_of};
+pub use walk::{Walk, images, images_of};
 
 pub use crate::error::BadFile;
 use crate::error::{Error, Result};
@@ -38,6 +43,12 @@ pub struct Dataset {
     pub good_masks: Vec<(PathBuf, PathBuf)>,
     /// What names alone show to be wrong: masks that are missing, or that belong to no image.
     pub bad: Vec<BadFile>,
+    /// What lies in the folders of the product and is no part of it.
+    pub left_out: LeftOut,
+    /// How its images and masks are read.
+    pub reading: Reading,
+    /// What the samples of 16 bits of its images hold, as far as [`Dataset::checked`] has seen.
+    pub depth: Depth,
 }
 
 /// One image to test with.
@@ -82,7 +93,10 @@ impl Dataset {
             Layout::Folders => layout::open_folders(root)?,
         };
         if set.train.is_empty() || set.test.is_empty() {
-            let found = format!("{} and {}", set.train.len(), set.test.len());
+            let mut found = format!("{} and {}", set.train.len(), set.test.len());
+            if !set.left_out.is_empty() {
+                found += &format!(" (left out: {})", set.left_out);
+            }
             return Err(Error::wrong_file(
                 "data set",
                 root,

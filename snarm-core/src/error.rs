@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::paths::text;
+
 /// A file that is broken or does not fit, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BadFile {
@@ -19,7 +21,7 @@ impl BadFile {
 
 impl std::fmt::Display for BadFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
+        write!(f, "{}: {}", text(&self.path), self.reason)
     }
 }
 
@@ -28,7 +30,7 @@ impl std::fmt::Display for BadFile {
 #[non_exhaustive]
 pub enum Error {
     /// A file that is needed does not exist.
-    #[error("{what} not found: {}", path.display())]
+    #[error("{what} not found: {}", text(path))]
     NotFound {
         /// What the file is for.
         what: &'static str,
@@ -36,7 +38,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file exists but cannot be read.
-    #[error("cannot read {what}: {source}: {}", path.display())]
+    #[error("cannot read {what}: {source}: {}", text(path))]
     Read {
         /// What the file is for.
         what: &'static str,
@@ -46,7 +48,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {what}: {source}: {}", path.display())]
+    #[error("cannot write {what}: {source}: {}", text(path))]
     Write {
         /// What the file is for.
         what: &'static str,
@@ -56,7 +58,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file was read and is not what it should be.
-    #[error("{what}: expected {expected}, found {found}: {}", path.display())]
+    #[error("{what}: expected {expected}, found {found}: {}", text(path))]
     WrongFile {
         /// What the file is for.
         what: &'static str,
@@ -91,7 +93,7 @@ pub enum Error {
         found: String,
     },
     /// A published network is known by name but is not on this machine.
-    #[error("encoder {name}: expected {}, found no file; `snarm fetch {name}` downloads it", path.display())]
+    #[error("encoder {name}: expected {}, found no file; `snarm fetch {name}` downloads it", text(path))]
     NotFetched {
         /// Name of the network.
         name: &'static str,

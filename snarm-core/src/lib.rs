@@ -14,6 +14,7 @@ mod layers;
 pub mod metrics;
 pub mod models;
 pub mod overlay;
+pub mod paths;
 pub mod pickle;
 pub mod registry;
 pub mod results;

@@ -14,6 +14,7 @@ use crate::bank::Bank;
 use crate::encoder::{Encoder, PositionInterpolation, Published, TINY, split_grid};
 use crate::error::{Error, Result};
 use crate::models::snarm::head::{self, Head};
+use crate::paths;
 
 /// Environment variable that names the encoder where a user names none.
 pub const ENCODER_VARIABLE: &str = "GST_SNARM_ENCODER";
@@ -51,7 +52,7 @@ fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Enc
 /// # Errors
 /// As [`Bank::open`].
 pub fn bank(path: &Path) -> Result<Arc<Bank>> {
-    BANKS.get(&path.display().to_string(), None, |bank| bank.digest().to_owned(), || Bank::open(path))
+    BANKS.get(&paths::text(path), None, |bank| bank.digest().to_owned(), || Bank::open(path))
 }
 
 /// The encoder that made `bank`: `name` if given, else the one the bank names.
@@ -95,7 +96,12 @@ pub fn head_of_instance(
         Some(NO_HEAD) => return Ok(None),
         Some(name) => {
             let name = find_weights(name);
-            HEADS.get(&name, instance, |head| head.content().to_owned(), || Head::open(Path::new(&name)))?
+            HEADS.get(
+                &name,
+                instance,
+                |head| head.content().to_owned(),
+                || Head::open(&paths::named(&name)),
+            )?
         }
         None => {
             let digest = encoder.digest();
@@ -117,16 +123,17 @@ pub fn find_weights(name: &str) -> String {
     if let (base, Some(grid)) = split_grid(name) {
         return format!("{}@{grid}", find_weights(base));
     }
-    if Path::new(name).exists() {
+    let named = paths::named(name);
+    if named.exists() {
         return name.to_owned();
     }
     let folders = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
-    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.map_or_else(|| name.to_owned(), |path| path.display().to_string())
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(&named)).find(|path| path.is_file());
+    found.map_or_else(|| name.to_owned(), paths::text)
 }
 
 /// A file as it was when it was read: another time or length is another file. The last field is the instance.
-type Source = (String, Option<SystemTime>, u64, Option<String>);
+type Source = (PathBuf, Option<SystemTime>, u64, Option<String>);
 
 /// Instance and content.
 type Content = (Option<String>, String);
@@ -199,13 +206,16 @@ fn source(name: &str, instance: Option<&str>) -> Source {
     let (base, grid) = split_grid(name);
     // A published network is the file in the cache.
     let fetched = Published::named(base).and_then(|network| network.fetched().ok());
-    let path = fetched.unwrap_or_else(|| PathBuf::from(base));
+    let path = fetched.unwrap_or_else(|| paths::named(base));
     let metadata = std::fs::metadata(&path).ok();
     let modified = metadata.as_ref().and_then(|m| m.modified().ok());
     let canonical = path.canonicalize().unwrap_or(path);
     let length = metadata.map_or(0, |m| m.len());
-    let grid = grid.map_or_else(String::new, |grid| format!("@{grid}"));
-    (canonical.display().to_string() + &grid, modified, length, instance.map(str::to_owned))
+    let mut with_grid = canonical.into_os_string();
+    if let Some(grid) = grid {
+        with_grid.push(format!("@{grid}"));
+    }
+    (with_grid.into(), modified, length, instance.map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -251,6 +261,20 @@ mod tests {
             shared.get(&name, None, String::clone, || Ok(content.clone())).unwrap();
         }
         assert!(shared.with(|slots| slots.by_source.len() < 3 && slots.by_digest.len() < 3));
+    }
+
+    #[test]
+    fn files_whose_names_are_no_text_are_not_taken_for_each_other() {
+        use std::os::unix::ffi::OsStringExt;
+        let dir = tempfile::tempdir().unwrap();
+        let names = [&b"a\xfe.bank"[..], b"a\xff.bank"].map(|name| {
+            let path = dir.path().join(std::ffi::OsString::from_vec(name.to_vec()));
+            std::fs::write(&path, name).unwrap();
+            paths::text(path)
+        });
+        assert_ne!(source(&names[0], None), source(&names[1], None));
+        assert_eq!(source(&names[0], None).2, 7, "the file is found by its text");
+        assert_eq!(find_weights(&names[0]), names[0]);
     }
 
     #[test]

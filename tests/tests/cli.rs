@@ -20,6 +20,8 @@ mod images;
 mod model;
 #[path = "cli/page.rs"]
 mod page;
+#[path = "cli/pictures.rs"]
+mod pictures;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/simulate.rs"]

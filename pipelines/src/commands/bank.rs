@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use snarm_core::bank::{Bank, BankBuilder};
+use snarm_core::paths::text;
 use snarm_core::registry;
 
-use super::{BankOptions, ModelOption, make_parent, show_stage};
+use super::{BankOptions, ModelOption, ReadingOptions, make_parent, show_stage};
 use crate::exit::Outcome;
 use crate::inputs::{self, Ranges, Selection, Source};
 use crate::output;
@@ -18,7 +19,7 @@ use crate::progress::Progress;
 pub(crate) struct Args {
     /// Images, folders, patterns ('good/*.png') or clips that show good parts alone
     #[arg(required = true)]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
     /// Bank file to write
     #[arg(long, short)]
     out: PathBuf,
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     #[arg(long)]
     skip_unreadable: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     bank: BankOptions,
     #[command(flatten)]
     model: ModelOption,
@@ -51,12 +54,16 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     let mut builder = start(args)?;
     make_parent(&args.out)?;
-    let wanted = Selection {
+    let mut wanted = Selection {
         ranges: args.range.clone().unwrap_or_default(),
         interval: args.interval as usize,
         max_frames: args.max_frames,
         skip_unreadable: args.skip_unreadable,
+        reading: args.reading.reading(),
     };
+    wanted.reading.bits = wanted.reading.bits.or(builder.picture_bits());
+    inputs::find_bits(&sources, &mut wanted)?;
+    builder.set_picture_bits(wanted.reading.bits);
     let progress = Progress::new("learn");
     let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
         builder.add(&item.frame)?;
@@ -93,7 +100,7 @@ fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
     format!(
         "{}: {} vectors of {} from {} frames{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
          {:.3}",
-        args.out.display(),
+        text(&args.out),
         bank.vectors(),
         bank.width(),
         bank.frames(),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use snarm_core::convert::{Converted, Options, convert};
 use snarm_core::registry;
 
-use super::{CropName, make_parent};
+use super::{CropName, make_parent, path_text};
 use crate::exit::Outcome;
 use crate::output;
 
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     out: PathBuf,
     /// Encoder that the published file belongs to: a built-in name or a weights file. A bank needs it; a decoder without
     /// it serves any encoder whose descriptors have its width
-    #[arg(long)]
+    #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
     /// How the published bank's frames were brought to the network's square
     #[arg(long, value_enum, default_value_t = CropName::Paper)]

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use snarm_core::detect::{Detection, Detector, Limits};
+use snarm_core::paths::text;
 use snarm_core::registry;
 
 use super::results::{Files, Writer};
-use super::{ModelOption, PartOptions, fraction, make_parent};
+use super::{ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text};
 use crate::annotate::Annotator;
 use crate::exit::Outcome;
 use crate::inputs::{self, Item, Ranges, Selection};
@@ -20,12 +21,13 @@ use crate::progress::Progress;
 ///
 /// OUT receives results.jsonl with one line a frame, annotated/NAME.png, and maps/NAME.npy: the pixel scores
 /// 0..1 without loss (float32, rows by columns). NAME is the path of an image below the folder that was asked
-/// for, or frame-NUMBER of a clip.
+/// for, or frame-NUMBER of a clip. In results.jsonl a byte of a path that is no UTF-8 text, or of a control character, is
+/// \xNN, and a backslash is doubled.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Images, folders, patterns ('line/*.png') or clips
     #[arg(required = true)]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
     /// Bank to compare with
     #[arg(long, short)]
     bank: PathBuf,
@@ -33,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     out: PathBuf,
     /// Encoder of the bank, where it lies elsewhere than the bank says
-    #[arg(long)]
+    #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
     #[command(flatten)]
     model: ModelOption,
@@ -67,6 +69,8 @@ pub(crate) struct Args {
     /// Pass over image files that cannot be read, with a warning
     #[arg(long)]
     skip_unreadable: bool,
+    #[command(flatten)]
+    reading: ReadingOptions,
     /// End with exit code 3 when a frame is anomalous
     #[arg(long)]
     fail_on_anomaly: bool,
@@ -100,7 +104,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let mut pictures = PictureWriter { out: &args.out, which: args.pictures, annotator: Annotator::new() };
     let mut summary = Summary::default();
     let progress = Progress::new("detect");
-    let seen = inputs::visit(&sources, &selection(args), &progress, &mut |item| {
+    let mut wanted = selection(args);
+    wanted.reading.bits = wanted.reading.bits.or(detector.bank().header().picture_bits);
+    inputs::find_bits(&sources, &mut wanted)?;
+    let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
         let found = detector.detect(&item.frame, &limits)?.clone();
         let files = pictures.write(item, &found, &limits)?;
         results.write(item, &found, &limits, detector.bank(), &files)?;
@@ -119,6 +126,7 @@ fn selection(args: &Args) -> Selection {
         interval: args.interval as usize,
         max_frames: args.max_frames,
         skip_unreadable: args.skip_unreadable,
+        reading: args.reading.reading(),
     }
 }
 
@@ -140,14 +148,18 @@ impl PictureWriter<'_> {
         if !wanted {
             return Ok(Files::default());
         }
-        let annotated = Path::new("annotated").join(format!("{}.png", item.name));
-        let map = Path::new("maps").join(format!("{}.npy", item.name));
+        let file = |folder: &str, ending: &str| {
+            let mut path = Path::new(folder).join(&item.name).into_os_string();
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        let (annotated, map) = (file("annotated", ".png"), file("maps", ".npy"));
         let (annotated_at, map_at) = (self.out.join(&annotated), self.out.join(&map));
         make_parent(&annotated_at)?;
         make_parent(&map_at)?;
         self.annotator.draw(&item.frame, found, limits)?.save_png(&annotated_at)?;
         npy::write(&map_at, &found.map, found.map_side)
-            .with_context(|| format!("cannot write map {}", map_at.display()))?;
+            .with_context(|| format!("cannot write map {}", text(&map_at)))?;
         Ok(Files { annotated: Some(annotated), map: Some(map) })
     }
 }
@@ -163,7 +175,7 @@ impl Summary {
     fn add(&mut self, item: &Item<'_>, found: &Detection) {
         self.anomalous += usize::from(found.anomalous);
         if self.worst.as_ref().is_none_or(|(score, _)| found.score > *score) {
-            self.worst = Some((found.score, item.name.clone()));
+            self.worst = Some((found.score, text(&item.name)));
         }
     }
 
@@ -175,7 +187,7 @@ impl Summary {
         let skipped = if seen.skipped > 0 { format!(", {} unreadable", seen.skipped) } else { String::new() };
         format!(
             "{}: {} frames, {} anomalous at threshold {:.3}{skipped}{worst}",
-            out.display(),
+            text(out),
             seen.frames,
             self.anomalous,
             limits.threshold

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use snarm_core::encoder::{ConvSizes, Encoder, Network, PositionInterpolation, VitSizes};
+use snarm_core::paths::text;
 use snarm_core::registry;
 use snarm_core::training::Files;
 use snarm_core::training::distill::{Pictures, Settings, Teacher, distill};
 
-use super::{DeviceOptions, make_parent};
+use super::{DeviceOptions, ReadingOptions, make_parent, path_text};
 use crate::exit::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -24,9 +25,9 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Encoder to learn from: a built-in name or a weights file
-    #[arg(long)]
+    #[arg(long, value_parser = path_text())]
     teacher: String,
-    /// Folders of PNG and JPEG pictures, with the folders below them
+    /// Folders of pictures, with the folders below them
     #[arg(long, num_args = 1..)]
     images: Vec<PathBuf>,
     /// Share of the pictures that are textures and products drawn from nothing; all are without --images
@@ -70,6 +71,8 @@ pub(crate) struct Args {
     resume: bool,
     #[command(flatten)]
     device: DeviceOptions,
+    #[command(flatten)]
+    reading: ReadingOptions,
     /// File for the student
     #[arg(long)]
     out: PathBuf,
@@ -100,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let teacher = Teacher::new(Encoder::load(&name, PositionInterpolation::Legacy)?);
     let geometry = teacher.encoder().geometry();
     let network = args.network(geometry.side / geometry.grid.max(1))?;
-    let pictures = Pictures::find(&args.images, args.drawn)?;
+    let pictures = Pictures::find(&args.images, args.drawn, args.reading.reading())?;
     let settings = Settings {
         network,
         width: args.width,
@@ -123,9 +126,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     })?;
     drop(bar);
     let size =
-        std::fs::metadata(&args.out).with_context(|| format!("cannot read {}", args.out.display()))?.len();
+        std::fs::metadata(&args.out).with_context(|| format!("cannot read {}", text(&args.out)))?.len();
     let (training, apart) = pictures.len();
-    output::line(format!("{}: {} parameters, {size} bytes", args.out.display(), outcome.parameters))?;
+    output::line(format!("{}: {} parameters, {size} bytes", text(&args.out), outcome.parameters))?;
     output::line(format!(
         "pictures: {training} to learn from, {apart} set apart, {:.0} % drawn",
         100.0 * pictures.drawn()

@@ -20,12 +20,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
-use snarm_core::dataset::{Dataset, Layout, OnBadFile};
+use snarm_core::dataset::{Dataset, Layout, OnBadFile, Reading};
+use snarm_core::paths::text;
 use snarm_core::training::{Device, DeviceKind};
 use snarm_core::view::{Crop, IgnoreMask, Rect, View};
 
 pub(crate) use self::model::ModelOption;
+use crate::inputs::tell;
 use crate::progress::Progress;
 
 /// How frames are brought to the network's square.
@@ -70,6 +73,27 @@ pub(crate) struct SetOptions {
     /// ends at once and names them all. Every file is read before the work starts
     #[arg(long, default_value = "fail", value_name = "skip|fail")]
     pub(crate) on_bad_file: OnBadFile,
+    #[command(flatten)]
+    pub(crate) reading: ReadingOptions,
+}
+
+/// How image files are read.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ReadingOptions {
+    /// Bits that samples of 16-bit images hold, such as 10 or 12 [default: those of the bank, else 8, 10, 12, 14 or 16, by
+    /// the greatest sample of all images]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(8..=16))]
+    bits: Option<u8>,
+    /// Most memory for an image while it is decoded, in MiB; larger ones are refused
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    picture_memory: u64,
+}
+
+impl ReadingOptions {
+    /// What the core calls them.
+    pub(crate) fn reading(self) -> Reading {
+        Reading { memory: self.picture_memory << 20, bits: self.bits }
+    }
 }
 
 impl SetOptions {
@@ -82,12 +106,18 @@ impl SetOptions {
     pub(crate) fn checked(&self, set: Dataset) -> Result<Dataset> {
         let (set, skipped) = set.checked(self.on_bad_file)?;
         skipped.iter().for_each(|file| tracing::warn!("skipped: {file}"));
+        if self.reading.bits.is_none() {
+            tell(&set.depth, set.reading.bits);
+        }
         Ok(set)
     }
 
-    /// The files of a category by their names alone.
+    /// The files of a category by their names alone. What of its folders is left out is told in the log.
     pub(crate) fn find(&self, root: &Path) -> Result<Dataset> {
-        Ok(Dataset::open_as(root, self.layout)?)
+        let mut set = Dataset::open_as(root, self.layout)?;
+        set.reading = self.reading.reading();
+        set.left_out.warn();
+        Ok(set)
     }
 }
 
@@ -95,7 +125,7 @@ impl SetOptions {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BankOptions {
     /// Encoder: a built-in or fetched name (snarm fetch --list), or a weights file [default: $GST_SNARM_ENCODER, or snarm-tiny]
-    #[arg(long)]
+    #[arg(long, value_parser = path_text())]
     pub(crate) encoder: Option<String>,
     /// Descriptors kept after reduction
     #[arg(long, default_value_t = 10_000, value_parser = capacity)]
@@ -144,7 +174,7 @@ pub(crate) struct PartOptions {
     /// Look at this part of the frame alone: x,y,w,h in fractions of it
     #[arg(long, value_name = "X,Y,W,H", value_parser = roi)]
     roi: Option<Rect>,
-    /// PNG or PGM picture, stretched over the frame, that is white where nothing is looked at
+    /// PNG, PGM, BMP, TIFF, WebP or JPEG picture, stretched over the frame, that is white where nothing is looked at
     #[arg(long, value_name = "FILE")]
     ignore_mask: Option<PathBuf>,
 }
@@ -175,6 +205,11 @@ impl DeviceOptions {
     pub(crate) fn open(self) -> Result<Device> {
         Ok(self.device.open()?)
     }
+}
+
+/// Reads a path, or a name that may be one, as its text: in an argument a path may hold any bytes.
+pub(crate) fn path_text() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(text)
 }
 
 fn roi(text: &str) -> Result<Rect, String> {
@@ -219,7 +254,7 @@ pub(crate) fn show_stage(progress: &Progress) -> impl FnMut(BuildStage, usize, u
 pub(crate) fn make_parent(path: &Path) -> Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot write to folder {}", parent.display())),
+            .with_context(|| format!("cannot write to folder {}", text(parent))),
         _ => Ok(()),
     }
 }

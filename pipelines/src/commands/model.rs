@@ -1,19 +1,20 @@
 //! The option that names a trained decoder, one for all commands that score.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use snarm_core::encoder::Encoder;
 use snarm_core::models::snarm::head::Head;
-use snarm_core::registry;
+use snarm_core::{paths, registry};
+
+use super::path_text;
 
 /// Which trained decoder scores.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ModelOption {
     /// Trained decoder: a file, looked for in $GST_SNARM_MODEL_PATH too; `none` scores by the residuals themselves
     /// [default: the one that ships for the encoder, if one does, else none]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path_text())]
     model: Option<String>,
 }
 
@@ -25,15 +26,15 @@ impl ModelOption {
 
     /// Whether a folder of decoders was given.
     pub(crate) fn is_folder(&self) -> bool {
-        self.model.as_deref().is_some_and(|path| Path::new(path).is_dir())
+        self.model.as_deref().is_some_and(|path| paths::named(path).is_dir())
     }
 
     /// The decoder of a category: of a folder the file of that name, else the one decoder for all.
     pub(crate) fn head_of(&self, category: &str, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
-        match self.model.as_deref().map(Path::new).filter(|path| path.is_dir()) {
+        match self.model.as_deref().map(paths::named).filter(|path| path.is_dir()) {
             None => self.head(encoder),
             Some(folder) => {
-                let path = folder.join(format!("{category}.safetensors")).display().to_string();
+                let path = paths::text(folder.join(format!("{category}.safetensors")));
                 registry::head(Some(&path), encoder).with_context(|| format!("decoder of {category}"))
             }
         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use snarm_core::bank::Bank;
 use snarm_core::detect::{Detection, Limits};
+use snarm_core::paths::text;
 use snarm_core::results::{self, LABEL};
 
 use crate::inputs::Item;
@@ -41,8 +42,8 @@ impl Writer {
         bank: &Bank,
         files: &Files,
     ) -> Result<()> {
-        let text = line(item, found, limits, bank, files).to_string();
-        writeln!(self.out, "{text}").with_context(|| format!("cannot write results {}", self.path.display()))
+        let line = line(item, found, limits, bank, files).to_string();
+        writeln!(self.out, "{line}").with_context(|| format!("cannot write results {}", self.path.display()))
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
@@ -68,9 +69,9 @@ fn line(item: &Item<'_>, found: &Detection, limits: &Limits, bank: &Bank, files:
         "regions": results::regions(&found.regions),
         "latency": found.times.total().as_nanos() as u64,
         "bank-id": bank.digest(),
-        "source": item.source,
-        "annotated": files.annotated,
-        "map": files.map,
+        "source": text(item.source),
+        "annotated": files.annotated.as_ref().map(text),
+        "map": files.map.as_ref().map(text),
         "resolution": { "width": width, "height": height },
         "objects": results::objects(&found.regions, width, height),
         LABEL: { "score": found.score, "threshold": limits.threshold, "verdict": verdict, "area": found.area },

@@ -5,11 +5,13 @@ mod video;
 mod y4m;
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use snarm_core::dataset::{self, Picture};
+use anyhow::{Context, Result, anyhow, bail};
+use snarm_core::dataset::{self, Depth, Picture, Reading, Walk};
 use snarm_core::frame::Frame;
+use snarm_core::paths::text;
 
 pub(crate) use range::Ranges;
 pub(crate) use video::Video;
@@ -23,7 +25,7 @@ pub(crate) enum Source {
     Still {
         path: PathBuf,
         /// Name for files made from it: its path below what was asked for, without ending.
-        name: String,
+        name: PathBuf,
     },
     /// A clip.
     Clip(PathBuf),
@@ -40,12 +42,14 @@ pub(crate) struct Selection {
     pub(crate) max_frames: usize,
     /// Whether image files that cannot be read are passed over with a warning.
     pub(crate) skip_unreadable: bool,
+    /// How image files are read.
+    pub(crate) reading: Reading,
 }
 
 /// One frame on its way past the visitor.
 pub(crate) struct Item<'a> {
     pub(crate) source: &'a Path,
-    pub(crate) name: String,
+    pub(crate) name: PathBuf,
     /// Number of the frame in its clip, or of the image.
     pub(crate) number: u64,
     /// Time in the clip, in nanoseconds.
@@ -62,60 +66,120 @@ pub(crate) struct Seen {
     pub(crate) skipped: usize,
 }
 
-/// Turns arguments into sources: a folder is all images below it, a name with `*` or `?` is what it matches, a
-/// file is an image or a clip by its ending.
-pub(crate) fn resolve(arguments: &[String]) -> Result<Vec<Source>> {
-    let (mut sources, mut names) = (Vec::new(), HashSet::new());
-    for argument in arguments {
-        let path = Path::new(argument);
-        if path.is_dir() {
-            let images = dataset::images(path)?;
-            if images.is_empty() {
-                bail!(
-                    "expected images ({}), found none in folder {argument}",
-                    dataset::IMAGE_ENDINGS.join(", ")
-                );
-            }
-            sources.extend(images.into_iter().map(|image| still(image, path, &mut names)));
+/// Turns arguments into sources: a folder is all images below it, a name with `*` or `?` is the files it matches and what
+/// the folders it matches hold, a file is an image or a clip by its ending. Each file comes once, whatever names and links
+/// lead to it; what is left out of folders is told in the log.
+pub(crate) fn resolve(arguments: &[PathBuf]) -> Result<Vec<Source>> {
+    let (mut walk, mut names, mut sources) = (Walk::new(), Names::default(), Vec::new());
+    for path in arguments {
+        let met = walk.left_out.again.len();
+        let (found, root) = if path.is_dir() {
+            (walk.folder(path)?, path.clone())
         } else if path.is_file() {
-            sources.push(file(path.to_owned(), path.parent().unwrap_or(path), &mut names));
-        } else if argument.contains(['*', '?']) {
-            let files = dataset::expand(argument)?;
-            if files.is_empty() {
-                bail!("expected files that match the pattern, found none: {argument}");
-            }
-            let root = fixed_part(argument);
-            sources.extend(files.into_iter().map(|found| file(found, &root, &mut names)));
+            let first = walk.file(path);
+            (first.then(|| path.clone()).into_iter().collect(), path.parent().unwrap_or(path).to_owned())
+        } else if dataset::is_pattern(path) {
+            (walk.pattern(path)?, fixed_part(path))
         } else {
-            bail!("expected an image, a clip, a folder or a pattern, found nothing of that name: {argument}");
+            bail!(
+                "expected an image, a clip, a folder or a pattern, found nothing of that name: {}",
+                text(path)
+            );
+        };
+        if found.is_empty() && walk.left_out.again.len() == met {
+            return Err(nothing_in(path, &walk));
         }
+        sources.extend(found.into_iter().map(|found| file(found, &root, &mut names)));
     }
+    walk.left_out.warn();
     Ok(sources)
 }
 
+/// The error for a folder or pattern that leads to nothing.
+fn nothing_in(path: &Path, walk: &Walk) -> anyhow::Error {
+    let left_out =
+        if walk.left_out.is_empty() { String::new() } else { format!("; left out: {}", walk.left_out) };
+    let name = text(path);
+    if path.is_dir() {
+        let endings = dataset::IMAGE_ENDINGS.join(", ");
+        anyhow!("expected images ({endings}), found none in folder {name}{left_out}")
+    } else {
+        anyhow!("expected files that match the pattern, found none: {name}{left_out}")
+    }
+}
+
 /// The folders of a pattern before the first wildcard.
-fn fixed_part(pattern: &str) -> PathBuf {
-    let components = Path::new(pattern).components();
-    components.take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?'])).collect()
+fn fixed_part(pattern: &Path) -> PathBuf {
+    pattern.components().take_while(|c| !dataset::is_pattern(c)).collect()
 }
 
-fn file(path: PathBuf, root: &Path, names: &mut HashSet<String>) -> Source {
-    if dataset::is_image(&path) { still(path, root, names) } else { Source::Clip(path) }
+fn file(path: PathBuf, root: &Path, names: &mut Names) -> Source {
+    if dataset::is_image(&path) {
+        let name = names.of(&path, root);
+        Source::Still { path, name }
+    } else {
+        Source::Clip(path)
+    }
 }
 
-fn still(path: PathBuf, root: &Path, names: &mut HashSet<String>) -> Source {
-    let relative = path.strip_prefix(root).unwrap_or(&path);
-    let mut name = relative.with_extension("").to_string_lossy().into_owned();
-    // Two files may differ in their ending alone, or come from two folders.
-    if names.contains(&name) {
-        name = relative.to_string_lossy().replace('.', "_");
+/// Names for files made from images, each given once.
+#[derive(Debug, Default)]
+struct Names(HashSet<PathBuf>);
+
+impl Names {
+    /// The path of an image below `root` without its ending. Two files may differ in that alone, or come from two folders:
+    /// then the ending is added, then a number.
+    fn of(&mut self, path: &Path, root: &Path) -> PathBuf {
+        let below = path.strip_prefix(root).unwrap_or(path);
+        let name = below.with_extension("");
+        if self.0.insert(name.clone()) {
+            return name;
+        }
+        let mut n = 1;
+        loop {
+            let mut other = OsString::from(name.as_os_str());
+            other.push("_");
+            other.push(path.extension().unwrap_or_default());
+            if n > 1 {
+                other.push(format!("_{n}"));
+            }
+            if self.0.insert(PathBuf::from(&other)) {
+                return other.into();
+            }
+            n += 1;
+        }
     }
-    let (plain, mut n) = (name.clone(), 2);
-    while !names.insert(name.clone()) {
-        name = format!("{plain}_{n}");
-        n += 1;
+}
+
+/// Finds out how many bits samples of 16 bits hold in the images among `sources` that are wanted, where nobody said it, and
+/// tells of it.
+pub(crate) fn find_bits(sources: &[Source], wanted: &mut Selection) -> Result<()> {
+    if wanted.reading.bits.is_some() {
+        return Ok(());
     }
-    Source::Still { path, name }
+    let stills = sources.iter().filter_map(|source| match source {
+        Source::Still { path, .. } => Some(path.clone()),
+        Source::Clip(_) => None,
+    });
+    let most = if wanted.max_frames == 0 { usize::MAX } else { wanted.max_frames };
+    let stills: Vec<PathBuf> = stills.step_by(wanted.interval.max(1)).take(most).collect();
+    let depth = dataset::depth_of(&stills, &wanted.reading)?;
+    wanted.reading.bits = depth.bits();
+    tell(&depth, depth.bits());
+    Ok(())
+}
+
+/// Tells what samples of 16 bits are taken for, where that is less than they could hold.
+pub(crate) fn tell(depth: &Depth, bits: Option<u8>) {
+    if let Some(bits) = bits.filter(|bits| depth.pictures > 0 && *bits < 16) {
+        tracing::warn!(
+            "{} image(s) have samples of 16 bits, of which the greatest is {}: read as {bits} bits, with white at {} \
+             (--bits names another number)",
+            depth.pictures,
+            depth.largest,
+            (1u32 << bits) - 1,
+        );
+    }
 }
 
 /// Shows every wanted frame of `sources` to `look`.
@@ -150,13 +214,13 @@ pub(crate) fn visit(
 
 fn visit_still(
     path: &Path,
-    name: &str,
+    name: &Path,
     number: u64,
     wanted: &Selection,
     look: &mut dyn FnMut(&Item<'_>) -> Result<()>,
     seen: &mut Seen,
 ) -> Result<()> {
-    let picture = match Picture::open(path) {
+    let picture = match Picture::read(path, &wanted.reading) {
         Ok(picture) => picture,
         Err(reason) if wanted.skip_unreadable => {
             tracing::warn!("skipped: {reason}");
@@ -185,7 +249,7 @@ fn visit_clip(
         if full || wanted.ranges.are_over(time) {
             break;
         }
-        let Some(frame) = video.next().with_context(|| format!("cannot decode {}", path.display()))? else {
+        let Some(frame) = video.next().with_context(|| format!("cannot decode {}", text(path)))? else {
             break;
         };
         progress.step();
@@ -196,7 +260,7 @@ fn visit_clip(
         if (taken - 1) % wanted.interval.max(1) == 0 {
             look(&Item {
                 source: path,
-                name: format!("frame-{number:06}"),
+                name: format!("frame-{number:06}").into(),
                 number,
                 time: Some(time),
                 frame,
@@ -209,7 +273,7 @@ fn visit_clip(
         bail!(
             "expected frames in the given range, found a clip of {number} frames and {:.2} s: {}",
             time as f64 / 1e9,
-            path.display()
+            text(path)
         );
     }
     Ok(())
@@ -217,15 +281,15 @@ fn visit_clip(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
     fn names_for_outputs_never_repeat() {
-        let mut names = HashSet::new();
-        let mut name = |path: &str| match still(PathBuf::from(path), Path::new("in"), &mut names) {
-            Source::Still { name, .. } => name,
-            Source::Clip(_) => unreachable!(),
-        };
+        let mut names = Names::default();
+        let mut name = |path: &str| names.of(Path::new(path), Path::new("in")).display().to_string();
         assert_eq!(name("in/a.png"), "a");
         assert_eq!(name("in/a.jpg"), "a_jpg");
         assert_eq!(name("in/b/a.png"), "b/a");
@@ -235,7 +299,41 @@ mod tests {
 
     #[test]
     fn the_fixed_part_of_a_pattern_ends_at_its_first_wildcard() {
-        assert_eq!(fixed_part("/data/x/*/b.png"), Path::new("/data/x"));
-        assert_eq!(fixed_part("*.png"), Path::new(""));
+        assert_eq!(fixed_part(Path::new("/data/x/*/b.png")), Path::new("/data/x"));
+        assert_eq!(fixed_part(Path::new("*.png")), Path::new(""));
+    }
+
+    /// Folder, patterns and files: the same files by other names come once, and every link in a circle ends.
+    #[test]
+    fn each_file_comes_once_whatever_leads_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir_all(root.join("good/sub")).unwrap();
+        let odd = OsString::from_vec(b"odd\xff.bmp".to_vec());
+        let files = [root.join("good/1.png"), root.join("good").join(&odd), root.join("good/sub/2.TIF")];
+        files.iter().for_each(|path| std::fs::write(path, b"").unwrap());
+        for (link, to) in [("good/latest", "."), ("good/a_link.png", "1.png"), ("good/sub/up", "../..")] {
+            symlink(to, root.join(link)).unwrap();
+        }
+        let paths = |arguments: &[&str]| -> Vec<PathBuf> {
+            let arguments: Vec<PathBuf> = arguments.iter().map(|name| root.join(name)).collect();
+            let sources = resolve(&arguments).unwrap();
+            sources
+                .into_iter()
+                .map(|source| match source {
+                    Source::Still { path, .. } | Source::Clip(path) => path,
+                })
+                .collect()
+        };
+        let whole = [&files[0], &files[1], &files[2]].map(Clone::clone);
+        assert_eq!(paths(&["good"]), whole);
+        assert_eq!(paths(&["goo?"]), whole);
+        assert_eq!(paths(&["good", "good/sub", "good/**/*", "good/1.png"]), whole);
+        assert_eq!(paths(&["good/sub/2.TIF", "good"]), [&files[2], &files[0], &files[1]].map(Clone::clone));
+        std::fs::write(root.join("good/notes.txt"), b"").unwrap();
+        std::fs::create_dir(root.join("other")).unwrap();
+        std::fs::write(root.join("other/notes.gif"), b"").unwrap();
+        let message = resolve(&[root.join("other")]).unwrap_err().to_string();
+        assert!(message.contains("1 file that is no image") && message.contains("notes.gif"), "{message}");
     }
 }

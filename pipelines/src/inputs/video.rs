@@ -1,11 +1,13 @@
 //! Clips, decoded by a `gst-launch-1.0` child: whatever GStreamer can decode can be read.
 
+use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::process::ChildStdout;
 
 use anyhow::{Context, Result, bail};
 use snarm_core::frame::Frame;
+use snarm_core::paths::text;
 
 use super::y4m::Y4m;
 use crate::gst::{self, Launch};
@@ -15,13 +17,15 @@ pub(crate) struct Video {
     frames: Y4m<BufReader<ChildStdout>>,
     launch: Option<Launch>,
     next: u64,
+    /// Open as long as the child may read it by way of us.
+    _clip: File,
 }
 
 impl Video {
     /// Starts decoding.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        std::fs::metadata(path).with_context(|| format!("cannot read clip {}", path.display()))?;
-        let mut pipeline = vec!["filesrc".to_owned(), gst::property("location", path.display())];
+        let clip = File::open(path).with_context(|| format!("cannot read clip {}", text(path)))?;
+        let mut pipeline = vec!["filesrc".to_owned(), gst::property("location", gst::location(path, &clip))];
         // Without the identity a decoder may hand its own padded memory through to y4menc of 1.22, which writes
         // it as it lies there.
         pipeline.extend(gst::words(
@@ -30,12 +34,10 @@ impl Video {
         ));
         let (launch, stdout) = Launch::reader(&pipeline)?;
         let Some(frames) = Y4m::open(BufReader::with_capacity(1 << 20, stdout))? else {
-            launch
-                .finish()
-                .with_context(|| format!("expected a clip, found no video in {}", path.display()))?;
-            bail!("expected a clip with at least one frame, found none in {}", path.display());
+            launch.finish().with_context(|| format!("expected a clip, found no video in {}", text(path)))?;
+            bail!("expected a clip with at least one frame, found none in {}", text(path));
         };
-        Ok(Self { frames, launch: Some(launch), next: 0 })
+        Ok(Self { frames, launch: Some(launch), next: 0, _clip: clip })
     }
 
     /// Number and time of the frame that comes next.

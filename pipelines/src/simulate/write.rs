@@ -9,6 +9,7 @@ use image::{GrayImage, ImageFormat};
 use rayon::prelude::*;
 use serde::Serialize;
 use snarm_core::dataset::Picture;
+use snarm_core::paths::text;
 
 use super::defects::DefectKind;
 use super::line::{Line, Run};
@@ -103,22 +104,23 @@ fn film(
          video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc quality=95 ! matroskamux ! filesink",
         station.width, station.height
     ));
-    pipeline.push(gst::property("location", path.display()));
+    let clip = File::create(path).with_context(|| format!("cannot write {}", text(path)))?;
+    pipeline.push(gst::property("location", gst::location(path, &clip)));
     let (launch, mut pipe) = Launch::writer(&pipeline)?;
     for start in (0..frames).step_by(BATCH) {
         for (i, shot, exposure) in render(start..frames.min(start + BATCH), station, |i| line.film(run, i)) {
             if pipe.write_all(&exposure.rgb).is_err() {
                 // The child ended; its own words say why.
                 drop(pipe);
-                launch.finish().with_context(|| format!("cannot write {}", path.display()))?;
-                return Err(anyhow!("gst-launch-1.0 ended early: {}", path.display()));
+                launch.finish().with_context(|| format!("cannot write {}", text(path)))?;
+                return Err(anyhow!("gst-launch-1.0 ended early: {}", text(path)));
             }
             each(i, &shot, &exposure)?;
             progress.step();
         }
     }
     drop(pipe);
-    launch.finish().with_context(|| format!("cannot write {}", path.display()))
+    launch.finish().with_context(|| format!("cannot write {}", text(path)))
 }
 
 /// Writes `train/good`, `test/<type>` and `ground_truth/<type>`: two thirds of the images to inspect are

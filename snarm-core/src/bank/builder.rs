@@ -33,6 +33,7 @@ pub struct BankBuilder {
     before: usize,
     earlier: Vec<Calibration>,
     frames: usize,
+    picture_bits: Option<u8>,
 }
 
 impl BankBuilder {
@@ -58,6 +59,7 @@ impl BankBuilder {
             before: 0,
             earlier: Vec::new(),
             frames: 0,
+            picture_bits: None,
             extractor,
             settings,
         })
@@ -74,6 +76,7 @@ impl BankBuilder {
         check_view(&bank.view(), &settings.view)?;
         let mut builder = Self::new(encoder, BankSettings { view: bank.view(), ..settings })?;
         builder.before = bank.frames();
+        builder.picture_bits = bank.header().picture_bits;
         builder.earlier = bank.calibrations().cloned().collect();
         let width = bank.width();
         for (row, image) in bank.rows().data.chunks_exact(width).zip(bank.images()) {
@@ -121,6 +124,17 @@ impl BankBuilder {
         self.validation.discard_from(first);
         self.novelty.clear();
         n
+    }
+
+    /// Bits that samples of 16 bits hold in the pictures that were learned, of a bank that is continued those of before.
+    pub fn picture_bits(&self) -> Option<u8> {
+        self.picture_bits
+    }
+
+    /// Keeps in the bank how many bits samples of 16 bits hold in the pictures that frames are made of, for those who read
+    /// others later.
+    pub fn set_picture_bits(&mut self, bits: Option<u8>) {
+        self.picture_bits = bits;
     }
 
     /// Novelty that a frame needs from now on to be learned; 0 takes every frame.
@@ -211,6 +225,7 @@ impl BankBuilder {
             crop: self.settings.view.crop,
             roi: self.settings.view.roi,
             ignore_mask: self.settings.view.ignore.as_ref().map(|mask| [mask.width(), mask.height()]),
+            picture_bits: self.picture_bits,
             frames: self.before + self.frames,
             reduction: self.settings.reduction,
             seed: self.settings.seed,

@@ -124,6 +124,9 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     if let Some(calibration) = std::iter::once(&calibration).chain(&trained).find(|one| !one.is_sane()) {
         return Err(wrong("a calibration with scores in 0..1", format!("{calibration:?}")));
     }
+    if header.picture_bits.is_some_and(|bits| !(8..=16).contains(&bits)) {
+        return Err(wrong("pictures of 8 to 16 bits", format!("{:?}", header.picture_bits)));
+    }
     if header.roi.is_some_and(|roi| !roi.is_inside_frame()) {
         return Err(wrong("a region of interest inside the frame", format!("{:?}", header.roi)));
     }

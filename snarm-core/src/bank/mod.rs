@@ -97,6 +97,9 @@ pub struct Header {
     /// Width and height of the ignore mask, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_mask: Option<[usize; 2]>,
+    /// Bits that samples of 16 bits hold in the pictures that were learned, where there were such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture_bits: Option<u8>,
     /// Good frames seen.
     pub frames: usize,
     /// How descriptors were thinned.

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use super::{Dataset, Mask, Picture};
+use super::reading::{Decoded, Depth, PICTURES, Reading, decode, each};
+use super::{Dataset, Mask};
 use crate::error::{BadFile, Error, Result};
 
 /// What becomes of a data set with bad files.
@@ -54,11 +53,12 @@ enum Job<'a> {
 impl Dataset {
     /// Every file that is broken or does not fit, in the order of their paths: what [`Dataset::bad`] holds, images and
     /// masks that cannot be decoded, masks of another size than their image, masks of defective images that mark
-    /// nothing, and masks of good images that mark something. Reads all files, on all threads of the pool.
+    /// nothing or everything, and masks of good images that mark something. And what the samples of 16 bits of the images
+    /// hold. Reads all files, on all threads of the pool.
     ///
     /// # Errors
     /// When threads cannot be started.
-    pub fn inspect(&self) -> Result<Vec<BadFile>> {
+    pub fn inspect(&self) -> Result<(Vec<BadFile>, Depth)> {
         let good = |path: &'_ Path| self.good_masks.iter().find(|(image, _)| image == path);
         let mut jobs: Vec<Job<'_>> = Vec::new();
         jobs.extend(self.train.iter().chain(&self.validation).map(|path| Job::Image(path)));
@@ -69,28 +69,29 @@ impl Dataset {
                 (None, None) => Job::Image(&sample.path),
             });
         }
-        let (next, bad) = (AtomicUsize::new(0), Mutex::new(self.bad.clone()));
-        let work = || {
-            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Some(found) = job.run() {
-                    bad.lock().unwrap_or_else(PoisonError::into_inner).push(found);
-                }
-            }
-        };
-        let pool = crate::threads::pool()?;
-        pool.scope(|scope| (0..pool.current_num_threads()).for_each(|_| scope.spawn(|_| work())));
-        let mut bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let all = Mutex::new((self.bad.clone(), Depth::default()));
+        each(&jobs, |job| {
+            let mut depth = Depth::default();
+            let found = job.run(&self.reading, &mut depth);
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.0.extend(found);
+            all.1.merge(depth);
+        })?;
+        let (mut bad, depth) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         bad.sort();
-        Ok(bad)
+        Ok((bad, depth))
     }
 
-    /// The data set without its bad files, and their list; or, with [`OnBadFile::Fail`], an error that names them.
+    /// The data set without its bad files, and their list; or, with [`OnBadFile::Fail`], an error that names them. The bits
+    /// that samples of 16 bits hold are set to what was found, unless they are given.
     ///
     /// # Errors
     /// [`Error::BadFiles`] when there are any and none may be; [`Error::Mismatch`] when skipping them leaves no image to
     /// learn from or to test with.
     pub fn checked(mut self, rule: OnBadFile) -> Result<(Self, Vec<BadFile>)> {
-        let bad = self.inspect()?;
+        let (bad, depth) = self.inspect()?;
+        self.depth = depth;
+        self.reading.bits = self.reading.bits.or(depth.bits());
         if bad.is_empty() {
             return Ok((self, bad));
         }
@@ -119,30 +120,38 @@ impl Dataset {
 
 impl Job<'_> {
     /// What is wrong with the file, or with its mask.
-    fn run(&self) -> Option<BadFile> {
+    fn run(&self, reading: &Reading, depth: &mut Depth) -> Option<BadFile> {
         let (Self::Image(path) | Self::Marked(path, _) | Self::Unmarked(path, _)) = *self;
-        let picture = match Picture::open(path) {
-            Ok(picture) => picture,
-            Err(error) => return Some(BadFile::new(path.to_owned(), reason(&error))),
-        };
+        let complaint = |path: &Path, reason: String| Some(BadFile::new(path.to_owned(), reason));
+        let (width, height) =
+            match decode("image", PICTURES, path, reading).and_then(|image| image.checked(path)) {
+                Ok(Decoded { image, .. }) => {
+                    depth.add(&image);
+                    (image.width() as usize, image.height() as usize)
+                }
+                Err(error) => return complaint(path, reason(&error)),
+            };
         let (mask_path, defective) = match *self {
             Self::Image(_) => return None,
             Self::Marked(_, mask) => (mask, true),
             Self::Unmarked(_, mask) => (mask, false),
         };
-        let complaint = |reason| Some(BadFile::new(mask_path.to_owned(), reason));
-        let mask = match Mask::open(mask_path) {
+        let complaint = |reason| complaint(mask_path, reason);
+        let mask = match Mask::read(mask_path, reading) {
             Ok(mask) => mask,
             Err(error) => return complaint(reason(&error)),
         };
-        if (mask.width, mask.height) != (picture.width, picture.height) {
+        if (mask.width, mask.height) != (width, height) {
             return complaint(format!(
-                "expected a mask of the size of its image, {}x{}, found {}x{}",
-                picture.width, picture.height, mask.width, mask.height
+                "expected a mask of the size of its image, {width}x{height}, found {}x{}",
+                mask.width, mask.height
             ));
         }
         match (defective, mask.data.iter().filter(|&&marked| marked).count()) {
             (true, 0) => complaint("expected the mask of a defect, found one that marks nothing".to_owned()),
+            (true, n) if n == mask.data.len() => {
+                complaint("expected the mask of a defect, found one that marks the whole image".to_owned())
+            }
             (false, n) if n > 0 => {
                 complaint(format!("expected no mark on a good image, found {n} marked pixels"))
             }

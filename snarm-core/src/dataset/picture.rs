@@ -1,12 +1,13 @@
 //! Still images and masks, read into memory.
 
-use std::io::Cursor;
 use std::path::Path;
 
-use image::{GrayImage, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 
+use super::reading::{Depth, PICTURES, Reading, decode};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
+use crate::paths::text;
 use crate::view::Rect;
 
 /// An RGB image.
@@ -21,14 +22,41 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Reads a PNG or JPEG file. Grey becomes RGB, 16 bits become 8, transparency is dropped.
+    /// Reads a PNG, JPEG, BMP, TIFF, WebP or PNM file as [`Reading::default`] has it.
     ///
     /// # Errors
-    /// When the file is missing or cannot be decoded.
+    /// As [`Picture::read`].
     pub fn open(path: &Path) -> Result<Self> {
-        let image = decode("image", PICTURES, path)?.into_rgb8();
+        Self::read(path, &Reading::default())
+    }
+
+    /// Reads a PNG, JPEG, BMP, TIFF, WebP or PNM file, and turns and mirrors it as its orientation (EXIF, TIFF) says. Grey
+    /// becomes RGB, 16 bits become 8, transparency is dropped. Of several pictures in a file the first one is read.
+    ///
+    /// # Errors
+    /// When the file is missing, cannot be decoded, or takes more memory than it may.
+    pub fn read(path: &Path, reading: &Reading) -> Result<Self> {
+        let image = decode("image", PICTURES, path, reading)?.checked(path)?.image;
         let (width, height) = (image.width() as usize, image.height() as usize);
-        Ok(Self { data: image.into_raw(), width, height })
+        let white = u32::from(reading.white());
+        let mut depth = Depth::default();
+        depth.add(&image);
+        if u32::from(depth.largest) > white {
+            let (largest, path) = (depth.largest, text(path));
+            tracing::warn!("samples above white ({white}) are cut off, the greatest is {largest}: {path}");
+        }
+        let level = |sample: u16| ((u32::from(sample).min(white) * 255 + white / 2) / white) as u8;
+        let data = match image {
+            image if reading.white() == u16::MAX => image.into_rgb8().into_raw(),
+            DynamicImage::ImageLuma16(image) => image.pixels().flat_map(|p| [level(p.0[0]); 3]).collect(),
+            DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [level(p.0[0]); 3]).collect(),
+            DynamicImage::ImageRgb16(image) => image.pixels().flat_map(|p| p.0.map(level)).collect(),
+            DynamicImage::ImageRgba16(image) => {
+                image.pixels().flat_map(|p| [0, 1, 2].map(|i| level(p.0[i]))).collect()
+            }
+            image => image.into_rgb8().into_raw(),
+        };
+        Ok(Self { data, width, height })
     }
 
     /// Writes a PNG file, losslessly.
@@ -64,14 +92,38 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Reads a mask: every pixel that is not black is defective.
+    /// Reads a mask as [`Reading::default`] has it.
     ///
     /// # Errors
-    /// When the file is missing or cannot be decoded.
+    /// As [`Mask::read`].
     pub fn open(path: &Path) -> Result<Self> {
-        let image = decode("mask", PICTURES, path)?.into_luma16();
+        Self::read(path, &Reading::default())
+    }
+
+    /// Reads a mask: every pixel is defective that is neither black nor fully transparent; where all is black and parts are
+    /// transparent, every pixel that is not. In files with losses (JPEG, WebP) black reaches up to half of white.
+    ///
+    /// # Errors
+    /// When the file is missing, cannot be decoded, or takes more memory than it may.
+    pub fn read(path: &Path, reading: &Reading) -> Result<Self> {
+        let decoded = decode("mask", PICTURES, path, reading)?;
+        let image = decoded.image;
         let (width, height) = (image.width() as usize, image.height() as usize);
-        Ok(Self { data: image.into_raw().into_iter().map(|v| v != 0).collect(), width, height })
+        let black = if decoded.lossy { 127 } else { 0 };
+        let channels = usize::from(image.color().channel_count());
+        let data = match &image {
+            DynamicImage::ImageLuma16(_)
+            | DynamicImage::ImageLumaA16(_)
+            | DynamicImage::ImageRgb16(_)
+            | DynamicImage::ImageRgba16(_) => {
+                marked(image.as_flat_samples_u16().map(|s| s.samples), channels, 0)
+            }
+            DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
+                marked(image.as_flat_samples_f32().map(|s| s.samples), channels, 0.0)
+            }
+            _ => marked(image.as_flat_samples_u8().map(|s| s.samples), channels, black),
+        };
+        Ok(Self { data, width, height })
     }
 
     /// Writes a PNG file: 255 where the image is defective, 0 elsewhere.
@@ -107,24 +159,15 @@ impl Mask {
     }
 }
 
-/// What images and masks of data sets are.
-const PICTURES: &str = "a PNG or JPEG image";
-
-/// Reads an image file; `expected` is what the error says of one that cannot be decoded.
-pub(crate) fn decode(what: &'static str, expected: &str, path: &Path) -> Result<image::DynamicImage> {
-    let bytes = std::fs::read(path).map_err(|e| Error::read(what, path, e))?;
-    let wrong = |found: String| Error::wrong_file(what, path, expected, found);
-    let reader = ImageReader::new(Cursor::new(&bytes));
-    let reader = reader.with_guessed_format().map_err(|e| Error::read(what, path, e))?;
-    if reader.format() == Some(ImageFormat::Jpeg) && is_torn(&bytes) {
-        return Err(wrong(format!("{} bytes of a JPEG image without its end", bytes.len())));
+/// The defective pixels among samples of so many channels, the last of two or four of which is alpha.
+fn marked<S: PartialOrd + Copy + Default>(samples: Option<&[S]>, channels: usize, black: S) -> Vec<bool> {
+    let samples = samples.unwrap_or_default();
+    let colors = channels - usize::from(channels.is_multiple_of(2));
+    let shows = |pixel: &[S]| pixel.get(colors).is_none_or(|alpha| *alpha > S::default());
+    let is_colored = |pixel: &[S]| pixel[..colors].iter().any(|sample| *sample > black);
+    let pixels = || samples.chunks_exact(channels);
+    if pixels().all(|pixel| !is_colored(pixel)) && !pixels().all(shows) {
+        return pixels().map(shows).collect();
     }
-    reader.decode().map_err(|e| wrong(e.to_string()))
-}
-
-/// Whether a JPEG file ends before its image does, which decoders fill up with grey and do not tell. The data of an image
-/// hold no marker, so after the last start of one (SOS) there is an end (EOI), whatever thumbnails come before.
-fn is_torn(jpeg: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|bytes| bytes == marker);
-    last([0xff, 0xd9]) < last([0xff, 0xda])
+    pixels().map(|pixel| is_colored(pixel) && shows(pixel)).collect()
 }

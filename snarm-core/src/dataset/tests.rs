@@ -1,5 +1,8 @@
 //! Layouts made of files with nothing in them, pictures made here, and sets of them with faults.
 
+mod found;
+mod read;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -68,7 +71,10 @@ fn a_file_that_is_no_image_is_named() {
     let path = dir.path().join("broken.png");
     std::fs::write(&path, b"\x89PNG\r\n\x1a\nand no more").unwrap();
     let message = Picture::open(&path).unwrap_err().to_string();
-    assert!(message.starts_with("image: expected a PNG or JPEG image, found "), "{message}");
+    assert!(
+        message.starts_with("image: expected a PNG, JPEG, BMP, TIFF, WebP or PNM picture, found "),
+        "{message}"
+    );
     assert!(message.ends_with("broken.png"), "{message}");
     assert!(Mask::open(&dir.path().join("none.png")).unwrap_err().to_string().starts_with("mask not found"));
 }
@@ -167,7 +173,7 @@ fn visa_follows_the_official_split() {
          candle,test,normal,candle/Data/Images/Normal/1.JPG,\r\n\
          candle,test,anomaly,candle/Data/Images/Anomaly/0.JPG,candle/Data/Masks/Anomaly/0.png\r\n",
     );
-    assert_eq!(categories(dir.path()).unwrap(), ["candle"]);
+    assert_eq!(categories(dir.path()).unwrap(), [dir.path().join("candle")]);
     let set = Dataset::open(&dir.path().join("candle")).unwrap();
     let name = |p: &PathBuf| p.file_name().unwrap().to_str().unwrap().to_owned();
     assert_eq!(set.train.iter().map(name).collect::<Vec<_>>(), ["0.JPG", "2.JPG"]);
@@ -264,11 +270,11 @@ fn every_bad_file_is_named_with_its_reason() {
         ("ground_truth/crack/black_mask.png", "marks nothing"),
         ("ground_truth/crack/orphan_mask.png", "expected an image of type crack"),
         ("ground_truth/crack/small_mask.png", "expected a mask of the size of its image, 8x8, found 5x5"),
-        ("ground_truth/crack/text_mask.png", "expected a PNG or JPEG image"),
+        ("ground_truth/crack/text_mask.png", "expected a PNG, JPEG"),
         ("ground_truth/gone", "expected a folder of images test/gone"),
         ("ground_truth/good/marked_mask.png", "expected no mark on a good image, found 1 marked pixels"),
         ("test/crack/lone.png", "expected its mask"),
-        ("train/good/torn.png", "expected a PNG or JPEG image"),
+        ("train/good/torn.png", "expected a PNG, JPEG"),
     ]) {
         assert!(path == expected_path && reason.contains(part), "{path}: {reason}");
     }
@@ -313,8 +319,7 @@ fn a_jpeg_that_ends_too_soon_is_no_picture() {
     };
     for part in [whole.len() - 1, whole.len() * 9 / 10, whole.len() / 2] {
         let message = opened(&whole[..part]).unwrap_err().to_string();
-        let expected =
-            format!("expected a PNG or JPEG image, found {part} bytes of a JPEG image without its end");
+        let expected = format!("WebP or PNM picture, found {part} bytes of a JPEG image without its end");
         assert!(message.contains(&expected), "{message}");
     }
     // What cameras leave behind the end does not matter.

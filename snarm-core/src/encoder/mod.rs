@@ -42,6 +42,7 @@ use self::vit::Vit;
 use crate::error::{Error, Result};
 use crate::files::{Tensor, Weights, hex};
 use crate::layers::{Source, Tensors};
+use crate::paths;
 
 /// Name of the network that ships with the crate.
 pub const TINY: &str = "snarm-tiny";
@@ -111,7 +112,7 @@ impl Encoder {
                 Some(network) => {
                     Ok(Self { name: name.to_owned(), ..Self::open(&network.fetched()?, positions)? })
                 }
-                None => Self::open(Path::new(name), positions),
+                None => Self::open(&paths::named(name), positions),
             },
         }
     }
@@ -153,7 +154,7 @@ impl Encoder {
 
     fn open(path: &Path, positions: PositionInterpolation) -> Result<Self> {
         let weights = Weights::open(path)?;
-        let name = path.display().to_string();
+        let name = paths::text(path);
         if let Some(header) = file::header(&weights)? {
             return Self::distilled(name, &weights, &header, positions);
         }

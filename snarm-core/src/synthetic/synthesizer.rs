@@ -13,7 +13,7 @@ use super::ops::Op;
 use super::settings::Settings;
 use super::texture::Texture;
 use super::{Draw, perlin, tiles};
-use crate::dataset::{self, Mask, Picture};
+use crate::dataset::{self, Mask, Picture, Reading};
 use crate::error::{Error, Result};
 
 /// Masks drawn for one image before it is given up.
@@ -28,6 +28,7 @@ pub struct Synthesizer {
     settings: Settings,
     /// Texture images; without any, textures are drawn.
     textures: Vec<PathBuf>,
+    reading: Reading,
 }
 
 /// An image with a synthetic defect.
@@ -73,19 +74,23 @@ impl Synthesizer {
     /// When a setting lies outside what it may be.
     pub fn new(settings: Settings) -> Result<Self> {
         settings.check()?;
-        Ok(Self { settings, textures: Vec::new() })
+        Ok(Self { settings, textures: Vec::new(), reading: Reading::default() })
     }
 
-    /// Takes textures from the images in `folder` and the folders below it.
+    /// Takes textures from the images in `folder` and the folders below it, read as `reading` has it. Without a number of
+    /// bits in it, samples of 16 bits hold what is found in all of them.
     ///
     /// # Errors
     /// As [`Synthesizer::new`], and when the folder cannot be read or holds no image.
-    pub fn with_textures(settings: Settings, folder: &Path) -> Result<Self> {
-        let textures = dataset::images(folder)?;
+    pub fn with_textures(settings: Settings, folder: &Path, mut reading: Reading) -> Result<Self> {
+        let textures = dataset::images_of(&[folder.to_owned()])?;
         if textures.is_empty() {
-            return Err(Error::wrong_file("textures", folder, "PNG or JPEG images", "none"));
+            return Err(Error::wrong_file("textures", folder, "images", "none"));
         }
-        Ok(Self { textures, ..Self::new(settings)? })
+        if reading.bits.is_none() {
+            reading.bits = dataset::depth_of(&textures, &reading)?.bits();
+        }
+        Ok(Self { textures, reading, ..Self::new(settings)? })
     }
 
     /// The settings it was made with.
@@ -172,7 +177,7 @@ impl Synthesizer {
             return Ok(Texture::draw(rng).render(width, height));
         }
         let path = &self.textures[rng.random_range(0..self.textures.len())];
-        let texture = Picture::open(path)?;
+        let texture = Picture::read(path, &self.reading)?;
         let (from, to) = (Size { width: texture.width, height: texture.height }, Size { width, height });
         let data = crate::threads::install(|| opencv_linear(&texture.data, from, to, 3))??;
         Ok(Picture { data, width, height })

@@ -142,14 +142,15 @@ fn textures_come_from_a_folder_where_there_is_one() {
     let red = Picture { data: [200u8, 10, 30].repeat(50), width: 10, height: 5 };
     red.save_png(&dir.path().join("red.png")).unwrap();
     let settings = Settings { opacity: 1.0..=1.0, texture_share: 1.0, ..Settings::snarm_any_size() };
-    let maker = Synthesizer::with_textures(settings, dir.path()).unwrap();
+    let maker = Synthesizer::with_textures(settings, dir.path(), Reading::default()).unwrap();
     let made = maker.make(&good(1, 64), Draw { seed: 0, image: 0, variant: 0 }).unwrap();
     for (i, _) in made.mask.data.iter().enumerate().filter(|(_, v)| **v) {
         assert_eq!(made.picture.data[3 * i..3 * i + 3], [200, 10, 30]);
     }
     let empty = tempfile::tempdir().unwrap();
-    let message = Synthesizer::with_textures(Settings::snarm(), empty.path()).unwrap_err().to_string();
-    assert!(message.contains("expected PNG or JPEG images, found none"), "{message}");
+    let refused = Synthesizer::with_textures(Settings::snarm(), empty.path(), Reading::default());
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("expected images, found none"), "{message}");
 }
 
 #[test]

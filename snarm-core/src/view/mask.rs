@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::rect::Rect;
-use crate::dataset::decode;
+use crate::dataset::{Reading, decode};
 use crate::error::{Error, Result};
 
 /// Grey from which a pixel of the picture is ignored.
@@ -31,12 +31,14 @@ impl IgnoreMask {
         Ok(Self { data, width, height })
     }
 
-    /// Reads a PNG or PGM picture: what is nearer to white than to black is ignored.
+    /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black is ignored.
     ///
     /// # Errors
     /// When the file is missing or cannot be decoded.
     pub fn open(path: &Path) -> Result<Self> {
-        let image = decode("ignore mask", "a PNG or PGM picture", path)?.into_luma8();
+        let image =
+            decode("ignore mask", "a PNG, PGM, BMP, TIFF, WebP or JPEG picture", path, &Reading::default())?;
+        let image = image.image.into_luma8();
         let (width, height) = (image.width() as usize, image.height() as usize);
         Self::new(image.into_raw().into_iter().map(|v| v >= WHITE).collect(), width, height)
     }

@@ -47,14 +47,19 @@ fn missing_and_foreign_inputs_are_named() {
     std::fs::create_dir(dir.path().join("empty")).expect("a folder");
     std::fs::write(dir.path().join("broken.png"), b"no picture").expect("a file");
     check(dir.path(), "bank none.png -o a.bank", 1, &["expected an image", "none.png"]);
-    check(dir.path(), "bank empty -o a.bank", 1, &["expected images (png, jpg, jpeg), found none", "empty"]);
+    check(dir.path(), "bank empty -o a.bank", 1, &["expected images (png, jpg, jpeg, ", "empty"]);
     check(
         dir.path(),
         "bank empty/*.png -o a.bank",
         1,
         &["expected files that match", "found none", "empty/*.png"],
     );
-    check(dir.path(), "bank broken.png -o a.bank", 1, &["expected a PNG or JPEG image", "broken.png"]);
+    check(
+        dir.path(),
+        "bank broken.png -o a.bank",
+        1,
+        &["expected a PNG, JPEG, BMP, TIFF, WebP or PNM picture", "broken.png"],
+    );
     check(dir.path(), "bank broken.png -o a.bank --encoder none.safetensors", 1, &["none.safetensors"]);
     check(dir.path(), "bank broken.png -o a.bank --skip-unreadable", 1, &["too few good frames", "found 0"]);
     check(dir.path(), "bank broken.png -o a.bank --range 0-1s", 1, &["expected a clip, found images only"]);

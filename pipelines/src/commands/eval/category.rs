@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use snarm_core::dataset::{Mask, Picture, Sample};
+use snarm_core::dataset::{Dataset, Mask, Picture, Reading, Sample};
 use snarm_core::detect::{Detection, Detector};
 use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
+use snarm_core::paths::text;
 use snarm_core::view::View;
 
 use crate::evaluation::figures::Figures;
@@ -29,11 +30,12 @@ impl Judge<'_> {
     pub(super) fn run(
         &self,
         name: &str,
-        test: &[Sample],
+        set: &Dataset,
         detector: &mut Detector,
         progress: &Progress,
     ) -> Result<(Category, Gallery)> {
         let (limits, view) = (detector.bank_limits(), detector.view().clone());
+        let (test, reading) = (&set.test, &set.reading);
         let mut images = Vec::with_capacity(test.len());
         let (mut samples, mut pixels) = (Samples::new(), PixelScores::new());
         let (mut times, mut gallery, mut pictures) =
@@ -43,8 +45,8 @@ impl Judge<'_> {
         progress.expect(Some(test.len()));
         for sample in test {
             progress.step();
-            let picture = Picture::open(&sample.path)?;
-            let mask = mask_of(sample, &picture)?;
+            let picture = Picture::read(&sample.path, reading)?;
+            let mask = mask_of(sample, &picture, reading)?;
             let found = detector.detect(&picture.frame()?, &limits)?;
             times.add(found);
             samples.push(found.raw_score as f32, sample.anomalous);
@@ -93,7 +95,7 @@ impl Judge<'_> {
     fn image(&self, sample: &Sample, found: &Detection, pixels: bool) -> ImageResult {
         let path = sample.path.strip_prefix(self.root).unwrap_or(&sample.path);
         ImageResult {
-            path: path.display().to_string(),
+            path: text(path),
             kind: sample.kind.clone(),
             anomalous: sample.anomalous,
             pixels,
@@ -114,11 +116,11 @@ fn scaled(mut curve: Curve, score: impl Fn(f64) -> f64) -> Curve {
 }
 
 /// What is defective in an image: nothing in a good one, `None` in a defective one without a mask.
-fn mask_of(sample: &Sample, picture: &Picture) -> Result<Option<Mask>> {
+fn mask_of(sample: &Sample, picture: &Picture, reading: &Reading) -> Result<Option<Mask>> {
     let Some(path) = &sample.mask else {
         return Ok((!sample.anomalous).then(|| Mask::empty(picture.width, picture.height)));
     };
-    let mask = Mask::open(path)?;
+    let mask = Mask::read(path, reading)?;
     if (mask.width, mask.height) != (picture.width, picture.height) {
         bail!(
             "mask: expected the size of its image {}x{}, found {}x{}: {}",
@@ -126,7 +128,7 @@ fn mask_of(sample: &Sample, picture: &Picture) -> Result<Option<Mask>> {
             picture.height,
             mask.width,
             mask.height,
-            path.display()
+            text(path)
         );
     }
     Ok(Some(mask))

@@ -1,6 +1,6 @@
 //! The banks and decoders of a setting.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use snarm_core::bank::{Bank, BankBuilder};
-use snarm_core::dataset::{Dataset, Picture};
+use snarm_core::dataset::{Dataset, Picture, Reading};
 use snarm_core::encoder::Encoder;
 use snarm_core::models::snarm::head::Head;
 use snarm_core::synthetic::views::few_shot;
@@ -49,17 +49,22 @@ pub(super) fn bank(
     if let Some(head) = head {
         builder.calibrate_with(head)?;
     }
-    let images: Vec<&PathBuf> = match args.shots() {
-        Some(shots) => sets.iter().flat_map(|set| chosen(&set.train, shots, seed)).collect(),
-        None => sets.iter().flat_map(|set| &set.train).collect(),
-    };
+    let mut images: Vec<(&PathBuf, &Reading)> = Vec::new();
+    for set in sets {
+        let train = match args.shots() {
+            Some(shots) => chosen(&set.train, shots, seed),
+            None => set.train.iter().collect(),
+        };
+        images.extend(train.into_iter().map(|path| (path, &set.reading)));
+    }
     progress.label("learn");
     progress.expect(Some(images.len()));
-    for path in &images {
+    for (path, reading) in &images {
         progress.step();
+        let picture = Picture::read(path, reading)?;
         match args.shots() {
-            Some(_) => add_views(&mut builder, path, images.len() > 1)?,
-            None => _ = builder.add(&Picture::open(path)?.frame()?)?,
+            Some(_) => add_views(&mut builder, &picture, images.len() > 1)?,
+            None => _ = builder.add(&picture.frame()?)?,
         }
     }
     let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
@@ -68,10 +73,9 @@ pub(super) fn bank(
 
 /// Learns all views of an image. They belong together, unless there is no other image: then the views are all there is
 /// to find thresholds with.
-fn add_views(builder: &mut BankBuilder, path: &Path, together: bool) -> Result<()> {
-    let picture = Picture::open(path)?;
+fn add_views(builder: &mut BankBuilder, picture: &Picture, together: bool) -> Result<()> {
     for (i, view) in few_shot().into_iter().enumerate() {
-        let seen = view.of(&picture);
+        let seen = view.of(picture);
         if i == 0 || !together {
             builder.add(&seen.frame()?)?;
         } else {

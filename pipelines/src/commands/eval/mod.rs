@@ -11,6 +11,7 @@ use serde_json::json;
 use snarm_core::dataset::{self, Layout};
 use snarm_core::detect::Detector;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning};
+use snarm_core::paths::text;
 use snarm_core::registry;
 
 use self::category::Judge;
@@ -52,7 +53,8 @@ impl Setting {
 /// Learns good images and scores the test images of each category.
 ///
 /// A category is a folder in the layout of MVTec AD (train/good, test/TYPE, ground_truth/TYPE/NAME_mask.png), MVTec 3D
-/// or VisA, or a folder `normal` beside one folder for each kind of defect.
+/// or VisA, or a folder `normal` beside one folder for each kind of defect. Good parts may be called good, ok, normal and
+/// the like, in any case.
 ///
 /// With --model FOLDER each category has the decoder FOLDER/CATEGORY.safetensors; for cross, one that was trained
 /// without it.
@@ -68,7 +70,7 @@ pub(crate) struct Args {
     data: PathBuf,
     /// Categories to evaluate, separated by commas [default: every folder in DATA]
     #[arg(long, value_delimiter = ',')]
-    categories: Vec<String>,
+    categories: Vec<PathBuf>,
     /// Which good images a category is compared with
     #[arg(long, value_enum, default_value_t = Setting::Single)]
     setting: Setting,
@@ -143,7 +145,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 }
 
 fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
-    let (root, names) = categories(args)?;
+    let (root, folders) = categories(args)?;
+    let names: Vec<String> = folders.iter().map(text).collect();
     let encoder = registry::encoder(args.bank.encoder.as_deref())?;
     let progress = Progress::new("learn");
     let judge = Judge {
@@ -153,9 +156,16 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
         cases: if args.report.is_some() { args.cases } else { 0 },
     };
     let named = |name: &str| format!("category {name}");
-    let open = |name: &String| args.set.open(&root.join(name)).with_context(|| named(name));
+    let open = |folder: &PathBuf| args.set.open(&root.join(folder)).with_context(|| named(&text(folder)));
     // All files are looked for before the long work starts.
-    let sets = names.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let sets = folders.iter().map(open).collect::<Result<Vec<_>>>()?;
+    for (name, set) in names.iter().zip(&sets) {
+        if !set.test.iter().any(|sample| sample.anomalous) {
+            tracing::warn!("category {name}: no defective images to test with, so most figures are none");
+        } else if set.test.iter().all(|sample| sample.anomalous) {
+            tracing::warn!("category {name}: no good images to test with, so most figures are none");
+        }
+    }
     let heads = names.iter().map(|name| learn::head(args, name, &encoder));
     let heads = heads.collect::<Result<Vec<_>>>()?;
     let mut shared = match args.setting {
@@ -174,7 +184,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
                 None => learn::bank(args, &encoder, &[set], head.clone(), &progress)?,
             };
             let mut detector = Detector::with_head(encoder.clone(), bank, head.clone())?;
-            let (mut category, gallery) = judge.run(name, &set.test, &mut detector, &progress)?;
+            let (mut category, gallery) = judge.run(name, set, &mut detector, &progress)?;
             category.times.learn = time;
             Ok((category, gallery))
         };
@@ -183,7 +193,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
         galleries.push(gallery);
     }
     let evaluation = Evaluation {
-        data: args.data.display().to_string(),
+        data: text(&args.data),
         setting: args.setting.name(),
         options: options(args)?,
         encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.geometry().side),
@@ -193,8 +203,8 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
     Ok((evaluation, galleries))
 }
 
-/// The folder that holds the categories, and their names.
-fn categories(args: &Args) -> Result<(PathBuf, Vec<String>)> {
+/// The folder that holds the categories, and their names below it.
+fn categories(args: &Args) -> Result<(PathBuf, Vec<PathBuf>)> {
     if !args.categories.is_empty() {
         return Ok((args.data.clone(), args.categories.clone()));
     }
@@ -202,11 +212,12 @@ fn categories(args: &Args) -> Result<(PathBuf, Vec<String>)> {
     if Layout::of(&args.data).is_ok() {
         let data = args.data.canonicalize()?;
         if let (Some(root), Some(name)) = (data.parent(), data.file_name()) {
-            return Ok((root.to_owned(), vec![name.to_string_lossy().into_owned()]));
+            return Ok((root.to_owned(), vec![name.into()]));
         }
     }
-    let found = dataset::categories(&args.data)?;
-    Ok((args.data.clone(), found))
+    let found =
+        dataset::categories(&args.data)?.into_iter().filter_map(|path| Some(path.file_name()?.into()));
+    Ok((args.data.clone(), found.collect()))
 }
 
 /// Options that change figures, for the files.
@@ -228,6 +239,7 @@ fn options(args: &Args) -> Result<Vec<(&'static str, serde_json::Value)>> {
         ("aupro_limit", json!(args.aupro_limit)),
         ("shots", json!(args.shots())),
         ("on_bad_file", json!(args.set.on_bad_file.name())),
+        ("bits", json!(args.set.reading.reading().bits)),
     ])
 }
 
@@ -243,7 +255,7 @@ fn table(evaluation: &Evaluation) -> Table {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", text(path)))
 }
 
 fn binning(text: &str) -> Result<Binning, String> {

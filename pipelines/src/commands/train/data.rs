@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use snarm_core::dataset::{self, Dataset, Picture};
+use snarm_core::dataset::{self, Dataset, Picture, Reading};
+use snarm_core::paths::text;
 use snarm_core::synthetic::product::Product;
 use snarm_core::synthetic::views;
 use snarm_core::training::head::{Category, Image};
 
 use crate::commands::SetOptions;
+use crate::inputs::tell;
 
 /// Which good images are learned from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +33,8 @@ pub(super) fn categories(
 ) -> Result<Vec<(Category, Dataset)>> {
     let mut all: Vec<(Category, Dataset)> = Vec::new();
     for root in roots {
-        for name in dataset::categories(root)? {
-            let folder = root.join(&name);
+        for folder in dataset::categories(root)? {
+            let name = text(folder.file_name().unwrap_or_default());
             let set = match options.find(&folder) {
                 Ok(set) => set,
                 // A folder of something else beside the categories is no fault of theirs.
@@ -49,7 +51,7 @@ pub(super) fn categories(
         }
     }
     if all.is_empty() && !roots.is_empty() {
-        let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
+        let roots: Vec<String> = roots.iter().map(text).collect();
         bail!("expected categories with good images, found none in {}", roots.join(", "));
     }
     Ok(all)
@@ -70,6 +72,7 @@ fn category(name: &str, set: &Dataset, real: bool, shots: &Shots) -> Category {
         }
         _ => Category::new(name.to_owned(), paths.map(|path| Image::File(path.clone())).collect()),
     };
+    category.reading = set.reading;
     if real {
         let marked = set.test.iter().filter(|sample| sample.anomalous);
         category.defective =
@@ -96,20 +99,23 @@ pub(super) fn photographed(
     images: u32,
     side: usize,
     seed: u64,
+    mut reading: Reading,
 ) -> Result<Vec<Category>> {
-    let mut pictures = Vec::new();
-    for folder in folders {
-        pictures.extend(dataset::images(folder)?);
+    let pictures = dataset::images_of(folders)?;
+    if reading.bits.is_none() {
+        let depth = dataset::depth_of(&pictures, &reading)?;
+        reading.bits = depth.bits();
+        tell(&depth, reading.bits);
     }
     let classes = classes as usize;
     if pictures.len() < classes {
-        bail!("--picture-classes {classes}: expected as many PNG or JPEG files, found {}", pictures.len());
+        bail!("--picture-classes {classes}: expected as many pictures, found {}", pictures.len());
     }
     (0..classes)
         .map(|class| {
             let path = &pictures[class * pictures.len() / classes];
-            let product = Product::of_picture(&Picture::open(path)?, seed * 1000 + class as u64)?;
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let product = Product::of_picture(&Picture::read(path, &reading)?, seed * 1000 + class as u64)?;
+            let name = text(path.file_stem().unwrap_or_default());
             Ok(pieces(format!("picture-{class}-{name}"), product, images, side))
         })
         .collect()

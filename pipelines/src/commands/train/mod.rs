@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use snarm_core::dataset::Dataset;
 use snarm_core::encoder::Encoder;
+use snarm_core::paths::text;
 use snarm_core::registry;
 use snarm_core::synthetic::Synthesizer;
 use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer};
@@ -18,7 +19,7 @@ use snarm_core::training::{Device, Files};
 use self::data::Shots;
 use self::options::{Options, Setting};
 use self::test::{Bank, Test};
-use super::{DeviceOptions, SetOptions, make_parent};
+use super::{DeviceOptions, SetOptions, make_parent, path_text};
 use crate::exit::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -44,12 +45,12 @@ pub(crate) struct Args {
     setting: Setting,
     /// Categories to make decoders for, separated by commas [default: all]; `multi` and `universal` train on these alone
     #[arg(long, value_delimiter = ',')]
-    categories: Vec<String>,
+    categories: Vec<PathBuf>,
     /// Decoder to write; of `single`, `few` and `cross` a folder
     #[arg(long, short)]
     out: PathBuf,
     /// Encoder: a built-in name or a weights file [default: $GST_SNARM_ENCODER, or snarm-tiny]
-    #[arg(long)]
+    #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
     /// Side of the grid of descriptors [default: the encoder's own]; banks must then be made with ENCODER@GRID
     #[arg(long)]
@@ -123,13 +124,21 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
     let mut drawn = data::drawn(options.products, options.product_images, side, options.seed);
     if !options.pictures.is_empty() {
         let (classes, images) = (options.picture_classes, options.product_images);
-        drawn.extend(data::photographed(&options.pictures, classes, images, side, options.seed)?);
+        drawn.extend(data::photographed(
+            &options.pictures,
+            classes,
+            images,
+            side,
+            options.seed,
+            args.set.reading.reading(),
+        )?);
     }
     let names: Vec<&str> = all.iter().map(|(category, _)| category.name.as_str()).collect();
-    if let Some(unknown) = args.categories.iter().find(|name| !names.contains(&name.as_str())) {
+    let asked: Vec<String> = args.categories.iter().map(text).collect();
+    if let Some(unknown) = asked.iter().find(|name| !names.contains(&name.as_str())) {
         bail!("--categories: expected one of {}, found {unknown}", names.join(", "));
     }
-    let wanted = |name: &str| args.categories.is_empty() || args.categories.iter().any(|w| w == name);
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|w| w == name);
     let unseen = data::categories(&args.test_data, &args.set, false, &Shots::All)?;
     if let Some((known, _)) = unseen.iter().find(|(category, _)| names.contains(&category.name.as_str())) {
         bail!(
@@ -140,8 +149,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
     let unseen: Vec<Test> =
         unseen.into_iter().map(|(category, set)| Test::new(category.name, set, Bank::Own)).collect();
     let job = |out: PathBuf, learned: Vec<Category>, own: Vec<Test>| {
-        let roots: Vec<String> =
-            args.data.iter().filter_map(|root| Some(root.file_name()?.to_str()?.to_owned())).collect();
+        let roots: Vec<String> = args.data.iter().filter_map(|root| Some(text(root.file_name()?))).collect();
         let roots = if roots.is_empty() { "no data sets".to_owned() } else { roots.join(", ") };
         let data = format!("{roots} ({})", args.setting.name());
         let categories = learned.into_iter().chain(drawn.clone()).collect();
@@ -186,7 +194,9 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Devi
     let progress = Progress::new("learn");
     let live = Live::new(&progress);
     let synthesizer = match &args.options.textures {
-        Some(folder) => Synthesizer::with_textures(settings.defects.clone(), folder)?,
+        Some(folder) => {
+            Synthesizer::with_textures(settings.defects.clone(), folder, args.set.reading.reading())?
+        }
         None => Synthesizer::new(settings.defects.clone())?,
     };
     let one_bank = args.setting == Setting::Multi;
@@ -214,9 +224,9 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Devi
     let figures = test::test(&mut trainer, settings, encoder, &job.tests, &progress)?;
     drop(progress);
     let written = if args.options.is_whole() {
-        job.files.out().display().to_string()
+        text(job.files.out())
     } else {
-        format!("no decoder, since a part was left out; the course is in {}", job.files.log().display())
+        format!("no decoder, since a part was left out; the course is in {}", text(job.files.log()))
     };
     let score = trainer.best_score().map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"));
     output::line(format!("{written}: {} steps, pixel AP of held-out images {score}", trainer.step()))?;

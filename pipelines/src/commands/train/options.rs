@@ -97,7 +97,7 @@ pub(super) struct Options {
     /// Classes of drawn products that are learned from, too
     #[arg(long, default_value_t = 0)]
     pub(super) products: u32,
-    /// Folders of PNG and JPEG pictures of any kind, for classes whose product is a picture
+    /// Folders of pictures of any kind, for classes whose product is a picture
     #[arg(long, num_args = 1..)]
     pub(super) pictures: Vec<PathBuf>,
     /// Classes of pictures that are learned from, too

@@ -92,7 +92,7 @@ pub(super) fn test(
             Bank::Own => {
                 let mut builder = BankBuilder::new(Arc::clone(encoder), settings.bank.clone())?;
                 for path in &set.train {
-                    builder.add(&Picture::open(path)?.frame()?)?;
+                    builder.add(&Picture::read(path, &set.reading)?.frame()?)?;
                 }
                 Arc::new(builder.finish(&mut |_, _, _| {})?)
             }
@@ -103,9 +103,9 @@ pub(super) fn test(
         progress.expect(Some(set.test.len()));
         for sample in &set.test {
             progress.step();
-            let picture = Picture::open(&sample.path)?;
+            let picture = Picture::read(&sample.path, &set.reading)?;
             let labels = match (&sample.mask, sample.anomalous) {
-                (Some(mask), _) => Some(Mask::open(mask)?),
+                (Some(mask), _) => Some(Mask::read(mask, &set.reading)?),
                 (None, false) => Some(Mask::empty(picture.width, picture.height)),
                 (None, true) => None,
             };

@@ -167,7 +167,7 @@ fn run_on(
         checkpoint: 3,
         seed: 5,
     };
-    let pictures = Pictures::find(&[folder.join("pictures")], 0.25)?;
+    let pictures = Pictures::find(&[folder.join("pictures")], 0.25, Reading::default())?;
     let files = Files::of(&folder.join(name), resume)?;
     distill(&settings, teacher(folder), &pictures, &files, device, &mut |progress| {
         // What a killed run leaves: rows and a checkpoint of the past.
@@ -239,7 +239,7 @@ fn a_student_learns_with_cuda() {
 fn students_that_make_no_network_are_refused_before_anything_is_computed() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path());
-    let found = Pictures::find(&[folder.path().join("pictures")], 0.0).unwrap();
+    let found = Pictures::find(&[folder.path().join("pictures")], 0.0, Reading::default()).unwrap();
     let conv = |patch, kernel, dims| Network::Conv(ConvSizes { patch, kernel, dims, blocks: [1, 1] });
     let vit = |dim, depth| Network::Vit(VitSizes { patch: 8, dim, depth, registers: 2 });
     let pyramid = |kernel, dims, attending| {

@@ -10,8 +10,9 @@ use rand_chacha::ChaCha8Rng;
 use snarm_kernels::blur::Blur;
 use snarm_kernels::resize::{Size, pil_bilinear};
 
-use crate::dataset::Picture;
+use crate::dataset::{self, Picture, Reading};
 use crate::error::{Error, Result};
+use crate::paths;
 use crate::synthetic::product::Product;
 use crate::synthetic::texture::Texture;
 use crate::training::random::{generator, key, normal_pair};
@@ -34,6 +35,7 @@ pub struct Pictures {
     training: Vec<PathBuf>,
     validation: Vec<PathBuf>,
     drawn: f64,
+    reading: Reading,
 }
 
 /// Which pictures a view may show.
@@ -46,12 +48,13 @@ pub enum Part {
 }
 
 impl Pictures {
-    /// Finds all PNG and JPEG files in folders and the folders below them. A share of `drawn` (0 to 1) of the pictures that
+    /// Finds all picture files in folders and the folders below them, to be read as `reading` has it; without a number of
+    /// bits in it, samples of 16 bits hold what is found in all of them. A share of `drawn` (0 to 1) of the pictures that
     /// are learned from are textures and products drawn from nothing; where there are no folders, all of them are.
     ///
     /// # Errors
     /// When a folder cannot be read, there are too few files to set some apart, or the share is none.
-    pub fn find(folders: &[PathBuf], drawn: f64) -> Result<Self> {
+    pub fn find(folders: &[PathBuf], drawn: f64, mut reading: Reading) -> Result<Self> {
         if !(0.0..=1.0).contains(&drawn) {
             let expected = "0 to 1".to_owned();
             return Err(Error::Setting {
@@ -61,24 +64,23 @@ impl Pictures {
             });
         }
         if folders.is_empty() {
-            return Ok(Self { training: Vec::new(), validation: Vec::new(), drawn: 1.0 });
+            return Ok(Self { training: Vec::new(), validation: Vec::new(), drawn: 1.0, reading });
         }
-        let mut all = Vec::new();
-        for folder in folders {
-            all.extend(crate::dataset::images(folder)?);
-        }
+        let mut all = dataset::images_of(folders)?;
         all.sort_unstable();
-        all.dedup();
         if all.len() < 2 {
-            let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
-            let expected = format!("at least 2 PNG or JPEG files in {}", folders.join(", "));
+            let folders: Vec<String> = folders.iter().map(paths::text).collect();
+            let expected = format!("at least 2 pictures in {}", folders.join(", "));
             return Err(Error::Mismatch { what: "pictures", expected, found: all.len().to_string() });
+        }
+        if reading.bits.is_none() {
+            reading.bits = dataset::depth_of(&all, &reading)?.bits();
         }
         let (mut training, mut validation) = (Vec::new(), Vec::new());
         for (i, path) in all.into_iter().enumerate() {
             if i % APART == 0 { validation.push(path) } else { training.push(path) }
         }
-        Ok(Self { training, validation, drawn })
+        Ok(Self { training, validation, drawn, reading })
     }
 
     /// Number of pictures to learn from, and of those set apart.
@@ -101,11 +103,12 @@ impl Pictures {
     pub(super) fn describe(&self) -> String {
         let mut text = String::new();
         for path in self.training.iter().chain(&self.validation) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = paths::text(path.file_name().unwrap_or_default());
             let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
             text += &format!("{name} {length}\n");
         }
-        format!("{text}{}", self.drawn)
+        let bits = self.reading.bits.map_or_else(String::new, |bits| format!(" {bits} bits"));
+        format!("{text}{}{bits}", self.drawn)
     }
 
     /// A view of side x side pixels, RGB.
@@ -170,7 +173,7 @@ impl Pictures {
         let files = if part == Part::Training { &self.training } else { &self.validation };
         let mut last = None;
         for _ in 0..TRIES {
-            match Picture::open(&files[rng.random_range(0..files.len())]) {
+            match Picture::read(&files[rng.random_range(0..files.len())], &self.reading) {
                 Ok(picture) if picture.width.min(picture.height) >= SMALLEST => return Ok(picture),
                 Ok(_) => {}
                 Err(reason) => {
@@ -323,7 +326,7 @@ mod tests {
     #[test]
     fn a_view_follows_from_its_place_alone() {
         let folder = folder();
-        let pictures = Pictures::find(&[folder.path().to_owned()], 0.0).unwrap();
+        let pictures = Pictures::find(&[folder.path().to_owned()], 0.0, Reading::default()).unwrap();
         assert_eq!(pictures.len(), (2, 1));
         let view = |n| pictures.view(Part::Training, 48, 7, &[3, n]).unwrap();
         assert_eq!(view(0).len(), 48 * 48 * 3);
@@ -338,7 +341,8 @@ mod tests {
         let folder = folder();
         let folders = [folder.path().to_owned()];
         let view = |pictures: &Pictures, part, n| pictures.view(part, 48, 7, &[3, n]).unwrap();
-        let [files, some, all] = [0.0, 0.5, 1.0].map(|drawn| Pictures::find(&folders, drawn).unwrap());
+        let [files, some, all] =
+            [0.0, 0.5, 1.0].map(|drawn| Pictures::find(&folders, drawn, Reading::default()).unwrap());
         let same = (0..20).filter(|n| view(&files, Part::Training, *n) == view(&all, Part::Training, *n));
         assert_eq!(same.count(), 0);
         for n in 0..6 {
@@ -348,17 +352,18 @@ mod tests {
                 "pictures are set apart"
             );
         }
-        let none = Pictures::find(&[], 0.0).unwrap();
+        let none = Pictures::find(&[], 0.0, Reading::default()).unwrap();
         assert_eq!((none.len(), none.drawn()), ((0, 0), 1.0));
         assert_ne!(view(&none, Part::Training, 0), view(&none, Part::Validation, 1));
-        let error = Pictures::find(&folders, 1.5).unwrap_err().to_string();
+        let error = Pictures::find(&folders, 1.5, Reading::default()).unwrap_err().to_string();
         assert_eq!(error, "share of drawn pictures: expected 0 to 1, found 1.5");
     }
 
     #[test]
     fn an_empty_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Pictures::find(&[folder.path().to_owned()], 0.0).unwrap_err().to_string();
-        assert!(error.contains("at least 2 PNG or JPEG files") && error.ends_with("found 0"), "{error}");
+        let error =
+            Pictures::find(&[folder.path().to_owned()], 0.0, Reading::default()).unwrap_err().to_string();
+        assert!(error.contains("at least 2 pictures") && error.ends_with("found 0"), "{error}");
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::Settings;
 use crate::bank::{Bank, BankBuilder};
-use crate::dataset::Picture;
+use crate::dataset::{Picture, Reading};
 use crate::encoder::Encoder;
 use crate::error::Result;
+use crate::paths::text;
 use crate::synthetic::product::Product;
 use crate::synthetic::views::View;
 
@@ -27,10 +28,10 @@ impl Image {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn open(&self) -> Result<Picture> {
+    pub fn open(&self, reading: &Reading) -> Result<Picture> {
         match self {
-            Self::File(path) => Picture::open(path),
-            Self::View(path, view) => Ok(view.of(&Picture::open(path)?)),
+            Self::File(path) => Picture::read(path, reading),
+            Self::View(path, view) => Ok(view.of(&Picture::read(path, reading)?)),
             Self::Drawn(product, number, side) => Ok(product.image(*number, *side)),
         }
     }
@@ -38,8 +39,8 @@ impl Image {
     /// What it is, for the digest of a run.
     fn name(&self) -> String {
         match self {
-            Self::File(path) => path.display().to_string(),
-            Self::View(path, view) => format!("{} {view:?}", path.display()),
+            Self::File(path) => text(path),
+            Self::View(path, view) => format!("{} {view:?}", text(path)),
             Self::Drawn(product, number, side) => {
                 format!("{:?} {} {number} {side}", product.kind(), product.seed())
             }
@@ -59,19 +60,22 @@ pub struct Category {
     pub pieces: Vec<u32>,
     /// Images of real defects, with their masks.
     pub defective: Vec<(PathBuf, PathBuf)>,
+    /// How its files are read.
+    pub reading: Reading,
 }
 
 impl Category {
     /// Of good images that each show a piece of its own.
     pub fn new(name: String, good: Vec<Image>) -> Self {
         let pieces = (0..good.len() as u32).collect();
-        Self { name, good, pieces, defective: Vec::new() }
+        Self { name, good, pieces, ..Self::default() }
     }
 
     /// What it holds, for the digest of a run.
     pub fn describe(&self) -> String {
         let good: Vec<String> = self.good.iter().map(Image::name).collect();
-        format!("{} {good:?} {:?} {:?}", self.name, self.pieces, self.defective)
+        let bits = self.reading.bits.map_or_else(String::new, |bits| format!(" {bits} bits"));
+        format!("{} {good:?} {:?} {:?}{bits}", self.name, self.pieces, self.defective)
     }
 
     /// Whether image number `image` is held out: by its piece, so that no view of it is learned from.
@@ -112,7 +116,7 @@ impl Banks {
                 all.of.push(all.banks.len());
                 all.first.push(next);
                 for (image, piece) in category.good.iter().zip(&category.pieces) {
-                    builder.add(&image.open()?.frame()?)?;
+                    builder.add(&image.open(&category.reading)?.frame()?)?;
                     pieces.push(next + piece);
                     each();
                 }

@@ -98,10 +98,10 @@ impl Samples {
         let (picture, mask, piece) = match id.shows {
             Shows::Real => {
                 let (image, mask) = &category.defective[id.image];
-                (Picture::open(image)?, Mask::open(mask)?, None)
+                (Picture::read(image, &category.reading)?, Mask::read(mask, &category.reading)?, None)
             }
             shows => {
-                let mut picture = category.good[id.image].open()?;
+                let mut picture = category.good[id.image].open(&category.reading)?;
                 let piece = Some(category.pieces[id.image]);
                 let variant = match shows {
                     Shows::Synthetic(variant) => u64::from(variant) + 1,
