@@ -37,15 +37,31 @@ pub enum PixelFormat {
     Yuy2,
     /// 4:2:2 packed: Cb, Y0, Cr, Y1.
     Uyvy,
+    /// 4:2:2, planes Y, Cb, Cr.
+    Y42b,
+    /// 4:4:4, planes Y, Cb, Cr.
+    Y444,
+    /// As NV12, with 10 bits in the high bits of little-endian 16-bit words.
+    P01010Le,
+    /// As I420, with 10 bits in the low bits of little-endian 16-bit words.
+    I42010Le,
+    /// As Y42B, with 10 bits in the low bits of little-endian 16-bit words.
+    I42210Le,
+    /// As Y444, with 10 bits in the low bits of little-endian 16-bit words.
+    Y44410Le,
     /// One luma byte a pixel.
     Gray8,
     /// One little-endian 16-bit luma sample a pixel.
     Gray16Le,
+    /// One big-endian 16-bit luma sample a pixel.
+    Gray16Be,
+    /// Three 10-bit luma samples in each little-endian 32-bit word, the first in its lowest bits.
+    Gray10Le32,
 }
 
 impl PixelFormat {
     /// Every format, in the order in which the elements prefer them.
-    pub const ALL: [PixelFormat; 18] = [
+    pub const ALL: [PixelFormat; 26] = [
         Self::Rgb,
         Self::Bgr,
         Self::Rgbx,
@@ -62,8 +78,16 @@ impl PixelFormat {
         Self::Yv12,
         Self::Yuy2,
         Self::Uyvy,
+        Self::Y42b,
+        Self::Y444,
+        Self::P01010Le,
+        Self::I42010Le,
+        Self::I42210Le,
+        Self::Y44410Le,
         Self::Gray8,
         Self::Gray16Le,
+        Self::Gray16Be,
+        Self::Gray10Le32,
     ];
 
     /// Bytes that one row of plane `plane` holds for a frame `width` pixels wide, and the number of its rows
@@ -83,11 +107,22 @@ impl PixelFormat {
                 | Self::Abgr,
                 0,
             ) => Some((4 * width, height)),
-            (Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 | Self::Gray8, 0) => Some((width, height)),
+            (Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 | Self::Y42b | Self::Gray8, 0) => {
+                Some((width, height))
+            }
             (Self::Nv12 | Self::Nv21, 1) => Some((2 * half_w, half_h)),
             (Self::I420 | Self::Yv12, 1 | 2) => Some((half_w, half_h)),
             (Self::Yuy2 | Self::Uyvy, 0) => Some((4 * half_w, height)),
-            (Self::Gray16Le, 0) => Some((2 * width, height)),
+            (Self::Y42b, 1 | 2) => Some((half_w, height)),
+            (Self::Y444, 0..=2) => Some((width, height)),
+            (Self::P01010Le | Self::I42010Le | Self::I42210Le | Self::Gray16Le | Self::Gray16Be, 0) => {
+                Some((2 * width, height))
+            }
+            (Self::P01010Le, 1) => Some((4 * half_w, half_h)),
+            (Self::I42010Le, 1 | 2) => Some((2 * half_w, half_h)),
+            (Self::I42210Le, 1 | 2) => Some((2 * half_w, height)),
+            (Self::Y44410Le, 0..=2) => Some((2 * width, height)),
+            (Self::Gray10Le32, 0) => Some((4 * width.div_ceil(3), height)),
             _ => None,
         }
     }
@@ -164,6 +199,84 @@ impl Colorimetry {
         Self { matrix: ColorMatrix::BT601, range: ColorRange::Full, site: ChromaSite::CENTER };
 }
 
+/// How the picture that a frame stores is turned and mirrored to be upright: `upright(x, y)` is `stored(y', x')` where
+/// `transposed`, else `stored(x', y')`, with `x'` counted from the right where `mirrored_x`, and `y'` from below where
+/// `mirrored_y`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Orientation {
+    /// Whether rows of the stored frame are columns of the upright one.
+    pub transposed: bool,
+    /// Whether columns are counted from the right edge of the upright picture.
+    pub mirrored_x: bool,
+    /// Whether rows are counted from its lower edge.
+    pub mirrored_y: bool,
+}
+
+impl Orientation {
+    /// The frame is stored upright.
+    pub const UPRIGHT: Self = Self { transposed: false, mirrored_x: false, mirrored_y: false };
+    /// The stored frame has to be turned clockwise by 90 degrees.
+    pub const ROTATE_90: Self = Self { transposed: true, mirrored_x: true, mirrored_y: false };
+    /// The stored frame has to be turned by 180 degrees.
+    pub const ROTATE_180: Self = Self { transposed: false, mirrored_x: true, mirrored_y: true };
+    /// The stored frame has to be turned clockwise by 270 degrees.
+    pub const ROTATE_270: Self = Self { transposed: true, mirrored_x: false, mirrored_y: true };
+
+    /// All eight.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..8).map(|i| Self { transposed: i & 4 != 0, mirrored_x: i & 1 != 0, mirrored_y: i & 2 != 0 })
+    }
+
+    /// The way back: what turns an upright frame into the stored one.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        let Self { transposed, mirrored_x, mirrored_y } = self;
+        if transposed { Self { transposed, mirrored_x: mirrored_y, mirrored_y: mirrored_x } } else { self }
+    }
+
+    /// Width and height of the upright picture of a stored `width` x `height`, or the other way round.
+    pub fn size<T>(self, width: T, height: T) -> (T, T) {
+        if self.transposed { (height, width) } else { (width, height) }
+    }
+
+    /// The start and length, in x and in y, that parts of the upright picture have in the stored frame. Each part is
+    /// given by its start, its length and the length of the whole.
+    pub fn stored<T: Copy + std::ops::Sub<Output = T>>(self, x: (T, T, T), y: (T, T, T)) -> [(T, T); 2] {
+        let mirror = |(start, length, all): (T, T, T), mirrored| {
+            (if mirrored { all - start - length } else { start }, length)
+        };
+        let (x, y) = (mirror(x, self.mirrored_x), mirror(y, self.mirrored_y));
+        if self.transposed { [y, x] } else { [x, y] }
+    }
+
+    /// Turns a stored square of `side` x `side` values, row by row, into the upright one, in place.
+    ///
+    /// # Panics
+    /// When there are fewer than `side * side` values.
+    pub fn turn<T>(self, values: &mut [T], side: usize) {
+        if side == 0 {
+            return;
+        }
+        let values = &mut values[..side * side];
+        if self.transposed {
+            for y in 1..side {
+                for x in 0..y {
+                    values.swap(y * side + x, x * side + y);
+                }
+            }
+        }
+        if self.mirrored_x {
+            values.chunks_exact_mut(side).for_each(<[T]>::reverse);
+        }
+        if self.mirrored_y {
+            for y in 0..side / 2 {
+                let (above, below) = values.split_at_mut((side - 1 - y) * side);
+                above[y * side..][..side].swap_with_slice(&mut below[..side]);
+            }
+        }
+    }
+}
+
 /// One plane of a frame that is only read.
 #[derive(Debug, Clone, Copy)]
 pub struct Plane<'a> {
@@ -181,6 +294,7 @@ pub struct Frame<'a> {
     height: usize,
     planes: [Plane<'a>; 3],
     colorimetry: Colorimetry,
+    orientation: Orientation,
 }
 
 impl<'a> Frame<'a> {
@@ -198,7 +312,14 @@ impl<'a> Frame<'a> {
         check_planes(format, width, height, planes.iter().map(|p| (p.data.len(), p.stride)))?;
         let mut all = [Plane { data: &[], stride: 0 }; 3];
         all[..planes.len()].copy_from_slice(planes);
-        Ok(Self { format, width, height, planes: all, colorimetry })
+        let orientation = Orientation::UPRIGHT;
+        Ok(Self { format, width, height, planes: all, colorimetry, orientation })
+    }
+
+    /// The same frame, stored in another orientation.
+    #[must_use]
+    pub fn with_orientation(self, orientation: Orientation) -> Self {
+        Self { orientation, ..self }
     }
 
     /// A tightly packed RGB frame, as image decoders give it.
@@ -233,6 +354,16 @@ impl<'a> Frame<'a> {
     /// Meaning of the samples.
     pub fn colorimetry(&self) -> Colorimetry {
         self.colorimetry
+    }
+
+    /// How the stored picture is turned to be upright.
+    pub fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    /// Width and height of the upright picture in pixels.
+    pub fn upright_size(&self) -> (usize, usize) {
+        self.orientation.size(self.width, self.height)
     }
 }
 
@@ -335,4 +466,39 @@ fn check_planes(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_orientation_moves_every_value_to_its_place_and_its_inverse_moves_it_back() {
+        for orientation in Orientation::all() {
+            for side in [1, 2, 5] {
+                let stored: Vec<usize> = (0..side * side).collect();
+                let mut turned = stored.clone();
+                orientation.turn(&mut turned, side);
+                for y in 0..side {
+                    for x in 0..side {
+                        let [(sx, _), (sy, _)] = orientation.stored((x, 1, side), (y, 1, side));
+                        assert_eq!(turned[y * side + x], stored[sy * side + sx], "{orientation:?} {side}");
+                    }
+                }
+                orientation.inverse().turn(&mut turned, side);
+                assert_eq!(turned, stored, "{orientation:?} {side}");
+            }
+        }
+    }
+
+    #[test]
+    fn clockwise_is_clockwise() {
+        // a b      c a
+        // c d  ->  d b
+        let mut square = ['a', 'b', 'c', 'd'];
+        Orientation::ROTATE_90.turn(&mut square, 2);
+        assert_eq!(square, ['c', 'a', 'd', 'b']);
+        assert_eq!(Orientation::ROTATE_90.inverse(), Orientation::ROTATE_270);
+        assert_eq!(Orientation::ROTATE_90.size(3, 2), (2, 3));
+    }
 }

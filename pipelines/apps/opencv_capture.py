@@ -20,7 +20,7 @@ def frames(bank, results, source):
     """Pairs of an annotated frame, as an array of BGR, and its result."""
     capture = cv2.VideoCapture(
         f"{source} ! videoconvert ! snarmdetect bank-location={bank} results-location={results} "
-        "! snarmoverlay ! videoconvert ! video/x-raw,format=BGR ! appsink sync=false",
+        "results-mode=overwrite ! snarmoverlay ! videoconvert ! video/x-raw,format=BGR ! appsink sync=false",
         cv2.CAP_GSTREAMER,
     )
     if not capture.isOpened():

@@ -16,7 +16,7 @@ export PATH=$target:$PATH GST_PLUGIN_PATH=$target${GST_PLUGIN_PATH:+:$GST_PLUGIN
 input=${INPUT:-}
 good=${GOOD:-0-10s}
 out=${OUT:-demo-out}
-encoder=${ENCODER:-${GST_SNARM_ENCODER:-snarm-tiny}}
+encoder=${ENCODER:-${SNARM_ENCODER:-${GST_SNARM_ENCODER:-snarm-tiny}}}
 capacity=${CAPACITY:-10000}
 
 mkdir -p "$out"
@@ -44,6 +44,7 @@ fi
 
 gst-launch-1.0 -q -e filesrc location="$input" ! decodebin ! videoconvert \
     ! snarmdetect bank-location="$out/part.bank" results-location="$out/results.jsonl" \
+    results-mode=overwrite \
     ! snarmoverlay ! videoconvert ! $video ! matroskamux ! filesink location="$out/annotated.mkv"
 
 found=$(snarm worst --video "$out/annotated.mkv" --results "$out/results.jsonl" --out "$out/worst" "${report[@]}")

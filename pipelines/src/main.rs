@@ -16,6 +16,7 @@ mod simulate;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use commands::{bank, bench, convert, detect, distill, doctor, eval, fetch, launch, train, worst};
 use tracing_subscriber::EnvFilter;
@@ -49,10 +50,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("SNARM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let cli = Cli::parse();
-    exit::code(match &cli.command {
+    exit::code(prepare().and_then(|()| match &cli.command {
         Command::Bank(args) => bank::run(args),
         Command::Detect(args) => detect::run(args),
         Command::Eval(args) => eval::run(args),
@@ -65,5 +64,19 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Doctor(args) => doctor::run(args),
-    })
+    }))
+}
+
+/// Takes what the environment says.
+fn prepare() -> anyhow::Result<()> {
+    let filter = match std::env::var_os("SNARM_LOG").filter(|filter| !filter.is_empty()) {
+        None => EnvFilter::new("warn"),
+        Some(filter) => EnvFilter::try_new(filter.to_string_lossy())
+            .with_context(|| format!("SNARM_LOG: expected a level such as debug, found {filter:?}"))?,
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    for remark in snarm_core::environment::take(|name| std::env::var_os(name))? {
+        tracing::warn!("{remark}");
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ fn code(error: &Error) -> Code {
         Error::NotFound { .. } => Code::Resource(gst::ResourceError::NotFound),
         Error::Read { .. } => Code::Resource(gst::ResourceError::OpenRead),
         Error::Write { .. } => Code::Resource(gst::ResourceError::OpenWrite),
+        Error::Memory { .. } => Code::Resource(gst::ResourceError::NoSpaceLeft),
         Error::Setting { .. } => Code::Resource(gst::ResourceError::Settings),
         Error::WrongFile { .. } | Error::Mismatch { .. } => Code::Stream(gst::StreamError::WrongType),
         _ => Code::Stream(gst::StreamError::Failed),

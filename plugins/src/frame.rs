@@ -6,10 +6,9 @@ use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo};
 use snarm_core::frame::{
-    ChromaSite, ColorMatrix, ColorRange, Colorimetry, Frame, FrameMut, PixelFormat, Plane, PlaneMut,
+    ChromaSite, ColorMatrix, ColorRange, Colorimetry, Frame, FrameMut, Orientation, PixelFormat, Plane,
+    PlaneMut,
 };
-
-use crate::error;
 
 /// Smallest width and height that is taken.
 const MIN_SIDE: i32 = 16;
@@ -77,15 +76,81 @@ pub(crate) fn sync_values(
     }
 }
 
+/// How the frames of a stream are stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    pub(crate) info: VideoInfo,
+    pub(crate) orientation: Orientation,
+}
+
+/// Why nothing was done with a frame.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The buffer does not hold the frame that its caps promise; the next one may.
+    Buffer(String),
+    /// The core refuses the frame, and would refuse the next one.
+    Core(snarm_core::Error),
+}
+
+impl From<snarm_core::Error> for Failure {
+    fn from(error: snarm_core::Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+/// Warns of a frame that cannot be read, or written to; `consequence` says what becomes of it.
+pub(crate) fn warn_unreadable(element: &impl IsA<gst::Element>, reason: &str, consequence: &str) {
+    gst::element_warning!(
+        element,
+        gst::StreamError::Format,
+        ("a frame is broken: {reason}; {consequence}, and so do others like it until a whole one comes")
+    );
+}
+
+/// Finds out whether a buffer holds a frame of these caps. GStreamer maps by what the metadata of a buffer say, whether
+/// its memory is that large or not.
+fn check(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(), Failure> {
+    let Some(meta) = buffer.meta::<gst_video::VideoMeta>() else {
+        let (needed, found) = (info.size(), buffer.size());
+        if found < needed {
+            let text =
+                format!("expected {needed} bytes of {} {}x{}", info.format(), info.width(), info.height());
+            return Err(Failure::Buffer(format!("{text}, found {found}")));
+        }
+        return Ok(());
+    };
+    let format = known(meta.format())?;
+    let (width, height) = (meta.width() as usize, meta.height() as usize);
+    if width == 0 || height == 0 || (meta.n_planes() as usize) < format.n_planes() {
+        let text = format!("expected {} planes of a picture", format.n_planes());
+        return Err(Failure::Buffer(format!("{text}, found {} of {width}x{height}", meta.n_planes())));
+    }
+    for plane in 0..format.n_planes() {
+        let (offset, stride) = (meta.offset()[plane], stride(meta.stride()[plane])?);
+        let Some((row, rows)) = format.plane_size(plane, width, height) else { continue };
+        let needed = stride.checked_mul(rows - 1).and_then(|all| all.checked_add(row));
+        let place = buffer.find_memory(offset..offset.saturating_add(1));
+        let room = place.map(|(memories, skip)| buffer.peek_memory(memories.start).size() - skip);
+        if needed.is_none_or(|needed| room.is_none_or(|room| room < needed)) || stride < row {
+            return Err(Failure::Buffer(format!(
+                "plane {plane}: expected {rows} rows of {row} bytes, {stride} bytes apart, found {} bytes",
+                room.unwrap_or(0)
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Maps `buffer` for reading and hands its frame to `use_frame`.
 pub(crate) fn with_frame<R>(
     buffer: &gst::BufferRef,
-    info: &VideoInfo,
+    layout: &Layout,
     use_frame: impl FnOnce(&Frame<'_>) -> Result<R, snarm_core::Error>,
-) -> Result<R, gst::ErrorMessage> {
-    let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info)
-        .map_err(|error| gst::error_msg!(gst::ResourceError::Read, ("cannot map the frame: {error}")))?;
-    let (format, strides) = layout(&mapped)?;
+) -> Result<R, Failure> {
+    check(buffer, &layout.info)?;
+    let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, &layout.info)
+        .map_err(|error| Failure::Buffer(format!("expected memory to read, found {error}")))?;
+    let (format, strides) = strides(&mapped)?;
     let data = mapped.planes_data();
     let planes = [0, 1, 2].map(|i| Plane { data: data[i], stride: strides[i] });
     Frame::new(
@@ -95,9 +160,8 @@ pub(crate) fn with_frame<R>(
         &planes[..format.n_planes()],
         colorimetry(mapped.info()),
     )
-    .map_err(snarm_core::Error::from)
-    .and_then(|frame| use_frame(&frame))
-    .map_err(|error| error::message(&error))
+    .map_err(|error| Failure::Buffer(error.to_string()))
+    .and_then(|frame| Ok(use_frame(&frame.with_orientation(layout.orientation))?))
 }
 
 /// Maps `buffer` for drawing and hands its frame to `draw`.
@@ -105,10 +169,11 @@ pub(crate) fn with_frame_mut(
     buffer: &mut gst::BufferRef,
     info: &VideoInfo,
     draw: impl FnOnce(&mut FrameMut<'_>) -> Result<(), snarm_core::Error>,
-) -> Result<(), gst::ErrorMessage> {
+) -> Result<(), Failure> {
+    check(buffer, info)?;
     let mut mapped = VideoFrameRef::from_buffer_ref_writable(buffer, info)
-        .map_err(|error| gst::error_msg!(gst::ResourceError::Write, ("cannot map the frame: {error}")))?;
-    let (format, strides) = layout(&mapped)?;
+        .map_err(|error| Failure::Buffer(format!("expected memory to draw on, found {error}")))?;
+    let (format, strides) = strides(&mapped)?;
     let (width, height) = (mapped.width() as usize, mapped.height() as usize);
     let colorimetry = colorimetry(mapped.info());
     let [first, second, third, _] = mapped.planes_data_mut();
@@ -120,29 +185,32 @@ pub(crate) fn with_frame_mut(
         2 => FrameMut::new(format, width, height, [first, second], colorimetry),
         _ => FrameMut::new(format, width, height, [first, second, third], colorimetry),
     }
-    .map_err(snarm_core::Error::from)
-    .and_then(|mut frame| draw(&mut frame))
-    .map_err(|error| error::message(&error))
+    .map_err(|error| Failure::Buffer(error.to_string()))
+    .and_then(|mut frame| Ok(draw(&mut frame)?))
 }
 
 /// Format and strides of a mapped frame; strides that the format does not have are 0.
-fn layout<T>(mapped: &VideoFrameRef<T>) -> Result<(PixelFormat, [usize; 3]), gst::ErrorMessage>
+fn strides<T>(mapped: &VideoFrameRef<T>) -> Result<(PixelFormat, [usize; 3]), Failure>
 where
     VideoFrameRef<T>: VideoFrameExt,
 {
-    let Some(format) = pixel_format(mapped.format()) else {
-        return Err(gst::error_msg!(gst::StreamError::Format, ("unexpected format {}", mapped.format())));
-    };
     let mut strides = [0; 3];
-    for (stride, &found) in strides.iter_mut().zip(mapped.plane_stride()) {
-        *stride = usize::try_from(found).map_err(|_| {
-            gst::error_msg!(
-                gst::StreamError::Format,
-                ("frames stored bottom up are not supported: stride {found}")
-            )
-        })?;
+    for (place, &found) in strides.iter_mut().zip(mapped.plane_stride()) {
+        *place = stride(found)?;
     }
-    Ok((format, strides))
+    Ok((known(mapped.format())?, strides))
+}
+
+/// The core's name of the format of a buffer, which may be another than that of its caps.
+fn known(format: VideoFormat) -> Result<PixelFormat, Failure> {
+    pixel_format(format)
+        .ok_or_else(|| Failure::Buffer(format!("expected a format of the caps, found {format}")))
+}
+
+/// Bytes from one row to the next.
+fn stride(found: i32) -> Result<usize, Failure> {
+    usize::try_from(found)
+        .map_err(|_| Failure::Buffer(format!("expected rows from top to bottom, found a stride of {found}")))
 }
 
 /// How the samples of a frame become colours. What the caps leave open is filled as GStreamer's own converters do.
@@ -197,8 +265,16 @@ fn video_format(format: PixelFormat) -> VideoFormat {
         PixelFormat::Yv12 => VideoFormat::Yv12,
         PixelFormat::Yuy2 => VideoFormat::Yuy2,
         PixelFormat::Uyvy => VideoFormat::Uyvy,
+        PixelFormat::Y42b => VideoFormat::Y42b,
+        PixelFormat::Y444 => VideoFormat::Y444,
+        PixelFormat::P01010Le => VideoFormat::P01010le,
+        PixelFormat::I42010Le => VideoFormat::I42010le,
+        PixelFormat::I42210Le => VideoFormat::I42210le,
+        PixelFormat::Y44410Le => VideoFormat::Y44410le,
         PixelFormat::Gray8 => VideoFormat::Gray8,
         PixelFormat::Gray16Le => VideoFormat::Gray16Le,
+        PixelFormat::Gray16Be => VideoFormat::Gray16Be,
+        PixelFormat::Gray10Le32 => VideoFormat::Gray10Le32,
     }
 }
 

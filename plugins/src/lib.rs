@@ -16,9 +16,12 @@ pub mod meta;
 pub mod overlay;
 
 mod error;
+mod files;
 mod frame;
 mod log;
+mod orientation;
 mod properties;
+mod start;
 mod view;
 
 /// Registers the elements in a program that links this crate instead of loading the plugin.

@@ -3,6 +3,8 @@
 //! A `GstCustomMeta` with the single tag `video` and coordinates in fractions of the frame: so it survives format
 //! changes, scaling, encoders and RTP, and any language reads it as a `GstStructure` without a header of ours.
 
+use std::path::PathBuf;
+
 use gst::meta::CustomMeta;
 use snarm_core::detect::Region;
 use snarm_core::view::Rect;
@@ -152,7 +154,7 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         threshold_low: s.get("threshold-low").ok()?,
         pixel_threshold: s.get("pixel-threshold").ok()?,
         anomalous: s.get("anomalous").ok()?,
-        verdict: s.get("verdict").ok()?,
+        verdict: text(s, "verdict")?,
         area: s.get("area").ok()?,
         regions: s.get::<gst::Array>("regions").ok()?.iter().filter_map(read_region).collect(),
         frame_width: s.get("frame-width").ok()?,
@@ -161,12 +163,18 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         map_rect: rect(s, ["map-x", "map-y", "map-w", "map-h"])?,
         map: s.get("map").ok(),
         latency: s.get("latency").ok()?,
-        source_id: s.get("source-id").ok()?,
-        model_id: s.get("model-id").ok()?,
-        bank_id: s.get("bank-id").ok()?,
+        source_id: s.has_field("source-id").then(|| text(s, "source-id"))?,
+        model_id: text(s, "model-id")?,
+        bank_id: text(s, "bank-id")?,
         bank_generation: s.get("bank-generation").ok()?,
-        device: s.get("device").ok()?,
+        device: text(s, "device")?,
     })
+}
+
+/// Reads a text, which need not be UTF-8: anybody may have written the meta, and the bindings panic at such text unless
+/// they take it for a path.
+fn text(s: &gst::StructureRef, name: &str) -> Option<String> {
+    Some(s.get::<Option<PathBuf>>(name).ok()??.to_string_lossy().into_owned())
 }
 
 /// A grey picture of `samples` without padding between its rows, as maps and masks are.

@@ -1,9 +1,32 @@
 //! What the derives of glib leave to write: read-only structures as properties, and enums whose values say what they mean.
 
+use gst::glib;
+use gst::prelude::*;
+
+/// Whether the value of a property can be read. C hands over any bytes as text, and the bindings panic at those that are
+/// not UTF-8; the property then stays as it is, and the application is warned.
+pub(crate) fn is_text(
+    element: &impl IsA<gst::Element>,
+    value: &glib::Value,
+    pspec: &glib::ParamSpec,
+) -> bool {
+    // A path is the one kind of string that the bindings read as bytes.
+    let Ok(Some(bytes)) = value.get::<Option<std::path::PathBuf>>() else { return true };
+    if bytes.to_str().is_some() {
+        return true;
+    }
+    gst::element_warning!(
+        element,
+        gst::ResourceError::Settings,
+        ("{}: expected text in UTF-8, found {bytes:?}; the property stays as it was", pspec.name())
+    );
+    false
+}
+
 /// The part of `ObjectImpl` that serves properties: those of the derive, which knows no structures, and structures that
-/// methods give.
+/// methods give. Text that is not UTF-8 is refused but for those properties that are paths.
 macro_rules! properties {
-    ($element:ident; $($name:literal, $nick:literal, $blurb:literal => $getter:ident;)+) => {
+    ($element:ident, paths [$($path:literal),*]; $($name:literal, $nick:literal, $blurb:literal => $getter:ident;)+) => {
         fn properties() -> &'static [gst::glib::ParamSpec] {
             static PROPERTIES: LazyLock<Vec<gst::glib::ParamSpec>> = LazyLock::new(|| {
                 let structures = [$(
@@ -19,7 +42,11 @@ macro_rules! properties {
         }
 
         fn set_property(&self, id: usize, value: &gst::glib::Value, pspec: &gst::glib::ParamSpec) {
-            self.derived_set_property(id, value, pspec);
+            // Paths may be any bytes.
+            const PATHS: &[&str] = &[$($path),*];
+            if PATHS.contains(&pspec.name()) || $crate::properties::is_text(&*self.obj(), value, pspec) {
+                self.derived_set_property(id, value, pspec);
+            }
         }
 
         fn property(&self, id: usize, pspec: &gst::glib::ParamSpec) -> gst::glib::Value {

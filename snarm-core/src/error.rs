@@ -100,6 +100,16 @@ pub enum Error {
         /// Where it would lie.
         path: PathBuf,
     },
+    /// The limits of the process leave too little memory.
+    #[error("memory for {what}: expected {} MB more, found {}", needed >> 20, found(*left))]
+    Memory {
+        /// What it is for.
+        what: &'static str,
+        /// Bytes that are needed.
+        needed: usize,
+        /// Bytes that the control group leaves, where there is a limit.
+        left: Option<u64>,
+    },
     /// A bank cannot be made of so few frames.
     #[error("too few good frames: expected at least {needed}, found {found}")]
     TooFewFrames {
@@ -143,6 +153,14 @@ impl Error {
     ) -> Self {
         Self::WrongFile { what, path: path.to_owned(), expected: expected.into(), found: found.into() }
     }
+}
+
+/// What a process may have.
+fn found(left: Option<u64>) -> String {
+    left.map_or_else(
+        || "the system to refuse it".to_owned(),
+        |left| format!("{} MB that are left", left >> 20),
+    )
 }
 
 /// One line for each file.

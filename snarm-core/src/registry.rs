@@ -4,8 +4,9 @@
 //! someone uses it. Loading is single-flight: a second user waits for the first one's result.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
 
 use once_cell::sync::OnceCell;
@@ -16,11 +17,25 @@ use crate::error::{Error, Result};
 use crate::models::snarm::head::{self, Head};
 use crate::paths;
 
-/// Environment variable that names the encoder where a user names none.
-pub const ENCODER_VARIABLE: &str = "GST_SNARM_ENCODER";
+/// Where the user's own weights are, as the host of this crate knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// The encoder where a user names none; `None` is `snarm-tiny`.
+    pub(crate) encoder: Option<String>,
+    /// Folders where weights are looked for by file name.
+    pub(crate) folders: Vec<PathBuf>,
+}
 
-/// Environment variable with the folders, separated by colons, where weights are looked for by file name.
-pub const PATH_VARIABLE: &str = "GST_SNARM_MODEL_PATH";
+static PLACES: RwLock<Places> = RwLock::new(Places { encoder: None, folders: Vec::new() });
+
+/// Sets where weights are looked for from now on.
+pub(crate) fn set_places(places: Places) {
+    *PLACES.write().unwrap_or_else(PoisonError::into_inner) = places;
+}
+
+fn places() -> Places {
+    PLACES.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
 
 /// Name of the decoder that is none: the residuals themselves are the score.
 pub const NO_HEAD: &str = "none";
@@ -29,7 +44,7 @@ static ENCODERS: Shared<Encoder> = Shared::new();
 static HEADS: Shared<Head> = Shared::new();
 static BANKS: Shared<Bank> = Shared::new();
 
-/// The encoder of that name or weights file; `None` is `GST_SNARM_ENCODER` from the environment, or `snarm-tiny`.
+/// The encoder of that name or weights file; `None` is the one that [`crate::environment`] names, or `snarm-tiny`.
 ///
 /// # Errors
 /// When the file is missing or holds no network that is known.
@@ -41,10 +56,12 @@ pub fn encoder(name: Option<&str>) -> Result<Arc<Encoder>> {
 fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Encoder>> {
     let name = match name {
         Some(name) => name.to_owned(),
-        None => std::env::var(ENCODER_VARIABLE).unwrap_or_else(|_| TINY.to_owned()),
+        None => places().encoder.unwrap_or_else(|| TINY.to_owned()),
     };
     let name = find_weights(&name);
-    ENCODERS.get(&name, instance, Encoder::identity, || Encoder::load(&name, PositionInterpolation::Legacy))
+    ENCODERS.get(&paths::named(&name), instance, Encoder::identity, || {
+        Encoder::load(&name, PositionInterpolation::Legacy)
+    })
 }
 
 /// The bank in that file.
@@ -52,7 +69,7 @@ fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Enc
 /// # Errors
 /// As [`Bank::open`].
 pub fn bank(path: &Path) -> Result<Arc<Bank>> {
-    BANKS.get(&paths::text(path), None, |bank| bank.digest().to_owned(), || Bank::open(path))
+    BANKS.get(path, None, |bank| bank.digest().to_owned(), || Bank::open(path))
 }
 
 /// The encoder that made `bank`: `name` if given, else the one the bank names.
@@ -97,7 +114,7 @@ pub fn head_of_instance(
         Some(name) => {
             let name = find_weights(name);
             HEADS.get(
-                &name,
+                &paths::named(&name),
                 instance,
                 |head| head.content().to_owned(),
                 || Head::open(&paths::named(&name)),
@@ -107,7 +124,7 @@ pub fn head_of_instance(
             let digest = encoder.digest();
             let Some(bytes) = head::shipped(digest) else { return Ok(None) };
             HEADS.get(
-                &format!("shipped for {digest}"),
+                Path::new(&format!("shipped for {digest}")),
                 instance,
                 |head| head.content().to_owned(),
                 || Head::embedded(bytes),
@@ -127,13 +144,12 @@ pub fn find_weights(name: &str) -> String {
     if named.exists() {
         return name.to_owned();
     }
-    let folders = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
-    let found = std::env::split_paths(&folders).map(|folder| folder.join(&named)).find(|path| path.is_file());
+    let found = places().folders.iter().map(|folder| folder.join(&named)).find(|path| path.is_file());
     found.map_or_else(|| name.to_owned(), paths::text)
 }
 
 /// A file as it was when it was read: another time or length is another file. The last field is the instance.
-type Source = (PathBuf, Option<SystemTime>, u64, Option<String>);
+type Source = (OsString, Option<SystemTime>, u64, Option<String>);
 
 /// Instance and content.
 type Content = (Option<String>, String);
@@ -155,7 +171,7 @@ impl<T> Shared<T> {
 
     fn get(
         &self,
-        name: &str,
+        name: &Path,
         instance: Option<&str>,
         digest: fn(&T) -> String,
         load: impl Fn() -> Result<T>,
@@ -202,20 +218,26 @@ impl<T> Shared<T> {
     }
 }
 
-fn source(name: &str, instance: Option<&str>) -> Source {
-    let (base, grid) = split_grid(name);
+fn source(name: &Path, instance: Option<&str>) -> Source {
+    // Names of networks are text; paths may be any bytes.
+    let (base, grid) = match name.to_str() {
+        Some(name) => {
+            let (base, grid) = split_grid(name);
+            (Path::new(base), grid)
+        }
+        None => (name, None),
+    };
     // A published network is the file in the cache.
-    let fetched = Published::named(base).and_then(|network| network.fetched().ok());
-    let path = fetched.unwrap_or_else(|| paths::named(base));
+    let fetched = base.to_str().and_then(Published::named).and_then(|network| network.fetched().ok());
+    let path = fetched.unwrap_or_else(|| PathBuf::from(base));
     let metadata = std::fs::metadata(&path).ok();
     let modified = metadata.as_ref().and_then(|m| m.modified().ok());
     let canonical = path.canonicalize().unwrap_or(path);
     let length = metadata.map_or(0, |m| m.len());
-    let mut with_grid = canonical.into_os_string();
-    if let Some(grid) = grid {
-        with_grid.push(format!("@{grid}"));
-    }
-    (with_grid.into(), modified, length, instance.map(str::to_owned))
+    let grid = grid.map_or_else(String::new, |grid| format!("@{grid}"));
+    let mut place = canonical.into_os_string();
+    place.push(grid);
+    (place, modified, length, instance.map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -229,7 +251,7 @@ mod tests {
         let shared: Shared<String> = Shared::new();
         let loads = AtomicUsize::new(0);
         let get = || {
-            shared.get("/nowhere/a", None, String::clone, || {
+            shared.get(Path::new("/nowhere/a"), None, String::clone, || {
                 loads.fetch_add(1, Ordering::SeqCst);
                 Ok("content".to_owned())
             })
@@ -239,9 +261,12 @@ mod tests {
             (a.join().unwrap().unwrap(), b.join().unwrap().unwrap())
         });
         assert!(Arc::ptr_eq(&a, &b));
-        let other = shared.get("/nowhere/b", None, String::clone, || Ok("content".to_owned())).unwrap();
+        let other =
+            shared.get(Path::new("/nowhere/b"), None, String::clone, || Ok("content".to_owned())).unwrap();
         assert!(Arc::ptr_eq(&a, &other), "equal content is one value");
-        let own = |name| shared.get("/nowhere/a", Some(name), String::clone, || Ok("content".to_owned()));
+        let own = |name| {
+            shared.get(Path::new("/nowhere/a"), Some(name), String::clone, || Ok("content".to_owned()))
+        };
         let (first, second, third) = (own("x").unwrap(), own("x").unwrap(), own("y").unwrap());
         assert!(Arc::ptr_eq(&first, &second), "one instance is one value");
         assert!(
@@ -258,9 +283,22 @@ mod tests {
         let shared: Shared<String> = Shared::new();
         for version in 0..20 {
             let (name, content) = (format!("/nowhere/{version}"), format!("content {version}"));
-            shared.get(&name, None, String::clone, || Ok(content.clone())).unwrap();
+            shared.get(Path::new(&name), None, String::clone, || Ok(content.clone())).unwrap();
         }
         assert!(shared.with(|slots| slots.by_source.len() < 3 && slots.by_digest.len() < 3));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_of_files_that_look_alike_are_two_files() {
+        use std::os::unix::ffi::OsStrExt;
+        let shared: Shared<String> = Shared::new();
+        let load = |bytes: &[u8], content: &str| {
+            let name = Path::new(std::ffi::OsStr::from_bytes(bytes));
+            shared.get(name, None, String::clone, || Ok(content.to_owned())).unwrap()
+        };
+        let (first, second) = (load(b"/nowhere/\xe9", "first"), load(b"/nowhere/\xff", "second"));
+        assert_eq!((first.as_str(), second.as_str()), ("first", "second"));
     }
 
     #[test]
@@ -281,7 +319,7 @@ mod tests {
     fn a_failed_load_is_tried_again() {
         let shared: Shared<String> = Shared::new();
         let fail = || Err(Error::TooFewFrames { needed: 2, found: 0 });
-        assert!(shared.get("/nowhere/c", None, String::clone, fail).is_err());
-        assert!(shared.get("/nowhere/c", None, String::clone, || Ok(String::new())).is_ok());
+        assert!(shared.get(Path::new("/nowhere/c"), None, String::clone, fail).is_err());
+        assert!(shared.get(Path::new("/nowhere/c"), None, String::clone, || Ok(String::new())).is_ok());
     }
 }

@@ -4,7 +4,7 @@ use super::{Clip, Tile};
 use crate::color::{FromRgb, whole};
 use crate::error::Result;
 use crate::frame::{FrameMut, PlaneMut};
-use crate::layout::{self, Channel, Family};
+use crate::layout::{self, Channel, Family, Samples, Word};
 use crate::simd;
 
 /// Chroma samples whose sums are kept at once.
@@ -18,25 +18,25 @@ pub fn blend(frame: &mut FrameMut, tile: &Tile) -> Result<()> {
     tile.check()?;
     let (width, height, format) = (frame.width(), frame.height(), frame.format());
     let Some(clip) = tile.clip(width, height) else { return Ok(()) };
-    let weights = FromRgb::new(frame.colorimetry());
+    let samples = layout::samples(format);
+    let weights = FromRgb::new(frame.colorimetry(), samples);
     let channels = layout::channels(format);
     let planes = frame.planes_mut();
     simd::dispatch(
         #[inline(always)]
         || match layout::family(format) {
             Family::Rgb => pixels(&mut planes[0], channels, tile, &clip),
-            Family::Grey if layout::is_16_bit(format) => luma16(&mut planes[0], weights.y, tile, &clip),
-            Family::Grey => luma(&mut planes[0], channels[0], weights.y, tile, &clip),
+            Family::Grey => luma(&mut planes[0], channels[0], samples, weights.y, tile, &clip),
             Family::Ycbcr => {
-                luma(&mut planes[channels[0].plane], channels[0], weights.y, tile, &clip);
-                chroma(
-                    planes,
-                    [channels[1], channels[2]],
-                    [weights.cb, weights.cr],
-                    tile,
-                    &clip,
-                    [width, height],
-                );
+                luma(&mut planes[channels[0].plane], channels[0], samples, weights.y, tile, &clip);
+                let (pair, colours) = ([channels[1], channels[2]], [weights.cb, weights.cr]);
+                if channels[1].shift_x == 0 {
+                    for (channel, weights) in pair.into_iter().zip(colours) {
+                        luma(&mut planes[channel.plane], channel, samples, weights, tile, &clip);
+                    }
+                } else {
+                    chroma(planes, pair, samples, colours, tile, &clip, [width, height]);
+                }
             }
         },
     );
@@ -86,57 +86,76 @@ fn sample(w: [f32; 4], [r, g, b]: [u8; 3]) -> f32 {
     w[0] * f32::from(r) + w[1] * f32::from(g) + w[2] * f32::from(b) + w[3]
 }
 
+/// A channel that has a sample for each pixel.
 #[inline(always)]
-fn luma(plane: &mut PlaneMut, channel: Channel, weights: [f32; 4], tile: &Tile, clip: &Clip) {
+fn luma(
+    plane: &mut PlaneMut,
+    channel: Channel,
+    samples: Samples,
+    weights: [f32; 4],
+    tile: &Tile,
+    clip: &Clip,
+) {
+    let most = f32::from(samples.max());
     for i in 0..clip.height {
-        // The last sample of a packed row is not followed by a whole step.
-        let at = channel.at(plane.stride, clip.x, clip.y + i);
-        let row = &mut plane.data[at..][..(clip.width - 1) * channel.step + 1];
-        match channel.step {
-            1 => luma_row(row.iter_mut(), weights, tile.row(clip, i)),
-            step => luma_row(row.iter_mut().step_by(step), weights, tile.row(clip, i)),
+        let (y, tile) = (clip.y + i, tile.row(clip, i));
+        let at = channel.at(plane.stride, clip.x, y);
+        match samples.word {
+            Word::Byte => {
+                // The last sample of a packed row is not followed by a whole step.
+                let row = &mut plane.data[at..][..(clip.width - 1) * channel.step + 1];
+                match channel.step {
+                    1 => luma_row(row.iter_mut(), weights, tile),
+                    step => luma_row(row.iter_mut().step_by(step), weights, tile),
+                }
+            }
+            Word::Little | Word::Big => {
+                let (row, _) = plane.data[at..][..2 * clip.width].as_chunks_mut::<2>();
+                for (word, &pixel) in row.iter_mut().zip(tile.as_chunks::<4>().0) {
+                    let mixed = mix_sample(f32::from(samples.of_word(*word)), weights, pixel, most);
+                    samples.into_word(word, mixed as u16);
+                }
+            }
+            Word::Third => {
+                let row = &mut plane.data[y * plane.stride..];
+                for (x, &pixel) in (clip.x..).zip(tile.as_chunks::<4>().0) {
+                    let mixed = mix_sample(f32::from(layout::third(row, x)), weights, pixel, most);
+                    layout::set_third(row, x, mixed as u16);
+                }
+            }
         }
     }
 }
 
 #[inline(always)]
 fn luma_row<'a>(row: impl Iterator<Item = &'a mut u8>, weights: [f32; 4], tile: &[u8]) {
-    for (y, &[r, g, b, a]) in row.zip(tile.as_chunks::<4>().0) {
-        let (dst, a) = (f32::from(*y), f32::from(a));
-        *y = whole((dst + (sample(weights, [r, g, b]) - dst) * (a / 255.0)).clamp(0.0, 255.0)) as u8;
+    for (y, &pixel) in row.zip(tile.as_chunks::<4>().0) {
+        *y = mix_sample(f32::from(*y), weights, pixel, 255.0) as u8;
     }
 }
 
-/// Little-endian 16-bit luma. In full range 255 becomes 65535, in studio range samples are the 8-bit ones times 256.
+/// A pixel of the tile over a sample of at most `most`.
 #[inline(always)]
-fn luma16(plane: &mut PlaneMut, weights: [f32; 4], tile: &Tile, clip: &Clip) {
-    let scale = if weights[3] > 0.0 { 256.0 } else { 257.0 };
-    for i in 0..clip.height {
-        let at = (clip.y + i) * plane.stride + 2 * clip.x;
-        let (row, _) = plane.data[at..][..2 * clip.width].as_chunks_mut::<2>();
-        for (y, &[r, g, b, a]) in row.iter_mut().zip(tile.row(clip, i).as_chunks::<4>().0) {
-            let (dst, a) = (f32::from(u16::from_le_bytes(*y)), f32::from(a));
-            let mixed = dst + (sample(weights, [r, g, b]) * scale - dst) * (a / 255.0);
-            *y = (whole(mixed.clamp(0.0, 65535.0)) as u16).to_le_bytes();
-        }
-    }
+fn mix_sample(dst: f32, weights: [f32; 4], [r, g, b, a]: [u8; 4], most: f32) -> i32 {
+    whole((dst + (sample(weights, [r, g, b]) - dst) * (f32::from(a) / 255.0)).clamp(0.0, most))
 }
 
 /// Sums of `a * r`, `a * g`, `a * b` and `a`, each over the pixels of up to [`BLOCK`] chroma samples. The colour of
 /// a sample is linear in them, so no pixel is converted on its own.
 type Sums = [[f32; BLOCK]; 4];
 
-/// Both chroma channels, block by block.
+/// Both chroma channels where two columns share a sample, block by block.
 #[inline(always)]
 fn chroma(
     planes: &mut [PlaneMut],
     channels: [Channel; 2],
+    samples: Samples,
     weights: [[f32; 4]; 2],
     tile: &Tile,
     clip: &Clip,
     size: [usize; 2],
 ) {
-    let shift = channels[0].shift_y;
+    let (shift, most) = (channels[0].shift_y, f32::from(samples.max()));
     let (first, last) = (clip.x / 2, (clip.x + clip.width - 1) / 2);
     for cy in clip.y >> shift..=(clip.y + clip.height - 1) >> shift {
         let lines = cy << shift..((cy + 1) << shift).min(size[1]);
@@ -151,16 +170,42 @@ fn chroma(
                 let at = channel.at(plane.stride, 2 * start, cy << shift);
                 let row = &mut plane.data[at..];
                 let mut block = [0; BLOCK];
-                for (v, dst) in block[..n].iter_mut().zip(row.iter().step_by(channel.step)) {
-                    *v = *dst;
-                }
+                read_block(row, channel.step, samples, &mut block[..n]);
                 let full = 510.0 * lines.len() as f32;
-                mix_sums(&mut block, &sums, 0..end, w, full);
-                mix_sums(&mut block, &sums, end..n, w, 0.5 * full);
-                for (v, dst) in block[..n].iter().zip(row.iter_mut().step_by(channel.step)) {
-                    *dst = *v;
-                }
+                mix_sums(&mut block, &sums, 0..end, w, full, most);
+                mix_sums(&mut block, &sums, end..n, w, 0.5 * full, most);
+                write_block(row, channel.step, samples, &block[..n]);
             }
+        }
+    }
+}
+
+/// Reads samples that lie `step` bytes apart.
+#[inline(always)]
+fn read_block(row: &[u8], step: usize, samples: Samples, block: &mut [u16]) {
+    if samples.word == Word::Byte {
+        for (v, dst) in block.iter_mut().zip(row.iter().step_by(step)) {
+            *v = u16::from(*dst);
+        }
+        return;
+    }
+    for (v, word) in block.iter_mut().zip(row.chunks(step)) {
+        *v = samples.of_word([word[0], word[1]]);
+    }
+}
+
+/// Writes samples that lie `step` bytes apart.
+#[inline(always)]
+fn write_block(row: &mut [u8], step: usize, samples: Samples, block: &[u16]) {
+    if samples.word == Word::Byte {
+        for (v, dst) in block.iter().zip(row.iter_mut().step_by(step)) {
+            *dst = *v as u8;
+        }
+        return;
+    }
+    for (v, word) in block.iter().zip(row.chunks_mut(step)) {
+        if let Some(word) = word.first_chunk_mut() {
+            samples.into_word(word, *v);
         }
     }
 }
@@ -187,14 +232,21 @@ fn sum_pixels(tile: &Tile, clip: &Clip, first: usize, lines: std::ops::Range<usi
     columns.map(|columns| std::array::from_fn(|i| columns[2 * i] + columns[2 * i + 1]))
 }
 
-/// `full` is the alpha sum of full coverage.
+/// `full` is the alpha sum of full coverage, `most` the largest sample.
 #[inline(always)]
-fn mix_sums(block: &mut [u8; BLOCK], sums: &Sums, range: std::ops::Range<usize>, w: [f32; 4], full: f32) {
+fn mix_sums(
+    block: &mut [u16; BLOCK],
+    sums: &Sums,
+    range: std::ops::Range<usize>,
+    w: [f32; 4],
+    full: f32,
+    most: f32,
+) {
     let part = 1.0 / full;
     let [r, g, b, a] = sums.each_ref().map(|sums| &sums[range.clone()]);
     let colours = r.iter().zip(g).zip(b).zip(a);
     for (dst, (((r, g), b), a)) in block[range].iter_mut().zip(colours) {
         let colour = w[0] * r + w[1] * g + w[2] * b + w[3] * a;
-        *dst = whole(((f32::from(*dst) * (full - a) + colour) * part).clamp(0.0, 255.0)) as u8;
+        *dst = whole(((f32::from(*dst) * (full - a) + colour) * part).clamp(0.0, most)) as u16;
     }
 }

@@ -1,9 +1,9 @@
-//! Draws a small picture with alpha onto a frame of any of the 18 formats, in place.
+//! Draws a small picture with alpha onto a frame of any of the 26 formats, in place.
 //!
 //! Each sample becomes `(dst * (255 - a) + colour * a) / 255`, rounded, where `colour` is the tile's R'G'B' in the
 //! samples of the frame (its matrix and range). A subsampled chroma sample takes the mean of what its 1, 2 or 4
 //! luma pixels ask for: `(dst * (255 n - sum a) + sum (a * chroma)) / (255 n)`, pixels outside the tile counting as
-//! alpha 0 and pixels outside the frame not at all. Alpha and unused bytes of the frame stay as they are.
+//! alpha 0 and pixels outside the frame not at all. Alpha, unused bytes and unused bits of words stay as they are.
 //!
 //! # Shapes
 //! The tile is `(height, width, 4)` bytes R, G, B, alpha (straight, not premultiplied), `stride` bytes from row to

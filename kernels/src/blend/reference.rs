@@ -2,13 +2,13 @@
 
 use super::Tile;
 use crate::frame::{ColorRange, Colorimetry, FrameMut};
-use crate::layout::{self, Family};
+use crate::layout::{self, Family, Samples};
 
 /// [`super::blend`], for tiles that it accepts.
 pub fn blend(frame: &mut FrameMut, tile: &Tile) {
     let (width, height, format) = (frame.width(), frame.height(), frame.format());
     let (colorimetry, family) = (frame.colorimetry(), layout::family(format));
-    let wide = layout::is_16_bit(format);
+    let samples = layout::samples(format);
     for (c, channel) in layout::channels(format).into_iter().enumerate() {
         if family == Family::Grey && c > 0 {
             return;
@@ -23,19 +23,14 @@ pub fn blend(frame: &mut FrameMut, tile: &Tile) {
                     n += 1.0;
                     alpha += a;
                     colour +=
-                        a * if family == Family::Rgb { rgb[c] } else { sample(colorimetry, c, rgb, wide) };
+                        a * if family == Family::Rgb { rgb[c] } else { sample(colorimetry, c, rgb, samples) };
                 }
                 let plane = &mut frame.planes_mut()[channel.plane];
-                let at = channel.at(plane.stride, x, y);
-                let dst = f64::from(plane.data[at])
-                    + if wide { 256.0 * f64::from(plane.data[at + 1]) } else { 0.0 };
+                let dst = f64::from(samples.load(plane.data, plane.stride, channel, x, y));
                 let mixed = ((dst * (255.0 * n - alpha) + colour) / (255.0 * n) + 0.5).floor();
-                // Chroma of full range reaches 255.5.
-                let mixed = mixed.min(if wide { 65535.0 } else { 255.0 });
-                plane.data[at] = (mixed as u32 & 255) as u8;
-                if wide {
-                    plane.data[at + 1] = (mixed as u32 >> 8) as u8;
-                }
+                // Chroma of full range reaches half a step beyond.
+                let mixed = mixed.min(f64::from(samples.max())) as u16;
+                samples.store(plane.data, plane.stride, channel, [x, y], mixed);
             }
         }
     }
@@ -53,14 +48,15 @@ fn pixel(tile: &Tile, x: usize, y: usize) -> ([f64; 3], f64) {
 }
 
 /// Y, Cb or Cr of a colour.
-fn sample(colorimetry: Colorimetry, c: usize, [r, g, b]: [f64; 3], wide: bool) -> f64 {
+fn sample(colorimetry: Colorimetry, c: usize, [r, g, b]: [f64; 3], samples: Samples) -> f64 {
     let (kr, kb) = (f64::from(colorimetry.matrix.kr), f64::from(colorimetry.matrix.kb));
     let luma = kr * r + (1.0 - kr - kb) * g + kb * b;
     let limited = colorimetry.range == ColorRange::Limited;
-    let chroma = |v: f64| 128.0 + v * if limited { 224.0 / 255.0 } else { 1.0 };
+    let unit = samples.unit(colorimetry.range);
+    let chroma = |v: f64| samples.middle() + v * unit * if limited { 224.0 / 255.0 } else { 1.0 };
     match (c, limited) {
-        (0, true) => (16.0 + luma * 219.0 / 255.0) * if wide { 256.0 } else { 1.0 },
-        (0, false) => luma * if wide { 257.0 } else { 1.0 },
+        (0, true) => (16.0 + luma * 219.0 / 255.0) * unit,
+        (0, false) => luma * unit,
         (1, _) => chroma((b - luma) / (2.0 - 2.0 * kb)),
         _ => chroma((r - luma) / (2.0 - 2.0 * kr)),
     }

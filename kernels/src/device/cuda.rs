@@ -1,6 +1,8 @@
 //! CUDA as it is found at run time: the driver is opened by name, so one binary serves machines with and without it.
 //! With the feature `cuda-linked` the driver is linked instead, since cudarc knows only one way at a time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use cudarc::driver::{CudaContext, result, sys};
 
 use crate::error::{Error, Result};
@@ -18,12 +20,19 @@ pub struct Device {
     pub memory: usize,
 }
 
+static DISABLED: AtomicBool = AtomicBool::new(false);
+
+/// Whether [`probe`] leaves the driver alone and finds no device.
+pub fn disable(disabled: bool) {
+    DISABLED.store(disabled, Ordering::Relaxed);
+}
+
 /// All CUDA devices of this machine; none where there is no driver, or one without a device.
 ///
 /// # Errors
 /// When a driver is there and refuses to start.
 pub fn probe() -> Result<Vec<Device>> {
-    if std::env::var_os("GST_SNARM_DISABLE_CUDA").is_some_and(|v| v == "1") || !has_driver() {
+    if DISABLED.load(Ordering::Relaxed) || !has_driver() {
         return Ok(Vec::new());
     }
     match result::init() {

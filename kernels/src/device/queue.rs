@@ -47,7 +47,11 @@ impl Queue {
             .thread_name(|i| format!("snarm-{i}"))
             .start_handler(move |_| simd::set_level(isa))
             .build()
-            .map_err(|e| Error::Threads(e.to_string()))?;
+            .map_err(|refused| {
+                let expected =
+                    if threads == 0 { "one thread a core".into() } else { format!("{threads} threads") };
+                Error::Threads(format!("expected {expected}, found the system to refuse one: {refused}"))
+            })?;
         Ok(Self { device: Device::Cpu(isa), pool })
     }
 

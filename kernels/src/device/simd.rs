@@ -1,8 +1,8 @@
 //! Levels of the CPU.
 //!
 //! A thread of a [`super::Queue`] works at the level of its queue, any other at that of the process. Bodies are plain loops (or [`pulp::Simd`] code); [`dispatch`] and its twin for explicit vectors compile them for each level
-//! and run the best one the machine has. `SNARM_ISA=avx2` or `portable` forces a lower level, for tests and
-//! bug reports; a level the machine lacks is not taken, and any other value is as none.
+//! and run the best one the machine has. [`limit`] forces a lower level, for tests and bug reports. The tests of this
+//! crate take it from `SNARM_ISA`.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -26,7 +26,12 @@ impl Isa {
         [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|&isa| arch_of(isa).is_some()).collect()
     }
 
-    /// Lower-case name, as `SNARM_ISA` takes it.
+    /// The level of that name, if there is one.
+    pub fn named(name: &str) -> Option<Isa> {
+        [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().find(|isa| isa.name() == name)
+    }
+
+    /// Lower-case name.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
@@ -70,15 +75,32 @@ fn level() -> (Isa, Arch) {
     LEVEL.get().unwrap_or_else(of_process)
 }
 
-/// The level of the process: the highest that the machine has and `SNARM_ISA` allows.
+/// The level that the choice must not exceed.
+static LIMIT: OnceLock<Isa> = OnceLock::new();
+
+/// Lets the process take no higher level than `isa`. Whether that is so: not where another level is in use already.
+pub fn limit(isa: Isa) -> bool {
+    *LIMIT.get_or_init(|| isa) == isa && of_process().0 <= isa
+}
+
+/// The level where nobody sets a limit.
+#[cfg(not(test))]
+fn unlimited() -> Isa {
+    Isa::Avx512
+}
+
+/// The level that the tests of this crate are to run at.
+#[cfg(test)]
+fn unlimited() -> Isa {
+    let asked = std::env::var("SNARM_ISA").ok();
+    asked.and_then(|name| Isa::named(&name)).unwrap_or(Isa::Avx512)
+}
+
+/// The level of the process: the highest that the machine has and the limit allows.
 fn of_process() -> (Isa, Arch) {
     static CHOICE: OnceLock<(Isa, Arch)> = OnceLock::new();
     *CHOICE.get_or_init(|| {
-        let ceiling = match std::env::var("SNARM_ISA").as_deref() {
-            Ok("portable") => Isa::Portable,
-            Ok("avx2") => Isa::Avx2,
-            _ => Isa::Avx512,
-        };
+        let ceiling = *LIMIT.get_or_init(unlimited);
         let best = Isa::available().into_iter().rfind(|&isa| isa <= ceiling).unwrap_or(Isa::Portable);
         (best, arch_of(best).unwrap_or(Arch::Scalar))
     })

@@ -1,5 +1,7 @@
 //! The queue that a process shares, and how work is cut for threads.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 
@@ -9,15 +11,24 @@ use crate::error::{Error, Result};
 
 static SHARED: OnceCell<Queue> = OnceCell::new();
 
-/// The queue that all streams of the process share, started by the first call. `SNARM_THREADS` sets its size; the default
-/// is one thread for each core, as with 0.
+/// Threads that the shared queue will have; 0 is one for each core.
+static SIZE: AtomicUsize = AtomicUsize::new(0);
+
+/// Threads that it may have on a machine of few cores.
+const MOST: usize = 256;
+
+/// The queue that all streams of the process share, started by the first call, with one thread for each core unless
+/// [`set_size`] was called before.
 ///
 /// # Errors
-/// When `SNARM_THREADS` is no number, or the operating system refuses the threads; a later call tries again.
+/// When the operating system refuses the threads; a later call tries again.
 pub fn shared() -> Result<&'static Queue> {
     SHARED.get_or_try_init(|| {
-        let set = std::env::var_os("SNARM_THREADS").unwrap_or_default();
-        Queue::new(simd::isa(), size(&set.to_string_lossy())?)
+        let size = match SIZE.load(Ordering::Relaxed) {
+            0 => cores(),
+            size => size,
+        };
+        Queue::new(simd::isa(), size)
     })
 }
 
@@ -29,13 +40,25 @@ pub fn pool() -> Result<&'static ThreadPool> {
     Ok(shared()?.pool())
 }
 
-/// Threads that `SNARM_THREADS` asks for; 0 where it says nothing.
-fn size(set: &str) -> Result<usize> {
-    if set.is_empty() {
-        return Ok(0);
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The most threads that the shared queue may have: 256, or four for each core where that is more.
+pub fn most() -> usize {
+    MOST.max(4 * cores())
+}
+
+/// Sets the number of threads of the shared queue; 0 is one for each core. One that runs stays as it is.
+///
+/// # Errors
+/// When there are more than [`most`]; then nothing changes.
+pub fn set_size(threads: usize) -> Result<()> {
+    if threads > most() {
+        return Err(Error::Threads(format!("expected at most {} threads, found {threads}", most())));
     }
-    set.parse()
-        .map_err(|_| Error::Threads(format!("SNARM_THREADS: expected a number of threads, found {set}")))
+    SIZE.store(threads, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Runs `body` on the queue that this thread belongs to, else on the shared one; the kernels it calls share its threads.
@@ -75,10 +98,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_of_threads_is_a_number() {
-        assert_eq!([size("").unwrap(), size("0").unwrap(), size("3").unwrap()], [0, 0, 3]);
-        let refused = size("all").unwrap_err().to_string();
-        assert_eq!(refused, "thread pool: SNARM_THREADS: expected a number of threads, found all");
+    fn no_machine_is_flooded_with_threads() {
+        let refused = set_size(1_000_000).unwrap_err().to_string();
+        let expected = format!("thread pool: expected at most {} threads, found 1000000", most());
+        assert_eq!(refused, expected);
+        assert!(most() >= 256);
     }
 
     #[test]

@@ -43,14 +43,36 @@ pub(super) fn sum_rows_u8(rows: &[u8], stride: usize, weights: &[f32], sums: &mu
     }
 }
 
-/// As [`sum_rows_u8`] for little-endian 16-bit samples; `stride` stays in bytes.
+/// As [`sum_rows_u8`] for 16-bit words, of which the bits of `mask` count; `stride` stays in bytes.
 #[inline(always)]
-pub(super) fn sum_rows_u16(rows: &[u8], stride: usize, weights: &[f32], sums: &mut [f32]) {
+pub(super) fn sum_rows_u16(
+    word: impl Fn([u8; 2]) -> u16,
+    rows: &[u8],
+    stride: usize,
+    mask: u16,
+    weights: &[f32],
+    sums: &mut [f32],
+) {
     sums.fill(0.0);
     for (t, &w) in weights.iter().enumerate() {
         let (row, _) = rows[t * stride..].as_chunks::<2>();
         for (s, &v) in sums.iter_mut().zip(row) {
-            *s += w * f32::from(u16::from_le_bytes(v));
+            *s += w * f32::from(word(v) & mask);
+        }
+    }
+}
+
+/// As [`sum_rows_u8`] for three 10-bit samples in each little-endian 32-bit word.
+#[inline(always)]
+pub(super) fn sum_rows_thirds(rows: &[u8], stride: usize, weights: &[f32], sums: &mut [f32]) {
+    sums.fill(0.0);
+    for (t, &w) in weights.iter().enumerate() {
+        let (row, _) = rows[t * stride..].as_chunks::<4>();
+        for (sums, &word) in sums.chunks_mut(3).zip(row) {
+            let word = u32::from_le_bytes(word);
+            for (s, shift) in sums.iter_mut().zip([0, 10, 20]) {
+                *s += w * f32::from((word >> shift) as u16 & 0x3ff);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Frame to network input: reads any of the 18 formats with their strides, resamples, converts the colour and
+//! Frame to network input: reads any of the 26 formats with their strides, resamples, converts the colour and
 //! normalises, without an RGB frame in between.
 //!
 //! `out[c, oy, ox] = (rgb[c] / 255 - mean[c]) / std[c]`, where `rgb` in 0..255 is the resampled colour.
@@ -7,6 +7,13 @@
 //! luma and chroma each on its own grid, chroma at its exact site; matrix, range and the clamp to 0..255 follow on
 //! the small result. [`Fit::Paper`] repeats OpenCV's 8-bit `INTER_LINEAR` to a larger square and its central
 //! crop, bit by bit; Y'CbCr and grey pixels become 8-bit RGB as they are fetched, chroma replicated.
+//!
+//! Samples of more than 8 bits count in steps of an 8-bit one: studio range grows by whole bits (10 bits: `v / 4`), full
+//! range from the largest number to the largest (10 bits: `v * 255 / 1023`). Unused bits of a word do not count.
+//!
+//! A frame that is stored turned or mirrored ([`Orientation`]) gives what its upright picture would give: region and
+//! placement are those of the upright picture. It is resampled as it is stored, and the small result is turned, so that
+//! [`Fit::Paper`] may round differently by one of 256 levels.
 //!
 //! # Shapes
 //! `out` is `(3, side, side)`, planar, row-major.
@@ -24,7 +31,7 @@ mod triangle;
 mod tests;
 
 use crate::error::{Error, Result, check_len};
-use crate::frame::{Colorimetry, Frame, PixelFormat};
+use crate::frame::{Colorimetry, Frame, Orientation, PixelFormat};
 use paper::PaperPlan;
 use triangle::TrianglePlan;
 
@@ -115,7 +122,7 @@ impl ImportSpec {
         3 * self.side * self.side
     }
 
-    /// Where the picture of a `width` x `height` frame lies in the output, and which part of the frame it is.
+    /// Where the upright picture of `width` x `height` lies in the output, and which part of it is seen.
     pub fn placement(&self, width: usize, height: usize) -> Placement {
         let (all, side) = (Rect { x: 0, y: 0, width: self.side, height: self.side }, self.side as f64);
         let r = self.source_rect(width, height);
@@ -189,12 +196,52 @@ struct Geometry {
     width: usize,
     height: usize,
     colorimetry: Colorimetry,
+    orientation: Orientation,
 }
 
 impl Geometry {
     fn of(frame: &Frame) -> Self {
-        let (format, colorimetry) = (frame.format(), frame.colorimetry());
-        Self { format, width: frame.width(), height: frame.height(), colorimetry }
+        Self {
+            format: frame.format(),
+            width: frame.width(),
+            height: frame.height(),
+            colorimetry: frame.colorimetry(),
+            orientation: frame.orientation(),
+        }
+    }
+}
+
+/// Where a frame is read and where its picture goes, both as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// Part of the frame that is read.
+    source: Rect,
+    /// Part of the output that it fills, before the output is turned.
+    inner: Rect,
+    /// With [`Fit::Paper`], first column and row of the crop.
+    crop: [usize; 2],
+}
+
+impl Place {
+    fn new(spec: &ImportSpec, geometry: &Geometry) -> Self {
+        let (orientation, side) = (geometry.orientation, spec.side);
+        let (width, height) = orientation.size(geometry.width, geometry.height);
+        let stored = |rect: Rect, (width, height): (usize, usize)| {
+            let [(x, w), (y, h)] =
+                orientation.stored((rect.x, rect.width, width), (rect.y, rect.height, height));
+            Rect { x, y, width: w, height: h }
+        };
+        let resize = match spec.fit {
+            Fit::Paper { resize } => resize,
+            Fit::Full | Fit::Letterbox => side,
+        };
+        let first = paper::crop_start(resize, side);
+        let [(left, _), (top, _)] = orientation.stored((first, side, resize), (first, side, resize));
+        Self {
+            source: stored(spec.source_rect(width, height), (width, height)),
+            inner: stored(spec.placement(width, height).inner, (side, side)),
+            crop: [left, top],
+        }
     }
 }
 
@@ -243,13 +290,18 @@ impl Importer {
             Plan::Triangle(plan) => plan.run(frame, out),
             Plan::Paper(plan) => plan.run(frame, out),
         }
+        let (side, orientation) = (self.spec.side, frame.orientation());
+        if orientation != Orientation::UPRIGHT {
+            out.chunks_exact_mut(side * side).for_each(|plane| orientation.turn(plane, side));
+        }
         Ok(())
     }
 }
 
 fn plan_for(spec: &ImportSpec, geometry: Geometry) -> Plan {
+    let place = Place::new(spec, &geometry);
     match spec.fit {
-        Fit::Full | Fit::Letterbox => Plan::Triangle(Box::new(TrianglePlan::new(spec, geometry))),
-        Fit::Paper { resize } => Plan::Paper(Box::new(PaperPlan::new(spec, resize, geometry))),
+        Fit::Full | Fit::Letterbox => Plan::Triangle(Box::new(TrianglePlan::new(spec, geometry, place))),
+        Fit::Paper { resize } => Plan::Paper(Box::new(PaperPlan::new(spec, resize, geometry, place))),
     }
 }

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::{Geometry, ImportSpec};
+use super::{Geometry, ImportSpec, Place};
 use crate::color::{ToRgb, whole};
 use crate::frame::{Frame, Plane};
-use crate::layout::{self, Channel, Family};
+use crate::layout::{self, Channel, Family, Samples, Word};
 use crate::resize::{Axis, Lines, vertical};
 use crate::simd;
 
@@ -38,32 +38,36 @@ pub(super) struct PaperPlan {
 #[derive(Debug)]
 struct Pixels {
     family: Family,
-    wide: bool,
+    stored: Samples,
     channels: [Channel; 3],
     to_rgb: ToRgb,
-    /// For each channel the bytes in a row at which the left samples of all results are, then the right ones.
+    /// For each channel where in a row the left samples of all results are, then the right ones: their first bytes, or
+    /// the numbers of samples that share words.
     columns: [Vec<u32>; 3],
 }
 
 impl PaperPlan {
-    pub(super) fn new(spec: &ImportSpec, resize: usize, geometry: Geometry) -> Self {
-        let (side, first) = (spec.side, crop_start(resize, spec.side));
-        let source = spec.source_rect(geometry.width, geometry.height);
-        let crop = |axis: Axis, origin: usize| Axis {
+    pub(super) fn new(spec: &ImportSpec, resize: usize, geometry: Geometry, place: Place) -> Self {
+        let (side, source) = (spec.side, place.source);
+        let crop = |axis: Axis, first: usize, origin: usize| Axis {
             samples: axis.samples[first..][..side].iter().map(|s| s.map(|s| s + origin)).collect(),
             weights: axis.weights[first..][..side].to_vec(),
         };
-        let x = crop(Axis::horizontal(source.width, resize), source.x);
-        let rows = crop(Axis::vertical(source.height, resize), source.y);
-        let wide = layout::is_16_bit(geometry.format);
-        let to_rgb = if wide { ToRgb::grey16 } else { ToRgb::new }(geometry.colorimetry);
+        let x = crop(Axis::horizontal(source.width, resize), place.crop[0], source.x);
+        let rows = crop(Axis::vertical(source.height, resize), place.crop[1], source.y);
+        let stored = layout::samples(geometry.format);
+        let to_rgb = ToRgb::new(geometry.colorimetry, stored);
         let channels = layout::channels(geometry.format);
         let columns = channels.map(|channel| {
             let ends = [0, 1].into_iter().flat_map(|end| x.samples.iter().map(move |s| s[end]));
-            ends.map(|column| channel.at(0, column, 0) as u32).collect()
+            let place = |column| match stored.word {
+                Word::Third => column,
+                _ => channel.at(0, column, 0),
+            };
+            ends.map(|column| place(column) as u32).collect()
         });
         let family = layout::family(geometry.format);
-        let pixels = Pixels { family, wide, channels, to_rgb, columns };
+        let pixels = Pixels { family, stored, channels, to_rgb, columns };
         let across = x.weights.iter().map(|w| w.map(|w| w as f32)).collect();
         let value = |c: usize, v: usize| (v as f32 / 255.0 - spec.mean[c]) / spec.std[c];
         let values = Box::new(std::array::from_fn(|c| std::array::from_fn(|v| value(c, v))));
@@ -112,14 +116,14 @@ fn sum_row(
     for ((out, channel), columns) in lines {
         let plane = &planes[channel.plane];
         let data = &plane.data[(row >> channel.shift_y) * plane.stride..];
-        if pixels.wide {
-            for (v, &at) in out.iter_mut().zip(columns) {
-                *v = f32::from(u16::from_le_bytes([data[at as usize], data[at as usize + 1]]));
-            }
-        } else {
-            for (v, &at) in out.iter_mut().zip(columns) {
-                *v = f32::from(data[at as usize]);
-            }
+        let places = out.iter_mut().zip(columns.iter().map(|&at| at as usize));
+        let stored = pixels.stored;
+        match stored.word {
+            Word::Byte => places.for_each(|(v, at)| *v = f32::from(data[at])),
+            Word::Little | Word::Big => places.for_each(|(v, at)| {
+                *v = f32::from(stored.of_word([data[at], data[at + 1]]) << stored.shift);
+            }),
+            Word::Third => places.for_each(|(v, x)| *v = f32::from(layout::third(data, x))),
         }
     }
     simd::dispatch(

@@ -1,7 +1,7 @@
 //! The contract of the import, one output value at a time, in f64.
 
-use super::{Fit, ImportSpec, Placement, paper};
-use crate::frame::{ColorRange, Frame};
+use super::{Fit, Geometry, ImportSpec, Place};
+use crate::frame::{ColorRange, Frame, Orientation};
 use crate::layout::{self, Channel, Family};
 
 /// [`super::Importer::run`].
@@ -10,47 +10,50 @@ use crate::layout::{self, Channel, Family};
 /// When `out` is shorter than `(3, side, side)`.
 pub fn run(spec: &ImportSpec, frame: &Frame, out: &mut [f32]) {
     let n = spec.side;
-    let Placement { inner, .. } = spec.placement(frame.width(), frame.height());
+    let place = Place::new(spec, &Geometry::of(frame));
+    let inner = place.inner;
     out.fill(0.0);
     for y in 0..inner.height {
         for x in 0..inner.width {
             let rgb = match spec.fit {
-                Fit::Paper { resize } => bilinear(spec, frame, resize, x, y),
-                _ => to_rgb(frame, [0, 1, 2].map(|c| triangle(spec, frame, c, x, y))),
+                Fit::Paper { resize } => bilinear(&place, frame, resize, x, y),
+                _ => to_rgb(frame, [0, 1, 2].map(|c| triangle(&place, frame, c, x, y))),
             };
+            let (x, y) = upright(frame.orientation(), inner.x + x, inner.y + y, n);
             for c in 0..3 {
                 let v = (rgb[c] / 255.0 - f64::from(spec.mean[c])) / f64::from(spec.std[c]);
-                out[(c * n + inner.y + y) * n + inner.x + x] = v as f32;
+                out[(c * n + y) * n + x] = v as f32;
             }
         }
     }
+}
+
+/// Where a pixel of a stored square of `n` x `n` lies in the upright one.
+fn upright(orientation: Orientation, x: usize, y: usize, n: usize) -> (usize, usize) {
+    let (x, y) = if orientation.transposed { (y, x) } else { (x, y) };
+    let mirror = |at: usize, mirrored: bool| if mirrored { n - 1 - at } else { at };
+    (mirror(x, orientation.mirrored_x), mirror(y, orientation.mirrored_y))
 }
 
 /// The sample of channel `c` that belongs to pixel `(x, y)`.
 fn sample(frame: &Frame, c: usize, x: usize, y: usize) -> f64 {
     let channel = layout::channels(frame.format())[c];
     let plane = &frame.planes()[channel.plane];
-    let at = channel.at(plane.stride, x, y);
-    let byte = |at: usize| f64::from(plane.data[at]);
-    if layout::is_16_bit(frame.format()) { byte(at) + 256.0 * byte(at + 1) } else { byte(at) }
+    f64::from(layout::samples(frame.format()).load(plane.data, plane.stride, channel, x, y))
 }
 
 /// R'G'B' in 0..255 of three channels.
 fn to_rgb(frame: &Frame, v: [f64; 3]) -> [f64; 3] {
-    let colorimetry = frame.colorimetry();
+    let (colorimetry, samples) = (frame.colorimetry(), layout::samples(frame.format()));
     let limited = colorimetry.range == ColorRange::Limited;
-    let luma = match (layout::is_16_bit(frame.format()), limited) {
-        (true, true) => (v[0] / 256.0 - 16.0) * 255.0 / 219.0,
-        (true, false) => v[0] / 257.0,
-        (false, true) => (v[0] - 16.0) * 255.0 / 219.0,
-        (false, false) => v[0],
-    };
+    let unit = samples.unit(colorimetry.range);
+    let luma = if limited { (v[0] / unit - 16.0) * 255.0 / 219.0 } else { v[0] / unit };
     let rgb = match layout::family(frame.format()) {
         Family::Rgb => v,
         Family::Grey => [luma; 3],
         Family::Ycbcr => {
             let (kr, kb) = (f64::from(colorimetry.matrix.kr), f64::from(colorimetry.matrix.kb));
-            let chroma = |v: f64| (v - 128.0) * if limited { 255.0 / 224.0 } else { 1.0 };
+            let chroma = |v: f64| (v - samples.middle()) / unit * if limited { 255.0 / 224.0 } else { 1.0 };
             let (r, b) = (luma + 2.0 * (1.0 - kr) * chroma(v[2]), luma + 2.0 * (1.0 - kb) * chroma(v[1]));
             [r, (luma - kr * r - kb * b) / (1.0 - kr - kb), b]
         }
@@ -71,9 +74,8 @@ fn weights(centre: f64, scale: f64, range: std::ops::Range<usize>) -> Vec<(usize
 }
 
 /// Channel `c` of output pixel `(x, y)` of the picture, resampled on the channel's own grid.
-fn triangle(spec: &ImportSpec, frame: &Frame, c: usize, x: usize, y: usize) -> f64 {
-    let Placement { inner, .. } = spec.placement(frame.width(), frame.height());
-    let source = spec.source_rect(frame.width(), frame.height());
+fn triangle(place: &Place, frame: &Frame, c: usize, x: usize, y: usize) -> f64 {
+    let Place { source, inner, .. } = *place;
     let channel = layout::channels(frame.format())[c];
     let site = frame.colorimetry().site;
     let axis = |o: usize, n: usize, first: usize, length: usize, shift: usize, site: f32| {
@@ -94,15 +96,14 @@ fn triangle(spec: &ImportSpec, frame: &Frame, c: usize, x: usize, y: usize) -> f
 }
 
 /// 8-bit RGB of output pixel `(x, y)` by OpenCV's integer bilinear.
-fn bilinear(spec: &ImportSpec, frame: &Frame, resize: usize, x: usize, y: usize) -> [f64; 3] {
-    let source = spec.source_rect(frame.width(), frame.height());
-    let first = paper::crop_start(resize, spec.side);
-    let axis = |o: usize, n: usize| {
+fn bilinear(place: &Place, frame: &Frame, resize: usize, x: usize, y: usize) -> [f64; 3] {
+    let source = place.source;
+    let axis = |first: usize, o: usize, n: usize| {
         let c = (((first + o) as f64 + 0.5) * (1.0 / (resize as f64 / n as f64)) - 0.5) as f32;
         (c.floor() as i64, c - c.floor())
     };
     let whole = |f: f32| [1.0 - f, f].map(|part| (part * 2048.0).round_ties_even() as i64);
-    let ((i, fx), (j, fy)) = (axis(x, source.width), axis(y, source.height));
+    let ((i, fx), (j, fy)) = (axis(place.crop[0], x, source.width), axis(place.crop[1], y, source.height));
     let across = whole(if i < 0 || i >= source.width as i64 - 1 { 0.0 } else { fx });
     let down = whole(fy);
     let pixel = |i: i64, j: i64| {

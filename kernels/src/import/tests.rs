@@ -3,7 +3,7 @@ use fast_image_resize::images::Image;
 use proptest::prelude::*;
 
 use super::*;
-use crate::frame::{ChromaSite, ColorMatrix, ColorRange, Plane};
+use crate::frame::{ChromaSite, ColorMatrix, ColorRange, Orientation, Plane};
 use crate::layout;
 use crate::resize::{Size, opencv_linear};
 
@@ -51,7 +51,17 @@ impl Owned {
                     let dy = if channel.shift_y > 0 { site.y } else { 0.0 };
                     let (data, stride) = &mut self.planes[channel.plane];
                     let v = value(c, x as f32 + dx + 0.5, y as f32 + dy + 0.5);
-                    data[channel.at(*stride, x, y)] = v.round() as u8;
+                    let samples = layout::samples(self.format);
+                    let unit = samples.unit(self.colorimetry.range) as f32;
+                    // Around the middle of chroma, which does not move with full range.
+                    let middle = if c == 0 || layout::family(self.format) != layout::Family::Ycbcr {
+                        0.0
+                    } else {
+                        128.0
+                    };
+                    let above = if middle > 0.0 { samples.middle() as f32 } else { 0.0 };
+                    let stored = ((v - middle) * unit + above).round() as u16;
+                    samples.store(data, *stride, *channel, [x, y], stored);
                 }
             }
         }
@@ -125,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_shape_agrees_with_the_reference(
-        format in 0_usize..18, w in 1_usize..120, h in 1_usize..120, side in 1_usize..40,
+        format in 0_usize..PixelFormat::ALL.len(), w in 1_usize..120, h in 1_usize..120, side in 1_usize..40,
         colorimetry in 0_usize..3, fit in 0_usize..3, seed in 0_u32..1000,
     ) {
         let fit = [Fit::Full, Fit::Letterbox, Fit::paper(side)][fit];
@@ -260,4 +270,110 @@ fn wrong_specs_and_lengths_are_errors() {
     );
     let owned = Owned::new(PixelFormat::Gray8, 8, 8, Colorimetry::FULL_RANGE, 0);
     assert!(Importer::new(good).unwrap().run(&owned.frame(), &mut [0.0; 28]).is_err());
+}
+
+/// The frame that is stored such that `orientation` turns it into `upright`, which has 1 plane of `step` bytes a pixel.
+fn stored(upright: &Owned, orientation: Orientation, step: usize) -> Owned {
+    let (width, height) = orientation.size(upright.width, upright.height);
+    let mut stored = Owned::new(upright.format, width, height, upright.colorimetry, 3);
+    for (plane, (from, from_stride)) in stored.planes.iter_mut().zip(&upright.planes) {
+        let (data, stride) = plane;
+        for y in 0..upright.height {
+            for x in 0..upright.width {
+                let [(sx, _), (sy, _)] = orientation.stored((x, 1, upright.width), (y, 1, upright.height));
+                data[sy * *stride + sx * step..][..step]
+                    .copy_from_slice(&from[y * from_stride + x * step..][..step]);
+            }
+        }
+    }
+    stored
+}
+
+#[test]
+fn a_turned_frame_gives_what_its_upright_picture_gives() {
+    let regions = [Region::WHOLE, Region { x: 0.1, y: 0.25, w: 0.4, h: 0.6 }];
+    for (format, step) in [(PixelFormat::Rgb, 3), (PixelFormat::Gray16Le, 2), (PixelFormat::Y444, 1)] {
+        let upright = Owned::new(format, 53, 34, COLORIMETRIES[0], 3).noise(9);
+        for orientation in Orientation::all() {
+            let stored = stored(&upright, orientation, step);
+            for (fit, tolerance) in [
+                (Fit::Full, 2e-4),
+                (Fit::Letterbox, 2e-4),
+                (Fit::paper(28), 1.01),
+                (Fit::Paper { resize: 33 }, 1.01),
+            ] {
+                for region in regions {
+                    let spec = ImportSpec { region, ..plain(28, fit) };
+                    let expected = import(spec, &upright.frame());
+                    let found = import(spec, &stored.frame().with_orientation(orientation));
+                    assert_close(
+                        &found,
+                        &expected,
+                        tolerance,
+                        &format!("{format:?} {orientation:?} {fit:?}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn turned_frames_of_every_format_agree_with_the_reference() {
+    let region = Region { x: 0.21, y: 0.1, w: 0.5, h: 0.63 };
+    for format in PixelFormat::ALL {
+        for orientation in Orientation::all() {
+            let owned = Owned::new(format, 37, 52, COLORIMETRIES[0], 4).noise(7);
+            for fit in [Fit::Full, Fit::Letterbox, Fit::paper(28)] {
+                let spec = ImportSpec { region, ..ImportSpec::imagenet(28, fit) };
+                let frame = owned.frame().with_orientation(orientation);
+                let mut expected = vec![0.0; spec.output_len()];
+                reference::run(&spec, &frame, &mut expected);
+                let tolerance = if matches!(fit, Fit::Paper { .. }) { 1.01 / 255.0 / 0.224 } else { 2e-5 };
+                assert_close(
+                    &import(spec, &frame),
+                    &expected,
+                    tolerance,
+                    &format!("{format:?} {orientation:?}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_range_of_a_format_is_black_to_white_at_every_depth() {
+    for range in [ColorRange::Full, ColorRange::Limited] {
+        let colorimetry = Colorimetry { range, ..COLORIMETRIES[0] };
+        let formats = PixelFormat::ALL.into_iter().filter(|&f| layout::family(f) != layout::Family::Rgb);
+        for format in formats {
+            for (level, expected) in [(0.0, 0.0), (1.0, 255.0), (0.4, 102.0)] {
+                let luma = if range == ColorRange::Full { 255.0 * level } else { 16.0 + 219.0 * level };
+                let luma_only = layout::family(format) == layout::Family::Grey;
+                let owned = Owned::new(format, 20, 18, colorimetry, 2)
+                    .paint(|c, _, _| if c == 0 || luma_only { luma } else { 128.0 });
+                for fit in [Fit::Full, Fit::paper(14)] {
+                    for v in import(plain(14, fit), &owned.frame()) {
+                        assert!((v - expected).abs() < 1.0, "{format:?} {range:?} {level}: {v}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn unused_bits_of_words_do_not_count() {
+    for (format, unused) in [(PixelFormat::I42010Le, [0, 0xfc]), (PixelFormat::P01010Le, [0x3f, 0])] {
+        let clean =
+            Owned::new(format, 33, 18, COLORIMETRIES[1], 2).paint(|c, x, _| [x * 4.0, 90.0, 140.0][c]);
+        let mut soiled = Owned { planes: clean.planes.clone(), ..clean };
+        for (data, _) in &mut soiled.planes {
+            data.chunks_exact_mut(2).for_each(|word| word.iter_mut().zip(unused).for_each(|(b, u)| *b |= u));
+        }
+        for fit in [Fit::Full, Fit::paper(14)] {
+            let spec = ImportSpec::imagenet(14, fit);
+            assert_eq!(import(spec, &clean.frame()), import(spec, &soiled.frame()), "{format:?}");
+        }
+    }
 }

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::filter::Filter;
-use super::{Geometry, ImportSpec, Rect, cpu};
+use super::{Geometry, ImportSpec, Place, Rect, cpu};
 use crate::color::ToRgb;
 use crate::frame::{Frame, Plane};
-use crate::layout::{self, Channel, Family};
+use crate::layout::{self, Channel, Family, Samples, Word};
 use crate::simd;
 
 /// Rows of the output that one task makes.
@@ -18,7 +18,7 @@ const BAND: usize = 14;
 struct Pass {
     plane: usize,
     samples: usize,
-    wide: bool,
+    stored: Samples,
     y: Filter,
     picks: Vec<Pick>,
 }
@@ -43,15 +43,15 @@ pub(super) struct TrianglePlan {
 }
 
 impl TrianglePlan {
-    pub(super) fn new(spec: &ImportSpec, geometry: Geometry) -> Self {
-        let inner = spec.placement(geometry.width, geometry.height).inner;
-        let passes = passes(spec, geometry, inner);
+    pub(super) fn new(spec: &ImportSpec, geometry: Geometry, place: Place) -> Self {
+        let inner = place.inner;
+        let passes = passes(geometry, place);
         let line = passes.iter().map(|pass| pass.samples).max().unwrap_or(0);
         let bands = inner.height.div_ceil(BAND);
         let scratch = vec![0.0; bands * (line + 3 * inner.width)];
         let finish = cpu::Finish {
             family: layout::family(geometry.format),
-            to_rgb: to_rgb(geometry),
+            to_rgb: ToRgb::new(geometry.colorimetry, layout::samples(geometry.format)),
             scale: std::array::from_fn(|c| 1.0 / (255.0 * spec.std[c])),
             offset: std::array::from_fn(|c| -spec.mean[c] / spec.std[c]),
         };
@@ -95,10 +95,16 @@ fn resample(passes: &[Pass], planes: &[Plane], o: usize, sums: &mut [f32], lines
         simd::dispatch(
             #[inline(always)]
             || {
-                if pass.wide {
-                    cpu::sum_rows_u16(rows, plane.stride, weights, sums);
-                } else {
-                    cpu::sum_rows_u8(rows, plane.stride, weights, sums);
+                let mask = pass.stored.max() << pass.stored.shift;
+                match pass.stored.word {
+                    Word::Byte => cpu::sum_rows_u8(rows, plane.stride, weights, sums),
+                    Word::Little => {
+                        cpu::sum_rows_u16(u16::from_le_bytes, rows, plane.stride, mask, weights, sums);
+                    }
+                    Word::Big => {
+                        cpu::sum_rows_u16(u16::from_be_bytes, rows, plane.stride, mask, weights, sums);
+                    }
+                    Word::Third => cpu::sum_rows_thirds(rows, plane.stride, weights, sums),
                 }
                 for pick in &pass.picks {
                     cpu::pick(sums, &pick.x, pick.step, &pick.channels, lines);
@@ -108,29 +114,20 @@ fn resample(passes: &[Pass], planes: &[Plane], o: usize, sums: &mut [f32], lines
     }
 }
 
-fn to_rgb(geometry: Geometry) -> ToRgb {
-    if layout::is_16_bit(geometry.format) {
-        ToRgb::grey16(geometry.colorimetry)
-    } else {
-        ToRgb::new(geometry.colorimetry)
-    }
-}
-
 /// Groups the channels of the format: one pass a plane, one pick a grid of it.
-fn passes(spec: &ImportSpec, geometry: Geometry, inner: Rect) -> Vec<Pass> {
-    let source = spec.source_rect(geometry.width, geometry.height);
-    let wide = layout::is_16_bit(geometry.format);
-    let bytes = if wide { 2 } else { 1 };
+fn passes(geometry: Geometry, Place { source, inner, .. }: Place) -> Vec<Pass> {
+    let stored = layout::samples(geometry.format);
+    let bytes = if stored.word == Word::Byte { 1 } else { 2 };
     let grey = layout::family(geometry.format) == Family::Grey;
     let all = layout::channels(geometry.format);
     let site = geometry.colorimetry.site;
     let mut passes: Vec<Pass> = Vec::new();
     for (number, channel) in all.iter().enumerate().take(if grey { 1 } else { 3 }) {
         let index = passes.iter().position(|pass| pass.plane == channel.plane).unwrap_or_else(|| {
-            let samples =
-                geometry.format.plane_size(channel.plane, geometry.width, 1).map_or(0, |s| s.0) / bytes;
+            let row = geometry.format.plane_size(channel.plane, geometry.width, 1).map_or(0, |size| size.0);
+            let samples = if stored.word == Word::Third { geometry.width } else { row / bytes };
             let y = axis(inner.height, source.y, source.height, channel.shift_y, site.y, 1);
-            passes.push(Pass { plane: channel.plane, samples, wide, y, picks: Vec::new() });
+            passes.push(Pass { plane: channel.plane, samples, stored, y, picks: Vec::new() });
             passes.len() - 1
         });
         let picks = &mut passes[index].picks;

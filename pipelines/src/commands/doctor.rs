@@ -12,7 +12,7 @@ use crate::output;
 /// Ends with exit code 1 when something is missing that the elements or the command need.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Encoder to look at [default: $GST_SNARM_ENCODER, or snarm-tiny]
+    /// Encoder to look at [default: $SNARM_ENCODER, or snarm-tiny]
     #[arg(long)]
     encoder: Option<String>,
 }
@@ -45,8 +45,13 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 
 fn processor(findings: &mut Findings) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = std::env::var("SNARM_THREADS").unwrap_or_else(|_| cores.to_string());
-    findings.good("processor", format!("{cores} cores, {threads} threads{}", level()));
+    match snarm_core::threads::pool() {
+        Ok(pool) => {
+            let threads = pool.current_num_threads();
+            findings.good("processor", format!("{cores} cores, {threads} threads{}", level()));
+        }
+        Err(reason) => findings.bad("processor", format!("{cores} cores{}: {reason}", level())),
+    }
 }
 
 /// Level of the CPU kernels.

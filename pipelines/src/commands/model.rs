@@ -12,7 +12,7 @@ use super::path_text;
 /// Which trained decoder scores.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ModelOption {
-    /// Trained decoder: a file, looked for in $GST_SNARM_MODEL_PATH too; `none` scores by the residuals themselves
+    /// Trained decoder: a file, looked for in $SNARM_MODEL_PATH too; `none` scores by the residuals themselves
     /// [default: the one that ships for the encoder, if one does, else none]
     #[arg(long, value_name = "FILE", value_parser = path_text())]
     model: Option<String>,

@@ -13,10 +13,12 @@ use gst::glib;
 use gst::prelude::*;
 use gst_base::subclass::prelude::*;
 use snarm_core::bank::BankBuilder;
+use snarm_core::frame::Orientation;
 
 use super::settings::Settings;
 use super::signals;
 use super::{BankState, Crop, Reduction};
+use crate::orientation::Turning;
 use crate::properties::properties;
 use crate::{error, frame, lock};
 
@@ -28,6 +30,11 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) info: Option<gst_video::VideoInfo>,
+    pub(super) turning: Turning,
+    /// How the frames were turned that the view of `builder` is for.
+    pub(super) viewed: Orientation,
+    /// Whether the last frame could not be read.
+    pub(super) broken: bool,
     /// Empty once the bank is made, or cannot be made.
     pub(super) builder: Option<BankBuilder>,
     pub(super) started: bool,
@@ -40,6 +47,8 @@ pub(super) struct Figures {
     pub(super) frames_used: u64,
     pub(super) frames_seen: u64,
     pub(super) vectors: u64,
+    /// Frames that could not be read.
+    pub(super) unreadable: u64,
     /// Frames left out because they added nothing.
     pub(super) skipped: u64,
     /// Novelty of the last frame that was compared.
@@ -66,10 +75,10 @@ pub struct SnarmBank {
         blurb = "Bank file to write; an older file stays until the new one is complete")]
     #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
         nick = "Encoder",
-        blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file (unset = GST_SNARM_ENCODER, then snarm-tiny)")]
+        blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file (unset = SNARM_ENCODER, then snarm-tiny)")]
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
-        blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in GST_SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]
+        blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]
     #[property(name = "append", get, set, type = bool, member = append, mutable_ready,
         nick = "Append", blurb = "Start from the existing file at location and add to it")]
     #[property(name = "bank-capacity", get, set, type = u32, member = bank_capacity, mutable_ready,
@@ -130,6 +139,7 @@ impl SnarmBank {
             .field("frames-used", figures.frames_used)
             .field("frames-seen", figures.frames_seen)
             .field("frames-skipped", figures.skipped)
+            .field("frames-unreadable", figures.unreadable)
             .field("novelty", figures.novelty.unwrap_or(-1.0))
             .field("vectors", figures.vectors)
             .field("checkpoints", figures.checkpoints)
@@ -147,8 +157,8 @@ impl ObjectSubclass for SnarmBank {
 
 impl ObjectImpl for SnarmBank {
     properties! {
-        SnarmBank;
-        "stats", "Statistics", "Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, novelty, vectors, checkpoints, learn-time in nanoseconds" => stats;
+        SnarmBank, paths ["location", "ignore-mask"];
+        "stats", "Statistics", "Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, frames-unreadable, novelty, vectors, checkpoints, learn-time in nanoseconds" => stats;
     }
 
     fn signals() -> &'static [glib::subclass::Signal] {
@@ -219,6 +229,10 @@ impl BaseTransformImpl for SnarmBank {
             self.fail(error::message(&error));
             // Whoever sees EOS may count on the bank.
             return false;
+        }
+        // Others come from other threads and must not wait for a frame.
+        if event.is_serialized() {
+            lock(&self.state).turning.hear(&event);
         }
         self.parent_sink_event(event)
     }

@@ -17,12 +17,13 @@ use snarm_core::registry;
 use super::imp::{CAT, Figures, SnarmBank, State};
 use super::settings::Settings;
 use super::{BankState, location, messages};
-use crate::{error, frame, lock, log};
+use crate::frame::{self, Failure, Layout};
+use crate::{error, files, lock, start};
 
 impl SnarmBank {
     /// Starts collecting, or says why nothing could come of it.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
-        log::forward();
+        start::prepare(&*self.obj())?;
         let settings = lock(&self.settings).clone();
         let Some(location) = &settings.location else {
             return Err(gst::error_msg!(
@@ -31,7 +32,13 @@ impl SnarmBank {
             ));
         };
         location::check_writable(location)?;
-        let builder = start(&settings, location).map_err(|error| error::message(&error))?;
+        let others = [
+            ("ignore-mask", settings.ignore_mask.as_deref()),
+            ("encoder", settings.encoder.as_deref().map(Path::new)),
+            ("model-location", settings.model_location.as_deref().map(Path::new)),
+        ];
+        files::check_apart("location", location, &others)?;
+        let builder = builder(&settings, location).map_err(|error| error::message(&error))?;
         let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
         if max > 0 && max < needed {
             return Err(gst::error_msg!(
@@ -42,7 +49,13 @@ impl SnarmBank {
         let vectors = builder.vectors() as u64;
         {
             let mut state = lock(&self.state);
-            *state = State { info: state.info.take(), builder: Some(builder), started: true };
+            *state = State {
+                info: state.info.take(),
+                turning: std::mem::take(&mut state.turning),
+                builder: Some(builder),
+                started: true,
+                ..State::default()
+            };
         }
         *lock(&self.figures) = Figures { vectors, ..Figures::default() };
         self.enter(if settings.learning { BankState::Learning } else { BankState::Paused });
@@ -56,15 +69,36 @@ impl SnarmBank {
             return Ok(());
         }
         let mut state = lock(&self.state);
-        let State { info: Some(info), builder: Some(builder), .. } = &mut *state else { return Ok(()) };
+        let State { info: Some(info), builder: Some(builder), turning, viewed, broken, .. } = &mut *state
+        else {
+            return Ok(());
+        };
         let seen = lock(&self.figures).see();
-        let broken = buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED);
-        if broken || !seen.is_multiple_of(u64::from(settings.interval)) {
+        let flagged = buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED);
+        if flagged || !seen.is_multiple_of(u64::from(settings.interval)) {
             return Ok(());
         }
         builder.set_min_novelty(settings.min_novelty);
         let start = Instant::now();
-        let learned = frame::with_frame(buffer, info, |frame| builder.add(frame))?;
+        let orientation = turning.orientation();
+        if builder.frames() == 0 && orientation != *viewed && !settings.append {
+            // Region and mask are given for the frame as it is stored, which is known only now.
+            let view = settings.view().map_err(|error| error::message(&error))?.upright(orientation);
+            builder.set_view(view).map_err(|error| error::message(&error))?;
+            *viewed = orientation;
+        }
+        let layout = Layout { info: info.clone(), orientation };
+        let learned = match frame::with_frame(buffer, &layout, |frame| builder.add(frame)) {
+            Ok(learned) => learned,
+            Err(Failure::Core(error)) => return Err(error::message(&error)),
+            Err(Failure::Buffer(reason)) => {
+                let told = std::mem::replace(broken, true);
+                drop(state);
+                self.leave_out(&reason, told);
+                return Ok(());
+            }
+        };
+        *broken = false;
         let used = builder.frames();
         {
             let mut figures = lock(&self.figures);
@@ -90,6 +124,14 @@ impl SnarmBank {
             self.tell_checkpoint(written, &settings);
         }
         Ok(())
+    }
+
+    /// Counts a frame that cannot be read, and tells of the first of several.
+    fn leave_out(&self, reason: &str, told: bool) {
+        lock(&self.figures).unreadable += 1;
+        if !told {
+            frame::warn_unreadable(&*self.obj(), reason, "it passes and is not learned");
+        }
     }
 
     /// Says that a partial bank is written, or that it could not be: learning goes on either way.
@@ -261,7 +303,7 @@ struct Made {
 }
 
 /// A builder for these settings, with the rows of the existing file where it is asked for.
-fn start(settings: &Settings, location: &Path) -> Result<BankBuilder, snarm_core::Error> {
+fn builder(settings: &Settings, location: &Path) -> Result<BankBuilder, snarm_core::Error> {
     let (encoder, wanted) = (settings.encoder.as_deref(), settings.bank()?);
     let (encoder, mut builder) = if settings.append {
         let bank = Bank::open(location)?;

@@ -10,6 +10,11 @@
  * complete, so that whoever sees EOS may count on the bank. An older file at the same place stays as it is until the new
  * one is complete, and when learning fails.
  *
+ * Frames of a stream that is tagged with `image-orientation` are learned upright. #GstSnarmBank:roi and
+ * #GstSnarmBank:ignore-mask are given for the buffer's own frame, as the first learned one is tagged, and stored for the
+ * upright picture. Buffers that do not hold the frame that their caps promise pass and are not learned: the first of a run
+ * is a warning, and `frames-unreadable` in #GstSnarmBank:stats counts them all.
+ *
  * The element posts progress messages with the code `snarm-bank`, and at the end an element message
  * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `threshold`, `score-mean`,
  * `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts

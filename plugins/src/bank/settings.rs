@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use snarm_core::Error;
 use snarm_core::bank::BankSettings;
+use snarm_core::view::View;
 
 use super::{Crop, Reduction};
 use crate::view;
@@ -53,13 +54,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The part of the frames, as they are stored, that is to be learned.
+    pub(super) fn view(&self) -> Result<View, Error> {
+        view::view(self.crop.into(), self.roi.as_deref(), self.ignore_mask.as_deref())
+    }
+
     /// The core's part of the settings.
     pub(super) fn bank(&self) -> Result<BankSettings, Error> {
         Ok(BankSettings {
             capacity: self.bank_capacity as usize,
             reduction: self.reduction.into(),
             calibration_fraction: self.calibration_fraction,
-            view: view::view(self.crop.into(), self.roi.as_deref(), self.ignore_mask.as_deref())?,
+            view: self.view()?,
             min_novelty: self.min_novelty,
             seed: self.seed,
         })

@@ -12,7 +12,8 @@ use super::found::{Found, InUse};
 use super::look::Look;
 use super::record;
 use super::settings::Settings;
-use crate::{error, frame, lock};
+use crate::frame::{self, Failure, Layout};
+use crate::lock;
 
 /// A detector whose bank was read and checked.
 pub(super) struct Loaded {
@@ -100,12 +101,12 @@ impl Analyzer {
     pub(super) fn analyse(
         &mut self,
         buffer: &gst::BufferRef,
-        info: &gst_video::VideoInfo,
+        layout: &Layout,
         settings: &Settings,
         number: u64,
         log: impl Fn(f64, &StageTimes),
         warn: impl Fn(&Error, Refused),
-    ) -> Result<Found, gst::ErrorMessage> {
+    ) -> Result<Found, Failure> {
         // The lock ends with the statement; the old bank is freed after the frame.
         let next = lock(&self.next).take();
         let old = next.map(|next| std::mem::replace(&mut self.loaded, next));
@@ -114,8 +115,8 @@ impl Analyzer {
             warn(&error, Refused::Region);
             None
         });
-        let mut found = self.detect(buffer, info, settings, number, &log)?;
-        if let Err(error @ Error::Setting { .. }) = &found
+        let mut found = self.detect(buffer, layout, settings, number, &log);
+        if let Err(Failure::Core(error @ Error::Setting { .. })) = &found
             && (old.is_some() || roi.is_some())
         {
             if let Some(roi) = roi {
@@ -127,35 +128,38 @@ impl Analyzer {
                 let refused = std::mem::replace(&mut self.loaded, old).bank;
                 warn(error, Refused::Bank { refused, kept });
             }
-            found = self.detect(buffer, info, settings, number, &log)?;
+            found = self.detect(buffer, layout, settings, number, &log);
         }
-        let mut found = found.map_err(|error| error::message(&error))?;
+        let mut found = found?;
         found.meta.latency = start.elapsed().as_nanos() as u64;
         Ok(found)
     }
 
-    /// Scores a frame with bank and region as they are. The inner error is the detector's.
+    /// The result of a frame that cannot be read.
+    pub(super) fn unknown(&self, layout: &Layout, settings: &Settings, number: u64) -> Found {
+        record::unknown(&self.loaded.bank, &layout.info, settings, number)
+    }
+
+    /// Scores a frame with bank and region as they are.
     fn detect(
         &mut self,
         buffer: &gst::BufferRef,
-        info: &gst_video::VideoInfo,
+        layout: &Layout,
         settings: &Settings,
         number: u64,
         log: impl Fn(f64, &StageTimes),
-    ) -> Result<Result<Found, Error>, gst::ErrorMessage> {
+    ) -> Result<Found, Failure> {
         let Loaded { detector, bank } = &mut self.loaded;
-        if let Err(error) = detector.set_view(self.look.view(detector.bank())) {
-            return Ok(Err(error));
-        }
+        detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
         let limits = settings.limits(&bank.limits, &bank.calibration);
-        let mut found = record::unknown(bank, info, settings, number);
+        let mut found = record::unknown(bank, &layout.info, settings, number);
         found.meta.threshold = limits.threshold;
-        frame::with_frame(buffer, info, |frame| {
-            Ok(detector.detect(frame, &limits).map(|detection| {
+        frame::with_frame(buffer, layout, |frame| {
+            detector.detect(frame, &limits).map(|detection| {
                 record::detection(detection, settings, &mut found);
                 log(detection.score, &detection.times);
                 found
-            }))
+            })
         })
     }
 }

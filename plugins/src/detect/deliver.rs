@@ -1,14 +1,13 @@
 //! What a result is made of once it is there: metas, a line of JSON, figures, messages, signals, and the choice of the
 //! frames that go on.
 
-use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
-use super::events::{Change, Sight};
+use super::events::{Change, Event, Sight};
 use super::found::Found;
 use super::imp::{CAT, SnarmDetect};
 use super::results::Times;
@@ -29,7 +28,7 @@ impl SnarmDetect {
         let Frame { mut buffer, turn, .. } = frame;
         let times = Times::new(&buffer, &self.obj().segment());
         attach(buffer.make_mut(), &found, settings).map_err(|error| self.fail(error))?;
-        self.write(&found.meta, &times)?;
+        self.write(&found.meta, &times);
         self.count(&found.meta, settings);
         if found.meta.analysed {
             self.tell(&buffer, &found.meta, &times, settings);
@@ -61,26 +60,20 @@ impl SnarmDetect {
         Ok(None)
     }
 
-    /// Writes the line of a frame. It waits while a pipe is full, and readers of properties wait for none of its locks.
-    fn write(&self, meta: &AnomalyMeta, times: &Times) -> Result<(), gst::FlowError> {
-        let mut results = lock(&self.results);
-        let Some(open) = results.as_mut() else { return Ok(()) };
-        let Err(error) = open.write(meta, times) else { return Ok(()) };
-        let left = error.kind() == ErrorKind::BrokenPipe;
-        if left {
-            *results = None;
+    /// Writes the line of a frame. It waits while a pipe is full, and readers of properties wait for none of its locks. A
+    /// line that cannot be written is counted, and the stream goes on.
+    fn write(&self, meta: &AnomalyMeta, times: &Times) {
+        let written = match lock(&self.results).as_mut() {
+            Some(results) => results.write(meta, times),
+            None => return,
+        };
+        if let Err(lost) = written {
+            lock(&self.figures).stats.count_lost();
+            match lost.warning {
+                Some(warning) => gst::element_imp_warning!(self, gst::ResourceError::Write, ("{warning}")),
+                None => gst::debug!(CAT, imp = self, "a line of results is lost"),
+            }
         }
-        drop(results);
-        if left {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Write,
-                ("the reader of the results has left; no more are written")
-            );
-            return Ok(());
-        }
-        let failed = gst::error_msg!(gst::ResourceError::Write, ("cannot write the results: {error}"));
-        Err(self.fail(failed))
     }
 
     /// Brings the figures up to date and posts what follows from them.
@@ -128,33 +121,42 @@ impl SnarmDetect {
         // The largest number is no time in GStreamer.
         let hold = gst::ClockTime::from_nseconds(settings.hold_time.min(gst::ClockTime::MAX.nseconds()));
         let change = lock(&self.events).see(&sight, settings.confirm_frames, hold);
-        self.tell_change(change, settings, "normal");
+        self.tell_change(change, settings);
     }
 
     /// Ends the defect that is open, if one is.
     pub(super) fn end_defect(&self, reason: &str) {
-        let change = lock(&self.events).close();
+        let ended = lock(&self.events).close();
         let settings = lock(&self.settings).clone();
-        self.tell_change(change, &settings, reason);
+        self.tell_end(ended, &settings, reason);
     }
 
     /// The action: ends the defect that is open and counts from 0 again.
     pub(super) fn reset_events(&self) {
-        let change = lock(&self.events).reset();
+        let ended = lock(&self.events).reset();
         let settings = lock(&self.settings).clone();
-        self.tell_change(change, &settings, "reset");
+        self.tell_end(ended, &settings, "reset");
     }
 
-    fn tell_change(&self, change: Option<Change>, settings: &Settings, reason: &str) {
-        let source = settings.source_id.as_deref();
-        let (name, fields) = match &change {
-            None => return,
-            Some(Change::Begin(event)) => {
-                lock(&self.figures).stats.count_event();
-                (signals::DEFECT_BEGIN, messages::defect(event, source, None))
-            }
-            Some(Change::End(event)) => (signals::DEFECT_END, messages::defect(event, source, Some(reason))),
-        };
+    fn tell_change(&self, change: Change, settings: &Settings) {
+        if let Some((event, reason)) = change.end {
+            self.tell_end(Some(event), settings, reason.name());
+        }
+        if let Some(event) = change.begin {
+            lock(&self.figures).stats.count_event();
+            let fields = messages::defect(&event, settings.source_id.as_deref(), None);
+            self.tell_defect(signals::DEFECT_BEGIN, fields, settings);
+        }
+    }
+
+    fn tell_end(&self, ended: Option<Event>, settings: &Settings, reason: &str) {
+        if let Some(event) = ended {
+            let fields = messages::defect(&event, settings.source_id.as_deref(), Some(reason));
+            self.tell_defect(signals::DEFECT_END, fields, settings);
+        }
+    }
+
+    fn tell_defect(&self, name: &str, fields: gst::Structure, settings: &Settings) {
         gst::info!(CAT, imp = self, "{fields}");
         if settings.emit_signals {
             self.obj().emit_by_name::<()>(name, &[&fields]);

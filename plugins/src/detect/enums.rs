@@ -74,6 +74,15 @@ choices! {
     Gray16, "gray16", "Gray16: 16 bits little-endian, 65535 is a pixel score of 1";
 }
 
+choices! {
+    /// What happens to an older results file.
+    ResultsMode, "GstSnarmResultsMode";
+    #[default]
+    Append, "append", "Append: its lines stay, and new ones follow";
+    Overwrite, "overwrite", "Overwrite: its lines are removed at start";
+    Fail, "fail", "Fail: the element does not start where there is one";
+}
+
 /// What is attached to a buffer.
 #[cfg(not(feature = "analytics"))]
 #[glib::flags(name = "GstSnarmAttach")]
@@ -110,6 +119,7 @@ pub(super) fn mark_as_plugin_api() {
         Pass::static_type(),
         MessageMode::static_type(),
         MapFormat::static_type(),
+        ResultsMode::static_type(),
         Attach::static_type(),
     ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());

@@ -30,25 +30,59 @@ pub(super) struct Event {
     pub(super) frames: u64,
 }
 
-/// What a frame changed.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Change {
-    /// A defect was confirmed.
-    Begin(Event),
-    /// It is over.
-    End(Event),
+/// What a frame changed: a jump of time can end a defect and begin another with one frame.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Change {
+    /// A defect that is over, and why.
+    pub(super) end: Option<(Event, Reason)>,
+    /// A defect that was confirmed after it.
+    pub(super) begin: Option<Event>,
 }
+
+/// Why a frame ended a defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Enough normal frames came.
+    Normal,
+    /// Time jumped: what comes is not known to go on where the defect was.
+    Jump,
+}
+
+impl Reason {
+    /// The word of the messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Jump => "jump",
+        }
+    }
+}
+
+/// How far the times of two frames may lie out of order before that is a jump: clocks of cameras waver.
+const WAVER: ClockTime = ClockTime::from_seconds(1);
+
+/// Steps of time that frames may be late before that is a jump.
+const LATE: u64 = 10;
 
 /// Debounces verdicts.
 ///
 /// A defect begins with the first of `confirm-frames` anomalous frames in a row, and ends with the last anomalous frame
 /// once a normal one comes `hold-time` after it. Uncertain frames begin nothing and end nothing, so that a score that
 /// swings about the threshold is one defect.
+///
+/// Times may jump, as when the clock of a camera is set. A frame that comes more than [`WAVER`] before the last one, or
+/// before the defect that is open, or after the last one by more than the hold time, [`LATE`] usual steps and [`WAVER`],
+/// ends what is open where it was seen last, and is in a row with nothing. So no defect ends before it begins, and none
+/// lasts for as long as a clock was wrong. A frame without a time is taken to come one step after the last one.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     next_id: u64,
     candidate: Option<Event>,
     open: Option<Event>,
+    /// When the last frame began.
+    last: Option<ClockTime>,
+    /// Time between the last two frames, else how long the last one is shown.
+    step: Option<ClockTime>,
 }
 
 impl Event {
@@ -64,60 +98,104 @@ impl Event {
     }
 
     fn extend(&mut self, sight: &Sight<'_>) {
-        self.end = sight.end;
+        self.end = self.end.max(sight.end);
         self.frames += 1;
         if sight.score > self.peak_score {
-            (self.peak_score, self.peak_time) = (sight.score, sight.begin);
+            // A clock that wavers may show a time before that of the first frame.
+            (self.peak_score, self.peak_time) =
+                (sight.score, sight.begin.map(|at| at.max(self.begin.unwrap_or(at))));
         }
     }
 }
 
 impl Events {
     /// Takes the next analysed frame.
-    pub(super) fn see(&mut self, sight: &Sight<'_>, confirm_frames: u32, hold: ClockTime) -> Option<Change> {
+    pub(super) fn see(&mut self, sight: &Sight<'_>, confirm_frames: u32, hold: ClockTime) -> Change {
+        let sight = &self.timed(sight);
+        let jumped = self.jumps(sight, hold);
+        self.remember(sight);
+        let mut change = Change::default();
+        if jumped {
+            self.candidate = None;
+            change.end = self.open.take().map(|event| (event, Reason::Jump));
+        }
         match sight.verdict {
-            verdict::ANOMALOUS => {
-                if let Some(open) = &mut self.open {
-                    open.extend(sight);
-                    return None;
-                }
-                let candidate = match self.candidate.take() {
-                    Some(mut candidate) => {
-                        candidate.extend(sight);
-                        candidate
-                    }
-                    None => Event::new(self.next_id, sight),
-                };
-                if candidate.frames < u64::from(confirm_frames) {
-                    self.candidate = Some(candidate);
-                    return None;
-                }
-                self.next_id += 1;
-                self.open = Some(candidate.clone());
-                Some(Change::Begin(candidate))
-            }
-            verdict::UNCERTAIN => {
-                self.candidate = None;
-                None
-            }
+            verdict::ANOMALOUS => change.begin = self.see_anomalous(sight, confirm_frames),
+            verdict::UNCERTAIN => self.candidate = None,
             _ => {
                 self.candidate = None;
-                let end = self.open.as_ref()?.end;
+                let end = self.open.as_ref().and_then(|open| open.end);
                 // A stream without times has nothing to hold by.
                 let held = sight.begin.zip(end).is_some_and(|(now, end)| now < end.saturating_add(hold));
-                if held { None } else { self.open.take().map(Change::End) }
+                if !held {
+                    change.end = self.open.take().map(|event| (event, Reason::Normal)).or(change.end);
+                }
             }
         }
+        change
+    }
+
+    /// The defect that an anomalous frame confirms.
+    fn see_anomalous(&mut self, sight: &Sight<'_>, confirm_frames: u32) -> Option<Event> {
+        if let Some(open) = &mut self.open {
+            open.extend(sight);
+            return None;
+        }
+        let candidate = match self.candidate.take() {
+            Some(mut candidate) => {
+                candidate.extend(sight);
+                candidate
+            }
+            None => Event::new(self.next_id, sight),
+        };
+        if candidate.frames < u64::from(confirm_frames) {
+            self.candidate = Some(candidate);
+            return None;
+        }
+        self.next_id += 1;
+        self.open = Some(candidate.clone());
+        Some(candidate)
+    }
+
+    /// The frame with the time that it would have a step after the one before it, if it has none.
+    fn timed<'a>(&self, sight: &Sight<'a>) -> Sight<'a> {
+        let mut sight = *sight;
+        if let (None, Some(last), Some(step)) = (sight.begin, self.last, self.step) {
+            let begin = last.saturating_add(step);
+            (sight.begin, sight.end) = (Some(begin), Some(begin.saturating_add(step)));
+        }
+        sight
+    }
+
+    /// Whether the frame does not go on from the one before it.
+    fn jumps(&self, sight: &Sight<'_>, hold: ClockTime) -> bool {
+        let (Some(now), Some(last)) = (sight.begin, self.last) else { return false };
+        let open = self.open.as_ref().or(self.candidate.as_ref()).and_then(|event| event.begin);
+        let before = |time: ClockTime| now.saturating_add(WAVER) < time;
+        if before(last) || open.is_some_and(before) {
+            return true;
+        }
+        let late = |step: ClockTime| hold.saturating_add(step.saturating_mul(LATE)).saturating_add(WAVER);
+        self.step.is_some_and(|step| now.saturating_sub(last) > late(step))
+    }
+
+    fn remember(&mut self, sight: &Sight<'_>) {
+        let Some(now) = sight.begin else { return };
+        let shown = sight.end.map(|end| end.saturating_sub(now));
+        let since = self.last.map(|last| now.saturating_sub(last));
+        let step = |time: Option<ClockTime>| time.filter(|time| !time.is_zero());
+        self.step = step(since).or(step(shown)).or(self.step);
+        self.last = Some(now);
     }
 
     /// Ends what is open: the stream, or the trust in it, ends here.
-    pub(super) fn close(&mut self) -> Option<Change> {
-        self.candidate = None;
-        self.open.take().map(Change::End)
+    pub(super) fn close(&mut self) -> Option<Event> {
+        (self.candidate, self.last, self.step) = (None, None, None);
+        self.open.take()
     }
 
     /// As [`Events::close`], and the next defect is number 0 again.
-    pub(super) fn reset(&mut self) -> Option<Change> {
+    pub(super) fn reset(&mut self) -> Option<Event> {
         self.next_id = 0;
         self.close()
     }
@@ -147,15 +225,10 @@ mod tests {
     fn run(verdicts: &str, confirm: u32, hold: ClockTime) -> Vec<String> {
         let mut events = Events::default();
         let mut told = Vec::new();
-        let mut tell = |at: usize, change: Option<Change>| {
+        let mut tell = |at: usize, end: Option<Event>, begin: Option<Event>| {
             let frame = |time: Option<ClockTime>| time.unwrap().nseconds() / FRAME.nseconds();
-            match change {
-                Some(Change::Begin(e)) => told.push(format!("{at}: begin {} at {}", e.id, frame(e.begin))),
-                Some(Change::End(e)) => {
-                    told.push(format!("{at}: end {} at {} of {}", e.id, frame(e.end), e.frames));
-                }
-                None => {}
-            }
+            told.extend(end.map(|e| format!("{at}: end {} at {} of {}", e.id, frame(e.end), e.frames)));
+            told.extend(begin.map(|e| format!("{at}: begin {} at {}", e.id, frame(e.begin))));
         };
         for (n, verdict) in verdicts.chars().enumerate() {
             let begin = FRAME * n as u64;
@@ -165,9 +238,10 @@ mod tests {
                 _ => verdict::NORMAL,
             };
             let sight = Sight { begin: Some(begin), end: Some(begin + FRAME), score: 0.5, verdict };
-            tell(n, events.see(&sight, confirm, hold));
+            let change = events.see(&sight, confirm, hold);
+            tell(n, change.end.map(|(event, _)| event), change.begin);
         }
-        tell(verdicts.len(), events.close());
+        tell(verdicts.len(), events.close(), None);
         told
     }
 
@@ -211,7 +285,7 @@ mod tests {
             let sight = Sight { begin, end: begin, score, verdict: verdict::ANOMALOUS };
             events.see(&sight, 1, ClockTime::ZERO);
         }
-        let Some(Change::End(event)) = events.reset() else { unreachable!() };
+        let event = events.reset().unwrap();
         assert_eq!((event.peak_score, event.peak_time), (0.9, Some(FRAME)));
         assert_eq!(events.close(), None);
     }
@@ -220,7 +294,81 @@ mod tests {
     fn without_times_a_normal_frame_ends_an_event_at_once() {
         let mut events = Events::default();
         let sight = |verdict| Sight { begin: None, end: None, score: 0.5, verdict };
-        assert!(matches!(events.see(&sight(verdict::ANOMALOUS), 1, FRAME), Some(Change::Begin(_))));
-        assert!(matches!(events.see(&sight(verdict::NORMAL), 1, FRAME), Some(Change::End(_))));
+        assert!(events.see(&sight(verdict::ANOMALOUS), 1, FRAME).begin.is_some());
+        assert!(events.see(&sight(verdict::NORMAL), 1, FRAME).end.is_some());
+    }
+
+    /// Defects of anomalous (`true`) and normal frames at these times, in milliseconds, each as begin, end and frames; that
+    /// of the end of the stream is the last.
+    fn defects(frames: &[(Option<u64>, bool)], confirm: u32, hold: u64) -> Vec<(u64, u64, u64)> {
+        let mut events = Events::default();
+        let mut ended = Vec::new();
+        for &(begin, anomalous) in frames {
+            let begin = begin.map(ClockTime::from_mseconds);
+            let verdict = if anomalous { verdict::ANOMALOUS } else { verdict::NORMAL };
+            let sight = Sight { begin, end: begin.map(|begin| begin + FRAME), score: 0.5, verdict };
+            ended.extend(events.see(&sight, confirm, ClockTime::from_mseconds(hold)).end.map(|(e, _)| e));
+        }
+        ended.extend(events.close());
+        let milliseconds = |time: Option<ClockTime>| time.unwrap().mseconds();
+        ended.iter().map(|e| (milliseconds(e.begin), milliseconds(e.end), e.frames)).collect()
+    }
+
+    /// Frames from this time on, 40 ms apart.
+    fn frames(from: u64, anomalous: &str) -> Vec<(Option<u64>, bool)> {
+        (0..).zip(anomalous.chars()).map(|(n, c)| (Some(from + 40 * n), c == 'a')).collect()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_the_defect_where_it_was_seen_last() {
+        for after in ["nnnnnnnnnnnn", "aannnnnnnnnnnn"] {
+            let stream = [frames(100_000, "aaa"), frames(0, after)].concat();
+            let told = defects(&stream, 1, 400);
+            assert_eq!(told[0], (100_000, 100_120, 3), "{after}");
+            assert_eq!(told.get(1), after.starts_with('a').then_some(&(0, 80, 2)), "{after}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_does_so_too() {
+        let stream = [frames(0, "naa"), frames(90_000_000, "aan")].concat();
+        assert_eq!(defects(&stream, 1, 0), [(40, 120, 2), (90_000_000, 90_000_080, 2)]);
+        // Frames from before and after a jump are not in a row.
+        assert_eq!(defects(&stream, 3, 0), []);
+    }
+
+    #[test]
+    fn a_clock_that_wavers_is_no_jump_and_makes_no_end_before_its_begin() {
+        let times = [0, 40, 20, 100, 60, 200, 180, 300];
+        let stream: Vec<_> = times.map(|time| (Some(time), time > 0)).to_vec();
+        assert_eq!(defects(&stream, 1, 0), [(40, 340, 7)]);
+        // Back by less than a second at a time, and by more in the end.
+        let stream = [frames(3000, "naa"), frames(2400, "aa"), frames(1900, "aannn")].concat();
+        assert_eq!(defects(&stream, 1, 0), [(3040, 3120, 4), (1900, 1980, 2)]);
+    }
+
+    #[test]
+    fn rare_frames_are_no_jump() {
+        let stream: Vec<_> = [0, 60_000, 121_000, 180_000, 241_000].map(|t| (Some(t), t > 0)).to_vec();
+        assert_eq!(defects(&stream, 1, 0), [(60_000, 241_040, 4)]);
+    }
+
+    #[test]
+    fn frames_whose_times_are_missing_come_a_step_after_those_before() {
+        let mut stream = frames(0, "naannnnnn");
+        for frame in [2, 4, 5, 6, 7] {
+            stream[frame].0 = None;
+        }
+        // Held for three frames, and ended by the fourth.
+        assert_eq!(defects(&stream, 1, 120), [(40, 120, 2)]);
+        let lost = [frames(100, "naa"), vec![(None, false); 20]].concat();
+        assert_eq!(defects(&lost, 1, 120), [(140, 220, 2)]);
+        let mut events = Events::default();
+        let begin = Some(FRAME);
+        let sight = Sight { begin, end: begin.map(|t| t + FRAME), score: 0.5, verdict: verdict::ANOMALOUS };
+        events.see(&sight, 1, FRAME);
+        let lost = Sight { begin: None, end: None, score: 0.5, verdict: verdict::NORMAL };
+        let ends = (0..9).filter(|_| events.see(&lost, 1, FRAME * 3).end.is_some()).count();
+        assert_eq!(ends, 1, "a defect does not end when times do");
     }
 }

@@ -16,7 +16,8 @@ use super::imp::{CAT, SnarmDetect};
 use super::settings::Settings;
 use super::stream::{Frame, Outcome, Turn};
 use super::{BusyPolicy, messages, record};
-use crate::lock;
+use crate::frame::{Failure, Layout};
+use crate::{error, frame, lock};
 
 impl SnarmDetect {
     /// Takes the next frame from upstream.
@@ -46,8 +47,8 @@ impl SnarmDetect {
         self.drain()?;
         let found = match turn {
             Turn::Analyse => {
-                let info = self.info()?;
-                self.analyse(&frame.buffer, &info, &settings, frame.number)
+                let layout = self.layout()?;
+                self.analyse(&frame.buffer, &layout, &settings, frame.number)
                     .map_err(|error| self.fail(error))?
             }
             _ => self.without_analysis(&frame, &settings)?,
@@ -88,7 +89,7 @@ impl SnarmDetect {
     pub(super) fn analyse(
         &self,
         buffer: &gst::BufferRef,
-        info: &gst_video::VideoInfo,
+        layout: &Layout,
         settings: &Settings,
         number: u64,
     ) -> Outcome {
@@ -107,7 +108,31 @@ impl SnarmDetect {
             Refused::Region => messages::warn(&self.obj(), error, "the region stays as it was"),
             Refused::Bank { refused, kept } => self.keep_bank(error, &refused, kept),
         };
-        analyzer.analyse(buffer, info, settings, number, log, warn)
+        match analyzer.analyse(buffer, layout, settings, number, log, warn) {
+            Ok(found) => {
+                lock(&self.stream).broken = false;
+                Ok(found)
+            }
+            Err(Failure::Core(error)) => Err(error::message(&error)),
+            Err(Failure::Buffer(reason)) => {
+                let found = analyzer.unknown(layout, settings, number);
+                self.tell_unreadable(&reason);
+                Ok(found)
+            }
+        }
+    }
+
+    /// Counts a frame that cannot be read, and tells of the first of several. The next one is analysed.
+    fn tell_unreadable(&self, reason: &str) {
+        lock(&self.figures).stats.count_unreadable();
+        let told = {
+            let mut stream = lock(&self.stream);
+            stream.forget_result();
+            std::mem::replace(&mut stream.broken, true)
+        };
+        if !told {
+            frame::warn_unreadable(&*self.obj(), reason, "it passes with analysed=false");
+        }
     }
 
     /// The result of a frame that is not analysed: the last one, or none.
@@ -116,7 +141,7 @@ impl SnarmDetect {
         frame: &Frame,
         settings: &Settings,
     ) -> Result<Found, gst::FlowError> {
-        let info = self.info()?;
+        let info = self.layout()?.info;
         let last = lock(&self.stream).last.as_ref().map(|last| last.stale(frame.number, &info));
         if let Some(last) = last.filter(|_| frame.turn == Turn::Repeat) {
             return Ok(last);
@@ -129,9 +154,14 @@ impl SnarmDetect {
         Ok(record::unknown(&bank, &info, settings, frame.number))
     }
 
-    pub(super) fn info(&self) -> Result<gst_video::VideoInfo, gst::FlowError> {
-        let info = lock(&self.stream).info.clone();
-        info.ok_or_else(|| {
+    /// How the frames are stored that come now.
+    pub(super) fn layout(&self) -> Result<Layout, gst::FlowError> {
+        let layout = {
+            let stream = lock(&self.stream);
+            let orientation = stream.turning.orientation();
+            stream.info.clone().map(|info| Layout { info, orientation })
+        };
+        layout.ok_or_else(|| {
             self.fail(gst::error_msg!(gst::CoreError::Negotiation, ("a frame came before its caps")))
         })
     }

@@ -19,7 +19,7 @@ impl SnarmDetect {
     /// Gives the worker a frame, or lines it up behind the one that is there.
     pub(super) fn hold(&self, mut frame: Frame, settings: &Settings) -> Result<(), gst::FlowError> {
         self.release()?;
-        let info = self.info()?;
+        let layout = self.layout()?;
         let mut stream = lock(&self.stream);
         if !stream.held.is_empty() {
             if frame.turn == Turn::Analyse {
@@ -34,7 +34,7 @@ impl SnarmDetect {
             let (buffer, number) = (frame.buffer.clone(), frame.number);
             stream.held.push_back(frame);
             drop(stream);
-            return self.hand_over(Job { buffer, info, settings: settings.clone(), number });
+            return self.hand_over(Job { buffer, layout, settings: settings.clone(), number });
         }
         drop(stream);
         // What it would have waited for has just gone.
@@ -68,9 +68,9 @@ impl SnarmDetect {
 
     /// Does a job.
     fn work(&self, job: Job) -> Outcome {
-        let Job { buffer, info, settings, number } = job;
+        let Job { buffer, layout, settings, number } = job;
         // The thread outlives a panic, and the frame is free of this reference before it is sent on.
-        catch_unwind(AssertUnwindSafe(|| self.analyse(&buffer, &info, &settings, number))).unwrap_or_else(
+        catch_unwind(AssertUnwindSafe(|| self.analyse(&buffer, &layout, &settings, number))).unwrap_or_else(
             |_| Err(gst::error_msg!(gst::StreamError::Failed, ("the analysis of a frame panicked"))),
         )
     }

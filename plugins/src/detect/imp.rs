@@ -38,7 +38,7 @@ use super::settings::Settings;
 use super::stats::Figures;
 use super::stream::{Job, Outcome, Stream};
 use super::worker::Worker;
-use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode, signals};
+use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode, signals};
 use crate::properties::properties;
 use crate::{frame, lock};
 
@@ -59,7 +59,7 @@ pub struct SnarmDetect {
         blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file (unset = what the bank names); it must be the one that made the bank")]
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
-        blurb = "Trained decoder file, looked for in GST_SNARM_MODEL_PATH too (unset = the one shipped for the bank's encoder, if there is one; none = training-free)")]
+        blurb = "Trained decoder file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the bank's encoder, if there is one; none = training-free)")]
     #[property(name = "model-instance-id", get, set, type = Option<String>, member = model_instance_id, mutable_ready,
         nick = "Model instance id",
         blurb = "Elements of a process that give the same id share one copy of a network, apart from other ids (unset = all share)")]
@@ -122,9 +122,11 @@ pub struct SnarmDetect {
         nick = "Message mode", blurb = "Which element messages are posted on the bus")]
     #[property(name = "emit-signals", get, set, type = bool, member = emit_signals, mutable_playing,
         nick = "Emit signals", blurb = "Emit result, defect-begin and defect-end")]
-    #[property(name = "results-location", get, set, type = Option<String>, member = results_location, mutable_ready,
+    #[property(name = "results-location", get, set, type = Option<PathBuf>, member = results_location, mutable_ready,
         nick = "Results location",
-        blurb = "File for one line of JSON per frame, overwritten at start, flushed per line (- = standard output)")]
+        blurb = "File for one line of JSON per frame, flushed per line (- = standard output)")]
+    #[property(name = "results-mode", get, set, type = ResultsMode, member = results_mode, mutable_ready, default,
+        nick = "Results mode", blurb = "What happens to the lines of an older file at results-location")]
     #[property(name = "source-id", get, set, type = Option<String>, member = source_id, mutable_playing,
         nick = "Source id", blurb = "Name of the source in metadata, messages and results")]
     #[property(name = "stats-interval", get, set, type = u64, member = stats_interval, mutable_playing,
@@ -168,7 +170,7 @@ impl ObjectImpl for SnarmDetect {
     }
 
     properties! {
-        SnarmDetect;
+        SnarmDetect, paths ["bank-location", "ignore-mask", "results-location"];
         "stats", "Statistics", "Frames, rates and times since the start" => stats;
         "bank-info", "Bank information", "What is known of the bank in use" => bank_info;
     }

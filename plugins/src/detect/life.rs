@@ -1,20 +1,24 @@
 //! Start and stop, and what events and queries do to a stream.
 
+use std::path::Path;
+
 use gst::subclass::prelude::*;
+use snarm_core::frame::Orientation;
 
 use super::analyzer::{Analyzer, Loaded};
 use super::events::Events;
 use super::imp::{CAT, SnarmDetect};
 use super::look::Look;
 use super::results::Results;
+use super::settings::Settings;
 use super::stats::{Figures, Stats};
 use super::stream::Stream;
-use crate::{error, lock, log};
+use crate::{error, files, lock, start};
 
 impl SnarmDetect {
     /// Loads the bank, or says why no frame could be judged.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
-        log::forward();
+        start::prepare(&*self.obj())?;
         let settings = lock(&self.settings).clone();
         let Some(location) = &settings.bank_location else {
             return Err(gst::error_msg!(
@@ -24,13 +28,14 @@ impl SnarmDetect {
         };
         settings.check_threshold().map_err(|error| error::message(&error))?;
         let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
-        let look = Look::new(&settings).map_err(|error| error::message(&error))?;
-        let (learned, used) = (loaded.detector.bank().view(), look.view(loaded.detector.bank()));
+        let mut look = Look::new(&settings).map_err(|error| error::message(&error))?;
+        let (learned, used) =
+            (loaded.detector.bank().view(), look.view(loaded.detector.bank(), Orientation::UPRIGHT));
         if learned != used {
             gst::warning!(CAT, imp = self, "the bank was learned of {learned}, {used} is analysed");
         }
-        // Opened last: an older results file is not emptied for a start that fails anyway.
-        let results = settings.results_location.as_deref().map(Results::open).transpose()?;
+        // Opened last: an older results file is not touched for a start that fails anyway.
+        let results = self.open_results(location, &settings)?;
         let bank = loaded.bank.clone();
         gst::info!(CAT, imp = self, "bank loaded in {:.2?}: {}", bank.load_time, bank.info);
         *lock(&self.next) = None;
@@ -47,6 +52,19 @@ impl SnarmDetect {
             self.reload();
         }
         Ok(())
+    }
+
+    /// Opens the results file, which is none that the element reads.
+    fn open_results(&self, bank: &Path, settings: &Settings) -> Result<Option<Results>, gst::ErrorMessage> {
+        let Some(location) = settings.results_location.as_deref() else { return Ok(None) };
+        let read = [
+            ("bank-location", Some(bank)),
+            ("ignore-mask", settings.ignore_mask.as_deref()),
+            ("encoder", settings.encoder.as_deref().map(Path::new)),
+            ("model-location", settings.model_location.as_deref().map(Path::new)),
+        ];
+        files::check_apart("results-location", location, &read)?;
+        Results::open(location, settings.results_mode).map(Some)
     }
 
     /// Gives up what a stream needs.
@@ -79,6 +97,10 @@ impl SnarmDetect {
                         lock(&self.stream).forget_result();
                     }
                     _ => {}
+                }
+                let mut stream = lock(&self.stream);
+                if stream.turning.hear(event) {
+                    stream.forget_result();
                 }
             }
             _ => {}

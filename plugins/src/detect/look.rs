@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use snarm_core::Error;
 use snarm_core::bank::Bank;
+use snarm_core::frame::Orientation;
 use snarm_core::view::{Crop, IgnoreMask, Rect, View};
 
 use super::settings::Settings;
@@ -26,6 +27,24 @@ pub(super) struct Look {
     roi: Roi,
     /// `None` is the bank's, `Some(None)` none.
     ignore: Option<Option<Arc<IgnoreMask>>>,
+    turned: Turned,
+}
+
+/// The mask of the properties as the last frame was turned: turning it takes longer than looking at a frame may.
+#[derive(Debug, Default)]
+struct Turned(Option<(Orientation, Arc<IgnoreMask>)>);
+
+impl Turned {
+    /// `mask` for the upright pictures of frames of this orientation.
+    fn get(&mut self, mask: &Arc<IgnoreMask>, orientation: Orientation) -> Arc<IgnoreMask> {
+        if orientation == Orientation::UPRIGHT {
+            return mask.clone();
+        }
+        match &self.0 {
+            Some((known, turned)) if *known == orientation => turned.clone(),
+            _ => self.0.insert((orientation, Arc::new(mask.upright(orientation)))).1.clone(),
+        }
+    }
 }
 
 impl Look {
@@ -66,13 +85,18 @@ impl Look {
         self.roi = roi;
     }
 
-    /// The view for frames that are compared with `bank`.
-    pub(super) fn view(&self, bank: &Bank) -> View {
+    /// The view of the upright pictures of frames of this orientation that are compared with `bank`. The bank's own is that
+    /// of upright pictures, the properties are given for the frames as they are stored.
+    pub(super) fn view(&mut self, bank: &Bank, orientation: Orientation) -> View {
         let View { crop, roi, ignore } = bank.view();
         View {
             crop: self.crop.unwrap_or(crop),
-            roi: self.roi.unwrap_or(roi),
-            ignore: self.ignore.clone().unwrap_or(ignore),
+            roi: self.roi.map_or(roi, |roi| Some(roi?.upright(orientation))),
+            ignore: match &self.ignore {
+                None => ignore,
+                Some(None) => None,
+                Some(Some(mask)) => Some(self.turned.get(mask, orientation)),
+            },
         }
     }
 }

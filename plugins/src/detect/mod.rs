@@ -9,7 +9,8 @@
  * `SnarmAnomalyMeta` with the score, the threshold, the verdict, the regions and the map of pixel scores. All
  * coordinates are fractions of the frame, so that the meta stays true through scalers and encoders. Beside it, each
  * region is a `GstVideoRegionOfInterestMeta` of type `anomaly`. Buffers flagged as gap or corrupted pass with
- * `analysed=false`.
+ * `analysed=false`. So do buffers that do not hold the frame that their caps promise, or that cannot be mapped: the first
+ * of a run is a warning, and `unreadable` in #GstSnarmDetect:stats counts them all.
  *
  * Without a trained decoder the distances between features are the score. With one, named by
  * #GstSnarmDetect:model-location, its probabilities are, on the scale that the bank found for this decoder with its good
@@ -27,6 +28,13 @@
  * do, and every analysed frame carries its own result. Where only the newest frame matters, put
  * `queue max-size-buffers=1 leaky=downstream` in front instead.
  *
+ * ## Frames that are stored turned
+ * Cameras and phones store frames as the sensor saw them, and tag the stream with `image-orientation`. Such frames are
+ * turned upright before they are compared, so that a bank of upright pictures fits. Pixels pass as they are stored, and all
+ * coordinates (#GstSnarmDetect:roi, #GstSnarmDetect:ignore-mask, regions and map of the meta) are those of the buffer's own
+ * frame; region of interest and mask of the bank are those of the upright picture. An element that turns the pixels, as
+ * `videoflip video-direction=auto` does, belongs before this one: behind it, the coordinates are no longer true.
+ *
  * ## Another bank
  * Set while playing, #GstSnarmDetect:bank-location is loaded in the background and used from the next frame on; a bank
  * that cannot be used is a warning, and the old one goes on. The action `reload-bank` reads the same file again.
@@ -34,14 +42,25 @@
  * ## Messages
  * Element messages, times as in the `level` element: `snarm-bank-loaded` (`location`, `bank-id`, `generation`,
  * `vectors`, `load-time`), `snarm-defect-begin` and `snarm-defect-end` (`event-id`, `begin`, `end`, `peak-score`,
- * `peak-time`, `frames`, `source-id`, at the end `reason`: normal, eos, flush, segment, disabled, reset or stop; times
- * are running times), `snarm-result` (`timestamp`, `stream-time`, `running-time`, `duration`, `frame-number`, `score`,
+ * `peak-time`, `frames`, `source-id`, at the end `reason`: normal, eos, flush, segment, jump, disabled, reset or stop;
+ * times are running times), `snarm-result` (`timestamp`, `stream-time`, `running-time`, `duration`, `frame-number`, `score`,
  * `threshold`, `threshold-low`, `verdict`, `area`, `regions`, `latency`, `source-id`) and `snarm-stats`, the structure
  * of #GstSnarmDetect:stats. #GstSnarmDetect:message-mode chooses. With #GstSnarmDetect:emit-signals the signals
- * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. With
- * #GstSnarmDetect:results-location the element writes one line of JSON per frame. Into a pipe, it waits for a slow
- * reader; one that leaves is a warning, and the stream goes on without results, unless the program, as
- * `gst-launch-1.0` does, lets the signal SIGPIPE end it.
+ * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. A
+ * defect ends with reason jump, where it was seen last, when the times of the stream jump: back by more than a second, or
+ * forward by more than the hold time, ten usual steps from frame to frame and a second. A frame without a time is taken to
+ * come one step after the one before it.
+ *
+ * ## Results
+ * With #GstSnarmDetect:results-location the element writes one line of JSON per frame. Lines are appended to an older file
+ * unless #GstSnarmDetect:results-mode says otherwise. The file has one writer, which locks it: another element or process
+ * that names the same file does not start. It may be rotated: where it was moved away or replaced, the next line goes to a
+ * new file at its place, and where it was copied and truncated, to its new beginning. A file that holds no lines of JSON is
+ * refused, and so is one that the element reads. A full disk, or any other failure to write, is one warning; the stream
+ * goes on, every frame tries again, and `results-lost` in #GstSnarmDetect:stats counts the lines that are missing.
+ *
+ * Into a pipe, it waits for a slow reader; one that leaves is a warning, and the stream goes on without results, unless
+ * the program, as `gst-launch-1.0` does, lets the signal SIGPIPE end it.
  *
  * All elements of a process that use the same encoder or decoder share one copy of it;
  * #GstSnarmDetect:model-instance-id keeps them apart.
@@ -74,6 +93,7 @@ mod imp;
 mod latency;
 mod life;
 mod loader;
+mod log;
 mod look;
 mod messages;
 mod record;
@@ -88,7 +108,7 @@ mod worker;
 use gst::glib;
 use gst::prelude::*;
 
-pub use enums::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode};
+pub use enums::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
 
 glib::wrapper! {
     /// The element `snarmdetect`.

@@ -1,11 +1,15 @@
 //! Results as lines of JSON: our own names, and beside them the frame that DL Streamer's consumers read.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use snarm_core::results::{self, LABEL};
 
+use super::ResultsMode;
+use super::log::Log;
 use crate::meta::AnomalyMeta;
 
 /// When a frame is shown, in nanoseconds; `None` where the stream does not say.
@@ -33,27 +37,99 @@ impl Times {
 
 /// An open results file, or standard output.
 pub(super) struct Results {
-    out: Box<dyn Write + Send>,
+    out: Out,
+    location: PathBuf,
+    /// Whether the last line was written.
+    well: bool,
+    /// When the user was warned last.
+    warned: Option<Instant>,
 }
+
+/// Where lines go.
+enum Out {
+    Standard,
+    /// A pipe or a device: there is nothing to lock, and nothing takes its place.
+    Stream(File),
+    Log(Log),
+    /// The reader has left.
+    Nowhere,
+}
+
+/// A line that is not written, and what the user is to be told of it.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) warning: Option<String>,
+}
+
+/// Time after a warning in which no other one is given: a full disk may have room for every other line.
+const QUIET: Duration = Duration::from_secs(60);
 
 impl Results {
     /// Opens `location` for writing; `-` is standard output.
-    pub(super) fn open(location: &str) -> Result<Self, gst::ErrorMessage> {
-        if location == "-" {
-            return Ok(Self { out: Box::new(io::stdout()) });
-        }
-        let file = File::create(location).map_err(|error| {
-            gst::error_msg!(gst::ResourceError::OpenWrite, ("cannot write the results: {error}: {location}"))
-        })?;
-        Ok(Self { out: Box::new(file) })
+    ///
+    /// # Errors
+    /// When the file cannot be written, has another writer or is no results file, and with [`ResultsMode::Fail`] when it is
+    /// there.
+    pub(super) fn open(location: &Path, mode: ResultsMode) -> Result<Self, gst::ErrorMessage> {
+        let out = if location == Path::new("-") {
+            Out::Standard
+        } else {
+            Out::open(location, mode).map_err(|error| {
+                let location = location.display();
+                let text = format!("cannot write the results: {error}: {location}");
+                gst::error_msg!(gst::ResourceError::OpenWrite, ("{text}"))
+            })?
+        };
+        Ok(Self { out, location: location.to_owned(), well: true, warned: None })
     }
 
     /// Writes one frame's line and flushes it, so that a reader follows the stream.
-    pub(super) fn write(&mut self, meta: &AnomalyMeta, times: &Times) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the line is lost. The next one is tried again, unless the reader has left.
+    pub(super) fn write(&mut self, meta: &AnomalyMeta, times: &Times) -> Result<(), Lost> {
         let mut text = line(meta, times).to_string();
         text.push('\n');
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        let written = match &mut self.out {
+            Out::Standard => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
+            Out::Stream(file) => file.write_all(text.as_bytes()),
+            Out::Log(log) => log.write(&self.location, text.as_bytes()),
+            Out::Nowhere => return Err(Lost { warning: None }),
+        };
+        match written {
+            Ok(()) => {
+                self.well = true;
+                Ok(())
+            }
+            Err(error) => Err(self.lose(&error)),
+        }
+    }
+
+    fn lose(&mut self, error: &io::Error) -> Lost {
+        if error.kind() == ErrorKind::BrokenPipe {
+            self.out = Out::Nowhere;
+            let warning = Some("the reader of the results has left; no more are written".to_owned());
+            return Lost { warning };
+        }
+        let first = std::mem::replace(&mut self.well, false);
+        if !first || self.warned.is_some_and(|warned| warned.elapsed() < QUIET) {
+            return Lost { warning: None };
+        }
+        self.warned = Some(Instant::now());
+        let warning = format!(
+            "cannot write the results: {error}: {}; the stream goes on, and stats counts the lines that are lost",
+            self.location.display()
+        );
+        Lost { warning: Some(warning) }
+    }
+}
+
+impl Out {
+    fn open(location: &Path, mode: ResultsMode) -> io::Result<Self> {
+        if std::fs::metadata(location).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Ok(Self::Stream(OpenOptions::new().write(true).open(location)?));
+        }
+        Log::open(location, mode).map(Self::Log)
     }
 }
 

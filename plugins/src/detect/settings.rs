@@ -6,7 +6,7 @@ use snarm_core::Error;
 use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
 
-use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ThresholdMode};
+use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
 use crate::meta;
 
 /// The properties, as they are at the time of a frame.
@@ -37,7 +37,8 @@ pub(super) struct Settings {
     pub(super) map_format: MapFormat,
     pub(super) message_mode: MessageMode,
     pub(super) emit_signals: bool,
-    pub(super) results_location: Option<String>,
+    pub(super) results_location: Option<PathBuf>,
+    pub(super) results_mode: ResultsMode,
     pub(super) source_id: Option<String>,
     pub(super) stats_interval: u64,
     pub(super) report_latency: bool,
@@ -72,6 +73,7 @@ impl Default for Settings {
             message_mode: MessageMode::default(),
             emit_signals: false,
             results_location: None,
+            results_mode: ResultsMode::default(),
             source_id: None,
             stats_interval: 0,
             report_latency: true,

@@ -39,6 +39,8 @@ pub(super) struct Stats {
     anomalous: u64,
     dropped: u64,
     events: u64,
+    unreadable: u64,
+    results_lost: u64,
     /// Nanoseconds, the latest ones.
     latencies: VecDeque<u64>,
     sum: u64,
@@ -58,6 +60,8 @@ impl Default for Stats {
             anomalous: 0,
             dropped: 0,
             events: 0,
+            unreadable: 0,
+            results_lost: 0,
             latencies: VecDeque::new(),
             sum: 0,
             min: u64::MAX,
@@ -97,6 +101,16 @@ impl Stats {
         self.dropped += 1;
     }
 
+    /// Counts a frame that could not be read.
+    pub(super) fn count_unreadable(&mut self) {
+        self.unreadable += 1;
+    }
+
+    /// Counts a line of results that could not be written.
+    pub(super) fn count_lost(&mut self) {
+        self.results_lost += 1;
+    }
+
     /// Counts a defect that began.
     pub(super) fn count_event(&mut self) {
         self.events += 1;
@@ -132,6 +146,8 @@ impl Stats {
             .field("anomalous", self.anomalous)
             .field("dropped", self.dropped)
             .field("events", self.events)
+            .field("unreadable", self.unreadable)
+            .field("results-lost", self.results_lost)
             .field("fps", fps)
             .field("latency-avg", self.sum.checked_div(self.analysed).unwrap_or_default())
             .field("latency-min", if self.analysed > 0 { self.min } else { 0 })

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use super::found::Found;
 use super::settings::Settings;
+use crate::frame::Layout;
+use crate::orientation::Turning;
 
 /// What is to be done with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub(super) struct Frame {
 #[derive(Default)]
 pub(super) struct Stream {
     pub(super) info: Option<gst_video::VideoInfo>,
+    pub(super) turning: Turning,
     /// The last result, for frames that get no own.
     pub(super) last: Option<Found>,
     /// Frames in order; the first is at the worker.
@@ -35,6 +38,8 @@ pub(super) struct Stream {
     pub(super) frames: u64,
     /// Frames until the next one is analysed.
     pub(super) wait: u32,
+    /// Whether the last frame that was to be analysed could not be read.
+    pub(super) broken: bool,
     /// Whether the user knows that the threshold is missing.
     pub(super) told_threshold: bool,
     /// Whether a frame was kept back since the last one that went on.
@@ -53,7 +58,7 @@ impl Stream {
 /// A frame for the worker.
 pub(super) struct Job {
     pub(super) buffer: gst::Buffer,
-    pub(super) info: gst_video::VideoInfo,
+    pub(super) layout: Layout,
     pub(super) settings: Settings,
     pub(super) number: u64,
 }

@@ -88,9 +88,11 @@ fn foreground(mask: &gst::Buffer, rect: Rect) -> Option<Mask> {
         _ => return None,
     };
     let samples = mask.map_readable().ok()?;
-    let mut map = Vec::with_capacity(width * height);
+    // What the layout says may be more than there is.
+    let mut map = Vec::with_capacity(width.saturating_mul(height).min(samples.len()));
     for y in 0..height {
-        let row = samples.get(offset + y * stride..)?.get(..width * sample)?;
+        let start = offset.checked_add(y.checked_mul(stride)?)?;
+        let row = samples.get(start..)?.get(..width * sample)?;
         map.extend(row.chunks_exact(sample).map(|id| if id.iter().any(|&byte| byte > 0) { 255 } else { 0 }));
     }
     let covered = map.iter().filter(|&&value| value > 0).count() as f64 / map.len().max(1) as f64;

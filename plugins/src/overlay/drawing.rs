@@ -13,7 +13,8 @@ use super::scene::Found;
 use super::settings::Settings;
 use super::state::{Figures, State, Way};
 use super::{RenderMode, attach, caps};
-use crate::{frame, lock, log};
+use crate::frame::{self, Failure};
+use crate::{error, lock, log};
 
 /// Frames without a meta after which the user is told.
 const MISSING: u32 = 100;
@@ -73,9 +74,11 @@ impl SnarmOverlay {
             return Ok(());
         }
         let size = [info.width() as usize, info.height() as usize];
+        let orientation = state.turning.orientation();
+        let found = found.upright(orientation);
         let (samples, boxes) = (found.samples(), found.boxes());
         let scene = found.scene(samples.as_ref(), &boxes);
-        let tiles = state.overlay.paint(size[0], size[1], &scene, &state.style);
+        let tiles = state.overlay.paint_stored(size[0], size[1], orientation, &scene, &state.style);
         // Mapping for writing copies what others read too, so it is left until there is something to draw.
         if tiles.is_empty() {
             return Ok(());
@@ -86,7 +89,22 @@ impl SnarmOverlay {
                 gst::error_msg!(gst::StreamError::Failed, ("cannot attach the overlay: {error}"))
             });
         }
-        frame::with_frame_mut(buffer, &info, |frame| Ok(state.overlay.blend(frame)?))
+        let told = state.broken;
+        match frame::with_frame_mut(buffer, &info, |frame| Ok(state.overlay.blend(frame)?)) {
+            Ok(()) => state.broken = false,
+            Err(Failure::Core(error)) => return Err(error::message(&error)),
+            Err(Failure::Buffer(reason)) => {
+                state.broken = true;
+                let mut figures = lock(&self.figures);
+                figures.drawn -= 1;
+                figures.unreadable += 1;
+                drop(figures);
+                if !told {
+                    frame::warn_unreadable(&*self.obj(), &reason, "it passes without a drawing");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Asks downstream once whether it draws compositions, when it may get some.

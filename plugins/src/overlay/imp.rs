@@ -95,6 +95,7 @@ impl SnarmOverlay {
             .field("drawn", figures.drawn)
             .field("held", figures.held)
             .field("without-meta", figures.without_meta)
+            .field("unreadable", figures.unreadable)
             .field("geometry-mismatch", figures.geometry_mismatch)
             .field("attached", figures.attached)
             .build()
@@ -110,8 +111,8 @@ impl ObjectSubclass for SnarmOverlay {
 
 impl ObjectImpl for SnarmOverlay {
     properties! {
-        SnarmOverlay;
-        "stats", "Statistics", "Structure snarm-overlay-stats: frames, drawn, held, without-meta, geometry-mismatch (whether the last frame had another shape than the analysed one), attached" => stats;
+        SnarmOverlay, paths [];
+        "stats", "Statistics", "Structure snarm-overlay-stats: frames, drawn, held, without-meta, unreadable (frames that could not be drawn on), geometry-mismatch (whether the last frame had another shape than the analysed one), attached" => stats;
     }
 
     fn constructed(&self) {
@@ -189,6 +190,10 @@ impl BaseTransformImpl for SnarmOverlay {
         }
         if self.begins_anew(&event) {
             lock(&self.state).forget();
+        }
+        // Others come from other threads and must not wait for a frame.
+        if event.is_serialized() {
+            lock(&self.state).hear(&event);
         }
         self.parent_sink_event(event)
     }

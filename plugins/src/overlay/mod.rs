@@ -8,7 +8,9 @@
  * Reads the `SnarmAnomalyMeta` of each buffer and draws into the frame, in its own format and only where there is
  * something to draw. The colours of the heat map stand for fixed scores, so that a good part looks the same in every
  * frame. Frames without the meta, or that were not analysed, pass untouched unless #GstSnarmOverlay:hold-time says
- * otherwise. Where only a part of the frame was looked at, its edge is drawn.
+ * otherwise. Where only a part of the frame was looked at, its edge is drawn. Where the stream is tagged with
+ * `image-orientation`, labels are drawn such that they can be read where the frame is shown upright. A buffer that cannot be
+ * drawn on passes as it is: the first of a run is a warning, and `unreadable` in #GstSnarmOverlay:stats counts them all.
  *
  * What other elements found is drawn too: #GstSnarmOverlay:source=roi boxes their regions of interest. Built with the
  * feature `analytics` (GStreamer 1.26), `source=analytics` draws a `GstAnalyticsRelationMeta`: region 0 of a

@@ -1,11 +1,12 @@
 //! What is known of a frame, in the words of the core's overlay.
 
 use gst_video::{VideoFormat, VideoMeta, VideoRegionOfInterestMeta};
+use snarm_core::frame::Orientation;
 use snarm_core::overlay::{MapView, RegionBox, Scene};
 use snarm_core::view::Rect;
 
 use super::Source;
-use super::others::Others;
+use super::others::{Mask, Others};
 use crate::meta::{self, AnomalyMeta, verdict};
 
 /// A map that is mapped for reading.
@@ -50,6 +51,39 @@ impl Others {
 }
 
 impl Found {
+    /// What was found, in coordinates of the upright picture of a frame of this orientation.
+    pub(super) fn upright(self, orientation: Orientation) -> Self {
+        if orientation == Orientation::UPRIGHT {
+            return self;
+        }
+        match self {
+            Self::Snarm(mut found) => {
+                found.seen = found.seen.upright(orientation);
+                found.map_rect = found.map_rect.upright(orientation);
+                found.map = found.map.and_then(|map| turned(&map, orientation));
+                for region in &mut found.regions {
+                    region.rect = region.rect.upright(orientation);
+                }
+                Self::Snarm(found)
+            }
+            Self::Others(mut others) => {
+                for region in &mut others.boxes {
+                    let rect =
+                        Rect { x: region.x, y: region.y, w: region.w, h: region.h }.upright(orientation);
+                    *region = RegionBox { x: rect.x, y: rect.y, w: rect.w, h: rect.h, score: region.score };
+                }
+                others.mask = others.mask.and_then(|mask| {
+                    Some(Mask {
+                        map: turned(&mask.map, orientation)?,
+                        rect: mask.rect.upright(orientation),
+                        ..mask
+                    })
+                });
+                Self::Others(others)
+            }
+        }
+    }
+
     /// Reads what `source` asks for from a buffer of `width` x `height` pixels.
     pub(super) fn read(buffer: &gst::BufferRef, source: Source, width: u32, height: u32) -> Option<Self> {
         let snarm = || meta::read(buffer).map(|found| Self::Snarm(Box::new(found)));
@@ -152,10 +186,38 @@ fn regions(buffer: &gst::BufferRef, width: u32, height: u32) -> Option<Found> {
             h: part(h, height),
             score,
         });
-        let kind = region.roi_type();
-        found.labels.push(confidence.map_or(kind.to_owned(), |confidence| format!("{kind} {confidence:.2}")));
+        // Names of other elements need not be UTF-8, though the bindings say so.
+        let kind = String::from_utf8_lossy(region.roi_type().as_bytes());
+        found
+            .labels
+            .push(confidence.map_or(kind.to_string(), |confidence| format!("{kind} {confidence:.2}")));
     }
     (!found.boxes.is_empty()).then_some(Found::Others(found))
+}
+
+/// A map of the upright picture of a frame of this orientation; `None` for a layout that maps do not have.
+fn turned(map: &gst::Buffer, orientation: Orientation) -> Option<gst::Buffer> {
+    let layout = map.meta::<VideoMeta>()?;
+    let (format, sample) = match layout.format() {
+        format @ VideoFormat::Gray8 => (format, 1),
+        format @ VideoFormat::Gray16Le => (format, 2),
+        _ => return None,
+    };
+    let (stored_w, stored_h) = (layout.width() as usize, layout.height() as usize);
+    let stride = usize::try_from(*layout.stride().first()?).ok()?;
+    let (width, height) = orientation.size(stored_w, stored_h);
+    let samples = map.map_readable().ok()?;
+    if stored_h == 0 || samples.len() < stride.checked_mul(stored_h - 1)?.checked_add(sample * stored_w)? {
+        return None;
+    }
+    let mut upright = Vec::with_capacity(sample * width * height);
+    for y in 0..height {
+        for x in 0..width {
+            let [(x, _), (y, _)] = orientation.stored((x, 1, width), (y, 1, height));
+            upright.extend_from_slice(samples.get(y * stride + x * sample..)?.get(..sample)?);
+        }
+    }
+    meta::picture(upright, format, [width, height])
 }
 
 /// The map; `None` for a layout other than those that `snarmdetect` writes.

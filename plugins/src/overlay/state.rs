@@ -3,6 +3,7 @@
 use snarm_core::overlay::{Overlay, Style};
 
 use super::scene::Found;
+use crate::orientation::Turning;
 
 /// How overlays leave the element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,12 +32,22 @@ pub(super) struct State {
     pub(super) missing: u32,
     pub(super) told_missing: bool,
     pub(super) told_shape: bool,
+    /// Whether the last frame that was to be drawn on could not be.
+    pub(super) broken: bool,
+    pub(super) turning: Turning,
 }
 
 impl State {
     /// Forgets the result that is held.
     pub(super) fn forget(&mut self) {
         self.held = None;
+    }
+
+    /// Takes what an event says of how frames are turned. A result of frames that were turned in another way is of no use.
+    pub(super) fn hear(&mut self, event: &gst::Event) {
+        if self.turning.hear(event) {
+            self.forget();
+        }
     }
 }
 
@@ -47,6 +58,7 @@ pub(super) struct Figures {
     pub(super) drawn: u64,
     pub(super) held: u64,
     pub(super) without_meta: u64,
+    pub(super) unreadable: u64,
     pub(super) geometry_mismatch: bool,
     pub(super) attached: bool,
 }

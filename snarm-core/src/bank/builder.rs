@@ -97,7 +97,21 @@ impl BankBuilder {
         Ok(())
     }
 
-    /// Learns one good frame, unless it adds less than the novelty that is asked for. Whether it was learned.
+    /// Looks at another part of the upright frames, before the first one is learned.
+    ///
+    /// # Errors
+    /// When frames were learned already, a bank is continued, or the region of interest is no part of the frame.
+    pub fn set_view(&mut self, view: View) -> Result<()> {
+        if self.frames + self.before > 0 {
+            let found = format!("{} that were learned with another", self.frames + self.before);
+            return Err(Error::Mismatch { what: "view of a bank", expected: "no frames".into(), found });
+        }
+        self.extractor.set_view(view.clone())?;
+        self.settings.view = view;
+        Ok(())
+    }
+
+    /// Learns one good frame, turned upright as its orientation says, unless it adds less than the novelty that is asked for. Whether it was learned.
     ///
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.

@@ -85,12 +85,12 @@ impl Detector {
         self.model.scorer()
     }
 
-    /// The part of the frames that is looked at: the bank's unless set otherwise.
+    /// The part of the upright frames that is looked at: the bank's unless set otherwise.
     pub fn view(&self) -> &View {
         self.extractor.view()
     }
 
-    /// Looks at another part of the frames from now on.
+    /// Looks at another part of the upright frames from now on.
     ///
     /// # Errors
     /// When the region of interest is no part of the frame; then nothing changes.
@@ -109,7 +109,7 @@ impl Detector {
         }
     }
 
-    /// Scores one frame. The result lives until the next call. Nothing is allocated from the second frame of a size on.
+    /// Scores one frame, turned upright as its orientation says. The result lives until the next call. Nothing is allocated from the second frame of a size on.
     ///
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
@@ -129,6 +129,7 @@ impl Detector {
             regions.run(&detection.map, side, detection.map_rect, limits, &mut detection.regions)?;
             // An empty sum would be -0.0.
             detection.area = detection.regions.iter().fold(0.0, |sum, region| sum + region.area);
+            detection.store(frame.orientation());
             times.postprocess = start.elapsed();
             Ok::<(), Error>(())
         })??;

@@ -9,6 +9,7 @@ use snarm_kernels::import::{Fit, ImportSpec, Importer, Placement, Rect as Pixels
 use super::times::StageTimes;
 use crate::encoder::{Encoder, Workspace};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::view::{Crop, Ignored, Rect, View};
 
 /// Turns frames into descriptors.
@@ -28,6 +29,8 @@ pub(crate) struct Extractor {
 impl Extractor {
     pub(crate) fn new(encoder: Arc<Encoder>, view: View) -> Result<Self> {
         let spec = spec(&encoder, &view)?;
+        // Matching and scoring take about as much again.
+        memory::check("a frame", 2 * encoder.workspace_bytes())?;
         Ok(Self {
             importer: Importer::new(spec)?,
             input: vec![0.0; spec.output_len()],
@@ -42,7 +45,8 @@ impl Extractor {
 
     /// Fills `descriptors` from a frame. Runs on the compute pool.
     pub(crate) fn run(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
-        self.place(frame.width(), frame.height())?;
+        let (width, height) = frame.upright_size();
+        self.place(width, height)?;
         snarm_kernels::threads::install(|| {
             let start = Instant::now();
             self.importer.run(frame, &mut self.input)?;
@@ -64,7 +68,7 @@ impl Extractor {
         Ok(())
     }
 
-    /// Finds out where the picture lies and what of it is ignored, when frames of another size come.
+    /// Finds out where the upright picture lies and what of it is ignored, when frames of another size come.
     fn place(&mut self, width: usize, height: usize) -> Result<()> {
         let placement = self.importer.spec().placement(width, height);
         if placement != self.placement {

@@ -1,5 +1,6 @@
 //! What is found in a frame, and the limits that decide what it means.
 
+use snarm_kernels::frame::Orientation;
 use snarm_kernels::rate::rate;
 
 use super::times::StageTimes;
@@ -39,7 +40,7 @@ pub struct Region {
     pub cy: f64,
 }
 
-/// What was found in one frame.
+/// What was found in one frame, in coordinates of the frame as it is stored.
 #[derive(Debug, Clone)]
 pub struct Detection {
     /// Image score, 0..1; the bank's own threshold lies at 0.5.
@@ -80,6 +81,19 @@ impl Detection {
             map_rect: Rect::WHOLE,
             seen: Rect::WHOLE,
             times: StageTimes::default(),
+        }
+    }
+
+    /// Moves what was found in the upright picture to where a frame of this orientation stores it.
+    pub(super) fn store(&mut self, orientation: Orientation) {
+        if orientation == Orientation::UPRIGHT {
+            return;
+        }
+        orientation.inverse().turn(&mut self.map, self.map_side);
+        (self.map_rect, self.seen) = (self.map_rect.stored(orientation), self.seen.stored(orientation));
+        for region in &mut self.regions {
+            let centre = Rect { x: region.cx, y: region.cy, w: 0.0, h: 0.0 }.stored(orientation);
+            (region.rect, region.cx, region.cy) = (region.rect.stored(orientation), centre.x, centre.y);
         }
     }
 

@@ -16,7 +16,7 @@ use super::ending::Ending;
 use super::geometry::Geometry;
 use super::sizes::ConvSizes;
 use crate::error::Result;
-use crate::layers::{Block, EPS, Linear, Norm, Scratch, Source};
+use crate::layers::{Block, EPS, EXPANSION, Linear, Norm, Scratch, Source};
 
 /// The network, ready to run.
 pub(super) struct Conv {
@@ -66,6 +66,13 @@ impl Conv {
     /// Sizes of the network.
     pub(super) fn sizes(&self) -> &ConvSizes {
         &self.sizes
+    }
+
+    /// Numbers in the large buffers of a run.
+    pub(super) fn activations(&self) -> usize {
+        let patch = self.sizes.patch;
+        // Input patches or cells; the map before, inside and after a block, and its hidden layer.
+        (self.side / patch).pow(2) * (3 * patch * patch + (3 + EXPANSION) * self.stem.width())
     }
 
     /// A normalised image (3, side, side) to descriptors (grid * grid, width).

@@ -271,6 +271,21 @@ impl Encoder {
         &self.provenance
     }
 
+    /// Bytes that a stream needs to run it, by the large buffers of its [`Workspace`].
+    pub(crate) fn workspace_bytes(&self) -> usize {
+        let geometry = &self.geometry;
+        let inside = match &self.body {
+            Body::Conv(conv) => conv.activations(),
+            Body::Pyramid(pyramid) => pyramid.activations(),
+            Body::Ended(vit, _) => vit.activations(),
+            Body::Pooled(vit, _) => {
+                let sizes = vit.sizes();
+                vit.activations() + sizes.patches().pow(2) * (2 * sizes.dim + geometry.width)
+            }
+        };
+        size_of::<f32>() * (geometry.input_len() + inside + geometry.tokens() * geometry.width)
+    }
+
     /// Descriptors (grid * grid, width) of a normalised image (3, side, side).
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use super::ending::Ending;
 use super::geometry::Geometry;
 use super::sizes::PyramidSizes;
 use crate::error::Result;
-use crate::layers::{Block, EPS, Linear, Norm, Scratch, Source};
+use crate::layers::{Block, EPS, EXPANSION, Linear, Norm, Scratch, Source};
 
 /// A layer norm and the linear layer after it.
 struct Projection {
@@ -86,6 +86,14 @@ impl Pyramid {
     /// Sizes of the network.
     pub(super) fn sizes(&self) -> &PyramidSizes {
         &self.sizes
+    }
+
+    /// Numbers in the large buffers of a run.
+    pub(super) fn activations(&self) -> usize {
+        let cells = |size: usize| (self.side / size).pow(2);
+        let (first, fused) = (self.stem.width(), self.sizes.fused);
+        // The map before, inside and after a block of the first stage, and its hidden layer; what the sum is made of.
+        cells(PyramidSizes::PATCH) * (4 + EXPANSION) * first + cells(PyramidSizes::STRIDE) * 2 * fused
     }
 
     /// A normalised image (3, side, side) to descriptors (side / 8 * side / 8, width).

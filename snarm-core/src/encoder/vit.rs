@@ -54,6 +54,13 @@ impl Vit {
         &self.sizes
     }
 
+    /// Numbers in the large buffers of a run.
+    pub(super) fn activations(&self) -> usize {
+        let sizes = self.sizes();
+        let patches = sizes.patches().pow(2) * 3 * sizes.patch * sizes.patch;
+        patches + sizes.tokens() * (3 * sizes.dim + sizes.hidden.max(3 * sizes.dim))
+    }
+
     /// Runs the network on a normalised image (3, side, side). `observe` sees all tokens (tokens, dim) before the
     /// first block, as number 0, and after each block, as numbers from 1.
     pub(crate) fn forward(

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{hex, map_file};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::pickle::Pickle;
 
 /// A file of named tensors, read tensor by tensor.
@@ -58,6 +59,7 @@ impl Weights {
     /// When the file is missing, unreadable or neither of the two.
     pub fn open(path: &Path) -> Result<Self> {
         let map = map_file(WHAT, path)?;
+        memory::check(WHAT, map.len())?;
         let digest = hex(&Sha256::digest(&map[..]));
         let source = if Pickle::recognise(&map) {
             Source::Pickle(Box::new(Pickle::open(path)?))
@@ -72,6 +74,7 @@ impl Weights {
     /// # Errors
     /// When they are no safetensors.
     pub fn embedded(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        memory::check(WHAT, bytes.len())?;
         let (path, digest) = (PathBuf::from(name), hex(&Sha256::digest(bytes)));
         let source = Source::Safetensors(checked(&path, Bytes::Embedded(bytes))?);
         Ok(Self { path, digest, source })

@@ -38,6 +38,7 @@ impl Plate {
         if style.score && fields::write(text, &style.label_format, scene).is_err() {
             text.clone_from(&style.label_format);
         }
+        shorten(text, width);
         if text.is_empty() && !style.bar {
             return None;
         }
@@ -115,6 +116,13 @@ pub(super) fn tag(
     let tile = tiles.add(x, y, width, height);
     rounded_plate(tile, look.plate, None, 0);
     write_line(tile, text, pad, pad, p, look.text);
+}
+
+/// Cuts off what a frame of this width cannot show of a text in any case: names may have any length.
+pub(super) fn shorten(text: &mut String, width: usize) {
+    if let Some((end, _)) = text.char_indices().nth(width) {
+        text.truncate(end);
+    }
 }
 
 /// Fills the whole tile, corners rounded, its left edge in another colour if asked for.

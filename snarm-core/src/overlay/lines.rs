@@ -42,6 +42,7 @@ pub(super) fn region(
             let _ = write!(text, "{:.2}", region.score);
         }
     }
+    label::shorten(text, width);
     label::tag(tiles, text, (width, height), [left - out, top - out, bottom + out], plate, look);
 }
 

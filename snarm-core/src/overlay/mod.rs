@@ -19,7 +19,7 @@ mod tile;
 mod tests;
 
 use snarm_kernels::blend::{self, blend};
-use snarm_kernels::frame::FrameMut;
+use snarm_kernels::frame::{FrameMut, Orientation};
 use snarm_kernels::{Error, Result};
 
 pub use fields::{FIELDS, check_label};
@@ -207,6 +207,22 @@ impl Overlay {
             blend(frame, &blend::Tile::packed(&tile.pixels, tile.width, tile.height, tile.x, tile.y))?;
         }
         Ok(())
+    }
+
+    /// As [`Overlay::paint`] for a frame of this size that is stored in this orientation: labels can be read where the frame
+    /// is shown upright. The scene is that of the upright picture, the tiles lie where the frame stores them.
+    pub fn paint_stored(
+        &mut self,
+        width: usize,
+        height: usize,
+        orientation: Orientation,
+        scene: &Scene,
+        style: &Style,
+    ) -> &[Tile] {
+        let size = orientation.size(width, height);
+        self.paint(size.0, size.1, scene, style);
+        self.tiles.store(orientation, size);
+        self.tiles.used()
     }
 
     /// Makes the tiles of a scene for a frame of this size, lowest first. They hold until the next call.

@@ -1,4 +1,6 @@
-use snarm_kernels::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry, PixelFormat, PlaneMut};
+use snarm_kernels::frame::{
+    ChromaSite, ColorMatrix, ColorRange, Colorimetry, Orientation, PixelFormat, PlaneMut,
+};
 
 use super::*;
 
@@ -252,4 +254,47 @@ fn tags_of_boxes_can_be_read_wherever_the_box_is() {
             assert!(t.2 <= p.0 || p.2 <= t.0 || t.3 <= p.1 || p.3 <= t.1, "{x} {y}: {t:?} under {p:?}");
         }
     }
+}
+
+#[test]
+fn tiles_of_a_turned_frame_are_upright_where_it_is_shown_upright() {
+    let data = spots(49, &[(10.0, 12.0, 5.0, 0.9)]);
+    let scene = scene(Some(MapView::gray8(&data, 49, 49, 49).unwrap()), "anomalous", &[]);
+    let (width, height) = (200, 120);
+    let picture = |tiles: &[Tile], width: usize, height: usize| {
+        let mut pixels = vec![[0_u8; 4]; width * height];
+        for tile in tiles {
+            for (i, pixel) in tile.pixels.as_chunks::<4>().0.iter().enumerate() {
+                let (x, y) = (tile.x + (i % tile.width) as isize, tile.y + (i / tile.width) as isize);
+                if (0..width as isize).contains(&x) && (0..height as isize).contains(&y) {
+                    pixels[y as usize * width + x as usize] = *pixel;
+                }
+            }
+        }
+        pixels
+    };
+    let mut overlay = Overlay::new();
+    let upright = picture(overlay.paint(width, height, &scene, &everything()), width, height);
+    for orientation in Orientation::all() {
+        let (w, h) = orientation.size(width, height);
+        let stored = picture(overlay.paint_stored(w, h, orientation, &scene, &everything()), w, h);
+        for y in 0..height {
+            for x in 0..width {
+                let [(sx, _), (sy, _)] = orientation.stored((x, 1, width), (y, 1, height));
+                assert_eq!(stored[sy * w + sx], upright[y * width + x], "{orientation:?} at {x}, {y}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_of_any_length_needs_no_more_than_the_frame() {
+    let name = "n".repeat(10_000_000);
+    let labels = [name.clone()];
+    let regions = [RegionBox { x: f64::MIN, y: f64::NAN, w: f64::MAX, h: f64::INFINITY, score: f64::MAX }];
+    let scene = Scene { source: &name, labels: &labels, ..scene(None, "normal", &regions) };
+    let style = Style { label_format: "{source} {score}".into(), ..everything() };
+    let mut overlay = Overlay::new();
+    let pixels: usize = overlay.paint(64, 48, &scene, &style).iter().map(|tile| tile.pixels.len()).sum();
+    assert!(pixels < 1 << 20, "{pixels} bytes for a frame of 64 x 48");
 }

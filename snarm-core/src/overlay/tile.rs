@@ -1,5 +1,7 @@
 //! The tiles that are drawn on before they are blended, kept from frame to frame.
 
+use snarm_kernels::frame::Orientation;
+
 use super::style::Rgba;
 
 /// A part of the drawing with its place on the frame. Alpha is straight.
@@ -36,6 +38,23 @@ impl Tile {
         }
     }
 
+    /// Moves a tile of an upright picture of this size to where a frame of this orientation stores it.
+    fn store(&mut self, orientation: Orientation, (width, height): (usize, usize), scratch: &mut Vec<u8>) {
+        let (w, h) = (self.width, self.height);
+        let [(x, _), (y, _)] =
+            orientation.stored((self.x, w as isize, width as isize), (self.y, h as isize, height as isize));
+        (self.x, self.y) = (x, y);
+        (self.width, self.height) = orientation.size(w, h);
+        scratch.clear();
+        scratch.resize(self.pixels.len(), 0);
+        let stored = scratch.as_chunks_mut::<4>().0;
+        for (i, pixel) in self.pixels.as_chunks::<4>().0.iter().enumerate() {
+            let [(x, _), (y, _)] = orientation.stored((i % w, 1, w), (i / w, 1, h));
+            stored[y * self.width + x] = *pixel;
+        }
+        std::mem::swap(&mut self.pixels, scratch);
+    }
+
     /// All pixels.
     pub(super) fn pixels_mut(&mut self) -> &mut [[u8; 4]] {
         self.pixels.as_chunks_mut().0
@@ -68,6 +87,7 @@ pub(super) fn over(pixel: &mut [u8; 4], color: Rgba, coverage: f32) {
 pub(super) struct Tiles {
     all: Vec<Tile>,
     used: usize,
+    scratch: Vec<u8>,
 }
 
 impl Tiles {
@@ -92,6 +112,15 @@ impl Tiles {
     pub(super) fn add_filled(&mut self, x: isize, y: isize, width: usize, height: usize, color: Rgba) {
         if width > 0 && height > 0 {
             self.add(x, y, width, height).pixels_mut().fill(color);
+        }
+    }
+
+    /// Moves all tiles from an upright picture of this size to where a frame of this orientation stores them.
+    pub(super) fn store(&mut self, orientation: Orientation, size: (usize, usize)) {
+        if orientation != Orientation::UPRIGHT {
+            self.all[..self.used]
+                .iter_mut()
+                .for_each(|tile| tile.store(orientation, size, &mut self.scratch));
         }
     }
 

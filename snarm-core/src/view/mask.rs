@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use snarm_kernels::frame::Orientation;
+
 use super::rect::Rect;
 use crate::dataset::{Reading, decode};
 use crate::error::{Error, Result};
@@ -67,6 +69,17 @@ impl IgnoreMask {
         (0..side * side).map(move |i| self.covers(at(i % side, rect.x, rect.w), at(i / side, rect.y, rect.h)))
     }
 
+    /// The mask of the upright picture, for one that was given for the frame as it is stored.
+    #[must_use]
+    pub fn upright(&self, orientation: Orientation) -> Self {
+        let (width, height) = orientation.size(self.width, self.height);
+        let pixel = |i: usize| {
+            let [(x, _), (y, _)] = orientation.stored((i % width, 1, width), (i / width, 1, height));
+            self.data[y * self.width + x]
+        };
+        Self { data: (0..width * height).map(pixel).collect(), width, height }
+    }
+
     /// Eight pixels a byte, the first in its highest bit; every row begins with a byte of its own.
     pub(crate) fn to_bits(&self) -> Vec<u8> {
         let byte = |pixels: &[bool]| {
@@ -101,6 +114,19 @@ mod tests {
         // The left half of the frame, seen by a map of 2 x 2.
         let half = Rect { x: 0.0, y: 0.0, w: 0.5, h: 1.0 };
         assert_eq!(mask.on_map(2, half).collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn a_mask_of_a_turned_frame_covers_the_same_pixels() {
+        let mask = IgnoreMask::new(vec![true, false, false, false, false, true], 3, 2).unwrap();
+        for orientation in Orientation::all() {
+            let upright = mask.upright(orientation);
+            assert_eq!((upright.width(), upright.height()), orientation.size(3, 2));
+            for (x, y) in [(0.1, 0.1), (0.5, 0.9), (0.9, 0.6), (0.9, 0.2)] {
+                let at = Rect { x, y, w: 0.0, h: 0.0 }.upright(orientation);
+                assert_eq!(upright.covers(at.x, at.y), mask.covers(x, y), "{orientation:?} {x} {y}");
+            }
+        }
     }
 
     #[test]

@@ -9,12 +9,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use snarm_kernels::frame::Orientation;
 
 pub(crate) use self::ignored::Ignored;
 pub use self::mask::IgnoreMask;
 pub use self::rect::Rect;
 
-/// Part of a frame that is looked at, and how it is brought to the network's square.
+/// Part of an upright frame that is looked at, and how it is brought to the network's square.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct View {
     /// How the frame, or its region of interest, is brought to the square.
@@ -46,6 +47,18 @@ impl Crop {
             Self::Full => "full",
             Self::Letterbox => "letterbox",
             Self::Paper => "paper",
+        }
+    }
+}
+
+impl View {
+    /// The view of the upright picture, for one that was given for the frame as it is stored.
+    #[must_use]
+    pub fn upright(&self, orientation: Orientation) -> Self {
+        Self {
+            crop: self.crop,
+            roi: self.roi.map(|roi| roi.upright(orientation)),
+            ignore: self.ignore.as_ref().map(|mask| Arc::new(mask.upright(orientation))),
         }
     }
 }

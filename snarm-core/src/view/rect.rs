@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use snarm_kernels::frame::Orientation;
 
 use crate::error::Error;
 
@@ -33,6 +34,21 @@ impl Rect {
     /// A region of interest; `None` for the whole frame.
     pub fn into_roi(self) -> Option<Self> {
         (self != Self::WHOLE).then_some(self)
+    }
+
+    /// Where a frame of this orientation stores this part of its upright picture.
+    #[must_use]
+    pub fn stored(self, orientation: Orientation) -> Self {
+        let [(x, w), (y, h)] = orientation.stored((self.x, self.w, 1.0), (self.y, self.h, 1.0));
+        // What rounding leaves of an edge of the frame.
+        let edge = |at: f64| if at.abs() < 1e-12 { 0.0 } else { at };
+        Self { x: edge(x), y: edge(y), w, h }
+    }
+
+    /// Where the upright picture of a frame of this orientation has this part of the frame.
+    #[must_use]
+    pub fn upright(self, orientation: Orientation) -> Self {
+        self.stored(orientation.inverse())
     }
 }
 
@@ -71,6 +87,19 @@ mod tests {
         assert_eq!(rect.to_string().parse::<Rect>().unwrap(), rect);
         assert_eq!("0.1,0.2,0.9,0.8".parse::<Rect>().unwrap().into_roi().map(|r| r.h), Some(0.8));
         assert!("0,0,1,1".parse::<Rect>().unwrap().into_roi().is_none());
+    }
+
+    #[test]
+    fn parts_of_a_turned_frame_lie_where_they_are_seen() {
+        let rect = Rect { x: 0.0, y: 0.25, w: 0.5, h: 0.125 };
+        // The upper part of the left half of a frame that lies on its left side is on the right when it stands.
+        let expected = Rect { x: 0.625, y: 0.0, w: 0.125, h: 0.5 };
+        assert_eq!(rect.upright(Orientation::ROTATE_90), expected);
+        for orientation in Orientation::all() {
+            let upright = rect.upright(orientation);
+            assert!(upright.is_inside_frame(), "{upright}");
+            assert_eq!(upright.stored(orientation), rect, "{orientation:?}");
+        }
     }
 
     #[test]

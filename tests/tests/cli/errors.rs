@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::run::{no_gstreamer, run, stderr};
+use crate::run::{no_gstreamer, run, snarm, stderr};
 
 fn check(dir: &Path, line: &str, code: i32, words: &[&str]) {
     let message = stderr(&run(dir, line, code));
@@ -39,6 +39,24 @@ fn wrong_usage_is_told_apart_from_failure() {
     );
     check(dir.path(), "bench --size big", 2, &["expected WIDTHxHEIGHT", "found 'big'"]);
     check(dir.path(), "simulate --out a --width 9", 1, &["expected 64 to 8192 pixels, found 9"]);
+}
+
+#[test]
+fn variables_without_sense_are_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, value, words) in [
+        ("SNARM_THREADS", "5000", ["SNARM_THREADS: expected a number of threads", "'5000'"]),
+        ("GST_SNARM_THREADS", "all", ["SNARM_THREADS: expected a number of threads", "'all'"]),
+        ("SNARM_ISA", "foo", ["SNARM_ISA: expected portable, avx2 or avx512", "'foo'"]),
+        ("SNARM_LOG", "snarm=loud", ["SNARM_LOG: expected a level", "loud"]),
+    ] {
+        let command = ["simulate", "--out", "a", "--frames", "1"];
+        let output = snarm().args(command).current_dir(dir.path()).env(name, value).output().expect("snarm");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{name}={value}: {message}");
+        assert!(words.iter().all(|word| message.contains(word)), "{name}={value}: {message}");
+    }
+    assert!(!dir.path().join("a").exists(), "something was done all the same");
 }
 
 #[test]

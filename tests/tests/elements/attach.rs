@@ -118,7 +118,7 @@ fn compositions_of_others_stay_below() {
 #[test]
 fn formats_that_cannot_be_drawn_on_are_attached_to() {
     init();
-    let caps = caps_of("P010_10LE", WIDTH, HEIGHT, 25);
+    let caps = caps_of("I420_12LE", WIDTH, HEIGHT, 25);
     let size = gst_video::VideoInfo::from_caps(&caps).unwrap().size();
     let mut line = Line::new(overlay(&[]), caps);
     let mut frame = buffer(0, vec![0; size]);

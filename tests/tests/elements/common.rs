@@ -71,7 +71,13 @@ pub(crate) fn format_names() -> impl Iterator<Item = (PixelFormat, String)> {
             PixelFormat::Bgrx => "BGRx".into(),
             PixelFormat::Xrgb => "xRGB".into(),
             PixelFormat::Xbgr => "xBGR".into(),
+            PixelFormat::P01010Le => "P010_10LE".into(),
+            PixelFormat::I42010Le => "I420_10LE".into(),
+            PixelFormat::I42210Le => "I422_10LE".into(),
+            PixelFormat::Y44410Le => "Y444_10LE".into(),
             PixelFormat::Gray16Le => "GRAY16_LE".into(),
+            PixelFormat::Gray16Be => "GRAY16_BE".into(),
+            PixelFormat::Gray10Le32 => "GRAY10_LE32".into(),
             other => format!("{other:?}").to_uppercase(),
         };
         (format, name)
@@ -238,7 +244,22 @@ pub(crate) fn read(buffer: &gst::BufferRef) -> AnomalyMeta {
     gstsnarm::meta::read(buffer).expect("a SnarmAnomalyMeta")
 }
 
+/// A number in the property `stats`.
+pub(crate) fn count(element: &gst::Element, name: &str) -> u64 {
+    element.property::<gst::Structure>("stats").get(name).unwrap()
+}
+
 impl Line {
+    /// The texts of all warnings so far.
+    pub(crate) fn warnings(&mut self) -> Vec<String> {
+        let heard = self.heard(gst::MessageType::Warning);
+        let text = |message: &gst::Message| match message.view() {
+            gst::MessageView::Warning(warning) => warning.error().message().to_owned(),
+            _ => unreachable!(),
+        };
+        heard.iter().map(text).collect()
+    }
+
     /// Pushes a frame and reads the meta of the one that comes out.
     pub(crate) fn inspect(&mut self, n: u64, pixels: Vec<u8>) -> AnomalyMeta {
         read(&self.harness.push_and_pull(buffer(n, pixels)).unwrap())

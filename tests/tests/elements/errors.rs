@@ -92,15 +92,6 @@ fn results_that_cannot_be_written_fail_at_start() {
 }
 
 #[test]
-fn a_full_disk_is_an_error_and_not_a_hole_in_the_results() {
-    init();
-    let mut line = Line::new(detector(&[("results-location", "/dev/full")]), caps());
-    assert_eq!(line.harness.push(buffer(0, good_pixels(0))), Err(gst::FlowError::Error));
-    let error = line.error();
-    assert!(error.matches(gst::ResourceError::Write), "{error}");
-}
-
-#[test]
 fn manual_mode_without_a_threshold_fails_at_start() {
     init();
     let error = start_error(detector(&[("threshold-mode", "manual")]));

@@ -8,6 +8,7 @@
 
 mod attach;
 mod bank;
+mod broken;
 mod common;
 mod detect;
 mod errors;
@@ -18,6 +19,7 @@ mod hard_use;
 mod hot_swap;
 mod interest;
 mod learning;
+mod limited;
 mod limits;
 mod model;
 mod outside;
@@ -28,5 +30,7 @@ mod process;
 mod properties;
 mod properties_bank;
 mod properties_overlay;
+mod results;
 mod robust;
 mod survival;
+mod turned;

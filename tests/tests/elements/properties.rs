@@ -155,6 +155,15 @@ fn has_effect(name: &str) -> bool {
             run(&[("results-location", location.to_str().unwrap())]);
             std::fs::read_to_string(location).unwrap().lines().count() == 4
         }
+        "results-mode" => {
+            let folder = tempfile::tempdir().unwrap();
+            let location = folder.path().join("run.jsonl");
+            let lines = |mode: &str| {
+                run(&[("results-location", location.to_str().unwrap()), ("results-mode", mode)]);
+                std::fs::read_to_string(&location).unwrap().lines().count()
+            };
+            [lines("fail"), lines("append"), lines("overwrite")] == [4, 8, 4]
+        }
         "source-id" => first(&[("source-id", "camera 7")]).source_id.as_deref() == Some("camera 7"),
         "stats-interval" => messages("snarm-stats", &[("stats-interval", "1")]).len() == 4,
         "report-latency" => {
