@@ -5,6 +5,7 @@
 #   make test                                   everything
 #   make lint                                   format, clippy, documentation
 #   make docs                                   pages of the elements, from their sources
+#   make fuzz [TARGETS="bank pickle"] [RUNS=n]  hostile bytes for every parser, guided by coverage; needs cargo-fuzz
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
 #   make gpu                                    tests that use a GPU; those of training need nvcc, too
 #   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
@@ -13,9 +14,9 @@
 CARGO ?= cargo
 SCRIPTS := pipelines/scripts
 
-export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR
+export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR TARGETS RUNS SECONDS_EACH SANITIZER
 
-.PHONY: help deps test-deps release demo test lint docs bench gpu install deb
+.PHONY: help deps test-deps release demo test lint docs fuzz bench gpu install deb
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -32,8 +33,11 @@ release: deps
 demo: release
 	@$(SCRIPTS)/demo.sh
 
-# The command and the plugin are built first: tests run them as users do. The kernels are tested at every CPU level.
+# The command and the plugin are built first: tests run them as users do. The kernels are tested at every CPU level. What
+# is skipped is counted at the end; with SNARM_NO_SKIP=1 it fails, but for what tests/src/skip.rs allows.
+test: export SNARM_SKIPS := $(CURDIR)/target/skips.txt
 test: test-deps
+	@mkdir -p target && rm -f $(SNARM_SKIPS)
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
 	SNARM_ISA=avx2 $(CARGO) test --locked -p snarm-kernels --lib
@@ -42,6 +46,7 @@ test: test-deps
 	$(SCRIPTS)/install-test.sh
 	PROFILE=dev $(SCRIPTS)/deb.sh
 	$(SCRIPTS)/meson-test.sh
+	@$(SCRIPTS)/skip.sh --count
 
 lint: deps
 	$(CARGO) fmt --all --check
@@ -52,6 +57,9 @@ lint: deps
 docs: deps
 	SNARM_UPDATE_SNAPSHOTS=1 $(CARGO) test --locked -p snarm-tests --test elements -- snapshot
 	SNARM_UPDATE_SNAPSHOTS=1 $(CARGO) test --locked -p snarm-tests --test elements -- pages
+
+fuzz:
+	@$(SCRIPTS)/fuzz.sh
 
 bench: release
 	@$(SCRIPTS)/bench.sh

@@ -47,6 +47,14 @@ pub mod row_mean;
 pub mod scatter;
 pub mod selective_scan;
 pub mod sigmoid;
+#[cfg(test)]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "every room's tests skip by the same file, and not every one needs all of it"
+)]
+#[path = "../../tests/src/skip.rs"]
+mod skip;
 pub mod softmax;
 pub mod split;
 #[cfg(test)]

@@ -10,7 +10,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 profile=${PROFILE:-release}
 
 if ! command -v cargo-deb >/dev/null; then
-    [ "$profile" = dev ] && { echo "deb: skipped, no cargo-deb on this machine"; exit 0; }
+    [ "$profile" = dev ] && exec "$root/pipelines/scripts/skip.sh" cargo-deb "deb.sh: no cargo-deb on this machine"
     echo "deb: expected cargo-deb, found none: cargo install cargo-deb --locked" >&2
     exit 1
 fi

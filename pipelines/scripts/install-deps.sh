@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and running need, those alone that are missing; with the argument
-# `tests`, also what tests meet as clients (they skip themselves where it is missing). Nothing is done when all are
+# `tests`, also what tests meet as clients (they skip themselves where it is missing, or fail with SNARM_NO_SKIP=1). Nothing is done when all are
 # there. Set SNARM_NO_INSTALL=1 to be told instead.
 set -euo pipefail
 

@@ -7,7 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 
 for program in meson ninja; do
-    command -v "$program" >/dev/null || { echo "meson-test: skipped, no $program on this machine"; exit 0; }
+    command -v "$program" >/dev/null ||
+        exec "$root/pipelines/scripts/skip.sh" meson "meson-test.sh: no $program on this machine"
 done
 cmp "$root/meson-compat/meson.options" "$root/meson-compat/meson_options.txt"
 

@@ -28,6 +28,8 @@ pub(crate) struct Source {
     pub(crate) sha256: String,
     /// Bytes, where they are known beforehand.
     pub(crate) size: Option<u64>,
+    /// The most bytes that are taken, whatever the other side says and sends.
+    pub(crate) most: u64,
 }
 
 /// How long failures are put up with.
@@ -79,6 +81,9 @@ pub(crate) fn download(
     patience: Patience,
     progress: &Progress,
 ) -> Result<u64> {
+    if let Some(size) = source.size.filter(|size| *size > source.most) {
+        bail!("expected a file of at most {} bytes, found one of {size}: {}", source.most, source.url);
+    }
     let folder = target.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot write to folder {}", folder.display()))?;
@@ -139,7 +144,13 @@ fn attempt(agent: &Agent, source: &Source, part: &mut Part, progress: &Progress)
     let expected = source.size.or(whole);
     progress.expect_bytes(have, expected);
     part.file.seek(SeekFrom::Start(have)).map_err(|e| part.failed(e))?;
-    copy(response.body_mut(), part, progress)?;
+    let most = expected.unwrap_or(source.most).min(source.most);
+    if copy(response.body_mut(), most.saturating_sub(have), part, progress)? == Copied::Cut {
+        // What came is not the file, however much of it were kept.
+        part.clear()?;
+        let reason = format!("expected a file of {most} bytes at most, found more: {}", source.url);
+        return Err(Failure::Final(anyhow!(reason)));
+    }
     let found = part.len()?;
     match expected {
         Some(expected) if found < expected => Err(Failure::transient(format!(
@@ -158,15 +169,27 @@ fn continues(response: &Response<Body>, from: u64) -> bool {
     range.is_some_and(|range| range.starts_with(&format!("bytes {from}-")))
 }
 
-fn copy(body: &mut Body, part: &mut Part, progress: &Progress) -> Result<(), Failure> {
+/// How a body ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Copied {
+    /// By itself.
+    Whole,
+    /// It had more bytes than were wanted.
+    Cut,
+}
+
+/// Writes at most so many bytes of a body to the part.
+fn copy(body: &mut Body, most: u64, part: &mut Part, progress: &Progress) -> Result<Copied, Failure> {
     let mut reader = body.with_config().limit(u64::MAX).reader();
-    let mut buffer = vec![0; 1 << 16];
+    let (mut buffer, mut left) = (vec![0; 1 << 16], most);
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(Copied::Whole),
+            Ok(n) if n as u64 > left => return Ok(Copied::Cut),
             Ok(n) => {
                 part.file.write_all(&buffer[..n]).map_err(|e| part.failed(e))?;
                 progress.add_bytes(n as u64);
+                left -= n as u64;
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(Failure::transient(format!("the connection broke: {e}"))),

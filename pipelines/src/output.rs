@@ -1,20 +1,22 @@
-//! What the command prints. A reader who closes the pipe early is no failure; `main` sees to that.
+//! What the command prints. A reader who closes the pipe early is no failure; `main` sees to that. What files and folders
+//! call themselves does not steer the terminal.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Result;
+use snarm_core::printable_lines;
 
 /// Prints one line on standard output.
 pub(crate) fn line(text: impl Display) -> Result<()> {
-    writeln!(io::stdout().lock(), "{text}")?;
+    writeln!(io::stdout().lock(), "{}", printable_lines(&text.to_string()))?;
     Ok(())
 }
 
 /// Prints one line on standard error.
 pub(crate) fn complain(text: impl Display) {
     // There is nowhere left to report that this failed.
-    let _ = writeln!(io::stderr().lock(), "snarm: {text}");
+    let _ = writeln!(io::stderr().lock(), "snarm: {}", printable_lines(&text.to_string()));
 }
 
 /// Columns of text under a header, the first one flush left, the others flush right.

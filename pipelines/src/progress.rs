@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use snarm_core::printable;
 
 /// A bar, or a counter where the end is not known. Gone when it is dropped.
 pub(crate) struct Progress {
@@ -62,7 +63,8 @@ impl Progress {
 
     /// Changes the label.
     pub(crate) fn label(&self, what: impl Into<Cow<'static, str>>) {
-        self.bar.set_message(what);
+        let what: Cow<'static, str> = what.into();
+        self.bar.set_message(printable(&what).into_owned());
     }
 
     /// One step done.

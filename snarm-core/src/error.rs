@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::paths::text;
+use crate::printable::printable;
 
 /// A file that is broken or does not fit, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +59,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file was read and is not what it should be.
-    #[error("{what}: expected {expected}, found {found}: {}", text(path))]
+    #[error("{what}: expected {}, found {}: {}", printable(expected), printable(found), text(path))]
     WrongFile {
         /// What the file is for.
         what: &'static str,
@@ -73,7 +74,7 @@ pub enum Error {
     #[error("data set: expected readable images and masks that fit them, found {} bad files:{}", .0.len(), lines(.0))]
     BadFiles(Vec<BadFile>),
     /// Two things that must belong together do not.
-    #[error("{what}: expected {expected}, found {found}")]
+    #[error("{what}: expected {}, found {}", printable(expected), printable(found))]
     Mismatch {
         /// What was compared.
         what: &'static str,
@@ -83,7 +84,7 @@ pub enum Error {
         found: String,
     },
     /// A setting lies outside what it may be.
-    #[error("{name}: expected {expected}, found {found}")]
+    #[error("{name}: expected {}, found {}", printable(expected), printable(found))]
     Setting {
         /// Name of the setting.
         name: &'static str,
@@ -165,5 +166,32 @@ fn found(left: Option<u64>) -> String {
 
 /// One line for each file.
 fn lines(files: &[BadFile]) -> String {
-    files.iter().map(|file| format!("\n  {file}")).collect()
+    files.iter().map(|file| format!("\n  {}", printable(&file.to_string()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_of_itself_does_not_steer_a_terminal() {
+        let steering = "\u{1b}[2J\nsnarm: all is well";
+        let (what, path) = ("bank", Path::new(steering));
+        let text = || steering.to_owned();
+        for error in [
+            Error::NotFound { what, path: path.to_owned() },
+            Error::write(what, path, std::io::Error::other("full")),
+            Error::wrong_file(what, path, steering, steering),
+            Error::Mismatch { what, expected: text(), found: text() },
+            Error::Setting { name: what, expected: text(), found: text() },
+            Error::BadFiles(vec![BadFile { path: path.to_owned(), reason: text() }]),
+        ] {
+            let said = error.to_string();
+            let control = said.chars().filter(|c| c.is_control()).count();
+            // The list of bad files begins a line for each.
+            assert_eq!(control, usize::from(matches!(error, Error::BadFiles(_))), "{said:?}");
+            let escaped = [r"\u001b[2J\u000asnarm", r"\x1b[2J\x0asnarm"];
+            assert!(escaped.iter().any(|text| said.contains(text)), "{said}");
+        }
+    }
 }

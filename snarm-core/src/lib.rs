@@ -18,11 +18,22 @@ pub mod models;
 pub mod overlay;
 pub mod paths;
 pub mod pickle;
+mod printable;
 pub mod registry;
 pub mod results;
+#[cfg(test)]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "every room's tests skip by the same file, and not every one needs all of it"
+)]
+#[path = "../../tests/src/skip.rs"]
+mod skip;
 pub mod synthetic;
 pub mod training;
 pub mod view;
+pub mod y4m;
 
 pub use error::{Error, Result};
+pub use printable::{printable, printable_lines};
 pub use snarm_kernels::{cuda, device, frame, simd, threads};

@@ -1,1 +1,4 @@
-//! What holds the rooms together; the tests are in `tests/`.
+//! What holds the rooms together: what several of the tests in `tests/` share.
+
+pub mod fuzzing;
+pub mod skip;

@@ -2,13 +2,14 @@
 //! attaches, and our meta survives there what it survives here.
 //!
 //! Set `SNARM_ANALYTICS_ROOT` to a folder in which `tests/roots/make-root.sh forky FOLDER` made a Debian system (root
-//! rights, network, 2 GB); without it the test says so and passes.
+//! rights, network, 2 GB); without it the tests are skipped ([`snarm_tests::skip::ALLOWED`]).
 
 use std::path::Path;
 use std::process::Command;
 
 use image::RgbImage;
 use serde_json::Value;
+use snarm_tests::skip::skip;
 
 /// Frames of the script: good ones, bad ones.
 const GOOD: usize = 3;
@@ -31,14 +32,17 @@ fn difference(a: &RgbImage, b: &RgbImage, inside: impl Fn(f64, f64) -> bool) -> 
 /// What a script of tests/roots prints in the root; `None` where it cannot run.
 fn in_root(script: &str, out: Option<&Path>) -> Option<String> {
     let Some(root) = std::env::var_os("SNARM_ANALYTICS_ROOT") else {
-        println!("skipped: SNARM_ANALYTICS_ROOT names no Debian root (tests/roots/make-root.sh makes one)");
+        skip(
+            "newer-gstreamer",
+            "SNARM_ANALYTICS_ROOT names no Debian root (tests/roots/make-root.sh makes one)",
+        );
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("roots").join(script);
     let output = Command::new(script).arg(root).args(out).output().unwrap();
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.code() == Some(77) {
-        println!("skipped: {errors}");
+        skip("newer-gstreamer", errors);
         return None;
     }
     assert!(output.status.success(), "{text}{errors}");

@@ -1,20 +1,14 @@
 //! A real clip, learned and inspected through the elements: three bottles, a hand that takes them away and puts them back.
 //!
-//! The clip is not part of this repository; without it the test says so and passes.
-
-use std::path::{Path, PathBuf};
+//! The clip is not part of this repository ([`snarm_tests::skip::ALLOWED`]).
 
 use gst::prelude::*;
 use serde_json::Value;
 use snarm_core::metrics::{Samples, auroc};
+use snarm_tests::skip::outside;
 
 /// Frames a second that are looked at.
 const RATE: f64 = 5.0;
-
-fn clip() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/video/bottle-detection.mp4");
-    path.is_file().then_some(path)
-}
 
 /// Runs a launch line to its end.
 fn play(line: &str) {
@@ -36,10 +30,7 @@ fn within(labels: &Value, name: &str, time: f64) -> bool {
 
 #[test]
 fn the_hand_and_the_missing_bottles_are_found_and_nothing_before_them() {
-    let Some(clip) = clip() else {
-        println!("skipped: no clip at ../shared/data/video/bottle-detection.mp4");
-        return;
-    };
+    let Some(clip) = outside("clip", "data/video/bottle-detection.mp4") else { return };
     gst::init().unwrap();
     gstsnarm::plugin_register_static().unwrap();
     let labels: Value = serde_json::from_str(include_str!("../data/bottle-detection.json")).unwrap();

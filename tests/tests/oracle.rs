@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::{Checkpoint, Sizes};
 use snarm_core::encoder::{Encoder, Geometry, PositionInterpolation, Transformer, Workspace, seeded};
+use snarm_tests::skip::outside;
 use vit::{Fetch, Vit};
 
 /// Largest difference of a token or descriptor between the two.
@@ -228,12 +229,7 @@ fn a_tensor_of_another_type_is_refused_by_name() {
 
 #[test]
 fn a_trained_vit_tiny_of_timm_is_read_as_it_was_trained() {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/weights/vit_tiny_patch16_224.safetensors");
-    if !path.is_file() {
-        println!("skipped: no {}", path.display());
-        return;
-    }
+    let Some(path) = outside("timm", "weights/vit_tiny_patch16_224.safetensors") else { return };
     let encoder = open(&path).unwrap();
     let (sizes, geometry) = (encoder.transformer().unwrap(), encoder.geometry());
     assert_eq!((sizes.dim, sizes.depth, sizes.heads, sizes.blocks_used()), (192, 12, 3, 9));

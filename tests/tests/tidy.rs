@@ -75,6 +75,8 @@ fn files() -> Vec<String> {
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             match path.as_str() {
                 ".git" | "target" | "demo-out" => {}
+                // What a search for hostile bytes makes.
+                "tests/fuzz/target" | "tests/fuzz/corpus" | "tests/fuzz/artifacts" => {}
                 path if root.join(path).is_dir() => walk(root, path, found),
                 _ => found.push(path),
             }

@@ -103,7 +103,7 @@ mod tests {
     fn cuda_devices_are_found_and_work() {
         let devices = probe().unwrap();
         if devices.is_empty() {
-            println!("skipped: no CUDA device on this machine");
+            crate::skip::skip("cuda", "no CUDA device on this machine");
         }
         for device in devices {
             println!("{device:?}");

@@ -1,11 +1,10 @@
-//! Results as JSON lines, under the names that `snarmdetect` uses, and the part of them that reports need.
+//! Results as JSON lines, under the names that `snarmdetect` uses.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use snarm_core::bank::Bank;
 use snarm_core::detect::{Detection, Limits};
@@ -76,39 +75,4 @@ fn line(item: &Item<'_>, found: &Detection, limits: &Limits, bank: &Bank, files:
         "objects": results::objects(&found.regions, width, height),
         LABEL: { "score": found.score, "threshold": limits.threshold, "verdict": verdict, "area": found.area },
     })
-}
-
-/// What reports need of one line.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Scored {
-    #[serde(default)]
-    pub(super) frame_number: u64,
-    pub(super) timestamp: Option<u64>,
-    #[serde(default = "yes")]
-    pub(super) analysed: bool,
-    pub(super) score: f64,
-    pub(super) threshold: f64,
-    pub(super) anomalous: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// Reads lines of JSON; at least one.
-pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let file = File::open(path).with_context(|| format!("cannot read results {}", path.display()))?;
-    let mut lines = Vec::new();
-    for (i, text) in BufReader::new(file).lines().enumerate() {
-        let text = text.with_context(|| format!("cannot read results {}", path.display()))?;
-        let line = serde_json::from_str(&text);
-        lines.push(line.with_context(|| {
-            format!("expected a line of results, found other: line {} of {}", i + 1, path.display())
-        })?);
-    }
-    if lines.is_empty() {
-        bail!("expected at least one line of results, found none in {}", path.display());
-    }
-    Ok(lines)
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use snarm_core::metrics::{Samples, auroc};
+use snarm_core::results::{self, Scored};
 
 use super::make_parent;
-use super::results::{self, Scored};
 use crate::annotate::to_rgb;
 use crate::exit::Outcome;
 use crate::inputs::{Ranges, Video};

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// Bytes of the body after which the connection is closed.
     pub(crate) cut: Option<usize>,
+    /// Whether the body has no stated length and is sent again and again until nobody reads it.
+    pub(crate) endless: bool,
 }
 
 pub(crate) struct Server {
@@ -100,13 +102,21 @@ fn read_request(stream: &TcpStream) -> Option<Seen> {
 
 fn send(mut stream: TcpStream, request: &Seen, answer: Answer) {
     let mut head = format!("HTTP/1.1 {} -\r\nConnection: close\r\n", answer.status);
-    head += &format!("Content-Length: {}\r\n", answer.body.len());
+    if !answer.endless {
+        head += &format!("Content-Length: {}\r\n", answer.body.len());
+    }
     for (name, value) in answer.headers {
         head += &format!("{name}: {value}\r\n");
     }
     let end = answer.cut.unwrap_or(answer.body.len());
     let body = if request.method == "HEAD" { &[] } else { &answer.body[..end] };
     let _ = stream.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| stream.write_all(body));
+    // A reader that never has enough ends the test, too.
+    for _ in 0..if answer.endless && request.method != "HEAD" { 1000 } else { 0 } {
+        if stream.write_all(body).is_err() {
+            return;
+        }
+    }
 }
 
 /// The content of the file that tests download.
@@ -126,7 +136,7 @@ pub(crate) fn ranged(request: &Seen) -> Answer {
         Some(from) => {
             let range = format!("bytes {from}-{}/{}", all.len() - 1, all.len());
             let headers = vec![("Content-Range", range)];
-            Answer { status: 206, headers, body: all[from as usize..].to_vec(), cut: None }
+            Answer { status: 206, headers, body: all[from as usize..].to_vec(), ..Answer::default() }
         }
     }
 }
@@ -135,7 +145,7 @@ pub(crate) const QUICK: Patience = Patience { failures: 3, pause: Duration::from
 
 fn source(server: &Server) -> Source {
     let url = format!("{}/file", server.url);
-    Source { url, sha256: sha256(&content()), size: Some(content().len() as u64) }
+    Source { url, sha256: sha256(&content()), size: Some(content().len() as u64), most: 1_000_000 }
 }
 
 fn fetch(source: &Source, target: &Path) -> Result<u64> {
@@ -305,4 +315,34 @@ fn a_second_process_does_not_write_into_the_same_part() {
     assert!(message.starts_with("another process downloads this file"), "{message}");
     drop(first);
     fetch(&source, &target).unwrap();
+}
+
+/// A body is read as far as the hub said that the file goes, or as far as any such file may go.
+#[test]
+fn a_body_that_never_ends_is_cut_at_the_size_that_was_stated() {
+    let endless = |answer: Answer| Answer { endless: true, ..answer };
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("file");
+    let server = Server::start(move |request, _| endless(ranged(request)));
+    let stated = source(&server);
+    let part = dir.path().join(format!("file.{}.part", &stated.sha256[..12]));
+    for (begun, source, most) in [
+        (0, stated.clone(), 300_000),
+        (1000, stated.clone(), 300_000),
+        (0, Source { size: None, ..stated.clone() }, 1_000_000),
+    ] {
+        std::fs::write(&part, &content()[..begun]).unwrap();
+        let message = fetch(&source, &target).unwrap_err().to_string();
+        let expected = format!("expected a file of {most} bytes at most, found more: {}", source.url);
+        assert_eq!(message, expected, "from {begun}");
+        assert!(!target.exists() && std::fs::metadata(&part).unwrap().len() == 0);
+    }
+    let large = Source { size: Some(1_000_001), ..stated };
+    let asked = server.seen().len();
+    let message = fetch(&large, &target).unwrap_err().to_string();
+    assert!(
+        message.starts_with("expected a file of at most 1000000 bytes, found one of 1000001"),
+        "{message}"
+    );
+    assert_eq!(server.seen().len(), asked, "a file that is too large is not asked for");
 }

@@ -2,7 +2,6 @@
 
 mod range;
 mod video;
-mod y4m;
 
 use std::collections::HashSet;
 use std::ffi::OsString;

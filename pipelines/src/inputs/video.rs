@@ -8,8 +8,8 @@ use std::process::ChildStdout;
 use anyhow::{Context, Result, bail};
 use snarm_core::frame::Frame;
 use snarm_core::paths::text;
+use snarm_core::y4m::Y4m;
 
-use super::y4m::Y4m;
 use crate::gst::{self, Launch};
 
 /// A clip being decoded, from its first frame on.
@@ -33,7 +33,7 @@ impl Video {
              ! y4menc ! fdsink fd=1",
         ));
         let (launch, stdout) = Launch::reader(&pipeline)?;
-        let Some(frames) = Y4m::open(BufReader::with_capacity(1 << 20, stdout))? else {
+        let Some(frames) = Y4m::open(BufReader::with_capacity(1 << 20, stdout), path)? else {
             launch.finish().with_context(|| format!("expected a clip, found no video in {}", text(path)))?;
             bail!("expected a clip with at least one frame, found none in {}", text(path));
         };
@@ -47,7 +47,7 @@ impl Video {
 
     /// The next frame, until the next call; `None` at the end of the clip.
     pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>> {
-        let frame = self.frames.next()?;
+        let frame = self.frames.next_frame()?;
         if frame.is_some() {
             self.next += 1;
         } else if let Some(launch) = self.launch.take() {

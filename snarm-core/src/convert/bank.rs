@@ -99,9 +99,10 @@ pub(super) fn to_pickle(input: &Path, output: &Path) -> Result<Converted> {
     let (bank, file) = (Bank::open(input)?, Weights::open(input)?);
     let vectors = bank.vectors();
     let features = Array::of_f32(&[vectors, bank.width()], bank.rows().data);
-    let tokens = (bank.header().grid * bank.header().grid) as i64;
+    // The header of a file may claim any grid.
+    let tokens = bank.header().grid.checked_pow(2).and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
     // A bank of our own does not know the places of its descriptors: the first of each image stands for all.
-    let unknown = || bank.images().iter().map(|image| i64::from(*image) * tokens).collect();
+    let unknown = || bank.images().iter().map(|image| i64::from(*image).saturating_mul(tokens)).collect();
     let indices = file.wholes(KEPT_INDICES)?.unwrap_or_else(unknown);
     let images: Vec<f32> = bank.images().iter().map(|image| *image as f32).collect();
     let patches = match file.get(KEPT_PATCHES)? {

@@ -194,6 +194,10 @@ fn decode_from(
     // A picture whose notes are damaged is a picture all the same.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let needed = memory(&decoder, orientation);
+    if let (0, other) | (other, 0) = decoder.dimensions() {
+        let found = format!("a picture of 0 by {other} pixels");
+        return Err(Error::wrong_file(what, path, expected, found));
+    }
     if needed > reading.memory {
         let (width, height) = decoder.dimensions();
         let found = format!("{width}x{height} pixels that take {} MiB", needed.div_ceil(1 << 20));

@@ -99,3 +99,82 @@ pub fn save(path: &Path, header: &Header, tensors: &[(String, Vec<usize>, Vec<f3
         .map_err(|e| other(e.to_string()))?;
     crate::files::write_atomically(path, &bytes).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::{Encoder, PositionInterpolation, VitSizes, seeded};
+
+    /// A small transformer of our own in a file, its header changed by `change`.
+    fn load(change: impl FnOnce(&mut Header)) -> Result<Encoder> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let network = Network::Vit(VitSizes { patch: 4, dim: 64, depth: 2, registers: 1 });
+        let (mean, std) = crate::encoder::IMAGENET;
+        let geometry = Geometry { side: 8, grid: 2, width: 4, mean, std };
+        let mut header = Header::new(network, &geometry, "a test".to_owned());
+        let mut shapes: Vec<(String, Vec<usize>)> = [
+            ("patch_embed.proj.weight", vec![64, 3, 4, 4]),
+            ("patch_embed.proj.bias", vec![64]),
+            ("cls_token", vec![1, 1, 64]),
+            ("pos_embed", vec![1, 5, 64]),
+            ("register_tokens", vec![1, 1, 64]),
+            ("head.norm.weight", vec![64]),
+            ("head.norm.bias", vec![64]),
+            ("head.weight", vec![4, 64]),
+            ("head.bias", vec![4]),
+        ]
+        .map(|(name, shape)| (name.to_owned(), shape))
+        .into();
+        for block in 0..2 {
+            for (part, out, k) in
+                [("attn.qkv", 192, 64), ("attn.proj", 64, 64), ("mlp.fc1", 256, 64), ("mlp.fc2", 64, 256)]
+            {
+                shapes.push((format!("blocks.{block}.{part}.weight"), vec![out, k]));
+                shapes.push((format!("blocks.{block}.{part}.bias"), vec![out]));
+            }
+            for norm in ["norm1", "norm2"] {
+                shapes.push((format!("blocks.{block}.{norm}.weight"), vec![64]));
+                shapes.push((format!("blocks.{block}.{norm}.bias"), vec![64]));
+            }
+        }
+        let tensors: Vec<_> = shapes
+            .into_iter()
+            .map(|(name, shape)| (name.clone(), shape.clone(), seeded::vit_tensor(&name, &shape)))
+            .collect();
+        change(&mut header);
+        save(file.path(), &header, &tensors).unwrap();
+        Encoder::load(&file.path().display().to_string(), PositionInterpolation::Legacy)
+    }
+
+    /// A header asks for no memory that its tensors do not fill, and no number in it is too large to be refused.
+    #[test]
+    fn headers_that_ask_for_too_much_are_refused() {
+        let encoder = load(|_| {}).unwrap();
+        let mut descriptors = Vec::new();
+        encoder.encode(&[0.5; 3 * 8 * 8], &mut Default::default(), &mut descriptors).unwrap();
+        assert_eq!(descriptors.len(), 2 * 2 * 4);
+        let sized = |change: fn(&mut VitSizes)| {
+            let changed = load(|header| match &mut header.network {
+                Network::Vit(sizes) => change(sizes),
+                Network::Conv(_) => unreachable!(),
+            });
+            changed.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        const MOST: usize = usize::MAX;
+        for (said, expected) in [
+            (sized(|sizes| sizes.dim = MOST - 63), "tokens up to 8192 wide"),
+            (sized(|sizes| sizes.depth = MOST), "up to 256 blocks"),
+            (sized(|sizes| sizes.registers = MOST), "as many registers"),
+            (sized(|sizes| sizes.patch = MOST), "patches of 1 to 64 pixels"),
+        ] {
+            assert!(said.contains(expected), "{said}");
+        }
+        // 16 million patches, of which the file says nothing.
+        let said = load(|header| {
+            header.side = 4096;
+            header.network = Network::Vit(VitSizes { patch: 1, dim: 64, depth: 2, registers: 1 });
+        });
+        let said = said.err().unwrap().to_string();
+        assert!(said.contains("1 to 512 patches a side, found 4096"), "{said}");
+    }
+}

@@ -68,9 +68,23 @@ impl<'a> Named<'a> {
             let (Some(q), Some(k), Some(v)) = (part("query")?, part("key")?, part("value")?) else {
                 return Ok(None);
             };
-            return Ok(Some(stack([q, k, v])));
+            return self.stack(name, [q, k, v]).map(Some);
         }
         self.raw(&hugging_face(name))
+    }
+
+    /// Query, key and value as the joint projection of that name.
+    fn stack(&self, name: &str, parts: [Tensor; 3]) -> Result<Tensor> {
+        let [mut shape, k, v] = parts.each_ref().map(|part| part.shape.clone());
+        match shape.first_mut() {
+            Some(rows) if parts[0].shape == k && k == v => *rows *= 3,
+            _ => {
+                let found = format!("{:?}, {k:?} and {v:?}", parts[0].shape);
+                let expected = format!("three tensors of one shape for {name}");
+                return Err(Error::wrong_file("encoder", self.weights.path(), expected, found));
+            }
+        }
+        Ok(Tensor { shape, data: parts.into_iter().flat_map(|part| part.data).collect() })
     }
 
     fn raw(&self, name: &str) -> Result<Option<Tensor>> {
@@ -122,15 +136,38 @@ fn hugging_face(name: &str) -> String {
         .replace(".ls2.gamma", ".layer_scale2.lambda1")
 }
 
-fn stack(parts: [Tensor; 3]) -> Tensor {
-    let mut shape = parts[0].shape.clone();
-    shape[0] *= 3;
-    Tensor { shape, data: parts.into_iter().flat_map(|p| p.data).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn query_key_and_value_must_be_of_one_shape() {
+        use safetensors::tensor::{Dtype, TensorView};
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let find = |q: &[usize], v: &[usize]| {
+            let bytes = [0; 4 * 4];
+            let view = |shape: &[usize]| {
+                let length = 4 * shape.iter().product::<usize>();
+                TensorView::new(Dtype::F32, shape.to_vec(), &bytes[..length]).unwrap()
+            };
+            let name = |which| format!("encoder.layer.0.attention.attention.{which}.weight");
+            let tensors = [
+                ("embeddings.patch_embeddings.projection.weight".to_owned(), view(&[1])),
+                (name("query"), view(q)),
+                (name("key"), view(q)),
+                (name("value"), view(v)),
+            ];
+            std::fs::write(file.path(), safetensors::serialize(tensors, None).unwrap()).unwrap();
+            let weights = Weights::open(file.path()).unwrap();
+            let found = Named::new(&weights).unwrap().find("blocks.0.attn.qkv.weight");
+            found.map(|tensor| tensor.unwrap().shape).map_err(|e| e.to_string())
+        };
+        assert_eq!(find(&[1, 2], &[1, 2]), Ok(vec![3, 2]));
+        for (q, v) in [(&[2, 2][..], &[1, 2][..]), (&[], &[]), (&[1], &[])] {
+            let said = find(q, v).unwrap_err();
+            assert!(said.contains("three tensors of one shape for blocks.0.attn.qkv.weight"), "{said}");
+        }
+    }
 
     #[test]
     fn torch_hub_names_map_to_hugging_face() {

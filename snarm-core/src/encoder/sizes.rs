@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::Geometry;
-use super::transformer::{Layers, PositionInterpolation, Transformer};
+use super::transformer::{Layers, MOST_BLOCKS, MOST_CHANNELS, PositionInterpolation, Transformer};
 use crate::error::{Error, Result};
 use crate::layers::{EPS, EXPANSION, HEAD};
+
+/// The longest side of squares of taps and of patches, in pixels.
+const MOST_TAPS: usize = 64;
 
 /// Kind and sizes of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,20 @@ impl Network {
     }
 }
 
+/// Checks what a header claims before anything is computed of it.
+fn check_limits(sides: &[usize], channels: &[usize], blocks: &[usize]) -> Result<()> {
+    let large = |sizes: &[usize], most: usize| sizes.iter().any(|size| *size > most);
+    if !large(sides, MOST_TAPS) && !large(channels, MOST_CHANNELS) && !large(blocks, MOST_BLOCKS) {
+        return Ok(());
+    }
+    let expected = format!(
+        "patches and squares of taps up to {MOST_TAPS} a side, up to {MOST_CHANNELS} channels and {MOST_BLOCKS} blocks \
+         a stage"
+    );
+    let found = format!("{sides:?}, {channels:?} and {blocks:?}");
+    Err(Error::Mismatch { what: "encoder", expected, found })
+}
+
 impl ConvSizes {
     /// Blocks of both stages.
     pub fn depth(&self) -> usize {
@@ -95,6 +112,7 @@ impl ConvSizes {
             let found = format!("side {}, channels {:?}", self.kernel, self.dims);
             return Err(Error::Mismatch { what: "encoder", expected, found });
         }
+        check_limits(&[self.patch, self.kernel], &self.dims, &self.blocks)?;
         let Geometry { side, grid, .. } = *geometry;
         let cells = side / self.stride().max(1);
         if self.patch > 0 && cells > 0 && (cells * self.stride(), cells) == (side, grid) {
@@ -137,6 +155,7 @@ impl PyramidSizes {
                 format!("side {}, channels {:?} and {}", self.kernel, self.dims, self.fused),
             );
         }
+        check_limits(&[self.kernel], &[&self.dims[..], &[self.fused]].concat(), &self.blocks)?;
         for stage in 0..4 {
             let (dim, attending) = (self.dims[stage], self.attending[stage]);
             if attending > self.blocks[stage] || (attending > 0 && !dim.is_multiple_of(HEAD)) {
@@ -162,7 +181,7 @@ impl VitSizes {
             dim: self.dim,
             depth: self.depth,
             heads: self.dim / 64,
-            hidden: EXPANSION * self.dim,
+            hidden: self.dim.saturating_mul(EXPANSION),
             patch: self.patch,
             registers: self.registers,
             table: geometry.grid,

@@ -76,6 +76,15 @@ const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
 /// Input side of the published model.
 const SIDE: usize = 392;
 
+/// The most channels that a network may have, several times those of the largest that is published.
+pub(super) const MOST_CHANNELS: usize = 8192;
+
+/// The most blocks, and the most registers.
+pub(super) const MOST_BLOCKS: usize = 256;
+
+/// The most patches a side: what a frame would take a minute for.
+const MOST_PATCHES: usize = 512;
+
 /// Pixels between two descriptors in the published model.
 const STRIDE: usize = 8;
 
@@ -152,8 +161,24 @@ impl Transformer {
         if self.depth < 2 {
             return wrong("at least 2 blocks", self.depth.to_string());
         }
+        if self.dim > MOST_CHANNELS || self.depth > MOST_BLOCKS || self.registers > MOST_BLOCKS {
+            let expected = format!(
+                "tokens up to {MOST_CHANNELS} wide, up to {MOST_BLOCKS} blocks and as many registers"
+            );
+            return wrong(&expected, format!("{}, {} and {}", self.dim, self.depth, self.registers));
+        }
         if self.patch == 0 || self.patch > 64 {
             return wrong("patches of 1 to 64 pixels", self.patch.to_string());
+        }
+        if !(1..=MOST_PATCHES).contains(&self.patches()) {
+            let found = format!("{} ({} pixels in patches of {})", self.patches(), self.side, self.patch);
+            return wrong(&format!("1 to {MOST_PATCHES} patches a side"), found);
+        }
+        if !(1..=MOST_PATCHES).contains(&self.table) {
+            return wrong(
+                &format!("a table of 1 to {MOST_PATCHES} positions a side"),
+                self.table.to_string(),
+            );
         }
         Ok(())
     }

@@ -5,6 +5,12 @@ use super::machine::Machine;
 use super::names::Known;
 use super::{Array, Kind, Node, Read, Tensor, refuse};
 
+/// The most sizes that a tensor may have: as in PyTorch and numpy.
+const MOST_SIZES: usize = 64;
+
+/// The most values that a message describes.
+const DESCRIBED: usize = 6;
+
 impl Machine<'_> {
     /// The result of calling a name with a tuple of arguments, or of making an instance of it.
     pub(super) fn call(&mut self, callable: usize, arguments: usize, instance: bool) -> Read<usize> {
@@ -13,6 +19,8 @@ impl Machine<'_> {
             return refuse("a name to call with a tuple", self.values.describe(callable));
         };
         let (name, ids) = (*name, arguments.clone());
+        self.values.budget.work(ids.len())?;
+        let nodes = &self.values.nodes;
         let arguments: Vec<&Node> = ids.iter().map(|id| &nodes[*id]).collect();
         let node = match (name, &arguments[..]) {
             (Known::Pca, []) if instance => Node::Object,
@@ -49,35 +57,43 @@ impl Machine<'_> {
                 }
                 let (shape, strides) = (self.sizes(shape)?, self.sizes(strides)?);
                 let offset = usize::try_from(*offset).or_else(|_| refuse("an offset", offset.to_string()))?;
-                Node::Tensor(Tensor { storage: *storage, offset, shape, strides })
+                Node::Tensor(Box::new(Tensor { storage: *storage, offset, shape, strides }))
             }
             (Known::RebuildParameter, [Node::Tensor(_), ..]) => return Ok(ids[0]),
             (Known::LoadFromBytes, [Node::Bytes(_)]) => return self.load(ids[0]),
             // Its state follows.
             (Known::Reconstruct, [Node::Name(Known::NdArray), Node::Tuple(_), Node::Bytes(_)]) => {
-                Node::Array(Array { kind: Kind::U8, shape: vec![0], data: Vec::new() })
+                Node::array(Array { kind: Kind::U8, shape: vec![0], data: Vec::new() })
             }
             (Known::Scalar, [Node::Type(kind), Node::Bytes(bytes)]) => {
-                Node::Array(Array::from_rows(*kind, bytes.clone(), Vec::new())?)
+                Node::array(Array::from_rows(*kind, bytes.clone(), Vec::new())?)
             }
             (
                 Known::FromBuffer,
                 [Node::Bytes(bytes), Node::Type(kind), Node::Tuple(shape), Node::Text(order)],
             ) => {
                 let shape = self.sizes(shape)?;
-                Node::Array(array(*kind, bytes, shape, order == "F")?)
+                Node::array(array(*kind, bytes, shape, order == "F")?)
             }
             (Known::DType, [Node::Text(code), ..]) => Node::Type(kind_of(code)?),
             _ => {
-                let found: Vec<String> = ids.iter().map(|id| self.values.describe(*id)).collect();
+                let described = ids.iter().take(DESCRIBED).map(|id| self.values.describe(*id));
+                let mut found: Vec<String> = described.collect();
+                if ids.len() > DESCRIBED {
+                    found.push(format!("{} more", ids.len() - DESCRIBED));
+                }
                 return refuse(format!("the arguments of {name}"), format!("({})", found.join(", ")));
             }
         };
-        Ok(self.values.push(node))
+        self.values.push(node)
     }
 
     /// Gives a value its state.
     pub(super) fn set_state(&mut self, target: usize, state: usize) -> Read<()> {
+        if let Node::Tuple(parts) = &self.values.nodes[state] {
+            let count = parts.len();
+            self.values.budget.work(count)?;
+        }
         let nodes = &self.values.nodes;
         let parts: Vec<&Node> = match &nodes[state] {
             Node::Tuple(parts) => parts.iter().map(|part| &nodes[*part]).collect(),
@@ -88,8 +104,9 @@ impl Machine<'_> {
                 Node::Array(_),
                 [Node::Int(_), Node::Tuple(shape), Node::Type(kind), Node::Bool(columns), Node::Bytes(data)],
             ) => {
-                let array = array(*kind, data, self.sizes(shape)?, *columns)?;
-                self.values.nodes[target] = Node::Array(array);
+                let array = Node::array(array(*kind, data, self.sizes(shape)?, *columns)?);
+                self.values.budget.keep(array.heap())?;
+                self.values.nodes[target] = array;
             }
             (Node::Type(_), [Node::Int(_), Node::Text(order), ..]) => {
                 if !matches!(order.as_str(), "<" | "|" | "=") {
@@ -107,6 +124,9 @@ impl Machine<'_> {
     }
 
     fn sizes(&self, ids: &[usize]) -> Read<Vec<usize>> {
+        if ids.len() > MOST_SIZES {
+            return refuse(format!("at most {MOST_SIZES} sizes"), ids.len().to_string());
+        }
         ids.iter()
             .map(|id| match &self.values.nodes[*id] {
                 Node::Int(size) => usize::try_from(*size).or_else(|_| refuse("a size", size.to_string())),

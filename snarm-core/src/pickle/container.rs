@@ -1,11 +1,12 @@
 //! Where programs and the data of storages lie: in a zip archive, one behind the other, or all in one program.
 
-use std::collections::HashMap;
 use std::io::{Cursor, Read as _};
 
 use zip::{CompressionMethod, ZipArchive};
 
+use super::budget::Budget;
 use super::machine::Machine;
+use super::names::printable;
 use super::{Node, Read, Refusal, Values, refuse};
 
 /// The number that older files of `torch.save` begin with.
@@ -57,8 +58,18 @@ fn read_parts(bytes: &[u8], at: usize, values: &mut Values, inner: bool) -> Read
     let (root, at) = machine.run()?;
     let known = std::mem::take(&mut machine.keys);
     let (keys, mut at) = Machine::new(bytes, at, values).run()?;
-    for key in texts(values, keys)? {
-        let storage = place(&known, &key)?;
+    let Node::List(keys) = &values.nodes[keys] else {
+        return refuse("a list of keys", values.describe(keys));
+    };
+    for id in keys.clone() {
+        let Node::Text(key) = &values.nodes[id] else {
+            return refuse("a key", values.describe(id));
+        };
+        let (storage, length, key) = (known.get(key).copied(), key.len(), printable(key));
+        values.budget.work(length)?;
+        let Some(storage) = storage else {
+            return refuse("keys of storages that are used", format!("'{key}'"));
+        };
         let len = values.storages[storage].len;
         let size = values.storages[storage].kind.size();
         let counted = bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
@@ -69,6 +80,7 @@ fn read_parts(bytes: &[u8], at: usize, values: &mut Values, inner: bool) -> Read
         let Some(data) = end.and_then(|end| bytes.get(at + 8..end)) else {
             return refuse(format!("{len} elements of storage {key}"), "the end of the file");
         };
+        values.budget.keep(data.len())?;
         values.storages[storage].data = Some(data.to_vec());
         at += 8 + data.len();
     }
@@ -79,24 +91,6 @@ fn is_little_endian(values: &Values, system: usize) -> bool {
     let Node::Dict(pairs) = &values.nodes[system] else { return false };
     let is = |id: usize| matches!(&values.nodes[id], Node::Text(text) if text == "little_endian");
     pairs.iter().any(|(key, value)| is(*key) && matches!(values.nodes[*value], Node::Bool(true)))
-}
-
-fn texts(values: &Values, list: usize) -> Read<Vec<String>> {
-    let Node::List(items) = &values.nodes[list] else {
-        return refuse("a list of keys", values.describe(list));
-    };
-    let text = |id: &usize| match &values.nodes[*id] {
-        Node::Text(text) => Ok(text.clone()),
-        _ => refuse("a key", values.describe(*id)),
-    };
-    items.iter().map(text).collect()
-}
-
-fn place(known: &HashMap<String, usize>, key: &str) -> Read<usize> {
-    match known.get(key) {
-        Some(storage) => Ok(*storage),
-        None => refuse("keys of storages that are used", format!("'{}'", key.escape_default())),
-    }
 }
 
 /// The newer files of `torch.save`: the program in `data.pkl`, the data of each storage beside it in `data/`.
@@ -112,7 +106,7 @@ fn read_zip(bytes: &[u8], values: &mut Values) -> Read<usize> {
     let Some(folder) = program.filter(|folder| !folder.contains('/')) else {
         return refuse("an archive with a data.pkl", format!("{} files without one", names.len()));
     };
-    let mut member = |name: &str, most: usize| -> Read<Vec<u8>> {
+    let mut member = |name: &str, most: usize, budget: &mut Budget| -> Read<Vec<u8>> {
         let name = format!("{folder}/{name}");
         let file = archive.by_name(&name).map_err(failed)?;
         // Told to leave checksums out (`set_crc32_options`), `torch.save` writes zeros in their place.
@@ -123,22 +117,22 @@ fn read_zip(bytes: &[u8], values: &mut Values) -> Read<usize> {
             _ => archive.by_name(&name),
         };
         let file = file.map_err(failed)?;
-        // Archives are not compressed: nothing in them is larger than they are.
+        // Archives are not compressed: nothing in them is larger than they are, nor all of it together much larger.
+        let most = most.min(bytes.len()).min(budget.bytes());
         let mut data = Vec::new();
-        let read = file.take(most.min(bytes.len()) as u64 + 1).read_to_end(&mut data);
-        match read {
-            Ok(_) if data.len() <= most => Ok(data),
-            Ok(_) => refuse(format!("at most {most} bytes of {name}"), "more"),
-            Err(e) => refuse(format!("{name} of the archive"), e.to_string()),
+        match file.take(most as u64 + 1).read_to_end(&mut data) {
+            Ok(_) if data.len() <= most => budget.keep(data.len()).map(|()| data),
+            Ok(_) => refuse(format!("at most {most} bytes of {}", printable(&name)), "more"),
+            Err(e) => refuse(format!("{} of the archive", printable(&name)), e.to_string()),
         }
     };
     if names.iter().any(|name| *name == format!("{folder}/byteorder")) {
-        let order = member("byteorder", 16)?;
+        let order = member("byteorder", 16, &mut values.budget)?;
         if order != b"little" {
             return refuse("numbers with the lowest byte first", String::from_utf8_lossy(&order));
         }
     }
-    let program = member("data.pkl", bytes.len())?;
+    let program = member("data.pkl", bytes.len(), &mut values.budget)?;
     let mut machine = Machine::new(&program, 0, values);
     let (root, end) = machine.run()?;
     let known = std::mem::take(&mut machine.keys);
@@ -150,9 +144,12 @@ fn read_zip(bytes: &[u8], values: &mut Values) -> Read<usize> {
         let Some(expected) = len.checked_mul(size) else {
             return refuse("a storage that fits the machine", format!("{len} elements"));
         };
-        let data = member(&format!("data/{key}"), expected)?;
+        let data = member(&format!("data/{key}"), expected, &mut values.budget)?;
         if data.len() != expected {
-            return refuse(format!("{expected} bytes of storage {key}"), data.len().to_string());
+            return refuse(
+                format!("{expected} bytes of storage {}", printable(&key)),
+                data.len().to_string(),
+            );
         }
         values.storages[storage].data = Some(data);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::names::{Known, look_up};
+use super::names::{Known, look_up, printable};
 use super::{Node, Read, Storage, Values, refuse};
 
 /// The first byte of a pickle of protocol 2 and later.
@@ -55,6 +55,7 @@ impl<'a> Machine<'a> {
         tracing::trace!(protocol, "pickle");
         loop {
             let [op] = self.take(1)?[..] else { return refuse("an opcode", "none") };
+            self.values.budget.work(1)?;
             if op == b'.' {
                 let root = self.pop()?;
                 return Ok((root, self.at));
@@ -69,22 +70,25 @@ impl<'a> Machine<'a> {
                 // A frame is a hint for reading ahead.
                 self.number(8)?;
             }
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => {
+                self.values.budget.keep_all::<usize>(1)?;
+                self.marks.push(self.stack.len());
+            }
             b'0' => drop(self.pop()?),
             b'1' => drop(self.since_mark()?),
-            b'N' => self.push(Node::None),
-            0x88 => self.push(Node::Bool(true)),
-            0x89 => self.push(Node::Bool(false)),
+            b'N' => self.push(Node::None)?,
+            0x88 => self.push(Node::Bool(true))?,
+            0x89 => self.push(Node::Bool(false))?,
             b'K' => self.int(1)?,
             b'M' => self.int(2)?,
             b'J' => {
                 let value = self.number(4)? as u32 as i32;
-                self.push(Node::Int(value.into()));
+                self.push(Node::Int(value.into()))?;
             }
             0x8a => self.long()?,
             b'G' => {
                 self.take(8)?;
-                self.push(Node::Float);
+                self.push(Node::Float)?;
             }
             b'X' => self.text(4)?,
             0x8c => self.text(1)?,
@@ -92,13 +96,13 @@ impl<'a> Machine<'a> {
             b'B' => self.data(4)?,
             b'C' => self.data(1)?,
             0x8e | 0x96 => self.data(8)?,
-            b')' => self.push(Node::Tuple(Vec::new())),
+            b')' => self.push(Node::Tuple(Vec::new()))?,
             b't' => {
                 let items = self.since_mark()?;
-                self.push(Node::Tuple(items));
+                self.push(Node::Tuple(items))?;
             }
             0x85..=0x87 => self.tuple(usize::from(op) - 0x84)?,
-            b']' => self.push(Node::List(Vec::new())),
+            b']' => self.push(Node::List(Vec::new()))?,
             b'a' => {
                 let item = self.pop()?;
                 self.append(vec![item])?;
@@ -107,7 +111,7 @@ impl<'a> Machine<'a> {
                 let items = self.since_mark()?;
                 self.append(items)?;
             }
-            b'}' => self.push(Node::Dict(Vec::new())),
+            b'}' => self.push(Node::Dict(Vec::new()))?,
             b's' => {
                 let (value, key) = (self.pop()?, self.pop()?);
                 self.insert(&[key, value])?;
@@ -118,22 +122,22 @@ impl<'a> Machine<'a> {
             }
             b'q' | b'r' => {
                 let (place, top) = (self.number(if op == b'q' { 1 } else { 4 })?, self.top()?);
-                self.memo.insert(place, top);
+                self.remember(place, top)?;
             }
             0x94 => {
                 let (place, top) = (self.memo.len(), self.top()?);
-                self.memo.insert(place, top);
+                self.remember(place, top)?;
             }
             b'h' | b'j' => {
                 let place = self.number(if op == b'h' { 1 } else { 4 })?;
-                match self.memo.get(&place) {
-                    Some(id) => self.stack.push(*id),
+                match self.memo.get(&place).copied() {
+                    Some(id) => self.push_id(id)?,
                     None => return refuse("a value in the memo", format!("none at {place}")),
                 }
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Node::Name(look_up(&module, &name)?));
+                self.push(Node::Name(look_up(&module, &name)?))?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
@@ -143,12 +147,12 @@ impl<'a> Machine<'a> {
                     return refuse("a module and a name", self.values.describe(name));
                 };
                 let known = look_up(module, name)?;
-                self.push(Node::Name(known));
+                self.push(Node::Name(known))?;
             }
             b'R' | 0x81 => {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
                 let result = self.call(callable, arguments, op == 0x81)?;
-                self.stack.push(result);
+                self.push_id(result)?;
             }
             b'b' => {
                 let (state, target) = (self.pop()?, self.top()?);
@@ -157,7 +161,7 @@ impl<'a> Machine<'a> {
             b'Q' => {
                 let id = self.pop()?;
                 let storage = self.persistent(id)?;
-                self.push(Node::Storage(storage));
+                self.push(Node::Storage(storage))?;
             }
             other => {
                 return refuse(
@@ -169,9 +173,21 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn push(&mut self, node: Node) {
-        let id = self.values.push(node);
+    fn push(&mut self, node: Node) -> Read<()> {
+        let id = self.values.push(node)?;
+        self.push_id(id)
+    }
+
+    fn push_id(&mut self, id: usize) -> Read<()> {
+        self.values.budget.keep_all::<usize>(1)?;
         self.stack.push(id);
+        Ok(())
+    }
+
+    fn remember(&mut self, place: usize, id: usize) -> Read<()> {
+        self.values.budget.keep_all::<(usize, usize)>(1)?;
+        self.memo.insert(place, id);
+        Ok(())
     }
 
     /// The topmost value, not below the last mark.
@@ -198,12 +214,12 @@ impl<'a> Machine<'a> {
     fn tuple(&mut self, len: usize) -> Read<()> {
         let mut items = (0..len).map(|_| self.pop()).collect::<Read<Vec<usize>>>()?;
         items.reverse();
-        self.push(Node::Tuple(items));
-        Ok(())
+        self.push(Node::Tuple(items))
     }
 
     fn append(&mut self, items: Vec<usize>) -> Read<()> {
         let top = self.top()?;
+        self.values.budget.keep_all::<usize>(items.len())?;
         match &mut self.values.nodes[top] {
             Node::List(list) => list.extend(items),
             _ => return refuse("a list to append to", self.values.describe(top)),
@@ -213,6 +229,7 @@ impl<'a> Machine<'a> {
 
     fn insert(&mut self, items: &[usize]) -> Read<()> {
         let top = self.top()?;
+        self.values.budget.keep_all::<usize>(items.len())?;
         let (pairs, rest) = items.as_chunks::<2>();
         match &mut self.values.nodes[top] {
             Node::Dict(dict) if rest.is_empty() => {
@@ -242,8 +259,7 @@ impl<'a> Machine<'a> {
 
     fn int(&mut self, bytes: usize) -> Read<()> {
         let value = self.number(bytes)?;
-        self.push(Node::Int(value as i128));
-        Ok(())
+        self.push(Node::Int(value as i128))
     }
 
     /// A number of up to 16 bytes, two's complement.
@@ -256,8 +272,7 @@ impl<'a> Machine<'a> {
         let fill = if bytes.last().is_some_and(|byte| *byte >= 0x80) { 0xff } else { 0 };
         let mut whole = [fill; 16];
         whole[..len].copy_from_slice(bytes);
-        self.push(Node::Int(i128::from_le_bytes(whole)));
-        Ok(())
+        self.push(Node::Int(i128::from_le_bytes(whole)))
     }
 
     fn text(&mut self, bytes: usize) -> Read<()> {
@@ -266,15 +281,13 @@ impl<'a> Machine<'a> {
             Ok(text) => text.to_owned(),
             Err(e) => return refuse("text in UTF-8", e.to_string()),
         };
-        self.push(Node::Text(text));
-        Ok(())
+        self.push(Node::Text(text))
     }
 
     fn data(&mut self, bytes: usize) -> Read<()> {
         let len = self.number(bytes)?;
         let data = self.take(len)?.to_vec();
-        self.push(Node::Bytes(data));
-        Ok(())
+        self.push(Node::Bytes(data))
     }
 
     /// Text up to the end of the line.
@@ -290,8 +303,9 @@ impl<'a> Machine<'a> {
     /// The storage that a persistent id ('storage', type, key, device, elements) speaks of.
     fn persistent(&mut self, id: usize) -> Read<usize> {
         let nodes = &self.values.nodes;
-        let parts = match &nodes[id] {
-            Node::Tuple(parts) => parts.iter().map(|part| &nodes[*part]).collect(),
+        let parts: Vec<&Node> = match &nodes[id] {
+            // Five say all; an older file adds a sixth.
+            Node::Tuple(parts) => parts.iter().take(7).map(|part| &nodes[*part]).collect(),
             _ => Vec::new(),
         };
         let [
@@ -307,12 +321,14 @@ impl<'a> Machine<'a> {
         };
         let (Ok(len), true) = (usize::try_from(*len), what == "storage" && matches!(rest, [] | [Node::None]))
         else {
-            return refuse("a whole storage", format!("{what} of {len} elements"));
+            return refuse("a whole storage", format!("{} of {len} elements", printable(what)));
         };
         let (kind, key) = (*kind, key.clone());
+        self.values.budget.work(key.len())?;
         if let Some(known) = self.keys.get(&key) {
             let Storage { kind: k, len: l, .. } = self.values.storages[*known];
             if (k, l) != (kind, len) {
+                let key = printable(&key);
                 return refuse(
                     format!("storage {key} as {l} elements of {k:?}"),
                     format!("{len} of {kind:?}"),
@@ -320,6 +336,7 @@ impl<'a> Machine<'a> {
             }
             return Ok(*known);
         }
+        self.values.budget.keep(size_of::<Storage>() + key.len())?;
         self.values.storages.push(Storage { kind, len, data: None });
         let storage = self.values.storages.len() - 1;
         self.keys.insert(key, storage);

@@ -10,6 +10,7 @@
 //! protocols, and passes over what it does not know.)
 
 mod array;
+mod budget;
 mod call;
 mod container;
 mod machine;
@@ -17,9 +18,11 @@ mod names;
 mod refusal;
 mod write;
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 pub use self::array::{Array, Kind};
+use self::budget::Budget;
 use self::names::Known;
 use self::refusal::{Read, Refusal, refuse};
 pub use self::write::{Dump, state_dict};
@@ -42,11 +45,32 @@ enum Node {
     Dict(Vec<(usize, usize)>),
     Name(Known),
     Storage(usize),
-    Tensor(Tensor),
+    Tensor(Box<Tensor>),
     Type(Kind),
-    Array(Array),
+    Array(Box<Array>),
     /// An instance of a class that is known and not needed.
     Object,
+}
+
+impl Node {
+    fn array(array: Array) -> Self {
+        Self::Array(Box::new(array))
+    }
+
+    /// Bytes of memory that it holds beside itself.
+    fn heap(&self) -> usize {
+        let sizes = |shape: &[usize]| size_of_val(shape);
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Tuple(items) | Self::List(items) => size_of_val(&items[..]),
+            Self::Dict(pairs) => size_of_val(&pairs[..]),
+            Self::Tensor(tensor) => size_of::<Tensor>() + sizes(&tensor.shape) + sizes(&tensor.strides),
+            Self::Array(array) => size_of::<Array>() + sizes(&array.shape) + array.data.len(),
+            Self::None | Self::Bool(_) | Self::Int(_) | Self::Float => 0,
+            Self::Name(_) | Self::Storage(_) | Self::Type(_) | Self::Object => 0,
+        }
+    }
 }
 
 /// A view of a storage, in elements.
@@ -67,10 +91,11 @@ struct Storage {
 }
 
 /// All values of one file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Values {
     nodes: Vec<Node>,
     storages: Vec<Storage>,
+    budget: Budget,
 }
 
 /// A pickled dictionary whose keys are strings.
@@ -78,7 +103,14 @@ struct Values {
 pub struct Pickle {
     path: std::path::PathBuf,
     values: Values,
-    entries: Vec<(String, usize)>,
+    entries: Entries,
+}
+
+/// Names and values of a dictionary, in its order, and the place of each name.
+#[derive(Debug, Default)]
+struct Entries {
+    all: Vec<(String, usize)>,
+    places: HashMap<String, usize>,
 }
 
 impl Pickle {
@@ -98,35 +130,43 @@ impl Pickle {
         container::is_zip(bytes) || machine::begins(bytes)
     }
 
-    fn read(bytes: &[u8]) -> Read<(Values, Vec<(String, usize)>)> {
-        let mut values = Values::default();
+    fn read(bytes: &[u8]) -> Read<(Values, Entries)> {
+        let budget = Budget::of(bytes.len());
+        let mut values = Values { nodes: Vec::new(), storages: Vec::new(), budget };
         let root = container::read(bytes, &mut values)?;
-        let Node::Dict(pairs) = &values.nodes[root] else {
-            return refuse("a dictionary of tensors", values.describe(root));
-        };
-        let mut entries: Vec<(String, usize)> = Vec::with_capacity(pairs.len());
-        for (key, value) in pairs {
-            match &values.nodes[*key] {
-                Node::Text(name) => entries.push((name.clone(), *value)),
-                _ => return refuse("names as keys of the dictionary", values.describe(*key)),
+        let Values { nodes, budget, .. } = &mut values;
+        let mut entries = Entries::default();
+        if let Node::Dict(pairs) = &nodes[root] {
+            for &(key, value) in pairs {
+                let Node::Text(name) = &nodes[key] else {
+                    return refuse("names as keys of the dictionary", values.describe(key));
+                };
+                // Two copies, in a list and a table.
+                budget.keep(2 * (size_of::<(String, usize)>() + name.len()))?;
+                // As in Python, the last of two equal keys holds.
+                entries.places.insert(name.clone(), value);
+                entries.all.push((name.clone(), value));
             }
+            return Ok((values, entries));
         }
-        Ok((values, entries))
+        refuse("a dictionary of tensors", values.describe(root))
     }
 
     /// Names of all entries, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|(name, _)| name.as_str())
+        self.entries.all.iter().map(|(name, _)| name.as_str())
     }
 
     /// The entry that is a dictionary with a name of that ending: what a training program wraps its tensors in.
     pub fn wrapper(&self, ending: &str) -> Option<&str> {
         let ends = |id: &usize| matches!(&self.values.nodes[*id], Node::Text(name) if name.ends_with(ending));
-        let holds = |id: &usize| match &self.values.nodes[*id] {
-            Node::Dict(pairs) => pairs.iter().any(|(key, _)| ends(key)),
+        // Many entries may be the same dictionary.
+        let mut seen = HashSet::new();
+        let mut holds = |id: usize| match &self.values.nodes[id] {
+            Node::Dict(pairs) if seen.insert(id) => pairs.iter().any(|(key, _)| ends(key)),
             _ => false,
         };
-        self.entries.iter().find(|(_, value)| holds(value)).map(|(name, _)| name.as_str())
+        self.entries.all.iter().find(|(_, value)| holds(*value)).map(|(name, _)| name.as_str())
     }
 
     /// The tensor or array of that name; nothing where there is no entry of that name.
@@ -134,10 +174,7 @@ impl Pickle {
     /// # Errors
     /// When the entry is something else, or reaches beyond its storage.
     pub fn array(&self, name: &str) -> Result<Option<Array>> {
-        // As in Python, the last of two equal keys holds.
-        let Some((_, id)) = self.entries.iter().rev().find(|(entry, _)| entry == name) else {
-            return Ok(None);
-        };
+        let Some(id) = self.entries.places.get(name) else { return Ok(None) };
         self.values.array(*id).map(Some).map_err(|Refusal { expected, found }| {
             Error::wrong_file(WHAT, &self.path, format!("{name}: {expected}"), found)
         })
@@ -150,15 +187,17 @@ impl Pickle {
 }
 
 impl Values {
-    fn push(&mut self, node: Node) -> usize {
+    fn push(&mut self, node: Node) -> Read<usize> {
+        self.budget.keep(size_of::<Node>() + node.heap())?;
         self.nodes.push(node);
-        self.nodes.len() - 1
+        Ok(self.nodes.len() - 1)
     }
 
     fn array(&self, id: usize) -> Read<Array> {
         match &self.nodes[id] {
-            Node::Array(array) => Ok(array.clone()),
-            Node::Tensor(Tensor { storage, offset, shape, strides }) => {
+            Node::Array(array) => Ok(Array::clone(array)),
+            Node::Tensor(tensor) => {
+                let Tensor { storage, offset, shape, strides } = &**tensor;
                 let Storage { kind, data, .. } = &self.storages[*storage];
                 let Some(data) = data else { return refuse("a tensor with data", "none for its storage") };
                 Array::strided(*kind, data, *offset, shape, strides)
@@ -174,7 +213,7 @@ impl Values {
             Node::Bool(value) => format!("the truth value {value}"),
             Node::Int(value) => format!("the number {value}"),
             Node::Float => "a fraction".to_owned(),
-            Node::Text(text) => format!("the text '{}'", text.chars().take(40).collect::<String>()),
+            Node::Text(text) => format!("the text '{}'", names::printable(text)),
             Node::Bytes(bytes) => format!("{} bytes", bytes.len()),
             Node::Tuple(items) => format!("a tuple of {}", items.len()),
             Node::List(items) => format!("a list of {}", items.len()),

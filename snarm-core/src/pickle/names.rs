@@ -63,9 +63,10 @@ pub(super) fn look_up(module: &str, name: &str) -> Read<Known> {
     }
 }
 
-/// A name as it may be shown: what a hostile file calls itself must not steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().take(60).flat_map(char::escape_default).collect()
+/// The beginning of a text, for messages.
+pub(super) fn printable(text: &str) -> String {
+    let beginning: String = text.chars().take(60).collect();
+    crate::printable(&beginning).into_owned()
 }
 
 impl std::fmt::Display for Known {

@@ -145,7 +145,7 @@ fn archives_without_checksums_are_read_and_wrong_ones_refused() {
     });
     let values = |bytes: &[u8]| {
         let (values, entries) = Pickle::read(bytes)?;
-        values.array(entries[0].1).map(|array| array.f32s().unwrap())
+        values.array(entries.all[0].1).map(|array| array.f32s().unwrap())
     };
     assert_eq!(values(&zeros).unwrap(), ramp(3, 3));
     assert_eq!(values(&wrong).unwrap_err().found, "Invalid checksum");
@@ -180,7 +180,7 @@ fn damaged_files_are_errors_and_nothing_worse() {
                 changed[at] = value;
                 if let Ok((values, entries)) = Pickle::read(&changed) {
                     // What is still a dictionary gives arrays or says why not.
-                    entries.iter().for_each(|(_, id)| drop(values.array(*id)));
+                    entries.all.iter().for_each(|(_, id)| drop(values.array(*id)));
                 }
             }
         }
@@ -219,4 +219,174 @@ fn the_header_of_safetensors_is_no_pickle_whatever_its_length() {
     let pickle = std::fs::read(fixture("bank-4.pkl")).unwrap();
     assert!(Pickle::recognise(&pickle) && Pickle::recognise(&std::fs::read(fixture("decoder.pth")).unwrap()));
     assert!(!Pickle::recognise(b"\x80\x04\0\0\0\0\0\0{\"a\":1}") && !Pickle::recognise(b"\x80"));
+}
+
+/// A pickle of protocol 2 that begins with these parts, has `again` after them `times` times, and ends as a dictionary.
+fn repeated(parts: &[&[u8]], again: &[u8], times: usize) -> Vec<u8> {
+    [b"\x80\x02", &parts.concat()[..], &again.repeat(times), b"}."].concat()
+}
+
+fn name(module: &str, name: &str) -> Vec<u8> {
+    format!("c{module}\n{name}\n").into_bytes()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// Programs that make much of few bytes: each asks for gigabytes or minutes, and is refused after a few times its size.
+#[test]
+fn programs_that_ask_for_more_than_their_size_are_refused() {
+    const LONG: usize = 1_000_000;
+    let bytes = [b"B", &(LONG as u32).to_le_bytes()[..], &vec![0; LONG]].concat();
+    let size = [b"J", &(LONG as u32).to_le_bytes()[..]].concat();
+    let (dtype, frombuffer) = (name("numpy", "dtype"), name("numpy.core.numeric", "_frombuffer"));
+    let u1 = [&dtype[..], &text("u1"), b"K\x00K\x01\x87R"].concat();
+    let storage = [
+        b"(",
+        &text("storage")[..],
+        &name("torch", "FloatStorage"),
+        &text("0"),
+        &text("cpu"),
+        b"K\x01tQq\x000",
+    ]
+    .concat();
+    let rebuild = [&name("torch._utils", "_rebuild_tensor_v2")[..], b"q\x030"].concat();
+    let key = text(&"k".repeat(LONG));
+    let array = [
+        &name("numpy.core.multiarray", "_reconstruct")[..],
+        &name("numpy", "ndarray"),
+        b"K\x00\x85C\x01b\x87R",
+    ]
+    .concat();
+    let ones = b"h\x01".repeat(LONG);
+    let nulls = b"N".repeat(LONG);
+    for (what, bytes) in [
+        (
+            "arrays of the same bytes",
+            repeated(
+                &[
+                    &frombuffer,
+                    b"q\x000",
+                    &u1,
+                    b"q\x010",
+                    &bytes,
+                    b"q\x020",
+                    &size,
+                    b"\x85q\x030",
+                    &text("C"),
+                    b"q\x040",
+                ],
+                b"h\x00(h\x02h\x01h\x03h\x04tR0",
+                2000,
+            ),
+        ),
+        (
+            "a state that is set again and again",
+            repeated(
+                &[&bytes, b"q\x020", &u1, b"q\x010", &size, b"\x85q\x030", &array],
+                b"(K\x01h\x03h\x01\x89h\x02tb",
+                20_000,
+            ),
+        ),
+        (
+            "a tensor of a million sizes",
+            repeated(
+                &[&storage, b"K\x01q\x010(", &ones, b"tq\x020", &rebuild],
+                b"h\x03(h\x00K\x00h\x02h\x02tR0",
+                300,
+            ),
+        ),
+        (
+            "a million arguments, many times",
+            repeated(&[&storage, &rebuild, b"(h\x00K\x00))", &nulls, b"tq\x020"], b"h\x03h\x02R0", 3000),
+        ),
+        (
+            "text to bytes, many times",
+            repeated(
+                &[
+                    &text(&"a".repeat(LONG)),
+                    b"q\x000",
+                    &text("latin1"),
+                    b"q\x010",
+                    &name("_codecs", "encode"),
+                    b"q\x020",
+                ],
+                b"h\x02h\x00h\x01\x86R0",
+                2000,
+            ),
+        ),
+        (
+            "a long key, many times",
+            repeated(
+                &[
+                    &key,
+                    b"q\x050(",
+                    &text("storage"),
+                    &name("torch", "FloatStorage"),
+                    b"h\x05",
+                    &text("cpu"),
+                    b"K\x01tq\x060",
+                ],
+                b"h\x06Q0",
+                200_000,
+            ),
+        ),
+        ("long texts that are kept once each", repeated(&[], &[&key[..], b"0"].concat(), 20)),
+        (
+            "a long name, many times",
+            [b"\x80\x02", &key[..], b"q\x050}(", &b"h\x05N".repeat(100_000), b"u."].concat(),
+        ),
+        ("nothing, many times", repeated(&[], b"N", 50_000_000 / 16)),
+    ] {
+        let started = std::time::Instant::now();
+        let refusal = Pickle::read(&bytes).err();
+        let allowed = what == "long texts that are kept once each";
+        assert_eq!(refusal.is_none(), allowed, "{what}: {refusal:?}");
+        if let Some(Refusal { expected, found }) = refusal {
+            let said = format!("expected {expected}, found {found}");
+            let words = ["in proportion to the file", "at most 64 sizes"];
+            assert!(words.iter().any(|word| said.contains(word)) && said.len() < 300, "{what}: {said}");
+        }
+        assert!(started.elapsed().as_secs() < 60, "{what} took {:?}", started.elapsed());
+    }
+}
+
+/// An archive whose directory has many entries for the same bytes asks for many times its size.
+#[test]
+fn archives_that_unpack_to_more_than_their_size_are_refused() {
+    use std::io::Write;
+    const LONG: usize = 4 << 20;
+    const STORAGES: usize = 40;
+    let mut program = b"\x80\x02}(".to_vec();
+    for key in 0..STORAGES {
+        let key = text(&key.to_string());
+        let size = [b"J", &(LONG as u32).to_le_bytes()[..]].concat();
+        let id =
+            [b"(", &text("storage")[..], &name("torch", "ByteStorage"), &key, &text("cpu"), &size, b"tQ"];
+        program.extend([&key[..], &id.concat()].concat());
+    }
+    program.extend(b"u.");
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut member = |name: &str, bytes: &[u8]| {
+        archive.start_file(name, stored).unwrap();
+        archive.write_all(bytes).unwrap();
+    };
+    member("a/data.pkl", &program);
+    (0..STORAGES).for_each(|key| member(&format!("a/data/{key}"), &vec![7; if key == 0 { LONG } else { 0 }]));
+    let mut bytes = archive.finish().unwrap().into_inner();
+    // Checksum, sizes and place of the first storage, for all.
+    let entries: Vec<usize> = (0..bytes.len() - 52)
+        .filter(|at| bytes[*at..].starts_with(b"PK\x01\x02") && bytes[at + 46..].starts_with(b"a/data/"))
+        .collect();
+    assert_eq!(entries.len(), STORAGES);
+    for (from, to) in [(16, 28), (42, 46)] {
+        let first = bytes[entries[0] + from..entries[0] + to].to_vec();
+        entries.iter().for_each(|at| bytes[at + from..at + to].copy_from_slice(&first));
+    }
+    assert!(bytes.len() < 2 * LONG, "{}", bytes.len());
+    let refusal = Pickle::read(&bytes).unwrap_err();
+    let said = format!("{refusal:?}");
+    assert!(said.contains("at most ") || said.contains("ever more memory"), "{said}");
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::{Device, DeviceKind};
 use crate::cuda;
+use crate::skip::skip;
 
 thread_local! {
     /// Whether ops take their compositions on the CPU, too; asked by `ops::on_kernels` alone.
@@ -29,9 +30,9 @@ pub(super) fn kernels<R>(body: impl FnOnce() -> R) -> R {
 /// Runs a test on the first GPU, or says why not.
 pub(super) fn on_cuda(test: impl FnOnce(&Device)) {
     if !cfg!(feature = "cuda") {
-        println!("skipped: built without the feature cuda");
+        skip("cuda", "built without the feature cuda");
     } else if cuda::probe().unwrap().is_empty() {
-        println!("skipped: no CUDA device on this machine");
+        skip("cuda", "no CUDA device on this machine");
     } else {
         test(&DeviceKind::Cuda(0).open().unwrap());
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use snarm_core::bank::Bank;
 use snarm_core::encoder::SEEDED_TINY;
 use snarm_core::view::Crop;
+use snarm_tests::skip::skip;
 
 use crate::common::{D, check_error, encoder, saved};
 
@@ -67,7 +68,7 @@ fn a_folder_that_cannot_be_written_keeps_its_bank() {
     };
     permit(0o555);
     if std::fs::write(dir.path().join("probe"), b"").is_ok() {
-        println!("skipped: this user may write everywhere");
+        skip("user", "this user may write everywhere");
     } else {
         check_error(bank.save(&path), &["cannot write bank: ", "part.bank"]);
         assert!(std::fs::read(&path).unwrap() == old);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::run::{no_gstreamer, run, snarm, stderr};
+use crate::run::{no_gstreamer, run, snarm, stderr, stdout};
 
 fn check(dir: &Path, line: &str, code: i32, words: &[&str]) {
     let message = stderr(&run(dir, line, code));
@@ -158,4 +158,51 @@ fn a_data_set_with_bad_files_is_refused_with_their_names_or_used_without_them() 
     check(dir, &format!("{eval} --on-bad-file skip"), 0, &["skipped", "train/good/torn.png"]);
     check(dir, &format!("{eval} --layout visa"), 1, &["expected a folder Data/Images/Normal (layout visa)"]);
     check(dir, &format!("{eval} --on-bad-file ask"), 2, &["expected skip or fail, found ask"]);
+}
+
+/// Clears a screen, in two ways, and pretends to be another line.
+const STEERING: &str = "\u{1b}[2J\u{9b}2J\r\nsnarm: done";
+
+/// A file of safetensors with one tensor of that name and, if given, an entry of ours.
+fn safetensors(entry: Option<String>, tensor: &str) -> Vec<u8> {
+    let mut header = serde_json::json!({ tensor: { "dtype": "F32", "shape": [0], "data_offsets": [0, 0] } });
+    if let Some(entry) = entry {
+        header["__metadata__"] = serde_json::json!({ "snarm": entry });
+    }
+    let header = header.to_string().into_bytes();
+    [&(header.len() as u64).to_le_bytes()[..], &header].concat()
+}
+
+#[test]
+fn what_files_call_themselves_does_not_steer_the_terminal() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).expect("a file");
+    let entry = |format: &str| Some(serde_json::json!({ "format": format, "version": STEERING }).to_string());
+    write("format.bank", &safetensors(entry(STEERING), "a"));
+    write("version.bank", &safetensors(entry("snarm-bank"), "a"));
+    write("tensor.safetensors", &safetensors(None, STEERING));
+    write("name.pth", b"\x80\x02c\x1b[2J\xc2\x9b2J\r\nname\n.");
+    write("results.jsonl", format!("{{\"score\":\"{STEERING}\"}}").as_bytes());
+    let folder = "in\u{1b}[2J\u{9b}2J".to_owned();
+    std::fs::create_dir(dir.path().join(&folder)).expect("a folder");
+    write(&format!("{folder}/\u{1b}[2J\u{9b}2J.png"), b"no picture");
+    for line in [
+        "detect FOLDER --bank format.bank --out out",
+        "detect FOLDER --bank version.bank --out out",
+        "convert tensor.safetensors -o out.pth",
+        "convert name.pth -o out.safetensors",
+        "bank FOLDER -o out.bank",
+        "bank FOLDER -o out.bank --skip-unreadable",
+        "eval --data FOLDER",
+        "worst --video a.mkv --results results.jsonl --out out",
+    ] {
+        let arguments = line.split(' ').map(|word| if word == "FOLDER" { folder.as_str() } else { word });
+        let output = snarm().args(arguments).current_dir(dir.path()).output().expect("snarm starts");
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        let said = stdout(&output) + &stderr(&output);
+        let steers = |c: char| c.is_control() && c != '\n';
+        assert!(!said.contains(steers) && !said.contains("\nsnarm: done"), "{line}: {said:?}");
+        let escaped = ["\\u001b", "\\x1b", "\\u{1b}"].iter().any(|escape| said.contains(escape));
+        assert!(escaped || line.starts_with("worst"), "{line}: {said}");
+    }
 }

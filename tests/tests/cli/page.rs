@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use snarm_tests::skip::skip;
 
 use crate::eval::{products, read};
 use crate::run::run;
@@ -69,7 +70,7 @@ fn browser() -> Option<&'static str> {
         Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
     });
     if found.is_none() {
-        eprintln!("skipped: no chromium on this machine");
+        skip("browser", "no chromium on this machine");
     }
     found
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use snarm_tests::skip::skip;
+
 /// The folder of the profile that this test was built in: it holds `snarm`.
 pub(crate) fn target() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
@@ -53,7 +55,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 pub(crate) fn no_gstreamer() -> bool {
     let missing = Command::new("gst-launch-1.0").arg("--version").output().is_err();
     if missing {
-        eprintln!("skipped: no gst-launch-1.0 on this machine");
+        skip("gstreamer", "no gst-launch-1.0 on this machine");
     }
     missing
 }

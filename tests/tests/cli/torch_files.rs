@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use snarm_tests::skip::skip;
+
 use crate::run::{snarm, stderr, stdout};
 
 /// How the client ends where PyTorch or numpy is missing.
@@ -18,13 +20,11 @@ fn files_are_exchanged_with_pytorch_to_the_bit() {
     client.arg(tests.join("../snarm-core/assets/snarm-tiny-decoder.safetensors")).current_dir(dir.path());
     let output = match client.output() {
         Ok(output) if output.status.code() == Some(MISSING) => {
-            eprintln!("skipped: {}", stderr(&output));
-            return;
+            return skip("pytorch", stderr(&output));
         }
         Ok(output) => output,
         Err(e) => {
-            eprintln!("skipped: {} does not start: {e}", python.display());
-            return;
+            return skip("pytorch", format!("{} does not start: {e}", python.display()));
         }
     };
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 
 use serde_json::Value;
+use snarm_tests::skip::skip;
 
 use crate::common::{bank, init, scratch};
 
@@ -56,11 +57,9 @@ fn inspect(element: &str) -> String {
 fn check_inspect(element: &str) {
     init();
     if gst::version() >= (1, 23, 0, 0) {
-        println!(
-            "skipped: the snapshots are in the words of GStreamer 1.22, found {}",
-            gst::version_string()
-        );
-        return;
+        let reason =
+            format!("the snapshots are in the words of GStreamer 1.22, found {}", gst::version_string());
+        return skip("older-gstreamer", reason);
     }
     let found = inspect(element);
     let snapshot = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("snapshots/{element}.txt"));
@@ -143,7 +142,7 @@ pub(crate) fn client(name: &str, arguments: &[&str]) -> Option<Vec<Value>> {
     let output = run(command, &format!("{name}.bin"));
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(77) {
-        println!("skipped: {errors}");
+        skip("bindings", errors);
         return None;
     }
     assert!(output.status.success(), "{errors}");

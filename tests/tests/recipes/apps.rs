@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use snarm_tests::skip::skip;
 
 use crate::common::{CAMERA, app, learned, printed, program, python, results};
 use crate::run::{stderr, target};
@@ -76,8 +77,7 @@ fn c_reads_what_python_reads() {
         .output()
         .expect("pkg-config, which the plugin was built with");
     if !flags.status.success() {
-        eprintln!("skipped: {}", stderr(&flags));
-        return;
+        return skip("development-files", stderr(&flags));
     }
     let compiled = program(dir.path(), "gcc")
         .args(["-Wall", "-Wextra", "-Werror", "-o", "read_meta"])

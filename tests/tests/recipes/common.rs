@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use snarm_tests::skip::skip;
+
 use crate::run::{self, no_gstreamer, snarm, stderr, stdout};
 
 /// Moving picture as a stand-in for a camera.
@@ -74,7 +76,7 @@ pub(crate) fn python(dir: &Path, script: &Path) -> Command {
 pub(crate) fn printed(mut command: Command) -> Option<String> {
     let output = command.output().expect("a program starts");
     if output.status.code() == Some(MISSING) {
-        eprintln!("skipped: {}", stderr(&output));
+        skip("bindings", stderr(&output));
         return None;
     }
     assert!(output.status.success(), "{command:?}\n{}{}", stdout(&output), stderr(&output));
@@ -101,7 +103,7 @@ pub(crate) fn serve(mut command: Command) -> Option<(Server, String)> {
     if line.is_empty() {
         let status = child.wait().expect("it ends");
         assert_eq!(status.code(), Some(MISSING), "{command:?} printed nothing");
-        eprintln!("skipped: what the server needs is not installed");
+        skip("bindings", "what the server needs is not installed");
         return None;
     }
     Some((Server(child), line.trim().to_owned()))

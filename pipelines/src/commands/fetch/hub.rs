@@ -11,6 +11,9 @@ use crate::download::{Failure, Patience, Source};
 /// Where the networks are published.
 pub(super) const HUB: &str = "https://huggingface.co";
 
+/// Bytes of a million parameters, which are 32-bit numbers.
+const BYTES_PER_MILLION: u64 = 4_000_000;
+
 /// Redirects followed within the hub while it is asked about a file.
 const MOST_HOPS: usize = 5;
 
@@ -77,7 +80,7 @@ impl Hub {
             let response = request.call().map_err(|e| Failure::of(e, &at))?;
             if let Some(sha256) = linked(response.headers()) {
                 let size = text(response.headers(), "x-linked-size").and_then(|size| size.parse().ok());
-                return Ok(Source { url, sha256, size });
+                return Ok(Source { url, sha256, size, most: most(network) });
             }
             let status = response.status();
             match text(response.headers(), header::LOCATION.as_str()) {
@@ -117,7 +120,12 @@ fn find(listing: &str, network: Published, url: String) -> Result<Source> {
         bail!("expected {}, found no such file", network.file);
     };
     let Some(large) = entry.lfs else { bail!("expected a digest of {}, found none", network.file) };
-    Ok(Source { url, sha256: large.oid, size: Some(large.size) })
+    Ok(Source { url, sha256: large.oid, size: Some(large.size), most: most(network) })
+}
+
+/// The most bytes that the file of a network may have: twice those of its parameters.
+fn most(network: Published) -> u64 {
+    2 * BYTES_PER_MILLION * u64::from(network.parameters)
 }
 
 /// The digest of a large file, in the header that names what a link leads to.

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error() {
-        let Some(mut cache) = DiskCache::on_a_full_disk() else { return };
+        let mut cache = DiskCache::on_a_full_disk().unwrap();
         let error = cache.put(id(0), &sample(0)).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
         assert!(cache.get(id(0)).unwrap().is_none());
