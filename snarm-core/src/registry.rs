@@ -310,8 +310,8 @@ mod tests {
             std::fs::write(&path, name).unwrap();
             paths::text(path)
         });
-        assert_ne!(source(&names[0], None), source(&names[1], None));
-        assert_eq!(source(&names[0], None).2, 7, "the file is found by its text");
+        assert_ne!(source(&paths::named(&names[0]), None), source(&paths::named(&names[1]), None));
+        assert_eq!(source(&paths::named(&names[0]), None).2, 7, "the file is found by its text");
         assert_eq!(find_weights(&names[0]), names[0]);
     }
 

@@ -14,6 +14,8 @@ mod errors;
 mod eval;
 #[path = "cli/fetch.rs"]
 mod fetch;
+#[path = "cli/files.rs"]
+mod files;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/model.rs"]

@@ -29,12 +29,11 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
 ];
 
 /// Files that may hold unsafe code, each of them with a lint expectation and its reason.
-const UNSAFE: [&str; 8] = [
+const UNSAFE: [&str; 7] = [
     "kernels/examples/linear_vs_gemm.rs",
     "kernels/src/device/cuda.rs",
     "plugins/src/analytics.rs",
     "plugins/src/overlay/analytics.rs",
-    "snarm-core/src/files/mod.rs",
     "tests/tests/allocations.rs",
     "tests/tests/elements/common.rs",
     "tests/tests/elements/process.rs",

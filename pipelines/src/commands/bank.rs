@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
-use snarm_core::bank::{Bank, BankBuilder};
+use anyhow::{Context, Result, bail};
+use snarm_core::bank::{Bank, BankBuilder, Held};
+use snarm_core::files::check_writable;
 use snarm_core::paths::text;
 use snarm_core::registry;
 
@@ -52,8 +53,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if args.range.is_some() && sources.iter().all(|s| matches!(s, Source::Still { .. })) {
         bail!("--range: expected a clip, found images only");
     }
-    let mut builder = start(args)?;
     make_parent(&args.out)?;
+    // Before the long work.
+    check_writable(&args.out).with_context(|| format!("cannot write bank {}", text(&args.out)))?;
+    let (mut builder, held) = start(args)?;
     let mut wanted = Selection {
         ranges: args.range.clone().unwrap_or_default(),
         interval: args.interval as usize,
@@ -70,26 +73,33 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         Ok(())
     })?;
     let bank = builder.finish(&mut show_stage(&progress))?;
-    bank.save(&args.out)?;
+    match held {
+        Some(mut held) => held.save(&bank)?,
+        None => bank.save(&args.out)?,
+    }
     drop(progress);
+    if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
+        tracing::warn!("{doubt}");
+    }
     output::line(describe(args, &bank, seen))?;
     Ok(Outcome::Done)
 }
 
-fn start(args: &Args) -> Result<BankBuilder> {
+/// A builder, and the right to write the file that is continued.
+fn start(args: &Args) -> Result<(BankBuilder, Option<Held>)> {
     let name = args.bank.encoder.as_deref();
-    let (encoder, mut builder) = if args.append {
-        let bank = Bank::open(&args.out)?;
+    let (encoder, mut builder, held) = if args.append {
+        let (bank, held) = Bank::open_to_append(&args.out)?;
         let encoder = registry::encoder_of(&bank, name)?;
-        (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings()?)?)
+        (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings()?)?, Some(held))
     } else {
         let encoder = registry::encoder(name)?;
-        (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?)
+        (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?, None)
     };
     if let Some(head) = args.model.head(&encoder)? {
         builder.calibrate_with(head)?;
     }
-    Ok(builder)
+    Ok((builder, held))
 }
 
 fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
@@ -97,8 +107,12 @@ fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
     let good = bank.calibrations().last().unwrap_or(bank.calibration());
     let skipped =
         if seen.skipped > 0 { format!(" ({} files unreadable)", seen.skipped) } else { String::new() };
+    let copies = match bank.header().copies {
+        0 => String::new(),
+        copies => format!(", {copies} of them copies"),
+    };
     format!(
-        "{}: {} vectors of {} from {} frames{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
+        "{}: {} vectors of {} from {} frames{copies}{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
          {:.3}",
         text(&args.out),
         bank.vectors(),

@@ -90,6 +90,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let encoder = registry::encoder_of(&bank, args.encoder.as_deref())?;
     let head = args.model.head(&encoder)?;
     let mut detector = Detector::with_head(encoder, bank, head)?;
+    if let Some(doubt) = detector.bank().doubt(detector.calibration()).filter(|_| args.threshold.is_none()) {
+        tracing::warn!("{doubt}: {}", args.bank.display());
+    }
     let calibrated = detector.bank_limits();
     let limits = Limits {
         threshold: args.threshold.unwrap_or(calibrated.threshold),

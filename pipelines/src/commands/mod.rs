@@ -133,7 +133,8 @@ pub(crate) struct BankOptions {
     /// How descriptors are thinned
     #[arg(long, value_enum, default_value_t = ReductionName::Greedy)]
     reduction: ReductionName,
-    /// Fraction of the frames held out for the score distribution, 0 to 0.5
+    /// Length of a block of neighbouring frames of a stream, as a fraction of all, 0 to 0.5, that does not count while one
+    /// of them is scored for the threshold
     #[arg(long, default_value_t = 0.2, value_parser = calibration)]
     calibration_fraction: f64,
     /// How frames are brought to the network's square

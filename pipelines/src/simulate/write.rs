@@ -9,6 +9,7 @@ use image::{GrayImage, ImageFormat};
 use rayon::prelude::*;
 use serde::Serialize;
 use snarm_core::dataset::Picture;
+use snarm_core::files::Replacement;
 use snarm_core::paths::text;
 
 use super::defects::DefectKind;
@@ -59,7 +60,7 @@ pub(super) fn clips(
     fs::create_dir_all(&masks).with_context(|| format!("cannot write to folder {}", masks.display()))?;
     let path = out.join("truth.jsonl");
     let mut truth =
-        BufWriter::new(File::create(&path).with_context(|| format!("cannot write {}", path.display()))?);
+        BufWriter::new(Replacement::of(&path).with_context(|| format!("cannot write {}", path.display()))?);
     let mut anomalous = 0;
     progress.label("inspect");
     film(
@@ -82,7 +83,8 @@ pub(super) fn clips(
             Ok(truth.write_all(b"\n")?)
         },
     )?;
-    truth.flush().with_context(|| format!("cannot write {}", path.display()))?;
+    let truth = truth.into_inner().map_err(std::io::IntoInnerError::into_error);
+    truth.and_then(Replacement::finish).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(anomalous)
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 use gst_base::subclass::prelude::*;
-use snarm_core::bank::BankBuilder;
+use snarm_core::bank::{BankBuilder, Held};
 use snarm_core::frame::Orientation;
 
 use super::settings::Settings;
@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) broken: bool,
     /// Empty once the bank is made, or cannot be made.
     pub(super) builder: Option<BankBuilder>,
+    /// The file that is continued, while nobody else may write it.
+    pub(super) held: Option<Held>,
     pub(super) started: bool,
 }
 
@@ -105,7 +107,7 @@ pub struct SnarmBank {
     #[property(name = "calibration-fraction", get, set, type = f64, member = calibration_fraction, mutable_ready,
         minimum = 0.0, maximum = 0.5, default_value = 0.2,
         nick = "Calibration fraction",
-        blurb = "Length of a block of neighbouring frames, as a fraction of all: to find the threshold, a frame is scored without the vectors of its block (0 = without its own alone)")]
+        blurb = "Length of a block of neighbouring frames of a stream, as a fraction of all: to find the threshold, a frame is scored without the vectors of its block; copies of a frame never count (0, or single pictures = no neighbours)")]
     #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
         nick = "Crop", blurb = "How a frame is brought to the network's square; stored in the bank")]
     #[property(name = "roi", get, set, type = Option<String>, member = roi, mutable_ready,

@@ -11,12 +11,13 @@ use std::time::Instant;
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use snarm_core::bank::{Bank, BankBuilder, BuildStage};
+use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held};
+use snarm_core::files::check_writable;
 use snarm_core::registry;
 
 use super::imp::{CAT, Figures, SnarmBank, State};
 use super::settings::Settings;
-use super::{BankState, location, messages};
+use super::{BankState, messages};
 use crate::frame::{self, Failure, Layout};
 use crate::{error, files, lock, start};
 
@@ -31,14 +32,21 @@ impl SnarmBank {
                 ("location: expected the bank file to write, found nothing")
             ));
         };
-        location::check_writable(location)?;
+        check_writable(location).map_err(|reason| {
+            gst::error_msg!(
+                gst::ResourceError::OpenWrite,
+                ("cannot write the bank: {reason}: {}", location.display())
+            )
+        })?;
         let others = [
             ("ignore-mask", settings.ignore_mask.as_deref()),
             ("encoder", settings.encoder.as_deref().map(Path::new)),
             ("model-location", settings.model_location.as_deref().map(Path::new)),
         ];
         files::check_apart("location", location, &others)?;
-        let builder = builder(&settings, location).map_err(|error| error::message(&error))?;
+        // A reset continues the file that this element holds itself.
+        lock(&self.state).held = None;
+        let (builder, held) = begin(&settings, location).map_err(|error| error::message(&error))?;
         let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
         if max > 0 && max < needed {
             return Err(gst::error_msg!(
@@ -53,6 +61,7 @@ impl SnarmBank {
                 info: state.info.take(),
                 turning: std::mem::take(&mut state.turning),
                 builder: Some(builder),
+                held,
                 started: true,
                 ..State::default()
             };
@@ -69,7 +78,8 @@ impl SnarmBank {
             return Ok(());
         }
         let mut state = lock(&self.state);
-        let State { info: Some(info), builder: Some(builder), turning, viewed, broken, .. } = &mut *state
+        let State { info: Some(info), builder: Some(builder), turning, viewed, broken, held, .. } =
+            &mut *state
         else {
             return Ok(());
         };
@@ -119,7 +129,8 @@ impl SnarmBank {
         }
         let every = settings.checkpoint_frames as usize;
         if every > 0 && used.is_multiple_of(every) && used >= builder.frames_needed() {
-            let written = builder.build(&mut |_, _, _| {}).and_then(|bank| save(bank, &settings));
+            let written =
+                builder.build(&mut |_, _, _| {}).and_then(|bank| save(bank, &settings, held.as_mut()));
             drop(state);
             self.tell_checkpoint(written, &settings);
         }
@@ -164,11 +175,15 @@ impl SnarmBank {
     /// collected is there for whoever has the next turn.
     fn make(&self, _turn: &MutexGuard<'_, ()>) -> Result<Option<Made>, snarm_core::Error> {
         let settings = lock(&self.settings).clone();
-        let Some(mut builder) = lock(&self.state).builder.take() else { return Ok(None) };
+        let (mut builder, mut held) = {
+            let mut state = lock(&self.state);
+            let Some(builder) = state.builder.take() else { return Ok(None) };
+            (builder, state.held.take())
+        };
         self.enter(BankState::Finishing);
         messages::progress(&self.obj(), gst::ProgressType::Start, 0, "Making the bank");
         let start = Instant::now();
-        match self.build(&mut builder).and_then(|bank| save(bank, &settings)) {
+        match self.build(&mut builder).and_then(|bank| save(bank, &settings, held.as_mut())) {
             Ok(bank) => {
                 let seconds = start.elapsed().as_secs_f64();
                 let location = settings.location.unwrap_or_default();
@@ -177,7 +192,10 @@ impl SnarmBank {
                 Ok(Some(Made { bank, location, seconds }))
             }
             Err(error) => {
-                lock(&self.state).builder = Some(builder);
+                {
+                    let mut state = lock(&self.state);
+                    (state.builder, state.held) = (Some(builder), held);
+                }
                 messages::progress(&self.obj(), gst::ProgressType::Error, 0, "No bank written");
                 Err(error)
             }
@@ -190,6 +208,9 @@ impl SnarmBank {
         self.enter(BankState::Ready);
         messages::progress(&self.obj(), gst::ProgressType::Complete, 100, "Bank written");
         messages::ready(&self.obj(), bank, location, *seconds);
+        if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{doubt}: {}", location.display()));
+        }
         let (name, vectors) = (location.to_string_lossy().into_owned(), bank.vectors() as u32);
         self.obj().emit_by_name::<()>("bank-ready", &[&name, &vectors]);
     }
@@ -288,7 +309,10 @@ impl SnarmBank {
     /// Ends learning after a failure: the error goes to the application once, the frames are given up.
     pub(super) fn fail(&self, error: gst::ErrorMessage) {
         gst::error!(CAT, imp = self, "{error}");
-        lock(&self.state).builder = None;
+        {
+            let mut state = lock(&self.state);
+            (state.builder, state.held) = (None, None);
+        }
         self.enter(BankState::Failed);
         self.post_error_message(error);
     }
@@ -302,27 +326,30 @@ struct Made {
     seconds: f64,
 }
 
-/// A builder for these settings, with the rows of the existing file where it is asked for.
-fn builder(settings: &Settings, location: &Path) -> Result<BankBuilder, snarm_core::Error> {
+/// A builder for these settings, with the rows of the existing file where it is asked for; nobody else may write that
+/// one meanwhile.
+fn begin(settings: &Settings, location: &Path) -> Result<(BankBuilder, Option<Held>), snarm_core::Error> {
     let (encoder, wanted) = (settings.encoder.as_deref(), settings.bank()?);
-    let (encoder, mut builder) = if settings.append {
-        let bank = Bank::open(location)?;
+    let (encoder, mut builder, held) = if settings.append {
+        let (bank, held) = Bank::open_to_append(location)?;
         let encoder = registry::encoder_of(&bank, encoder)?;
-        (encoder.clone(), BankBuilder::append(encoder, &bank, wanted)?)
+        (encoder.clone(), BankBuilder::append(encoder, &bank, wanted)?, Some(held))
     } else {
         let encoder = registry::encoder(encoder)?;
-        (encoder.clone(), BankBuilder::new(encoder, wanted)?)
+        (encoder.clone(), BankBuilder::new(encoder, wanted)?, None)
     };
     if let Some(head) = registry::head(settings.model_location.as_deref(), &encoder)? {
         builder.calibrate_with(head)?;
     }
-    Ok(builder)
+    Ok((builder, held))
 }
 
-/// Writes a bank to where the settings say.
-fn save(bank: Bank, settings: &Settings) -> Result<Bank, snarm_core::Error> {
-    if let Some(location) = &settings.location {
-        bank.save(location)?;
+/// Writes a bank to where the settings say, or to the file that is held.
+fn save(bank: Bank, settings: &Settings, held: Option<&mut Held>) -> Result<Bank, snarm_core::Error> {
+    match (held, &settings.location) {
+        (Some(held), _) => held.save(&bank)?,
+        (None, Some(location)) => bank.save(location)?,
+        (None, None) => {}
     }
     Ok(bank)
 }

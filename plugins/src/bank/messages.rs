@@ -27,6 +27,7 @@ pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, se
         .field("digest", bank.digest())
         .field("vectors", bank.vectors() as u64)
         .field("frames", bank.frames() as u64)
+        .field("copies", bank.header().copies as u64)
         .field("threshold", calibration.threshold)
         .field("score-mean", calibration.mean)
         .field("score-std", calibration.std)

@@ -8,7 +8,7 @@
  * Every frame passes unchanged. At EOS, or after #GstSnarmBank:max-frames frames, the element thins what it
  * collected, scores good frames to find the threshold, and writes the bank file. EOS goes on only when the file is
  * complete, so that whoever sees EOS may count on the bank. An older file at the same place stays as it is until the new
- * one is complete, and when learning fails.
+ * one is complete, and when learning fails; links are followed, and its mode stays.
  *
  * Frames of a stream that is tagged with `image-orientation` are learned upright. #GstSnarmBank:roi and
  * #GstSnarmBank:ignore-mask are given for the buffer's own frame, as the first learned one is tagged, and stored for the
@@ -16,7 +16,7 @@
  * is a warning, and `frames-unreadable` in #GstSnarmBank:stats counts them all.
  *
  * The element posts progress messages with the code `snarm-bank`, and at the end an element message
- * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `threshold`, `score-mean`,
+ * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `copies`, `threshold`, `score-mean`,
  * `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts
  * `snarm-bank-checkpoint` with the fields `location`, `digest`, `vectors`, `frames` and `threshold`.
  *
@@ -24,7 +24,24 @@
  * warning says why and learning goes on), takes back what an operator saw slip in with #GstSnarmBank::discard-last
  * (returns how many frames were taken back), and starts anew with #GstSnarmBank::reset. With
  * #GstSnarmBank:append the rows of the existing file stay, thinned together with the new ones; its scores count in the
- * threshold, and region of interest, ignore mask and crop are those of the file.
+ * threshold, and region of interest, ignore mask and crop are those of the file. From start to end nobody else may add to
+ * that file: a second element, or `snarm bank --append`, is refused meanwhile.
+ *
+ * Good frames may be there twice, in a clip that loops, in bursts, in folders that were copied: a frame that is a copy of
+ * one before it, or nearly so, does not count where that one is scored, and `copies` says how many there were. Whether the
+ * frames are a stream, whose neighbours belong together, or single pictures, is seen from the frames. A bank of fewer than
+ * four frames that are no copies, or of hardly any vectors, has a threshold that is a guess: a warning says so here, and
+ * when `snarmdetect` opens the bank.
+ *
+ * Memory does not grow with the stream. Collected are at most 16 vectors for each of #GstSnarmBank:bank-capacity, 16,384
+ * at least; when they are all there, a coreset of the capacity stays of them, which halts the stream for some seconds. A
+ * vector takes 4 bytes times its width, and 516 more while the bank is made; the 64 frames that the threshold is found
+ * with take 2 bytes times width and tokens each:
+ *
+ * | encoder | width | tokens | collected | in all, capacity 10,000 | in all, capacity 200 |
+ * |---|---|---|---|---|---|
+ * | snarm-tiny | 512 | 1600 | 160,000 of 2048 bytes | 0.52 GB | 0.15 GB |
+ * | DINOv2 with registers, small to large | 512 | 2401 | 160,000 of 2048 bytes | 0.57 GB | 0.20 GB |
  *
  * ## Example launch lines
  * |[
@@ -40,7 +57,6 @@
  */
 mod imp;
 mod learning;
-mod location;
 mod messages;
 mod settings;
 mod signals;

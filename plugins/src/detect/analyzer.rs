@@ -43,6 +43,7 @@ impl Loaded {
             limits: detector.bank_limits(),
             calibration: detector.calibration().clone(),
             crop: detector.bank().crop(),
+            doubt: detector.bank().doubt(detector.calibration()),
             info: info(&detector, location, generation),
         });
         Ok(Self { detector, bank })
@@ -60,6 +61,7 @@ fn info(detector: &Detector, location: &Path, generation: u32) -> gst::Structure
         .field("vectors", bank.vectors() as u64)
         .field("width", bank.width() as u32)
         .field("frames", bank.frames() as u64)
+        .field("copies", header.copies as u64)
         .field("crop", bank.crop().name())
         .field("encoder", bank.encoder_name())
         .field("encoder-digest", &header.encoder_digest)

@@ -29,6 +29,8 @@ pub(super) struct InUse {
     pub(super) limits: Limits,
     pub(super) calibration: Calibration,
     pub(super) crop: Crop,
+    /// Why its threshold is a guess, if it is.
+    pub(super) doubt: Option<String>,
     /// Value of the property `bank-info`.
     pub(super) info: gst::Structure,
 }

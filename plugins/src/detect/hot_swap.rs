@@ -63,6 +63,11 @@ impl SnarmDetect {
     /// Tells of a bank that judges from the next frame on, and of scores that it cannot have meant.
     pub(super) fn tell_loaded(&self, bank: &InUse, settings: &Settings) {
         messages::bank_loaded(&self.obj(), bank);
+        // An application that sets the limits by hand asks for no other.
+        if let Some(doubt) = bank.doubt.as_ref().filter(|_| settings.threshold < 0.0) {
+            let location = bank.location.display();
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{doubt}: {location}"));
+        }
         if let Some(used) = settings.crop.asked().filter(|used| *used != bank.crop) {
             let (made, used) = (bank.crop.name(), used.name());
             gst::element_imp_warning!(

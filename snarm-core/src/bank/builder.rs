@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use snarm_kernels::frame::Frame;
 
-use super::blocks::Blocks;
+use super::likeness::{Likeness, Sketches};
 use super::novelty::Novelty;
 use super::sample::Sample;
 use super::stage::BuildStage;
@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::models::snarm::head::Head;
 use crate::view::{IgnoreMask, Rect, View};
 
+/// Frames whose sketches are kept in any case.
+const FEWEST_SKETCHES: usize = 4096;
+
 /// Collects good frames and makes a bank of them. Memory is bounded however long the stream is.
 pub struct BankBuilder {
     extractor: Extractor,
@@ -27,10 +30,14 @@ pub struct BankBuilder {
     /// Trained heads to calibrate with, beside the residual score.
     heads: Vec<Arc<Head>>,
     sample: Sample,
+    sketches: Sketches,
     validation: Validation,
     novelty: Novelty,
-    /// Frames in the bank that this one continues, and its calibrations.
+    /// Number of the first frame that is learned here.
+    first: u32,
+    /// Frames and copies in the bank that this one continues, and its calibrations.
     before: usize,
+    copies_before: usize,
     earlier: Vec<Calibration>,
     frames: usize,
     picture_bits: Option<u8>,
@@ -53,10 +60,18 @@ impl BankBuilder {
         let extractor = Extractor::new(encoder, settings.view.clone())?;
         Ok(Self {
             heads: Vec::new(),
-            sample: Sample::new(extractor.width(), stream(settings.seed, 0)),
+            sample: Sample::new(
+                extractor.width(),
+                &settings,
+                stream(settings.seed, 0),
+                stream(settings.seed, 3),
+            ),
+            sketches: Sketches::default(),
             validation: Validation::new(stream(settings.seed, 1)),
             novelty: Novelty::new(settings.min_novelty),
+            first: 0,
             before: 0,
+            copies_before: 0,
             earlier: Vec::new(),
             frames: 0,
             picture_bits: None,
@@ -77,10 +92,15 @@ impl BankBuilder {
         let mut builder = Self::new(encoder, BankSettings { view: bank.view(), ..settings })?;
         builder.before = bank.frames();
         builder.picture_bits = bank.header().picture_bits;
+        builder.copies_before = bank.header().copies;
+        builder.sketches = bank.sketches.clone();
+        // Numbers of a bank that was converted may be higher than its frames are many.
+        let highest = bank.images().iter().max().copied().unwrap_or_default();
+        builder.first = highest.saturating_add(1).max(bank.frames() as u32);
         builder.earlier = bank.calibrations().cloned().collect();
         let width = bank.width();
         for (row, image) in bank.rows().data.chunks_exact(width).zip(bank.images()) {
-            builder.sample.add(row, *image);
+            builder.sample.add(row, *image)?;
         }
         Ok(builder)
     }
@@ -116,15 +136,22 @@ impl BankBuilder {
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
     pub fn add(&mut self, frame: &Frame<'_>) -> Result<bool> {
-        let image = (self.before + self.frames) as u32;
+        let image = self.first + self.frames as u32;
         self.extractor.run(frame, &mut Default::default())?;
         let tokens = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
         if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
+        self.sketches.add(image, &self.extractor.descriptors, self.extractor.width(), tokens);
         self.validation.offer(image, &self.extractor);
-        self.collect(image);
+        self.collect(image)?;
         self.frames += 1;
+        if self.sketches.images().len() > 2 * self.sample.len().max(FEWEST_SKETCHES) {
+            // Frames that nothing is kept of any more need no sketch.
+            let mut kept = self.sample.images();
+            kept.extend(self.validation.images());
+            self.sketches = self.sketches.only(&kept);
+        }
         Ok(true)
     }
 
@@ -133,7 +160,8 @@ impl BankBuilder {
     pub fn discard_last(&mut self, n: usize) -> usize {
         let n = n.min(self.frames);
         self.frames -= n;
-        let first = (self.before + self.frames) as u32;
+        let first = self.first + self.frames as u32;
+        self.sketches.discard_from(first);
         self.sample.discard_from(first);
         self.validation.discard_from(first);
         self.novelty.clear();
@@ -171,10 +199,9 @@ impl BankBuilder {
         if self.frames == 0 {
             return self.add(frame).map(|_| ());
         }
-        let image = (self.before + self.frames - 1) as u32;
+        let image = self.first + self.frames as u32 - 1;
         self.extractor.run(frame, &mut Default::default())?;
-        self.collect(image);
-        Ok(())
+        self.collect(image)
     }
 
     /// Frames learned so far.
@@ -215,17 +242,20 @@ impl BankBuilder {
         reduced(0);
         let memory = self.sample.thinned(settings, stream(settings.seed, 2), &mut reduced)?;
         reduced(total);
-        let blocks = Blocks::new(self.before, self.frames, settings.calibration_fraction);
+        let likeness = Likeness::new(&self.sketches, self.first, self.frames, settings.calibration_fraction)?;
         let geometry = self.extractor.encoder().geometry();
         let (calibration, trained) =
-            self.validation.run(&memory, blocks, geometry, &self.heads, &self.earlier, progress)?;
-        Ok(Bank::new(self.header(), calibration, trained, settings.view.ignore.clone(), memory))
+            self.validation.run(&memory, &likeness, geometry, &self.heads, &self.earlier, progress)?;
+        let header = Header { copies: self.copies_before + likeness.copies(), ..self.header() };
+        let sketches = self.sketches.only(&memory.images().iter().copied().collect());
+        let ignore = settings.view.ignore.clone();
+        Ok(Bank::new(header, calibration, trained, ignore, memory, sketches))
     }
 
     /// Collects what the extractor saw last, but for ignored tokens.
-    fn collect(&mut self, image: u32) {
+    fn collect(&mut self, image: u32) -> Result<()> {
         let ignored = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
-        self.sample.add_image(&self.extractor.descriptors, image, ignored);
+        self.sample.add_image(&self.extractor.descriptors, image, ignored)
     }
 
     pub(super) fn header(&self) -> Header {
@@ -241,6 +271,7 @@ impl BankBuilder {
             ignore_mask: self.settings.view.ignore.as_ref().map(|mask| [mask.width(), mask.height()]),
             picture_bits: self.picture_bits,
             frames: self.before + self.frames,
+            copies: self.copies_before,
             reduction: self.settings.reduction,
             seed: self.settings.seed,
             made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -26,6 +26,12 @@ const FEW: f64 = (SIGMAS * SIGMAS + 1.0) / 4.0;
 /// The least standard deviation of logarithms: no camera is as steady as this.
 const STEADY: f64 = 0.05;
 
+/// The least raw score that is told from 0.
+pub(super) const LEAST: f64 = 1e-12;
+
+/// The largest raw score taken for one; others are damage.
+const LARGEST: f64 = 1e12;
+
 /// Distribution of good frames' scores, and the thresholds taken from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +74,7 @@ impl Calibration {
     /// From raw image scores and the limit of raw pixel scores.
     fn of(scorer: &str, held_out: bool, images: &[f64], peak: f64) -> Self {
         // A perfectly still picture scores 0: any reference serves, but it must be positive.
-        let reference = limit(images).max(f64::MIN_POSITIVE.sqrt());
+        let reference = limit(images).max(LEAST);
         let scale = |raw: f64| unit_score(raw, reference);
         let mut scores: Vec<f64> = images.iter().map(|raw| scale(*raw)).collect();
         scores.sort_by(f64::total_cmp);
@@ -130,10 +136,12 @@ impl Calibration {
 
     /// Checks what was read from a file.
     pub(crate) fn is_sane(&self) -> bool {
-        let units = [self.threshold, self.pixel_threshold, self.mean, self.max];
-        self.reference > 0.0
-            && self.reference.is_finite()
+        let units = [self.threshold, self.pixel_threshold, self.mean, self.std, self.max];
+        // Rounding, of whoever wrote the file, included.
+        (0.1 * LEAST..=LARGEST).contains(&self.reference)
             && units.iter().chain(&self.scores).all(|unit| (0.0..=1.0).contains(unit))
+            && self.scores.is_sorted()
+            && self.scores.len() == self.frames
     }
 }
 
@@ -151,7 +159,7 @@ fn raw_score(score: f64, reference: f64) -> f64 {
 /// The raw score above which good frames are not expected: two standard deviations above the median, of logarithms,
 /// since scores are distances or small probabilities; and not below four fifths of the frames.
 fn limit(raws: &[f64]) -> f64 {
-    let mut logs: Vec<f64> = raws.iter().map(|raw| raw.max(1e-12).ln()).collect();
+    let mut logs: Vec<f64> = raws.iter().map(|raw| raw.max(LEAST).ln()).collect();
     logs.sort_by(f64::total_cmp);
     let (median, std) = spread(&logs);
     quantile(&logs, BELOW).max(median + SIGMAS * std).exp()

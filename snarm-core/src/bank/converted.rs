@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use snarm_kernels::nearest::{Labels, Workspace, nearest};
 
+use super::calibration::LEAST;
 use super::{Bank, BankBuilder, BankSettings, Calibration, Memory};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -41,9 +42,10 @@ impl Bank {
         let frames = images.iter().collect::<std::collections::HashSet<_>>().len();
         let header = BankBuilder::new(encoder, settings)?.header();
         let memory = Memory::new(features, images)?;
-        let reference = snarm_kernels::threads::install(|| spacing(&memory))??.max(f64::MIN_POSITIVE.sqrt());
+        let reference = snarm_kernels::threads::install(|| spacing(&memory))??.max(LEAST);
         let calibration = Calibration::assumed(TRAINING_FREE, reference);
-        Ok(Self::new(super::Header { frames, ..header }, calibration, Vec::new(), None, memory))
+        let sketches = super::Sketches::default();
+        Ok(Self::new(super::Header { frames, ..header }, calibration, Vec::new(), None, memory, sketches))
     }
 }
 

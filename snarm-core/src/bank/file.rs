@@ -1,31 +1,42 @@
-//! Bank files: safetensors with a header that says what they are.
+//! Bank files: sealed (`files/sealed.rs`), with an entry that says what they are.
 //!
 //! Tensors: `features` (vectors, width) f32, `images` (vectors) u32, and where something is ignored `ignore_mask`
-//! (height, ceil(width / 8)) u8, eight pixels a byte. The header has one entry, `snarm`: a JSON object with `format`,
-//! `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained heads, which may be missing.
-//! (One entry, because a safetensors header keeps several in random
-//! order, and the same bank should be the same bytes.)
+//! (height, ceil(width / 8)) u8, eight pixels a byte; `sketches` (frames, 128) f32 and `sketch_images` (frames) u32, by which
+//! copies of frames are known when the bank is continued, and which may be missing. The entry is a JSON object with
+//! `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained heads, which may be
+//! missing.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::likeness::{NUMBERS, Sketches};
 use super::{Bank, Calibration, Header, Memory};
 use crate::error::{Error, Result};
-use crate::files::{ENTRY, hex, map_file, write_atomically};
+use crate::files::{self, Sealed, VERSION, hex, seal};
 use crate::view::IgnoreMask;
 
-const WHAT: &str = "bank";
+pub(super) const WHAT: &str = "bank";
 const FORMAT: &str = "snarm-bank";
-const VERSION: u64 = 1;
 
 /// The tensor of the ignore mask.
 const MASK: &str = "ignore_mask";
+
+/// The tensors of sketches and their frames.
+const SKETCHES: &str = "sketches";
+const SKETCH_IMAGES: &str = "sketch_images";
+
+/// The largest number taken for an element of a descriptor; others are damage.
+const LARGEST: f32 = 1e6;
+
+/// The largest side of an input, and of a grid.
+const LARGEST_SIDE: usize = 4096;
+
+/// The most frames that a bank is made of.
+const MOST_FRAMES: usize = 1 << 31;
 
 /// Identity of a bank: SHA-256 of its header, calibrations, ignore mask and descriptors.
 pub(super) fn digest(
@@ -44,7 +55,12 @@ pub(super) fn digest(
 
 /// Writes a bank, and `more` tensors beside its own.
 pub(super) fn save(bank: &Bank, path: &Path, more: Vec<(&str, TensorView<'_>)>) -> Result<()> {
-    let failed = |e: std::io::Error| Error::write(WHAT, path, e);
+    let bytes = bytes(bank, more);
+    bytes.and_then(|bytes| files::replace(path, &bytes)).map_err(|e| Error::write(WHAT, path, e))
+}
+
+/// A bank as bytes of a file, with `more` tensors beside its own.
+pub(super) fn bytes(bank: &Bank, more: Vec<(&str, TensorView<'_>)>) -> std::io::Result<Vec<u8>> {
     let about = serde_json::json!({
         "format": FORMAT,
         "version": VERSION,
@@ -52,12 +68,9 @@ pub(super) fn save(bank: &Bank, path: &Path, more: Vec<(&str, TensorView<'_>)>) 
         "calibration": bank.calibration,
         "trained": bank.trained,
     });
-    let metadata = HashMap::from([(ENTRY.to_owned(), about.to_string())]);
     let (vectors, width) = (bank.vectors(), bank.width());
     let (features, images) = (bytemuck::cast_slice(bank.rows().data), bytemuck::cast_slice(bank.images()));
-    let view = |dtype, shape, data| {
-        TensorView::new(dtype, shape, data).map_err(|e| failed(std::io::Error::other(e.to_string())))
-    };
+    let view = |dtype, shape, data| TensorView::new(dtype, shape, data).map_err(std::io::Error::other);
     let bits = bank.ignore.as_deref().map(|mask| (mask.height(), mask.to_bits()));
     let mut tensors: Vec<(&str, TensorView<'_>)> = more;
     tensors.push(("features", view(Dtype::F32, vec![vectors, width], features)?));
@@ -65,48 +78,46 @@ pub(super) fn save(bank: &Bank, path: &Path, more: Vec<(&str, TensorView<'_>)>) 
     if let Some((height, bits)) = &bits {
         tensors.push((MASK, view(Dtype::U8, vec![*height, bits.len() / height], bits)?));
     }
-    let bytes =
-        serialize(tensors, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
-    write_atomically(path, &bytes).map_err(failed)
+    let (frames, sketches) = (bank.sketches.images(), bytemuck::cast_slice(bank.sketches.data()));
+    if !frames.is_empty() {
+        tensors.push((SKETCHES, view(Dtype::F32, vec![frames.len(), NUMBERS], sketches)?));
+        tensors.push((SKETCH_IMAGES, view(Dtype::U32, vec![frames.len()], bytemuck::cast_slice(frames))?));
+    }
+    seal(&about, tensors)
 }
 
 pub(super) fn open(path: &Path) -> Result<Bank> {
-    let map = map_file(WHAT, path)?;
+    let bytes = files::read(WHAT, path)?;
     let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, path, expected, found);
-    let cut = |e| wrong("a whole snarm bank (safetensors)", format!("{} bytes ({e})", map.len()));
-    let (length, metadata) = SafeTensors::read_metadata(&map).map_err(cut)?;
-    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
-    let mut about: Value = entry.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let file = Sealed::of(WHAT, path, &bytes)?;
+    let mut about: Value = serde_json::from_str(&file.about).unwrap_or_default();
     if about["format"] != FORMAT {
-        let found = match entry {
-            Some(_) => format!("format {}", about["format"]),
-            None => format!("a safetensors file of {} tensors that is no bank", metadata.tensors().len()),
+        let found = match file.about.as_str() {
+            "" => format!("a safetensors file of {} tensors that is no bank", file.metadata.tensors().len()),
+            _ => format!("format {}", about["format"]),
         };
         return Err(wrong("a snarm bank", found));
     }
-    if about["version"] != VERSION {
-        return Err(wrong("a bank of version 1", format!("version {}", about["version"])));
+    if !file.is_version(&about["version"]) {
+        let sealed = if file.sealed { "with" } else { "without" };
+        let found = format!("version {} {sealed} a digest", about["version"]);
+        return Err(wrong("a bank of version 1, or 2 with a digest", found));
     }
     let header: Header = serde_json::from_value(about["bank"].take())
-        .map_err(|e| wrong("a header of version 1", e.to_string()))?;
+        .map_err(|e| wrong("a header of a bank", e.to_string()))?;
     let calibration: Calibration = serde_json::from_value(about["calibration"].take())
-        .map_err(|e| wrong("a calibration of version 1", e.to_string()))?;
+        .map_err(|e| wrong("a calibration of a bank", e.to_string()))?;
     let trained: Vec<Calibration> = match about["trained"].take() {
         Value::Null => Vec::new(),
         list => serde_json::from_value(list)
-            .map_err(|e| wrong("a list of calibrations of version 1", e.to_string()))?,
+            .map_err(|e| wrong("a list of calibrations of a bank", e.to_string()))?,
     };
-    // The length of the header comes before it; the whole of the file was compared with it.
-    let data = map.get(size_of::<u64>() + length..).unwrap_or_default();
-    let tensor = |name: &str, dtype: Dtype| {
-        let Some(info) = metadata.info(name) else {
-            return Err(wrong(&format!("a tensor {name}"), "none of that name".into()));
-        };
-        if info.dtype != dtype {
-            return Err(wrong(&format!("{name} of type {dtype:?}"), format!("{:?}", info.dtype)));
+    let tensor = |name: &str, dtype: Dtype| match file.tensor(name) {
+        None => Err(wrong(&format!("a tensor {name}"), "none of that name".into())),
+        Some((found, ..)) if found != dtype => {
+            Err(wrong(&format!("{name} of type {dtype:?}"), format!("{found:?}")))
         }
-        let (from, to) = info.data_offsets;
-        Ok((&info.shape[..], data.get(from..to).unwrap_or_default()))
+        Some((_, shape, data)) => Ok((shape, data)),
     };
     let ((features_shape, features), (images_shape, images)) =
         (tensor("features", Dtype::F32)?, tensor("images", Dtype::U32)?);
@@ -116,19 +127,21 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
             return Err(wrong("features (n, width) and images (n)", format!("{features:?} and {images:?}")));
         }
     }
-    let features: Vec<f32> = features.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let images = images.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
-    if let Some(value) = features.iter().find(|v| !v.is_finite()) {
-        return Err(wrong("finite descriptors", value.to_string()));
+    let (features, images): (Vec<f32>, Vec<u32>) = (floats(features), wholes(images));
+    if let Some(value) = features.iter().find(|value| !(value.abs() <= LARGEST)) {
+        return Err(wrong(&format!("finite descriptors, up to {LARGEST:e}"), format!("{value:e}")));
+    }
+    if let Some(image) = images.iter().find(|image| **image as usize >= MOST_FRAMES) {
+        return Err(wrong("numbers of images below 2^31", image.to_string()));
+    }
+    if let Some((expected, found)) = header.fault() {
+        return Err(wrong(expected, found));
     }
     if let Some(calibration) = std::iter::once(&calibration).chain(&trained).find(|one| !one.is_sane()) {
         return Err(wrong("a calibration with scores in 0..1", format!("{calibration:?}")));
     }
     if header.picture_bits.is_some_and(|bits| !(8..=16).contains(&bits)) {
         return Err(wrong("pictures of 8 to 16 bits", format!("{:?}", header.picture_bits)));
-    }
-    if header.roi.is_some_and(|roi| !roi.is_inside_frame()) {
-        return Err(wrong("a region of interest inside the frame", format!("{:?}", header.roi)));
     }
     let ignore = match header.ignore_mask {
         Some([width, height]) => {
@@ -138,5 +151,43 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         }
         None => None,
     };
-    Ok(Bank::new(header, calibration, trained, ignore, Memory::new(features, images)?))
+    let sketches = match file.tensor(SKETCHES) {
+        None => Sketches::default(),
+        Some(_) => {
+            let ((_, data), (_, frames)) =
+                (tensor(SKETCHES, Dtype::F32)?, tensor(SKETCH_IMAGES, Dtype::U32)?);
+            let sketches = Sketches::of(wholes(frames), floats(data));
+            sketches.ok_or_else(|| wrong("a sketch for each of ascending frames", "others".into()))?
+        }
+    };
+    Ok(Bank::new(header, calibration, trained, ignore, Memory::new(features, images)?, sketches))
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+fn wholes(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect()
+}
+
+impl Header {
+    /// What cannot be true of it: what was expected and what was found.
+    fn fault(&self) -> Option<(&'static str, String)> {
+        let sizes = [self.side, self.grid];
+        if self.grid > self.side || sizes.iter().any(|size| !(1..=LARGEST_SIDE).contains(size)) {
+            return Some(("side and grid from 1 to 4096", format!("{} and {}", self.side, self.grid)));
+        }
+        if self.layers.iter().any(|layers| layers.start > layers.end || layers.end > LARGEST_SIDE) {
+            return Some(("groups of at most 4096 layers", format!("{:?}", self.layers)));
+        }
+        if self.roi.is_some_and(|roi| !roi.is_inside_frame()) {
+            return Some(("a region of interest inside the frame", format!("{:?}", self.roi)));
+        }
+        if self.frames > MOST_FRAMES || self.copies > self.frames {
+            let found = format!("{} frames, {} of them copies", self.frames, self.copies);
+            return Some(("at most 2^31 frames, some of them copies", found));
+        }
+        None
+    }
 }

@@ -34,12 +34,18 @@ impl Memory {
         Self { width: self.width, features, norms, images, level: self.level }
     }
 
+    /// Tells the descriptors apart by other numbers, one for each.
+    pub(super) fn set_images(&mut self, images: &[u32]) {
+        self.images.copy_from_slice(images);
+    }
+
     /// The same descriptors, with the raw score that good frames usually have by the calibration without a head.
     pub(super) fn with_level_of(self, calibration: &Calibration) -> Self {
         let level = calibration.usual().map(|raw| raw as f32);
         let squares: f64 = self.norms.iter().map(|square| f64::from(*square)).sum();
         let length = (squares / self.norms.len().max(1) as f64).sqrt() as f32;
-        Self { level: level.map(|level| level.max(CALM * length)), ..self }
+        let level = level.map(|level| level.max(CALM * length));
+        Self { level: level.filter(|level| level.is_normal()), ..self }
     }
 
     /// Number of descriptors.

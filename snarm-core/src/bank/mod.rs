@@ -7,6 +7,8 @@ mod calibration;
 mod converted;
 mod coreset;
 mod file;
+mod held;
+mod likeness;
 mod memory;
 mod novelty;
 mod reservoir;
@@ -24,6 +26,8 @@ use snarm_kernels::nearest::Rows;
 
 pub use self::builder::BankBuilder;
 pub use self::calibration::Calibration;
+pub use self::held::Held;
+use self::likeness::Sketches;
 pub use self::memory::Memory;
 pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
@@ -50,8 +54,9 @@ pub struct BankSettings {
     pub capacity: usize,
     /// How descriptors are thinned.
     pub reduction: Reduction,
-    /// Fraction of the frames, 0..0.5, whose descriptors do not count when one of them is scored for the thresholds: the
-    /// frame itself and its neighbours in time. With 0 it is the frame alone.
+    /// Fraction of the frames of a stream, 0..0.5, whose descriptors do not count when one of them is scored for the
+    /// thresholds: the frame itself and its neighbours in time. With 0, and in a set of single pictures, it is the frame
+    /// alone. Copies of those frames never count.
     pub calibration_fraction: f64,
     /// Part of the frames that is looked at, and how it is brought to the network's square.
     pub view: View,
@@ -102,6 +107,9 @@ pub struct Header {
     pub picture_bits: Option<u8>,
     /// Good frames seen.
     pub frames: usize,
+    /// Those of them that are copies of one before them, or nearly so.
+    #[serde(default)]
+    pub copies: usize,
     /// How descriptors were thinned.
     pub reduction: Reduction,
     /// Seed of the random choices.
@@ -118,8 +126,15 @@ pub struct Bank {
     trained: Vec<Calibration>,
     ignore: Option<Arc<IgnoreMask>>,
     memory: Memory,
+    /// Of the frames that descriptors were taken from, as far as they are known.
+    sketches: Sketches,
     digest: String,
 }
+
+/// Good frames, and vectors for each token of a frame, from which a threshold means something.
+const ENOUGH_FRAMES: usize = 4;
+/// See [`ENOUGH_FRAMES`].
+const ENOUGH_FOR_EACH: f64 = 1.0 / 32.0;
 
 impl Bank {
     /// `calibration` is that of the residual score, `trained` are those of trained heads.
@@ -129,24 +144,35 @@ impl Bank {
         trained: Vec<Calibration>,
         ignore: Option<Arc<IgnoreMask>>,
         memory: Memory,
+        sketches: Sketches,
     ) -> Self {
         let memory = memory.with_level_of(&calibration);
         let digest = file::digest(&header, &calibration, &trained, ignore.as_deref(), &memory);
-        Self { header, calibration, trained, ignore, memory, digest }
+        Self { header, calibration, trained, ignore, memory, sketches, digest }
     }
 
     /// Opens a bank file.
     ///
     /// # Errors
-    /// When the file is missing, unreadable, truncated or not a bank of this version.
+    /// When the file is missing, unreadable, truncated, damaged, or not a bank of a version that is known.
     pub fn open(path: &Path) -> Result<Self> {
         file::open(path)
     }
 
-    /// Writes the bank: to a temporary file beside `path`, synced, then renamed, so that an old bank is never lost.
+    /// Opens a bank file to write it anew: until what is returned beside it is dropped, nobody else can.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// As [`Self::open`], and when somebody else writes it, or the file may not be written.
+    pub fn open_to_append(path: &Path) -> Result<(Self, Held)> {
+        // Held first: what is read is then the latest.
+        let held = Held::of(path)?;
+        Ok((Self::open(path)?, held))
+    }
+
+    /// Writes the bank as [`crate::files::replace`] does, so that an old bank is never lost.
+    ///
+    /// # Errors
+    /// When the file or its folder cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         file::save(self, path, Vec::new())
     }
@@ -208,6 +234,26 @@ impl Bank {
     /// Number of the image that each descriptor was taken from.
     pub fn images(&self) -> &[u32] {
         self.memory.images()
+    }
+
+    /// Why the threshold of a calibration, one of [`Self::calibrations`] or that of a decoder, is a guess, and what would
+    /// mend it; `None` where good frames bear it out.
+    pub fn doubt(&self, calibration: &Calibration) -> Option<String> {
+        let enough = (ENOUGH_FOR_EACH * (self.header.grid * self.header.grid) as f64) as usize;
+        let (expected, found, mend) = match (calibration.frames, self.vectors()) {
+            (frames, _) if frames < ENOUGH_FRAMES => (
+                format!("at least {ENOUGH_FRAMES} good frames that are no copies"),
+                frames,
+                "learn more good frames",
+            ),
+            (_, vectors) if vectors < enough => (
+                format!("at least {enough} vectors"),
+                vectors,
+                "raise the capacity of the bank, or learn more frames",
+            ),
+            _ => return None,
+        };
+        Some(format!("the threshold of the bank is a guess: expected {expected}, found {found}; {mend}"))
     }
 
     /// SHA-256 of header, calibrations and descriptors, in hexadecimal: the bank's identity.

@@ -1,33 +1,53 @@
-//! The descriptors of a stream, as many as memory allows: an even random sample of them.
+//! The descriptors of a stream, as many as the capacity of the bank allows.
+//!
+//! A short stream is kept as it is. Of a longer one either an even random sample stays, or a coreset: whenever there is no
+//! room left, what is there is thinned to the capacity, and what comes joins it (merge and reduce).
+
+use std::collections::HashSet;
 
 use rand_chacha::ChaCha8Rng;
 
 use super::coreset::thin;
 use super::reservoir::{Place, Reservoir};
-use super::{BankSettings, Memory};
+use super::{BankSettings, Memory, Reduction};
 use crate::error::Result;
 
-/// The most descriptors kept before thinning; a longer stream is sampled evenly.
-const MAX_DESCRIPTORS: usize = 1_000_000;
+/// Descriptors kept for each of the bank.
+const FOR_EACH: usize = 16;
+
+/// Descriptors kept in any case: some frames.
+const LEAST: usize = 16_384;
 
 /// Descriptors, and the image of each.
 pub(super) struct Sample {
     width: usize,
+    most: usize,
+    /// What they are thinned to, by a greedy search, where there is no room left.
+    greedy: Option<usize>,
     features: Vec<f32>,
     images: Vec<u32>,
     reservoir: Reservoir,
+    rng: ChaCha8Rng,
 }
 
 impl Sample {
     /// An empty one, for descriptors of that width.
-    pub(super) fn new(width: usize, rng: ChaCha8Rng) -> Self {
-        let reservoir = Reservoir::new(MAX_DESCRIPTORS, rng);
-        Self { width, features: Vec::new(), images: Vec::new(), reservoir }
+    pub(super) fn new(width: usize, settings: &BankSettings, rng: ChaCha8Rng, thinning: ChaCha8Rng) -> Self {
+        let most = settings.capacity.saturating_mul(FOR_EACH).max(LEAST);
+        let greedy = (settings.reduction == Reduction::Greedy).then_some(settings.capacity);
+        let reservoir = Reservoir::new(most, rng);
+        Self { width, most, greedy, features: Vec::new(), images: Vec::new(), reservoir, rng: thinning }
     }
 
     /// Offers one descriptor.
-    pub(super) fn add(&mut self, row: &[f32], image: u32) {
-        match self.reservoir.place() {
+    ///
+    /// # Errors
+    /// When the compute pool cannot be started.
+    pub(super) fn add(&mut self, row: &[f32], image: u32) -> Result<()> {
+        if self.greedy.is_some() && self.len() >= self.most {
+            self.reduce()?;
+        }
+        match if self.greedy.is_some() { Place::Append } else { self.reservoir.place() } {
             Place::Append => {
                 self.features.extend_from_slice(row);
                 self.images.push(image);
@@ -38,35 +58,38 @@ impl Sample {
             }
             Place::Skip => {}
         }
+        Ok(())
     }
 
     /// Offers the descriptors of an image, but for the tokens that `ignored` names (empty: none).
-    pub(super) fn add_image(&mut self, descriptors: &[f32], image: u32, ignored: &[bool]) {
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(super) fn add_image(&mut self, descriptors: &[f32], image: u32, ignored: &[bool]) -> Result<()> {
         for (token, row) in descriptors.chunks_exact(self.width).enumerate() {
             if !ignored.get(token).copied().unwrap_or(false) {
-                self.add(row, image);
+                self.add(row, image)?;
             }
         }
+        Ok(())
     }
 
-    /// Takes back the images from `first` on.
+    /// Takes back the images from `first` on. Where there was no room left meanwhile, what had to make room for them is
+    /// lost.
     pub(super) fn discard_from(&mut self, first: u32) {
-        let mut kept = 0;
-        for row in 0..self.images.len() {
-            if self.images[row] < first {
-                self.images[kept] = self.images[row];
-                self.features.copy_within(row * self.width..(row + 1) * self.width, kept * self.width);
-                kept += 1;
-            }
-        }
-        self.reservoir.forget(self.images.len() - kept);
-        self.images.truncate(kept);
-        self.features.truncate(kept * self.width);
+        let before = self.len();
+        self.keep(|_, image| image < first);
+        self.reservoir.forget(before - self.len());
     }
 
     /// Descriptors kept.
     pub(super) fn len(&self) -> usize {
         self.images.len()
+    }
+
+    /// Images that descriptors are kept of.
+    pub(super) fn images(&self) -> HashSet<u32> {
+        self.images.iter().copied().collect()
     }
 
     /// What of them a bank keeps.
@@ -80,5 +103,70 @@ impl Sample {
         let row = |pick: &u32| &self.features[*pick as usize * self.width..][..self.width];
         let features = picks.iter().flat_map(row).copied().collect();
         Memory::new(features, picks.iter().map(|pick| self.images[*pick as usize]).collect())
+    }
+
+    /// Makes room: a coreset of what is there stays.
+    fn reduce(&mut self) -> Result<()> {
+        let Some(capacity) = self.greedy else { return Ok(()) };
+        let picks =
+            thin(&self.features, self.width, capacity, Reduction::Greedy, self.rng.clone(), &mut |_| {})?;
+        let picks: HashSet<u32> = picks.into_iter().collect();
+        self.keep(|row, _| picks.contains(&(row as u32)));
+        Ok(())
+    }
+
+    fn keep(&mut self, stays: impl Fn(usize, u32) -> bool) {
+        let mut kept = 0;
+        for row in 0..self.images.len() {
+            if stays(row, self.images[row]) {
+                self.images[kept] = self.images[row];
+                self.features.copy_within(row * self.width..(row + 1) * self.width, kept * self.width);
+                kept += 1;
+            }
+        }
+        self.images.truncate(kept);
+        self.features.truncate(kept * self.width);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    /// A stream of descriptors of which one in a thousand lies far from all others.
+    fn learned(reduction: Reduction, rows: usize) -> Sample {
+        let settings = BankSettings { capacity: 200, reduction, ..BankSettings::default() };
+        let rng = ChaCha8Rng::seed_from_u64;
+        let mut sample = Sample::new(8, &settings, rng(1), rng(2));
+        for i in 0..rows {
+            let far = if i % 1000 == 7 { 50.0 } else { 0.0 };
+            let row: Vec<f32> = (0..8).map(|d| far + ((i * 31 + d * 17) % 97) as f32 / 97.0).collect();
+            sample.add(&row, (i / 100) as u32).unwrap();
+            assert!(sample.len() <= LEAST);
+        }
+        sample
+    }
+
+    #[test]
+    fn a_long_stream_takes_no_more_memory_than_the_capacity_allows() {
+        for reduction in [Reduction::Greedy, Reduction::Random, Reduction::None] {
+            let sample = learned(reduction, 5 * LEAST);
+            assert!(
+                sample.features.capacity() <= 2 * LEAST * 8,
+                "{reduction:?}: {}",
+                sample.features.capacity()
+            );
+            let far = sample.features.chunks_exact(8).any(|row| row[0] >= 50.0);
+            assert!(far, "{reduction:?}: what is rare is still there");
+        }
+    }
+
+    #[test]
+    fn a_short_stream_is_kept_as_it_came() {
+        let sample = learned(Reduction::Greedy, LEAST);
+        assert_eq!(sample.len(), LEAST);
+        assert!(sample.images.is_sorted());
     }
 }

@@ -1,15 +1,17 @@
 //! What learned frames would score if they had not been learned.
 //!
-//! Some of them are kept. When the bank is made, each is scored against it without the rows of the frame's block, so no
-//! frame is lost to the calibration. (Picking a bank anew for each block gives nearly the same scores, at many times the
+//! Some of them are kept. When the bank is made, each is scored against it without the rows of frames that say nothing about
+//! it (`likeness`), so no frame is lost to the calibration. Of frames that are copies of each other only the first that
+//! was kept is scored. (Picking a bank anew for each block gives nearly the same scores, at many times the
 //! cost: docs/accuracy.md.)
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use snarm_kernels::import::Rect as Pixels;
 
-use super::blocks::Blocks;
+use super::likeness::Likeness;
 use super::reservoir::{Place, Reservoir};
 use super::stage::BuildStage;
 use super::{Calibration, Memory};
@@ -62,6 +64,11 @@ impl Validation {
         }
     }
 
+    /// Numbers of the frames that are kept.
+    pub(super) fn images(&self) -> impl Iterator<Item = u32> {
+        self.kept.iter().map(|frame| frame.image)
+    }
+
     /// Takes back the frames from `first` on.
     pub(super) fn discard_from(&mut self, first: u32) {
         let before = self.kept.len();
@@ -74,47 +81,73 @@ impl Validation {
     pub(super) fn run(
         &self,
         bank: &Memory,
-        blocks: Blocks,
+        likeness: &Likeness<'_>,
         geometry: &Geometry,
         heads: &[Arc<Head>],
         earlier: &[Calibration],
         progress: &mut dyn FnMut(BuildStage, usize, usize),
     ) -> Result<(Calibration, Vec<Calibration>)> {
-        let bank = bank.with_images(bank.images().iter().map(|image| blocks.of(*image)).collect());
-        let total = self.kept.len() * (1 + heads.len());
+        let mut seen = HashSet::new();
+        let kept: Vec<&Kept> =
+            self.kept.iter().filter(|frame| seen.insert(likeness.original(frame.image))).collect();
+        let out: Vec<Vec<u32>> = kept.iter().map(|frame| left_out(bank, likeness, frame.image)).collect();
+        let total = kept.len() * (1 + heads.len());
         let mut done = 0;
-        let mut with = |bank: &Memory, head: Option<&Arc<Head>>| -> Result<Calibration> {
+        let mut with = |bank: &mut Memory, head: Option<&Arc<Head>>| -> Result<Calibration> {
             let mut model = Model::snarm(geometry, head.cloned())?;
             let mut raw = RawMap::new(geometry.side, model.map_side());
             let (mut images, mut peaks) = (Vec::new(), Vec::new());
-            for frame in &self.kept {
+            for (frame, out) in kept.iter().zip(&out) {
                 progress(BuildStage::Calibrate, done, total);
                 done += 1;
-                let (score, peak) = frame.score(&mut model, &mut raw, bank, blocks.of(frame.image))?;
+                bank.set_images(out);
+                let (score, peak) = frame.score(&mut model, &mut raw, bank, OUT)?;
                 images.push(score);
                 peaks.push(peak);
             }
-            let fresh = Calibration::new(model.scorer(), blocks.are_long(), &images, &peaks)?;
+            let fresh = Calibration::new(model.scorer(), likeness.in_blocks(), &images, &peaks)?;
             let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
             Ok(known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh)))
         };
-        let calibration = with(&bank, None)?;
+        let mut bank = bank.with_images(bank.images().to_vec());
+        let calibration = with(&mut bank, None)?;
         // Heads may read residuals in units of what is usual for good frames.
-        let bank = bank.with_level_of(&calibration);
-        let trained = heads.iter().map(|head| with(&bank, Some(head))).collect::<Result<_>>()?;
+        let mut bank = bank.with_level_of(&calibration);
+        let trained = heads.iter().map(|head| with(&mut bank, Some(head))).collect::<Result<_>>()?;
         progress(BuildStage::Calibrate, total, total);
         Ok((calibration, trained))
     }
 }
 
+/// Label of the rows that do not count.
+const OUT: u32 = 1;
+
+/// The rows that a frame needs at least: a token is matched with the three nearest.
+const NEEDED: usize = 3;
+
+/// For each row of the bank whether it is left out while a frame is scored. Where all frames are copies, or hardly anything
+/// else is left, those of the frame alone are.
+fn left_out(bank: &Memory, likeness: &Likeness<'_>, image: u32) -> Vec<u32> {
+    let out = likeness.left_out(image);
+    let is_out = |row: &u32| out.contains(row) || likeness.are_neighbours(image, *row);
+    let labels = |is_out: &dyn Fn(&u32) -> bool| -> Vec<u32> {
+        bank.images().iter().map(|row| if is_out(row) { OUT } else { 0 }).collect()
+    };
+    let all = labels(&is_out);
+    if all.iter().filter(|label| **label != OUT).count() >= NEEDED {
+        return all;
+    }
+    labels(&|row| *row == image)
+}
+
 impl Kept {
-    /// Raw image score and highest raw pixel score against the rows of other blocks.
-    fn score(&self, model: &mut Model, raw: &mut RawMap, bank: &Memory, block: u32) -> Result<(f64, f64)> {
+    /// Raw image score and highest raw pixel score against the rows that are not labelled `out`.
+    fn score(&self, model: &mut Model, raw: &mut RawMap, bank: &Memory, out: u32) -> Result<(f64, f64)> {
         let descriptors: Vec<f32> = self.descriptors.iter().map(|v| v.to_f32()).collect();
         let ignored = self.ignored.as_deref();
         let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
         snarm_kernels::threads::install(|| {
-            let map = model.score(&descriptors, bank, Some(block), tokens, &mut Default::default())?;
+            let map = model.score(&descriptors, bank, Some(out), tokens, &mut Default::default())?;
             raw.run(map, self.visible, ignored)
         })?
     }

@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::{Converted, Options};
 use crate::bank::{Bank, BankSettings};
 use crate::error::{Error, Result};
-use crate::files::{Weights, write_atomically};
+use crate::files::{self, Weights};
 use crate::pickle::{Array, Dump, Kind, Pickle};
 use crate::view::View;
 
@@ -119,6 +119,6 @@ pub(super) fn to_pickle(input: &Path, output: &Path) -> Result<Converted> {
     dump.tensor(IMAGES, &Array::of_f32(&[vectors], &images));
     dump.instance("pca", ("residual.pca_torch", "PCA_torch"), "n_components", -1);
     dump.tensor(PATCHES, &patches);
-    write_atomically(output, &dump.finish()).map_err(|e| Error::write(WHAT, output, e))?;
+    files::replace(output, &dump.finish()).map_err(|e| Error::write(WHAT, output, e))?;
     Ok(Converted::Pickle(vectors))
 }

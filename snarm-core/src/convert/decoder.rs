@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Converted, Options};
 use crate::error::{Error, Result};
-use crate::files::{Weights, write_atomically};
+use crate::files::{self, Weights};
 use crate::models::snarm::head::{self, About, Head, OPTIONAL, Provenance};
 use crate::pickle::{Array, Pickle, state_dict};
 
@@ -79,7 +79,7 @@ pub(super) fn to_pickle(file: &Weights, output: &Path) -> Result<Converted> {
         }
     }
     let failed = |e: std::io::Error| Error::write(WHAT, output, e);
-    write_atomically(output, &state_dict(&all).map_err(failed)?).map_err(failed)?;
+    files::replace(output, &state_dict(&all).map_err(failed)?).map_err(failed)?;
     Ok(Converted::Checkpoint { tensors: all.len(), relative: head.is_relative() })
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::files::{ENTRY, Weights, map_file};
+use crate::files::{self, Weights};
 use crate::models::snarm::head::Shape;
 use crate::pickle::Pickle;
 use crate::view::Crop;
@@ -61,17 +61,20 @@ pub enum Converted {
 /// # Errors
 /// When the file is missing or none of the four kinds, does not fit the encoder, or `output` cannot be written.
 pub fn convert(input: &Path, output: &Path, options: &Options) -> Result<Converted> {
-    if Pickle::recognise(&map_file(WHAT, input)?) {
-        let pickle = Pickle::open(input)?;
+    let bytes = files::read(WHAT, input)?;
+    if Pickle::recognise(&bytes) {
+        let pickle = Pickle::of_bytes(input, &bytes)?;
+        drop(bytes);
         return if pickle.names().any(|name| name == bank::FEATURES) {
             bank::from_pickle(&pickle, output, options)
         } else {
             decoder::from_pickle(&pickle, output, options)
         };
     }
+    drop(bytes);
     let file = Weights::open(input)?;
     let about: serde_json::Value =
-        file.metadata().remove(ENTRY).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        file.about().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     match about["format"].as_str() {
         Some("snarm-bank") => bank::to_pickle(input, output),
         // A published checkpoint as safetensors has no header of ours.

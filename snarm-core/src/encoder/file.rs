@@ -1,21 +1,18 @@
-//! Encoder files of our own: safetensors with one entry in the header, `snarm`, that says what network the tensors make.
+//! Encoder files of our own: sealed (`files/sealed.rs`), with an entry that says what network the tensors make.
 //! Tensors may be f32, f16 or bf16.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::geometry::Geometry;
 use super::sizes::Network;
 use crate::error::{Error, Result};
-use crate::files::{ENTRY, Weights};
+use crate::files::{self, VERSION, Weights, seal};
 
 const WHAT: &str = "encoder";
 const FORMAT: &str = "snarm-encoder";
-const VERSION: u64 = 1;
 
 /// What an encoder file says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,13 +61,12 @@ impl Header {
 /// # Errors
 /// When it is one of a later version, or its sizes make no network.
 pub(super) fn header(weights: &Weights) -> Result<Option<Header>> {
-    let entries = weights.metadata();
-    let Some(text) = entries.get(ENTRY).filter(|text| text.contains(FORMAT)) else { return Ok(None) };
+    let Some(text) = weights.about().filter(|text| text.contains(FORMAT)) else { return Ok(None) };
     let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, weights.path(), expected, found);
     let header: Header = serde_json::from_str(text)
-        .map_err(|e| wrong("the header of an encoder of version 1", e.to_string()))?;
-    if header.version != VERSION {
-        return Err(wrong("version 1", header.version.to_string()));
+        .map_err(|e| wrong("the header of an encoder of version 1 or 2", e.to_string()))?;
+    if !weights.is_version(&header.version.into()) {
+        return Err(wrong("version 1, or 2 with a digest", format!("version {}", header.version)));
     }
     let sizes = [header.side, header.grid, header.width];
     let whole = header.grid > 0 && header.side.is_multiple_of(header.grid);
@@ -94,10 +90,7 @@ pub fn save(path: &Path, header: &Header, tensors: &[(String, Vec<usize>, Vec<f3
         let view = TensorView::new(Dtype::F16, shape.clone(), bytes).map_err(|e| other(e.to_string()))?;
         views.push((name.as_str(), view));
     }
-    let text = serde_json::to_string(header).map_err(|e| other(e.to_string()))?;
-    let bytes = serialize(views, Some(HashMap::from([(ENTRY.to_owned(), text)])))
-        .map_err(|e| other(e.to_string()))?;
-    crate::files::write_atomically(path, &bytes).map_err(failed)
+    files::replace(path, &seal(header, views).map_err(failed)?).map_err(failed)
 }
 
 #[cfg(test)]
@@ -156,7 +149,7 @@ mod tests {
         let sized = |change: fn(&mut VitSizes)| {
             let changed = load(|header| match &mut header.network {
                 Network::Vit(sizes) => change(sizes),
-                Network::Conv(_) => unreachable!(),
+                Network::Conv(_) | Network::Pyramid(_) => unreachable!(),
             });
             changed.err().map(|e| e.to_string()).unwrap_or_default()
         };

@@ -1,13 +1,15 @@
-//! Named tensors in files: safetensors by memory map, PyTorch checkpoints through [`crate::pickle`], which reads the
-//! pickle and never runs it.
+//! Named tensors in files: safetensors, and PyTorch checkpoints through [`crate::pickle`], which reads the pickle and
+//! never runs it.
 
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{hex, map_file};
+use super::hex;
+use super::read::Opened;
+use super::sealed::{VERSION, about};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::pickle::Pickle;
@@ -17,6 +19,10 @@ pub struct Weights {
     path: PathBuf,
     digest: String,
     source: Source,
+    /// The text of our entry in the header, without its digest; empty where the file has none.
+    about: String,
+    /// Whether the entry had a digest.
+    sealed: bool,
 }
 
 enum Source {
@@ -26,7 +32,7 @@ enum Source {
 
 /// A file in memory.
 enum Bytes {
-    Mapped(Mmap),
+    Read(Vec<u8>),
     Embedded(&'static [u8]),
 }
 
@@ -35,7 +41,7 @@ impl std::ops::Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Mapped(map) => map,
+            Self::Read(bytes) => bytes,
             Self::Embedded(bytes) => bytes,
         }
     }
@@ -52,21 +58,33 @@ pub struct Tensor {
 
 const WHAT: &str = "weights";
 
+/// Bytes that tell what a file is.
+const BEGINNING: usize = 64;
+
+/// The largest number taken for a weight; others are damage.
+const LARGEST: f32 = 1e9;
+
 impl Weights {
-    /// Opens a `.safetensors` or PyTorch (`.pth`, `.pt`, `.bin`) file.
+    /// Opens a `.safetensors` or PyTorch (`.pth`, `.pt`, `.bin`) file. It is read whole; later changes of the file do not
+    /// show.
     ///
     /// # Errors
-    /// When the file is missing, unreadable or neither of the two.
+    /// When the file is missing, unreadable, neither of the two, or a file of ours whose content is not as it was written.
     pub fn open(path: &Path) -> Result<Self> {
-        let map = map_file(WHAT, path)?;
-        memory::check(WHAT, map.len())?;
-        let digest = hex(&Sha256::digest(&map[..]));
-        let source = if Pickle::recognise(&map) {
-            Source::Pickle(Box::new(Pickle::open(path)?))
-        } else {
-            Source::Safetensors(checked(path, Bytes::Mapped(map))?)
-        };
-        Ok(Self { path: path.to_owned(), digest, source })
+        let file = Opened::of(WHAT, path)?;
+        let (begins, length) = (file.begins(BEGINNING)?, file.len());
+        let pickled = Pickle::recognise(&begins);
+        if !pickled && !may_be_safetensors(&begins, length) {
+            return Err(neither(path, length, "no header of safetensors"));
+        }
+        memory::check(WHAT, length as usize)?;
+        let bytes = file.whole()?;
+        let digest = hex(&Sha256::digest(&bytes));
+        if pickled {
+            let source = Source::Pickle(Box::new(Pickle::of_bytes(path, &bytes)?));
+            return Ok(Self { path: path.to_owned(), digest, source, about: String::new(), sealed: false });
+        }
+        Self::of_safetensors(path.to_owned(), digest, Bytes::Read(bytes))
     }
 
     /// Opens safetensors that lie in memory; messages call them by that name.
@@ -75,9 +93,16 @@ impl Weights {
     /// When they are no safetensors.
     pub fn embedded(name: &str, bytes: &'static [u8]) -> Result<Self> {
         memory::check(WHAT, bytes.len())?;
-        let (path, digest) = (PathBuf::from(name), hex(&Sha256::digest(bytes)));
-        let source = Source::Safetensors(checked(&path, Bytes::Embedded(bytes))?);
-        Ok(Self { path, digest, source })
+        Self::of_safetensors(PathBuf::from(name), hex(&Sha256::digest(bytes)), Bytes::Embedded(bytes))
+    }
+
+    fn of_safetensors(path: PathBuf, digest: String, bytes: Bytes) -> Result<Self> {
+        let wrong = |e: safetensors::SafeTensorError| neither(&path, bytes.len() as u64, &e.to_string());
+        SafeTensors::deserialize(&bytes).map_err(wrong)?;
+        let (length, metadata) = SafeTensors::read_metadata(&bytes).map_err(wrong)?;
+        let data = bytes.get(size_of::<u64>() + length..).unwrap_or_default();
+        let (about, sealed) = about(WHAT, &path, &metadata, data)?;
+        Ok(Self { path, digest, source: Source::Safetensors(bytes), about, sealed })
     }
 
     /// Where the file lies.
@@ -111,15 +136,15 @@ impl Weights {
         }
     }
 
-    /// Free-text entries of the file's header; PyTorch checkpoints have none.
-    pub fn metadata(&self) -> std::collections::HashMap<String, String> {
-        match &self.source {
-            Source::Safetensors(map) => SafeTensors::read_metadata(map)
-                .ok()
-                .and_then(|(_, metadata)| metadata.metadata().clone())
-                .unwrap_or_default(),
-            Source::Pickle(_) => Default::default(),
-        }
+    /// What a file of ours says of itself, as the text of a JSON object; `None` for files of another origin.
+    pub fn about(&self) -> Option<&str> {
+        Some(self.about.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// Whether a version that the file says it is of is one that this program reads, and the file has a digest where that
+    /// version has one.
+    pub(crate) fn is_version(&self, version: &Value) -> bool {
+        *version == if self.sealed { VERSION } else { 1 }
     }
 
     /// Reads the whole numbers of one tensor; `None` where a file of safetensors has none of that name.
@@ -142,36 +167,45 @@ impl Weights {
     /// Reads one tensor; `None` where the file has none of that name.
     ///
     /// # Errors
-    /// When the tensor's type is not a float or its bytes cannot be read.
+    /// When the tensor's type is not a float, its bytes cannot be read, or a number is not finite or beyond a thousand
+    /// million.
     pub fn get(&self, name: &str) -> Result<Option<Tensor>> {
         let wrong =
             |found: String| Error::wrong_file(WHAT, &self.path, format!("{name} of f32, f16 or bf16"), found);
-        match &self.source {
+        let tensor = match &self.source {
             Source::Safetensors(map) => {
                 let file = SafeTensors::deserialize(map).map_err(|e| wrong(e.to_string()))?;
                 let Ok(view) = file.tensor(name) else { return Ok(None) };
                 let data =
                     widen(view.dtype(), view.data()).ok_or_else(|| wrong(format!("{:?}", view.dtype())))?;
-                Ok(Some(Tensor { shape: view.shape().to_vec(), data }))
+                Tensor { shape: view.shape().to_vec(), data }
             }
             Source::Pickle(pickle) => {
                 let Some(array) = pickle.array(name)? else { return Ok(None) };
                 let data = array.f32s().ok_or_else(|| wrong(format!("{:?}", array.kind)))?;
-                Ok(Some(Tensor { shape: array.shape, data }))
+                Tensor { shape: array.shape, data }
+            }
+        };
+        // What is not a number is not smaller either.
+        match tensor.data.iter().find(|value| !(value.abs() <= LARGEST)) {
+            None => Ok(Some(tensor)),
+            Some(value) => {
+                let expected = format!("{name} of finite numbers up to {LARGEST:e}");
+                Err(Error::wrong_file(WHAT, &self.path, expected, format!("{value:e} in it")))
             }
         }
     }
 }
 
-/// The same bytes, once they are known to be safetensors.
-fn checked(path: &Path, bytes: Bytes) -> Result<Bytes> {
-    match SafeTensors::deserialize(&bytes) {
-        Ok(_) => Ok(bytes),
-        Err(e) => {
-            let expected = "a safetensors file or a PyTorch checkpoint";
-            Err(Error::wrong_file(WHAT, path, expected, format!("{} bytes ({e})", bytes.len())))
-        }
-    }
+/// Whether a file of that length may be safetensors by its beginning: 8 bytes that say how long its header is.
+fn may_be_safetensors(begins: &[u8], length: u64) -> bool {
+    let header = begins.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    header.is_some_and(|header| header >= 2 && header <= length - 8)
+}
+
+fn neither(path: &Path, length: u64, reason: &str) -> Error {
+    let expected = "a safetensors file or a PyTorch checkpoint";
+    Error::wrong_file(WHAT, path, expected, format!("{length} bytes ({reason})"))
 }
 
 fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {

@@ -27,7 +27,7 @@ use self::names::Known;
 use self::refusal::{Read, Refusal, refuse};
 pub use self::write::{Dump, state_dict};
 use crate::error::{Error, Result};
-use crate::files::map_file;
+use crate::files;
 
 const WHAT: &str = "pickle";
 
@@ -119,8 +119,15 @@ impl Pickle {
     /// # Errors
     /// When the file is missing, damaged, no dictionary, or names anything that a file of tensors does not need.
     pub fn open(path: &Path) -> Result<Self> {
-        let map = map_file(WHAT, path)?;
-        Self::read(&map)
+        Self::of_bytes(path, &files::read(WHAT, path)?)
+    }
+
+    /// As [`Self::open`], of a file whose bytes are at hand.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::read(bytes)
             .map(|(values, entries)| Self { path: path.to_owned(), values, entries })
             .map_err(|Refusal { expected, found }| Error::wrong_file(WHAT, path, expected, found))
     }

@@ -1,15 +1,14 @@
 //! Checkpoints: all that the next step of a run depends on, in one file.
 //!
-//! Safetensors with one entry in the header, `snarm`: a JSON object with `format`, `version`, `step`, the `config` of the
+//! A sealed file (`files/sealed.rs`) whose entry is a JSON object with `format`, `version`, `step`, the `config` of the
 //! run as a digest, the `steps` that each variable has taken, and `notes` of whoever trains. Tensors are f32, named by
 //! what they are: `variable.NAME`, `buffer.NAME` (statistics that no gradient moves), `first.NAME` and `second.NAME`
 //! (moments).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -17,11 +16,10 @@ use sha2::{Digest, Sha256};
 use super::optim::Moments;
 use super::{AdamW, Variables};
 use crate::error::{Error, Result};
-use crate::files::{ENTRY, hex, map_file, write_atomically};
+use crate::files::{self, Sealed, VERSION, hex, seal};
 
 const WHAT: &str = "checkpoint";
 const FORMAT: &str = "snarm-checkpoint";
-const VERSION: u64 = 1;
 
 /// Digest of what a run must not change when it goes on: its settings and its data, as text.
 pub fn digest(config: &str) -> String {
@@ -87,7 +85,6 @@ impl Checkpoint {
             notes: self.notes.clone(),
         };
         let other = |e: String| failed(std::io::Error::other(e));
-        let about = serde_json::to_string(&about).map_err(|e| other(e.to_string()))?;
         let views: Vec<(&str, TensorView<'_>)> = tensors
             .iter()
             .map(|(name, shape, data)| {
@@ -95,9 +92,7 @@ impl Checkpoint {
                 Ok((name.as_str(), view.map_err(|e| other(e.to_string()))?))
             })
             .collect::<Result<_>>()?;
-        let bytes = serialize(views, Some(HashMap::from([(ENTRY.to_owned(), about)])))
-            .map_err(|e| other(e.to_string()))?;
-        write_atomically(path, &bytes).map_err(failed)
+        files::replace(path, &seal(&about, views).map_err(failed)?).map_err(failed)
     }
 
     /// Reads a checkpoint back into variables, buffers and optimiser, all of which must have the same names and shapes
@@ -113,29 +108,25 @@ impl Checkpoint {
         optimiser: &mut AdamW,
     ) -> Result<Self> {
         let wrong = |expected: &str, found: String| Error::wrong_file(WHAT, path, expected, found);
-        let map = map_file(WHAT, path)?;
-        let (_, metadata) = SafeTensors::read_metadata(&map)
-            .map_err(|e| wrong("a whole checkpoint (safetensors)", format!("{} bytes ({e})", map.len())))?;
-        let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
-        let about: About = entry
-            .and_then(|text| serde_json::from_str(text).ok())
-            .filter(|about: &About| about.format == FORMAT && about.version == VERSION)
-            .ok_or_else(|| wrong("a checkpoint of version 1", "another safetensors file".into()))?;
+        let bytes = files::read(WHAT, path)?;
+        let file = Sealed::of(WHAT, path, &bytes)?;
+        let about: About = serde_json::from_str(&file.about)
+            .ok()
+            .filter(|about: &About| about.format == FORMAT && file.is_version(&about.version.into()))
+            .ok_or_else(|| wrong("a checkpoint of version 1 or 2", "another safetensors file".into()))?;
         if about.config != config {
             let expected = format!("a run of the configuration {config}");
             return Err(wrong(&expected, format!("one of {}", about.config)));
         }
-        let file = SafeTensors::deserialize(&map)
-            .map_err(|e| wrong("a whole file", format!("{} bytes ({e}): truncated?", map.len())))?;
         let read = |name: &str, len: Option<usize>| -> Result<Vec<f32>> {
-            let view = file
+            let (dtype, _, data) = file
                 .tensor(name)
-                .map_err(|_| wrong(&format!("a tensor {name}"), "none of that name".into()))?;
+                .ok_or_else(|| wrong(&format!("a tensor {name}"), "none of that name".into()))?;
             let values: Vec<f32> =
-                view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+                data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
             match len {
-                Some(len) if view.dtype() != Dtype::F32 || values.len() != len => {
-                    let found = format!("{} of type {:?}", values.len(), view.dtype());
+                Some(len) if dtype != Dtype::F32 || values.len() != len => {
+                    let found = format!("{} of type {dtype:?}", values.len());
                     Err(wrong(&format!("{name} of {len} elements of type F32"), found))
                 }
                 _ => Ok(values),

@@ -42,7 +42,7 @@ impl Log {
             text.extend(whole.take_while(|line| step_of(line).is_some_and(|at| at < step)));
         }
         let wrong = |e| Error::write(WHAT, path, e);
-        crate::files::write_atomically(path, text.as_bytes()).map_err(wrong)?;
+        crate::files::replace(path, text.as_bytes()).map_err(wrong)?;
         let file = OpenOptions::new().append(true).open(path).map_err(wrong)?;
         Ok(Self { path: path.to_owned(), file, columns: columns.len() })
     }

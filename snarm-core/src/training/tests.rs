@@ -120,7 +120,7 @@ fn a_foreign_or_torn_checkpoint_is_refused() {
     assert!(restore("two").starts_with("checkpoint: expected a run of the configuration"));
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
-    assert!(restore("one").contains("truncated?") || restore("one").contains("whole checkpoint"));
+    assert!(restore("one").contains("a whole snarm checkpoint"));
     std::fs::remove_file(&path).unwrap();
     assert!(restore("one").starts_with("checkpoint not found"));
 }

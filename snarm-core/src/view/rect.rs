@@ -8,6 +8,9 @@ use snarm_kernels::frame::Orientation;
 
 use crate::error::Error;
 
+/// The least side of a region of interest: a pixel of the largest frame that GStreamer has.
+const THINNEST: f64 = 1.0 / 32_768.0;
+
 /// A rectangle in fractions of the frame, from its upper left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rect {
@@ -25,9 +28,10 @@ impl Rect {
     /// The whole frame.
     pub const WHOLE: Self = Self { x: 0.0, y: 0.0, w: 1.0, h: 1.0 };
 
-    /// Whether it is a part of the frame, or all of it: no side empty, no edge outside.
+    /// Whether it is a part of the frame, or all of it: no side empty or thinner than a pixel could be, no edge outside.
     pub fn is_inside_frame(&self) -> bool {
-        let inside = |start: f64, length: f64| start >= 0.0 && length > 0.0 && start + length <= 1.0 + 1e-9;
+        let inside =
+            |start: f64, length: f64| start >= 0.0 && length >= THINNEST && start + length <= 1.0 + 1e-9;
         inside(self.x, self.w) && inside(self.y, self.h)
     }
 
@@ -114,6 +118,7 @@ mod tests {
             "nan,0,1,1",
             "a,0,1,1",
             "0,0,inf,1",
+            "0,0,1e-300,1",
         ];
         for text in bad {
             let error = text.parse::<Rect>().unwrap_err().to_string();

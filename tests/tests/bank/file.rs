@@ -44,13 +44,8 @@ fn a_failed_save_leaves_the_old_bank_as_it_was() {
     check(&path.join("part.bank"));
     std::fs::create_dir_all(dir.path().join("folder.bank/inside")).unwrap();
     check(&dir.path().join("folder.bank"));
-
-    // Folders of the names that the temporary file may have stand in its way.
-    let name = |n: usize| dir.path().join(format!("part.bank.{}-{n}.tmp", std::process::id()));
-    (0..1000).for_each(|n| std::fs::create_dir(name(n)).unwrap());
-    check(&path);
+    check(std::path::Path::new("/dev/full"));
     assert!(std::fs::read(&path).unwrap() == old, "byte for byte");
-    (0..1000).for_each(|n| std::fs::remove_dir(name(n)).unwrap());
     assert_eq!(files(dir.path()), ["folder.bank", "part.bank"], "no temporary file stays");
 
     bank.save(&path).unwrap();
@@ -74,4 +69,41 @@ fn a_folder_that_cannot_be_written_keeps_its_bank() {
         assert!(std::fs::read(&path).unwrap() == old);
     }
     permit(0o755);
+}
+
+/// One flipped bit made a distance infinite, and every frame normal.
+#[test]
+fn a_bank_with_a_flipped_bit_is_refused_by_its_digest() {
+    let (_dir, path, bank) = saved();
+    let whole = std::fs::read(&path).unwrap();
+    let features = whole.len() - size_of_val(bank.rows().data);
+    for at in [features / 2, features + 3, features + 4 * 1000 + 3, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1 << 6;
+        std::fs::write(&path, damaged).unwrap();
+        check_error(Bank::open(&path), &["part.bank"]);
+    }
+    let mut damaged = whole.clone();
+    damaged[features + 4 * 1000] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    check_error(Bank::open(&path), &["bank: expected content of SHA-256 ", "the file is damaged"]);
+}
+
+#[test]
+fn a_bank_is_continued_by_one_at_a_time() {
+    let (_dir, path, bank) = saved();
+    let (opened, mut held) = Bank::open_to_append(&path).unwrap();
+    assert_equal(&bank, &opened);
+    for _ in 0..2 {
+        check_error(
+            Bank::open_to_append(&path),
+            &["cannot write bank: somebody else is adding to it", "part.bank"],
+        );
+        held.save(&bank).unwrap();
+    }
+    assert_equal(&bank, &Bank::open(&path).unwrap());
+    drop(held);
+    let (_, mut held) = Bank::open_to_append(&path).unwrap();
+    bank.save(&path).unwrap();
+    check_error(held.save(&bank), &["cannot write bank: another program has replaced it meanwhile"]);
 }

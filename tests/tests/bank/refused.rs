@@ -25,7 +25,10 @@ impl Parts {
     fn of(path: &Path) -> Self {
         let bytes = std::fs::read(path).unwrap();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-        let about = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["snarm"]).unwrap();
+        let mut about: Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["snarm"]).unwrap();
+        // As files were before they had a digest.
+        assert!(about.as_object_mut().unwrap().remove("sha256").is_some());
+        about["version"] = json!(1);
         let bank = Bank::open(path).unwrap();
         let (features, images) = (bank.rows().data.to_vec(), bank.images().to_vec());
         Self { about, features, features_type: Dtype::F32, width: bank.width(), images }
@@ -85,19 +88,37 @@ fn a_bank_that_says_other_things_than_it_should_is_refused() {
         check_refused(&parts.bytes(), words);
     };
     check(&|parts| parts.about["format"] = json!("snarm-model"), &["a snarm bank", "format \"snarm-model\""]);
-    check(&|parts| parts.about["version"] = json!(2), &["a bank of version 1", "version 2"]);
+    check(&|parts| parts.about["version"] = json!(2), &["a bank of version 1, or 2", "version 2 without"]);
+    check(&|parts| parts.about["version"] = json!(3), &["a bank of version 1, or 2", "version 3"]);
     check(&|parts| parts.about = json!("nothing"), &["a snarm bank", "format null"]);
     check(&|parts| parts.about["bank"]["crop"] = json!("round"), &["a header", "`round`", "letterbox"]);
     check(&|parts| parts.about["bank"]["extra"] = json!(1), &["a header", "unknown field `extra`"]);
     check(&|parts| parts.about["calibration"] = json!({}), &["a calibration", "missing field"]);
-    for (field, value) in
-        [("threshold", 1.5), ("pixel_threshold", -0.1), ("reference", 0.0), ("reference", -2.0)]
-    {
+    for (field, value) in [
+        ("threshold", 1.5),
+        ("pixel_threshold", -0.1),
+        ("std", -0.1),
+        ("reference", 0.0),
+        ("reference", -2.0),
+        ("reference", 1e308),
+        ("reference", 1e-300),
+    ] {
         let edit = |parts: &mut Parts| parts.about["calibration"][field] = json!(value);
         check(&edit, &["scores in 0..1", &format!("{field}: {value:?}")]);
     }
     check(&|parts| parts.about["calibration"]["scores"] = json!([0.1, 7.0]), &["scores in 0..1", "7.0"]);
-    for (value, name) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf")] {
+    check(&|parts| parts.about["calibration"]["frames"] = json!(u64::MAX), &["scores in 0..1"]);
+    check(&|parts| parts.about["bank"]["frames"] = json!(u64::MAX), &["at most 2^31 frames"]);
+    check(&|parts| parts.about["bank"]["copies"] = json!(4), &["some of them copies", "3 frames, 4 of them"]);
+    check(&|parts| parts.about["bank"]["grid"] = json!(1 << 40), &["side and grid from 1 to 4096"]);
+    check(&|parts| parts.about["bank"]["layers"][1]["end"] = json!(u64::MAX), &["at most 4096 layers"]);
+    for roi in [json!({"x": 0, "y": 0, "w": 1e-300, "h": 1}), json!({"x": 1e308, "y": 0, "w": 1e308, "h": 1})]
+    {
+        check(&|parts| parts.about["bank"]["roi"] = roi.clone(), &["a region of interest inside the frame"]);
+    }
+    check(&|parts| parts.about["bank"]["ignore_mask"] = json!([u64::MAX, u64::MAX]), &["ignore_mask"]);
+    check(&|parts| parts.images[3] = u32::MAX, &["numbers of images below 2^31"]);
+    for (value, name) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf"), (1.7e38, "1.7e38")] {
         check(&|parts| parts.features[3 * D + 5] = value, &["finite descriptors", name]);
     }
     check(&|parts| parts.images.truncate(59), &["features (n, width) and images (n)", "[60, 512] and [59]"]);

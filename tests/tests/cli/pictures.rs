@@ -145,7 +145,7 @@ fn samples_of_16_bits_are_read_in_the_bits_that_they_hold() {
                     ImageBuffer::from_fn(w, h, |x, y| Luma([level(x, y) as u8])).save(at).expect("saved");
                 } else {
                     let deep = |x, y| {
-                        let most = u32::from(255 * gain) + u32::from(gain) - 1;
+                        let most: u32 = 255 * gain + gain - 1;
                         Luma([(u32::from(level(x, y)) * most / 255) as u16])
                     };
                     ImageBuffer::<Luma<u16>, Vec<u16>>::from_fn(w, h, deep).save(at).expect("saved");

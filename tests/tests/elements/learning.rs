@@ -278,3 +278,56 @@ fn all_frames_can_be_discarded_and_no_more_than_there_are() {
     assert!(!line.eos(), "a bank of nothing");
     assert!(line.error().message().contains("found 0"));
 }
+
+#[test]
+fn a_bank_is_continued_by_one_element_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut first, location) = line(&folder, &[]);
+    push(&mut first, 0..4);
+    first.finish();
+    let (mut second, _) = line(&folder, &[("append", "true"), ("checkpoint-frames", "1")]);
+    push(&mut second, 4..6);
+    let (third, _) = element(&folder, &[("append", "true")]);
+    let error = start_error(third);
+    assert!(
+        error.matches(gst::ResourceError::OpenWrite) || error.matches(gst::ResourceError::Write),
+        "{error}"
+    );
+    assert!(error.message().contains("somebody else is adding to it"), "{error}");
+    // A reset gives the file up and takes it again.
+    second.element.emit_by_name::<()>("reset", &[]);
+    push(&mut second, 6..7);
+    second.finish();
+    assert_eq!(Bank::open(&location).unwrap().frames(), 7);
+    let (mut fourth, _) = line(&folder, &[("append", "true")]);
+    push(&mut fourth, 7..8);
+    fourth.finish();
+    assert_eq!(Bank::open(&location).unwrap().frames(), 8);
+}
+
+#[test]
+fn copies_are_counted_and_a_threshold_that_is_a_guess_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[]);
+    for n in [0, 1, 2, 0, 1, 2] {
+        line.harness.push(buffer(n, good_pixels(n))).unwrap();
+    }
+    line.finish();
+    assert_eq!(line.element_message("snarm-bank-ready").get::<u64>("copies"), Ok(3));
+    let text = |line: &mut Line| {
+        let warnings = line.heard(gst::MessageType::Warning);
+        let gst::MessageView::Warning(warning) = warnings.first().expect("a warning").view() else {
+            unreachable!()
+        };
+        warning.error().message().to_owned()
+    };
+    let expected = "expected at least 4 good frames that are no copies, found 3";
+    assert!(text(&mut line).contains(expected), "{}", text(&mut line));
+    let detector =
+        gst::ElementFactory::make("snarmdetect").property("bank-location", location.to_str().unwrap());
+    let mut line = Line::new(detector.build().unwrap(), caps());
+    line.inspect(0, good_pixels(9));
+    assert!(text(&mut line).contains(expected), "{}", text(&mut line));
+    let info = line.element.property::<gst::Structure>("bank-info");
+    assert_eq!(info.get::<u64>("copies"), Ok(3));
+}

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use snarm_core::dataset::{self, Layout};
 use snarm_core::detect::Detector;
+use snarm_core::files;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::paths::text;
 use snarm_core::registry;
@@ -254,8 +255,8 @@ fn table(evaluation: &Evaluation) -> Table {
     table
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", text(path)))
+fn write(path: &Path, content: &str) -> Result<()> {
+    files::replace(path, content.as_bytes()).with_context(|| format!("cannot write {}", text(path)))
 }
 
 fn binning(text: &str) -> Result<Binning, String> {

@@ -9,6 +9,7 @@ use snarm_core::bank::BankBuilder;
 use snarm_core::dataset::{Dataset, Mask, Picture};
 use snarm_core::detect::{Detector, Limits};
 use snarm_core::encoder::Encoder;
+use snarm_core::files;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning, PixelScores, Samples, auroc};
 use snarm_core::training::head::{Settings, Trainer};
 use snarm_core::view::Rect;
@@ -146,6 +147,6 @@ pub(super) fn report(figures: &[Figures], path: &Path) -> Result<()> {
         })
         .collect();
     let text = serde_json::to_string_pretty(&json)? + "\n";
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    files::replace(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     output::line(format!("figures in {}", path.display()))
 }

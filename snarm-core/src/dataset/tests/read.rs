@@ -164,7 +164,7 @@ fn pictures_larger_than_they_may_be_are_refused_before_they_are_decoded() {
     let message = Picture::open(&huge).unwrap_err().to_string();
     assert!(message.contains("expected a picture that takes at most 512 MiB (--picture-memory"), "{message}");
     assert!(message.contains("found 20000x20000 pixels that take 1526 MiB"), "{message}");
-    assert!(Mask::open(&huge).is_err() && crate::ignore::IgnoreMask::open(&huge).is_err());
+    assert!(Mask::open(&huge).is_err() && crate::view::IgnoreMask::open(&huge).is_err());
     // A square of 700 pixels: 0.5 MiB of grey and 1.4 of RGB.
     let reading = |mib: u64| Reading { memory: mib << 20, ..Reading::default() };
     for ending in ["png", "jpg", "bmp", "tif", "webp", "pgm"] {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::dataset::Picture;
+use crate::dataset::{Picture, Reading};
 use crate::encoder::{ConvSizes, Encoder, PositionInterpolation, PyramidSizes, VitSizes, Workspace, seeded};
 use crate::training::testing::{kernels, on_cuda, on_every_device};
 

@@ -1,10 +1,9 @@
-//! Decoder files: safetensors with the tensors of a published checkpoint, and a header that says what they were trained
-//! for.
+//! Decoder files: the tensors of a published checkpoint, sealed (`files/sealed.rs`) with an entry that says what they were
+//! trained for.
 //!
-//! The header has one entry, `snarm`: a JSON object with `format`, `version` and `decoder`, an [`About`]. The identity of
+//! The entry is a JSON object with `format`, `version` and `decoder`, an [`About`]. The identity of
 //! a decoder is that of its weights: a calibration that is added later leaves it as it is.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::serialize;
@@ -16,11 +15,13 @@ use super::weights::{Fetch, OPTIONAL, tensors};
 use super::{Head, Shape};
 use crate::bank::Calibration;
 use crate::error::{Error, Result};
-use crate::files::{ENTRY, Weights, write_atomically};
+use crate::files::{self, VERSION, Weights, seal};
 
 const WHAT: &str = "decoder";
 const FORMAT: &str = "snarm-decoder";
-const VERSION: u64 = 1;
+
+/// The largest side of an input.
+const LARGEST_SIDE: usize = 4096;
 
 /// What a decoder says about itself: the header of its file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,8 +70,7 @@ pub struct Provenance {
 /// When `fetch` fails, a tensor has another size, or the folder cannot be written.
 pub fn save(path: &Path, about: &About, fetch: &Fetch<'_>, counters: Option<&[i64]>) -> Result<()> {
     let header = serde_json::json!({ "format": FORMAT, "version": VERSION, "decoder": about });
-    let metadata = HashMap::from([(ENTRY.to_owned(), header.to_string())]);
-    write(path, &about.shape, Some(metadata), fetch, counters)
+    write(path, &about.shape, Some(&header), fetch, counters)
 }
 
 /// As [`save`], of a head that nothing more is known of than its weights.
@@ -84,7 +84,7 @@ pub fn save_bare(path: &Path, shape: &Shape, fetch: &Fetch<'_>, counters: Option
 fn write(
     path: &Path,
     shape: &Shape,
-    metadata: Option<HashMap<String, String>>,
+    header: Option<&Value>,
     fetch: &Fetch<'_>,
     counters: Option<&[i64]>,
 ) -> Result<()> {
@@ -110,27 +110,30 @@ fn write(
             Ok((name.as_str(), view.map_err(|e| failed(std::io::Error::other(format!("{name}: {e}"))))?))
         })
         .collect::<Result<_>>()?;
-    let bytes = serialize(views, metadata).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
-    write_atomically(path, &bytes).map_err(failed)
+    let bytes = match header {
+        Some(header) => seal(header, views),
+        None => serialize(views, None).map_err(std::io::Error::other),
+    };
+    files::replace(path, &bytes.map_err(failed)?).map_err(failed)
 }
 
 /// What the header of a file says; nothing where there is none of ours, as in a published checkpoint.
 pub(super) fn about(file: &Weights) -> Result<Option<About>> {
-    let Some(text) = file.metadata().remove(ENTRY) else { return Ok(None) };
+    let Some(text) = file.about() else { return Ok(None) };
     let wrong = |expected: String, found: String| Error::wrong_file(WHAT, file.path(), expected, found);
-    let mut header: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut header: Value = serde_json::from_str(text).unwrap_or_default();
     if header["format"] != FORMAT {
         return Err(wrong("a snarm decoder".to_owned(), format!("format {}", header["format"])));
     }
-    if header["version"] != VERSION {
+    if !file.is_version(&header["version"]) {
         return Err(wrong(
-            format!("a decoder of version {VERSION}"),
+            "a decoder of version 1, or 2 with a digest".to_owned(),
             format!("version {}", header["version"]),
         ));
     }
     serde_json::from_value(header["decoder"].take())
         .map(Some)
-        .map_err(|e| wrong(format!("a header of version {VERSION}"), e.to_string()))
+        .map_err(|e| wrong("a header of version 1 or 2".to_owned(), e.to_string()))
 }
 
 /// Checks the header of a file against its tensors.
@@ -142,8 +145,8 @@ pub(super) fn check(about: &About, head: &Head, path: &Path) -> Result<()> {
             format!("{:?}", head.shape()),
         );
     }
-    if about.grid < 2 || about.side < about.grid {
-        let expected = "a grid of at least 2 x 2 tokens in a map of at least its size".to_owned();
+    if about.grid < 2 || about.side < about.grid || about.side > LARGEST_SIDE {
+        let expected = format!("a grid of at least 2 x 2 tokens in a map of its size up to {LARGEST_SIDE}");
         return wrong(expected, format!("grid {} and side {}", about.grid, about.side));
     }
     let Some(calibration) = &about.calibration else { return Ok(()) };

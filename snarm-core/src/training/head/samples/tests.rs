@@ -86,7 +86,7 @@ fn rows_of_the_same_piece_do_not_count() {
     let own = samples.get(id(1, Shows::Good)).unwrap();
     assert_eq!(zeros(&own), 0, "a piece is compared with other pieces");
     // The nearest three rows hold the token itself, which is a third of the reference.
-    let picture = samples.categories[0].good[1].open().unwrap();
+    let picture = samples.categories[0].good[1].open(&Default::default()).unwrap();
     let bank = Arc::clone(samples.bank_of(0, None).0);
     let with_itself =
         samples.sample_of(&bank, None, &picture, &Mask::empty(picture.width, picture.height)).unwrap();
