@@ -4,7 +4,6 @@
 //! someone uses it. Loading is single-flight: a second user waits for the first one's result.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
@@ -12,7 +11,7 @@ use std::time::SystemTime;
 use once_cell::sync::OnceCell;
 
 use crate::bank::Bank;
-use crate::encoder::{Encoder, PositionInterpolation, Published, TINY, split_grid};
+use crate::encoder::{Encoder, PositionInterpolation, Published, TINY, is_known, parts, split_grid};
 use crate::error::{Error, Result};
 use crate::models::snarm::head::{self, Head};
 use crate::paths;
@@ -44,7 +43,8 @@ static ENCODERS: Shared<Encoder> = Shared::new();
 static HEADS: Shared<Head> = Shared::new();
 static BANKS: Shared<Bank> = Shared::new();
 
-/// The encoder of that name or weights file; `None` is the one that [`crate::environment`] names, or `snarm-tiny`.
+/// The encoder of that name or weights file, or several joined by `+` as one; `None` is the one that [`crate::environment`]
+/// names, or `snarm-tiny`.
 ///
 /// # Errors
 /// When the file is missing or holds no network that is known.
@@ -58,7 +58,7 @@ fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Enc
         Some(name) => name.to_owned(),
         None => places().encoder.unwrap_or_else(|| TINY.to_owned()),
     };
-    let name = find_weights(&name);
+    let name = find_encoder(&name);
     ENCODERS.get(&paths::named(&name), instance, Encoder::identity, || {
         Encoder::load(&name, PositionInterpolation::Legacy)
     })
@@ -144,12 +144,29 @@ pub fn find_weights(name: &str) -> String {
     if named.exists() {
         return name.to_owned();
     }
-    let found = places().folders.iter().map(|folder| folder.join(&named)).find(|path| path.is_file());
-    found.map_or_else(|| name.to_owned(), paths::text)
+    on_path(name).map_or_else(|| name.to_owned(), paths::text)
 }
 
-/// A file as it was when it was read: another time or length is another file. The last field is the instance.
-type Source = (OsString, Option<SystemTime>, u64, Option<String>);
+/// As [`find_weights`], for the name of an encoder, which may be several joined by `+`.
+pub fn find_encoder(name: &str) -> String {
+    if let (base, Some(grid)) = split_grid(name) {
+        return format!("{}@{grid}", find_encoder(base));
+    }
+    let is_here = |name: &str| is_known(name) || on_path(split_grid(name).0).is_some();
+    parts(name, &is_here).into_iter().map(find_weights).collect::<Vec<_>>().join("+")
+}
+
+/// The file of that name in the folders of the search path.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let named = paths::named(name);
+    places().folders.iter().map(|folder| folder.join(&named)).find(|path| path.is_file())
+}
+
+/// A file as it was when it was read: another time or length is another file.
+type File = (PathBuf, Option<SystemTime>, u64);
+
+/// The files that something was read from, the rest of its name, and the instance.
+type Source = (Vec<File>, Option<usize>, Option<String>);
 
 /// Instance and content.
 type Content = (Option<String>, String);
@@ -220,24 +237,25 @@ impl<T> Shared<T> {
 
 fn source(name: &Path, instance: Option<&str>) -> Source {
     // Names of networks are text; paths may be any bytes.
-    let (base, grid) = match name.to_str() {
-        Some(name) => {
-            let (base, grid) = split_grid(name);
-            (Path::new(base), grid)
-        }
-        None => (name, None),
+    let Some(text) = name.to_str() else {
+        return (vec![file_at(name.to_owned())], None, instance.map(str::to_owned));
     };
+    let (base, grid) = split_grid(text);
+    let files = parts(base, &is_known).into_iter().map(file).collect();
+    (files, grid, instance.map(str::to_owned))
+}
+
+fn file(name: &str) -> File {
     // A published network is the file in the cache.
-    let fetched = base.to_str().and_then(Published::named).and_then(|network| network.fetched().ok());
-    let path = fetched.unwrap_or_else(|| PathBuf::from(base));
+    let fetched = Published::named(name).and_then(|network| network.fetched().ok());
+    file_at(fetched.unwrap_or_else(|| PathBuf::from(name)))
+}
+
+fn file_at(path: PathBuf) -> File {
     let metadata = std::fs::metadata(&path).ok();
     let modified = metadata.as_ref().and_then(|m| m.modified().ok());
-    let canonical = path.canonicalize().unwrap_or(path);
     let length = metadata.map_or(0, |m| m.len());
-    let grid = grid.map_or_else(String::new, |grid| format!("@{grid}"));
-    let mut place = canonical.into_os_string();
-    place.push(grid);
-    (place, modified, length, instance.map(str::to_owned))
+    (path.canonicalize().unwrap_or(path), modified, length)
 }
 
 #[cfg(test)]
@@ -311,7 +329,7 @@ mod tests {
             paths::text(path)
         });
         assert_ne!(source(&paths::named(&names[0]), None), source(&paths::named(&names[1]), None));
-        assert_eq!(source(&paths::named(&names[0]), None).2, 7, "the file is found by its text");
+        assert_eq!(source(&paths::named(&names[0]), None).0[0].2, 7, "the file is found by its text");
         assert_eq!(find_weights(&names[0]), names[0]);
     }
 

@@ -36,7 +36,7 @@ pub fn depthwise_weight_gradient(
     if x.is_empty() {
         return Ok(weight);
     }
-    let size = Bordered::new(height, width, c, side);
+    let size = Bordered::new([height, width], c, side, 1);
     let bordered = workspace.border(x, size, c);
     // A task is a map: the order of summation hangs on no number of threads.
     let (map, rows) = (height * width * c, size.rows() * size.row());

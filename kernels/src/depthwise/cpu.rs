@@ -4,8 +4,9 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{Kernel, LANES, padded};
+use super::{Kernel, LANES, Then, padded};
 use crate::aligned::Aligned;
+use crate::same::Same;
 use crate::simd::{mul_add, with_simd};
 
 /// Cells of a row that are filtered together.
@@ -24,22 +25,26 @@ pub(super) struct Bordered {
     pub(super) width: usize,
     /// Channels with whole lanes.
     pub(super) stride: usize,
-    pad: usize,
+    step: usize,
+    down: Same,
+    across: Same,
 }
 
 impl Bordered {
-    pub(super) fn new(height: usize, width: usize, c: usize, side: usize) -> Self {
-        Self { height, width, stride: padded(c), pad: side / 2 }
+    /// For outputs at every `step`-th cell.
+    pub(super) fn new([height, width]: [usize; 2], c: usize, side: usize, step: usize) -> Self {
+        let [down, across] = [height, width].map(|n| Same::new(n, side, step));
+        Self { height, width, stride: padded(c), step, down, across }
     }
 
     /// Elements of a row with its border.
     pub(super) fn row(&self) -> usize {
-        (self.width + 2 * self.pad) * self.stride
+        self.across.padded * self.stride
     }
 
     /// Rows of a map with its border.
     pub(super) fn rows(&self) -> usize {
-        self.height + 2 * self.pad
+        self.down.padded
     }
 }
 
@@ -47,17 +52,19 @@ impl Workspace {
     /// Copies maps of `c` channels and puts their borders around them.
     pub(super) fn border(&mut self, x: &[f32], size: Bordered, c: usize) -> &[f32] {
         let maps = x.len() / (size.height * size.width * c);
-        let (row, rows, pad) = (size.row(), size.rows(), size.pad);
+        let (row, rows, above) = (size.row(), size.rows(), size.down.before);
+        // With a step the last cells may be met by no tap.
+        let cells = size.width.min(size.across.padded - size.across.before);
         self.bordered.resize(maps * rows * row);
         self.bordered.par_chunks_mut(row).enumerate().for_each(|(at, out)| {
             let (map, line) = (at / rows, at % rows);
-            if !(pad..size.height + pad).contains(&line) {
+            if !(above..size.height + above).contains(&line) {
                 out.fill(0.0);
                 return;
             }
-            let from = (map * size.height + line - pad) * size.width * c;
-            let (left, rest) = out.split_at_mut(pad * size.stride);
-            let (middle, right) = rest.split_at_mut(size.width * size.stride);
+            let from = (map * size.height + line - above) * size.width * c;
+            let (left, rest) = out.split_at_mut(size.across.before * size.stride);
+            let (middle, right) = rest.split_at_mut(cells * size.stride);
             left.fill(0.0);
             right.fill(0.0);
             for (out, x) in middle.chunks_exact_mut(size.stride).zip(x[from..].chunks_exact(c)) {
@@ -81,44 +88,55 @@ pub(super) fn depthwise(
     if x.is_empty() {
         return;
     }
-    let size = Bordered::new(height, width, c, kernel.side);
+    let size = Bordered::new([height, width], c, kernel.side, kernel.step);
     let bordered = workspace.border(x, size, c);
-    y.par_chunks_mut(width * c).enumerate().for_each(|(at, y)| {
-        let first = (at / height * size.rows() + at % height) * size.row();
-        with_simd(FilterRow { x: &bordered[first..], size, kernel, y });
+    let lines = size.down.outputs;
+    y.par_chunks_mut(size.across.outputs * c).enumerate().for_each(|(at, y)| {
+        let first = (at / lines * size.rows() + at % lines * size.step) * size.row();
+        let x = &bordered[first..];
+        match (kernel.step, kernel.then) {
+            (1, Then::Store) => with_simd(FilterRow::<1, false> { x, size, kernel, y }),
+            (1, Then::Relu6) => with_simd(FilterRow::<1, true> { x, size, kernel, y }),
+            (_, Then::Store) => with_simd(FilterRow::<0, false> { x, size, kernel, y }),
+            (_, Then::Relu6) => with_simd(FilterRow::<0, true> { x, size, kernel, y }),
+        }
     });
 }
 
-/// One row of outputs; `x` begins with the row of inputs that the uppermost taps meet.
-struct FilterRow<'a> {
+/// One row of outputs; `x` begins with the row of inputs that the uppermost taps meet. `STEP` is the step where it is
+/// known to the compiler, else 0.
+struct FilterRow<'a, const STEP: usize, const RELU6: bool> {
     x: &'a [f32],
     size: Bordered,
     kernel: &'a Kernel,
     y: &'a mut [f32],
 }
 
-impl WithSimd for FilterRow<'_> {
+impl<const STEP: usize, const RELU6: bool> WithSimd for FilterRow<'_, STEP, RELU6> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, size, kernel, y } = self;
-        let c = kernel.channels();
+        let (c, cells) = (kernel.channels(), size.across.outputs);
+        let step = if STEP == 0 { size.step } else { STEP };
         for from in (0..c).step_by(S::F32_LANES) {
             let lanes = S::F32_LANES.min(c - from);
             let mut bias = [0.0; LANES];
             bias[..lanes].copy_from_slice(&kernel.bias[from..from + lanes]);
             let bias = load::<S>(simd, &bias);
             let mut first = 0;
-            while first < size.width {
+            while first < cells {
                 // The last run may be short: it begins earlier and repeats cells that are done.
-                let start = if size.width >= RUN { first.min(size.width - RUN) } else { first };
-                let (x, y) = (&x[start * size.stride + from..], &mut y[start * c + from..]);
-                if size.width >= RUN {
-                    store::<S, RUN>(&run::<S, RUN>(simd, x, size, kernel, from, bias), y, c, lanes);
+                let start = if cells >= RUN { first.min(cells - RUN) } else { first };
+                let (x, y) = (&x[start * step * size.stride + from..], &mut y[start * c + from..]);
+                if cells >= RUN {
+                    let sums = run::<S, RUN>(simd, x, size, step, kernel, from, bias);
+                    store::<S, RUN, RELU6>(simd, sums, y, c, lanes);
                     first = start + RUN;
                 } else {
-                    store::<S, 1>(&run::<S, 1>(simd, x, size, kernel, from, bias), y, c, lanes);
+                    let sums = run::<S, 1>(simd, x, size, step, kernel, from, bias);
+                    store::<S, 1, RELU6>(simd, sums, y, c, lanes);
                     first += 1;
                 }
             }
@@ -131,6 +149,7 @@ fn run<S: Simd, const N: usize>(
     simd: S,
     x: &[f32],
     size: Bordered,
+    step: usize,
     kernel: &Kernel,
     from: usize,
     bias: S::f32s,
@@ -141,7 +160,7 @@ fn run<S: Simd, const N: usize>(
         for (j, tap) in taps.chunks_exact(size.stride).enumerate() {
             let w = load::<S>(simd, &tap[from..]);
             for (n, sum) in sums.iter_mut().enumerate() {
-                *sum = mul_add(simd, load::<S>(simd, &line[(n + j) * size.stride..]), w, *sum);
+                *sum = mul_add(simd, load::<S>(simd, &line[(n * step + j) * size.stride..]), w, *sum);
             }
         }
     }
@@ -155,11 +174,22 @@ pub(super) fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
 }
 
 #[inline(always)]
-fn store<S: Simd, const N: usize>(sums: &[S::f32s; N], y: &mut [f32], c: usize, lanes: usize) {
+fn store<S: Simd, const N: usize, const RELU6: bool>(
+    simd: S,
+    sums: [S::f32s; N],
+    y: &mut [f32],
+    c: usize,
+    lanes: usize,
+) {
     let mut line = [0.0; LANES];
-    for (n, sum) in sums.iter().enumerate() {
+    for (n, sum) in sums.into_iter().enumerate() {
+        let sum = if RELU6 {
+            simd.min_f32s(simd.max_f32s(sum, simd.splat_f32s(0.0)), simd.splat_f32s(6.0))
+        } else {
+            sum
+        };
         if let Some(out) = S::as_mut_simd_f32s(&mut line).0.first_mut() {
-            *out = *sum;
+            *out = sum;
         }
         y[n * c..][..lanes].copy_from_slice(&line[..lanes]);
     }

@@ -1,11 +1,12 @@
-//! Depth-wise convolution of maps: each channel is filtered by its own `side` x `side` taps (an odd side), stride 1, with
-//! zeros around the map, so that a map keeps its size.
+//! Depth-wise convolution of maps: each channel is filtered by its own `side` x `side` taps (an odd side), with zeros
+//! around the map as TensorFlow's padding "SAME" has them: as many as the last window needs, half of them before the
+//! map and half behind it, the odd one behind. With a step of 1 a map keeps its size, with 2 it has half of it.
 //!
-//! y\[r, q, c\] = bias\[c\] + sum over taps of x\[r + i - side/2, q + j - side/2, c\] w\[c, i, j\]
+//! y\[r, q, c\] = then(bias\[c\] + sum over taps of x\[step r + i - above, step q + j - left, c\] w\[c, i, j\])
 //!
 //! # Shapes
-//! x, y (maps, height, width, c), channels last; weight (c, side, side) as PyTorch has it, packed once into a [`Kernel`];
-//! bias (c).
+//! x (maps, height, width, c), channels last; y the same with ceil(height / step) x ceil(width / step) cells; weight
+//! (c, side, side) as PyTorch has it, packed once into a [`Kernel`]; bias (c).
 
 mod backward;
 mod cpu;
@@ -24,6 +25,15 @@ const OP: &str = "depthwise";
 /// Channels that are filtered together.
 const LANES: usize = 16;
 
+/// What happens to a sum on its way to y.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing.
+    Store,
+    /// min(max(., 0), 6)
+    Relu6,
+}
+
 /// Weights and bias, ready to run.
 #[derive(Debug, Clone)]
 pub struct Kernel {
@@ -31,6 +41,8 @@ pub struct Kernel {
     taps: Vec<f32>,
     bias: Vec<f32>,
     side: usize,
+    step: usize,
+    then: Then,
 }
 
 impl Kernel {
@@ -66,7 +78,25 @@ impl Kernel {
                 *w = weight[channel * n_taps + source(tap, n_taps)];
             }
         }
-        Ok(Self { taps, bias, side })
+        Ok(Self { taps, bias, side, step: 1, then: Then::Store })
+    }
+
+    /// The same taps on every `step`-th cell of a row and every `step`-th row.
+    ///
+    /// # Errors
+    /// When the step is 0.
+    pub fn with_step(self, step: usize) -> Result<Self> {
+        if step == 0 {
+            let expected = "a step of at least 1".to_owned();
+            return Err(Error::Shape { op: OP, expected, found: step.to_string() });
+        }
+        Ok(Self { step, ..self })
+    }
+
+    /// The same taps with what follows them.
+    #[must_use]
+    pub fn then(self, then: Then) -> Self {
+        Self { then, ..self }
     }
 
     /// Channels of x and y.
@@ -92,8 +122,11 @@ pub fn depthwise(
     workspace: &mut Workspace,
     y: &mut [f32],
 ) -> Result<()> {
-    check_maps(x, height, width, kernel.channels())?;
-    check_len(OP, "y", x.len(), y.len())?;
+    let c = kernel.channels();
+    check_maps(x, height, width, c)?;
+    let maps = x.len() / (height * width * c).max(1);
+    let outputs = height.div_ceil(kernel.step) * width.div_ceil(kernel.step) * c;
+    check_len(OP, "y", maps * outputs, y.len())?;
     cpu::depthwise(x, height, width, kernel, workspace, y);
     Ok(())
 }

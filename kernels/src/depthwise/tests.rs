@@ -7,7 +7,7 @@ fn check(maps: usize, [height, width]: [usize; 2], c: usize, side: usize) {
     let (x, weight, bias) = (noise(maps * height * width * c, 1), noise(c * side * side, 2), noise(c, 3));
     let mut expected = vec![0.0; x.len()];
     let mut found = expected.clone();
-    reference::depthwise(&x, [height, width], &weight, &bias, &mut expected);
+    reference::depthwise(&x, [height, width], &weight, &bias, 1, Then::Store, &mut expected);
     let (kernel, mut workspace) = (Kernel::new(&weight, bias).unwrap(), Workspace::default());
     // Twice: a used workspace must not shine through.
     for _ in 0..2 {
@@ -27,6 +27,28 @@ proptest! {
         maps in 1_usize..3, height in 1_usize..10, width in 1_usize..10, c in 1_usize..40, half in 0_usize..5
     ) {
         check(maps, [height, width], c, 2 * half + 1);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn steps_and_what_follows_agree_with_the_reference(
+        maps in 1_usize..3, height in 1_usize..14, width in 1_usize..14, c in 1_usize..40, half in 0_usize..4,
+        step in 1_usize..4, relu6 in any::<bool>()
+    ) {
+        let (side, then) = (2 * half + 1, if relu6 { Then::Relu6 } else { Then::Store });
+        let x: Vec<f32> = noise(maps * height * width * c, 1).iter().map(|v| 4.0 * v).collect();
+        let (weight, bias) = (noise(c * side * side, 2), noise(c, 3));
+        let mut expected = vec![0.0; maps * height.div_ceil(step) * width.div_ceil(step) * c];
+        let mut found = expected.clone();
+        reference::depthwise(&x, [height, width], &weight, &bias, step, then, &mut expected);
+        let kernel = Kernel::new(&weight, bias).unwrap().with_step(step).unwrap().then(then);
+        let mut workspace = Workspace::default();
+        for _ in 0..2 {
+            depthwise(&x, height, width, &kernel, &mut workspace, &mut found).unwrap();
+            assert_close(&expected, &found, 4e-5);
+        }
     }
 }
 
@@ -61,6 +83,10 @@ fn broken_shapes_are_refused() {
     let refused = run(&[0.0; 13], &mut [0.0; 13]).unwrap_err().to_string();
     assert_eq!(refused, "depthwise: expected whole maps of 2 x 3 cells of 2 channels, found 13 elements");
     assert!(run(&[0.0; 12], &mut [0.0; 11]).is_err());
+    assert!(kernel.clone().with_step(0).is_err());
+    let half = kernel.clone().with_step(2).unwrap();
+    let run_half = |y: &mut [f32]| depthwise(&[0.0; 12], 2, 3, &half, &mut Workspace::default(), y);
+    assert!(run_half(&mut [0.0; 12]).is_err() && run_half(&mut [0.0; 4]).is_ok());
     let gradient = |side| depthwise_weight_gradient(&[], &[], 2, 3, 2, side, &mut Workspace::default());
     assert!(gradient(4).is_err() && gradient(17).is_err() && gradient(3).is_ok());
 }

@@ -21,6 +21,7 @@ pub(super) fn linear(x: &[f32], w: &Panels, bias: &[f32], then: Then, y: &mut [f
         match then {
             Then::Store => multiply(&a, w, &mut Store { y, n, bias }),
             Then::Gelu => multiply(&a, w, &mut Gelu { y, n, bias }),
+            Then::Relu6 => multiply(&a, w, &mut Relu6 { y, n, bias }),
             Then::Add => multiply(&a, w, &mut Add { y, n, bias }),
         }
     });
@@ -49,4 +50,5 @@ macro_rules! sink {
 
 sink!(Store, |y, value| value);
 sink!(Gelu, |y, value| gelu(value));
+sink!(Relu6, |y, value| value.clamp(0.0, 6.0));
 sink!(Add, |y, value| *y + value);

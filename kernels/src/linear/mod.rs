@@ -22,6 +22,8 @@ pub enum Then {
     Store,
     /// y = gelu(x W^T + b), exact (erf) form
     Gelu,
+    /// y = min(max(x W^T + b, 0), 6)
+    Relu6,
     /// y = y + x W^T + b: the residual stream of a transformer block
     Add,
 }

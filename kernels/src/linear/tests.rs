@@ -14,8 +14,8 @@ fn check(m: usize, k: usize, n: usize, then: Then) {
 
 proptest! {
     #[test]
-    fn agrees_with_the_reference(m in 1_usize..50, k in 1_usize..70, n in 1_usize..80, then in 0..3) {
-        check(m, k, n, [Then::Store, Then::Gelu, Then::Add][then as usize]);
+    fn agrees_with_the_reference(m in 1_usize..50, k in 1_usize..70, n in 1_usize..80, then in 0..4) {
+        check(m, k, n, [Then::Store, Then::Gelu, Then::Relu6, Then::Add][then as usize]);
     }
 
     #[test]

@@ -99,8 +99,10 @@ const REGISTERS: usize = 4;
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let device = args.device.open()?;
-    let name = registry::find_weights(&args.teacher);
-    let teacher = Teacher::new(Encoder::load(&name, PositionInterpolation::Legacy)?);
+    let encoder = Encoder::load(&registry::find_encoder(&args.teacher), PositionInterpolation::Legacy)?;
+    let several = encoder.inputs().count() > 1;
+    ensure!(!several, "--teacher: expected one encoder to learn from, found several: {}", encoder.name());
+    let teacher = Teacher::new(encoder);
     let geometry = teacher.encoder().geometry();
     let network = args.network(geometry.side / geometry.grid.max(1))?;
     let pictures = Pictures::find(&args.images, args.drawn, args.reading.reading())?;

@@ -124,7 +124,7 @@ impl SetOptions {
 /// How a bank is made.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BankOptions {
-    /// Encoder: a built-in or fetched name (snarm fetch --list), or a weights file [default: $SNARM_ENCODER, or snarm-tiny]
+    /// Encoder: a built-in or fetched name (snarm fetch --list), or a weights file; several joined by + see every frame together [default: $SNARM_ENCODER, or snarm-tiny]
     #[arg(long, value_parser = path_text())]
     pub(crate) encoder: Option<String>,
     /// Descriptors kept after reduction

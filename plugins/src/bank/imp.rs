@@ -77,7 +77,7 @@ pub struct SnarmBank {
         blurb = "Bank file to write; an older file stays until the new one is complete")]
     #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
         nick = "Encoder",
-        blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file (unset = SNARM_ENCODER, then snarm-tiny)")]
+        blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file; several joined by + see every frame together (unset = SNARM_ENCODER, then snarm-tiny)")]
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]

@@ -56,7 +56,7 @@ pub struct SnarmDetect {
         blurb = "Bank file that snarmbank wrote; set while playing, it is loaded in the background and used from the next frame on, or refused with a warning")]
     #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
         nick = "Encoder",
-        blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file (unset = what the bank names); it must be the one that made the bank")]
+        blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file; several joined by + see every frame together (unset = what the bank names); it must be the one that made the bank")]
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the bank's encoder, if there is one; none = training-free)")]

@@ -8,13 +8,14 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use snarm_kernels::frame::Frame;
 
+use super::blocks::Blocks;
 use super::likeness::{Likeness, Sketches};
 use super::novelty::Novelty;
 use super::sample::Sample;
 use super::stage::BuildStage;
 use super::validation::Validation;
-use super::{Bank, BankSettings, Calibration, Header, layers_of};
-use crate::detect::extract::Extractor;
+use super::{Bank, BankSettings, Calibration, Header, layers_of, scales};
+use crate::detect::extract::{Extractor, of_columns};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::models::snarm::head::Head;
@@ -33,6 +34,8 @@ pub struct BankBuilder {
     sketches: Sketches,
     validation: Validation,
     novelty: Novelty,
+    /// What the groups of channels of the encoder's descriptors are multiplied by before they are collected.
+    group_scales: Vec<f32>,
     /// Number of the first frame that is learned here.
     first: u32,
     /// Frames and copies in the bank that this one continues, and its calibrations.
@@ -70,6 +73,7 @@ impl BankBuilder {
             validation: Validation::new(stream(settings.seed, 1)),
             novelty: Novelty::new(settings.min_novelty),
             first: 0,
+            group_scales: Vec::new(),
             before: 0,
             copies_before: 0,
             earlier: Vec::new(),
@@ -97,6 +101,8 @@ impl BankBuilder {
         // Numbers of a bank that was converted may be higher than its frames are many.
         let highest = bank.images().iter().max().copied().unwrap_or_default();
         builder.first = highest.saturating_add(1).max(bank.frames() as u32);
+        builder.group_scales = bank.group_scales().to_vec();
+        builder.extractor.set_scales(bank.group_scales());
         builder.earlier = bank.calibrations().cloned().collect();
         let width = bank.width();
         for (row, image) in bank.rows().data.chunks_exact(width).zip(bank.images()) {
@@ -224,7 +230,7 @@ impl BankBuilder {
     ///
     /// # Errors
     /// When too few frames were added.
-    pub fn finish(self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
+    pub fn finish(mut self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
         self.build(progress)
     }
 
@@ -232,10 +238,12 @@ impl BankBuilder {
     ///
     /// # Errors
     /// As [`BankBuilder::finish`].
-    pub fn build(&self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
+    pub fn build(&mut self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
         if self.frames < self.frames_needed() {
             return Err(Error::TooFewFrames { needed: self.frames_needed(), found: self.frames });
         }
+        let blocks = Blocks::new(self.first as usize, self.frames, self.settings.calibration_fraction);
+        self.weigh_groups(blocks)?;
         let settings = &self.settings;
         let total = settings.capacity.min(self.sample.len());
         let mut reduced = |done: usize| progress(BuildStage::Reduce, done, total);
@@ -252,6 +260,24 @@ impl BankBuilder {
         Ok(Bank::new(header, calibration, trained, ignore, memory, sketches))
     }
 
+    /// Finds the scales of the groups of channels anew, from all that was collected, and brings that to them. Those of a bank
+    /// that is continued stay.
+    fn weigh_groups(&mut self, blocks: Blocks) -> Result<()> {
+        let groups = self.extractor.encoder().groups();
+        if groups.len() < 2 || self.before > 0 {
+            return Ok(());
+        }
+        let found = scales::find(&self.sample, &groups, blocks, stream(self.settings.seed, 3))?;
+        let factors = of_columns(&groups, &found);
+        self.sample.scale(&factors)?;
+        self.validation.scale(&factors);
+        self.novelty.scale(&factors);
+        self.group_scales.resize(groups.len(), 1.0);
+        self.group_scales.iter_mut().zip(&found).for_each(|(scale, found)| *scale *= found);
+        self.extractor.set_scales(&self.group_scales);
+        Ok(())
+    }
+
     /// Collects what the extractor saw last, but for ignored tokens.
     fn collect(&mut self, image: u32) -> Result<()> {
         let ignored = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
@@ -266,6 +292,7 @@ impl BankBuilder {
             side: encoder.geometry().side,
             grid: encoder.geometry().grid,
             layers: layers_of(encoder),
+            group_scales: self.group_scales.clone(),
             crop: self.settings.view.crop,
             roi: self.settings.view.roi,
             ignore_mask: self.settings.view.ignore.as_ref().map(|mask| [mask.width(), mask.height()]),

@@ -143,6 +143,9 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     if header.picture_bits.is_some_and(|bits| !(8..=16).contains(&bits)) {
         return Err(wrong("pictures of 8 to 16 bits", format!("{:?}", header.picture_bits)));
     }
+    if let Some(scale) = header.group_scales.iter().find(|scale| !scale.is_finite() || **scale <= 0.0) {
+        return Err(wrong("scales of groups above 0", scale.to_string()));
+    }
     let ignore = match header.ignore_mask {
         Some([width, height]) => {
             let (_, bits) = tensor(MASK, Dtype::U8)?;

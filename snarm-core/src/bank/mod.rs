@@ -13,6 +13,7 @@ mod memory;
 mod novelty;
 mod reservoir;
 mod sample;
+mod scales;
 mod stage;
 mod tail;
 mod validation;
@@ -94,6 +95,10 @@ pub struct Header {
     pub grid: usize,
     /// Blocks in the two groups that a descriptor is made of.
     pub layers: [std::ops::Range<usize>; 2],
+    /// What the groups of channels of the encoder's descriptors are multiplied by, so that good frames lie equally far from
+    /// each other in all of them; empty where there is one group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_scales: Vec<f32>,
     /// How frames are brought to the input.
     pub crop: Crop,
     /// Region of interest; `None` is the whole frame.
@@ -193,6 +198,11 @@ impl Bank {
             let found = format!("{} ({})", encoder.digest(), encoder.name());
             return Err(Error::Mismatch { what: "encoder of the bank", expected, found });
         }
+        let (groups, scales) = (encoder.groups().len(), header.group_scales.len());
+        if scales > 0 && scales != groups {
+            let (expected, found) = (format!("{scales} groups of channels"), groups.to_string());
+            return Err(Error::Mismatch { what: "geometry of the bank", expected, found });
+        }
         let theirs = (header.side, header.grid, self.width(), header.layers.clone());
         let ours = (geometry.side, geometry.grid, geometry.width, layers_of(encoder));
         if theirs != ours {
@@ -269,6 +279,11 @@ impl Bank {
     /// Name or path of the encoder as it was given when the bank was made.
     pub fn encoder_name(&self) -> &str {
         &self.header.encoder
+    }
+
+    /// What the groups of channels of the encoder's descriptors are multiplied by; empty where they stay as they are.
+    pub fn group_scales(&self) -> &[f32] {
+        &self.header.group_scales
     }
 
     /// How frames are brought to the network's square.

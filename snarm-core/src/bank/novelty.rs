@@ -60,6 +60,13 @@ impl Novelty {
         self.last
     }
 
+    /// Multiplies the columns of all descriptors by factors.
+    pub(super) fn scale(&mut self, factors: &[f32]) {
+        for row in self.recent.iter_mut().flat_map(|known| known.chunks_exact_mut(factors.len().max(1))) {
+            row.iter_mut().zip(factors).for_each(|(v, f)| *v *= f);
+        }
+    }
+
     /// Forgets all frames.
     pub(super) fn clear(&mut self) {
         self.recent.clear();

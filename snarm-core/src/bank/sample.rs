@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use rand_chacha::ChaCha8Rng;
+use snarm_kernels::scale_columns::scale_columns;
 
 use super::coreset::thin;
 use super::reservoir::{Place, Reservoir};
@@ -74,6 +75,21 @@ impl Sample {
         Ok(())
     }
 
+    /// Multiplies the columns of all descriptors by factors.
+    pub(super) fn scale(&mut self, factors: &[f32]) -> Result<()> {
+        Ok(snarm_kernels::threads::install(|| scale_columns(&mut self.features, factors))??)
+    }
+
+    /// The descriptor at a place.
+    pub(super) fn row(&self, place: usize) -> &[f32] {
+        &self.features[place * self.width..][..self.width]
+    }
+
+    /// The image that the descriptor at a place was taken from.
+    pub(super) fn image(&self, place: usize) -> u32 {
+        self.images[place]
+    }
+
     /// Takes back the images from `first` on. Where there was no room left meanwhile, what had to make room for them is
     /// lost.
     pub(super) fn discard_from(&mut self, first: u32) {
@@ -100,8 +116,7 @@ impl Sample {
         progress: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Memory> {
         let picks = thin(&self.features, self.width, settings.capacity, settings.reduction, rng, progress)?;
-        let row = |pick: &u32| &self.features[*pick as usize * self.width..][..self.width];
-        let features = picks.iter().flat_map(row).copied().collect();
+        let features = picks.iter().flat_map(|pick| self.row(*pick as usize)).copied().collect();
         Memory::new(features, picks.iter().map(|pick| self.images[*pick as usize]).collect())
     }
 

@@ -69,6 +69,15 @@ impl Validation {
         self.kept.iter().map(|frame| frame.image)
     }
 
+    /// Multiplies the columns of all descriptors by factors.
+    pub(super) fn scale(&mut self, factors: &[f32]) {
+        for frame in &mut self.kept {
+            for row in frame.descriptors.chunks_exact_mut(factors.len().max(1)) {
+                row.iter_mut().zip(factors).for_each(|(v, f)| *v = half::f16::from_f32(v.to_f32() * f));
+            }
+        }
+    }
+
     /// Takes back the frames from `first` on.
     pub(super) fn discard_from(&mut self, first: u32) {
         let before = self.kept.len();

@@ -191,6 +191,10 @@ fn decode_from(
     // The decoder is asked for the size first, so that the error can name it.
     reader.limits(Limits::no_limits());
     let mut decoder = reader.into_decoder().map_err(wrong)?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(Error::wrong_file(what, path, expected, format!("one of {width} x {height} pixels")));
+    }
     // A picture whose notes are damaged is a picture all the same.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let needed = memory(&decoder, orientation);

@@ -51,7 +51,8 @@ impl Detector {
         let calibration = calibration(&bank, &model);
         let raw = RawMap::new(geometry.side, model.map_side());
         let detection = Detection::empty(geometry.side);
-        let extractor = Extractor::new(encoder, bank.view())?;
+        let mut extractor = Extractor::new(encoder, bank.view())?;
+        extractor.set_scales(bank.group_scales());
         Ok(Self { extractor, bank, model, calibration, raw, regions: Regions::default(), detection })
     }
 

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use snarm_kernels::frame::Frame;
 use snarm_kernels::import::{Fit, ImportSpec, Importer, Placement, Rect as Pixels, Region};
+use snarm_kernels::scale_columns::scale_columns;
 
 use super::times::StageTimes;
-use crate::encoder::{Encoder, Workspace};
+use crate::encoder::{Encoder, Geometry, Workspace};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::view::{Crop, Ignored, Rect, View};
@@ -15,8 +16,11 @@ use crate::view::{Crop, Ignored, Rect, View};
 /// Turns frames into descriptors.
 pub(crate) struct Extractor {
     encoder: Arc<Encoder>,
-    importer: Importer,
+    /// For each input of the encoder.
+    importers: Vec<Importer>,
     input: Vec<f32>,
+    /// What each column of the descriptors is multiplied by; empty is nothing.
+    factors: Vec<f32>,
     workspace: Workspace,
     view: View,
     placement: Placement,
@@ -28,12 +32,13 @@ pub(crate) struct Extractor {
 
 impl Extractor {
     pub(crate) fn new(encoder: Arc<Encoder>, view: View) -> Result<Self> {
-        let spec = spec(&encoder, &view)?;
+        let importers = importers(&encoder, &view)?;
         // Matching and scoring take about as much again.
         memory::check("a frame", 2 * encoder.workspace_bytes())?;
         Ok(Self {
-            importer: Importer::new(spec)?,
-            input: vec![0.0; spec.output_len()],
+            input: vec![0.0; importers.iter().map(|importer| importer.spec().output_len()).sum()],
+            importers,
+            factors: Vec::new(),
             workspace: Workspace::default(),
             view,
             placement: NOWHERE,
@@ -49,20 +54,34 @@ impl Extractor {
         self.place(width, height)?;
         snarm_kernels::threads::install(|| {
             let start = Instant::now();
-            self.importer.run(frame, &mut self.input)?;
+            let mut input = &mut self.input[..];
+            for importer in &mut self.importers {
+                let (own, more) = std::mem::take(&mut input).split_at_mut(importer.spec().output_len());
+                importer.run(frame, own)?;
+                input = more;
+            }
             times.preprocess = start.elapsed();
 
             let start = Instant::now();
             self.encoder.encode(&self.input, &mut self.workspace, &mut self.descriptors)?;
+            if !self.factors.is_empty() {
+                scale_columns(&mut self.descriptors, &self.factors)?;
+            }
             times.encode = start.elapsed();
             Ok(())
         })?
     }
 
+    /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
+    /// as the encoder gives them.
+    pub(crate) fn set_scales(&mut self, scales: &[f32]) {
+        self.factors = of_columns(&self.encoder.groups(), scales);
+    }
+
     /// Looks at another part of the frames from now on.
     pub(crate) fn set_view(&mut self, view: View) -> Result<()> {
         if view != self.view {
-            self.importer = Importer::new(spec(&self.encoder, &view)?)?;
+            self.importers = importers(&self.encoder, &view)?;
             (self.view, self.placement, self.ignored) = (view, NOWHERE, None);
         }
         Ok(())
@@ -70,7 +89,7 @@ impl Extractor {
 
     /// Finds out where the upright picture lies and what of it is ignored, when frames of another size come.
     fn place(&mut self, width: usize, height: usize) -> Result<()> {
-        let placement = self.importer.spec().placement(width, height);
+        let placement = self.importers[0].spec().placement(width, height);
         if placement != self.placement {
             let (grid, side) = (self.encoder.geometry().grid, self.encoder.geometry().side);
             let rect = map_rect(placement, side);
@@ -134,9 +153,18 @@ fn map_rect(placement: Placement, side: usize) -> Rect {
     Rect { x, y, w, h }
 }
 
-/// What the importer has to do for a view.
-fn spec(encoder: &Encoder, view: &View) -> Result<ImportSpec> {
-    let geometry = encoder.geometry();
+/// The scale of each column, from those of groups of columns; none where there are no scales.
+pub(crate) fn of_columns(groups: &[usize], scales: &[f32]) -> Vec<f32> {
+    groups.iter().zip(scales).flat_map(|(width, scale)| std::iter::repeat_n(*scale, *width)).collect()
+}
+
+/// What brings frames to each input of an encoder.
+fn importers(encoder: &Encoder, view: &View) -> Result<Vec<Importer>> {
+    encoder.inputs().map(|input| Ok(Importer::new(spec(input, view)?)?)).collect()
+}
+
+/// What an importer has to do for a view.
+fn spec(geometry: &Geometry, view: &View) -> Result<ImportSpec> {
     let fit = match view.crop {
         Crop::Full => Fit::Full,
         Crop::Letterbox => Fit::Letterbox,

@@ -7,12 +7,20 @@
 //!
 //! Networks that `snarm distill` makes were trained to give descriptors themselves: a last norm and a linear layer take the
 //! place of means, pooling and length. They are transformers or convolutional ([`conv`]); the file says which.
+//!
+//! Networks of the EfficientNet-Lite family ([`efficientnet`]) give what three of their stages see.
+//!
+//! An encoder is one network or several, of which each sees every frame in an input of its own: networks of different kinds
+//! see different things. Their descriptors lie side by side, as groups of channels that a bank weighs against each other.
 
+mod called;
 mod conv;
+mod efficientnet;
 mod ending;
 pub mod file;
 mod geometry;
 mod names;
+mod network;
 mod position;
 mod published;
 mod pyramid;
@@ -25,15 +33,17 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::channel_pool::ChannelPool;
-use snarm_kernels::unit_rows::unit_rows;
-use snarm_kernels::upsample::{Corners, Upsample};
+use snarm_kernels::columns::{Place, columns};
 
+pub use self::called::{SEEDED_LITE, SEEDED_TINY, TINY};
+pub(crate) use self::called::{is_known, parts, split_grid};
 use self::conv::Conv;
+use self::efficientnet::EfficientNet;
 use self::ending::Ending;
 pub use self::geometry::{Geometry, IMAGENET};
 use self::names::Named;
+use self::network::{Activations, Body, FeatureNetwork};
 pub use self::published::{PUBLISHED, Published, cache_folder};
 use self::pyramid::Pyramid;
 pub use self::sizes::{ConvSizes, Network, PyramidSizes, VitSizes};
@@ -44,34 +54,26 @@ use crate::files::{Tensor, Weights, hex};
 use crate::layers::{Source, Tensors};
 use crate::paths;
 
-/// Name of the network that ships with the crate.
-pub const TINY: &str = "snarm-tiny";
-
-/// Side of its grid of descriptors, where a name asks for no other. 48 is no better and takes a quarter longer.
+/// Side of the grid of descriptors of the network that ships, where a name asks for no other. 48 is no better and takes a
+/// quarter longer.
 const TINY_GRID: usize = 40;
 
-/// Name of the smallest network with weights from a formula, for tests.
-pub const SEEDED_TINY: &str = "seeded:tiny";
+/// Channels of the stem of the EfficientNet-Lite with weights from a formula.
+const SEEDED_LITE_STEM: usize = 8;
 
-/// A feature network, ready to run. Immutable: streams share it.
+/// Channels and blocks of its stages.
+const SEEDED_LITE_STAGES: [(usize, usize); 7] =
+    [(8, 1), (12, 2), (16, 2), (24, 3), (32, 2), (40, 2), (48, 1)];
+
+/// A feature network, or several side by side, ready to run. Immutable: streams share it.
 pub struct Encoder {
     name: String,
     digest: String,
     provenance: String,
+    /// The input of the first network, and descriptors of all.
     geometry: Geometry,
-    body: Body,
-}
-
-/// What makes descriptors of an image.
-enum Body {
-    /// A transformer, and the pooling of the means of its blocks.
-    Pooled(Vit, ChannelPool),
-    /// A transformer whose last block is brought to descriptors by an ending of its own.
-    Ended(Vit, Ending),
-    /// A convolutional network in two stages.
-    Conv(Box<Conv>),
-    /// A convolutional pyramid.
-    Pyramid(Box<Pyramid>),
+    /// All on one grid.
+    networks: Vec<FeatureNetwork>,
 }
 
 /// What messages call a feature network.
@@ -80,20 +82,16 @@ const WHAT: &str = "encoder";
 /// What one stream needs to run an encoder: allocated at the first frame and kept.
 #[derive(Default)]
 pub struct Workspace {
-    vit: vit::Activations,
-    conv: conv::Activations,
-    pyramid: pyramid::Activations,
-    first: Vec<f32>,
-    second: Vec<f32>,
-    patches: Vec<f32>,
-    upsample: Option<Upsample>,
+    networks: Vec<Activations>,
+    /// Descriptors of one of several networks.
+    own: Vec<f32>,
 }
 
 impl Encoder {
-    /// Loads a network by name (`snarm-tiny`; those of [`PUBLISHED`], once they are fetched; `seeded:tiny`,
-    /// `seeded:small`, `seeded:base` and `seeded:large` for tests and timings) or from a weights file. A name may end in
-    /// `@` and the side of the grid of descriptors, where it shall be another than the network's own:
-    /// `vit.safetensors@24`.
+    /// Loads a network by name (`snarm-tiny`; those of [`PUBLISHED`], once they are fetched; `seeded:tiny`, `seeded:lite`,
+    /// `seeded:small`, `seeded:base` and `seeded:large` for tests and timings) or from a weights file, or several that see
+    /// every frame together: `vit-tiny+efficientnet-lite2`. A name may end in `@` and the side of the grid of descriptors,
+    /// where it shall be another than the network's own, or than the finest of several: `vit.safetensors@24`.
     ///
     /// # Errors
     /// When the file is missing or holds no network that is known, or the grid is none that it can have.
@@ -101,8 +99,12 @@ impl Encoder {
         if let (base, Some(grid)) = split_grid(name) {
             return Self::load(base, positions)?.with_grid(grid);
         }
+        if let several @ [_, _, ..] = &parts(name, &is_known)[..] {
+            return Self::side_by_side(name, several, positions);
+        }
         match name {
             TINY => Self::embedded(positions),
+            SEEDED_LITE => Self::seeded_lite(),
             SEEDED_TINY => Self::seeded_tiny(positions),
             "seeded:small" => Self::seeded(name, Transformer::new(384, 12, 1536, 14, 4, 37), positions),
             "seeded:base" => Self::seeded(name, Transformer::new(768, 12, 3072, 14, 4, 37), positions),
@@ -124,7 +126,7 @@ impl Encoder {
         match file::header(&weights)? {
             Some(header) => {
                 let mut encoder = Self::distilled(TINY.to_owned(), &weights, &header, positions)?;
-                encoder.geometry.grid = TINY_GRID;
+                encoder.set_grid(TINY_GRID);
                 Ok(encoder)
             }
             None => {
@@ -138,17 +140,51 @@ impl Encoder {
     fn seeded_tiny(positions: PositionInterpolation) -> Result<Self> {
         let mut sizes = Transformer::new(192, 4, 768, 14, 4, 28);
         sizes.layers = Layers { first: 0..2, second: 2..4 };
-        let mut encoder = Self::seeded(SEEDED_TINY, sizes, positions)?;
-        encoder.geometry.grid = encoder.patches();
-        Ok(encoder)
+        let encoder = Self::seeded(SEEDED_TINY, sizes, positions)?;
+        Ok(encoder.at_patches())
     }
 
     fn seeded(name: &str, sizes: Transformer, positions: PositionInterpolation) -> Result<Self> {
         let (sizes, geometry) = (Transformer { positions, ..sizes.clone() }, sizes.geometry(false));
-        let formula = Formula::default();
+        let formula = Formula { tensor: seeded::vit_tensor, hash: RefCell::default() };
         let provenance = "weights from a formula, for timings and tests".to_owned();
         let mut encoder = Self::pooled(name, &sizes, geometry, provenance, &Source::new(WHAT, &formula))?;
         encoder.digest = hex(&formula.hash.into_inner().finalize());
+        Ok(encoder)
+    }
+
+    /// A narrow EfficientNet-Lite, which knows nothing of the world either.
+    fn seeded_lite() -> Result<Self> {
+        let formula = Formula { tensor: seeded::efficientnet_tensor, hash: RefCell::default() };
+        let sizes = efficientnet::Sizes::new(SEEDED_LITE_STEM, SEEDED_LITE_STAGES);
+        let provenance = "weights from a formula, for timings and tests".to_owned();
+        let mut encoder = Self::efficientnet(SEEDED_LITE, &sizes, provenance, &Source::new(WHAT, &formula))?;
+        encoder.digest = hex(&formula.hash.into_inner().finalize());
+        Ok(encoder)
+    }
+
+    fn of(name: String, digest: String, provenance: String, network: FeatureNetwork) -> Self {
+        Self { name, digest, provenance, geometry: network.geometry.clone(), networks: vec![network] }
+    }
+
+    /// Several encoders as one, on the finest of their grids.
+    fn side_by_side(name: &str, parts: &[&str], positions: PositionInterpolation) -> Result<Self> {
+        if let Some(part) = parts.iter().find(|part| part.is_empty() || split_grid(part).1.is_some()) {
+            let expected = "encoders joined by +, a grid (@) for all of them at the end alone".to_owned();
+            let found = format!("'{part}' in {name}");
+            return Err(Error::Mismatch { what: WHAT, expected, found });
+        }
+        let several = parts.iter().map(|part| Self::load(part, positions)).collect::<Result<Vec<_>>>()?;
+        let joined = |of: fn(&Self) -> &str, by: &str| several.iter().map(of).collect::<Vec<_>>().join(by);
+        let (name, digests) = (joined(Self::name, "+"), joined(Self::digest, "+"));
+        let (digest, provenance) = (hex(&Sha256::digest(digests)), joined(Self::provenance, "; "));
+        let networks: Vec<FeatureNetwork> = several.into_iter().flat_map(|one| one.networks).collect();
+        let grid = networks.iter().map(|network| network.geometry.grid).max().unwrap_or_default();
+        let width = networks.iter().map(|network| network.geometry.width).sum();
+        let geometry = Geometry { grid, width, ..networks[0].geometry.clone() };
+        let mut encoder = Self { name, digest, provenance, geometry, networks };
+        encoder.check_grid(grid)?;
+        encoder.set_grid(grid);
         Ok(encoder)
     }
 
@@ -158,10 +194,16 @@ impl Encoder {
         if let Some(header) = file::header(&weights)? {
             return Self::distilled(name, &weights, &header, positions);
         }
+        let provenance = format!("{} tensors from {name}", weights.names().len());
+        if let Some(named) = efficientnet::Named::find(&weights)? {
+            let (sizes, source) = (efficientnet::Sizes::of(&named)?, Source::new(WHAT, &named));
+            let mut encoder = Self::efficientnet(&name, &sizes, provenance, &source)?;
+            encoder.digest = weights.digest().to_owned();
+            return Ok(encoder);
+        }
         let named = Named::new(&weights)?;
         let (sizes, supervised) = read_sizes(&named)?;
         let (sizes, geometry) = (Transformer { positions, ..sizes.clone() }, sizes.geometry(supervised));
-        let provenance = format!("{} tensors from {name}", weights.names().len());
         let mut encoder = Self::pooled(&name, &sizes, geometry, provenance, &Source::new(WHAT, &named))?;
         encoder.digest = weights.digest().to_owned();
         Ok(encoder)
@@ -187,7 +229,7 @@ impl Encoder {
         };
         let (digest, provenance) = (weights.digest().to_owned(), header.provenance.clone());
         tracing::info!(encoder = %name, %digest, width = header.width, "encoder loaded");
-        Ok(Self { name, digest, provenance, geometry, body })
+        Ok(Self::of(name, digest, provenance, FeatureNetwork::new(geometry, body)))
     }
 
     /// A transformer whose descriptors are made as published. Its digest is not known yet.
@@ -201,12 +243,28 @@ impl Encoder {
         sizes.check()?;
         let body = Body::Pooled(Vit::read(sizes, source)?, ChannelPool::new(sizes.dim, geometry.width));
         tracing::info!(encoder = %name, dim = sizes.dim, blocks = sizes.blocks_used(), "encoder loaded");
-        Ok(Self { name: name.to_owned(), digest: String::new(), provenance, geometry, body })
+        let network = FeatureNetwork::new(geometry, body);
+        Ok(Self::of(name.to_owned(), String::new(), provenance, network))
+    }
+
+    /// An EfficientNet-Lite. Its digest is not known yet.
+    fn efficientnet(
+        name: &str,
+        sizes: &efficientnet::Sizes,
+        provenance: String,
+        source: &Source<'_>,
+    ) -> Result<Self> {
+        let (geometry, body) = (sizes.geometry(), EfficientNet::read(sizes, source)?);
+        let body = Body::EfficientNet(Box::new(body));
+        tracing::info!(encoder = %name, blocks = sizes.depth(), width = geometry.width, "encoder loaded");
+        let network = FeatureNetwork::new(geometry, body);
+        Ok(Self::of(name.to_owned(), String::new(), provenance, network))
     }
 
     /// The same network with one descriptor a patch, where it would otherwise have them resampled to a finer grid.
     pub(crate) fn at_patches(mut self) -> Self {
-        self.geometry.grid = self.patches();
+        let grid = self.patches();
+        self.set_grid(grid);
         self
     }
 
@@ -214,10 +272,20 @@ impl Encoder {
     ///
     /// # Errors
     /// When the grid has fewer than 2 descriptors a side, or more than a descriptor for each 2 pixels.
-    pub fn with_grid(self, grid: usize) -> Result<Self> {
-        let geometry = self.geometry.with_grid(grid)?;
-        let name = format!("{}@{grid}", split_grid(&self.name).0);
-        Ok(Self { name, geometry, ..self })
+    pub fn with_grid(mut self, grid: usize) -> Result<Self> {
+        self.check_grid(grid)?;
+        self.name = format!("{}@{grid}", split_grid(&self.name).0);
+        self.set_grid(grid);
+        Ok(self)
+    }
+
+    fn check_grid(&self, grid: usize) -> Result<()> {
+        self.networks.iter().try_for_each(|network| network.geometry.clone().with_grid(grid).map(|_| ()))
+    }
+
+    fn set_grid(&mut self, grid: usize) {
+        self.geometry.grid = grid;
+        self.networks.iter_mut().for_each(|network| network.geometry.grid = grid);
     }
 
     /// What tells it from other networks in memory: its weights and its grid.
@@ -230,30 +298,34 @@ impl Encoder {
         &self.geometry
     }
 
-    /// Sizes and constants of a vision transformer; nothing of a network of another kind.
+    /// Sizes and constants of a vision transformer; nothing of a network of another kind, or of several.
     pub fn transformer(&self) -> Option<&Transformer> {
-        match &self.body {
-            Body::Pooled(vit, _) | Body::Ended(vit, _) => Some(vit.sizes()),
-            Body::Conv(_) | Body::Pyramid(_) => None,
+        match &self.networks[..] {
+            [network] => network.transformer(),
+            _ => None,
         }
     }
 
-    /// The two groups of blocks whose means its descriptors are made of; the first is empty where the last block gives them.
+    /// What each network reads, and what it gives.
+    pub fn inputs(&self) -> impl Iterator<Item = &Geometry> {
+        self.networks.iter().map(|network| &network.geometry)
+    }
+
+    /// Widths of the groups of channels of a descriptor, whose distances are of different kinds and sizes: a bank weighs
+    /// them against each other. One for each network.
+    pub fn groups(&self) -> Vec<usize> {
+        self.inputs().map(|geometry| geometry.width).collect()
+    }
+
+    /// The two groups of blocks whose means its descriptors are made of, those of the first network where there are several;
+    /// the first group is empty where the last block gives them.
     pub fn layers(&self) -> Layers {
-        match &self.body {
-            Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().layers.clone(),
-            Body::Conv(conv) => Layers::last(conv.sizes().depth()),
-            Body::Pyramid(pyramid) => Layers::last(pyramid.sizes().depth()),
-        }
+        self.networks[0].layers()
     }
 
-    /// Side of the grid of its own cells or patches, before descriptors are resampled.
+    /// Side of the grid of its own cells or patches, before descriptors are resampled; the finest of several.
     fn patches(&self) -> usize {
-        match &self.body {
-            Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().patches(),
-            Body::Conv(conv) => self.geometry.side / conv.sizes().stride().max(1),
-            Body::Pyramid(_) => self.geometry.side / PyramidSizes::STRIDE,
-        }
+        self.networks.iter().map(FeatureNetwork::patches).max().unwrap_or_default()
     }
 
     /// SHA-256 of the weights file, or of the weights themselves where a formula makes them, in hexadecimal.
@@ -273,20 +345,12 @@ impl Encoder {
 
     /// Bytes that a stream needs to run it, by the large buffers of its [`Workspace`].
     pub(crate) fn workspace_bytes(&self) -> usize {
-        let geometry = &self.geometry;
-        let inside = match &self.body {
-            Body::Conv(conv) => conv.activations(),
-            Body::Pyramid(pyramid) => pyramid.activations(),
-            Body::Ended(vit, _) => vit.activations(),
-            Body::Pooled(vit, _) => {
-                let sizes = vit.sizes();
-                vit.activations() + sizes.patches().pow(2) * (2 * sizes.dim + geometry.width)
-            }
-        };
-        size_of::<f32>() * (geometry.input_len() + inside + geometry.tokens() * geometry.width)
+        let inside: usize = self.networks.iter().map(FeatureNetwork::activations).sum();
+        size_of::<f32>() * (inside + self.geometry.tokens() * self.geometry.width)
     }
 
-    /// Descriptors (grid * grid, width) of a normalised image (3, side, side).
+    /// Descriptors (grid * grid, width) of a normalised image (3, side, side); where there are several networks, of the images
+    /// of all [`Self::inputs`] one after the other.
     ///
     /// # Errors
     /// When the image has another size.
@@ -294,8 +358,9 @@ impl Encoder {
         self.encode_observed(image, workspace, descriptors, &mut |_, _| {})
     }
 
-    /// As [`Encoder::encode`]; `observe` sees all tokens (tokens, dim) before the first block, as number 0, and
-    /// after each block, as numbers from 1.
+    /// As [`Encoder::encode`]; `observe` sees all tokens (tokens, dim) before the first block, as number 0, and after each
+    /// block, as numbers from 1; of an EfficientNet-Lite the cells (cells, channels) after its stem and its stages; of other
+    /// networks nothing.
     ///
     /// # Errors
     /// When the image has another size.
@@ -306,93 +371,42 @@ impl Encoder {
         descriptors: &mut Vec<f32>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Geometry { side, grid, width, .. } = self.geometry;
-        if image.len() != self.geometry.input_len() {
-            let expected = format!("3 x {side} x {side} values");
+        let Geometry { grid, width, .. } = self.geometry;
+        if image.len() != self.inputs().map(Geometry::input_len).sum::<usize>() {
+            let of = |input: &Geometry| format!("3 x {0} x {0}", input.side);
+            let expected = self.inputs().map(of).collect::<Vec<_>>().join(" and ") + " values";
             return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
         }
-        let n = self.patches();
         descriptors.resize(grid * grid * width, 0.0);
-        if grid == n {
-            self.of_patches(image, workspace, descriptors, observe)?;
-        } else {
-            let mut patches = std::mem::take(&mut workspace.patches);
-            patches.resize(n * n * width, 0.0);
-            self.of_patches(image, workspace, &mut patches, observe)?;
-            let new = || Upsample::new((n, n), (grid, grid), width, Corners::Edges);
-            workspace.upsample.get_or_insert_with(new).run(&patches, descriptors)?;
-            workspace.patches = patches;
+        let Workspace { networks: activations, own } = workspace;
+        activations.resize_with(self.networks.len(), Activations::default);
+        if let ([network], [activations]) = (&self.networks[..], &mut activations[..]) {
+            return network.encode(image, activations, descriptors, observe);
         }
-        if self.transformer().is_some_and(|sizes| sizes.unit_descriptors) {
-            unit_rows(descriptors, width)?;
+        let (mut rest, mut first) = (image, 0);
+        for (network, activations) in self.networks.iter().zip(activations) {
+            let (image, more) = rest.split_at(network.geometry.input_len());
+            let c = network.geometry.width;
+            own.resize(grid * grid * c, 0.0);
+            network.encode(image, activations, own, observe)?;
+            columns(own, c, 1.0, Place { width, first }, descriptors)?;
+            (rest, first) = (more, first + c);
         }
         Ok(())
     }
-
-    /// One descriptor a patch.
-    fn of_patches(
-        &self,
-        image: &[f32],
-        workspace: &mut Workspace,
-        descriptors: &mut [f32],
-        observe: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<()> {
-        let Workspace { vit: activations, conv: maps, pyramid: pyramidal, first, second, .. } = workspace;
-        match &self.body {
-            Body::Conv(conv) => conv.run(image, maps, descriptors),
-            Body::Pyramid(pyramid) => pyramid.run(image, pyramidal, descriptors),
-            Body::Ended(vit, ending) => {
-                let skipped = vit.sizes().extra_tokens() * vit.sizes().dim;
-                vit.forward(image, activations, &mut |number, tokens| {
-                    observe(number, tokens);
-                    if number == vit.sizes().blocks_used() {
-                        ending.run(&tokens[skipped..], first, descriptors)?;
-                    }
-                    Ok(())
-                })
-            }
-            Body::Pooled(vit, pool) => {
-                let sizes = vit.sizes();
-                let (n, skipped) = (sizes.patches(), sizes.extra_tokens() * sizes.dim);
-                for sum in [&mut *first, &mut *second] {
-                    sum.clear();
-                    sum.resize(n * n * sizes.dim, 0.0);
-                }
-                let groups = [&sizes.layers.first, &sizes.layers.second];
-                vit.forward(image, activations, &mut |number, tokens| {
-                    observe(number, tokens);
-                    for (group, mean) in groups.into_iter().zip([&mut *first, &mut *second]) {
-                        if number > 0 && group.contains(&(number - 1)) {
-                            add_scaled(&tokens[skipped..], 1.0 / group.len() as f32, mean)?;
-                        }
-                    }
-                    Ok(())
-                })?;
-                Ok(pool.run(first, second, descriptors)?)
-            }
-        }
-    }
 }
 
-/// Tensors of a transformer by a formula, and the digest of all that were made.
-#[derive(Default)]
+/// Tensors by a formula, and the digest of all that were made.
 struct Formula {
+    tensor: fn(&str, &[usize]) -> Vec<f32>,
     hash: RefCell<Sha256>,
 }
 
 impl Tensors for Formula {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
-        let data = seeded::vit_tensor(name, shape);
+        let data = (self.tensor)(name, shape);
         self.hash.borrow_mut().update(bytemuck::cast_slice::<f32, u8>(&data));
         Ok(Some(Tensor { shape: shape.to_vec(), data }))
-    }
-}
-
-/// A name without its grid, and the grid it asks for.
-pub(crate) fn split_grid(name: &str) -> (&str, Option<usize>) {
-    match name.rsplit_once('@').map(|(base, grid)| (base, grid.parse())) {
-        Some((base, Ok(grid))) => (base, Some(grid)),
-        _ => (name, None),
     }
 }
 
@@ -423,4 +437,58 @@ fn read_sizes(named: &Named<'_>) -> Result<(Transformer, bool)> {
     let sizes = Transformer::new(dim, depth, hidden, height, registers, table);
     let dino = height == 14 || named.find("blocks.0.ls1.gamma")?.is_some();
     Ok((sizes, !dino))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(name: &str) -> Result<Encoder> {
+        Encoder::load(name, PositionInterpolation::Legacy)
+    }
+
+    fn descriptors(encoder: &Encoder, images: &[f32]) -> Vec<f32> {
+        let mut found = Vec::new();
+        let run = || encoder.encode(images, &mut Workspace::default(), &mut found);
+        snarm_kernels::threads::install(run).unwrap().unwrap();
+        found
+    }
+
+    #[test]
+    fn descriptors_of_a_pair_are_those_of_both_on_the_finest_grid() {
+        let pair = load("seeded:tiny+seeded:lite").unwrap();
+        let (tiny, lite) = (load(SEEDED_TINY).unwrap(), load(SEEDED_LITE).unwrap());
+        assert_eq!((tiny.geometry().grid, lite.geometry().grid, pair.geometry().grid), (28, 40, 40));
+        assert_eq!((pair.groups(), pair.name()), (vec![512, 96], "seeded:tiny+seeded:lite"));
+        assert!(pair.digest() != load("seeded:lite+seeded:tiny").unwrap().digest());
+        let image = |geometry: &Geometry| seeded::values("image", geometry.input_len(), 0.0, 1.0);
+        let (a, b) = (image(tiny.geometry()), image(lite.geometry()));
+        let tiny = descriptors(&tiny.with_grid(40).unwrap(), &a);
+        let lite = descriptors(&lite, &b);
+        let found = descriptors(&pair, &[a, b].concat());
+        for (cell, row) in found.chunks_exact(608).enumerate() {
+            assert_eq!(row[..512], tiny[cell * 512..][..512], "{cell}");
+            assert_eq!(row[512..], lite[cell * 96..][..96], "{cell}");
+        }
+        let error =
+            pair.encode(&[0.0; 9], &mut Workspace::default(), &mut Vec::new()).unwrap_err().to_string();
+        assert_eq!(error, "encoder input: expected 3 x 392 x 392 and 3 x 320 x 320 values, found 9");
+    }
+
+    #[test]
+    fn a_grid_at_the_end_is_that_of_all() {
+        let pair = load("seeded:tiny+seeded:lite@20").unwrap();
+        assert_eq!((pair.geometry().grid, pair.name()), (20, "seeded:tiny+seeded:lite@20"));
+        let error = load("seeded:tiny@20+seeded:lite").err().unwrap().to_string();
+        assert!(
+            error.contains("a grid (@) for all of them at the end alone, found 'seeded:tiny@20'"),
+            "{error}"
+        );
+        let error = load("seeded:tiny+seeded:lite@170").err().unwrap().to_string();
+        assert!(error.contains("a grid of 2 to 160"), "{error}");
+        let error = load("seeded:tiny+").err().unwrap().to_string();
+        assert!(error.contains("encoders joined by +") && error.contains("found '' in"), "{error}");
+        let error = load("seeded:tiny+/nowhere/b").err().unwrap().to_string();
+        assert_eq!(error, "weights not found: /nowhere/b");
+    }
 }

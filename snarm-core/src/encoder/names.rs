@@ -28,7 +28,10 @@ impl<'a> Named<'a> {
                 }
             }
         }
-        let expected = format!("a vision transformer with {HUB} (torch-hub, timm) or {FACE} (Hugging Face)");
+        let expected = format!(
+            "a vision transformer with {HUB} (torch-hub, timm) or {FACE} (Hugging Face), or an EfficientNet-Lite with \
+             conv_stem.weight (timm)"
+        );
         let names = weights.names();
         let wrapper = weights.wrapper(HUB).or_else(|| weights.wrapper(FACE));
         let found = match (wrapper, names.first()) {

@@ -21,14 +21,22 @@ pub struct Published {
     pub licence: &'static str,
 }
 
-/// DINOv2 with registers (Darcet et al. 2023, arXiv 2309.16588), patches of 14 pixels, 4 registers.
-pub const PUBLISHED: [Published; 3] = [
-    dinov2("dinov2-reg-small", "facebook/dinov2-with-registers-small", 22),
-    dinov2("dinov2-reg-base", "facebook/dinov2-with-registers-base", 87),
-    dinov2("dinov2-reg-large", "facebook/dinov2-with-registers-large", 304),
+/// DINOv2 with registers (Darcet et al. 2023, arXiv 2309.16588), patches of 14 pixels, 4 registers; two families that
+/// were trained to classify and see different things, for pairs: a small ViT (Steiner et al. 2021, arXiv 2106.10270) and
+/// EfficientNet-Lite as TensorFlow trained it.
+pub const PUBLISHED: [Published; 9] = [
+    published("dinov2-reg-small", "facebook/dinov2-with-registers-small", 22),
+    published("dinov2-reg-base", "facebook/dinov2-with-registers-base", 87),
+    published("dinov2-reg-large", "facebook/dinov2-with-registers-large", 304),
+    published("vit-tiny", "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k", 6),
+    published("efficientnet-lite0", "timm/tf_efficientnet_lite0.in1k", 5),
+    published("efficientnet-lite1", "timm/tf_efficientnet_lite1.in1k", 5),
+    published("efficientnet-lite2", "timm/tf_efficientnet_lite2.in1k", 6),
+    published("efficientnet-lite3", "timm/tf_efficientnet_lite3.in1k", 8),
+    published("efficientnet-lite4", "timm/tf_efficientnet_lite4.in1k", 13),
 ];
 
-const fn dinov2(name: &'static str, repository: &'static str, parameters: u32) -> Published {
+const fn published(name: &'static str, repository: &'static str, parameters: u32) -> Published {
     Published { name, repository, file: "model.safetensors", parameters, licence: "Apache-2.0" }
 }
 

@@ -37,6 +37,19 @@ pub fn vit_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
     values(name, shape.iter().product(), offset, scale)
 }
 
+/// The tensor of an EfficientNet-Lite of that timm name and shape. Its norms are large enough that some activations reach
+/// the upper end of a ReLU6.
+pub fn efficientnet_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
+    let (offset, scale) = if name.ends_with("running_var") {
+        (1.0, 0.3)
+    } else if name.ends_with("weight") && shape.len() == 1 {
+        (1.6, 0.4)
+    } else {
+        common_rule(name, shape)
+    };
+    values(name, shape.iter().product(), offset, scale)
+}
+
 /// Middle and half width of the values of a tensor that is nothing special: a matrix keeps the size of what it
 /// multiplies, a norm is near 1, a bias near 0.
 pub(crate) fn common_rule(name: &str, shape: &[usize]) -> (f32, f32) {

@@ -8,7 +8,7 @@ use snarm_kernels::linear::{Panels, Then, linear};
 
 pub(crate) use self::block::{Block, EPS, EXPANSION, HEAD, Scratch};
 pub(crate) use self::source::{Made, Source, Tensors};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A linear layer with a bias.
 pub(crate) struct Linear {
@@ -23,6 +23,12 @@ pub(crate) struct Norm {
 }
 
 impl Linear {
+    /// Of a weight (out, inner) and a bias (out).
+    pub(crate) fn of(weight: &[f32], bias: Vec<f32>) -> Self {
+        let (out, k) = (bias.len(), weight.len() / bias.len().max(1));
+        Self { weight: Panels::from_transposed(weight, out, k), bias }
+    }
+
     /// Reads `weight` (out, inner), where `inner` may be several sizes, as those of a patch are, and `bias` (out).
     pub(crate) fn read(source: &Source<'_>, out: usize, inner: &[usize]) -> Result<Self> {
         Self::read_scaled(source, out, inner, None)
@@ -67,5 +73,65 @@ impl Norm {
     /// Rows x (n, dim) to rows y of the same size.
     pub(crate) fn run(&self, x: &[f32], eps: f32, y: &mut [f32]) -> Result<()> {
         Ok(layer_norm(x, &self.weight, &self.bias, eps, y)?)
+    }
+}
+
+/// Reads the `weight` (out, inner) of a convolution without bias and the batch norm behind it, and returns weight and bias
+/// of the two as one convolution.
+pub(crate) fn folded(
+    convolution: &Source<'_>,
+    norm: &Source<'_>,
+    out: usize,
+    inner: &[usize],
+    eps: f32,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let mut weight = convolution.get("weight", &[&[out], inner].concat())?;
+    let part = |name: &str| norm.get(name, &[out]);
+    let (gain, offset, mean, variance) =
+        (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
+    let mut bias = Vec::with_capacity(out);
+    let rows = weight.chunks_exact_mut(inner.iter().product::<usize>().max(1));
+    for (((row, gain), (offset, mean)), variance) in
+        rows.zip(&gain).zip(offset.iter().zip(&mean)).zip(&variance)
+    {
+        let spread = f64::from(*variance) + f64::from(eps);
+        if spread.is_nan() || spread <= 0.0 {
+            let expected = "a batch norm with variances of at least 0".to_owned();
+            return Err(Error::Mismatch { what: "encoder", expected, found: variance.to_string() });
+        }
+        let scale = f64::from(*gain) / spread.sqrt();
+        row.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
+        bias.push((f64::from(*offset) - f64::from(*mean) * scale) as f32);
+    }
+    Ok((weight, bias))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_norm_is_folded_into_the_convolution_before_it() {
+        let make = |variance: f32| {
+            move |name: &str, shape: &[usize]| {
+                Ok::<_, Error>(match name {
+                    "c.weight" => vec![1.0, 2.0, 3.0, 4.0],
+                    "n.weight" => vec![2.0, 0.5],
+                    "n.bias" => vec![0.1, 0.2],
+                    "n.running_mean" => vec![1.0, -1.0],
+                    "n.running_var" => vec![variance, 0.25],
+                    _ => vec![0.0; shape.len()],
+                })
+            }
+        };
+        let fold = |make: &dyn Fn(&str, &[usize]) -> Result<Vec<f32>>| {
+            let made = Made(make);
+            let source = Source::new("encoder", &made);
+            folded(&source.at("c"), &source.at("n"), 2, &[2, 1, 1], 0.0)
+        };
+        let (weight, bias) = fold(&make(4.0)).unwrap();
+        assert_eq!((weight, bias), (vec![1.0, 2.0, 3.0, 4.0], vec![0.1 - 1.0, 0.2 + 1.0]));
+        let error = fold(&make(-1.0)).unwrap_err().to_string();
+        assert!(error.contains("expected a batch norm with variances of at least 0, found -1"), "{error}");
     }
 }

@@ -6,4 +6,5 @@ mod build;
 mod calibration;
 mod common;
 mod file;
+mod groups;
 mod refused;

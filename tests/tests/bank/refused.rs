@@ -110,7 +110,7 @@ fn a_bank_that_says_other_things_than_it_should_is_refused() {
     check(&|parts| parts.about["calibration"]["frames"] = json!(u64::MAX), &["scores in 0..1"]);
     check(&|parts| parts.about["bank"]["frames"] = json!(u64::MAX), &["at most 2^31 frames"]);
     check(&|parts| parts.about["bank"]["copies"] = json!(4), &["some of them copies", "3 frames, 4 of them"]);
-    check(&|parts| parts.about["bank"]["grid"] = json!(1 << 40), &["side and grid from 1 to 4096"]);
+    check(&|parts| parts.about["bank"]["grid"] = json!(1_u64 << 40), &["side and grid from 1 to 4096"]);
     check(&|parts| parts.about["bank"]["layers"][1]["end"] = json!(u64::MAX), &["at most 4096 layers"]);
     for roi in [json!({"x": 0, "y": 0, "w": 1e-300, "h": 1}), json!({"x": 1e308, "y": 0, "w": 1e308, "h": 1})]
     {

@@ -19,7 +19,8 @@ fn run(dir: &Path, line: &str, code: i32) -> Output {
 fn what_can_be_fetched_is_listed_and_unknown_names_are_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     let list = stdout(&run(dir.path(), "fetch --list", 0));
-    for name in ["dinov2-reg-small", "dinov2-reg-base", "dinov2-reg-large"] {
+    for name in ["dinov2-reg-small", "dinov2-reg-base", "dinov2-reg-large", "vit-tiny", "efficientnet-lite2"]
+    {
         let line = list.lines().find(|line| line.starts_with(name)).expect(name);
         assert!(line.contains("Apache-2.0") && line.ends_with("no"), "{line}");
     }
@@ -53,4 +54,23 @@ fn an_encoder_is_known_by_its_name_once_it_is_fetched() {
     run(dir, bank, 0);
     // The bank names its encoder, so that nobody has to.
     run(dir, "detect set/test --bank a.bank --out out", 0);
+}
+
+#[test]
+fn a_pair_of_encoders_is_one_encoder_to_every_command() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 3 --frames 2 --width 96 --height 72", 0);
+    let pair = "seeded:tiny+seeded:lite@20";
+    run(dir, &format!("bank set/train/good -o a.bank --capacity 300 --encoder {pair}"), 0);
+    // The bank names both.
+    let bank = std::fs::read(dir.join("a.bank")).expect("a bank");
+    assert!(bank.windows(pair.len()).any(|bytes| bytes == pair.as_bytes()));
+    run(dir, "detect set/test --bank a.bank --out out", 0);
+    let refused = stderr(&run(dir, "detect set/test --bank a.bank --out out --encoder seeded:tiny@20", 1));
+    assert!(refused.contains("encoder of the bank: expected the weights"), "{refused}");
+    let missing = stderr(&run(dir, "bank set/train/good -o b.bank --encoder seeded:tiny+vit-tiny", 1));
+    assert!(missing.contains("`snarm fetch vit-tiny` downloads it"), "{missing}");
+    let doctor = stdout(&snarm().args(["doctor", "--encoder", pair]).output().expect("snarm starts"));
+    assert!(doctor.contains(&format!("{pair} (")), "{doctor}");
 }

@@ -1,4 +1,4 @@
-use snarm_core::encoder::{Encoder, PositionInterpolation, Workspace};
+use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_LITE, Workspace, seeded};
 use snarm_kernels::frame::Frame;
 use snarm_kernels::import::{Fit, ImportSpec, Importer};
 
@@ -98,4 +98,40 @@ fn a_pyramid_trained_with_pytorch_gives_what_it_gave_there() {
     }
     let mean = found.iter().map(|v| f64::from(v.abs())).sum::<f64>() / found.len() as f64;
     assert!((mean - 0.68279).abs() < 1e-3, "{mean}");
+}
+
+/// The stages and descriptors of a narrow EfficientNet-Lite, whose formula timm was given too.
+#[test]
+fn efficientnet_lite_agrees_stage_by_stage() {
+    let golden = Golden::open("encoder_efficientnet");
+    let encoder = Encoder::load(SEEDED_LITE, PositionInterpolation::Legacy).unwrap();
+    let geometry = encoder.geometry();
+    assert_eq!((geometry.side, geometry.grid, geometry.width), (320, 40, 96));
+    let image = seeded::values("image", 3 * 320 * 320, 0.0, 1.5);
+    let (mut seen, mut descriptors) = (Vec::new(), Vec::new());
+    snarm_kernels::threads::install(|| {
+        let mut compare = |number: usize, cells: &[f32]| {
+            seen.push(number);
+            let which = golden.u32s(&format!("cells{number}"));
+            let expected = golden.f32s(&format!("stage{number}"));
+            let found = rows(cells, expected.len() / which.len(), &which);
+            assert_close(&format!("stage {number}"), &expected, &found, 1e-4);
+        };
+        encoder.encode_observed(&image, &mut Workspace::default(), &mut descriptors, &mut compare).unwrap();
+    })
+    .unwrap();
+    assert_eq!(seen, (0..=7).collect::<Vec<_>>());
+    let found = rows(&descriptors, 96, &golden.u32s("cells"));
+    assert_close("descriptors", &golden.f32s("descriptors"), &found, 5e-5);
+    let column = |c: usize| descriptors.iter().skip(c).step_by(96).map(|v| f64::from(*v));
+    let mean = |c: usize| column(c).sum::<f64>() / 1600.0;
+    let std = |c: usize| (column(c).map(|v| (v - mean(c)).powi(2)).sum::<f64>() / 1600.0).sqrt() as f32;
+    let means: Vec<f32> = (0..96).map(|c| mean(c) as f32).collect();
+    assert_close("mean of the descriptors", &golden.f32s("mean"), &means, 1e-5);
+    assert_close(
+        "deviation of the descriptors",
+        &golden.f32s("std"),
+        &(0..96).map(std).collect::<Vec<_>>(),
+        1e-5,
+    );
 }

@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Decoder to write; of `single`, `few` and `cross` a folder
     #[arg(long, short)]
     out: PathBuf,
-    /// Encoder: a built-in name or a weights file [default: $SNARM_ENCODER, or snarm-tiny]
+    /// Encoder: a built-in name or a weights file, or several joined by + [default: $SNARM_ENCODER, or snarm-tiny]
     #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
     /// Side of the grid of descriptors [default: the encoder's own]; banks must then be made with ENCODER@GRID

@@ -136,6 +136,7 @@ impl Samples {
         picture: &Picture,
         mask: &Mask,
     ) -> Result<Sample> {
+        self.extractor.set_scales(bank.group_scales());
         self.extractor.run(&picture.frame()?, &mut Default::default())?;
         let side = self.extractor.encoder().geometry().side;
         let descriptors = &self.extractor.descriptors;

@@ -1,0 +1,42 @@
+//! Rows as some of the columns of wider rows: y\[i, first + j\] = scale x\[i, j\]. Other columns stay as they are.
+//!
+//! # Shapes
+//! x (n, c), y (n, width), row-major.
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result, check_len};
+
+const OP: &str = "columns";
+
+/// Where rows go in wider rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Width of a row of y.
+    pub width: usize,
+    /// Column of y that takes the first of x.
+    pub first: usize,
+}
+
+/// Writes rows of `c` elements, multiplied by `scale`, to their place in rows of y.
+///
+/// # Errors
+/// When x is not whole rows, the columns reach beyond y's, or y has another number of rows.
+pub fn columns(x: &[f32], c: usize, scale: f32, place: Place, y: &mut [f32]) -> Result<()> {
+    let Place { width, first } = place;
+    if first + c > width {
+        let expected = format!("columns among {width}");
+        return Err(Error::Shape { op: OP, expected, found: format!("{c} from {first} on") });
+    }
+    let n = x.len() / c.max(1);
+    check_len(OP, "x", n * c, x.len())?;
+    check_len(OP, "y", n * width, y.len())?;
+    if !x.is_empty() {
+        cpu::columns(x, c, scale, place, y);
+    }
+    Ok(())
+}

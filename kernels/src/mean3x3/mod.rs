@@ -1,0 +1,33 @@
+//! Mean of each cell of a map and the cells around it, channel by channel; at the edges of those that exist.
+//!
+//! y\[r, q, c\] = mean of x\[i, j, c\] over i in r-1..=r+1, j in q-1..=q+1 inside the map
+//!
+//! # Shapes
+//! x, y (maps, height, width, c), channels last.
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result, check_len};
+
+const OP: &str = "mean3x3";
+
+/// Averages maps of `height` x `width` cells of `c` channels.
+///
+/// # Errors
+/// When x is not whole maps or y has another size.
+pub fn mean3x3(x: &[f32], height: usize, width: usize, c: usize, y: &mut [f32]) -> Result<()> {
+    let map = height * width * c;
+    if x.len() / map.max(1) * map != x.len() {
+        let expected = format!("whole maps of {height} x {width} cells of {c} channels");
+        return Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) });
+    }
+    check_len(OP, "y", x.len(), y.len())?;
+    if !x.is_empty() {
+        cpu::mean3x3(x, [height, width], c, y);
+    }
+    Ok(())
+}

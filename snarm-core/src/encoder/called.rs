@@ -1,0 +1,88 @@
+//! What encoders are called: names of those that need no file, grids at the end of names, and several names as one.
+
+use super::published::Published;
+use crate::paths;
+
+/// Name of the network that ships with the crate.
+pub const TINY: &str = "snarm-tiny";
+
+/// Name of the smallest transformer with weights from a formula, for tests.
+pub const SEEDED_TINY: &str = "seeded:tiny";
+
+/// Name of a narrow EfficientNet-Lite with weights from a formula, for tests.
+pub const SEEDED_LITE: &str = "seeded:lite";
+
+/// Names of all networks that need no file.
+const BUILT_IN: [&str; 6] = [TINY, SEEDED_TINY, SEEDED_LITE, "seeded:small", "seeded:base", "seeded:large"];
+
+/// What stands between the names of several encoders.
+const AND: char = '+';
+
+/// A name without its grid, and the grid it asks for.
+pub(crate) fn split_grid(name: &str) -> (&str, Option<usize>) {
+    match name.rsplit_once('@').map(|(base, grid)| (base, grid.parse())) {
+        Some((base, Ok(grid))) => (base, Some(grid)),
+        _ => (name, None),
+    }
+}
+
+/// Whether a name is that of a network, with or without a grid: a built-in or published one, or a file.
+pub(crate) fn is_known(name: &str) -> bool {
+    let name = split_grid(name).0;
+    BUILT_IN.contains(&name) || Published::named(name).is_some() || paths::named(name).is_file()
+}
+
+/// The names that a name joins by `+`, in order; the name itself where it joins none. Files may have a `+` in their path, so
+/// the name is cut where every part is known, as far as that can be.
+pub(crate) fn parts<'a>(name: &'a str, known: &dyn Fn(&str) -> bool) -> Vec<&'a str> {
+    if !name.contains(AND) || known(name) {
+        return vec![name];
+    }
+    if let Some(all) = all_known(name, known) {
+        return all;
+    }
+    // What is left is not known: as much of it as there is goes into the message.
+    let cuts = || name.match_indices(AND).map(|(at, _)| (&name[..at], &name[at + 1..]));
+    let first = cuts().find(|(left, _)| known(left)).or_else(|| cuts().rfind(|(_, right)| known(right)));
+    match first {
+        Some((left, right)) => vec![left, right],
+        None => name.split(AND).collect(),
+    }
+}
+
+fn all_known<'a>(name: &'a str, known: &dyn Fn(&str) -> bool) -> Option<Vec<&'a str>> {
+    if known(name) {
+        return Some(vec![name]);
+    }
+    let cut = |(at, _): (usize, &str)| {
+        let (left, right) = (&name[..at], &name[at + 1..]);
+        let rest = known(left).then(|| all_known(right, known))??;
+        Some([vec![left], rest].concat())
+    };
+    name.match_indices(AND).find_map(cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(name: &str) -> Vec<&str> {
+        let files = ["a", "b", "/c++/a", "d+e", "x@9"];
+        parts(name, &|name| files.contains(&split_grid(name).0))
+    }
+
+    #[test]
+    fn a_name_is_cut_where_every_part_is_known() {
+        assert_eq!(cut("a"), ["a"]);
+        assert_eq!(cut("a+b"), ["a", "b"]);
+        assert_eq!(cut("a+b+a"), ["a", "b", "a"]);
+        assert_eq!(cut("d+e"), ["d+e"]);
+        assert_eq!(cut("d+e+/c++/a"), ["d+e", "/c++/a"]);
+        assert_eq!(cut("/c++/a@24"), ["/c++/a@24"]);
+        // With a part that is not known the message names that part.
+        assert_eq!(cut("/c++/a+no"), ["/c++/a", "no"]);
+        assert_eq!(cut("n+o+b"), ["n+o", "b"]);
+        assert_eq!(cut("no+none"), ["no", "none"]);
+        assert_eq!(cut("a+"), ["a", ""]);
+    }
+}
