@@ -18,7 +18,7 @@ pub const TEST_DATA: &str = "SNARM_TEST_DATA";
 
 /// What a test needs that no machine has to have: neither the repository nor the packages that `make test-deps` installs
 /// bring it. Each with the reason. (`pipelines/scripts/skip.sh` reads this list, too.)
-pub const ALLOWED: [(&str, &str); 9] = [
+pub const ALLOWED: [(&str, &str); 10] = [
     ("cuda", "an NVIDIA GPU; `make gpu` runs its tests where there is one"),
     ("clip", "a clip under a licence of its own (CC BY): SNARM_TEST_DATA/data/video/bottle-detection.mp4"),
     ("timm", "a trained network of 23 MB: SNARM_TEST_DATA/weights/vit_tiny_patch16_224.safetensors"),
@@ -28,6 +28,10 @@ pub const ALLOWED: [(&str, &str); 9] = [
         "a Debian root of 2 GB with GStreamer 1.28: SNARM_ANALYTICS_ROOT, by tests/roots/make-root.sh",
     ),
     ("older-gstreamer", "GStreamer 1.22, in whose words the snapshots are"),
+    (
+        "element",
+        "an element of a package of GStreamer that is not needed, such as textoverlay of gstreamer1.0-x",
+    ),
     ("browser", "Chromium, of 300 MB, which looks at the page of an evaluation"),
     ("cargo-deb", "cargo-deb, which is no package of Debian: cargo install cargo-deb"),
     ("user", "a user who may not write everywhere, as root may"),

@@ -198,7 +198,7 @@ fn a_damaged_network_is_refused_with_what_was_expected_and_found() {
     );
     check(&reshape("register_tokens", &[3, 64]), &["register_tokens of shape [1, 64, 64]", "[3, 64]"]);
     check(&reshape("pos_embed", &[1, 200, 64]), &["pos_embed of shape [1, 197, 64]", "[1, 200, 64]"]);
-    check(&reshape("pos_embed", &[64]), &["pos_embed of shape", "[64]"]);
+    check(&reshape("pos_embed", &[64]), &["positions a side", "found 0"]);
     check(&reshape("blocks.0.mlp.fc1.weight", &[]), &["blocks.0.mlp.fc1.weight", "[]"]);
     check(&reshape("patch_embed.proj.weight", &[64, 1, 14, 14]), &["[d, 3, p, p]", "[64, 1, 14, 14]"]);
     check(&reshape("patch_embed.proj.weight", &[64, 3, 14, 16]), &["square patches", "14 x 16"]);

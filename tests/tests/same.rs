@@ -1,12 +1,12 @@
 //! Scores, maps, regions and lines of results stay what they are while the house is rebuilt: digests of what the shipped
 //! default finds in pictures, in a clip and on the simulated line, at every CPU level of this machine.
 //!
-//! The digests hold on the machine where they were made, by its C library; `SNARM_UPDATE_SNAPSHOTS=1` makes them anew.
+//! The digests hold where they were made, by that machine's C library: `cargo test -p snarm-tests --test same -- --ignored`
+//! before and after a step that must change nothing, and `SNARM_UPDATE_SNAPSHOTS=1` first on another machine.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[path = "cli/run.rs"]
-#[expect(dead_code, reason = "other tests need more of it")]
 mod run;
 
 use std::fmt::Write as _;
@@ -92,6 +92,7 @@ fn digests(dir: &Path, level: Isa) -> String {
 }
 
 #[test]
+#[ignore = "the digests are those of one machine"]
 fn what_is_found_is_what_was_found() {
     if run::no_gstreamer() {
         return;
@@ -114,6 +115,12 @@ fn what_is_found_is_what_was_found() {
         return;
     }
     let kept = std::fs::read_to_string(KEPT).unwrap();
-    let changed: Vec<&str> = made.lines().filter(|line| !kept.lines().any(|kept| kept == *line)).collect();
+    // A level that the digests were not made at is told by none of them.
+    let name = |line: &str| line.rsplit_once(' ').map(|(name, _)| name.to_owned());
+    let known: Vec<&str> =
+        made.lines().filter(|line| kept.lines().any(|kept| name(kept) == name(line))).collect();
+    assert!(!known.is_empty(), "no digests for this machine");
+    let changed: Vec<&str> =
+        known.into_iter().filter(|line| !kept.lines().any(|kept| kept == *line)).collect();
     assert!(changed.is_empty(), "changed:\n{}", changed.join("\n"));
 }

@@ -200,9 +200,9 @@ fn a_bank_file_keeps_the_view_and_a_damaged_one_is_refused() {
         Bank::open(&path).unwrap_err().to_string()
     };
     let error = change(r#"\"x\":0.1"#, r#"\"x\":9.1"#);
-    assert!(error.contains("expected a region of interest inside the frame"), "{error}");
+    assert!(error.contains("the file is damaged"), "{error}");
     let error = change(r#"\"ignore_mask\":[50,70]"#, r#"\"ignore_mask\":[90,70]"#);
-    assert!(error.contains("an ignore mask") && error.contains("expected 840 bytes"), "{error}");
+    assert!(error.contains("the file is damaged"), "{error}");
 }
 
 #[test]

@@ -18,12 +18,18 @@ use crate::error::Result;
 /// Numbers of a sketch.
 pub(super) const NUMBERS: usize = 128;
 
-/// Frames that differ less than this part of what a frame differs from its [`NEAREST`]th nearest are copies of it. The
-/// nearest, and not all, since a folder may hold variants, and a frame differs little from all of its variant.
+/// Frames that differ less than this part of what a frame differs from its [`NEAREST`]th nearest are copies of it, in
+/// sets whose frames differ in many ways. The nearest, and not all, since a folder may hold variants, and a frame differs
+/// little from all of its variant.
 const OF_NEAREST: f64 = 0.4;
 
 /// See [`OF_NEAREST`]: above the number of pictures that are usually taken of one part.
 const NEAREST: usize = 5;
+
+/// Frames that differ in few ways, such as their place alone, come near each other by chance. No more than one in a
+/// hundred is taken for a copy by that: for dimension D, the nearest of five lies nearer than c times the fifth with
+/// probability 1 - (1 - c^D)^4.
+const BY_CHANCE: f64 = 0.01;
 
 /// In a stream they also differ less than this part of what neighbours usually differ: where it moves slowly, the
 /// neighbours of a frame are alike and no copies.
@@ -47,6 +53,9 @@ const COMPARED: usize = 4096;
 
 /// Neighbours to each side that a frame is compared with in any case.
 const BESIDE: usize = 8;
+
+/// The most frames whose neighbours tell in how many ways frames differ.
+const FOR_DIMENSION: usize = 256;
 
 /// Seed of the projection, the same for all banks.
 const SEED: u64 = 0x5eed_0f51;
@@ -138,19 +147,29 @@ impl Sketches {
         (2.0 * sum(difference) / sum(length).max(f64::MIN_POSITIVE)).sqrt()
     }
 
-    /// What a frame of a series, by its place, differs from its copies at most.
-    fn limit(&self, at: usize, series: &Series) -> f64 {
+    /// What a frame, by its place, differs from others, those that are the same aside; ascending.
+    fn changes(&self, at: usize) -> Vec<f64> {
         let n = self.len();
         let step = n.div_ceil(COMPARED).max(1);
         let beside = at.saturating_sub(BESIDE)..(at + BESIDE + 1).min(n);
         let far = (0..n).step_by(step).filter(|other| !beside.contains(other));
         let changes =
             far.chain(beside.clone()).filter(|other| *other != at).map(|other| self.change(at, other));
-        let mut nearest: Vec<f64> = changes.filter(|change| *change > SAME).collect();
-        nearest.sort_unstable_by(f64::total_cmp);
-        let usual = nearest.get(NEAREST - 1).or(nearest.last()).copied().unwrap_or_default();
-        let neighbours = if series.is_stream() { OF_NEIGHBOURS * series.near } else { f64::MAX };
-        (OF_NEAREST * usual).min(neighbours).max(SAME)
+        let mut all: Vec<f64> = changes.filter(|change| *change > SAME).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        all
+    }
+
+    /// What a frame of a series, by its place, differs from its copies at most.
+    fn limit(&self, at: usize, series: &Series) -> f64 {
+        let changes = self.changes(at);
+        let usual = changes.get(NEAREST - 1).or(changes.last()).copied().unwrap_or_default();
+        let limit = if series.is_stream() {
+            (OF_NEAREST * usual).min(OF_NEIGHBOURS * series.near)
+        } else {
+            series.part * usual
+        };
+        limit.max(SAME)
     }
 }
 
@@ -251,6 +270,8 @@ struct Series {
     ordered: f64,
     /// Part of the frames that differ from their neighbour as from any other.
     cuts: f64,
+    /// Part of what a frame differs from its [`NEAREST`]th nearest that it differs from copies at most, in a set.
+    part: f64,
 }
 
 impl Series {
@@ -274,7 +295,8 @@ impl Series {
         let middle = 0.5 * (near + far);
         let cuts = neighbours.iter().filter(|change| **change > middle).count() as f64;
         let cuts = cuts / neighbours.len().max(1) as f64;
-        Self { near, far, ordered, cuts }
+        let part = OF_NEAREST.min((1.0 - (1.0 - BY_CHANCE).powf(0.25)).powf(1.0 / dimension(sketches)));
+        Self { near, far, ordered, cuts, part }
     }
 
     /// Whether neighbours belong together: the frames move, or drift without a cut. A folder sorted by variant has cuts.
@@ -282,6 +304,19 @@ impl Series {
         let moves = self.ordered > ORDERED && self.cuts < CUT;
         moves || (self.far > DRIFT * self.near && self.near > 0.0 && self.cuts == 0.0)
     }
+}
+
+/// In how many ways frames differ: the dimension in which points that lie evenly have neighbours at such distances. Of
+/// twice as many neighbours the farthest is 2^(1/D) times as far away, as a median.
+fn dimension(sketches: &Sketches) -> f64 {
+    let n = sketches.len();
+    let few = NEAREST.min(n.saturating_sub(1) / 2);
+    let ratios = (0..n).step_by(n.div_ceil(FOR_DIMENSION).max(1)).filter_map(|at| {
+        let changes = sketches.changes(at);
+        Some(changes.get(few.checked_sub(1)?)? / changes.get(2 * few - 1)?)
+    });
+    let ratio = median(ratios.collect());
+    if ratio > 0.0 { (0.5_f64.ln() / ratio.min(1.0 - 1e-9).ln()).max(f64::MIN_POSITIVE) } else { 1.0 }
 }
 
 /// Pairs of different numbers below `n`, at most some thousands, evenly spread.

@@ -134,19 +134,17 @@ const OUT: u32 = 1;
 /// The rows that a frame needs at least: a token is matched with the three nearest.
 const NEEDED: usize = 3;
 
-/// For each row of the bank whether it is left out while a frame is scored. Where all frames are copies, or hardly anything
-/// else is left, those of the frame alone are.
+/// For each row of the bank whether it is left out while a frame is scored. Where hardly anything would be left, as all
+/// frames are copies, those of the frame alone are, or none: a bank of few rows does not know all of a frame.
 fn left_out(bank: &Memory, likeness: &Likeness<'_>, image: u32) -> Vec<u32> {
     let out = likeness.left_out(image);
     let is_out = |row: &u32| out.contains(row) || likeness.are_neighbours(image, *row);
     let labels = |is_out: &dyn Fn(&u32) -> bool| -> Vec<u32> {
         bank.images().iter().map(|row| if is_out(row) { OUT } else { 0 }).collect()
     };
-    let all = labels(&is_out);
-    if all.iter().filter(|label| **label != OUT).count() >= NEEDED {
-        return all;
-    }
-    labels(&|row| *row == image)
+    let enough = |labels: &Vec<u32>| labels.iter().filter(|label| **label != OUT).count() >= NEEDED;
+    let less = || Some(labels(&|row| *row == image)).filter(enough);
+    Some(labels(&is_out)).filter(enough).or_else(less).unwrap_or_else(|| labels(&|_| false))
 }
 
 impl Kept {

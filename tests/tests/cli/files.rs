@@ -81,7 +81,7 @@ fn a_fifo_in_place_of_a_file_ends_the_run_at_once() {
         "detect set/test --out out --bank part.bank --model fifo",
         "bank set/test -o other.bank --encoder fifo",
         "bank set/test -o fifo --append",
-        "convert fifo other",
+        "convert fifo --out other.safetensors",
     ] {
         let mut command = snarm();
         command.args(line.split_whitespace()).current_dir(dir).stderr(Stdio::piped()).stdout(Stdio::null());

@@ -195,7 +195,9 @@ pub(crate) fn check_effects(element: &str, has_effect: impl Fn(&str) -> bool) {
     let own = element.list_properties().to_vec().into_iter().filter(|p| p.owner_type() == element.type_());
     let names: Vec<String> = own.map(|property| property.name().to_owned()).collect();
     assert!(names.len() >= 19, "{names:?}");
-    let idle: Vec<_> = names.iter().filter(|name| !has_effect(name)).collect();
+    // Blocks are left out of streams alone, which the frames of this test are not: tests/bank/calibration.rs has one.
+    let elsewhere = |name: &&String| name.as_str() != "calibration-fraction";
+    let idle: Vec<_> = names.iter().filter(elsewhere).filter(|name| !has_effect(name)).collect();
     assert!(idle.is_empty(), "properties without the effect that they promise: {idle:?}");
 }
 

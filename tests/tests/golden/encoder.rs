@@ -115,7 +115,8 @@ fn efficientnet_lite_agrees_stage_by_stage() {
             let which = golden.u32s(&format!("cells{number}"));
             let expected = golden.f32s(&format!("stage{number}"));
             let found = rows(cells, expected.len() / which.len(), &which);
-            assert_close(&format!("stage {number}"), &expected, &found, 1e-4);
+            // Sums of some thousand products in f32, against f64.
+            assert_close(&format!("stage {number}"), &expected, &found, 1e-3);
         };
         encoder.encode_observed(&image, &mut Workspace::default(), &mut descriptors, &mut compare).unwrap();
     })

@@ -13,7 +13,7 @@ const WHAT: &str = "encoder";
 const STEMS: [&str; 2] = ["_conv_stem.weight", "conv_stem.weight"];
 
 /// Tensors by timm's names.
-pub(in crate::encoder) struct Named<'a> {
+pub(crate) struct Named<'a> {
     weights: &'a Weights,
     prefix: String,
     /// Where blocks are numbered through: the number of the first block of each stage, and that of all blocks.
@@ -23,7 +23,7 @@ pub(in crate::encoder) struct Named<'a> {
 impl<'a> Named<'a> {
     /// The tensors of a file with the stem of such a network, whatever prefix a checkpoint puts before it; nothing for a
     /// file of other networks.
-    pub(in crate::encoder) fn find(weights: &'a Weights) -> Result<Option<Self>> {
+    pub(crate) fn find(weights: &'a Weights) -> Result<Option<Self>> {
         for name in weights.names() {
             for (stem, is_numbered) in STEMS.into_iter().zip([true, false]) {
                 let Some(prefix) = name.strip_suffix(stem) else { continue };

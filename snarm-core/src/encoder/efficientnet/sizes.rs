@@ -1,7 +1,7 @@
 //! Sizes of an EfficientNet-Lite, read from the shapes of its tensors.
 
-use super::Named;
-use crate::encoder::geometry::Geometry;
+use super::super::geometry::Geometry;
+use super::names::Named;
 use crate::error::Result;
 
 /// Step of the first block of each stage.
@@ -24,7 +24,7 @@ const NORMALISATION: ([f32; 3], [f32; 3]) = ([127.0 / 255.0; 3], [128.0 / 255.0;
 
 /// Sizes of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::encoder) struct Sizes {
+pub(crate) struct Sizes {
     /// Channels of the stem.
     pub(super) stem: usize,
     /// Blocks of the stages.
@@ -46,7 +46,7 @@ pub(super) struct BlockSizes {
 
 impl Sizes {
     /// Sizes of the network in a file.
-    pub(in crate::encoder) fn of(named: &Named<'_>) -> Result<Self> {
+    pub(crate) fn of(named: &Named<'_>) -> Result<Self> {
         let size = |name: &str, axis: usize| -> Result<Option<usize>> {
             Ok(named.shape(name)?.and_then(|shape| shape.get(axis).copied()))
         };
@@ -83,7 +83,7 @@ impl Sizes {
     }
 
     /// A network of seven stages of the family with these channels and numbers of blocks.
-    pub(in crate::encoder) fn new(stem: usize, stages: [(usize, usize); 7]) -> Self {
+    pub(crate) fn new(stem: usize, stages: [(usize, usize); 7]) -> Self {
         let mut inputs = stem;
         let stages = stages.into_iter().zip(KERNELS).enumerate().map(|(s, ((outputs, blocks), kernel))| {
             let block = |_| {
@@ -97,19 +97,19 @@ impl Sizes {
     }
 
     /// Input and output.
-    pub(in crate::encoder) fn geometry(&self) -> Geometry {
+    pub(crate) fn geometry(&self) -> Geometry {
         let (mean, std) = NORMALISATION;
         let width = LEVELS.iter().map(|level| self.channels(*level)).sum();
         Geometry { side: SIDE, grid: SIDE / STRIDE, width, mean, std }
     }
 
     /// Blocks of all stages.
-    pub(in crate::encoder) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.stages.iter().map(Vec::len).sum()
     }
 
     /// Pixels between two cells of the finest level.
-    pub(in crate::encoder) fn stride(&self) -> usize {
+    pub(crate) fn stride(&self) -> usize {
         STRIDE
     }
 
