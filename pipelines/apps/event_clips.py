@@ -6,6 +6,7 @@ Usage: event_clips.py BANK [--source 'v4l2src'] [--out clips] [--before 3] [--af
 Every frame is encoded once, and the packets of the last seconds wait in memory. When snarmdetect posts
 snarm-defect-begin, the clip begins with the packets that wait; it ends some seconds after snarm-defect-end. A defect
 that begins before that lengthens the clip. Nothing is written while there is no defect.
+Ctrl-C, SIGTERM and SIGHUP end the stream, and complete the clip that is being written.
 
 OUT gets clip-0000.mkv with clip-0000.json beside it: its running time, and the defects in it.
 Exits with 77 when the GStreamer bindings are not installed.
@@ -15,6 +16,7 @@ import argparse
 import collections
 import json
 import pathlib
+import signal
 import sys
 import threading
 
@@ -140,6 +142,9 @@ def main():
     parser.add_argument("--confirm-frames", default=1, type=int, help="anomalous frames in a row that make a defect")
     parser.add_argument("--encoder", default=ENCODER, help="without B-frames")
     args = parser.parse_args()
+    # A service manager and a closing terminal end the stream as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     Gst.init(None)
     args.out.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(args.out, int(args.before * Gst.SECOND), int(args.after * Gst.SECOND))

@@ -7,6 +7,7 @@ Exits with 77 when GStreamer's RTSP server or its bindings are not installed.
 """
 
 import argparse
+import signal
 import sys
 
 try:
@@ -47,10 +48,10 @@ def main():
     if server.attach(None) == 0:
         sys.exit(f"port {args.port} is taken")
     print(f"rtsp://localhost:{server.get_bound_port()}{args.path}", flush=True)
-    try:
-        GLib.MainLoop().run()
-    except KeyboardInterrupt:
-        pass
+    loop = GLib.MainLoop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, loop.quit)
+    loop.run()
 
 
 if __name__ == "__main__":
