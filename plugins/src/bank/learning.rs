@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, TryLockError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -217,18 +217,12 @@ impl SnarmBank {
 
     /// Reduces and calibrates, telling how far it is.
     fn build(&self, builder: &mut BankBuilder) -> Result<Bank, snarm_core::Error> {
-        let mut last = 0;
+        let mut clock = StageClock::default();
         builder.build(&mut |stage, done, all| {
-            // Each of the two stages gets half of the way.
-            let (before, text) = match stage {
-                BuildStage::Reduce => (0, "Reducing"),
-                BuildStage::Calibrate => (50, "Calibrating"),
-            };
-            let percent = before + (50 * done / all.max(1)).min(50) as i32;
-            if percent > last {
-                last = percent;
-                messages::progress(&self.obj(), gst::ProgressType::Continue, percent, text);
-            }
+            let Some(told) = clock.tell(stage, done, all) else { return };
+            let element = self.obj();
+            messages::progress(&element, gst::ProgressType::Continue, told.percent, &told.text);
+            messages::stage(&element, told.stage, told.share, told.seconds_left);
         })
     }
 
@@ -318,6 +312,52 @@ impl SnarmBank {
     }
 }
 
+/// Least time between two messages of one stage.
+const TELL: Duration = Duration::from_millis(500);
+
+/// Tells of the stages of making a bank: now and then, with the share of the stage that is done and the time left.
+#[derive(Default)]
+struct StageClock {
+    /// The stage, when it began, and when it was told of last.
+    now: Option<(BuildStage, Instant, Instant)>,
+}
+
+/// How far a stage is.
+struct Told {
+    stage: &'static str,
+    /// Of all stages.
+    percent: i32,
+    /// Of this stage, 0..1.
+    share: f64,
+    seconds_left: f64,
+    text: String,
+}
+
+impl StageClock {
+    /// What to tell; nothing too soon after the last time, but for the beginning and the end of a stage.
+    fn tell(&mut self, stage: BuildStage, done: usize, all: usize) -> Option<Told> {
+        let (began, last) = match self.now {
+            Some((current, began, last)) if current == stage => (began, Some(last)),
+            _ => (Instant::now(), None),
+        };
+        let share = (done as f64 / all.max(1) as f64).min(1.0);
+        if share < 1.0 && last.is_some_and(|last| last.elapsed() < TELL) {
+            return None;
+        }
+        self.now = Some((stage, began, Instant::now()));
+        // Each of the two stages gets half of the way.
+        let (before, stage, doing) = match stage {
+            BuildStage::Reduce => (0.0, "reduce", "Reducing"),
+            BuildStage::Calibrate => (50.0, "calibrate", "Calibrating"),
+        };
+        let left = if share > 0.0 { began.elapsed().as_secs_f64() * (1.0 - share) / share } else { -1.0 };
+        let time = if left >= 0.0 { format!(", {left:.0} s left") } else { String::new() };
+        let text = format!("{doing}: {:.0} %{time}", 100.0 * share);
+        let percent = (before + 50.0 * share) as i32;
+        Some(Told { stage, percent, share, seconds_left: left, text })
+    }
+}
+
 /// A bank that was written.
 struct Made {
     bank: Bank,
@@ -352,4 +392,25 @@ fn save(bank: Bank, settings: &Settings, held: Option<&mut Held>) -> Result<Bank
         (None, None) => {}
     }
     Ok(bank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_told_of_at_its_beginning_and_end_and_seldom_between() {
+        let mut clock = StageClock::default();
+        let first = clock.tell(BuildStage::Calibrate, 0, 4).unwrap();
+        assert_eq!((first.percent, first.share, first.seconds_left), (50, 0.0, -1.0));
+        assert_eq!(first.text, "Calibrating: 0 %");
+        assert!(clock.tell(BuildStage::Calibrate, 1, 4).is_none(), "a moment later");
+        let began = Instant::now() - Duration::from_secs(6);
+        clock.now = Some((BuildStage::Calibrate, began, began));
+        let middle = clock.tell(BuildStage::Calibrate, 3, 4).unwrap();
+        assert_eq!((middle.stage, middle.percent, middle.share), ("calibrate", 87, 0.75));
+        assert!((middle.seconds_left - 2.0).abs() < 0.5, "{}", middle.seconds_left);
+        assert_eq!(middle.text, "Calibrating: 75 %, 2 s left");
+        assert_eq!(clock.tell(BuildStage::Calibrate, 4, 4).map(|told| told.percent), Some(100));
+    }
 }

@@ -18,6 +18,16 @@ pub(super) fn progress(element: &super::SnarmBank, kind: gst::ProgressType, perc
     let _ = element.post_message(message);
 }
 
+/// Posts how far a stage is: `share` of it is done, and so many seconds of it are left.
+pub(super) fn stage(element: &super::SnarmBank, stage: &str, share: f64, seconds_left: f64) {
+    let fields = gst::Structure::builder("snarm-progress")
+        .field("stage", stage)
+        .field("share", share)
+        .field("seconds-left", seconds_left)
+        .build();
+    let _ = element.post_message(gst::message::Element::builder(fields).src(element).build());
+}
+
 /// Posts that the bank is written. `seconds` is the time from the last frame to the complete file.
 pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, seconds: f64) {
     // The last is that of the trained decoder, where there is one.

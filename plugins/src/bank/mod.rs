@@ -15,7 +15,9 @@
  * upright picture. Buffers that do not hold the frame that their caps promise pass and are not learned: the first of a run
  * is a warning, and `frames-unreadable` in #GstSnarmBank:stats counts them all.
  *
- * The element posts progress messages with the code `snarm-bank`, and at the end an element message
+ * While it makes the bank the element posts progress messages with the code `snarm-bank`, whose text has the share that is
+ * done and the time left, and element messages `snarm-progress` with the fields `stage` (`reduce` or `calibrate`), `share`
+ * (0..1 of the stage) and `seconds-left` (-1 where it is not known yet); at the end an element message
  * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `copies`, `threshold`, `score-mean`,
  * `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts
  * `snarm-bank-checkpoint` with the fields `location`, `digest`, `vectors`, `frames` and `threshold`.
@@ -49,9 +51,10 @@
  * ]|
  * Learns from a folder of pictures.
  * |[
- * gst-launch-1.0 -e v4l2src ! videoconvert ! snarmbank location=part.bank max-frames=200 ! autovideosink
+ * gst-launch-1.0 -e v4l2src ! videoconvert ! snarmbank location=part.bank max-frames=200 ! videoconvert ! autovideosink
  * ]|
- * Learns from the first 200 frames of a camera. `-e` turns Ctrl-C into EOS, which writes what was learned so far.
+ * Learns from the first 200 frames of a camera. `-e` turns Ctrl-C into EOS, which writes what was learned so far;
+ * `snarm launch` does so for SIGTERM and SIGHUP, too.
  *
  * Since: plugins-snarm-0.1.0
  */

@@ -66,6 +66,20 @@ fn progress_is_told_from_start_to_complete() {
     assert_eq!(steps.first(), Some(&(gst::ProgressType::Start, 0)));
     assert_eq!(steps.last(), Some(&(gst::ProgressType::Complete, 100)));
     assert!(steps.is_sorted_by_key(|&(_, percent)| percent), "{steps:?}");
+    // The end of each stage is told, whatever the machine's pace.
+    let stages: Vec<(String, f64)> = line
+        .heard(gst::MessageType::Element)
+        .iter()
+        .filter_map(|message| message.structure().filter(|fields| fields.name() == "snarm-progress"))
+        .map(|fields| {
+            let left: f64 = fields.get("seconds-left").unwrap();
+            assert!(left >= -1.0, "{fields}");
+            (fields.get("stage").unwrap(), fields.get("share").unwrap())
+        })
+        .collect();
+    for stage in ["reduce", "calibrate"] {
+        assert!(stages.contains(&(stage.to_owned(), 1.0)), "{stages:?}");
+    }
 }
 
 #[test]
