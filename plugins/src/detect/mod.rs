@@ -71,11 +71,11 @@
  * ]|
  * Inspects a camera and shows what was found.
  * |[
- * gst-launch-1.0 filesrc location=line.mp4 ! decodebin ! snarmdetect bank-location=part.bank results-location=line.jsonl ! fakesink
+ * gst-launch-1.0 filesrc location=line.mp4 ! decodebin ! videoconvert ! snarmdetect bank-location=part.bank results-location=line.jsonl ! fakesink
  * ]|
  * Inspects a recording and writes the results beside it.
  * |[
- * gst-launch-1.0 -m v4l2src ! videoconvert ! snarmdetect bank-location=part.bank pass=anomalous confirm-frames=3 hold-time=500000000 ! jpegenc ! multifilesink location=bad%05d.jpg
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! snarmdetect bank-location=part.bank pass=anomalous confirm-frames=3 hold-time=500000000 ! videoconvert ! jpegenc ! multifilesink location=bad%05d.jpg
  * ]|
  * Keeps the bad frames as pictures and tells when defects begin and end.
  *

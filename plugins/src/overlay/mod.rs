@@ -27,7 +27,7 @@
  * ]|
  * Shows what is found in front of a camera.
  * |[
- * gst-launch-1.0 -e filesrc location=line.mp4 ! decodebin ! snarmdetect bank-location=part.bank ! snarmoverlay draw=contours+boxes+score ! videoconvert ! x264enc ! matroskamux ! filesink location=annotated.mkv
+ * gst-launch-1.0 -e filesrc location=line.mp4 ! decodebin ! videoconvert ! snarmdetect bank-location=part.bank ! snarmoverlay draw=contours+boxes+score ! videoconvert ! x264enc ! matroskamux ! filesink location=annotated.mkv
  * ]|
  * Records with contours and boxes, without the heat map.
  * |[
