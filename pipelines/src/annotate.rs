@@ -41,7 +41,7 @@ impl Annotator {
             area: found.area,
             seen: found.seen,
             score_max: found.score_max,
-            verdict: if found.anomalous { "anomalous" } else { "normal" },
+            verdict: found.verdict.name(),
             ..Scene::default()
         };
         let (width, height) = (picture.width, picture.height);

@@ -11,9 +11,10 @@ use gst::glib::{self, translate::IntoGlibPtr};
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsRelationMeta, RelTypes, ffi};
 use gst_video::VideoFormat;
-use snarm_core::results::LABEL;
+use snarm_core::detect::Verdict;
+use snarm_core::results::{LABEL, Resolution};
 
-use crate::meta::{AnomalyMeta, picture, verdict};
+use crate::meta::{AnomalyMeta, picture};
 
 /// Readers of masks take rows to be as long as they are wide, and GStreamer pads rows to this.
 const ROW: usize = 4;
@@ -41,14 +42,15 @@ pub(crate) fn attach(
     let mut relations = buffer
         .meta_mut::<AnalyticsRelationMeta>()
         .ok_or_else(|| glib::bool_error!("the relation meta that was just added is gone"))?;
-    let confidence = match meta.verdict.as_str() {
-        verdict::NORMAL => 1.0 - meta.score,
-        verdict::UNKNOWN => 0.0,
+    let confidence = match meta.verdict {
+        Verdict::Normal => 1.0 - meta.score,
+        Verdict::Unknown => 0.0,
         _ => meta.score,
     };
-    relations.add_one_cls_mtd(confidence as f32, glib::Quark::from_str(&meta.verdict))?;
+    relations.add_one_cls_mtd(confidence as f32, glib::Quark::from_str(meta.verdict.name()))?;
 
-    let (width, height) = (f64::from(meta.frame_width), f64::from(meta.frame_height));
+    let Resolution { width, height } = meta.resolution;
+    let (width, height) = (f64::from(width), f64::from(height));
     let pixels = |fraction: f64, side: f64| (fraction * side).round() as i32;
     for region in &meta.regions {
         let rect = region.rect;
@@ -67,7 +69,7 @@ pub(crate) fn attach(
     let place =
         [pixels(rect.x, width), pixels(rect.y, height), pixels(rect.w, width), pixels(rect.h, height)];
     let segmentation = add_segmentation(&mut relations, mask.clone(), place)?;
-    let classes = [verdict::NORMAL, LABEL].map(glib::Quark::from_str);
+    let classes = [Verdict::Normal.name(), LABEL].map(glib::Quark::from_str);
     let peak = meta.score_max as f32;
     let names = relations.add_cls_mtd(&[1.0 - peak, peak], &classes)?.id();
     relations.set_relation(RelTypes::N_TO_N, segmentation, names)

@@ -3,10 +3,12 @@
 //! A `GstCustomMeta` with the single tag `video` and coordinates in fractions of the frame: so it survives format
 //! changes, scaling, encoders and RTP, and any language reads it as a `GstStructure` without a header of ours.
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use gst::meta::CustomMeta;
-use snarm_core::detect::Region;
+use snarm_core::detect::{Region, Verdict};
+use snarm_core::results::{Record, Resolution};
 use snarm_core::view::Rect;
 
 /// Name of the meta and of its structure.
@@ -15,72 +17,36 @@ pub const NAME: &str = "SnarmAnomalyMeta";
 /// Version of the field list.
 pub const VERSION: u32 = 1;
 
-/// Value of scores, thresholds and counts that do not exist.
-pub const NONE: f64 = -1.0;
+pub use snarm_core::results::NONE;
 
-/// What the verdict may be.
-pub mod verdict {
-    /// Below the lower threshold, or the only one.
-    pub const NORMAL: &str = "normal";
-    /// Between the two thresholds.
-    pub const UNCERTAIN: &str = "uncertain";
-    /// From the threshold on.
-    pub const ANOMALOUS: &str = "anomalous";
-    /// Not analysed.
-    pub const UNKNOWN: &str = "unknown";
-}
-
-/// The fields of the meta.
+/// The fields of the meta: those of the [`Record`] but for its times, which the buffer has itself, and where in the frame
+/// they belong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyMeta {
-    /// Whether the frame was looked at.
-    pub analysed: bool,
-    /// Whether the result is an earlier frame's.
-    pub stale: bool,
-    /// Number of the frame since the element started, from 0.
-    pub frame_number: u64,
-    /// Image score, 0..1; [`NONE`] when not analysed.
-    pub score: f64,
-    /// Image score before it was brought to 0..1.
-    pub score_raw: f64,
-    /// Highest pixel score.
-    pub score_max: f64,
-    /// Image threshold used.
-    pub threshold: f64,
-    /// Lower image threshold; [`NONE`] when there is none.
-    pub threshold_low: f64,
-    /// Pixel threshold used.
-    pub pixel_threshold: f64,
-    /// Whether the score reached the threshold.
-    pub anomalous: bool,
-    /// One of [`verdict`].
-    pub verdict: String,
-    /// Fraction of the frame that the regions cover.
-    pub area: f64,
-    /// The regions, highest score first.
-    pub regions: Vec<Region>,
-    /// Width of the frame as analysed.
-    pub frame_width: u32,
-    /// Height of the frame as analysed.
-    pub frame_height: u32,
+    /// What is told of the frame.
+    pub record: Record,
     /// Part of the frame that was looked at.
     pub seen: Rect,
     /// Part of the frame that the map covers.
     pub map_rect: Rect,
     /// Pixel scores as a GRAY8 or GRAY16_LE picture with a `GstVideoMeta`; left out of the meta when `None`.
     pub map: Option<gst::Buffer>,
-    /// Time that the analysis took, in nanoseconds.
-    pub latency: u64,
-    /// Name of the source, as set on the element.
-    pub source_id: Option<String>,
-    /// Digest of the encoder and name of the scorer.
-    pub model_id: String,
-    /// Digest of the bank.
-    pub bank_id: String,
-    /// Number of the bank since the element started, from 0.
-    pub bank_generation: u32,
     /// Where the network ran.
     pub device: String,
+}
+
+impl Deref for AnomalyMeta {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl DerefMut for AnomalyMeta {
+    fn deref_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
 }
 
 /// Makes the meta known to this process. Harmless when it is known already.
@@ -100,75 +66,96 @@ pub fn attach(buffer: &mut gst::BufferRef, meta: &AnomalyMeta) -> Result<(), gst
     }
     let mut custom = CustomMeta::add(buffer, NAME)?;
     let s = custom.mut_structure();
-    s.set("version", VERSION);
-    s.set("analysed", meta.analysed);
-    s.set("stale", meta.stale);
-    s.set("frame-number", meta.frame_number);
-    s.set("score", meta.score);
-    s.set("score-raw", meta.score_raw);
-    s.set("score-max", meta.score_max);
-    s.set("threshold", meta.threshold);
-    s.set("threshold-low", meta.threshold_low);
-    s.set("pixel-threshold", meta.pixel_threshold);
-    s.set("anomalous", meta.anomalous);
-    s.set("verdict", &meta.verdict);
-    s.set("area", meta.area);
-    s.set("regions", gst::Array::new(meta.regions.iter().map(region)));
-    s.set("frame-width", meta.frame_width);
-    s.set("frame-height", meta.frame_height);
-    s.set("roi-x", meta.seen.x);
-    s.set("roi-y", meta.seen.y);
-    s.set("roi-w", meta.seen.w);
-    s.set("roi-h", meta.seen.h);
-    s.set("map-x", meta.map_rect.x);
-    s.set("map-y", meta.map_rect.y);
-    s.set("map-w", meta.map_rect.w);
-    s.set("map-h", meta.map_rect.h);
+    write_found(s, &meta.record);
+    write_rect(s, ["roi-x", "roi-y", "roi-w", "roi-h"], meta.seen);
+    write_rect(s, ["map-x", "map-y", "map-w", "map-h"], meta.map_rect);
     if let Some(map) = &meta.map {
         s.set("map", map);
     }
-    s.set("latency", meta.latency);
-    s.set("source-id", &meta.source_id);
-    s.set("model-id", &meta.model_id);
-    s.set("bank-id", &meta.bank_id);
-    s.set("bank-generation", meta.bank_generation);
+    write_origin(s, &meta.record);
     s.set("device", &meta.device);
     Ok(())
 }
 
-/// Reads the meta of `buffer`; `None` when there is none, or one with other fields.
+/// Writes what a record says of the frame.
+fn write_found(s: &mut gst::StructureRef, record: &Record) {
+    s.set("version", VERSION);
+    s.set("analysed", record.analysed);
+    s.set("stale", record.stale);
+    s.set("frame-number", record.frame_number);
+    s.set("score", record.score);
+    s.set("score-raw", record.score_raw);
+    s.set("score-max", record.score_max);
+    s.set("threshold", record.threshold);
+    s.set("threshold-low", record.threshold_low);
+    s.set("pixel-threshold", record.pixel_threshold);
+    s.set("anomalous", record.is_anomalous());
+    s.set("verdict", record.verdict.name());
+    s.set("area", record.area);
+    s.set("regions", gst::Array::new(record.regions.iter().map(region)));
+    s.set("frame-width", record.resolution.width);
+    s.set("frame-height", record.resolution.height);
+}
+
+/// Writes what a record says of how that was found.
+fn write_origin(s: &mut gst::StructureRef, record: &Record) {
+    s.set("latency", record.latency);
+    s.set("source-id", &record.source_id);
+    s.set("model-id", &record.model_id);
+    s.set("bank-id", &record.bank_id);
+    s.set("bank-generation", record.bank_generation);
+}
+
+/// Reads the meta of `buffer`; `None` when there is none, or one with other fields. A verdict in other words is unknown.
 pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
     if !CustomMeta::is_registered(NAME) {
         return None;
     }
     let custom = CustomMeta::from_buffer(buffer, NAME).ok()?;
     let s = custom.structure();
-    Some(AnomalyMeta {
+    let record = Record {
+        timestamp: None,
+        stream_time: None,
+        running_time: None,
+        duration: None,
+        frame_number: s.get("frame-number").ok()?,
         analysed: s.get("analysed").ok()?,
         stale: s.get("stale").ok()?,
-        frame_number: s.get("frame-number").ok()?,
         score: s.get("score").ok()?,
         score_raw: s.get("score-raw").ok()?,
         score_max: s.get("score-max").ok()?,
         threshold: s.get("threshold").ok()?,
         threshold_low: s.get("threshold-low").ok()?,
         pixel_threshold: s.get("pixel-threshold").ok()?,
-        anomalous: s.get("anomalous").ok()?,
-        verdict: text(s, "verdict")?,
+        verdict: Verdict::named(&text(s, "verdict")?).unwrap_or_default(),
         area: s.get("area").ok()?,
         regions: s.get::<gst::Array>("regions").ok()?.iter().filter_map(read_region).collect(),
-        frame_width: s.get("frame-width").ok()?,
-        frame_height: s.get("frame-height").ok()?,
-        seen: rect(s, ["roi-x", "roi-y", "roi-w", "roi-h"])?,
-        map_rect: rect(s, ["map-x", "map-y", "map-w", "map-h"])?,
-        map: s.get("map").ok(),
         latency: s.get("latency").ok()?,
         source_id: s.has_field("source-id").then(|| text(s, "source-id"))?,
         model_id: text(s, "model-id")?,
         bank_id: text(s, "bank-id")?,
         bank_generation: s.get("bank-generation").ok()?,
+        resolution: Resolution { width: s.get("frame-width").ok()?, height: s.get("frame-height").ok()? },
+    };
+    Some(AnomalyMeta {
+        record,
+        seen: rect(s, ["roi-x", "roi-y", "roi-w", "roi-h"])?,
+        map_rect: rect(s, ["map-x", "map-y", "map-w", "map-h"])?,
+        map: s.get("map").ok(),
         device: text(s, "device")?,
     })
+}
+
+/// Writes the named fields of a record into `to`, as the meta has them.
+pub(crate) fn write_some(to: &mut gst::StructureRef, record: &Record, names: &[&str]) {
+    let mut all = gst::Structure::new_empty(NAME);
+    write_found(&mut all, record);
+    write_origin(&mut all, record);
+    for name in names {
+        if let Ok(value) = all.value(*name) {
+            to.set_value(*name, value.clone());
+        }
+    }
 }
 
 /// Reads a text, which need not be UTF-8: anybody may have written the meta, and the bindings panic at such text unless
@@ -192,7 +179,7 @@ pub(crate) fn picture(
 }
 
 /// One region as a structure.
-pub(crate) fn region(region: &Region) -> gst::Structure {
+fn region(region: &Region) -> gst::Structure {
     gst::Structure::builder("region")
         .field("id", region.id)
         .field("x", region.rect.x)
@@ -219,6 +206,14 @@ fn read_region(value: &gst::glib::SendValue) -> Option<Region> {
         cx: s.get("cx").ok()?,
         cy: s.get("cy").ok()?,
     })
+}
+
+/// Writes the four fields of a rectangle.
+fn write_rect(s: &mut gst::StructureRef, [x, y, w, h]: [&str; 4], rect: Rect) {
+    s.set(x, rect.x);
+    s.set(y, rect.y);
+    s.set(w, rect.w);
+    s.set(h, rect.h);
 }
 
 /// Reads the four fields of a rectangle.

@@ -187,7 +187,7 @@ fn check_detecting(encoder: &Arc<Encoder>, head: Option<&Arc<Head>>, format: Pix
         let mut anomalous = 0;
         for i in 0..frames_to_run {
             let limits = if i % 4 < 2 { &few } else { &many };
-            anomalous += usize::from(detector.detect(&frames[i % 2], limits).unwrap().anomalous);
+            anomalous += usize::from(detector.detect(&frames[i % 2], limits).unwrap().verdict.is_anomalous());
         }
         anomalous
     };
@@ -229,7 +229,7 @@ impl Drawn {
     }
 
     fn scene(&self, limits: &Limits) -> Scene<'_> {
-        let Detection { map_side, map_rect, score, anomalous, area, .. } = self.detection;
+        let Detection { map_side, map_rect, score, verdict, area, .. } = self.detection;
         Scene {
             map: Some(MapView::gray16(&self.map, map_side, map_side, 2 * map_side).unwrap()),
             rect: map_rect,
@@ -238,7 +238,7 @@ impl Drawn {
             threshold: limits.threshold,
             pixel_threshold: limits.pixel_threshold,
             area,
-            verdict: if anomalous { "anomalous" } else { "normal" },
+            verdict: verdict.name(),
             ..Scene::default()
         }
     }

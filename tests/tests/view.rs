@@ -94,7 +94,12 @@ fn nothing_outside_the_region_of_interest_is_read() {
     assert_eq!((plain.map_rect, plain.seen), (LEFT, LEFT));
 
     let inside = detect(&mut detector, &spoiled(9, IN_LEFT, PINK));
-    assert!(inside.anomalous && inside.score > plain.score + 0.3, "{} {}", inside.score, plain.score);
+    assert!(
+        inside.verdict.is_anomalous() && inside.score > plain.score + 0.3,
+        "{} {}",
+        inside.score,
+        plain.score
+    );
     let (x, y) = peak(&inside);
     assert!((x - 0.225).abs() < 0.08 && (y - 0.5).abs() < 0.12, "{x} {y}");
     // A map over half of the frame counts half as much.
@@ -107,7 +112,7 @@ fn the_view_of_a_detector_may_change_between_frames() {
     let mut detector = Detector::new(encoder(), bank).unwrap();
     let bad = spoiled(9, IN_RIGHT, PINK);
     let whole = detect(&mut detector, &bad);
-    assert!(whole.anomalous && whole.map_rect == Rect::WHOLE);
+    assert!(whole.verdict.is_anomalous() && whole.map_rect == Rect::WHOLE);
     detector.set_view(View { roi: Some(LEFT), ..View::default() }).unwrap();
     let left = detect(&mut detector, &bad);
     assert!(left.map_rect == LEFT && left.score < whole.score, "{} {}", left.score, whole.score);
@@ -139,12 +144,17 @@ fn an_ignored_part_scores_nothing_in_map_score_and_regions() {
     // Without the mask the blotch is by far what scores highest.
     masked.set_view(View::default()).unwrap();
     let bare = detect(&mut masked, &spoiled(9, IN_RIGHT, PINK));
-    assert!(bare.anomalous && bare.score_max > found.score_max, "{} {}", bare.score_max, found.score_max);
+    assert!(
+        bare.verdict.is_anomalous() && bare.score_max > found.score_max,
+        "{} {}",
+        bare.score_max,
+        found.score_max
+    );
     // What is not ignored is found as before.
     masked.set_view(view).unwrap();
     let other = detect(&mut masked, &spoiled(9, IN_LEFT, PINK));
     let (x, y) = peak(&other);
-    assert!(other.anomalous && (x - 0.225).abs() < 0.08 && (y - 0.5).abs() < 0.12, "{x} {y}");
+    assert!(other.verdict.is_anomalous() && (x - 0.225).abs() < 0.08 && (y - 0.5).abs() < 0.12, "{x} {y}");
 }
 
 #[test]

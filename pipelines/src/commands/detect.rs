@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use snarm_core::detect::{Detection, Detector, Limits};
+use snarm_core::detect::{Detection, Detector, Limits, Verdict};
 use snarm_core::paths::text;
 use snarm_core::registry;
 
-use super::results::{Files, Writer};
+use super::results::{Files, Writer, record};
 use super::{ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text};
 use crate::annotate::Annotator;
 use crate::exit::Outcome;
@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Image scores from here on are anomalous [default: the bank's]
     #[arg(long, value_parser = fraction)]
     threshold: Option<f64>,
+    /// Image scores from here on, below the threshold, are uncertain [default: none]
+    #[arg(long, value_parser = fraction)]
+    threshold_low: Option<f64>,
     /// Pixel scores from here on are marked [default: the bank's]
     #[arg(long, value_parser = fraction)]
     pixel_threshold: Option<f64>,
@@ -96,6 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let calibrated = detector.bank_limits();
     let limits = Limits {
         threshold: args.threshold.unwrap_or(calibrated.threshold),
+        threshold_low: args.threshold_low,
         pixel_threshold: args.pixel_threshold.unwrap_or(calibrated.pixel_threshold),
         min_area: args.min_area,
         max_regions: args.max_regions,
@@ -113,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
         let found = detector.detect(&item.frame, &limits)?.clone();
         let files = pictures.write(item, &found, &limits)?;
-        results.write(item, &found, &limits, detector.bank(), &files)?;
+        results.write(&record(item, &found, &limits, &detector), item.source, &files)?;
         summary.add(item, &found);
         Ok(())
     })?;
@@ -145,7 +149,7 @@ impl PictureWriter<'_> {
         let by_kind = if item.time.is_some() { Pictures::Anomalous } else { Pictures::All };
         let wanted = match self.which.unwrap_or(by_kind) {
             Pictures::All => true,
-            Pictures::Anomalous => found.anomalous,
+            Pictures::Anomalous => found.verdict.is_anomalous(),
             Pictures::None => false,
         };
         if !wanted {
@@ -171,12 +175,14 @@ impl PictureWriter<'_> {
 #[derive(Default)]
 struct Summary {
     anomalous: usize,
+    uncertain: usize,
     worst: Option<(f64, String)>,
 }
 
 impl Summary {
     fn add(&mut self, item: &Item<'_>, found: &Detection) {
-        self.anomalous += usize::from(found.anomalous);
+        self.anomalous += usize::from(found.verdict.is_anomalous());
+        self.uncertain += usize::from(found.verdict == Verdict::Uncertain);
         if self.worst.as_ref().is_none_or(|(score, _)| found.score > *score) {
             self.worst = Some((found.score, text(&item.name)));
         }
@@ -188,8 +194,12 @@ impl Summary {
             None => String::new(),
         };
         let skipped = if seen.skipped > 0 { format!(", {} unreadable", seen.skipped) } else { String::new() };
+        let uncertain = match limits.threshold_low {
+            Some(low) => format!(", {} uncertain from {low:.3} on", self.uncertain),
+            None => String::new(),
+        };
         format!(
-            "{}: {} frames, {} anomalous at threshold {:.3}{skipped}{worst}",
+            "{}: {} frames, {} anomalous at threshold {:.3}{uncertain}{skipped}{worst}",
             text(out),
             seen.frames,
             self.anomalous,

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
-use snarm_core::bank::Bank;
-use snarm_core::detect::{Detection, Limits};
+use serde_json::json;
+use snarm_core::detect::{Detection, Detector, Limits};
 use snarm_core::paths::text;
-use snarm_core::results::{self, LABEL};
+use snarm_core::results::{Record, Resolution};
 
 use crate::inputs::Item;
 
@@ -32,16 +31,11 @@ impl Writer {
         Ok(Self { path, out: BufWriter::new(file) })
     }
 
-    /// Writes the line of one frame.
-    pub(super) fn write(
-        &mut self,
-        item: &Item<'_>,
-        found: &Detection,
-        limits: &Limits,
-        bank: &Bank,
-        files: &Files,
-    ) -> Result<()> {
-        let line = line(item, found, limits, bank, files).to_string();
+    /// Writes the line of one frame from `source`.
+    pub(super) fn write(&mut self, record: &Record, source: &Path, files: &Files) -> Result<()> {
+        let mut line = record.line(Some(&text(source)))?;
+        line["annotated"] = json!(files.annotated.as_ref().map(text));
+        line["map"] = json!(files.map.as_ref().map(text));
         writeln!(self.out, "{line}").with_context(|| format!("cannot write results {}", self.path.display()))
     }
 
@@ -50,29 +44,17 @@ impl Writer {
     }
 }
 
-fn line(item: &Item<'_>, found: &Detection, limits: &Limits, bank: &Bank, files: &Files) -> Value {
-    let (width, height) = (item.frame.width(), item.frame.height());
-    let verdict = if found.anomalous { "anomalous" } else { "normal" };
-    json!({
-        "timestamp": item.time,
-        "frame-number": item.number,
-        "analysed": true,
-        "score": found.score,
-        "score-raw": found.raw_score,
-        "score-max": found.score_max,
-        "threshold": limits.threshold,
-        "pixel-threshold": limits.pixel_threshold,
-        "anomalous": found.anomalous,
-        "verdict": verdict,
-        "area": found.area,
-        "regions": results::regions(&found.regions),
-        "latency": found.times.total().as_nanos() as u64,
-        "bank-id": bank.digest(),
-        "source": text(item.source),
-        "annotated": files.annotated.as_ref().map(text),
-        "map": files.map.as_ref().map(text),
-        "resolution": { "width": width, "height": height },
-        "objects": results::objects(&found.regions, width, height),
-        LABEL: { "score": found.score, "threshold": limits.threshold, "verdict": verdict, "area": found.area },
-    })
+/// What is told of a frame.
+pub(super) fn record(item: &Item<'_>, found: &Detection, limits: &Limits, detector: &Detector) -> Record {
+    let (width, height) = (item.frame.width() as u32, item.frame.height() as u32);
+    let mut record = Record {
+        timestamp: item.time,
+        frame_number: item.number as u64,
+        model_id: detector.model_id(),
+        bank_id: detector.bank().digest().to_owned(),
+        resolution: Resolution { width, height },
+        ..Record::unknown(limits)
+    };
+    record.take(found);
+    record
 }

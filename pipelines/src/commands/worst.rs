@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use snarm_core::metrics::{Samples, auroc};
-use snarm_core::results::{self, Scored};
+use snarm_core::results::{self, Record};
 
 use super::make_parent;
 use crate::annotate::to_rgb;
@@ -51,8 +51,8 @@ struct Truth {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    let all: Vec<Scored> = results::read(&args.results)?;
-    let judged: Vec<(usize, &Scored)> =
+    let all: Vec<Record> = results::read(&args.results)?;
+    let judged: Vec<(usize, &Record)> =
         all.iter().enumerate().filter(|(_, line)| counts(args, line)).collect();
     if judged.is_empty() {
         bail!(
@@ -66,18 +66,18 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn counts(args: &Args, line: &Scored) -> bool {
+fn counts(args: &Args, line: &Record) -> bool {
     let learned = |time| args.exclude.as_ref().is_some_and(|ranges| ranges.contain(time));
     line.analysed && !line.timestamp.is_some_and(learned)
 }
 
 /// The highest scores, each at some distance from the ones before.
-fn choose<'a>(judged: &[(usize, &'a Scored)], count: usize, apart: f64) -> Vec<(usize, &'a Scored)> {
+fn choose<'a>(judged: &[(usize, &'a Record)], count: usize, apart: f64) -> Vec<(usize, &'a Record)> {
     let mut order = judged.to_vec();
     order.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
-    let mut chosen: Vec<(usize, &Scored)> = Vec::new();
+    let mut chosen: Vec<(usize, &Record)> = Vec::new();
     for candidate in order {
-        let near = |other: &(usize, &Scored)| match (candidate.1.timestamp, other.1.timestamp) {
+        let near = |other: &(usize, &Record)| match (candidate.1.timestamp, other.1.timestamp) {
             (Some(a), Some(b)) => (a.abs_diff(b) as f64) < apart * 1e9,
             _ => false,
         };
@@ -89,8 +89,8 @@ fn choose<'a>(judged: &[(usize, &'a Scored)], count: usize, apart: f64) -> Vec<(
 }
 
 /// Walks through the clip once and writes the chosen frames, ranked in their names.
-fn save(args: &Args, chosen: &[(usize, &Scored)], lines: usize) -> Result<()> {
-    let ranks: BTreeMap<usize, (usize, &Scored)> =
+fn save(args: &Args, chosen: &[(usize, &Record)], lines: usize) -> Result<()> {
+    let ranks: BTreeMap<usize, (usize, &Record)> =
         chosen.iter().enumerate().map(|(rank, &(i, line))| (i, (rank + 1, line))).collect();
     let progress = Progress::new("worst");
     progress.expect(Some(lines));
@@ -118,8 +118,8 @@ fn save(args: &Args, chosen: &[(usize, &Scored)], lines: usize) -> Result<()> {
     Ok(())
 }
 
-fn summary(args: &Args, judged: &[(usize, &Scored)], lines: usize) -> Result<String> {
-    let anomalous: Vec<_> = judged.iter().filter(|(_, line)| line.anomalous).collect();
+fn summary(args: &Args, judged: &[(usize, &Record)], lines: usize) -> Result<String> {
+    let anomalous: Vec<_> = judged.iter().filter(|(_, line)| line.is_anomalous()).collect();
     let learned = match lines - judged.len() {
         0 => String::new(),
         n => format!(" ({n} more learned from or not analysed)"),
@@ -143,13 +143,14 @@ fn summary(args: &Args, judged: &[(usize, &Scored)], lines: usize) -> Result<Str
 }
 
 /// The number of runs of anomalous frames.
-fn stretches(judged: &[(usize, &Scored)]) -> String {
-    let starts = judged.windows(2).filter(|pair| !pair[0].1.anomalous && pair[1].1.anomalous).count();
-    let n = starts + usize::from(judged.first().is_some_and(|first| first.1.anomalous));
+fn stretches(judged: &[(usize, &Record)]) -> String {
+    let starts =
+        judged.windows(2).filter(|pair| !pair[0].1.is_anomalous() && pair[1].1.is_anomalous()).count();
+    let n = starts + usize::from(judged.first().is_some_and(|first| first.1.is_anomalous()));
     if n == 1 { "1 stretch".to_owned() } else { format!("{n} stretches") }
 }
 
-fn compare(path: &Path, judged: &[(usize, &Scored)]) -> Result<String> {
+fn compare(path: &Path, judged: &[(usize, &Record)]) -> Result<String> {
     let truth: Vec<Truth> = results::read(path)?;
     let mut samples = Samples::new();
     let (mut found, mut false_alarms) = (0, 0);
@@ -159,9 +160,9 @@ fn compare(path: &Path, judged: &[(usize, &Scored)]) -> Result<String> {
             bail!("expected the truth of frame {i}, found {} lines: {}", truth.len(), path.display());
         };
         samples.push(line.score as f32, truth.anomalous);
-        found += usize::from(truth.anomalous && line.anomalous);
-        false_alarms += usize::from(!truth.anomalous && line.anomalous);
-        verdicts.push((truth.anomalous, line.anomalous));
+        found += usize::from(truth.anomalous && line.is_anomalous());
+        false_alarms += usize::from(!truth.anomalous && line.is_anomalous());
+        verdicts.push((truth.anomalous, line.is_anomalous()));
     }
     let (seen, passed) = passes(&verdicts);
     let defective = samples.positives();
@@ -188,20 +189,29 @@ fn clock(time: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use snarm_core::detect::Limits;
+
     use super::*;
 
     #[test]
     fn pictures_lie_apart_and_the_highest_comes_first() {
-        let line = |i: u64, score: f64| Scored {
+        let limits = Limits {
+            threshold: 0.5,
+            threshold_low: None,
+            pixel_threshold: 0.5,
+            min_area: 0.0,
+            max_regions: 0,
+        };
+        let line = |i: u64, score: f64| Record {
             frame_number: i,
             timestamp: Some(i * 100_000_000),
             analysed: true,
             score,
-            threshold: 0.5,
-            anomalous: score >= 0.5,
+            verdict: limits.verdict(score),
+            ..Record::unknown(&limits)
         };
         let lines = [line(0, 0.1), line(1, 0.8), line(2, 0.9), line(3, 0.85), line(9, 0.7), line(10, 0.2)];
-        let judged: Vec<(usize, &Scored)> = lines.iter().enumerate().collect();
+        let judged: Vec<(usize, &Record)> = lines.iter().enumerate().collect();
         let frames: Vec<u64> = choose(&judged, 3, 0.4).iter().map(|(_, line)| line.frame_number).collect();
         assert_eq!(frames, [2, 9]);
         assert_eq!(stretches(&judged), "1 stretch");

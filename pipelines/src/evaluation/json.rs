@@ -77,6 +77,7 @@ fn verdicts(verdicts: Verdicts) -> Value {
         "misses": verdicts.misses,
         "false_alarms": verdicts.false_alarms,
         "passes": verdicts.passes,
+        "uncertain": verdicts.uncertain,
         "precision": verdicts.precision(),
         "recall": verdicts.recall(),
         "f1": verdicts.f1(),
@@ -87,7 +88,7 @@ fn verdicts(verdicts: Verdicts) -> Value {
 fn kinds(category: &Category) -> Value {
     let good: Vec<&ImageResult> = category.images.iter().filter(|image| !image.anomalous).collect();
     let kinds = category.kinds().into_iter().map(|(kind, images)| {
-        let found = images.iter().filter(|image| image.called).count();
+        let found = images.iter().filter(|image| image.called()).count();
         let area = kind_auroc(&good, &images);
         (kind.to_owned(), json!({ "images": images.len(), "called_anomalous": found, "image_auroc": area }))
     });
@@ -111,6 +112,7 @@ fn image(image: &ImageResult) -> Value {
         "score": image.score,
         "raw_score": image.raw_score,
         "score_max": image.score_max,
-        "called_anomalous": image.called,
+        "called_anomalous": image.called(),
+        "verdict": image.verdict,
     })
 }

@@ -6,7 +6,7 @@ pub(crate) mod json;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use snarm_core::detect::{Detection, Detector, StageTimes};
+use snarm_core::detect::{Detection, Detector, StageTimes, Verdict};
 use snarm_core::metrics::Curve;
 
 use self::figures::Figures;
@@ -119,14 +119,19 @@ pub(crate) struct ImageResult {
     pub(crate) raw_score: f64,
     /// Highest pixel score.
     pub(crate) score_max: f64,
-    /// Whether the score reached the bank's threshold.
-    pub(crate) called: bool,
+    /// What the score means by the bank's threshold.
+    pub(crate) verdict: Verdict,
 }
 
 impl ImageResult {
+    /// Whether the score reached the bank's threshold.
+    pub(crate) fn called(&self) -> bool {
+        self.verdict.is_anomalous()
+    }
+
     /// What came of it: `hit`, `miss`, `false alarm` or `pass`.
     pub(crate) fn outcome(&self) -> &'static str {
-        match (self.anomalous, self.called) {
+        match (self.anomalous, self.called()) {
             (true, true) => "hit",
             (true, false) => "miss",
             (false, true) => "false alarm",
@@ -151,13 +156,16 @@ pub(crate) struct Verdicts {
     pub(crate) misses: u64,
     pub(crate) false_alarms: u64,
     pub(crate) passes: u64,
+    /// Of the misses and passes, those that a lower threshold makes uncertain.
+    pub(crate) uncertain: u64,
 }
 
 impl Verdicts {
     pub(crate) fn of<'a>(images: impl IntoIterator<Item = &'a ImageResult>) -> Self {
         let mut verdicts = Self::default();
         for image in images {
-            match (image.anomalous, image.called) {
+            verdicts.uncertain += u64::from(image.verdict == Verdict::Uncertain);
+            match (image.anomalous, image.called()) {
                 (true, true) => verdicts.hits += 1,
                 (true, false) => verdicts.misses += 1,
                 (false, true) => verdicts.false_alarms += 1,
@@ -226,7 +234,7 @@ mod tests {
 
     #[test]
     fn verdicts_without_a_kind_have_no_rate() {
-        let image = |anomalous, called| ImageResult {
+        let image = |anomalous, called: bool| ImageResult {
             path: String::new(),
             kind: String::new(),
             anomalous,
@@ -234,13 +242,14 @@ mod tests {
             score: 0.0,
             raw_score: 0.0,
             score_max: 0.0,
-            called,
+            verdict: if called { Verdict::Anomalous } else { Verdict::Uncertain },
         };
         let images = [(true, true), (true, false), (true, true), (false, true)].map(|(a, c)| image(a, c));
         let verdicts = Verdicts::of(&images);
         assert_eq!((verdicts.precision(), verdicts.recall()), (Some(2.0 / 3.0), Some(2.0 / 3.0)));
         assert_eq!((verdicts.false_alarm_rate(), verdicts.f1()), (Some(1.0), Some(2.0 / 3.0)));
         assert_eq!(Verdicts::of(&images[..3]).false_alarm_rate(), None);
+        assert_eq!(verdicts.uncertain, 1);
         assert_eq!(images.map(|image| image.outcome()), ["hit", "miss", "hit", "false alarm"]);
     }
 }

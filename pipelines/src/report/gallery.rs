@@ -125,7 +125,7 @@ pub(super) fn cases(gallery: &Gallery, threshold: f64) -> String {
     let mut out =
         if gallery.alarms.is_empty() && gallery.misses.is_empty() { String::new() } else { scale() };
     for (title, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
-        let wrong = list.iter().filter(|case| case.image.anomalous != case.image.called).count();
+        let wrong = list.iter().filter(|case| case.image.anomalous != case.image.called()).count();
         let kind = if list.iter().all(|case| case.image.anomalous) { "missed" } else { "false alarms" };
         let note = if wrong > 0 { format!(" <small>{wrong} {kind}</small>") } else { String::new() };
         let _ = write!(out, "<h3>{title}{note}</h3>\n<div class=\"gallery\">\n");

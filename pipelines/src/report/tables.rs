@@ -74,20 +74,13 @@ pub(super) fn figures(all: &Evaluation) -> String {
 
 /// Verdicts of all categories.
 pub(super) fn verdicts(all: &Evaluation) -> String {
-    let heads = [
-        "defects found",
-        "defects missed",
-        "false alarms",
-        "good passed",
-        "precision",
-        "recall",
-        "false-alarm rate",
-        "F1",
-        "best F1 at",
-    ];
+    let low = all.option("threshold_low").and_then(|low| low.as_f64());
+    let mut heads = vec!["defects found", "defects missed", "false alarms", "good passed"];
+    heads.extend(low.map(|_| "uncertain"));
+    heads.extend(["precision", "recall", "false-alarm rate", "F1", "best F1 at"]);
     let row = |name: &str, v: Verdicts, best: Option<f64>| {
-        let counts = [v.hits, v.misses, v.false_alarms, v.passes];
-        let counts: String = counts.map(|n| number_cell(Some(n as f64), &n.to_string(), "")).concat();
+        let counts = [v.hits, v.misses, v.false_alarms, v.passes].into_iter().chain(low.map(|_| v.uncertain));
+        let counts: String = counts.map(|n| number_cell(Some(n as f64), &n.to_string(), "")).collect();
         let rates = [v.precision(), v.recall(), v.false_alarm_rate(), v.f1(), best];
         let rates: String = rates.map(|rate| number_cell(rate, &decimal(rate, 3), "")).concat();
         format!("<tr><th scope=\"row\">{}</th>{counts}{rates}</tr>\n", text(name))
@@ -95,16 +88,21 @@ pub(super) fn verdicts(all: &Evaluation) -> String {
     let each = all.categories.iter();
     let rows: String = each.map(|c| row(&c.name, Verdicts::of(&c.images), c.best_thresholds[0])).collect();
     let sum = row("all", all.verdicts(), None);
-    let caption = "The threshold was found from good images alone; on the bank’s scale it is 0.5. The last column is the \
-                   threshold that would have given the best F1.";
-    table("verdicts", caption, "category", &heads, &rows, Some(&sum))
+    let uncertain = low.map_or_else(String::new, |low| {
+        format!(" Of the missed and the passed, those from {low} on are uncertain.")
+    });
+    let caption = format!(
+        "The threshold was found from good images alone; on the bank’s scale it is 0.5.{uncertain} The last column is the \
+         threshold that would have given the best F1."
+    );
+    table("verdicts", &caption, "category", &heads, &rows, Some(&sum))
 }
 
 /// What came of each kind of defect.
 pub(super) fn kinds(category: &Category) -> String {
     let good: Vec<&ImageResult> = category.images.iter().filter(|image| !image.anomalous).collect();
     let row = |(kind, images): (&str, Vec<&ImageResult>)| {
-        let called = images.iter().filter(|image| image.called).count();
+        let called = images.iter().filter(|image| image.called()).count();
         let mut scores: Vec<f64> = images.iter().map(|image| image.score).collect();
         scores.sort_by(f64::total_cmp);
         let quantile = |q: f64| scores.get(((scores.len() - 1) as f64 * q).round() as usize).copied();

@@ -39,7 +39,7 @@ impl Loaded {
             generation,
             load_time: start.elapsed(),
             bank_id: detector.bank().digest().to_owned(),
-            model_id: format!("{}:{}", detector.encoder().digest(), detector.scorer()),
+            model_id: detector.model_id(),
             limits: detector.bank_limits(),
             calibration: detector.calibration().clone(),
             crop: detector.bank().crop(),
@@ -155,7 +155,6 @@ impl Analyzer {
         detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
         let limits = settings.limits(&bank.limits, &bank.calibration);
         let mut found = record::unknown(bank, &layout.info, settings, number);
-        found.meta.threshold = limits.threshold;
         frame::with_frame(buffer, layout, |frame| {
             detector.detect(frame, &limits).map(|detection| {
                 record::detection(detection, settings, &mut found);

@@ -6,39 +6,40 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
+use snarm_core::detect::Verdict;
+use snarm_core::results::Record;
 
 use super::events::{Change, Event, Sight};
 use super::found::Found;
 use super::imp::{CAT, SnarmDetect};
-use super::results::Times;
+use super::results::set_times;
 use super::settings::Settings;
 use super::stream::{Frame, Turn};
 use super::{Attach, MessageMode, Pass, messages, roi, signals};
-use crate::lock;
-use crate::meta::{self, AnomalyMeta, verdict};
+use crate::{lock, meta};
 
 impl SnarmDetect {
     /// Attaches and tells what was found; the frame, if it goes on.
     pub(super) fn deliver(
         &self,
         frame: Frame,
-        found: Found,
+        mut found: Found,
         settings: &Settings,
     ) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let Frame { mut buffer, turn, .. } = frame;
-        let times = Times::new(&buffer, &self.obj().segment());
+        set_times(&mut found.meta, &buffer, &self.obj().segment());
         attach(buffer.make_mut(), &found, settings).map_err(|error| self.fail(error))?;
-        self.write(&found.meta, &times);
+        self.write(&found.meta);
         self.count(&found.meta, settings);
         if found.meta.analysed {
-            self.tell(&buffer, &found.meta, &times, settings);
+            self.tell(&buffer, &found.meta, settings);
         }
         let passes = match settings.pass {
             // Who switches the analysis off wants the stream.
             _ if turn == Turn::Leave && !settings.enabled => true,
             Pass::All => true,
-            Pass::Anomalous => found.meta.verdict == verdict::ANOMALOUS,
-            Pass::Normal => found.meta.verdict == verdict::NORMAL,
+            Pass::Anomalous => found.meta.verdict == Verdict::Anomalous,
+            Pass::Normal => found.meta.verdict == Verdict::Normal,
         };
         if found.meta.analysed {
             lock(&self.stream).last = Some(found);
@@ -62,9 +63,9 @@ impl SnarmDetect {
 
     /// Writes the line of a frame. It waits while a pipe is full, and readers of properties wait for none of its locks. A
     /// line that cannot be written is counted, and the stream goes on.
-    fn write(&self, meta: &AnomalyMeta, times: &Times) {
+    fn write(&self, record: &Record) {
         let written = match lock(&self.results).as_mut() {
-            Some(results) => results.write(meta, times),
+            Some(results) => results.write(record),
             None => return,
         };
         if let Err(lost) = written {
@@ -77,17 +78,17 @@ impl SnarmDetect {
     }
 
     /// Brings the figures up to date and posts what follows from them.
-    fn count(&self, meta: &AnomalyMeta, settings: &Settings) {
+    fn count(&self, record: &Record, settings: &Settings) {
         let now = Instant::now();
         let (latency_changed, stats_due) = {
             let mut figures = lock(&self.figures);
-            figures.stats.count(now, meta.analysed.then_some(meta.latency), meta.anomalous);
-            if meta.analysed {
-                figures.last_score = meta.score;
+            figures.stats.count(now, record.analysed.then_some(record.latency), record.is_anomalous());
+            if record.analysed {
+                figures.last_score = record.score;
             }
             let interval = Duration::from_nanos(settings.stats_interval);
             (
-                meta.analysed && figures.latency.add(meta.latency),
+                record.analysed && figures.latency.add(record.latency),
                 !interval.is_zero() && figures.stats.due(now, interval),
             )
         };
@@ -102,14 +103,14 @@ impl SnarmDetect {
     }
 
     /// Tells of an analysed frame and of the defect that it begins or ends.
-    fn tell(&self, buffer: &gst::Buffer, meta: &AnomalyMeta, times: &Times, settings: &Settings) {
+    fn tell(&self, buffer: &gst::Buffer, record: &Record, settings: &Settings) {
         let by_mode = match settings.message_mode {
             MessageMode::None | MessageMode::Events => false,
-            MessageMode::Anomalous => meta.anomalous,
+            MessageMode::Anomalous => record.is_anomalous(),
             MessageMode::All => true,
         };
         if by_mode || settings.emit_signals {
-            let result = messages::result(meta, times);
+            let result = messages::result(record);
             if settings.emit_signals {
                 self.obj().emit_by_name::<()>(signals::RESULT, &[buffer, &result]);
             }
@@ -117,7 +118,7 @@ impl SnarmDetect {
                 messages::post(&self.obj(), result);
             }
         }
-        let sight = Sight::new(meta, times.running_time, times.duration);
+        let sight = Sight::new(record);
         // The largest number is no time in GStreamer.
         let hold = gst::ClockTime::from_nseconds(settings.hold_time.min(gst::ClockTime::MAX.nseconds()));
         let change = lock(&self.events).see(&sight, settings.confirm_frames, hold);

@@ -1,16 +1,16 @@
 //! From verdicts of single frames to defects that begin and end.
 
 use gst::ClockTime;
-
-use crate::meta::{AnomalyMeta, verdict};
+use snarm_core::detect::Verdict;
+use snarm_core::results::Record;
 
 /// An analysed frame, with its running times.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sight<'a> {
+pub(super) struct Sight {
     pub(super) begin: Option<ClockTime>,
     pub(super) end: Option<ClockTime>,
     pub(super) score: f64,
-    pub(super) verdict: &'a str,
+    pub(super) verdict: Verdict,
 }
 
 /// A defect.
@@ -86,7 +86,7 @@ pub(super) struct Events {
 }
 
 impl Event {
-    fn new(id: u64, sight: &Sight<'_>) -> Self {
+    fn new(id: u64, sight: &Sight) -> Self {
         Self {
             id,
             begin: sight.begin,
@@ -97,7 +97,7 @@ impl Event {
         }
     }
 
-    fn extend(&mut self, sight: &Sight<'_>) {
+    fn extend(&mut self, sight: &Sight) {
         self.end = self.end.max(sight.end);
         self.frames += 1;
         if sight.score > self.peak_score {
@@ -110,7 +110,7 @@ impl Event {
 
 impl Events {
     /// Takes the next analysed frame.
-    pub(super) fn see(&mut self, sight: &Sight<'_>, confirm_frames: u32, hold: ClockTime) -> Change {
+    pub(super) fn see(&mut self, sight: &Sight, confirm_frames: u32, hold: ClockTime) -> Change {
         let sight = &self.timed(sight);
         let jumped = self.jumps(sight, hold);
         self.remember(sight);
@@ -120,8 +120,8 @@ impl Events {
             change.end = self.open.take().map(|event| (event, Reason::Jump));
         }
         match sight.verdict {
-            verdict::ANOMALOUS => change.begin = self.see_anomalous(sight, confirm_frames),
-            verdict::UNCERTAIN => self.candidate = None,
+            Verdict::Anomalous => change.begin = self.see_anomalous(sight, confirm_frames),
+            Verdict::Uncertain => self.candidate = None,
             _ => {
                 self.candidate = None;
                 let end = self.open.as_ref().and_then(|open| open.end);
@@ -136,7 +136,7 @@ impl Events {
     }
 
     /// The defect that an anomalous frame confirms.
-    fn see_anomalous(&mut self, sight: &Sight<'_>, confirm_frames: u32) -> Option<Event> {
+    fn see_anomalous(&mut self, sight: &Sight, confirm_frames: u32) -> Option<Event> {
         if let Some(open) = &mut self.open {
             open.extend(sight);
             return None;
@@ -158,7 +158,7 @@ impl Events {
     }
 
     /// The frame with the time that it would have a step after the one before it, if it has none.
-    fn timed<'a>(&self, sight: &Sight<'a>) -> Sight<'a> {
+    fn timed(&self, sight: &Sight) -> Sight {
         let mut sight = *sight;
         if let (None, Some(last), Some(step)) = (sight.begin, self.last, self.step) {
             let begin = last.saturating_add(step);
@@ -168,7 +168,7 @@ impl Events {
     }
 
     /// Whether the frame does not go on from the one before it.
-    fn jumps(&self, sight: &Sight<'_>, hold: ClockTime) -> bool {
+    fn jumps(&self, sight: &Sight, hold: ClockTime) -> bool {
         let (Some(now), Some(last)) = (sight.begin, self.last) else { return false };
         let open = self.open.as_ref().or(self.candidate.as_ref()).and_then(|event| event.begin);
         let before = |time: ClockTime| now.saturating_add(WAVER) < time;
@@ -179,7 +179,7 @@ impl Events {
         self.step.is_some_and(|step| now.saturating_sub(last) > late(step))
     }
 
-    fn remember(&mut self, sight: &Sight<'_>) {
+    fn remember(&mut self, sight: &Sight) {
         let Some(now) = sight.begin else { return };
         let shown = sight.end.map(|end| end.saturating_sub(now));
         let since = self.last.map(|last| now.saturating_sub(last));
@@ -201,16 +201,16 @@ impl Events {
     }
 }
 
-impl<'a> Sight<'a> {
-    /// The frame that `meta` belongs to.
-    pub(super) fn new(meta: &'a AnomalyMeta, begin: Option<u64>, duration: Option<u64>) -> Self {
-        let begin = begin.map(ClockTime::from_nseconds);
-        let duration = ClockTime::from_nseconds(duration.unwrap_or_default());
+impl Sight {
+    /// The frame that `record` tells of.
+    pub(super) fn new(record: &Record) -> Self {
+        let begin = record.running_time.map(ClockTime::from_nseconds);
+        let duration = ClockTime::from_nseconds(record.duration.unwrap_or_default());
         Self {
             begin,
             end: begin.map(|begin| begin.saturating_add(duration)),
-            score: meta.score,
-            verdict: &meta.verdict,
+            score: record.score,
+            verdict: record.verdict,
         }
     }
 }
@@ -233,9 +233,9 @@ mod tests {
         for (n, verdict) in verdicts.chars().enumerate() {
             let begin = FRAME * n as u64;
             let verdict = match verdict {
-                'a' => verdict::ANOMALOUS,
-                'u' => verdict::UNCERTAIN,
-                _ => verdict::NORMAL,
+                'a' => Verdict::Anomalous,
+                'u' => Verdict::Uncertain,
+                _ => Verdict::Normal,
             };
             let sight = Sight { begin: Some(begin), end: Some(begin + FRAME), score: 0.5, verdict };
             let change = events.see(&sight, confirm, hold);
@@ -282,7 +282,7 @@ mod tests {
         let mut events = Events::default();
         for (n, score) in [0.6, 0.9, 0.7].into_iter().enumerate() {
             let begin = Some(FRAME * n as u64);
-            let sight = Sight { begin, end: begin, score, verdict: verdict::ANOMALOUS };
+            let sight = Sight { begin, end: begin, score, verdict: Verdict::Anomalous };
             events.see(&sight, 1, ClockTime::ZERO);
         }
         let event = events.reset().unwrap();
@@ -294,8 +294,8 @@ mod tests {
     fn without_times_a_normal_frame_ends_an_event_at_once() {
         let mut events = Events::default();
         let sight = |verdict| Sight { begin: None, end: None, score: 0.5, verdict };
-        assert!(events.see(&sight(verdict::ANOMALOUS), 1, FRAME).begin.is_some());
-        assert!(events.see(&sight(verdict::NORMAL), 1, FRAME).end.is_some());
+        assert!(events.see(&sight(Verdict::Anomalous), 1, FRAME).begin.is_some());
+        assert!(events.see(&sight(Verdict::Normal), 1, FRAME).end.is_some());
     }
 
     /// Defects of anomalous (`true`) and normal frames at these times, in milliseconds, each as begin, end and frames; that
@@ -305,7 +305,7 @@ mod tests {
         let mut ended = Vec::new();
         for &(begin, anomalous) in frames {
             let begin = begin.map(ClockTime::from_mseconds);
-            let verdict = if anomalous { verdict::ANOMALOUS } else { verdict::NORMAL };
+            let verdict = if anomalous { Verdict::Anomalous } else { Verdict::Normal };
             let sight = Sight { begin, end: begin.map(|begin| begin + FRAME), score: 0.5, verdict };
             ended.extend(events.see(&sight, confirm, ClockTime::from_mseconds(hold)).end.map(|(e, _)| e));
         }
@@ -365,9 +365,9 @@ mod tests {
         assert_eq!(defects(&lost, 1, 120), [(140, 220, 2)]);
         let mut events = Events::default();
         let begin = Some(FRAME);
-        let sight = Sight { begin, end: begin.map(|t| t + FRAME), score: 0.5, verdict: verdict::ANOMALOUS };
+        let sight = Sight { begin, end: begin.map(|t| t + FRAME), score: 0.5, verdict: Verdict::Anomalous };
         events.see(&sight, 1, FRAME);
-        let lost = Sight { begin: None, end: None, score: 0.5, verdict: verdict::NORMAL };
+        let lost = Sight { begin: None, end: None, score: 0.5, verdict: Verdict::Normal };
         let ends = (0..9).filter(|_| events.see(&lost, 1, FRAME * 3).end.is_some()).count();
         assert_eq!(ends, 1, "a defect does not end when times do");
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
+use snarm_core::results::Resolution;
 use snarm_core::view::Crop;
 
 use crate::meta::AnomalyMeta;
@@ -43,8 +44,7 @@ impl Found {
         found.meta.stale = true;
         found.meta.frame_number = number;
         found.meta.latency = 0;
-        found.meta.frame_width = info.width();
-        found.meta.frame_height = info.height();
+        found.meta.resolution = Resolution { width: info.width(), height: info.height() };
         found
     }
 }

@@ -1,13 +1,12 @@
 //! What `snarmdetect` tells the application: the structures of messages and signals.
 
 use gst::prelude::*;
+use snarm_core::results::Record;
 
 use super::SnarmDetect;
 use super::events::Event;
 use super::found::InUse;
-use super::results::Times;
-use crate::error;
-use crate::meta::{self, AnomalyMeta};
+use crate::{error, meta};
 
 /// Posts a structure.
 pub(super) fn post(element: &SnarmDetect, fields: gst::Structure) {
@@ -35,23 +34,29 @@ pub(super) fn bank_loaded(element: &SnarmDetect, bank: &InUse) {
     post(element, fields.build());
 }
 
+/// Fields of `snarm-result` beside its times.
+const RESULT: [&str; 9] = [
+    "frame-number",
+    "score",
+    "threshold",
+    "threshold-low",
+    "verdict",
+    "area",
+    "regions",
+    "latency",
+    "source-id",
+];
+
 /// The result of a frame. The map is left out: a message is printed and kept.
-pub(super) fn result(meta: &AnomalyMeta, times: &Times) -> gst::Structure {
-    gst::Structure::builder("snarm-result")
-        .field("timestamp", clock(times.timestamp))
-        .field("stream-time", clock(times.stream_time))
-        .field("running-time", clock(times.running_time))
-        .field("duration", clock(times.duration))
-        .field("frame-number", meta.frame_number)
-        .field("score", meta.score)
-        .field("threshold", meta.threshold)
-        .field("threshold-low", meta.threshold_low)
-        .field("verdict", &meta.verdict)
-        .field("area", meta.area)
-        .field("regions", gst::Array::new(meta.regions.iter().map(meta::region)))
-        .field("latency", meta.latency)
-        .field("source-id", &meta.source_id)
-        .build()
+pub(super) fn result(record: &Record) -> gst::Structure {
+    let mut fields = gst::Structure::builder("snarm-result")
+        .field("timestamp", clock(record.timestamp))
+        .field("stream-time", clock(record.stream_time))
+        .field("running-time", clock(record.running_time))
+        .field("duration", clock(record.duration))
+        .build();
+    meta::write_some(&mut fields, record, &RESULT);
+    fields
 }
 
 /// A defect that begins, or with `reason` one that ends. Times are running times.

@@ -2,42 +2,27 @@
 
 use gst_video::{VideoFormat, VideoInfo};
 use snarm_core::detect::Detection;
+use snarm_core::results::{Record, Resolution};
 use snarm_core::view::Rect;
 
 use super::MapFormat;
 use super::found::{Found, InUse};
 use super::settings::Settings;
-use crate::meta::{self, AnomalyMeta, verdict};
+use crate::meta::{self, AnomalyMeta};
 
 /// The result of a frame that was not analysed.
 pub(super) fn unknown(bank: &InUse, info: &VideoInfo, settings: &Settings, frame_number: u64) -> Found {
-    let limits = settings.limits(&bank.limits, &bank.calibration);
-    let meta = AnomalyMeta {
-        analysed: false,
-        stale: false,
+    let record = Record {
         frame_number,
-        score: meta::NONE,
-        score_raw: meta::NONE,
-        score_max: meta::NONE,
-        threshold: limits.threshold,
-        threshold_low: settings.threshold_low.max(meta::NONE),
-        pixel_threshold: limits.pixel_threshold,
-        anomalous: false,
-        verdict: verdict::UNKNOWN.into(),
-        area: 0.0,
-        regions: Vec::new(),
-        frame_width: info.width(),
-        frame_height: info.height(),
-        seen: Rect::WHOLE,
-        map_rect: Rect::WHOLE,
-        map: None,
-        latency: 0,
+        resolution: Resolution { width: info.width(), height: info.height() },
         source_id: settings.source_id.clone(),
         model_id: bank.model_id.clone(),
         bank_id: bank.bank_id.clone(),
         bank_generation: bank.generation,
-        device: "cpu".into(),
+        ..Record::unknown(&settings.limits(&bank.limits, &bank.calibration))
     };
+    let meta =
+        AnomalyMeta { record, seen: Rect::WHOLE, map_rect: Rect::WHOLE, map: None, device: "cpu".into() };
     Found {
         meta,
         #[cfg(feature = "analytics")]
@@ -48,19 +33,7 @@ pub(super) fn unknown(bank: &InUse, info: &VideoInfo, settings: &Settings, frame
 /// Writes a detection into the result.
 pub(super) fn detection(detection: &Detection, settings: &Settings, found: &mut Found) {
     let meta = &mut found.meta;
-    meta.analysed = true;
-    meta.score = detection.score;
-    meta.score_raw = detection.raw_score;
-    meta.score_max = detection.score_max;
-    meta.anomalous = detection.anomalous;
-    meta.verdict = match settings.threshold_low {
-        _ if detection.anomalous => verdict::ANOMALOUS,
-        low if low >= 0.0 && detection.score >= low => verdict::UNCERTAIN,
-        _ => verdict::NORMAL,
-    }
-    .into();
-    meta.area = detection.area;
-    meta.regions = detection.regions.clone();
+    meta.take(detection);
     (meta.seen, meta.map_rect) = (detection.seen, detection.map_rect);
     meta.map = map_buffer(detection, settings.map_format);
     #[cfg(feature = "analytics")]

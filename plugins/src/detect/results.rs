@@ -5,34 +5,19 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use snarm_core::results::{self, LABEL};
+use snarm_core::results::Record;
 
 use super::ResultsMode;
 use super::log::Log;
-use crate::meta::AnomalyMeta;
 
-/// When a frame is shown, in nanoseconds; `None` where the stream does not say.
-#[derive(Debug, Default)]
-pub(super) struct Times {
-    pub(super) timestamp: Option<u64>,
-    pub(super) stream_time: Option<u64>,
-    pub(super) running_time: Option<u64>,
-    pub(super) duration: Option<u64>,
-}
-
-impl Times {
-    /// The times of `buffer` in `segment`.
-    pub(super) fn new(buffer: &gst::BufferRef, segment: &gst::Segment) -> Self {
-        let nanoseconds = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
-        let time_segment = segment.downcast_ref::<gst::ClockTime>();
-        Self {
-            timestamp: nanoseconds(buffer.pts()),
-            stream_time: nanoseconds(time_segment.and_then(|segment| segment.to_stream_time(buffer.pts()))),
-            running_time: nanoseconds(time_segment.and_then(|segment| segment.to_running_time(buffer.pts()))),
-            duration: nanoseconds(buffer.duration()),
-        }
-    }
+/// Writes when `buffer` of `segment` is shown.
+pub(super) fn set_times(record: &mut Record, buffer: &gst::BufferRef, segment: &gst::Segment) {
+    let nanoseconds = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
+    let time_segment = segment.downcast_ref::<gst::ClockTime>();
+    record.timestamp = nanoseconds(buffer.pts());
+    record.stream_time = nanoseconds(time_segment.and_then(|segment| segment.to_stream_time(buffer.pts())));
+    record.running_time = nanoseconds(time_segment.and_then(|segment| segment.to_running_time(buffer.pts())));
+    record.duration = nanoseconds(buffer.duration());
 }
 
 /// An open results file, or standard output.
@@ -87,8 +72,9 @@ impl Results {
     ///
     /// # Errors
     /// When the line is lost. The next one is tried again, unless the reader has left.
-    pub(super) fn write(&mut self, meta: &AnomalyMeta, times: &Times) -> Result<(), Lost> {
-        let mut text = line(meta, times).to_string();
+    pub(super) fn write(&mut self, record: &Record) -> Result<(), Lost> {
+        let line = record.line(record.source_id.as_deref());
+        let mut text = line.map_err(|error| self.lose(&error.into()))?.to_string();
         text.push('\n');
         let written = match &mut self.out {
             Out::Standard => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
@@ -131,41 +117,4 @@ impl Out {
         }
         Log::open(location, mode).map(Self::Log)
     }
-}
-
-/// One frame's line.
-fn line(meta: &AnomalyMeta, times: &Times) -> Value {
-    json!({
-        "timestamp": times.timestamp,
-        "stream-time": times.stream_time,
-        "running-time": times.running_time,
-        "duration": times.duration,
-        "frame-number": meta.frame_number,
-        "analysed": meta.analysed,
-        "stale": meta.stale,
-        "score": meta.score,
-        "score-raw": meta.score_raw,
-        "score-max": meta.score_max,
-        "threshold": meta.threshold,
-        "threshold-low": meta.threshold_low,
-        "pixel-threshold": meta.pixel_threshold,
-        "anomalous": meta.anomalous,
-        "verdict": meta.verdict,
-        "area": meta.area,
-        "regions": results::regions(&meta.regions),
-        "latency": meta.latency,
-        "source-id": meta.source_id,
-        "model-id": meta.model_id,
-        "bank-id": meta.bank_id,
-        "bank-generation": meta.bank_generation,
-        "source": meta.source_id,
-        "resolution": { "width": meta.frame_width, "height": meta.frame_height },
-        "objects": results::objects(&meta.regions, meta.frame_width as usize, meta.frame_height as usize),
-        LABEL: {
-            "score": meta.score,
-            "threshold": meta.threshold,
-            "verdict": meta.verdict,
-            "area": meta.area,
-        },
-    })
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use gst::buffer::BufferMetaForeachAction as Action;
 use gst_video::VideoRegionOfInterestMeta as Roi;
-use snarm_core::results::LABEL;
+use snarm_core::results::{LABEL, Resolution};
 
 use crate::meta::AnomalyMeta;
 
@@ -16,7 +16,8 @@ pub(super) fn attach(buffer: &mut gst::BufferRef, meta: &AnomalyMeta) {
         let ours = old.downcast_ref::<Roi>().is_some_and(|roi| roi.roi_type() == LABEL);
         ControlFlow::Continue(if ours { Action::Remove } else { Action::Keep })
     });
-    let (width, height) = (f64::from(meta.frame_width), f64::from(meta.frame_height));
+    let Resolution { width, height } = meta.resolution;
+    let (width, height) = (f64::from(width), f64::from(height));
     for region in &meta.regions {
         let rect = region.rect;
         let edge = |fraction: f64, side: f64| (fraction * side).round().clamp(0.0, side) as u32;

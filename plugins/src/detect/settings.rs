@@ -105,6 +105,7 @@ impl Settings {
         let or = |set: f64, other: f64| if set >= 0.0 { set } else { other };
         Limits {
             threshold: or(self.threshold, by_mode),
+            threshold_low: (self.threshold_low >= 0.0).then_some(self.threshold_low),
             pixel_threshold: or(self.pixel_threshold, bank.pixel_threshold),
             min_area: self.min_area,
             max_regions: self.max_regions as usize,

@@ -1,13 +1,14 @@
 //! What is known of a frame, in the words of the core's overlay.
 
 use gst_video::{VideoFormat, VideoMeta, VideoRegionOfInterestMeta};
+use snarm_core::detect::Verdict;
 use snarm_core::frame::Orientation;
 use snarm_core::overlay::{MapView, RegionBox, Scene};
 use snarm_core::view::Rect;
 
 use super::Source;
 use super::others::{Mask, Others};
-use crate::meta::{self, AnomalyMeta, verdict};
+use crate::meta::{self, AnomalyMeta};
 
 /// A map that is mapped for reading.
 pub(super) type Samples<'a> = gst::BufferMap<'a, gst::buffer::Readable>;
@@ -32,10 +33,10 @@ impl Others {
     }
 
     fn scene<'a>(&'a self, map: Option<MapView<'a>>, boxes: &'a [RegionBox]) -> Scene<'a> {
-        let verdict = if self.is_anomalous() { verdict::ANOMALOUS } else { verdict::NORMAL };
+        let verdict = if self.is_anomalous() { Verdict::Anomalous } else { Verdict::Normal };
         let most = boxes.iter().fold(0.0, |most, region| region.score.max(most));
         let (verdict, score) =
-            self.class.as_ref().map_or((verdict, most), |(name, level)| (name.as_str(), *level));
+            self.class.as_ref().map_or((verdict.name(), most), |(name, level)| (name.as_str(), *level));
         Scene {
             map,
             rect: self.mask.as_ref().map_or(Rect::WHOLE, |mask| mask.rect),
@@ -112,7 +113,7 @@ impl Found {
     /// Whether there is a defect.
     pub(super) fn is_anomalous(&self) -> bool {
         match self {
-            Self::Snarm(found) => found.anomalous,
+            Self::Snarm(found) => found.is_anomalous(),
             Self::Others(others) => others.is_anomalous(),
         }
     }
@@ -120,7 +121,7 @@ impl Found {
     /// Size of the frame as it was analysed.
     pub(super) fn size(&self) -> Option<[u32; 2]> {
         match self {
-            Self::Snarm(found) => Some([found.frame_width, found.frame_height]),
+            Self::Snarm(found) => Some([found.resolution.width, found.resolution.height]),
             Self::Others(_) => None,
         }
     }
@@ -161,7 +162,7 @@ impl Found {
                 threshold: found.threshold,
                 pixel_threshold: found.pixel_threshold,
                 area: found.area,
-                verdict: &found.verdict,
+                verdict: found.verdict.name(),
                 frame: found.frame_number,
                 latency: found.latency as f64 / 1e6,
                 source: found.source_id.as_deref().unwrap_or_default(),

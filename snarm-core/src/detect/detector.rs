@@ -86,6 +86,11 @@ impl Detector {
         self.model.scorer()
     }
 
+    /// Digest of the encoder and [`Self::scorer`], as results name the model.
+    pub fn model_id(&self) -> String {
+        format!("{}:{}", self.encoder().digest(), self.scorer())
+    }
+
     /// The part of the upright frames that is looked at: the bank's unless set otherwise.
     pub fn view(&self) -> &View {
         self.extractor.view()
@@ -104,6 +109,7 @@ impl Detector {
         let calibration = &self.calibration;
         Limits {
             threshold: calibration.threshold,
+            threshold_low: None,
             pixel_threshold: calibration.pixel_threshold,
             min_area: 0.0,
             max_regions: 32,

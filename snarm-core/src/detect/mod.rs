@@ -8,5 +8,5 @@ mod result;
 mod times;
 
 pub use self::detector::Detector;
-pub use self::result::{Detection, Limits, Region};
+pub use self::result::{Detection, Limits, Region, Verdict};
 pub use self::times::StageTimes;

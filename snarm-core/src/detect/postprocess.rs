@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     fn limits(pixel_threshold: f64) -> Limits {
-        Limits { threshold: 0.5, pixel_threshold, min_area: 0.0, max_regions: 32 }
+        Limits { threshold: 0.5, threshold_low: None, pixel_threshold, min_area: 0.0, max_regions: 32 }
     }
 
     fn regions_of(map: &[f32], side: usize, rect: Rect, limits: &Limits) -> Vec<Region> {

@@ -1,5 +1,8 @@
 //! What is found in a frame, and the limits that decide what it means.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use snarm_kernels::frame::Orientation;
 use snarm_kernels::rate::rate;
 
@@ -13,6 +16,8 @@ use crate::view::Rect;
 pub struct Limits {
     /// Image scores from here on are anomalous.
     pub threshold: f64,
+    /// Image scores from here on, below the threshold, are uncertain; nothing is without it.
+    pub threshold_low: Option<f64>,
     /// Pixel scores from here on belong to the mask.
     pub pixel_threshold: f64,
     /// Regions that cover a smaller fraction of the frame are dropped.
@@ -21,12 +26,73 @@ pub struct Limits {
     pub max_regions: usize,
 }
 
+impl Limits {
+    /// What an image score means.
+    pub fn verdict(&self, score: f64) -> Verdict {
+        if score >= self.threshold {
+            Verdict::Anomalous
+        } else if self.threshold_low.is_some_and(|low| score >= low) {
+            Verdict::Uncertain
+        } else {
+            Verdict::Normal
+        }
+    }
+}
+
+/// What the image score of a frame means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Below the lower threshold, or below the only one.
+    Normal,
+    /// Between the two thresholds.
+    Uncertain,
+    /// From the threshold on.
+    Anomalous,
+    /// Not analysed.
+    #[default]
+    Unknown,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Uncertain, Self::Anomalous, Self::Unknown];
+
+    /// The word in metadata, messages and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Uncertain => "uncertain",
+            Self::Anomalous => "anomalous",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The verdict of that word.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+
+    /// Whether the score reached the threshold.
+    pub fn is_anomalous(self) -> bool {
+        self == Self::Anomalous
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// One connected part of the mask, in fractions of the frame.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Region {
     /// Number of the region in its frame, from 0, highest score first.
     pub id: u32,
     /// Bounding box.
+    #[serde(flatten)]
     pub rect: Rect,
     /// Covered fraction of the frame.
     pub area: f64,
@@ -49,8 +115,8 @@ pub struct Detection {
     pub raw_score: f64,
     /// Highest pixel score.
     pub score_max: f64,
-    /// Whether `score` reached the threshold.
-    pub anomalous: bool,
+    /// What `score` means by the limits.
+    pub verdict: Verdict,
     /// Fraction of the frame covered by the reported regions.
     pub area: f64,
     /// The regions, highest score first.
@@ -73,7 +139,7 @@ impl Detection {
             score: 0.0,
             raw_score: 0.0,
             score_max: 0.0,
-            anomalous: false,
+            verdict: Verdict::Unknown,
             area: 0.0,
             regions: Vec::new(),
             map: vec![0.0; side * side],
@@ -109,7 +175,45 @@ impl Detection {
         self.raw_score = raw_score;
         self.score = calibration.score(raw_score);
         self.score_max = calibration.score(raw_peak);
-        self.anomalous = self.score >= limits.threshold;
+        self.verdict = limits.verdict(self.score);
         Ok(rate(raw, calibration.reference as f32, &mut self.map)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_thresholds_make_three_verdicts() {
+        let limits = |threshold_low| Limits {
+            threshold: 0.5,
+            threshold_low,
+            pixel_threshold: 0.5,
+            min_area: 0.0,
+            max_regions: 1,
+        };
+        for (low, score, verdict) in [
+            (None, 0.49, "normal"),
+            (None, 0.5, "anomalous"),
+            (Some(0.3), 0.29, "normal"),
+            (Some(0.3), 0.3, "uncertain"),
+            (Some(0.3), 0.5, "anomalous"),
+            (Some(0.9), 0.6, "anomalous"),
+            (Some(0.9), 0.4, "normal"),
+            (Some(0.0), 0.0, "uncertain"),
+        ] {
+            assert_eq!(limits(low).verdict(score).name(), verdict, "{low:?} {score}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_is_one_word_everywhere() {
+        for verdict in Verdict::ALL {
+            assert_eq!(Verdict::named(verdict.name()), Some(verdict));
+            assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
+            assert_eq!(format!("{verdict:>10}").trim_start(), verdict.name());
+        }
+        assert_eq!((Verdict::named("Normal"), Verdict::named("")), (None, None));
     }
 }

@@ -69,7 +69,11 @@ fn alarms(bank: &Arc<Bank>, frames: impl Iterator<Item = Vec<u8>>) -> usize {
     let limits = detector.bank_limits();
     frames
         .filter(|pixels| {
-            detector.detect(&Frame::rgb(pixels, WIDTH, HEIGHT).unwrap(), &limits).unwrap().anomalous
+            detector
+                .detect(&Frame::rgb(pixels, WIDTH, HEIGHT).unwrap(), &limits)
+                .unwrap()
+                .verdict
+                .is_anomalous()
         })
         .count()
 }
@@ -217,10 +221,10 @@ fn frames_that_were_learned_stay_under_the_threshold_and_a_defect_does_not() {
     };
     for i in 0..8 {
         let found = detect(&picture(i));
-        assert!(!found.anomalous, "frame {i} scores {}", found.score);
+        assert!(!found.verdict.is_anomalous(), "frame {i} scores {}", found.score);
     }
     let found = detect(&scratched());
-    assert!(found.anomalous && found.area > 0.0, "{} {:?}", found.score, found.regions);
+    assert!(found.verdict.is_anomalous() && found.area > 0.0, "{} {:?}", found.score, found.regions);
     let first = found.regions[0];
     let (cx, cy) = (15.0 / WIDTH as f64, 13.0 / HEIGHT as f64);
     assert!((first.cx - cx).abs() < 0.08 && (first.cy - cy).abs() < 0.08, "{first:?}");
@@ -239,7 +243,7 @@ fn equal_good_frames_still_find_a_defect() {
     let limits = detector.bank_limits();
     for (pixels, anomalous) in [(picture(0), false), (scratched(), true)] {
         let found = detector.detect(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &limits).unwrap();
-        assert_eq!(found.anomalous, anomalous, "score {}", found.score);
+        assert_eq!(found.verdict.is_anomalous(), anomalous, "score {}", found.score);
         assert!(found.map.iter().all(|score| (0.0..=1.0).contains(score)));
     }
 }

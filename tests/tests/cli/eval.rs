@@ -70,6 +70,16 @@ fn figures_follow_from_the_scores_of_the_images() {
 
     evaluate(dir.path(), "");
     assert_eq!(bytes, std::fs::read(dir.path().join("out.json")).expect("figures"), "twice the same bytes");
+    let low = evaluate(dir.path(), "--threshold-low 0 --report out.html");
+    let verdicts = &low["categories"]["a"]["verdicts"];
+    let missed = verdicts["misses"].as_u64().zip(verdicts["passes"].as_u64()).map(|(a, b)| a + b);
+    assert!(missed > Some(0) && verdicts["uncertain"].as_u64() == missed, "{verdicts}");
+    assert_eq!(all["categories"]["a"]["verdicts"]["uncertain"], 0);
+    let images = low["categories"]["a"]["images"].as_array().expect("images").iter();
+    let uncertain = images.filter(|image| image["verdict"] == "uncertain").count() as u64;
+    assert_eq!(Some(uncertain), missed);
+    let page = std::fs::read_to_string(dir.path().join("out.html")).expect("a page");
+    assert!(page.contains("those from 0 on are uncertain"), "the page tells of uncertain images");
     let binned = evaluate(dir.path(), "--binning adeval:50 --aupro-limit 0.05 --times");
     assert_eq!(
         (&binned["options"]["binning"], &binned["options"]["aupro_limit"]),

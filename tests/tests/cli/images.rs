@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use snarm_core::detect::Verdict;
+use snarm_core::results::{self, Record};
 use snarm_tests::skip::skip;
 
 use crate::run::{no_gstreamer, run, stdout};
@@ -40,6 +42,33 @@ fn defects_score_higher_than_good_parts() {
     };
     assert!(mean(false) > mean(true), "defective {} good {}", mean(false), mean(true));
     check_files(dir.path(), &results);
+}
+
+#[test]
+fn between_two_thresholds_a_frame_is_uncertain() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 5 --frames 4 --width 96 --height 72", 0);
+    run(dir, "bank set/train/good -o a.bank --capacity 400", 0);
+    let verdicts = |limits: &str, code: i32| {
+        let told =
+            run(dir, &format!("detect set/test --bank a.bank -o out --fail-on-anomaly {limits}"), code);
+        let path = dir.join("out/results.jsonl");
+        let records = results::read::<Record>(&path).expect("lines that the one reader reads");
+        for (line, record) in lines(&path).iter().zip(&records) {
+            let named = (&line["verdict"], &line["anomaly"]["verdict"], &line["anomalous"]);
+            let name = Value::from(record.verdict.name());
+            assert_eq!(named, (&name, &name, &Value::from(record.is_anomalous())));
+            assert_eq!((record.resolution.width, record.source_id.as_deref()), (96, None));
+            assert!(record.model_id.contains(':') && record.bank_id.len() == 64, "{record:?}");
+        }
+        (records.iter().map(|record| record.verdict).collect::<Vec<_>>(), stdout(&told))
+    };
+    let (all, told) = verdicts("--threshold 1 --threshold-low 0", 0);
+    assert!(all == [Verdict::Uncertain; 4] && told.contains(", 4 uncertain from 0.000 on"), "{all:?} {told}");
+    assert_eq!(verdicts("--threshold 0 --threshold-low 0", 3).0, [Verdict::Anomalous; 4]);
+    let (all, told) = verdicts("--threshold 1", 0);
+    assert!(all == [Verdict::Normal; 4] && !told.contains("uncertain"), "{all:?} {told}");
 }
 
 /// Every line names a picture and a map; both are there and have the right size.

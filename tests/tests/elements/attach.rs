@@ -3,10 +3,11 @@
 use gst::prelude::*;
 use gst_video::{VideoOverlayCompositionMeta, VideoOverlayFormatFlags};
 use gstsnarm::meta::AnomalyMeta;
+use snarm_core::results::Resolution;
 use snarm_core::view::Rect;
 
 use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, init, start_error};
-use crate::overlay::{GREY, anomalous, changed, drawn, normal, overlay};
+use crate::overlay::{GREY, anomalous, changed, drawn, normal, overlay, unknown, with};
 
 const FEATURE: &str = "video/x-raw(memory:SystemMemory, meta:GstVideoOverlayComposition)";
 
@@ -129,12 +130,11 @@ fn formats_that_cannot_be_drawn_on_are_attached_to() {
 
 #[test]
 fn a_result_is_held_for_frames_that_were_not_analysed() {
-    let unknown = AnomalyMeta { analysed: false, verdict: "unknown".into(), ..anomalous() };
     // 100 ms at 25 fps: the second and the third frame, not the fourth.
     let mut line = Line::new(overlay(&[("hold-time", "100000000")]), caps());
     let mut drawn = Vec::new();
     for n in 0..5 {
-        let meta = if n == 0 { anomalous() } else { unknown.clone() };
+        let meta = if n == 0 { anomalous() } else { unknown() };
         let out = line.harness.push_and_pull(frame(n, &meta)).unwrap();
         drawn.push(changed(&bytes(&out)).iter().sum::<usize>() > 0);
     }
@@ -143,7 +143,7 @@ fn a_result_is_held_for_frames_that_were_not_analysed() {
     // Without a hold time nothing is.
     let mut line = Line::new(overlay(&[]), caps());
     line.harness.push_and_pull(frame(0, &anomalous())).unwrap();
-    let out = line.harness.push_and_pull(frame(1, &unknown)).unwrap();
+    let out = line.harness.push_and_pull(frame(1, &unknown())).unwrap();
     assert_eq!(changed(&bytes(&out)), [0; 4]);
 }
 
@@ -189,7 +189,7 @@ fn a_label_that_is_not_understood_fails_at_start_and_warns_in_playing() {
 
 #[test]
 fn a_frame_of_another_shape_is_told_once_and_counted() {
-    let cut = AnomalyMeta { frame_width: 640, frame_height: 640, ..anomalous() };
+    let cut = with(|meta| meta.resolution = Resolution { width: 640, height: 640 });
     let mut line = Line::new(overlay(&[]), caps());
     for n in 0..3 {
         line.harness.push_and_pull(frame(n, &cut)).unwrap();
@@ -201,7 +201,7 @@ fn a_frame_of_another_shape_is_told_once_and_counted() {
     assert!(text.contains("640x640") && text.contains("64x48"), "{text}");
     assert_eq!(stats(&line).get::<bool>("geometry-mismatch"), Ok(true));
     // Twice the size is the same shape.
-    let scaled = AnomalyMeta { frame_width: 128, frame_height: 96, ..anomalous() };
+    let scaled = with(|meta| meta.resolution = Resolution { width: 128, height: 96 });
     line.harness.push_and_pull(frame(3, &scaled)).unwrap();
     assert_eq!(stats(&line).get::<bool>("geometry-mismatch"), Ok(false));
 }

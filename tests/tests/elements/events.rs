@@ -121,7 +121,7 @@ fn a_result_says_what_the_meta_says_without_the_map() {
     assert_eq!(result.get::<f64>("score").unwrap(), meta.score);
     assert_eq!(result.get::<f64>("threshold").unwrap(), meta.threshold);
     assert_eq!(result.get::<f64>("area").unwrap(), meta.area);
-    assert_eq!(result.get::<&str>("verdict").unwrap(), meta.verdict);
+    assert_eq!(result.get::<&str>("verdict").unwrap(), meta.verdict.name());
     assert_eq!(result.get::<&str>("source-id").unwrap(), "a");
     assert_eq!(result.get::<u64>("frame-number").unwrap(), 0);
     assert_eq!(result.get::<u64>("latency").unwrap(), meta.latency);

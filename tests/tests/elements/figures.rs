@@ -17,7 +17,7 @@ fn statistics_count_frames_and_times() {
     assert_eq!(stats.name(), "snarm-stats");
     let count = |name: &str| stats.get::<u64>(name).unwrap();
     assert_eq!((count("frames"), count("analysed"), count("skipped")), (7, 4, 3));
-    let called = metas.iter().filter(|meta| meta.analysed && meta.anomalous).count() as u64;
+    let called = metas.iter().filter(|meta| meta.analysed && meta.is_anomalous()).count() as u64;
     assert_eq!(count("anomalous"), called + 1);
     assert!((1..=called + 1).contains(&count("events")));
     let latencies: Vec<u64> = metas.iter().filter(|meta| meta.analysed).map(|meta| meta.latency).collect();

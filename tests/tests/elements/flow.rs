@@ -37,7 +37,7 @@ fn switched_off_all_frames_pass_without_a_verdict() {
     line.element.set_property("enabled", false);
     let meta = line.inspect(1, good_pixels(1));
     assert!(!meta.analysed && !meta.stale && meta.map.is_none());
-    assert_eq!((meta.verdict.as_str(), meta.score, meta.frame_number), ("unknown", -1.0, 1));
+    assert_eq!((meta.verdict.name(), meta.score, meta.frame_number), ("unknown", -1.0, 1));
     line.element.set_property("enabled", true);
     assert!(line.inspect(2, good_pixels(2)).analysed);
 }
@@ -58,7 +58,7 @@ fn a_result_is_repeated_for_nothing_but_what_it_belongs_to() {
             }
             "enabled" => {
                 line.element.set_property("enabled", false);
-                assert_eq!(line.inspect(2, good_pixels(2)).verdict, "unknown");
+                assert_eq!(line.inspect(2, good_pixels(2)).verdict.name(), "unknown");
                 line.element.set_property("enabled", true);
             }
             "segment" => assert!(line.harness.push_event(segment())),
@@ -132,7 +132,7 @@ fn a_frame_after_one_that_was_kept_back_says_so() {
 fn a_defect_whose_frames_wait_ends_once_when_the_analysis_is_switched_off() {
     init();
     let mut line = Line::new(detector(&[("busy-policy", "skip"), ("threshold", "0")]), caps());
-    assert!(line.inspect(0, good_pixels(0)).anomalous);
+    assert!(line.inspect(0, good_pixels(0)).is_anomalous());
     for n in 1..3 {
         line.harness.push(buffer(n, good_pixels(n))).unwrap();
     }
@@ -144,7 +144,7 @@ fn a_defect_whose_frames_wait_ends_once_when_the_analysis_is_switched_off() {
     assert_eq!(line.element_messages("snarm-defect-begin").len(), 1);
     assert_eq!(line.element_messages("snarm-defect-end").len(), 1);
     let metas: Vec<_> = pulled(&mut line).iter().map(|frame| read(frame)).collect();
-    let unknown: Vec<bool> = metas.iter().map(|meta| meta.verdict == "unknown").collect();
+    let unknown: Vec<bool> = metas.iter().map(|meta| meta.verdict.name() == "unknown").collect();
     assert_eq!(unknown, [false, false, true, true], "frames that waited for a result have none");
 }
 
@@ -213,7 +213,7 @@ fn a_change_of_policy_or_caps_keeps_the_order() {
     let metas: Vec<_> = pulled(&mut line).iter().map(|frame| read(frame)).collect();
     let numbers: Vec<u64> = metas.iter().map(|meta| meta.frame_number).collect();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
-    let widths: Vec<u32> = metas.iter().map(|meta| meta.frame_width).collect();
+    let widths: Vec<u32> = metas.iter().map(|meta| meta.resolution.width).collect();
     assert_eq!(widths, [64, 64, 64, 16, 16, 16]);
     assert!(metas[5].analysed);
 }

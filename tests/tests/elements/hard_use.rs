@@ -74,7 +74,7 @@ fn caps_change_amid_a_stream_in_a_pipeline() {
         .map(|sample| {
             let meta = read(sample.buffer().unwrap());
             assert!(meta.analysed);
-            (meta.frame_width, meta.frame_height)
+            (meta.resolution.width, meta.resolution.height)
         })
         .collect();
     wait_for_eos(&pipeline);
@@ -99,7 +99,7 @@ fn two_detectors_behind_a_tee_judge_the_same_frames_apart() {
             .collect();
         assert_eq!(metas.len(), 8, "{source}");
         let right = |meta: &gstsnarm::meta::AnomalyMeta| {
-            meta.source_id.as_deref() == Some(source.as_str()) && meta.anomalous == (source == "a")
+            meta.source_id.as_deref() == Some(source.as_str()) && meta.is_anomalous() == (source == "a")
         };
         assert!(metas.iter().all(right), "{source} has the results of the other branch");
     }

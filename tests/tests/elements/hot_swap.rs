@@ -168,7 +168,7 @@ fn an_old_bank_is_given_up_with_its_last_frame() {
 fn a_bank_that_cannot_be_used_is_a_warning_and_the_old_one_goes_on() {
     init();
     let mut line = Line::new(detector(&[]), caps());
-    let id = line.inspect(0, good_pixels(0)).bank_id;
+    let id = line.inspect(0, good_pixels(0)).record.bank_id;
     let foreign = common::scratch(&format!("foreign-{}.bank", std::process::id()));
     fs::write(&foreign, "a line of text\n").unwrap();
     let cases: [(&Path, Matches); 2] = [
@@ -202,7 +202,7 @@ fn the_action_reads_the_same_file_again() {
     let element = detector(&[("bank-location", location.to_str().unwrap())]);
     assert!(!element.emit_by_name::<bool>("reload-bank", &[]), "a stopped element loads nothing");
     let mut line = Line::new(element, caps());
-    let before = line.inspect(0, good_pixels(0)).bank_id;
+    let before = line.inspect(0, good_pixels(0)).record.bank_id;
     fs::copy(other(), &location).unwrap();
     assert!(line.element.emit_by_name::<bool>("reload-bank", &[]));
     let after = (1..2000).map(|n| line.inspect(n, good_pixels(0))).find(|meta| meta.bank_generation == 1);

@@ -75,8 +75,8 @@ fn between_two_thresholds_a_frame_is_uncertain() {
         line.element.set_property("threshold-low", low);
         let meta = line.inspect(0, bad_pixels(0));
         assert_eq!((meta.score, meta.threshold_low), (score, low));
-        assert_eq!(meta.anomalous, meta.verdict == "anomalous");
-        meta.verdict
+        assert_eq!(meta.is_anomalous(), meta.verdict.name() == "anomalous");
+        meta.verdict.name()
     };
     let (above, below) = (score + 1e-3, score - 1e-3);
     assert_eq!(verdict(above, -1.0), "normal");
@@ -105,7 +105,7 @@ fn specks_are_left_out_of_the_regions() {
     init();
     let regions = |properties: &[(&str, &str)]| {
         let mut line = Line::new(detector(properties), caps());
-        line.inspect(0, bad_pixels(0)).regions
+        line.inspect(0, bad_pixels(0)).record.regions
     };
     let all = regions(&[]);
     let largest = all.iter().map(|region| region.area).fold(0.0, f64::max);

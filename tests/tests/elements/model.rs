@@ -42,7 +42,7 @@ fn judge(element: gst::Element) -> (f64, f64, String) {
     let mut line = Line::new(element, caps());
     let meta = gstsnarm::meta::read(&line.harness.push_and_pull(buffer(0, bad_pixels(0))).unwrap()).unwrap();
     assert!(meta.analysed);
-    (meta.score, meta.score_raw, meta.model_id)
+    (meta.score, meta.score_raw, meta.record.model_id)
 }
 
 #[test]

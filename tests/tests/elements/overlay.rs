@@ -2,7 +2,8 @@
 
 use gst::prelude::*;
 use gstsnarm::meta::AnomalyMeta;
-use snarm_core::detect::Region;
+use snarm_core::detect::{Region, Verdict};
+use snarm_core::results::{Record, Resolution};
 use snarm_core::view::Rect;
 
 use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps, caps_of, format_names, good_pixels, init};
@@ -25,7 +26,11 @@ pub(crate) fn anomalous() -> AnomalyMeta {
     )
     .unwrap();
     let rect = Rect { x: 0.57, y: 0.57, w: 0.43, h: 0.43 };
-    AnomalyMeta {
+    let record = Record {
+        timestamp: None,
+        stream_time: None,
+        running_time: None,
+        duration: None,
         analysed: true,
         stale: false,
         frame_number: 0,
@@ -35,22 +40,30 @@ pub(crate) fn anomalous() -> AnomalyMeta {
         threshold: 0.5,
         threshold_low: -1.0,
         pixel_threshold: 0.5,
-        anomalous: true,
-        verdict: "anomalous".into(),
+        verdict: Verdict::Anomalous,
         area: 0.18,
         regions: vec![Region { id: 0, rect, area: 0.18, score: 0.94, score_mean: 0.94, cx: 0.78, cy: 0.78 }],
-        frame_width: WIDTH as u32,
-        frame_height: HEIGHT as u32,
-        seen: Rect::WHOLE,
-        map_rect: Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 },
-        map: Some(map),
+        resolution: Resolution { width: WIDTH as u32, height: HEIGHT as u32 },
         latency: 1,
         source_id: None,
         model_id: "test".into(),
         bank_id: "test".into(),
         bank_generation: 0,
-        device: "cpu".into(),
-    }
+    };
+    let rect = Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 };
+    AnomalyMeta { record, seen: Rect::WHOLE, map_rect: rect, map: Some(map), device: "cpu".into() }
+}
+
+/// The same of a frame that was not analysed.
+pub(crate) fn unknown() -> AnomalyMeta {
+    with(|meta| (meta.analysed, meta.verdict) = (false, Verdict::Unknown))
+}
+
+/// [`anomalous`] with a change.
+pub(crate) fn with(change: impl FnOnce(&mut AnomalyMeta)) -> AnomalyMeta {
+    let mut meta = anomalous();
+    change(&mut meta);
+    meta
 }
 
 /// The same for a good frame.
@@ -60,15 +73,10 @@ pub(crate) fn normal() -> AnomalyMeta {
         inside.map_writable().unwrap().fill(20);
         map
     });
-    AnomalyMeta {
-        score: 0.1,
-        anomalous: false,
-        verdict: "normal".into(),
-        regions: vec![],
-        area: 0.0,
-        map,
-        ..anomalous()
-    }
+    with(|meta| {
+        (meta.score, meta.verdict) = (0.1, Verdict::Normal);
+        (meta.regions, meta.area, meta.map) = (vec![], 0.0, map);
+    })
 }
 
 /// An overlay with some properties.
@@ -166,8 +174,7 @@ fn frames_without_a_meta_pass_untouched_and_the_user_is_told_once() {
 
 #[test]
 fn a_frame_that_was_not_analysed_passes_untouched() {
-    let unknown = AnomalyMeta { analysed: false, verdict: "unknown".into(), ..anomalous() };
-    assert_eq!(changed(&drawn(&[], &caps(), &unknown)), [0; 4]);
+    assert_eq!(changed(&drawn(&[], &caps(), &unknown())), [0; 4]);
 }
 
 #[test]

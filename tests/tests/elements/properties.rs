@@ -68,10 +68,12 @@ fn has_effect(name: &str) -> bool {
         "threshold-mode" => {
             first(&[("threshold-mode", "fpr")]).threshold != first(&[("threshold-mode", "bank")]).threshold
         }
-        "threshold" => first(&[("threshold", "0")]).anomalous && !first(&[("threshold", &above)]).anomalous,
+        "threshold" => {
+            first(&[("threshold", "0")]).is_anomalous() && !first(&[("threshold", &above)]).is_anomalous()
+        }
         "threshold-low" => {
-            first(&[("threshold", &above), ("threshold-low", "0")]).verdict == "uncertain"
-                && first(&[("threshold", &above)]).verdict == "normal"
+            first(&[("threshold", &above), ("threshold-low", "0")]).verdict.name() == "uncertain"
+                && first(&[("threshold", &above)]).verdict.name() == "normal"
         }
         "target-fpr" => {
             first(&[("threshold-mode", "fpr"), ("target-fpr", "0.01")]).threshold

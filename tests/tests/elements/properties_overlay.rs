@@ -5,7 +5,7 @@ use gst_video::VideoRegionOfInterestMeta as Roi;
 use gstsnarm::meta::AnomalyMeta;
 
 use crate::common::{HEIGHT, Line, WIDTH, buffer, bytes, caps};
-use crate::overlay::{GREY, anomalous, changed, drawn, normal, overlay};
+use crate::overlay::{GREY, anomalous, changed, drawn, normal, overlay, unknown, with};
 use crate::properties::check_effects;
 
 /// Whether another value of the property gives other pixels.
@@ -31,8 +31,7 @@ fn draws_regions(source: &str) -> bool {
 /// Whether a frame that was not analysed is drawn on after one that was.
 fn is_held(hold_time: &str) -> bool {
     let mut line = Line::new(overlay(&[("hold-time", hold_time)]), caps());
-    let unknown = AnomalyMeta { analysed: false, verdict: "unknown".into(), ..anomalous() };
-    let mut outs = [anomalous(), unknown].into_iter().zip(0..).map(|(meta, n)| {
+    let mut outs = [anomalous(), unknown()].into_iter().zip(0..).map(|(meta, n)| {
         let mut frame = buffer(n, vec![GREY; 3 * WIDTH * HEIGHT]);
         gstsnarm::meta::attach(frame.get_mut().unwrap(), &meta).unwrap();
         changed(&bytes(&line.harness.push_and_pull(frame).unwrap())) != [0; 4]
@@ -49,7 +48,7 @@ fn has_effect(name: &str) -> bool {
         "colormap" => shows(name, "gray"),
         "heatmap-range" => {
             // From the lowest score of the frame instead of from the threshold.
-            let warm = AnomalyMeta { pixel_threshold: 0.9, ..anomalous() };
+            let warm = with(|meta| meta.pixel_threshold = 0.9);
             let with = |range| drawn(&[("draw", "heatmap"), (name, range)], &caps(), &warm);
             with("auto") != with("fixed")
         }

@@ -131,7 +131,7 @@ fn fate(rest: &str, metas: &[Option<AnomalyMeta>]) -> Fate {
     assert!(!metas.is_empty(), "{rest}: no buffer arrives");
     for meta in metas.iter().flatten() {
         assert!(meta.analysed, "{rest}");
-        assert_eq!((meta.frame_width, meta.frame_height), (160, 120), "{rest}");
+        assert_eq!((meta.resolution.width, meta.resolution.height), (160, 120), "{rest}");
         assert!(!meta.regions.is_empty(), "{rest}");
         assert!(meta.map.as_ref().is_some_and(|map| map.size() > 0), "{rest}");
     }

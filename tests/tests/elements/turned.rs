@@ -93,7 +93,7 @@ fn a_turned_stream_scores_as_its_upright_picture() {
             assert!(close(found.score, upright.score), "{tag}: {} instead of {}", found.score, upright.score);
             assert_eq!(found.verdict, upright.verdict, "{tag}");
             // In coordinates of the frame as it is stored.
-            assert_eq!((found.frame_width, found.frame_height), (width as u32, height as u32));
+            assert_eq!((found.resolution.width, found.resolution.height), (width as u32, height as u32));
             assert_eq!(found.regions.len(), upright.regions.len(), "{tag}");
             for (found, upright) in found.regions.iter().zip(&upright.regions) {
                 assert!(close_rects(found.rect, upright.rect.stored(orientation)), "{tag}: {:?}", found.rect);
@@ -215,7 +215,7 @@ fn an_overlay_is_upright_where_the_frame_is_shown_upright() {
     for tag in TAGS {
         let (_, width, height, orientation) = stored(tag, &good_pixels(0));
         let mut meta = upright.clone();
-        (meta.frame_width, meta.frame_height) = (width as u32, height as u32);
+        (meta.resolution.width, meta.resolution.height) = (width as u32, height as u32);
         meta.regions.iter_mut().for_each(|region| region.rect = region.rect.stored(orientation));
         let mut map = bytes(upright.map.as_ref().unwrap());
         orientation.inverse().turn(&mut map, 28);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use snarm_core::dataset::{Dataset, Mask, Picture, Reading, Sample};
-use snarm_core::detect::{Detection, Detector};
+use snarm_core::detect::{Detection, Detector, Limits};
 use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
 use snarm_core::paths::text;
 use snarm_core::view::View;
@@ -21,6 +21,8 @@ pub(super) struct Judge<'a> {
     pub(super) binning: Binning,
     /// AUPRO ends at this false-positive rate.
     pub(super) limit: f64,
+    /// Image scores from here on, below the bank's threshold, are uncertain.
+    pub(super) threshold_low: Option<f64>,
     /// Cases of each sort that are kept as pictures.
     pub(super) cases: usize,
 }
@@ -34,7 +36,8 @@ impl Judge<'_> {
         detector: &mut Detector,
         progress: &Progress,
     ) -> Result<(Category, Gallery)> {
-        let (limits, view) = (detector.bank_limits(), detector.view().clone());
+        let limits = Limits { threshold_low: self.threshold_low, ..detector.bank_limits() };
+        let view = detector.view().clone();
         let (test, reading) = (&set.test, &set.reading);
         let mut images = Vec::with_capacity(test.len());
         let (mut samples, mut pixels) = (Samples::new(), PixelScores::new());
@@ -102,7 +105,7 @@ impl Judge<'_> {
             score: found.score,
             raw_score: found.raw_score,
             score_max: found.score_max,
-            called: found.anomalous,
+            verdict: found.verdict,
         }
     }
 }

@@ -16,7 +16,7 @@ use snarm_core::paths::text;
 use snarm_core::registry;
 
 use self::category::Judge;
-use super::{BankOptions, ModelOption, SetOptions, make_parent};
+use super::{BankOptions, ModelOption, SetOptions, fraction, make_parent};
 use crate::evaluation::figures::NAMES;
 use crate::evaluation::{Category, Evaluation, json as file};
 use crate::exit::Outcome;
@@ -84,6 +84,9 @@ pub(crate) struct Args {
     /// False-positive rate at which AUPRO ends
     #[arg(long, default_value_t = AUPRO_LIMIT, value_parser = limit)]
     aupro_limit: f64,
+    /// Image scores from here on, below the bank's threshold, are uncertain [default: none]
+    #[arg(long, value_parser = fraction)]
+    threshold_low: Option<f64>,
     /// File for the figures and the score of every image as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -154,6 +157,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
         root: &root,
         binning: args.binning,
         limit: args.aupro_limit,
+        threshold_low: args.threshold_low,
         cases: if args.report.is_some() { args.cases } else { 0 },
     };
     let named = |name: &str| format!("category {name}");
@@ -238,6 +242,7 @@ fn options(args: &Args) -> Result<Vec<(&'static str, serde_json::Value)>> {
         ("seed", json!(bank.seed)),
         ("binning", json!(binning)),
         ("aupro_limit", json!(args.aupro_limit)),
+        ("threshold_low", json!(args.threshold_low)),
         ("shots", json!(args.shots())),
         ("on_bad_file", json!(args.set.on_bad_file.name())),
         ("bits", json!(args.set.reading.reading().bits)),

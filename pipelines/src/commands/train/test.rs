@@ -98,7 +98,13 @@ pub(super) fn test(
                 Arc::new(builder.finish(&mut |_, _, _| {})?)
             }
         };
-        let limits = Limits { threshold: 0.5, pixel_threshold: 0.5, min_area: 0.0, max_regions: 0 };
+        let limits = Limits {
+            threshold: 0.5,
+            threshold_low: None,
+            pixel_threshold: 0.5,
+            min_area: 0.0,
+            max_regions: 0,
+        };
         let mut without = Detector::new(Arc::clone(encoder), Arc::clone(&bank))?;
         let (mut trained, mut free) = (Scores::new(), Scores::new());
         progress.expect(Some(set.test.len()));
