@@ -6,6 +6,7 @@
 #   make lint                                   format, clippy, documentation
 #   make docs                                   pages of the elements, from their sources
 #   make fuzz [TARGETS="bank pickle"] [RUNS=n]  hostile bytes for every parser, guided by coverage; needs cargo-fuzz
+#   make kernels                                PTX of the CUDA kernels, from their sources; needs no GPU
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
 #   make gpu                                    tests that use a GPU; those of training need nvcc, too
 #   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
@@ -16,7 +17,7 @@ SCRIPTS := pipelines/scripts
 
 export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR TARGETS RUNS SECONDS_EACH SANITIZER
 
-.PHONY: help deps test-deps release demo test lint docs fuzz bench gpu install deb
+.PHONY: help deps test-deps release demo test lint docs fuzz kernels bench gpu install deb
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +61,10 @@ docs: deps
 
 fuzz:
 	@$(SCRIPTS)/fuzz.sh
+
+# NVRTC 11.8 of PyPI compiles them; nothing of it is needed where the project is built or runs.
+kernels:
+	@$(SCRIPTS)/kernels.py
 
 bench: release
 	@$(SCRIPTS)/bench.sh

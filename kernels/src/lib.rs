@@ -21,6 +21,14 @@ pub mod depthwise;
 pub mod device;
 pub mod dropout;
 mod error;
+#[cfg(test)]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "every room's tests share the file, and not every one needs all of it"
+)]
+#[path = "../../tests/src/fake_cuda.rs"]
+mod fake_cuda;
 pub mod focal;
 pub mod frame;
 pub mod gather;

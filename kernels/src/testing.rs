@@ -1,5 +1,73 @@
 //! What the tests of the operations share.
 
+use std::sync::OnceLock;
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+
+use crate::device::{Buffer, Element, Place, cuda};
+use crate::fake_cuda::{self, FAKE_CUDA, Mode};
+
+/// The driver that the tests of this process use; nothing where they use the machine's own, or there is none.
+static DRIVER: OnceLock<Option<Library>> = OnceLock::new();
+
+/// Loads the driver over host memory, so that it is found when the driver is looked for by its name.
+#[expect(unsafe_code, reason = "opening a library runs its initialisers")]
+pub(crate) fn driver() -> Option<&'static Library> {
+    let load = || {
+        let named = std::env::var_os(FAKE_CUDA).filter(|name| !name.is_empty());
+        if named.as_ref().is_some_and(|name| name == "real") {
+            return None;
+        }
+        let file = match named {
+            Some(file) => file.into(),
+            None => fake_cuda::folder(Mode::Plain)?.join("libcuda.so.1"),
+        };
+        // SAFETY: the library is ours, and its initialisers only enter kernels into a table.
+        let library = unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_GLOBAL) };
+        Some(library.unwrap_or_else(|e| panic!("{}: {e}", file.display())))
+    };
+    DRIVER.get_or_init(load).as_ref()
+}
+
+/// What the driver over host memory has been asked for so far; nothing on a real device.
+#[expect(unsafe_code, reason = "a function of a library")]
+pub(crate) fn count(what: &str) -> Option<u64> {
+    let what = std::ffi::CString::new(what).unwrap();
+    // SAFETY: the function is that of tests/fake-cuda/driver.cpp.
+    unsafe {
+        let count =
+            driver()?.get::<extern "C" fn(*const std::ffi::c_char) -> u64>(b"fake_cuda_count").unwrap();
+        Some(count(what.as_ptr()))
+    }
+}
+
+/// A queue of the device that operations are tested on; a skipped test where there is none. The levels of the CPU are
+/// nothing to a device: where `SNARM_ISA` lowers the level, it is not tested again.
+pub(crate) fn device() -> Option<Place> {
+    if std::env::var_os("SNARM_ISA").is_some() {
+        return None;
+    }
+    if driver().is_none() && cuda::probe().is_ok_and(|devices| devices.is_empty()) {
+        crate::skip::skip("cuda", "no CUDA device on this machine");
+        return None;
+    }
+    Some(Place::Cuda(cuda::Queue::new(0).unwrap()))
+}
+
+/// All that a buffer holds.
+pub(crate) fn read<T: Element>(buffer: &Buffer<T>) -> Vec<T> {
+    let mut values = vec![T::default(); buffer.len()];
+    buffer.read(&mut values).unwrap();
+    values
+}
+
+/// Fails unless values are close, in the units of the largest expected value.
+#[track_caller]
+pub(crate) fn assert_near(expected: &[f32], found: &[f32], tolerance: f32) {
+    let most = expected.iter().fold(1e-6_f32, |most, v| most.max(v.abs()));
+    assert_close(expected, found, tolerance * most);
+}
+
 /// Deterministic values in -1..1.
 pub(crate) fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;

@@ -1,4 +1,5 @@
 //! What holds the rooms together: what several of the tests in `tests/` share.
 
+pub mod fake_cuda;
 pub mod fuzzing;
 pub mod skip;

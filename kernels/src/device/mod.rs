@@ -1,8 +1,11 @@
-//! Where work runs: levels of the CPU, queues of work, and what is found of CUDA.
+//! Where work runs: levels of the CPU, queues of work, CUDA devices, and buffers that know where they live.
 
+mod buffer;
 pub mod cuda;
 mod queue;
 pub mod simd;
 pub mod threads;
 
+pub(crate) use self::buffer::apart;
+pub use self::buffer::{Buffer, Element, Place, View, ViewMut};
 pub use self::queue::{Device, Queue};

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -25,4 +26,37 @@ fn a_constant_row_becomes_the_bias() {
 #[test]
 fn a_ragged_input_is_refused() {
     assert!(layer_norm(&[0.0; 5], &[1.0; 2], &[0.0; 2], 1e-6, &mut [0.0; 5]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, d) in [(1, 5), (9, 33), (16, 96), (21, 192), (7, 31), (3, 1000)] {
+        let (x, w, b) = (noise(m * d, 1), noise(d, 2), noise(d, 3));
+        let mut expected = vec![0.0; m * d];
+        reference::layer_norm(&x, &w, &b, 1e-6, &mut expected);
+        let [x, w, b] = [&x, &w, &b].map(|values| Buffer::of(&place, values).unwrap());
+        let mut y = Buffer::new(&place, m * d).unwrap();
+        layer_norm(&x, &w, &b, 1e-6, &mut y).unwrap();
+        assert_close(&expected, &read(&y), 1e-4);
+        let mut halves = Buffer::of_products(&place, m * d).unwrap();
+        layer_norm(&x, &w, &b, 1e-6, &mut halves).unwrap();
+        assert_close(&expected, &read(&halves), 1.0 / 64.0);
+    }
+}
+
+#[test]
+fn cuda_refuses_operands_that_live_apart() {
+    let Some(place) = device() else { return };
+    let Some(other) = device() else { return };
+    let on = |place| Buffer::<f32>::new(place, 8).unwrap();
+    let (x, elsewhere, halves) = (on(&place), on(&other), Buffer::of_products(&place, 8).unwrap());
+    let mut y = on(&place);
+    let refusal = |result: Result<()>| result.unwrap_err().to_string();
+    let apart = refusal(layer_norm(&x, &x, &[0.0; 8], 1e-6, &mut y));
+    assert!(apart.contains("all operands in the memory of the host, or of one queue"), "{apart}");
+    let apart = refusal(layer_norm(&elsewhere, &x, &x, 1e-6, &mut y));
+    assert!(apart.contains("in the memory of one queue"), "{apart}");
+    let narrow = refusal(layer_norm(&halves, &x, &x, 1e-6, &mut y));
+    assert!(narrow.contains("operands of 32 bits"), "{narrow}");
 }

@@ -1,0 +1,124 @@
+//! The tests of kernels are tested: sanitizers find nothing in them, and bugs that are planted in them are found by the build
+//! that should find them. A bug is a change of a kernel's text; the driver over host memory is built with it, and the tests of
+//! this crate that use a device run on that in a process of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::fake_cuda::{self, FAKE_CUDA, Mode, build, built};
+
+/// What is changed where, which build finds it, and the tests that show it.
+struct Bug {
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    found_by: Mode,
+    tests: &'static str,
+    /// What is said of it.
+    says: &'static str,
+}
+
+const BUGS: &[Bug] = &[
+    Bug {
+        file: "layer_norm/layer_norm.cu",
+        from: "if (r >= m) return;",
+        to: "",
+        found_by: Mode::Asan,
+        tests: "layer_norm::",
+        says: "heap-buffer-overflow",
+    },
+    Bug {
+        file: "layer_norm/layer_norm.cu",
+        from: "warp * d;",
+        to: "warp / 2 * d;",
+        found_by: Mode::Tsan,
+        tests: "layer_norm::",
+        says: "data race /",
+    },
+    Bug {
+        file: "layer_norm/layer_norm.cu",
+        from: "const float mean = warp_sum(sum) / d;",
+        to: "if (lane < d) sum = warp_sum(sum);\n    const float mean = sum / d;",
+        found_by: Mode::Plain,
+        tests: "layer_norm::",
+        says: "threads wait for ever",
+    },
+    Bug {
+        file: "layer_norm/layer_norm.cu",
+        from: "warp_sum(sum) / d + eps",
+        to: "warp_sum(sum) / (d - 1) + eps",
+        found_by: Mode::Plain,
+        tests: "layer_norm::",
+        says: "expected",
+    },
+];
+
+/// Runs tests that use a device on a driver.
+fn run(mode: Mode, driver: &Path, filter: &str) -> (bool, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([filter, "--test-threads", "1", "--skip", "device::cuda::"]);
+    command.env(FAKE_CUDA, driver.join("libcuda.so.1")).env("RAYON_NUM_THREADS", "1");
+    command.env("RUST_BACKTRACE", "0");
+    if let Some(library) = fake_cuda::preload(mode) {
+        command.env("LD_PRELOAD", library);
+    }
+    command
+        .env("ASAN_OPTIONS", "detect_leaks=0")
+        .env("TSAN_OPTIONS", "halt_on_error=1:report_signal_unsafe=0:ignore_noninstrumented_modules=1");
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Whether this run of the tests is the one that tests devices, see [`crate::testing::device`].
+fn is_wanted() -> bool {
+    std::env::var_os("SNARM_ISA").is_none() && std::env::var_os(FAKE_CUDA).is_none()
+}
+
+#[test]
+fn cuda_kernels_are_clean_under_sanitizers() {
+    for mode in [Mode::Asan, Mode::Tsan] {
+        if !is_wanted() {
+            return;
+        }
+        let Some(driver) = fake_cuda::folder(mode) else { return };
+        let (good, text) = run(mode, &driver, "cuda_");
+        assert!(good && text.contains(" passed"), "{}: {text}", mode.name());
+    }
+}
+
+#[test]
+fn cuda_bugs_are_found_by_the_build_that_should_find_them() {
+    if !is_wanted() {
+        return;
+    }
+    for (number, bug) in BUGS.iter().enumerate() {
+        let Some(base) = fake_cuda::folder(bug.found_by) else { return };
+        let folder = built().join(format!("bug-{number}"));
+        let kernels = plant(bug, &folder, &base);
+        build(bug.found_by, &folder.join("driver"), Some(&kernels));
+        let (good, text) = run(bug.found_by, &folder.join("driver"), bug.tests);
+        assert!(!good && text.contains(bug.says), "{} -> {}: {text}", bug.from, bug.to);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+/// Copies kernels and objects, as old as they are, and changes one file.
+fn plant(bug: &Bug, folder: &Path, base: &Path) -> PathBuf {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let copy = |script: &str, from: &Path, to: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(from).arg(folder.join(to));
+        assert!(shell.status().unwrap().success());
+    };
+    copy("mkdir -p \"$2\" && cp -p \"$1\"/*.o \"$2\"", base, "driver");
+    copy("cd \"$1\" && mkdir -p \"$2\" && cp -p --parents */*.cu device/cuda/*.cuh \"$2\"", &sources, "src");
+    let kernels = folder.join("src");
+    let path = kernels.join(bug.file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches(bug.from).count(), 1, "{}: {}", bug.file, bug.from);
+    std::fs::write(&path, text.replace(bug.from, bug.to)).unwrap();
+    kernels
+}

@@ -1,0 +1,246 @@
+//! A stream of a device: what is launched on it runs in order, beside the program, until somebody waits.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::driver::{CudaContext, result, sys};
+
+use super::driver::{self, failed};
+use super::kernel::{Arg, Kernel, sizes_of_arguments};
+use super::{Device, is_disabled};
+use crate::error::{Error, Result};
+
+/// Bytes of shared memory that a block has without asking.
+const SHARED: usize = 48 << 10;
+
+/// The most arguments of a kernel.
+const MOST_ARGUMENTS: usize = 24;
+
+/// Work for a CUDA device, in order. Copies of it are the same queue.
+#[derive(Clone)]
+pub struct Queue(Arc<Inner>);
+
+struct Inner {
+    device: Device,
+    context: Arc<CudaContext>,
+    stream: sys::CUstream,
+    loaded: Mutex<Loaded>,
+}
+
+/// Kernels that have been used. They live as long as the queue: modules are never unloaded.
+#[derive(Default)]
+struct Loaded {
+    /// By the address of the text.
+    modules: HashMap<usize, sys::CUmodule>,
+    functions: HashMap<&'static str, Function>,
+}
+
+#[derive(Clone)]
+struct Function {
+    handle: sys::CUfunction,
+    /// Bytes of each argument.
+    arguments: Arc<[u8]>,
+    shared: usize,
+}
+
+#[expect(unsafe_code, reason = "handles of the driver may be used by every thread")]
+// SAFETY: streams, modules and functions are bound to a context, not to a thread, and the context is made current before each
+// call (CUDA C++ Programming Guide, driver API).
+unsafe impl Send for Inner {}
+#[expect(unsafe_code, reason = "as above")]
+// SAFETY: as above; the maps are behind a lock, and the driver locks its own.
+unsafe impl Sync for Inner {}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Queue").field(&self.0.device).finish()
+    }
+}
+
+/// Two are equal where they are the same queue.
+impl PartialEq for Queue {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Queue {}
+
+impl Queue {
+    /// A queue of the device of that number.
+    ///
+    /// # Errors
+    /// When there is no driver, it is too old or refuses, or there is no such device or one that is too old.
+    #[expect(unsafe_code, reason = "a stream of the driver")]
+    pub fn new(ordinal: usize) -> Result<Self> {
+        if is_disabled() {
+            return Err(Error::Cuda("expected CUDA, found it switched off".to_owned()));
+        }
+        let count = driver::start()?;
+        if ordinal >= count {
+            let found = if count == 0 { "none".to_owned() } else { format!("{count}, counted from 0") };
+            return Err(Error::Cuda(format!("expected a device {ordinal}, found {found}")));
+        }
+        let device = driver::describe(ordinal)?;
+        driver::check_capability(&device)?;
+        let context = CudaContext::new(ordinal).map_err(failed("cuDevicePrimaryCtxRetain"))?;
+        let stream = result::stream::create(result::stream::StreamKind::NonBlocking)
+            .map_err(failed("cuStreamCreate"))?;
+        let inner = Inner { device, context, stream, loaded: Mutex::default() };
+        let queue = Self(Arc::new(inner));
+        // The context was made current by its constructor, and a stream without work is waited for in no time.
+        // SAFETY: the stream is that of a moment ago.
+        unsafe { result::stream::synchronize(queue.0.stream) }.map_err(failed("cuStreamSynchronize"))?;
+        Ok(queue)
+    }
+
+    /// The device that works.
+    pub fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// Waits until all that was launched has ended.
+    ///
+    /// # Errors
+    /// When a kernel failed; then nothing on this device works any more in this process.
+    #[expect(unsafe_code, reason = "a call of the driver")]
+    pub fn wait(&self) -> Result<()> {
+        let stream = self.stream()?;
+        // SAFETY: the stream lives as long as the queue.
+        unsafe { result::stream::synchronize(stream) }.map_err(failed("cuStreamSynchronize"))
+    }
+
+    /// The stream, whose context this thread is in now.
+    pub(super) fn stream(&self) -> Result<sys::CUstream> {
+        self.0.context.bind_to_thread().map_err(failed("cuCtxSetCurrent"))?;
+        Ok(self.0.stream)
+    }
+
+    /// Launches a kernel of this crate: `grid` blocks of `threads`, each with `shared` bytes of shared memory. What it reads
+    /// and writes is what its contract in `mod.rs` has checked.
+    ///
+    /// # Errors
+    /// When arguments are not those of the kernel, the device lacks the shared memory, or the driver refuses.
+    #[expect(unsafe_code, reason = "a kernel is launched")]
+    pub(crate) fn launch(
+        &self,
+        kernel: &Kernel,
+        grid: [usize; 3],
+        threads: usize,
+        shared: usize,
+        arguments: &[Arg],
+    ) -> Result<()> {
+        let stream = self.stream()?;
+        let function = self.function(kernel, shared)?;
+        let fits = arguments.len() <= MOST_ARGUMENTS
+            && arguments.iter().map(|argument| argument.bytes()).eq(function.arguments.iter().copied());
+        if !fits {
+            let found: Vec<u8> = arguments.iter().map(|argument| argument.bytes()).collect();
+            let expected = &function.arguments;
+            return Err(Error::Cuda(format!(
+                "kernel {}: expected arguments of {expected:?} bytes, found {found:?}",
+                kernel.name
+            )));
+        }
+        let [x, y, z] = grid.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        let mut pointers = [std::ptr::null_mut(); MOST_ARGUMENTS];
+        for (pointer, argument) in pointers.iter_mut().zip(arguments) {
+            *pointer = argument.address();
+        }
+        let (grid, block) = ((x, y, z), (threads as u32, 1, 1));
+        // SAFETY: the function belongs to a module of this context that is never unloaded; number and sizes of the arguments
+        // are those that its text declares; pointers among them are those of buffers that outlive the work, since freeing
+        // memory waits for the queue; and kernels stay within the sizes that their contracts check, which tests under
+        // sanitizers see to (docs/gpu.md).
+        unsafe {
+            result::launch_kernel(
+                function.handle,
+                grid,
+                block,
+                shared as u32,
+                stream,
+                &mut pointers[..arguments.len()],
+            )
+        }
+        .map_err(|error| {
+            Error::Cuda(format!("kernel {}: cuLaunchKernel failed with {:?}", kernel.name, error.0))
+        })
+    }
+
+    /// The function of a kernel, which may have that much shared memory. It is loaded at its first use, which takes a while.
+    fn function(&self, kernel: &Kernel, shared: usize) -> Result<Function> {
+        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = loaded.functions.get(kernel.name)
+            && function.shared >= shared
+        {
+            return Ok(function.clone());
+        }
+        if shared > self.0.device.shared.max(SHARED) {
+            let found = self.0.device.shared;
+            return Err(Error::Cuda(format!(
+                "kernel {}: expected a device with {shared} bytes of shared memory a block, found {found}",
+                kernel.name
+            )));
+        }
+        let mut function = match loaded.functions.get(kernel.name) {
+            Some(function) => function.clone(),
+            None => loaded.load(kernel)?,
+        };
+        if shared > function.shared {
+            allow_shared(function.handle, shared)?;
+            function.shared = shared;
+        }
+        loaded.functions.insert(kernel.name, function.clone());
+        Ok(function)
+    }
+}
+
+impl Loaded {
+    /// Loads a kernel into the current context.
+    #[expect(unsafe_code, reason = "the driver reads a text and finds a function")]
+    fn load(&mut self, kernel: &Kernel) -> Result<Function> {
+        let broken = |what: String| Error::Cuda(format!("kernel {}: {what}", kernel.name));
+        let text = CStr::from_bytes_with_nul(kernel.ptx.as_bytes())
+            .map_err(|_| broken("expected a text that ends in a zero, found another".to_owned()))?;
+        let arguments = sizes_of_arguments(kernel.ptx, kernel.name)
+            .ok_or_else(|| broken("expected it in its module, found it missing".to_owned()))?;
+        let at = text.as_ptr() as usize;
+        let module = match self.modules.get(&at) {
+            Some(module) => *module,
+            None => {
+                // SAFETY: the text ends in a zero, see above, and lives for ever.
+                let module = unsafe { result::module::load_data(text.as_ptr().cast()) }
+                    .map_err(|error| broken(format!("the driver refused its module with {:?}", error.0)))?;
+                self.modules.insert(at, module);
+                module
+            }
+        };
+        let name = CString::new(kernel.name).map_err(|_| broken("its name holds a zero".to_owned()))?;
+        // SAFETY: the module was loaded into this context and is never unloaded.
+        let handle = unsafe { result::module::get_function(module, name) }
+            .map_err(|error| broken(format!("cuModuleGetFunction failed with {:?}", error.0)))?;
+        Ok(Function { handle, arguments: arguments.into(), shared: SHARED })
+    }
+}
+
+#[expect(unsafe_code, reason = "a call of the driver")]
+fn allow_shared(function: sys::CUfunction, bytes: usize) -> Result<()> {
+    let most = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+    // SAFETY: the function belongs to a module that is never unloaded.
+    unsafe { result::function::set_function_attribute(function, most, bytes as i32) }
+        .map_err(failed("cuFuncSetAttribute"))
+}
+
+impl Drop for Inner {
+    #[expect(unsafe_code, reason = "the stream is given back")]
+    fn drop(&mut self) {
+        // A driver that fails here has nothing left to give back.
+        if self.context.bind_to_thread().is_ok() {
+            // SAFETY: nobody else has the stream, and all memory that its work uses was freed before, or this were not the
+            // last copy of the queue.
+            let _ = unsafe { result::stream::destroy(self.stream) };
+        }
+    }
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# build.sh OUT [plain|asan|tsan] [SOURCES]: OUT/libcuda.so.1, the driver over host memory, with all kernels below SOURCES in it
+# (kernels/src of this repository unless given). What is newer than its sources stays as it is.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+out=$1 mode=${2:-plain} sources=${3:-$here/../../kernels/src}
+sanitizer="" engine=""
+case $mode in
+plain) kernels="-O2" ;;
+asan) sanitizer="-fsanitize=address,undefined" kernels="-O1 -g1 -fno-sanitize-recover=undefined" engine="-DGPU_ASAN" ;;
+tsan) sanitizer="-fsanitize=thread" kernels="-O1 -g1" engine="-DGPU_TSAN" ;;
+*) echo "build.sh: expected plain, asan or tsan, found $mode" >&2; exit 2 ;;
+esac
+mkdir -p "$out"
+common="-std=c++20 -fPIC -fno-strict-aliasing -ftls-model=initial-exec -Wall -Wextra -I$here"
+device="$sanitizer -Wno-unknown-pragmas -Wno-unused-function -I$sources/device/cuda -include $here/host.h -x c++"
+
+# Prints the compiler's command for an object that is older than what it is made of.
+stale() { # OBJECT SOURCE FLAGS...
+    local object=$1 source=$2 newer
+    shift 2
+    newer=$(find "$source" "$here" "$sources" \( -path "$source" -o -path "$here/*.h" -o -name '*.cuh' -o -name build.sh \) \
+        -newer "$object" 2>/dev/null || echo new)
+    [ -z "$newer" ] && [ -e "$object" ] || echo "$common $* -c $source -o $object"
+}
+{
+    for cu in "$sources"/*/*.cu; do
+        stale "$out/$(basename "$cu" .cu).o" "$cu" $kernels $device
+    done
+    # The engine and the driver are no kernels: their accesses are nobody's races.
+    stale "$out/engine.o" "$here/engine.cpp" -O2 $engine
+    stale "$out/driver.o" "$here/driver.cpp" -O1 $engine
+} | xargs -r -P 2 -L 1 g++
+g++ -shared $sanitizer -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--version-script="$here/libcuda.map" \
+    -Wl,-soname,libcuda.so.1 -o "$out/libcuda.part" "$out"/*.o -lpthread
+mv "$out/libcuda.part" "$out/libcuda.so.1"
+ln -sf libcuda.so.1 "$out/libcuda.so"

@@ -1,0 +1,537 @@
+// NVIDIA's driver over host memory: the calls that the device layer makes, with the meaning that the driver's manual gives
+// them. A stream holds its work back until somebody waits for it, so who reads too early reads old data.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <sys/mman.h>
+#include <vector>
+
+#include "engine.h"
+
+typedef int CUresult;
+typedef int CUdevice;
+typedef unsigned long long CUdeviceptr;
+
+namespace {
+
+enum : CUresult {
+    SUCCESS = 0,
+    INVALID_VALUE = 1,
+    OUT_OF_MEMORY = 2,
+    NO_DEVICE = 100,
+    INVALID_DEVICE = 101,
+    INVALID_IMAGE = 200,
+    INVALID_CONTEXT = 201,
+    INVALID_PTX = 218,
+    INVALID_HANDLE = 400,
+    NOT_FOUND = 500,
+    NOT_READY = 600,
+    LAUNCH_FAILED = 719,
+};
+
+const std::map<CUresult, std::pair<const char*, const char*>> ERRORS = {
+    {SUCCESS, {"CUDA_SUCCESS", "no error"}},
+    {INVALID_VALUE, {"CUDA_ERROR_INVALID_VALUE", "invalid argument"}},
+    {OUT_OF_MEMORY, {"CUDA_ERROR_OUT_OF_MEMORY", "out of memory"}},
+    {NO_DEVICE, {"CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"}},
+    {INVALID_DEVICE, {"CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"}},
+    {INVALID_IMAGE, {"CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"}},
+    {INVALID_CONTEXT, {"CUDA_ERROR_INVALID_CONTEXT", "invalid device context"}},
+    {INVALID_PTX, {"CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"}},
+    {INVALID_HANDLE, {"CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"}},
+    {NOT_FOUND, {"CUDA_ERROR_NOT_FOUND", "named symbol not found"}},
+    {NOT_READY, {"CUDA_ERROR_NOT_READY", "device not ready"}},
+    {LAUNCH_FAILED, {"CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"}},
+};
+
+/// A setting from the environment; it is read anew each time, so that a test may change it.
+long long setting(const char* name, long long otherwise) {
+    const char* value = getenv(name);
+    return value && *value ? atoll(value) : otherwise;
+}
+
+int n_devices() { return int(setting("FAKE_CUDA_DEVICES", 1)); }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(GPU_ASAN) || defined(GPU_TSAN)
+constexpr bool SANITIZED = true;
+#else
+constexpr bool SANITIZED = false;
+#endif
+
+/// What has been asked of the driver since it was loaded.
+struct Counts {
+    unsigned long long allocations = 0, frees = 0, pinned = 0, launches = 0, to_device = 0, to_host = 0, waits = 0;
+
+    ~Counts() {
+        // At the end of the process.
+        const char* path = getenv("FAKE_CUDA_REPORT");
+        FILE* file = path && *path ? fopen(path, "w") : nullptr;
+        if (!file) return;
+        fprintf(file, "allocations %llu\nfrees %llu\npinned %llu\nlaunches %llu\nto_device %llu\nto_host %llu\nwaits %llu\n",
+                allocations, frees, pinned, launches, to_device, to_host, waits);
+        fclose(file);
+    }
+} counts;
+
+std::recursive_mutex mutex;
+
+struct Context {
+    int device;
+    int retained = 0;
+    /// After a kernel has failed nothing works any more, as on a device.
+    bool broken = false;
+};
+
+typedef std::function<CUresult()> Work;
+
+struct Stream {
+    Context* context;
+    std::deque<Work> work;
+};
+
+struct Event {
+    Stream* stream = nullptr;
+    unsigned long long recorded = 0, reached = 0;
+};
+
+struct Module {
+    std::string text;
+};
+
+struct Function {
+    const gpu::Kernel* kernel;
+    unsigned most_shared = 48 << 10;
+};
+
+constexpr unsigned MOST_SHARED = 99 << 10;
+
+Context primary[8];
+thread_local Context* current = nullptr;
+std::map<Context*, Stream*> default_streams;
+std::vector<Stream*> streams;
+
+// Memory.
+
+std::map<CUdeviceptr, size_t> on_device, pinned;
+
+/// Device memory lies in one region that the process may touch only while the device works, each allocation before a
+/// stretch of known bytes. With a sanitizer each allocation is one of the heap, whose bounds the sanitizer knows.
+struct Arena {
+    static constexpr size_t GRAIN = 256, SPACE = 1ull << 36;
+    static constexpr unsigned char FENCE = 0xa5;
+    unsigned char* base = nullptr;
+    size_t used = 0, taken = 0;
+    int open = 0;
+    std::multimap<size_t, CUdeviceptr> free;
+
+    static size_t rounded(size_t n) { return (n + 2 * GRAIN - 1) / GRAIN * GRAIN; }
+
+    void protect(int how) {
+        if (used) mprotect(base, (used + 4095) / 4096 * 4096, how);
+    }
+
+    CUdeviceptr take(size_t n) {
+        if (taken + n > size_t(setting("FAKE_CUDA_MEMORY", 2048)) << 20) return 0;
+        taken += n;
+        if (SANITIZED) {
+            void* memory = nullptr;
+            if (posix_memalign(&memory, GRAIN, n)) return 0;
+            memset(memory, 0xff, n);
+            return CUdeviceptr(memory);
+        }
+        if (!base) {
+            void* memory = mmap(nullptr, SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (memory == MAP_FAILED) return 0;
+            base = static_cast<unsigned char*>(memory);
+        }
+        const size_t room = rounded(n);
+        CUdeviceptr at;
+        const auto found = free.find(room);
+        if (found != free.end()) {
+            at = found->second;
+            free.erase(found);
+        } else {
+            if (used + room > SPACE) return 0;
+            at = CUdeviceptr(base + used);
+            used += room;
+        }
+        protect(PROT_READ | PROT_WRITE);
+        // NaN wherever nothing is written.
+        memset(reinterpret_cast<void*>(at), 0xff, n);
+        memset(reinterpret_cast<void*>(at + n), FENCE, room - n);
+        if (!open) protect(PROT_NONE);
+        return at;
+    }
+
+    void give_back(CUdeviceptr at, size_t n) {
+        taken -= n;
+        if (SANITIZED) {
+            ::free(reinterpret_cast<void*>(at));
+        } else {
+            free.insert({rounded(n), at});
+        }
+    }
+
+    bool is_whole(CUdeviceptr at, size_t n) const {
+        if (SANITIZED) return true;
+        const auto* fence = reinterpret_cast<const unsigned char*>(at + n);
+        return std::all_of(fence, fence + rounded(n) - n, [](unsigned char byte) { return byte == FENCE; });
+    }
+} arena;
+
+/// While one lives the device works.
+struct Working {
+    Working() {
+        if (!SANITIZED && arena.open++ == 0) arena.protect(PROT_READ | PROT_WRITE);
+    }
+    ~Working() {
+        if (!SANITIZED && --arena.open == 0) arena.protect(PROT_NONE);
+    }
+};
+
+bool lies_in(const std::map<CUdeviceptr, size_t>& all, CUdeviceptr at, size_t n) {
+    if (n == 0) return true;
+    auto found = all.upper_bound(at);
+    if (found == all.begin()) return false;
+    --found;
+    return at + n <= found->first + found->second;
+}
+
+CUresult complain(const char* call, const char* what, CUresult result = INVALID_VALUE) {
+    fprintf(stderr, "fake cuda: %s: %s\n", call, what);
+    return result;
+}
+
+// Streams.
+
+CUresult run_next(Stream& stream) {
+    Work work = std::move(stream.work.front());
+    stream.work.pop_front();
+    const CUresult result = work();
+    if (result) stream.context->broken = true;
+    return result;
+}
+
+CUresult drain(Stream& stream) {
+    while (!stream.work.empty() && !stream.context->broken) {
+        if (const CUresult result = run_next(stream)) return result;
+    }
+    return stream.context->broken ? LAUNCH_FAILED : SUCCESS;
+}
+
+Stream* stream_of(void* handle) {
+    // The legacy and the per-thread default stream are one here.
+    if (handle && handle != reinterpret_cast<void*>(1) && handle != reinterpret_cast<void*>(2)) {
+        auto* stream = static_cast<Stream*>(handle);
+        return std::find(streams.begin(), streams.end(), stream) == streams.end() ? nullptr : stream;
+    }
+    Stream*& stream = default_streams[current];
+    if (!stream) {
+        stream = new Stream{current, {}};
+        streams.push_back(stream);
+    }
+    return stream;
+}
+
+CUresult enqueue(void* handle, Work work) {
+    if (!current) return INVALID_CONTEXT;
+    if (current->broken) return LAUNCH_FAILED;
+    Stream* stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    stream->work.push_back(std::move(work));
+    return SUCCESS;
+}
+
+CUresult wait_for(void* handle) {
+    if (!current) return INVALID_CONTEXT;
+    Stream* stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    counts.waits++;
+    return drain(*stream);
+}
+
+CUresult wait_for_all() {
+    for (Stream* stream : std::vector<Stream*>(streams)) {
+        if (stream->context == current) {
+            if (const CUresult result = drain(*stream)) return result;
+        }
+    }
+    return SUCCESS;
+}
+
+CUresult copy(CUdeviceptr to, CUdeviceptr from, size_t n) {
+    Working working;
+    memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), n);
+    return SUCCESS;
+}
+
+}  // namespace
+
+#define API extern "C" __attribute__((visibility("default"))) CUresult
+#define LOCKED std::lock_guard<std::recursive_mutex> locked(mutex)
+#define IN_CONTEXT \
+    LOCKED;        \
+    if (!current) return INVALID_CONTEXT
+
+/// A count since the library was loaded, for tests.
+extern "C" __attribute__((visibility("default"))) unsigned long long fake_cuda_count(const char* what) {
+    LOCKED;
+    const std::pair<const char*, unsigned long long> all[] = {
+        {"allocations", counts.allocations}, {"frees", counts.frees},         {"pinned", counts.pinned},
+        {"launches", counts.launches},       {"to_device", counts.to_device}, {"to_host", counts.to_host},
+        {"waits", counts.waits},
+    };
+    for (const auto& [name, count] : all) {
+        if (!strcmp(name, what)) return count;
+    }
+    return ~0ull;
+}
+
+// The driver and its devices.
+
+API cuInit(unsigned) { return n_devices() ? SUCCESS : NO_DEVICE; }
+API cuDriverGetVersion(int* version) {
+    *version = int(setting("FAKE_CUDA_VERSION", 13000));
+    return SUCCESS;
+}
+API cuDeviceGetCount(int* count) {
+    *count = n_devices();
+    return SUCCESS;
+}
+API cuDeviceGet(CUdevice* device, int ordinal) {
+    if (ordinal < 0 || ordinal >= n_devices()) return INVALID_DEVICE;
+    *device = ordinal;
+    return SUCCESS;
+}
+API cuDeviceGetName(char* name, int length, CUdevice) {
+    snprintf(name, size_t(length), "Fake GPU");
+    return SUCCESS;
+}
+API cuDeviceTotalMem_v2(size_t* bytes, CUdevice) {
+    *bytes = size_t(setting("FAKE_CUDA_MEMORY", 2048)) << 20;
+    return SUCCESS;
+}
+API cuDeviceGetAttribute(int* value, int attribute, CUdevice) {
+    const int capability = int(setting("FAKE_CUDA_CAPABILITY", 90));
+    switch (attribute) {
+        case 1: *value = 1024; break;  // threads of a block
+        case 8: *value = 48 << 10; break;
+        case 10: *value = 32; break;  // lanes of a warp
+        case 16: *value = 4; break;   // multiprocessors
+        case 75: *value = capability / 10; break;
+        case 76: *value = capability % 10; break;
+        case 97: *value = MOST_SHARED; break;  // shared memory of a block that asks for it
+        default: *value = 0;
+    }
+    return SUCCESS;
+}
+API cuGetErrorName(CUresult error, const char** text) {
+    const auto found = ERRORS.find(error);
+    if (found == ERRORS.end()) return INVALID_VALUE;
+    *text = found->second.first;
+    return SUCCESS;
+}
+API cuGetErrorString(CUresult error, const char** text) {
+    const auto found = ERRORS.find(error);
+    if (found == ERRORS.end()) return INVALID_VALUE;
+    *text = found->second.second;
+    return SUCCESS;
+}
+
+// Contexts.
+
+API cuDevicePrimaryCtxRetain(Context** context, CUdevice device) {
+    LOCKED;
+    if (device < 0 || device >= n_devices()) return INVALID_DEVICE;
+    primary[device].device = device;
+    primary[device].retained++;
+    *context = &primary[device];
+    return SUCCESS;
+}
+API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
+    LOCKED;
+    if (device < 0 || device >= n_devices() || primary[device].retained == 0) return INVALID_CONTEXT;
+    primary[device].retained--;
+    return SUCCESS;
+}
+API cuCtxSetCurrent(Context* context) {
+    current = context;
+    return SUCCESS;
+}
+API cuCtxGetCurrent(Context** context) {
+    *context = current;
+    return SUCCESS;
+}
+API cuCtxSynchronize() {
+    IN_CONTEXT;
+    counts.waits++;
+    return wait_for_all();
+}
+
+// Memory.
+
+API cuMemAlloc_v2(CUdeviceptr* at, size_t n) {
+    IN_CONTEXT;
+    if (n == 0) return INVALID_VALUE;
+    if (current->broken) return LAUNCH_FAILED;
+    if (counts.allocations >= (unsigned long long)(setting("FAKE_CUDA_ALLOCATIONS", 1ll << 40))) return OUT_OF_MEMORY;
+    *at = arena.take(n);
+    if (!*at) return OUT_OF_MEMORY;
+    counts.allocations++;
+    on_device[*at] = n;
+    return SUCCESS;
+}
+API cuMemFree_v2(CUdeviceptr at) {
+    IN_CONTEXT;
+    const auto found = on_device.find(at);
+    if (found == on_device.end()) return complain("cuMemFree", "of memory that was not allocated");
+    wait_for_all();
+    counts.frees++;
+    Working working;
+    if (!arena.is_whole(at, found->second)) {
+        complain("cuMemFree", "something wrote behind the end of the allocation");
+        current->broken = true;
+    }
+    arena.give_back(at, found->second);
+    on_device.erase(found);
+    return current->broken ? LAUNCH_FAILED : SUCCESS;
+}
+API cuMemGetInfo_v2(size_t* free, size_t* total) {
+    IN_CONTEXT;
+    cuDeviceTotalMem_v2(total, 0);
+    *free = *total - arena.taken;
+    return SUCCESS;
+}
+API cuMemHostAlloc(void** at, size_t n, unsigned) {
+    IN_CONTEXT;
+    *at = malloc(n);
+    if (!*at) return OUT_OF_MEMORY;
+    counts.pinned++;
+    pinned[CUdeviceptr(*at)] = n;
+    return SUCCESS;
+}
+API cuMemFreeHost(void* at) {
+    IN_CONTEXT;
+    wait_for_all();
+    if (!pinned.erase(CUdeviceptr(at))) return complain("cuMemFreeHost", "of memory that is not pinned");
+    free(at);
+    return SUCCESS;
+}
+
+// A copy from pinned memory reads it, and one to pinned memory writes it, when its turn comes. Other memory is read before
+// the call returns, and written by then.
+
+API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, void* stream) {
+    IN_CONTEXT;
+    if (!lies_in(on_device, to, n)) return complain("cuMemcpyHtoDAsync", "the device's side is not allocated");
+    counts.to_device++;
+    if (lies_in(pinned, CUdeviceptr(from), n)) return enqueue(stream, [=] { return copy(to, CUdeviceptr(from), n); });
+    const auto* bytes = static_cast<const unsigned char*>(from);
+    const auto staged = std::make_shared<std::vector<unsigned char>>(bytes, bytes + n);
+    return enqueue(stream, [=] { return copy(to, CUdeviceptr(staged->data()), n); });
+}
+API cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t n, void* stream) {
+    IN_CONTEXT;
+    if (!lies_in(on_device, from, n)) return complain("cuMemcpyDtoHAsync", "the device's side is not allocated");
+    counts.to_host++;
+    const CUresult result = enqueue(stream, [=] { return copy(CUdeviceptr(to), from, n); });
+    return result == SUCCESS && !lies_in(pinned, CUdeviceptr(to), n) ? drain(*stream_of(stream)) : result;
+}
+API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, void* stream) {
+    IN_CONTEXT;
+    if (!lies_in(on_device, from, n) || !lies_in(on_device, to, n)) return complain("cuMemcpyDtoDAsync", "a side is not allocated");
+    return enqueue(stream, [=] { return copy(to, from, n); });
+}
+API cuMemsetD8Async(CUdeviceptr at, unsigned char value, size_t n, void* stream) {
+    IN_CONTEXT;
+    if (!lies_in(on_device, at, n)) return complain("cuMemsetD8Async", "the memory is not allocated");
+    return enqueue(stream, [=] {
+        Working working;
+        memset(reinterpret_cast<void*>(at), value, n);
+        return SUCCESS;
+    });
+}
+
+// Streams and events.
+
+API cuStreamCreate(Stream** stream, unsigned) {
+    IN_CONTEXT;
+    *stream = new Stream{current, {}};
+    streams.push_back(*stream);
+    return SUCCESS;
+}
+API cuStreamDestroy_v2(Stream* stream) {
+    LOCKED;
+    const auto found = std::find(streams.begin(), streams.end(), stream);
+    if (found == streams.end()) return INVALID_HANDLE;
+    drain(*stream);
+    streams.erase(found);
+    delete stream;
+    return SUCCESS;
+}
+API cuStreamSynchronize(void* stream) {
+    LOCKED;
+    return wait_for(stream);
+}
+
+// Modules and kernels.
+
+API cuModuleLoadData(Module** module, const void* image) {
+    IN_CONTEXT;
+    const std::string text(static_cast<const char*>(image));
+    if (text.find(".version") == std::string::npos) return INVALID_IMAGE;
+    if (text.find(".target sm_80") == std::string::npos) return INVALID_PTX;
+    *module = new Module{text};
+    return SUCCESS;
+}
+API cuModuleUnload(Module* module) {
+    LOCKED;
+    delete module;
+    return SUCCESS;
+}
+API cuModuleGetFunction(Function** function, Module* module, const char* name) {
+    IN_CONTEXT;
+    if (module->text.find(".entry " + std::string(name) + "(") == std::string::npos) return NOT_FOUND;
+    const gpu::Kernel* kernel = gpu::find_kernel(name);
+    if (!kernel) return complain(name, "is in the PTX, but was not compiled for the host", NOT_FOUND);
+    *function = new Function{kernel};
+    return SUCCESS;
+}
+API cuFuncSetAttribute(Function* function, int attribute, int value) {
+    LOCKED;
+    constexpr int MAX_DYNAMIC_SHARED = 8;
+    if (attribute != MAX_DYNAMIC_SHARED || value < 0 || unsigned(value) > MOST_SHARED) return INVALID_VALUE;
+    function->most_shared = unsigned(value);
+    return SUCCESS;
+}
+API cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void* stream, void** arguments, void** extra) {
+    IN_CONTEXT;
+    const gpu::Dim blocks = {gx, gy, gz}, threads = {bx, by, bz};
+    if (extra || !blocks.count() || gy > 65535 || gz > 65535) return complain("cuLaunchKernel", "a grid that no device takes");
+    if (!threads.count() || threads.count() > 1024) return complain("cuLaunchKernel", "a block that no device takes");
+    if (shared > function->most_shared) return complain("cuLaunchKernel", "more shared memory than the function may have");
+    counts.launches++;
+    const bool fails = counts.launches > (unsigned long long)(setting("FAKE_CUDA_LAUNCHES", 1ll << 40));
+    // Arguments are taken now; the kernel runs when its turn comes.
+    const gpu::Kernel kernel = *function->kernel;
+    auto kept = std::make_shared<std::vector<std::vector<unsigned char>>>();
+    for (unsigned i = 0; i < kernel.n_arguments; i++) {
+        const auto* bytes = static_cast<const unsigned char*>(arguments[i]);
+        kept->emplace_back(bytes, bytes + kernel.sizes[i]);
+    }
+    return enqueue(stream, [=] {
+        if (fails) return LAUNCH_FAILED;
+        Working working;
+        std::vector<void*> pointers;
+        for (auto& argument : *kept) pointers.push_back(argument.data());
+        return gpu::launch(kernel, blocks, threads, shared, pointers.data()) ? SUCCESS : LAUNCH_FAILED;
+    });
+}
