@@ -40,7 +40,7 @@ test: export SNARM_SKIPS := $(CURDIR)/target/skips.txt
 test: test-deps
 	@mkdir -p target && rm -f $(SNARM_SKIPS)
 	$(CARGO) build --workspace --locked
-	$(CARGO) test --workspace --locked
+	$(SCRIPTS)/test.py
 	SNARM_ISA=avx2 $(CARGO) test --locked -p snarm-kernels --lib
 	SNARM_ISA=portable $(CARGO) test --locked -p snarm-kernels --lib
 	$(CARGO) build --workspace --locked

@@ -13,6 +13,7 @@ packages=(
     python3-gst-1.0 gir1.2-gst-plugins-base-1.0
 )
 tests=(
+    g++
     gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp
     libaravis-0.8-0 gir1.2-aravis-0.8
     python3-opencv

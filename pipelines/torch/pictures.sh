@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# pictures.sh OUT.pack [FOLDER...]: the pictures that snarm-tiny is taught on, packed small: those of packages of Debian 12
+# main, under the licences that their copyright files name, and of folders of one's own. Nothing is installed; 1.5 GB are
+# downloaded once, into the folder of OUT.pack.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:?expected the file to write: pictures.sh OUT.pack [FOLDER...]}
+shift
+packages=(
+    tuxpaint-stamps-default redeclipse-data nexuiz-textures supertuxkart-data torcs-data opencv-doc
+    plasma-workspace-wallpapers mate-backgrounds
+)
+most=500
+work=$(dirname "$out")/pictures
+mkdir -p "$work"
+folders=()
+for package in "${packages[@]}"; do
+    if [ ! -e "$work/$package" ]; then
+        (cd "$work" && apt-get download -q "$package" && dpkg-deb -x "${package}"_*.deb "$package.part" && rm "${package}"_*.deb)
+        mv "$work/$package.part" "$work/$package"
+    fi
+    folders+=("$work/$package")
+done
+python3 "$here/pack.py" "$out" "$most" "${folders[@]}" "$@"
