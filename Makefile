@@ -29,7 +29,7 @@ test-deps:
 	@$(SCRIPTS)/install-deps.sh tests
 
 release: deps
-	$(CARGO) build --release --locked -p gst-plugin-snarm -p snarm-pipelines
+	$(CARGO) build --release --locked -p gst-plugin-snarm -p snarm-player -p snarm-pipelines
 
 demo: release
 	@$(SCRIPTS)/demo.sh

@@ -42,13 +42,14 @@ plugin=$(echo "$out"/gstreamer1.0-snarm_*.deb)
 command=$(echo "$out"/snarm_*.deb)
 has "$plugin" "usr/lib/$triple/gstreamer-1.0/libgstsnarm.so" $doc/copyright $doc/examples/read_meta.py \
     $doc/docs/integrators.md $doc/docs/elements/snarmdetect.md
-has "$command" usr/bin/snarm usr/share/doc/snarm/copyright
+has "$command" usr/bin/snarm usr/libexec/snarm/snarm-player usr/lib/systemd/system/snarm@.service \
+    usr/share/doc/snarm/copyright
 depends=$(dpkg-deb --field "$plugin" Depends)
 grep -q libgstreamer1.0-0 <<<"$depends" || { echo "deb: does not depend on GStreamer: $depends" >&2; exit 1; }
 
 # Plugin and command run from the packages, without being installed.
 GST_PLUGIN_PATH=$out/staged/usr/lib/$triple/gstreamer-1.0 GST_REGISTRY=$out/registry.bin \
     gst-inspect-1.0 snarmdetect >/dev/null || { echo "deb: the element of the package is not found" >&2; exit 1; }
-"$out/staged/usr/bin/snarm" --version >/dev/null
+"$out/staged/usr/bin/snarm" launch videotestsrc num-buffers=1 ! fakesink
 echo "$plugin"
 echo "$command"

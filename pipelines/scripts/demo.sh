@@ -42,7 +42,7 @@ else
         --out "$out/part.bank"
 fi
 
-gst-launch-1.0 -q -e filesrc location="$input" ! decodebin ! videoconvert \
+snarm launch filesrc location="$input" ! decodebin ! videoconvert \
     ! snarmdetect bank-location="$out/part.bank" results-location="$out/results.jsonl" \
     results-mode=overwrite \
     ! snarmoverlay ! videoconvert ! $video ! matroskamux ! filesink location="$out/annotated.mkv"

@@ -16,10 +16,10 @@ check() {
 
 env -u PREFIX -u DESTDIR HOME="$work/home" XDG_DATA_HOME= CARGO_HOME="$work/home/.cargo" "$here/install.sh" >/dev/null
 HOME=$work/home XDG_DATA_HOME='' check "for a user"
-"$work/home/.cargo/bin/snarm" --version >/dev/null
+"$work/home/.cargo/bin/snarm" launch videotestsrc num-buffers=1 ! fakesink
 
 said=$(PREFIX=/opt/snarm DESTDIR=$work/stage "$here/install.sh")
 folder=$(sed -n 's/.*GST_PLUGIN_PATH=//p' <<<"$said")
 GST_PLUGIN_PATH=$work/stage$folder HOME=$work/none check "below a prefix"
-"$work/stage/opt/snarm/bin/snarm" --version >/dev/null
+"$work/stage/opt/snarm/bin/snarm" launch videotestsrc num-buffers=1 ! fakesink
 echo "install-test: found as a user and below a prefix"

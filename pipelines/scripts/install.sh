@@ -13,16 +13,20 @@ if [ -n "${PREFIX:-}" ]; then
     [ -n "$triple" ] && [ -d "/usr/lib/$triple/gstreamer-1.0" ] && lib=$PREFIX/lib/$triple
     plugins=$lib/gstreamer-1.0
     bin=$PREFIX/bin
+    libexec=$PREFIX/libexec/snarm
 else
     plugins=${XDG_DATA_HOME:-$HOME/.local/share}/gstreamer-1.0/plugins
     bin=${CARGO_HOME:-$HOME/.cargo}/bin
+    libexec=$bin
 fi
 
-install -d "${DESTDIR:-}$plugins" "${DESTDIR:-}$bin"
+install -d "${DESTDIR:-}$plugins" "${DESTDIR:-}$bin" "${DESTDIR:-}$libexec"
 install -m 0755 "$target/libgstsnarm.so" "${DESTDIR:-}$plugins/libgstsnarm.so"
 install -m 0755 "$target/snarm" "${DESTDIR:-}$bin/snarm"
+install -m 0755 "$target/snarm-player" "${DESTDIR:-}$libexec/snarm-player"
 echo "${DESTDIR:-}$plugins/libgstsnarm.so"
 echo "${DESTDIR:-}$bin/snarm"
+echo "${DESTDIR:-}$libexec/snarm-player"
 case ${PREFIX:-} in
     "" | /usr) ;;
     *) echo "GStreamer looks there when told to: export GST_PLUGIN_PATH=$plugins" ;;

@@ -64,7 +64,7 @@ impl Recipe {
         found
     }
 
-    /// The pipeline with its variables filled in, as words for gst-launch.
+    /// The pipeline with its variables filled in, as words of a launch line.
     pub(crate) fn fill(&self, values: &BTreeMap<String, String>) -> Result<Vec<String>> {
         let defaults = self.defaults();
         let value = |name: &str| values.get(name).map(String::as_str).or_else(|| defaults.get(name).copied());
@@ -131,7 +131,7 @@ fn pieces(word: &str) -> Vec<Piece<'_>> {
     found
 }
 
-/// One word; a value that gst-launch would split is quoted.
+/// One word; a value that GStreamer would split is quoted.
 fn join<'a>(parts: &[Piece<'_>], value: &impl Fn(&str) -> Option<&'a str>) -> String {
     let filled = parts.iter().map(|part| match part {
         Piece::Text(text) => (*text).to_owned(),

@@ -6,8 +6,12 @@
 #[path = "oracle/checkpoint.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod checkpoint;
+#[path = "cli/clips.rs"]
+mod clips;
 #[path = "cli/convert.rs"]
 mod convert;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/eval.rs"]

@@ -1,46 +1,70 @@
-//! `snarm doctor`: what this machine offers, and what is missing.
+//! `snarm doctor`: what this machine offers, what files and pipelines are worth, and what is missing.
+
+mod files;
+mod plugin;
+
+use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::Result;
 use snarm_core::{cuda, registry};
 
+use super::launch;
 use crate::exit::Outcome;
-use crate::gst;
 use crate::output;
+use crate::player;
 
-/// Says what was found on this machine: processor, GStreamer, the elements, the encoder, GPUs.
+/// Says what was found on this machine, in files, or in the way of a pipeline.
 ///
-/// Ends with exit code 1 when something is missing that the elements or the command need.
+/// Without arguments: processor, GStreamer, the elements and why they are not found, the encoder, GPUs. With files: what
+/// each of them is (bank, decoder, encoder, clip or picture) and whether they fit each other. With a pipeline, or a recipe
+/// and its variables: whether it would run, and what is missing in it; its source is opened and its first frames go
+/// through, nothing is written and nothing is sent.
+///
+/// Ends with exit code 1 when something is missing or does not fit.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Files, a pipeline as gst-launch-1.0 takes it, or a recipe and its variables
+    #[arg(value_name = "FILE|PIPELINE")]
+    what: Vec<OsString>,
     /// Encoder to look at [default: $SNARM_ENCODER, or snarm-tiny]
     #[arg(long)]
     encoder: Option<String>,
 }
 
-/// The elements of the plugin.
-const ELEMENTS: [&str; 3] = ["snarmbank", "snarmdetect", "snarmoverlay"];
-/// Elements that clips are read and written with, and the Debian packages they come in.
-const HELPERS: [(&str, &str); 6] = [
-    ("decodebin", "gstreamer1.0-plugins-base"),
-    ("matroskamux", "gstreamer1.0-plugins-good"),
-    ("jpegenc", "gstreamer1.0-plugins-good"),
-    ("y4menc", "gstreamer1.0-plugins-good"),
-    ("avdec_h264", "gstreamer1.0-libav"),
-    ("x264enc", "gstreamer1.0-plugins-ugly"),
-];
-
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let mut findings = Findings::default();
-    findings.good("snarm", env!("CARGO_PKG_VERSION"));
-    processor(&mut findings);
-    if gstreamer(&mut findings) {
-        elements(&mut findings)?;
-        helpers(&mut findings)?;
+    match args.what.as_slice() {
+        [] => machine(args, &mut findings),
+        [first, ..] if Path::new(first).exists() => {
+            files::look(&args.what, args.encoder.as_deref(), &mut findings)
+        }
+        words => {
+            let texts: Option<Vec<String>> = words.iter().map(|w| w.to_str().map(str::to_owned)).collect();
+            match texts {
+                Some(texts) if launch::is_pipeline(&texts) || launch::is_recipe(&texts) => {
+                    for found in player::check(&launch::words(&texts)?)? {
+                        findings.add(found.good, found.what, found.text);
+                    }
+                }
+                _ => files::look(&args.what, args.encoder.as_deref(), &mut findings),
+            }
+        }
     }
-    encoder(args, &mut findings);
-    gpus(&mut findings);
     findings.print()
+}
+
+/// What this machine offers.
+fn machine(args: &Args, findings: &mut Findings) {
+    findings.good("snarm", env!("CARGO_PKG_VERSION"));
+    processor(findings);
+    match player::about() {
+        Ok(about) => plugin::look(&about, findings),
+        Err(reason) => findings.bad("GStreamer", format!("{reason:#}")),
+    }
+    encoder(args, findings);
+    gpus(findings);
 }
 
 fn processor(findings: &mut Findings) {
@@ -57,50 +81,6 @@ fn processor(findings: &mut Findings) {
 /// Level of the CPU kernels.
 fn level() -> String {
     format!(", kernels at level {}", snarm_core::simd::isa().name())
-}
-
-fn gstreamer(findings: &mut Findings) -> bool {
-    match gst::version() {
-        Ok(version) => findings.good("GStreamer", version),
-        Err(reason) => {
-            findings.bad("GStreamer", reason.to_string());
-            return false;
-        }
-    }
-    true
-}
-
-fn elements(findings: &mut Findings) -> Result<()> {
-    for name in ELEMENTS {
-        match gst::inspect(name)? {
-            Some(text) => findings.good(name, place(&text)),
-            None => findings.bad(
-                name,
-                "not found: `make install`, or GST_PLUGIN_PATH with the folder of libgstsnarm.so".to_owned(),
-            ),
-        }
-    }
-    Ok(())
-}
-
-/// The file that an element comes from, as `gst-inspect-1.0` says it.
-fn place(text: &str) -> String {
-    let field = |name: &str| {
-        let line = text.lines().find(|line| line.trim_start().starts_with(name))?;
-        Some(line.trim_start().strip_prefix(name)?.trim().to_owned())
-    };
-    let (file, version) = (field("Filename"), field("Version"));
-    format!("{} {}", version.unwrap_or_default(), file.unwrap_or_default()).trim().to_owned()
-}
-
-fn helpers(findings: &mut Findings) -> Result<()> {
-    for (name, package) in HELPERS {
-        if gst::inspect(name)?.is_none() {
-            findings
-                .bad(name, format!("not found (Debian package {package}): clips cannot be read or written"));
-        }
-    }
-    Ok(())
 }
 
 fn encoder(args: &Args, findings: &mut Findings) {
@@ -137,20 +117,24 @@ fn gpus(findings: &mut Findings) {
 /// What was found, one line each.
 #[derive(Default)]
 struct Findings {
-    lines: Vec<(bool, &'static str, String)>,
+    lines: Vec<(bool, String, String)>,
 }
 
 impl Findings {
-    fn good(&mut self, what: &'static str, text: impl Into<String>) {
-        self.lines.push((true, what, text.into()));
+    fn good(&mut self, what: impl Into<String>, text: impl Into<String>) {
+        self.add(true, what, text);
     }
 
-    fn bad(&mut self, what: &'static str, text: String) {
-        self.lines.push((false, what, text));
+    fn bad(&mut self, what: impl Into<String>, text: impl Into<String>) {
+        self.add(false, what, text);
+    }
+
+    fn add(&mut self, good: bool, what: impl Into<String>, text: impl Into<String>) {
+        self.lines.push((good, what.into(), text.into()));
     }
 
     fn print(&self) -> Result<Outcome> {
-        let width = self.lines.iter().map(|(_, what, _)| what.len()).max().unwrap_or(0);
+        let width = self.lines.iter().map(|(_, what, _)| what.chars().count()).max().unwrap_or(0);
         for (good, what, text) in &self.lines {
             let mark = if *good { "  " } else { "! " };
             output::line(format!("{mark}{what:<width$}  {text}"))?;

@@ -1,28 +1,30 @@
-//! `snarm launch`: pipelines as text with variables, handed to `gst-launch-1.0`.
+//! `snarm launch`: pipelines as text, recipes with variables or one's own, run until their end.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 
 use crate::exit::Outcome;
-use crate::gst;
 use crate::output;
+use crate::player;
 use crate::recipe::{self, Recipe};
 
-/// Runs a launch recipe with gst-launch-1.0.
+/// Runs a launch recipe, or a pipeline of one's own.
 ///
 /// A recipe is a pipeline with {variables}. Without a name, the recipes are listed; a name alone with --describe
-/// shows its text. Values may hold several elements: source="v4l2src device=/dev/video2 ! videorate".
+/// shows its text. Values may hold several elements: source="v4l2src device=/dev/video2 ! videorate". A pipeline is
+/// written as gst-launch-1.0 takes it.
+///
+/// Ctrl-C, SIGTERM and SIGHUP end the stream: files are completed, banks are written, and the exit code is 0. A second
+/// signal stops at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Name of the recipe
+    /// Name of the recipe, or the first word of a pipeline
     name: Option<String>,
-    /// Variables, as name=value
+    /// Variables as name=value, or the other words of the pipeline
     #[arg(value_name = "NAME=VALUE")]
     variables: Vec<String>,
-    /// Print the line instead of running it
+    /// Print the line for gst-launch-1.0 instead of running it
     #[arg(long)]
     print: bool,
     /// Show the text of the recipe
@@ -33,21 +35,41 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let Some(name) = &args.name else { return list() };
-    let recipe = recipe::find(name)?;
     if args.describe {
-        output::line(recipe.text.trim_end())?;
+        output::line(recipe::find(name)?.text.trim_end())?;
         return Ok(Outcome::Done);
     }
-    let words = recipe.fill(&variables(&recipe, &args.variables)?)?;
+    let given: Vec<String> = std::iter::once(name).chain(&args.variables).cloned().collect();
+    let words = words(&given)?;
     if args.print {
         let shown: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
         output::line(format!("gst-launch-1.0 -e {}", shown.join(" ")))?;
         return Ok(Outcome::Done);
     }
-    gst::version()?;
     // Returns only when the program could not be started.
-    let reason = Command::new("gst-launch-1.0").arg("-e").args(words).exec();
-    Err(anyhow!("cannot run gst-launch-1.0: {reason}"))
+    Err(player::run(&words))
+}
+
+/// Whether these words are a pipeline of two elements and more, in one word or in several.
+pub(super) fn is_pipeline(given: &[String]) -> bool {
+    given.iter().any(|word| word == "!") || given.first().is_some_and(|first| first.contains(" ! "))
+}
+
+/// Whether these words begin with the name of a recipe.
+pub(super) fn is_recipe(given: &[String]) -> bool {
+    given.first().is_some_and(|first| recipe::find(first).is_ok())
+}
+
+/// The words of a pipeline: as they are given, or of a recipe and its variables.
+pub(super) fn words(given: &[String]) -> Result<Vec<String>> {
+    if is_pipeline(given) {
+        return Ok(given.to_vec());
+    }
+    let Some((name, variables)) = given.split_first() else {
+        bail!("expected a recipe or a pipeline, found none")
+    };
+    let recipe = recipe::find(name)?;
+    recipe.fill(&self::variables(&recipe, variables)?)
 }
 
 fn list() -> Result<Outcome> {

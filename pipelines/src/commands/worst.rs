@@ -11,18 +11,19 @@ use snarm_core::results::{self, Record};
 use super::make_parent;
 use crate::annotate::to_rgb;
 use crate::exit::Outcome;
-use crate::inputs::{Ranges, Video};
+use crate::inputs::{Ranges, Shown, Video};
 use crate::output;
 use crate::progress::Progress;
 
 /// Saves the highest-scoring frames of an annotated clip as pictures and sums up its results in one line.
 ///
-/// Frame i of the clip belongs to line i of the results.
+/// Frame i of the clip belongs to line i of the results. The files of a recording in segments are given together:
+/// --video run000.mkv run001.mkv, or --video run*.mkv.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Annotated clip
-    #[arg(long)]
-    video: PathBuf,
+    /// Annotated clip, or the files of one in their order
+    #[arg(long, required = true, num_args = 1..)]
+    video: Vec<PathBuf>,
     /// Its results, one line of JSON a frame
     #[arg(long)]
     results: PathBuf,
@@ -88,32 +89,31 @@ fn choose<'a>(judged: &[(usize, &'a Record)], count: usize, apart: f64) -> Vec<(
     chosen
 }
 
-/// Walks through the clip once and writes the chosen frames, ranked in their names.
+/// Walks through the clips once and writes the chosen frames, ranked in their names.
 fn save(args: &Args, chosen: &[(usize, &Record)], lines: usize) -> Result<()> {
     let ranks: BTreeMap<usize, (usize, &Record)> =
         chosen.iter().enumerate().map(|(rank, &(i, line))| (i, (rank + 1, line))).collect();
     let progress = Progress::new("worst");
     progress.expect(Some(lines));
-    let mut video = Video::open(&args.video)?;
-    let mut left = ranks.len();
-    for i in 0.. {
-        if left == 0 {
-            break;
+    let (mut left, mut i) = (ranks.len(), 0);
+    for path in &args.video {
+        let mut video = Video::open(path)?;
+        while left > 0 {
+            let Some(Shown { frame, .. }) = video.next()? else { break };
+            progress.step();
+            if let Some((rank, line)) = ranks.get(&i) {
+                let name = format!("{rank:02}-frame-{:06}-score-{:.3}.png", line.frame_number, line.score);
+                let path = args.out.join(name);
+                make_parent(&path)?;
+                to_rgb(&frame)?.save_png(&path)?;
+                left -= 1;
+            }
+            i += 1;
         }
-        let Some(frame) = video.next()? else {
-            bail!(
-                "expected a frame for each of {lines} lines of results, found {i}: {}",
-                args.video.display()
-            );
-        };
-        progress.step();
-        if let Some((rank, line)) = ranks.get(&i) {
-            let name = format!("{rank:02}-frame-{:06}-score-{:.3}.png", line.frame_number, line.score);
-            let path = args.out.join(name);
-            make_parent(&path)?;
-            to_rgb(&frame)?.save_png(&path)?;
-            left -= 1;
-        }
+    }
+    if left > 0 {
+        let names: Vec<String> = args.video.iter().map(|path| path.display().to_string()).collect();
+        bail!("expected a frame for each of {lines} lines of results, found {i}: {}", names.join(", "));
     }
     Ok(())
 }

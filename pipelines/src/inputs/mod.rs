@@ -13,7 +13,7 @@ use snarm_core::frame::Frame;
 use snarm_core::paths::text;
 
 pub(crate) use range::Ranges;
-pub(crate) use video::Video;
+pub(crate) use video::{Shown, Video};
 
 use crate::progress::Progress;
 
@@ -241,17 +241,20 @@ fn visit_clip(
     seen: &mut Seen,
 ) -> Result<()> {
     let mut video = Video::open(path)?;
+    let length = video.length();
     let (mut taken, before) = (0usize, seen.frames);
-    loop {
-        let full = wanted.max_frames > 0 && seen.frames >= wanted.max_frames;
-        let (number, time) = video.position();
-        if full || wanted.ranges.are_over(time) {
-            break;
-        }
-        let Some(frame) = video.next().with_context(|| format!("cannot decode {}", text(path)))? else {
+    while wanted.max_frames == 0 || seen.frames < wanted.max_frames {
+        let next = video.next().with_context(|| format!("cannot decode {}", text(path)))?;
+        let Some(Shown { number, time, frame }) = next else {
+            if let Some(missing) = video.missing() {
+                tracing::warn!("{}: {missing}", text(path));
+            }
             break;
         };
-        progress.step();
+        if wanted.ranges.are_over(time) {
+            break;
+        }
+        progress.clip(time, length);
         if !wanted.ranges.contain(time) {
             continue;
         }

@@ -1,6 +1,5 @@
-//! Clips, decoded by a `gst-launch-1.0` child: whatever GStreamer can decode can be read.
+//! Clips, decoded by a child process: whatever GStreamer can decode can be read, upright and at the times of the stream.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::process::ChildStdout;
@@ -8,51 +7,78 @@ use std::process::ChildStdout;
 use anyhow::{Context, Result, bail};
 use snarm_core::frame::Frame;
 use snarm_core::paths::text;
-use snarm_core::y4m::Y4m;
+use snarm_core::y4m::{self, Y4m};
 
-use crate::gst::{self, Launch};
+use crate::player::Player;
+
+/// How far frames and stated length of a clip may be apart, in nanoseconds: sound and pictures seldom end together.
+const SLACK: u64 = 1_000_000_000;
 
 /// A clip being decoded, from its first frame on.
 pub(crate) struct Video {
     frames: Y4m<BufReader<ChildStdout>>,
-    launch: Option<Launch>,
+    player: Option<Player>,
     next: u64,
-    /// Open as long as the child may read it by way of us.
-    _clip: File,
+    end: u64,
+}
+
+/// A frame with its place in the clip.
+pub(crate) struct Shown<'a> {
+    /// Number of the frame, from 0.
+    pub(crate) number: u64,
+    /// When it is shown, in nanoseconds of the stream's own time.
+    pub(crate) time: u64,
+    pub(crate) frame: Frame<'a>,
 }
 
 impl Video {
     /// Starts decoding.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let clip = File::open(path).with_context(|| format!("cannot read clip {}", text(path)))?;
-        let mut pipeline = vec!["filesrc".to_owned(), gst::property("location", gst::location(path, &clip))];
-        // Without the identity a decoder may hand its own padded memory through to y4menc of 1.22, which writes
-        // it as it lies there.
-        pipeline.extend(gst::words(
-            "! decodebin ! videoconvert ! video/x-raw,format=I420,colorimetry=bt601 ! identity drop-allocation=true \
-             ! y4menc ! fdsink fd=1",
-        ));
-        let (launch, stdout) = Launch::reader(&pipeline)?;
+        std::fs::metadata(path).with_context(|| format!("cannot read clip {}", text(path)))?;
+        let (player, stdout) = Player::clip(path)?;
         let Some(frames) = Y4m::open(BufReader::with_capacity(1 << 20, stdout), path)? else {
-            launch.finish().with_context(|| format!("expected a clip, found no video in {}", text(path)))?;
+            player.finish().with_context(|| format!("expected a clip, found no video in {}", text(path)))?;
             bail!("expected a clip with at least one frame, found none in {}", text(path));
         };
-        Ok(Self { frames, launch: Some(launch), next: 0, _clip: clip })
+        Ok(Self { frames, player: Some(player), next: 0, end: 0 })
     }
 
-    /// Number and time of the frame that comes next.
+    /// Number of the frames that were read, and when the last of them ends, in nanoseconds.
     pub(crate) fn position(&self) -> (u64, u64) {
-        (self.next, self.frames.time(self.next))
+        (self.next, self.end)
+    }
+
+    /// Length of the clip in nanoseconds, where it tells.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.frames.length()
+    }
+
+    /// What is missing of a clip whose last frame was read, and whose length says that there was more.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let length = self.length()?;
+        let tolerated = (length / 10).max(SLACK);
+        (self.end.saturating_add(tolerated) < length).then(|| {
+            let seconds = |time: u64| time as f64 / 1e9;
+            format!(
+                "expected frames up to the {:.2} s that the clip states, found the last one to end at {:.2} s: it was \
+                 cut short, or its sound is longer",
+                seconds(length),
+                seconds(self.end)
+            )
+        })
     }
 
     /// The next frame, until the next call; `None` at the end of the clip.
-    pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>> {
-        let frame = self.frames.next_frame()?;
-        if frame.is_some() {
-            self.next += 1;
-        } else if let Some(launch) = self.launch.take() {
-            launch.finish()?;
-        }
-        Ok(frame)
+    pub(crate) fn next(&mut self) -> Result<Option<Shown<'_>>> {
+        let Some(y4m::Shown { time, duration, frame }) = self.frames.next_frame()? else {
+            if let Some(player) = self.player.take() {
+                player.finish()?;
+            }
+            return Ok(None);
+        };
+        let number = self.next;
+        self.next += 1;
+        self.end = self.end.max(time.saturating_add(duration));
+        Ok(Some(Shown { number, time, frame }))
     }
 }

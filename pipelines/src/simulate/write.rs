@@ -15,7 +15,7 @@ use snarm_core::paths::text;
 use super::defects::DefectKind;
 use super::line::{Line, Run};
 use super::scene::{Exposure, Shot, Station};
-use crate::gst::{self, Launch};
+use crate::player::{self, Player};
 use crate::progress::Progress;
 
 /// Exposures rendered at a time, by all cores.
@@ -101,28 +101,27 @@ fn film(
 ) -> Result<()> {
     progress.expect(Some(frames));
     // Every frame by itself, as machine vision cameras compress.
-    let mut pipeline = gst::words(&format!(
+    let pipeline = player::words(&format!(
         "fdsrc fd=0 ! rawvideoparse format=rgb width={} height={} framerate={fps}/1 ! videoconvert ! \
-         video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc quality=95 ! matroskamux ! filesink",
+         video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc quality=95 ! matroskamux ! fdsink fd=1",
         station.width, station.height
     ));
     let clip = File::create(path).with_context(|| format!("cannot write {}", text(path)))?;
-    pipeline.push(gst::property("location", gst::location(path, &clip)));
-    let (launch, mut pipe) = Launch::writer(&pipeline)?;
+    let (player, mut pipe) = Player::writer(&pipeline, clip)?;
     for start in (0..frames).step_by(BATCH) {
         for (i, shot, exposure) in render(start..frames.min(start + BATCH), station, |i| line.film(run, i)) {
             if pipe.write_all(&exposure.rgb).is_err() {
                 // The child ended; its own words say why.
                 drop(pipe);
-                launch.finish().with_context(|| format!("cannot write {}", text(path)))?;
-                return Err(anyhow!("gst-launch-1.0 ended early: {}", text(path)));
+                player.finish().with_context(|| format!("cannot write {}", text(path)))?;
+                return Err(anyhow!("the pipeline ended early: {}", text(path)));
             }
             each(i, &shot, &exposure)?;
             progress.step();
         }
     }
     drop(pipe);
-    launch.finish().with_context(|| format!("cannot write {}", text(path)))
+    player.finish().with_context(|| format!("cannot write {}", text(path)))
 }
 
 /// Writes `train/good`, `test/<type>` and `ground_truth/<type>`: two thirds of the images to inspect are

@@ -133,7 +133,7 @@ pub(crate) fn frames(dir: &Path, recording: &str) -> Vec<image::RgbImage> {
 }
 
 /// Waits for a condition, for as long as a busy machine may take.
-pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {what}");

@@ -12,6 +12,7 @@ mod common;
 mod documents;
 mod events;
 mod recording;
+mod service;
 mod sharing;
 
 use common::{CAMERA, launch, learned, results};

@@ -1,0 +1,82 @@
+//! `snarm-player`: the helper process of the `snarm` command, and the only one that links GStreamer. It runs pipelines,
+//! decodes clips for the command to read, and looks at what GStreamer offers. Users do not call it.
+//!
+//! ```text
+//! snarm-player run WORD...     runs a pipeline to its end; INT, TERM and HUP end the stream properly
+//! snarm-player clip FILE       writes the frames of a clip, upright and with their times, to standard output
+//! snarm-player check WORD...   says as JSON whether a pipeline would run; it writes nothing and sends nothing
+//! snarm-player about           says as JSON which GStreamer this is, and what it has
+//! snarm-player load FILE       loads a plugin file, or says why it cannot be loaded
+//! ```
+//!
+//! Ends with 0 when done, with 1 and a message on standard error when not.
+
+mod about;
+mod advice;
+mod check;
+mod clip;
+mod mirror;
+mod packages;
+mod pipeline;
+mod run;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Serialize;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match work(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(format_args!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(arguments: &[OsString]) -> Result<()> {
+    let (name, rest) = arguments.split_first().context("expected run, clip, check, about or load")?;
+    if name.to_str() == Some("run") {
+        // GStreamer may take seconds to start; a signal that comes meanwhile must not be lost.
+        let asked = run::listen()?;
+        start()?;
+        return run::run(&texts(rest)?, &asked);
+    }
+    start()?;
+    match (name.to_str(), rest) {
+        (Some("clip"), [file]) => clip::write(Path::new(file)),
+        (Some("check"), words) => print(&check::check(&texts(words)?)),
+        (Some("about"), []) => print(&about::about()),
+        (Some("load"), [file]) => {
+            gst::Plugin::load_file(Path::new(file)).map(drop).map_err(|error| anyhow!("{}", error.message()))
+        }
+        _ => bail!("expected run WORD..., clip FILE, check WORD..., about or load FILE"),
+    }
+}
+
+fn start() -> Result<()> {
+    gst::init().context("GStreamer does not start")
+}
+
+/// The words of a pipeline; GStreamer reads UTF-8 alone.
+fn texts(words: &[OsString]) -> Result<Vec<&str>> {
+    let missing = |word: &OsString| format!("expected a pipeline in UTF-8, found {}", word.display());
+    words.iter().map(|word| word.to_str().with_context(|| missing(word))).collect()
+}
+
+fn print(value: &impl Serialize) -> Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    Ok(writeln!(out)?)
+}
+
+/// Prints one line on standard error, under the name of the command.
+fn say(text: std::fmt::Arguments<'_>) {
+    // There is nowhere left to report that this failed.
+    let _ = writeln!(io::stderr().lock(), "snarm: {text}");
+}

@@ -1,0 +1,241 @@
+//! Runs a pipeline as `gst-launch-1.0 -e` does, but that TERM and HUP end the stream as INT does: files are completed and
+//! banks written, whether the user, the terminal or a service manager ends it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use gst::prelude::*;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+
+use crate::pipeline::{error_text, missing_plugin, parse, warning_text};
+use crate::{advice, say};
+
+/// How long signals may wait to be seen.
+const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// How long a pipeline that does not play yet may take to end after a signal.
+const PREROLL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long files may take to be completed after an error: a source that fails ends the stream by itself.
+const ERROR_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Least time between two lines of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Exit code of a run that a second signal stopped.
+const STOPPED: i32 = 1;
+
+/// A signal that came, and asks for the end of the stream.
+#[derive(Clone, Default)]
+pub(crate) struct Asked(Arc<AtomicI32>);
+
+impl Asked {
+    /// The signal, once.
+    fn take(&self) -> Option<i32> {
+        Some(self.0.swap(0, Ordering::Relaxed)).filter(|signal| *signal != 0)
+    }
+}
+
+/// Listens to the signals that end a stream, from now on. The first one asks for the end of the stream; a second one ends
+/// the process at once, whatever an element is waiting for.
+///
+/// # Errors
+/// When the system does not allow it.
+pub(crate) fn listen() -> Result<Asked> {
+    let mut signals = Signals::new(wanted()).context("cannot listen to signals")?;
+    let asked = Asked::default();
+    let told = asked.clone();
+    let listen = move || {
+        let mut coming = signals.forever();
+        let Some(first) = coming.next() else { return };
+        say(format_args!("{}: ends the stream; again stops at once", name(first)));
+        told.0.store(first, Ordering::Relaxed);
+        if coming.next().is_some() {
+            say(format_args!("stopped at once by a second signal: files may be incomplete"));
+            low_level::exit(STOPPED);
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(listen).context("cannot listen to signals")?;
+    Ok(asked)
+}
+
+/// Runs a pipeline until the end of its stream, or until a signal asks for that.
+///
+/// # Errors
+/// When the line is no pipeline, when an element fails, and when the stream was stopped before its end.
+pub(crate) fn run(words: &[&str], asked: &Asked) -> Result<()> {
+    let pipeline = parse(words)?;
+    let bus = pipeline.bus().context("the pipeline has no bus")?;
+    let mut player = Player {
+        pipeline: &pipeline,
+        is_live: false,
+        paused: false,
+        is_busy: false,
+        error: None,
+        told: None,
+    };
+    let ended = player.start().and_then(|()| player.play(&bus, asked));
+    let stopped = pipeline.set_state(gst::State::Null);
+    ended.and_then(|()| stopped.map(drop).context("the pipeline does not stop"))
+}
+
+/// Signals to end by. Who started us with `nohup` wants HUP to do nothing.
+fn wanted() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let hup_is_ignored = ignored & 1 << (SIGHUP - 1) != 0;
+    [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| signal != SIGHUP || !hup_is_ignored).collect()
+}
+
+struct Player<'a> {
+    pipeline: &'a gst::Pipeline,
+    is_live: bool,
+    /// Whether the pipeline waits for its network buffers to fill.
+    paused: bool,
+    /// Whether an element is at work of which it tells, such as the making of a bank.
+    is_busy: bool,
+    /// The first error.
+    error: Option<anyhow::Error>,
+    /// When progress was told last.
+    told: Option<Instant>,
+}
+
+impl Player<'_> {
+    fn start(&mut self) -> Result<()> {
+        let change = self.pipeline.set_state(gst::State::Paused);
+        self.is_live = matches!(change, Ok(gst::StateChangeSuccess::NoPreroll));
+        if change.is_ok() && self.pipeline.set_state(gst::State::Playing).is_ok() {
+            return Ok(());
+        }
+        // The element that refused has said why.
+        let message = self
+            .pipeline
+            .bus()
+            .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]))
+            .ok_or_else(|| anyhow!("the pipeline does not start, and none of its elements says why"))?;
+        match message.view() {
+            gst::MessageView::Error(error) => Err(anyhow!("{}", self.explained(error))),
+            _ => bail!("the pipeline does not start"),
+        }
+    }
+
+    fn play(&mut self, bus: &gst::Bus, asked: &Asked) -> Result<()> {
+        let context = glib::MainContext::default();
+        let mut deadline: Option<Instant> = None;
+        loop {
+            if asked.take().is_some() {
+                let playing = self.pipeline.current_state() == gst::State::Playing;
+                self.pipeline.send_event(gst::event::Eos::new());
+                if !playing {
+                    deadline = Some(Instant::now() + PREROLL_PATIENCE);
+                }
+            }
+            // Some elements count on the main loop of their application.
+            while context.iteration(false) {}
+            if let Some(message) = bus.timed_pop(TICK)
+                && self.hear(&message)?
+            {
+                return self.error.take().map_or(Ok(()), Err);
+            }
+            if self.error.is_some() && deadline.is_none() {
+                deadline = Some(Instant::now() + ERROR_PATIENCE);
+            }
+            if !self.is_busy && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let never_played = || anyhow!("stopped before a frame came: the stream has no end");
+                return Err(self.error.take().unwrap_or_else(never_played));
+            }
+        }
+    }
+
+    /// Handles a message. True at the end of the stream.
+    fn hear(&mut self, message: &gst::Message) -> Result<bool> {
+        use gst::MessageView as View;
+        match message.view() {
+            View::Eos(_) => return Ok(true),
+            View::Error(error) => {
+                let text = self.explained(error);
+                match self.error {
+                    None if self.pipeline.current_state() == gst::State::Playing => {
+                        say(format_args!("{text}"));
+                        self.error = Some(anyhow!("ended by the error of {}", source(message)));
+                    }
+                    None => bail!(text),
+                    // What follows from the first one.
+                    Some(_) => {}
+                }
+            }
+            View::Warning(warning) => say(format_args!("warning: {}", warning_text(warning))),
+            View::Info(info) => say(format_args!("{}: {}", source(message), info.error().message())),
+            View::Buffering(buffering) if !self.is_live => self.buffer(buffering.percent())?,
+            View::ClockLost(_) => {
+                self.pipeline.set_state(gst::State::Paused)?;
+                self.pipeline.set_state(gst::State::Playing)?;
+            }
+            View::Latency(_) => {
+                // A pipeline that cannot tell its latency yet is asked again with the next message.
+                let _ = self.pipeline.recalculate_latency();
+            }
+            View::RequestState(request) => {
+                self.pipeline.set_state(request.requested_state())?;
+            }
+            View::Progress(progress) => self.tell(progress),
+            View::Element(_) => {
+                if let Some(text) = missing_plugin(message) {
+                    say(format_args!("{text}"));
+                }
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// Waits where the network does not bring enough.
+    fn buffer(&mut self, percent: i32) -> Result<()> {
+        if percent < 100 && !self.paused {
+            self.paused = true;
+            self.pipeline.set_state(gst::State::Paused)?;
+        } else if percent >= 100 && self.paused {
+            self.paused = false;
+            self.pipeline.set_state(gst::State::Playing)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, progress: &gst::message::Progress) {
+        let (kind, _, text) = progress.get();
+        self.is_busy = matches!(kind, gst::ProgressType::Start | gst::ProgressType::Continue);
+        let goes_on = kind == gst::ProgressType::Continue;
+        if goes_on && self.told.is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        say(format_args!("{text}"));
+    }
+
+    /// An error with what would mend it, where that can be seen.
+    fn explained(&self, error: &gst::message::Error) -> String {
+        let text = error_text(error);
+        if !text.contains("not-negotiated") && !text.contains("linking failed") {
+            return text;
+        }
+        let misfits = advice::misfits(self.pipeline.upcast_ref());
+        if misfits.is_empty() { text } else { format!("{text}\n  {}", misfits.join("\n  ")) }
+    }
+}
+
+fn source(message: &gst::Message) -> glib::GString {
+    message.src().map_or_else(|| "the pipeline".into(), |source| source.name())
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        SIGTERM => "TERM",
+        SIGHUP => "HUP",
+        _ => "INT",
+    }
+}

@@ -1,0 +1,228 @@
+//! What a file is, and whether several fit each other.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use snarm_core::bank::Bank;
+use snarm_core::dataset::{self, Picture};
+use snarm_core::encoder::{Encoder, PositionInterpolation};
+use snarm_core::models::snarm::head::Head;
+use snarm_core::registry;
+
+use super::Findings;
+use crate::inputs::Video;
+
+/// Bytes of a file by which its kind is told.
+const BEGINNING: u64 = 1 << 16;
+
+/// How long frames of a clip are decoded.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was opened.
+enum Opened {
+    Bank(Box<Bank>),
+    Decoder(Arc<Head>),
+    Encoder(Arc<Encoder>),
+    /// Frames, which fit everything.
+    Frames(String),
+}
+
+/// Says of each file what it is, and whether all fit each other.
+pub(super) fn look(paths: &[OsString], encoder: Option<&str>, findings: &mut Findings) {
+    let mut opened = Vec::new();
+    for path in paths.iter().map(Path::new) {
+        let name = path.display().to_string();
+        match open(path).with_context(|| "cannot be used") {
+            Ok(one) => {
+                describe(&name, &one, findings);
+                opened.push((name, one));
+            }
+            Err(reason) => findings.bad(name, format!("{reason:#}")),
+        }
+    }
+    fit(&opened, encoder, findings);
+}
+
+/// Opens a file as what its first bytes say.
+fn open(path: &Path) -> Result<Opened> {
+    if path.is_dir() {
+        let (images, left_out) = dataset::images(path)?;
+        if images.is_empty() {
+            let endings = dataset::IMAGE_ENDINGS.join(", ");
+            let found = if left_out.is_empty() { "none".to_owned() } else { left_out.to_string() };
+            bail!("expected pictures ({endings}) in the folder, found {found}");
+        }
+        let rest = if left_out.is_empty() { String::new() } else { format!("; left out: {left_out}") };
+        return Ok(Opened::Frames(format!("folder of {} pictures{rest}", images.len())));
+    }
+    if dataset::is_image(path) {
+        let picture = Picture::open(path)?;
+        return Ok(Opened::Frames(format!("picture of {} x {}", picture.width, picture.height)));
+    }
+    // A pipe or a device might keep us waiting.
+    let found = path.metadata().context("expected a file, a folder, a pipeline or a recipe")?;
+    if !found.is_file() {
+        bail!("expected a file or a folder, found something else");
+    }
+    let mut start = Vec::new();
+    File::open(path)?.take(BEGINNING).read_to_end(&mut start)?;
+    let has = |word: &str| start.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+    let is_safetensors = start.get(8) == Some(&b'{');
+    let is_torch = start.starts_with(b"PK") || start.first() == Some(&0x80);
+    if start.is_empty() {
+        bail!("the file is empty");
+    }
+    match () {
+        () if is_safetensors && has("snarm-bank") => Ok(Opened::Bank(Box::new(Bank::open(path)?))),
+        () if is_safetensors && has("snarm-decoder") => Ok(Opened::Decoder(Arc::new(Head::open(path)?))),
+        () if is_safetensors || is_torch => weights(path),
+        () => clip(path),
+    }
+}
+
+/// An encoder, or else a decoder without a header of ours.
+fn weights(path: &Path) -> Result<Opened> {
+    let name = path.display().to_string();
+    let reason = match Encoder::load(&name, PositionInterpolation::Legacy) {
+        Ok(encoder) => return Ok(Opened::Encoder(Arc::new(encoder))),
+        Err(reason) => reason,
+    };
+    match Head::open(path) {
+        Ok(head) => Ok(Opened::Decoder(Arc::new(head))),
+        Err(_) => Err(reason.into()),
+    }
+}
+
+/// A clip that can be decoded to its end, or as far as there is time for.
+fn clip(path: &Path) -> Result<Opened> {
+    let start = Instant::now();
+    let mut video = Video::open(path).context("expected a bank, decoder, encoder, picture or clip")?;
+    let shown = video.next()?.context("expected a clip with at least one frame, found none")?;
+    let size = format!("{} x {}", shown.frame.width(), shown.frame.height());
+    let mut is_whole = false;
+    while !is_whole && start.elapsed() < PATIENCE {
+        is_whole = video.next()?.is_none();
+    }
+    if let Some(missing) = video.missing().filter(|_| is_whole) {
+        bail!("clip of {size}: {missing}");
+    }
+    let (frames, end) = video.position();
+    let length = video.length().unwrap_or(end) as f64 / 1e9;
+    let decoded = if is_whole {
+        format!("{frames} frames in {length:.2} s")
+    } else {
+        format!("{length:.2} s, of which the first {frames} frames were decoded")
+    };
+    Ok(Opened::Frames(format!("clip of {size} as it is seen upright, {decoded}")))
+}
+
+fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
+fn describe(name: &str, opened: &Opened, findings: &mut Findings) {
+    match opened {
+        Opened::Frames(text) => findings.good(name, text),
+        Opened::Bank(bank) => {
+            let (vectors, width, frames) = (bank.vectors(), bank.width(), bank.frames());
+            findings.good(name, format!("bank of {vectors} vectors of {width}, from {frames} frames"));
+            let encoder = format!(
+                "made with the encoder {} ({})",
+                bank.encoder_name(),
+                short(&bank.header().encoder_digest)
+            );
+            findings.good("", encoder);
+            for calibration in bank.calibrations() {
+                let (scorer, threshold) = (&calibration.scorer, calibration.threshold);
+                findings.good("", format!("threshold {threshold:.3} for {scorer}"));
+                if let Some(doubt) = bank.doubt(calibration) {
+                    findings.bad("", doubt);
+                }
+            }
+        }
+        Opened::Decoder(head) => match head.about() {
+            Some(about) => {
+                let (side, grid) = (about.side, about.grid);
+                findings.good(name, format!("decoder for {side} pixels and a grid of {grid} x {grid}"));
+                findings.good(
+                    "",
+                    format!("made for the encoder {} ({})", about.encoder, short(&about.encoder_digest)),
+                );
+            }
+            None => findings.good(name, "decoder that does not say which encoder it is made for"),
+        },
+        Opened::Encoder(encoder) => {
+            let (geometry, digest) = (encoder.geometry(), short(encoder.digest()));
+            let (side, grid, width) = (geometry.side, geometry.grid, geometry.width);
+            findings.good(
+                name,
+                format!("encoder ({digest}), {side} pixels, {grid} x {grid} descriptors of {width}"),
+            );
+            findings.good("", encoder.provenance());
+        }
+    }
+}
+
+/// Checks every bank and decoder against the encoders that were given, or else against the one it names.
+fn fit(opened: &[(String, Opened)], named: Option<&str>, findings: &mut Findings) {
+    let encoders: Vec<Arc<Encoder>> = opened
+        .iter()
+        .filter_map(|(_, one)| if let Opened::Encoder(encoder) = one { Some(encoder.clone()) } else { None })
+        .collect();
+    let banks: Vec<(&str, &Bank)> =
+        opened
+            .iter()
+            .filter_map(|(name, one)| {
+                if let Opened::Bank(bank) = one { Some((name.as_str(), bank.as_ref())) } else { None }
+            })
+            .collect();
+    let mut known = encoders.clone();
+    for (name, bank) in &banks {
+        // Of several encoders one has to fit; where none does, the last one says why.
+        let mut found = Err(None);
+        for encoder in &encoders {
+            found = bank.check_encoder(encoder).map(|()| encoder.clone()).map_err(Some);
+            if found.is_ok() {
+                break;
+            }
+        }
+        match found.or_else(|reason| reason.map_or_else(|| registry::encoder_of(bank, named), Err)) {
+            Ok(encoder) => {
+                findings.good(*name, format!("fits the encoder {}", encoder.name()));
+                known.push(encoder);
+            }
+            Err(reason) => findings.bad(*name, reason.to_string()),
+        }
+    }
+    for (name, one) in opened {
+        let Opened::Decoder(head) = one else { continue };
+        if known.is_empty() {
+            match registry::encoder(named.or(head.about().map(|about| about.encoder.as_str()))) {
+                Ok(encoder) => known.push(encoder),
+                Err(reason) => {
+                    findings.bad(name, format!("its encoder: {reason}"));
+                    continue;
+                }
+            }
+        }
+        let mut wrong = None;
+        let fits =
+            known.iter().find(|encoder| head.check_encoder(encoder).map_err(|e| wrong = Some(e)).is_ok());
+        match (fits, wrong) {
+            (Some(encoder), _) => findings.good(name, format!("fits the encoder {}", encoder.name())),
+            (None, Some(reason)) => findings.bad(name, reason.to_string()),
+            (None, None) => {}
+        }
+        for (bank_name, _) in banks.iter().filter(|(_, bank)| bank.calibration_of(head.scorer()).is_none()) {
+            let text = format!(
+                "{bank_name} is not calibrated with it: its own default limit is used, learn with --model"
+            );
+            findings.good(name, text);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Clips as cameras and phones make them: of variable rate, and turned.
+
+use std::path::Path;
+
+use gst::prelude::*;
+use image::RgbImage;
+use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
+use serde_json::Value;
+
+use crate::run::{no_gstreamer, run, stderr, stdout};
+
+/// Runs a pipeline in this process to its end; `feed` gets its appsrc, where it has one.
+fn play(line: &str, feed: impl FnOnce(&gst_app::AppSrc)) {
+    gst::init().expect("GStreamer");
+    let pipeline =
+        gst::parse::launch(line).expect("a pipeline").downcast::<gst::Pipeline>().expect("a pipeline");
+    pipeline.set_state(gst::State::Playing).expect("it plays");
+    if let Some(source) = pipeline.by_name("src") {
+        feed(&source.downcast().expect("an appsrc"));
+    }
+    let bus = pipeline.bus().expect("a bus");
+    let patience = gst::ClockTime::from_seconds(60);
+    let end = bus.timed_pop_filtered(patience, &[gst::MessageType::Eos, gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert_eq!(end.map(|message| message.type_()), Some(gst::MessageType::Eos), "{line}");
+}
+
+/// A camera that records on motion: 10 frames in the first second, 10 more from a minute on.
+fn variable_rate(path: &Path) {
+    let line = format!(
+        "appsrc name=src format=time caps=video/x-raw,format=GRAY8,width=64,height=64,framerate=0/1 \
+         ! videoconvert ! jpegenc ! matroskamux ! filesink location={}",
+        path.display()
+    );
+    play(&line, |source| {
+        for i in 0..20u64 {
+            let pixels: Vec<u8> = (0..64 * 64u64).map(|p| (p * (p / 64) + i) as u8).collect();
+            let mut buffer = gst::Buffer::from_mut_slice(pixels);
+            let time = if i < 10 { 100 * i } else { 60_000 + 100 * (i - 10) };
+            buffer.get_mut().expect("a new buffer").set_pts(gst::ClockTime::from_mseconds(time));
+            source.push_buffer(buffer).expect("a frame is taken");
+        }
+        source.end_of_stream().expect("an end");
+    });
+}
+
+#[test]
+fn times_of_a_clip_are_those_of_the_stream() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    variable_rate(&dir.join("motion.mkv"));
+    run(dir, "bank motion.mkv -o part.bank --capacity 200 --reduction random --range 0-0.5s,60.5-61s", 0);
+    run(dir, "detect motion.mkv --bank part.bank --out out --range 60s- --pictures none", 0);
+    let text = std::fs::read_to_string(dir.join("out/results.jsonl")).expect("results");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let times: Vec<u64> = lines.iter().filter_map(|line| line["timestamp"].as_u64()).collect();
+    assert_eq!(times, (0..10).map(|i| 60_000_000_000 + i * 100_000_000).collect::<Vec<u64>>());
+    assert_eq!(lines[0]["frame-number"], 10);
+
+    let message = stderr(&run(dir, "bank motion.mkv -o none.bank --range 70-80s", 1));
+    assert!(message.contains("found a clip of 20 frames and 61.00 s"), "{message}");
+}
+
+/// Turns a clip as phones do: in its display matrix alone, of which the first four numbers are given.
+fn turn(path: &Path, to: &Path, [a, b, c, d]: [i32; 4]) {
+    let mut bytes = std::fs::read(path).expect("a clip");
+    let name = bytes.windows(4).position(|word| word == b"tkhd").expect("a track");
+    // The matrix of a version 0 header lies 44 bytes behind its name, its numbers in 16.16 but for the last.
+    assert_eq!(bytes[name + 4], 0, "a header of version 0");
+    let matrix = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30];
+    for (i, number) in matrix.into_iter().enumerate() {
+        bytes[name + 44 + 4 * i..][..4].copy_from_slice(&number.to_be_bytes());
+    }
+    std::fs::write(to, bytes).expect("a clip");
+}
+
+/// The only frame that `snarm worst` saves of a clip.
+fn frame(dir: &Path, clip: &str) -> RgbImage {
+    run(dir, &format!("worst --video {clip} --results r.jsonl --out {clip}-worst"), 0);
+    let path = dir.join(format!("{clip}-worst/01-frame-000000-score-0.900.png"));
+    image::open(path).expect("a picture").into_rgb8()
+}
+
+#[test]
+fn a_turned_clip_is_seen_upright() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let line = format!(
+        "videotestsrc num-buffers=3 pattern=smpte ! video/x-raw,width=128,height=96,framerate=10/1 ! jpegenc \
+         ! qtmux ! filesink location={}",
+        dir.join("lying.mov").display()
+    );
+    play(&line, |_| ());
+    std::fs::write(dir.join("r.jsonl"), "{\"score\":0.9,\"threshold\":0.5,\"anomalous\":true}\n")
+        .expect("results");
+    let lying = frame(dir, "lying.mov");
+    let turns: [(&str, [i32; 4], RgbImage); 8] = [
+        ("0.mov", [1, 0, 0, 1], lying.clone()),
+        ("90.mov", [0, 1, -1, 0], rotate90(&lying)),
+        ("180.mov", [-1, 0, 0, -1], rotate180(&lying)),
+        ("270.mov", [0, -1, 1, 0], rotate270(&lying)),
+        ("mirrored.mov", [-1, 0, 0, 1], flip_horizontal(&lying)),
+        ("upside-down.mov", [1, 0, 0, -1], flip_vertical(&lying)),
+        ("transposed.mov", [0, 1, 1, 0], flip_horizontal(&rotate90(&lying))),
+        ("other-corner.mov", [0, -1, -1, 0], flip_horizontal(&rotate270(&lying))),
+    ];
+    for (name, matrix, expected) in turns {
+        turn(&dir.join("lying.mov"), &dir.join(name), matrix);
+        let found = frame(dir, name);
+        assert_eq!(found.dimensions(), expected.dimensions(), "{name}");
+        let apart = expected
+            .pixels()
+            .zip(found.pixels())
+            .filter(|(a, b)| a.0.iter().zip(b.0).any(|(a, b)| a.abs_diff(b) > 12));
+        assert_eq!(apart.count(), 0, "pixels of {name}");
+    }
+}
+
+/// Half of a copy is no whole clip: nothing says so but the length in its header.
+#[test]
+fn a_clip_that_was_cut_short_is_told() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let line = format!(
+        "videotestsrc num-buffers=50 pattern=snow ! video/x-raw,width=64,height=64,framerate=10/1 ! jpegenc \
+         ! matroskamux ! filesink location={}",
+        dir.join("whole.mkv").display()
+    );
+    play(&line, |_| ());
+    let bytes = std::fs::read(dir.join("whole.mkv")).expect("a clip");
+    std::fs::write(dir.join("cut.mkv"), &bytes[..bytes.len() / 2]).expect("a clip");
+    assert!(stdout(&run(dir, "doctor whole.mkv", 0)).contains("50 frames in 5.00 s"));
+    let words = "expected frames up to the 5.00 s that the clip states, found the last one to end at 2.";
+    let message = stdout(&run(dir, "doctor cut.mkv", 1));
+    assert!(message.contains(words), "{message}");
+    let learn = |clip: &str| {
+        stderr(&run(dir, &format!("bank {clip} -o a.bank --capacity 50 --reduction random --interval 5"), 0))
+    };
+    let message = learn("cut.mkv");
+    assert!(message.contains(words), "{message}");
+    let message = learn("whole.mkv");
+    assert!(!message.contains("expected frames"), "{message}");
+}
+
+/// Clips that were cut out of longer ones keep their times; a player shows them from 0 on, and so does the command.
+#[test]
+fn times_count_from_the_beginning_of_a_clip() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    // A transport stream begins with its clock, a moment before the first frame.
+    for (name, muxer) in
+        [("a.mkv", "matroskamux offset-to-zero=false"), ("a.mp4", "mp4mux"), ("a.ts", "mpegtsmux")]
+    {
+        let line = format!(
+            "videotestsrc num-buffers=20 timestamp-offset=7000000000 ! video/x-raw,format=I420,width=64,height=64,framerate=10/1 \
+             ! x264enc tune=zerolatency ! h264parse ! {muxer} ! filesink location={}",
+            dir.join(name).display()
+        );
+        play(&line, |_| ());
+        run(dir, &format!("bank {name} -o part.bank --capacity 50 --reduction random --range 0.5-1s"), 0);
+        run(dir, &format!("detect {name} --bank part.bank --out {name}-out --pictures none"), 0);
+        let text = std::fs::read_to_string(dir.join(format!("{name}-out/results.jsonl"))).expect("results");
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let times: Vec<u64> = lines.iter().filter_map(|line| line["timestamp"].as_u64()).collect();
+        assert_eq!(times.len(), 20, "{name}");
+        assert!(
+            times[0] < 200_000_000 && times[19].abs_diff(times[0] + 1_900_000_000) < 1_000_000,
+            "{name}: {times:?}"
+        );
+    }
+}
+
+#[test]
+fn the_files_of_a_recording_are_one_clip_to_worst() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    for (name, pattern) in [("a.mkv", "black"), ("b.mkv", "white")] {
+        let line = format!(
+            "videotestsrc num-buffers=2 pattern={pattern} ! video/x-raw,width=64,height=64 ! jpegenc \
+             ! matroskamux ! filesink location={}",
+            dir.join(name).display()
+        );
+        play(&line, |_| ());
+    }
+    let line =
+        |i: u32| format!("{{\"frame-number\":{i},\"score\":0.{i},\"threshold\":0.5,\"anomalous\":false}}\n");
+    std::fs::write(dir.join("r.jsonl"), (0..4).map(line).collect::<String>()).expect("results");
+    run(dir, "worst --video a.mkv b.mkv --results r.jsonl --out worst --count 4", 0);
+    let light =
+        |name: &str| image::open(dir.join("worst").join(name)).expect("a picture").into_rgb8()[(9, 9)].0[0];
+    assert!(light("01-frame-000003-score-0.300.png") > 200 && light("03-frame-000001-score-0.100.png") < 50);
+    let message = stderr(&run(dir, "worst --video a.mkv --results r.jsonl --out none", 1));
+    assert!(message.contains("expected a frame for each of 4 lines of results, found 2"), "{message}");
+}
