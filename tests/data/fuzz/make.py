@@ -226,7 +226,9 @@ def write_video():
     header = b"YUV4MPEG2 C420 W4 H2 Ip F30000:1001 A1:1\n"
     frame = b"FRAME\n" + bytes(range(12))
     write("y4m", "two-frames", header + frame + frame)
-    write("y4m", "odd", b"YUV4MPEG2 W3 H3 F25:1\nFRAME\n" + bytes(4 * 4 + 2 * 4 * 2) + b"FRAME\n" + bytes(32))
+    write("y4m", "odd", b"YUV4MPEG2 W3 H3 F25:1\nFRAME\n" + bytes(17) + b"FRAME\n" + bytes(17))
+    times = b"FRAME XTIME=18446744073709551615 XDURATION=40000000\n" + frame[6:]
+    write("y4m", "times", header[:-1] + b" XLENGTH=70\n" + times + b"YUV4MPEG2 W2 H2\nFRAME XTIME=7\n123456" + frame)
     write("y4m", "cut", header + frame[:9])
     # Sides whose product is no number, and such a frame rate.
     write("y4m", "huge-sides", b"YUV4MPEG2 W18446744073709551615 H18446744073709551615\nFRAME\n")
