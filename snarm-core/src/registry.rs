@@ -1,4 +1,4 @@
-//! One encoder, one trained head and one bank in memory for all users of a process.
+//! One encoder, one trained decoder and one bank in memory for all users of a process.
 //!
 //! What is loaded is found by its content: two paths to the same weights share one network. An entry lives as long as
 //! someone uses it. Loading is single-flight: a second user waits for the first one's result.
@@ -13,7 +13,7 @@ use once_cell::sync::OnceCell;
 use crate::bank::Bank;
 use crate::encoder::{Encoder, PositionInterpolation, Published, TINY, is_known, parts, split_grid};
 use crate::error::{Error, Result};
-use crate::models::snarm::head::{self, Head};
+use crate::models::{Decoder, shipped};
 use crate::paths;
 
 /// Where the user's own weights are, as the host of this crate knows.
@@ -37,10 +37,10 @@ fn places() -> Places {
 }
 
 /// Name of the decoder that is none: the residuals themselves are the score.
-pub const NO_HEAD: &str = "none";
+pub const NO_DECODER: &str = "none";
 
 static ENCODERS: Shared<Encoder> = Shared::new();
-static HEADS: Shared<Head> = Shared::new();
+static DECODERS: Shared<Decoder> = Shared::new();
 static BANKS: Shared<Bank> = Shared::new();
 
 /// The encoder of that name or weights file, or several joined by `+` as one; `None` is the one that [`crate::environment`]
@@ -91,48 +91,40 @@ pub fn encoder_of_instance(bank: &Bank, name: Option<&str>, instance: Option<&st
     Ok(encoder)
 }
 
-/// The trained head for `encoder`: `None` is the one that ships for it, if one does; `none` is none at all; else a decoder
-/// file.
+/// The decoder for `encoder`: the shipped one, if one ships for it, when `name` is `None`; none when it is `none`; else the
+/// file `name`.
 ///
 /// # Errors
-/// As [`Head::open`], or when the head was trained for another encoder.
-pub fn head(name: Option<&str>, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
-    head_of_instance(name, encoder, None)
+/// As [`Decoder::open`], or when the decoder was trained for another encoder.
+pub fn decoder(name: Option<&str>, encoder: &Encoder) -> Result<Option<Arc<Decoder>>> {
+    decoder_of_instance(name, encoder, None)
 }
 
-/// As [`head()`], shared only among those who give the same `instance`.
+/// As [`decoder`], shared only among those who give the same `instance`.
 ///
 /// # Errors
-/// As [`head()`].
-pub fn head_of_instance(
+/// As [`decoder`].
+pub fn decoder_of_instance(
     name: Option<&str>,
     encoder: &Encoder,
     instance: Option<&str>,
-) -> Result<Option<Arc<Head>>> {
-    let head = match name {
-        Some(NO_HEAD) => return Ok(None),
+) -> Result<Option<Arc<Decoder>>> {
+    let content = |decoder: &Decoder| decoder.content().to_owned();
+    let decoder = match name {
+        Some(NO_DECODER) => return Ok(None),
         Some(name) => {
-            let name = find_weights(name);
-            HEADS.get(
-                &paths::named(&name),
-                instance,
-                |head| head.content().to_owned(),
-                || Head::open(&paths::named(&name)),
-            )?
+            let path = paths::named(&find_weights(name));
+            DECODERS.get(&path, instance, content, || Decoder::open(&path))?
         }
         None => {
             let digest = encoder.digest();
-            let Some(bytes) = head::shipped(digest) else { return Ok(None) };
-            HEADS.get(
-                Path::new(&format!("shipped for {digest}")),
-                instance,
-                |head| head.content().to_owned(),
-                || Head::embedded(bytes),
-            )?
+            let Some(bytes) = shipped(digest) else { return Ok(None) };
+            let name = format!("shipped for {digest}");
+            DECODERS.get(Path::new(&name), instance, content, || Decoder::embedded(bytes))?
         }
     };
-    head.check_encoder(encoder)?;
-    Ok(Some(head))
+    decoder.check_encoder(encoder)?;
+    Ok(Some(decoder))
 }
 
 /// A file of that name from the search path, if the name is no path to a file itself. A grid that the name asks for stays.

@@ -14,6 +14,7 @@ use snarm_core::detect::{Detection, Detector, Limits};
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY, TINY};
 use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry};
 use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane, PlaneMut};
+use snarm_core::models::Decoder;
 use snarm_core::models::snarm::head::{Head, Shape};
 use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
 use snarm_core::threads::install;
@@ -168,20 +169,20 @@ fn many_regions(detector: &mut Detector, frame: &Frame<'_>) -> (Limits, usize) {
 }
 
 /// Detects on good and anomalous frames in turn.
-fn check_detecting(encoder: &Arc<Encoder>, head: Option<&Arc<Head>>, format: PixelFormat, crop: Crop) {
+fn check_detecting(encoder: &Arc<Encoder>, decoder: Option<&Arc<Decoder>>, format: PixelFormat, crop: Crop) {
     let pictures = [Picture::new(format, false), Picture::new(format, true)];
     let frames = pictures.each_ref().map(Picture::frame);
     let bank = bank_of(encoder, &pictures[0], crop);
-    let mut detector = Detector::with_head(encoder.clone(), bank, head.cloned()).unwrap();
+    let mut detector = Detector::with_decoder(encoder.clone(), bank, decoder.cloned()).unwrap();
     let (many, regions) = many_regions(&mut detector, &frames[1]);
     // The formula's network shows more regions than a stable sort would handle without a buffer.
     let seeded = encoder.name() == SEEDED_TINY;
-    let least = if seeded && head.is_none() && crop == Crop::Full { 52 } else { 1 };
+    let least = if seeded && decoder.is_none() && crop == Crop::Full { 52 } else { 1 };
     assert!(regions >= least, "{regions} regions in {format:?}, {crop:?}");
     // A head with weights from a formula knows no good from bad: the middle of its two scores is the limit.
     let limits = detector.bank_limits();
     let scores = frames.each_ref().map(|frame| detector.detect(frame, &limits).unwrap().score);
-    let threshold = if head.is_some() { (scores[0] + scores[1]) / 2.0 } else { limits.threshold };
+    let threshold = if decoder.is_some() { (scores[0] + scores[1]) / 2.0 } else { limits.threshold };
     let (few, many) = (Limits { threshold, ..limits }, Limits { threshold, ..many });
     let mut run = |frames_to_run: usize| {
         let mut anomalous = 0;
@@ -276,8 +277,13 @@ fn nothing_is_allocated_from_the_second_frame_on() {
     ] {
         check_detecting(&encoder, None, format, crop);
     }
-    let shape = Shape { width: encoder.geometry().width, channels: 32, branches: 2 };
-    check_detecting(&encoder, Some(&Arc::new(Head::seeded(&shape).unwrap())), PixelFormat::Nv12, Crop::Full);
+    let shape = Shape { width: encoder.geometry().width(), channels: 32, branches: 2 };
+    check_detecting(
+        &encoder,
+        Some(&Arc::new(Decoder::from(Head::seeded(&shape).unwrap()))),
+        PixelFormat::Nv12,
+        Crop::Full,
+    );
 
     let pictures = [false, true].map(|anomalous| Picture::new(PixelFormat::Nv12, anomalous));
     let mut detector = Detector::new(encoder.clone(), bank_of(&encoder, &pictures[0], Crop::Full)).unwrap();

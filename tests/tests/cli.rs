@@ -16,6 +16,8 @@ mod doctor;
 mod errors;
 #[path = "cli/eval.rs"]
 mod eval;
+#[path = "cli/family.rs"]
+mod family;
 #[path = "cli/fetch.rs"]
 mod fetch;
 #[path = "cli/files.rs"]

@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use safetensors::SafeTensors;
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Calibration};
-use snarm_core::detect::{Detection, Detector, StageTimes};
+use snarm_core::detect::{Detection, Detector};
 use snarm_core::encoder::{self, Encoder, PositionInterpolation, SEEDED_TINY};
 use snarm_core::frame::Frame;
+use snarm_core::models::Decoder;
 use snarm_core::models::snarm::head::{self, About, Head, Provenance, Residuals, Shape, Workspace};
 use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_core::registry;
@@ -36,6 +37,10 @@ fn seeded() -> Arc<Head> {
     HEAD.get_or_init(|| Arc::new(Head::seeded(&SHAPE).unwrap())).clone()
 }
 
+fn decoder() -> Arc<Decoder> {
+    Arc::new(Decoder::new(seeded()))
+}
+
 /// RGB pixels of part number `i`; from 100 on with a bright square.
 fn picture(i: usize) -> Vec<u8> {
     let value = |at: usize| {
@@ -47,11 +52,11 @@ fn picture(i: usize) -> Vec<u8> {
     (0..WIDTH * HEIGHT * 3).map(value).collect()
 }
 
-fn bank_of(frames: usize, heads: &[Arc<Head>]) -> Arc<Bank> {
+fn bank_of(frames: usize, decoders: &[Arc<Decoder>]) -> Arc<Bank> {
     let settings = BankSettings { capacity: 300, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder(), settings).unwrap();
-    for head in heads {
-        builder.calibrate_with(Arc::clone(head)).unwrap();
+    for decoder in decoders {
+        builder.calibrate_with(Arc::clone(decoder)).unwrap();
     }
     for i in 0..frames {
         builder.add(&Frame::rgb(&picture(i), WIDTH, HEIGHT).unwrap()).unwrap();
@@ -70,7 +75,7 @@ fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> 
         encoder: SEEDED_TINY.to_owned(),
         encoder_digest: encoder_digest.to_owned(),
         side: encoder().geometry().side,
-        grid: encoder().geometry().grid,
+        grid: encoder().geometry().grid(),
         shape: SHAPE,
         relative: false,
         provenance: Provenance { data: "a formula".to_owned(), ..Provenance::default() },
@@ -85,7 +90,7 @@ fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> 
 #[test]
 fn the_detector_runs_the_head_as_the_reference_does() {
     let (encoder, head, bank) = (encoder(), seeded(), bank_of(4, &[]));
-    let mut detector = Detector::with_head(encoder.clone(), bank.clone(), Some(Arc::clone(&head))).unwrap();
+    let mut detector = Detector::with_decoder(encoder.clone(), bank.clone(), Some(decoder())).unwrap();
     assert_eq!(detector.scorer(), format!("head:{}", head.digest()));
     let found = detect(&mut detector, 100);
 
@@ -103,16 +108,16 @@ fn the_detector_runs_the_head_as_the_reference_does() {
         let mut importer = Importer::new(spec).unwrap();
         importer.run(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &mut input).unwrap();
         encoder.encode(&input, &mut encoder::Workspace::default(), &mut descriptors).unwrap();
-        let (mut inter, mut q) = (Matching::new(geometry.width), Vec::new());
+        let (mut inter, mut q) = (Matching::new(geometry.width()), Vec::new());
         inter.with_bank(&descriptors, bank.rows(), None).unwrap();
         head.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
-        navigation.run(inter.transformed(), geometry.width, Some(&q), &[]).unwrap();
-        let mut intra = Matching::new(geometry.width);
+        navigation.run(inter.transformed(), geometry.width(), Some(&q), &[]).unwrap();
+        let mut intra = Matching::new(geometry.width());
         intra.with_trusted(&descriptors, navigation.trusted()).unwrap();
         let residuals =
             Residuals { inter: inter.transformed(), intra: intra.transformed(), hard: navigation.hard() };
-        let mut workspace = Workspace::new(&SHAPE, geometry.grid, geometry.side).unwrap();
+        let mut workspace = Workspace::new(&SHAPE, geometry.grid(), geometry.side).unwrap();
         let mut map = head.run(&residuals, &mut workspace).unwrap().to_vec();
         Blur::new(geometry.side, geometry.side, 4.0).run(&mut map).unwrap();
         let score = pooled_max(&map, geometry.side, 16, 2, &mut Vec::new()).unwrap();
@@ -127,14 +132,20 @@ fn the_detector_runs_the_head_as_the_reference_does() {
     assert!(worst < 1e-6, "{worst}");
     let spread = raw.iter().copied().fold(0.0, f32::max) - raw.iter().copied().fold(1.0, f32::min);
     assert!(spread > 0.01, "a map with something in it: {spread}");
-    assert!(found.times.navigate > Default::default() && found.times.decode > Default::default());
-    assert_ne!(found.times, StageTimes::default());
+    let stages: Vec<&str> = found.times.stages().iter().map(|(name, _)| *name).collect();
+    let family = ["inter-match", "navigate", "intra-match", "decode"];
+    assert_eq!(stages, [&["preprocess", "encode"][..], &family, &["postprocess"]].concat());
+    assert!(found.times.stages().iter().all(|(_, time)| !time.is_zero()), "{:?}", found.times);
+    assert_eq!(
+        detector.parts().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" "),
+        "embed convolve mix judge average"
+    );
 }
 
 #[test]
 fn a_bank_has_one_calibration_for_each_scorer() {
-    let head = seeded();
-    let bank = bank_of(10, &[Arc::clone(&head), Arc::clone(&head)]);
+    let head = decoder();
+    let bank = bank_of(10, &[Arc::clone(&head), decoder()]);
     let scorers: Vec<_> = bank.calibrations().map(|c| c.scorer.clone()).collect();
     assert_eq!(scorers, ["training-free", head.scorer()]);
     let trained = bank.calibration_of(head.scorer()).unwrap();
@@ -150,7 +161,7 @@ fn a_bank_has_one_calibration_for_each_scorer() {
 
     // The bank's own threshold is 0.5 with every scorer, and learned frames lie below.
     for with in [None, Some(Arc::clone(&head))] {
-        let mut detector = Detector::with_head(encoder(), bank.clone(), with).unwrap();
+        let mut detector = Detector::with_decoder(encoder(), bank.clone(), with).unwrap();
         assert!((detector.bank_limits().threshold - 0.5).abs() < 1e-9);
         for i in [4, 9] {
             let found = detect(&mut detector, i);
@@ -184,13 +195,13 @@ fn a_bank_that_knows_no_trained_heads_is_read_as_before() {
 fn what_a_decoder_brings_holds_where_the_bank_lacks_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("decoder.safetensors");
-    let (encoder, head) = (encoder(), seeded());
+    let (encoder, head) = (encoder(), decoder());
     let own = Calibration::new(head.scorer(), true, &[0.2, 0.3], &[0.3, 0.4]).unwrap();
     save(&path, encoder.digest(), Some(own.clone()));
     let name = path.display().to_string();
-    let brought = registry::head(Some(&name), &encoder).unwrap().unwrap();
-    let of = |bank: Arc<Bank>, head: &Arc<Head>| {
-        Detector::with_head(encoder.clone(), bank, Some(Arc::clone(head))).unwrap().calibration().clone()
+    let brought = registry::decoder(Some(&name), &encoder).unwrap().unwrap();
+    let of = |bank: Arc<Bank>, head: &Arc<Decoder>| {
+        Detector::with_decoder(encoder.clone(), bank, Some(Arc::clone(head))).unwrap().calibration().clone()
     };
     assert_eq!(of(bank_of(3, &[]), &brought), own);
     let bank = bank_of(3, &[Arc::clone(&head)]);
@@ -205,10 +216,12 @@ fn a_decoder_of_another_encoder_is_refused_everywhere() {
     let path = dir.path().join("decoder.safetensors");
     save(&path, "0123abc", None);
     let name = path.display().to_string();
-    let head = Arc::new(Head::open(&path).unwrap());
+    let head = Arc::new(Decoder::open(&path).unwrap());
     let refusals = [
-        registry::head(Some(&name), &encoder()).err().map(|e| e.to_string()),
-        Detector::with_head(encoder(), bank_of(2, &[]), Some(Arc::clone(&head))).err().map(|e| e.to_string()),
+        registry::decoder(Some(&name), &encoder()).err().map(|e| e.to_string()),
+        Detector::with_decoder(encoder(), bank_of(2, &[]), Some(Arc::clone(&head)))
+            .err()
+            .map(|e| e.to_string()),
         BankBuilder::new(encoder(), BankSettings::default())
             .unwrap()
             .calibrate_with(head)
@@ -232,13 +245,13 @@ fn equal_decoder_files_share_one_head() {
     for (path, calibration) in names.iter().zip([None, None, Some(own)]) {
         save(path, encoder.digest(), calibration);
     }
-    let [a, b, c] = names.map(|path| registry::head(path.to_str(), &encoder).unwrap().unwrap());
+    let [a, b, c] = names.map(|path| registry::decoder(path.to_str(), &encoder).unwrap().unwrap());
     assert!(Arc::ptr_eq(&a, &b));
     assert!(
         !Arc::ptr_eq(&a, &c) && a.digest() == c.digest(),
         "the same weights, but they say something else"
     );
-    assert!(registry::head(Some("none"), &encoder).unwrap().is_none());
-    let missing = registry::head(Some("/nowhere/decoder"), &encoder).err().unwrap().to_string();
+    assert!(registry::decoder(Some("none"), &encoder).unwrap().is_none());
+    let missing = registry::decoder(Some("/nowhere/decoder"), &encoder).err().unwrap().to_string();
     assert_eq!(missing, "weights not found: /nowhere/decoder");
 }

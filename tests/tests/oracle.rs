@@ -73,7 +73,7 @@ fn check(encoder: &Encoder, fetch: &Fetch<'_>) {
     };
     encoder.encode_observed(&image, &mut Workspace::default(), &mut found, &mut compare).unwrap();
     assert_eq!((blocks, expected.len()), (sizes.blocks_used(), sizes.blocks_used() + 1));
-    assert_eq!(found.len(), geometry.tokens() * geometry.width);
+    assert_eq!(found.len(), geometry.tokens() * geometry.width());
     assert_close(&format!("descriptors of {}", encoder.name()), &all, &found);
 }
 
@@ -108,7 +108,7 @@ fn vit_s_agrees_with_the_oracle_after_every_block() {
 #[test]
 fn the_embedded_network_agrees_with_the_oracle() {
     let (sizes, geometry) = check_file(&Sizes { dim: 192, registers: 4, table: 28, ..SMALL });
-    assert_eq!((sizes.heads, sizes.hidden, sizes.tokens(), geometry.grid), (3, 768, 789, 49));
+    assert_eq!((sizes.heads, sizes.hidden, sizes.tokens(), geometry.grid()), (3, 768, 789, 49));
     assert!(!sizes.unit_descriptors);
 }
 
@@ -118,7 +118,7 @@ fn networks_without_registers_or_layer_scale_agree_with_the_oracle() {
     assert_eq!((dino.registers, geometry.side, geometry.mean[0], dino.tokens()), (0, 392, 0.485, 785));
     assert!(dino.unit_descriptors, "a network without registers has its descriptors brought to one length");
     let (plain, geometry) = check_file(&PLAIN);
-    assert_eq!((geometry.side, geometry.grid, plain.patches(), plain.tokens()), (384, 48, 24, 577));
+    assert_eq!((geometry.side, geometry.grid(), plain.patches(), plain.tokens()), (384, 48, 24, 577));
     assert_eq!((geometry.mean, geometry.std), ([0.5; 3], [0.5; 3]));
 }
 
@@ -233,7 +233,7 @@ fn a_trained_vit_tiny_of_timm_is_read_as_it_was_trained() {
     let encoder = open(&path).unwrap();
     let (sizes, geometry) = (encoder.transformer().unwrap(), encoder.geometry());
     assert_eq!((sizes.dim, sizes.depth, sizes.heads, sizes.blocks_used()), (192, 12, 3, 9));
-    assert_eq!((sizes.patch, geometry.side, geometry.grid, sizes.table), (16, 384, 48, 14));
+    assert_eq!((sizes.patch, geometry.side, geometry.grid(), sizes.table), (16, 384, 48, 14));
     assert_eq!((sizes.registers, geometry.mean, geometry.std), (0, [0.5; 3], [0.5; 3]));
     let weights = snarm_core::files::Weights::open(&path).unwrap();
     check(&encoder, &|name, shape| {

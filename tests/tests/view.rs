@@ -160,7 +160,7 @@ fn an_ignored_part_scores_nothing_in_map_score_and_regions() {
 #[test]
 fn ignored_tokens_are_not_learned() {
     let half = Rect { x: 0.5, y: 0.0, w: 0.5, h: 1.0 };
-    let grid = encoder().geometry().grid;
+    let grid = encoder().geometry().grid();
     let bank = learn(View { ignore: Some(mask(half)), ..View::default() }, (0..3).map(good));
     // The middle is a boundary of tokens, so none is shared.
     assert_eq!(bank.vectors(), 3 * grid * grid / 2);
@@ -173,7 +173,7 @@ fn a_mask_that_leaves_nothing_is_an_error_on_every_frame_and_not_a_panic() {
         BankSettings { view: View { ignore: Some(mask(all)), ..View::default() }, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder(), settings).unwrap();
     let pixels = good(0);
-    let patches = encoder().geometry().grid.pow(2);
+    let patches = encoder().geometry().grid().pow(2);
     for _ in 0..2 {
         let error = builder.add(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap()).unwrap_err().to_string();
         assert!(

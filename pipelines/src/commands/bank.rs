@@ -96,27 +96,29 @@ fn start(args: &Args) -> Result<(BankBuilder, Option<Held>)> {
         let encoder = registry::encoder(name)?;
         (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?, None)
     };
-    if let Some(head) = args.model.head(&encoder)? {
-        builder.calibrate_with(head)?;
+    if let Some(decoder) = args.model.decoder(&encoder)? {
+        builder.calibrate_with(decoder)?;
     }
     Ok((builder, held))
 }
 
 fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
     // What the bank was calibrated with last is what a detector will use.
-    let good = bank.calibrations().last().unwrap_or(bank.calibration());
+    let good = bank.calibrations().last().unwrap_or_else(|| bank.calibration());
     let skipped =
         if seen.skipped > 0 { format!(" ({} files unreadable)", seen.skipped) } else { String::new() };
+    let vectors = match bank.memory() {
+        Some(memory) => format!("{} vectors of {}", memory.vectors(), memory.width()),
+        None => "no vectors".to_owned(),
+    };
     let copies = match bank.header().copies {
         0 => String::new(),
         copies => format!(", {copies} of them copies"),
     };
     format!(
-        "{}: {} vectors of {} from {} frames{copies}{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
+        "{}: {vectors} from {} frames{copies}{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
          {:.3}",
         text(&args.out),
-        bank.vectors(),
-        bank.width(),
         bank.frames(),
         good.frames,
         good.mean,

@@ -44,17 +44,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let progress = Progress::new("learn");
     let good: Vec<Nv12> = simulate::pictures(width, height, args.good_frames as usize, true);
     let encoder = registry::encoder(args.bank.encoder.as_deref())?;
-    let head = args.model.head(&encoder)?;
+    let decoder = args.model.decoder(&encoder)?;
     let mut builder = BankBuilder::new(Arc::clone(&encoder), args.bank.settings()?)?;
-    if let Some(head) = &head {
-        builder.calibrate_with(Arc::clone(head))?;
+    if let Some(decoder) = &decoder {
+        builder.calibrate_with(Arc::clone(decoder))?;
     }
     for picture in &good {
         builder.add(&picture.frame()?)?;
     }
     let bank = Arc::new(builder.finish(&mut show_stage(&progress))?);
     let vectors = format!("{} vectors of {}", bank.vectors(), bank.width());
-    let mut detector = Detector::with_head(encoder, bank, head)?;
+    let mut detector = Detector::with_decoder(encoder, bank, decoder)?;
     let name = format!("{}, {vectors}, {}", detector.encoder().name(), detector.scorer());
     let limits = detector.bank_limits();
     let pictures: Vec<Nv12> = simulate::pictures(width, height, 8, false);
@@ -96,16 +96,15 @@ fn measure(
     for (i, picture) in pictures.iter().cycle().take(WARM_UP + frames).enumerate() {
         let frame = picture.frame()?;
         let start = Instant::now();
-        let times = detector.detect(&frame, limits)?.times;
+        let times = detector.detect(&frame, limits)?.times.clone();
         let whole = start.elapsed();
         if i < WARM_UP {
             continue;
         }
         progress.step();
         // What decoding consists of stands below the whole.
-        let parts = detector.head_times().map(|times| times.parts()).into_iter().flatten();
-        let parts = parts.map(|(name, time)| (format!("decode: {name}"), time));
-        let whole = times.stages().into_iter().chain([("whole frame", whole)]);
+        let parts = detector.parts().into_iter().map(|(name, time)| (format!("decode: {name}"), time));
+        let whole = times.stages().iter().copied().chain([("whole frame", whole)]);
         let all = whole.map(|(name, time)| (name.to_owned(), time)).chain(parts);
         for (at, (name, time)) in all.enumerate() {
             match stages.get_mut(at) {

@@ -91,8 +91,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let sources = inputs::resolve(&args.inputs)?;
     let bank = registry::bank(&args.bank)?;
     let encoder = registry::encoder_of(&bank, args.encoder.as_deref())?;
-    let head = args.model.head(&encoder)?;
-    let mut detector = Detector::with_head(encoder, bank, head)?;
+    let decoder = args.model.decoder(&encoder)?;
+    let mut detector = Detector::with_decoder(encoder, bank, decoder)?;
     if let Some(doubt) = detector.bank().doubt(detector.calibration()).filter(|_| args.threshold.is_none()) {
         tracing::warn!("{doubt}: {}", args.bank.display());
     }

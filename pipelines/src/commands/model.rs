@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use snarm_core::encoder::Encoder;
-use snarm_core::models::snarm::head::Head;
+use snarm_core::models::Decoder;
 use snarm_core::{paths, registry};
 
 use super::path_text;
@@ -20,8 +20,8 @@ pub(crate) struct ModelOption {
 
 impl ModelOption {
     /// The decoder for that encoder; nothing where the residuals themselves are the score.
-    pub(crate) fn head(&self, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
-        Ok(registry::head(self.model.as_deref(), encoder)?)
+    pub(crate) fn decoder(&self, encoder: &Encoder) -> Result<Option<Arc<Decoder>>> {
+        Ok(registry::decoder(self.model.as_deref(), encoder)?)
     }
 
     /// Whether a folder of decoders was given.
@@ -30,12 +30,12 @@ impl ModelOption {
     }
 
     /// The decoder of a category: of a folder the file of that name, else the one decoder for all.
-    pub(crate) fn head_of(&self, category: &str, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
+    pub(crate) fn decoder_of(&self, category: &str, encoder: &Encoder) -> Result<Option<Arc<Decoder>>> {
         match self.model.as_deref().map(paths::named).filter(|path| path.is_dir()) {
-            None => self.head(encoder),
+            None => self.decoder(encoder),
             Some(folder) => {
                 let path = paths::text(folder.join(format!("{category}.safetensors")));
-                registry::head(Some(&path), encoder).with_context(|| format!("decoder of {category}"))
+                registry::decoder(Some(&path), encoder).with_context(|| format!("decoder of {category}"))
             }
         }
     }

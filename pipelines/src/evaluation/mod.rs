@@ -6,7 +6,7 @@ pub(crate) mod json;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use snarm_core::detect::{Detection, Detector, StageTimes, Verdict};
+use snarm_core::detect::{Detection, Detector, Verdict};
 use snarm_core::metrics::Curve;
 
 use self::figures::Figures;
@@ -90,10 +90,10 @@ impl BankFacts {
             vectors: bank.vectors(),
             frames: bank.frames(),
             scorer: good.scorer.clone(),
-            decoder: detector.head().map(|head| {
-                let learned = head.about().map(|about| &about.provenance);
+            decoder: detector.decoder().map(|decoder| {
+                let learned = decoder.provenance();
                 json!({
-                    "digest": head.digest(),
+                    "digest": decoder.digest(),
                     "trained_on": learned.map(|from| &from.categories),
                     "steps": learned.map(|from| from.steps),
                 })
@@ -213,10 +213,10 @@ pub(crate) struct Times {
 impl Times {
     pub(crate) fn add(&mut self, found: &Detection) {
         if self.stages.is_empty() {
-            self.stages.extend(StageTimes::default().stages());
+            self.stages.extend(found.times.stages().iter().map(|(name, _)| (*name, Duration::ZERO)));
         }
         for ((_, sum), (_, time)) in self.stages.iter_mut().zip(found.times.stages()) {
-            *sum += time;
+            *sum += *time;
         }
         self.images += 1;
     }

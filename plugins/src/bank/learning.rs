@@ -378,8 +378,8 @@ fn begin(settings: &Settings, location: &Path) -> Result<(BankBuilder, Option<He
         let encoder = registry::encoder(encoder)?;
         (encoder.clone(), BankBuilder::new(encoder, wanted)?, None)
     };
-    if let Some(head) = registry::head(settings.model_location.as_deref(), &encoder)? {
-        builder.calibrate_with(head)?;
+    if let Some(decoder) = registry::decoder(settings.model_location.as_deref(), &encoder)? {
+        builder.calibrate_with(decoder)?;
     }
     Ok((builder, held))
 }

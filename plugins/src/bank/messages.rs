@@ -31,7 +31,7 @@ pub(super) fn stage(element: &super::SnarmBank, stage: &str, share: f64, seconds
 /// Posts that the bank is written. `seconds` is the time from the last frame to the complete file.
 pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, seconds: f64) {
     // The last is that of the trained decoder, where there is one.
-    let calibration = bank.calibrations().last().unwrap_or(bank.calibration());
+    let calibration = bank.calibrations().last().unwrap_or_else(|| bank.calibration());
     let fields = gst::Structure::builder("snarm-bank-ready")
         .field("location", location.to_string_lossy().as_ref())
         .field("digest", bank.digest())

@@ -32,8 +32,8 @@ impl Loaded {
         let bank = registry::bank(location)?;
         let instance = settings.model_instance_id.as_deref();
         let encoder = registry::encoder_of_instance(&bank, settings.encoder.as_deref(), instance)?;
-        let head = registry::head_of_instance(settings.model_location.as_deref(), &encoder, instance)?;
-        let detector = Detector::with_head(encoder, bank, head)?;
+        let decoder = registry::decoder_of_instance(settings.model_location.as_deref(), &encoder, instance)?;
+        let detector = Detector::with_decoder(encoder, bank, decoder)?;
         let bank = Arc::new(InUse {
             location: location.to_owned(),
             generation,

@@ -5,6 +5,8 @@
 //! of the element are held for moments only, never while something is pushed, posted, emitted or analysed; but for those
 //! of the analysis and of the results, which no reader of a property takes.
 
+use std::time::Duration;
+
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
@@ -100,7 +102,8 @@ impl SnarmDetect {
         let log = |score: f64, times: &StageTimes| {
             if CAT.above_threshold(gst::DebugLevel::Log) {
                 let total = times.total();
-                let stages = times.stages().map(|(stage, time)| format!("{stage} {time:.2?}")).join(", ");
+                let stage = |(stage, time): &(&str, Duration)| format!("{stage} {time:.2?}");
+                let stages = times.stages().iter().map(stage).collect::<Vec<_>>().join(", ");
                 gst::log!(CAT, imp = self, "frame {number}: score {score:.4}, {total:.2?}: {stages}");
             }
         };

@@ -14,11 +14,12 @@ use super::novelty::Novelty;
 use super::sample::Sample;
 use super::stage::BuildStage;
 use super::validation::Validation;
-use super::{Bank, BankSettings, Calibration, Header, layers_of, scales};
+use super::{Bank, BankSettings, Calibration, Header, Memory, layers_of, scales};
 use crate::detect::extract::{Extractor, of_columns};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::models::snarm::head::Head;
+use crate::models::snarm::TRAINING_FREE;
+use crate::models::{Decoder, needs_memory};
 use crate::view::{IgnoreMask, Rect, View};
 
 /// Frames whose sketches are kept in any case.
@@ -28,8 +29,8 @@ const FEWEST_SKETCHES: usize = 4096;
 pub struct BankBuilder {
     extractor: Extractor,
     settings: BankSettings,
-    /// Trained heads to calibrate with, beside the residual score.
-    heads: Vec<Arc<Head>>,
+    /// Decoders to calibrate with, beside scores without one.
+    decoders: Vec<Arc<Decoder>>,
     sample: Sample,
     sketches: Sketches,
     validation: Validation,
@@ -62,7 +63,7 @@ impl BankBuilder {
         }
         let extractor = Extractor::new(encoder, settings.view.clone())?;
         Ok(Self {
-            heads: Vec::new(),
+            decoders: Vec::new(),
             sample: Sample::new(
                 extractor.width(),
                 &settings,
@@ -105,22 +106,27 @@ impl BankBuilder {
         builder.extractor.set_scales(bank.group_scales());
         builder.earlier = bank.calibrations().cloned().collect();
         let width = bank.width();
-        for (row, image) in bank.rows().data.chunks_exact(width).zip(bank.images()) {
+        for (row, image) in bank.rows().data.chunks_exact(width.max(1)).zip(bank.images()) {
             builder.sample.add(row, *image)?;
         }
         Ok(builder)
     }
 
-    /// Calibrates the bank with a trained head, too.
+    /// Calibrates the bank with a decoder, too. A bank whose decoders all need no descriptors holds none.
     ///
     /// # Errors
-    /// When the head was trained for another encoder.
-    pub fn calibrate_with(&mut self, head: Arc<Head>) -> Result<()> {
-        head.check_encoder(self.extractor.encoder())?;
-        if self.heads.iter().all(|known| known.scorer() != head.scorer()) {
-            self.heads.push(head);
+    /// When the decoder was trained for another encoder.
+    pub fn calibrate_with(&mut self, decoder: Arc<Decoder>) -> Result<()> {
+        decoder.check_encoder(self.extractor.encoder())?;
+        if self.decoders.iter().all(|known| known.scorer() != decoder.scorer()) {
+            self.decoders.push(decoder);
         }
         Ok(())
+    }
+
+    /// Whether descriptors are kept.
+    fn needs_memory(&self) -> bool {
+        self.decoders.is_empty() || self.decoders.iter().any(|decoder| needs_memory(Some(decoder)))
     }
 
     /// Looks at another part of the upright frames, before the first one is learned.
@@ -244,20 +250,37 @@ impl BankBuilder {
         }
         let blocks = Blocks::new(self.first as usize, self.frames, self.settings.calibration_fraction);
         self.weigh_groups(blocks)?;
+        let memory = if self.needs_memory() { Some(self.thinned(progress)?) } else { None };
+        let settings = &self.settings;
+        let likeness = Likeness::new(&self.sketches, self.first, self.frames, settings.calibration_fraction)?;
+        let geometry = self.extractor.encoder().geometry();
+        let calibrations = self.validation.run(
+            memory.as_ref(),
+            &likeness,
+            geometry,
+            &self.decoders,
+            &self.earlier,
+            progress,
+        )?;
+        let header = Header { copies: self.copies_before + likeness.copies(), ..self.header() };
+        let images = memory.iter().flat_map(|memory| memory.images()).copied().collect();
+        let ignore = settings.view.ignore.clone();
+        Ok(Bank::new(header, calibrations, ignore, memory, self.sketches.only(&images)))
+    }
+
+    /// The descriptors that are kept of all that was collected.
+    fn thinned(&self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Memory> {
+        if self.before > 0 && self.earlier.iter().all(|earlier| earlier.scorer != TRAINING_FREE) {
+            let expected = "a bank with descriptors, to go on with".to_owned();
+            return Err(Error::Mismatch { what: "bank", expected, found: "one without".to_owned() });
+        }
         let settings = &self.settings;
         let total = settings.capacity.min(self.sample.len());
         let mut reduced = |done: usize| progress(BuildStage::Reduce, done, total);
         reduced(0);
         let memory = self.sample.thinned(settings, stream(settings.seed, 2), &mut reduced)?;
         reduced(total);
-        let likeness = Likeness::new(&self.sketches, self.first, self.frames, settings.calibration_fraction)?;
-        let geometry = self.extractor.encoder().geometry();
-        let (calibration, trained) =
-            self.validation.run(&memory, &likeness, geometry, &self.heads, &self.earlier, progress)?;
-        let header = Header { copies: self.copies_before + likeness.copies(), ..self.header() };
-        let sketches = self.sketches.only(&memory.images().iter().copied().collect());
-        let ignore = settings.view.ignore.clone();
-        Ok(Bank::new(header, calibration, trained, ignore, memory, sketches))
+        Ok(memory)
     }
 
     /// Finds the scales of the groups of channels anew, from all that was collected, and brings that to them. Those of a bank
@@ -290,7 +313,7 @@ impl BankBuilder {
             encoder: encoder.name().to_owned(),
             encoder_digest: encoder.digest().to_owned(),
             side: encoder.geometry().side,
-            grid: encoder.geometry().grid,
+            grid: encoder.geometry().grid(),
             layers: layers_of(encoder),
             group_scales: self.group_scales.clone(),
             crop: self.settings.view.crop,

@@ -32,7 +32,7 @@ impl Bank {
         features: Vec<f32>,
         images: Vec<u32>,
     ) -> Result<Self> {
-        let width = encoder.geometry().width;
+        let width = encoder.geometry().width();
         if images.len() <= NEIGHBOURS || features.len() != images.len() * width {
             let expected =
                 format!("more than {NEIGHBOURS} descriptors of width {width}, and an image for each");
@@ -45,7 +45,7 @@ impl Bank {
         let reference = snarm_kernels::threads::install(|| spacing(&memory))??.max(LEAST);
         let calibration = Calibration::assumed(TRAINING_FREE, reference);
         let sketches = super::Sketches::default();
-        Ok(Self::new(super::Header { frames, ..header }, calibration, Vec::new(), None, memory, sketches))
+        Ok(Self::new(super::Header { frames, ..header }, vec![calibration], None, Some(memory), sketches))
     }
 }
 

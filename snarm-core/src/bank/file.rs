@@ -1,6 +1,7 @@
 //! Bank files: sealed (`files/sealed.rs`), with an entry that says what they are.
 //!
-//! Tensors: `features` (vectors, width) f32, `images` (vectors) u32, and where something is ignored `ignore_mask`
+//! Tensors: `features` (vectors, width) f32, `images` (vectors) u32 (both are missing where the bank was made for decoders
+//! alone that need no descriptors, whose calibrations are then the only ones), and where something is ignored `ignore_mask`
 //! (height, ceil(width / 8)) u8, eight pixels a byte; `sketches` (frames, 128) f32 and `sketch_images` (frames) u32, by which
 //! copies of frames are known when the bank is continued, and which may be missing. The entry is a JSON object with
 //! `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained heads, which may be
@@ -17,6 +18,7 @@ use super::likeness::{NUMBERS, Sketches};
 use super::{Bank, Calibration, Header, Memory};
 use crate::error::{Error, Result};
 use crate::files::{self, Sealed, VERSION, hex, seal};
+use crate::models::snarm::TRAINING_FREE;
 use crate::view::IgnoreMask;
 
 pub(super) const WHAT: &str = "bank";
@@ -41,15 +43,15 @@ const MOST_FRAMES: usize = 1 << 31;
 /// Identity of a bank: SHA-256 of its header, calibrations, ignore mask and descriptors.
 pub(super) fn digest(
     header: &Header,
-    calibration: &Calibration,
-    trained: &[Calibration],
+    calibrations: &[Calibration],
     ignore: Option<&IgnoreMask>,
-    memory: &Memory,
+    memory: Option<&Memory>,
 ) -> String {
     let mut hash = Sha256::new();
+    let (calibration, trained) = (&calibrations[0], &calibrations[1..]);
     hash.update(format!("{header:?}{calibration:?}{trained:?}"));
     hash.update(ignore.map(IgnoreMask::to_bits).unwrap_or_default());
-    hash.update(bytemuck::cast_slice::<f32, u8>(memory.rows().data));
+    hash.update(bytemuck::cast_slice::<f32, u8>(memory.map_or(&[], |memory| memory.rows().data)));
     hex(&hash.finalize())
 }
 
@@ -65,16 +67,18 @@ pub(super) fn bytes(bank: &Bank, more: Vec<(&str, TensorView<'_>)>) -> std::io::
         "format": FORMAT,
         "version": VERSION,
         "bank": bank.header,
-        "calibration": bank.calibration,
-        "trained": bank.trained,
+        "calibration": bank.calibrations[0],
+        "trained": bank.calibrations[1..],
     });
     let (vectors, width) = (bank.vectors(), bank.width());
     let (features, images) = (bytemuck::cast_slice(bank.rows().data), bytemuck::cast_slice(bank.images()));
     let view = |dtype, shape, data| TensorView::new(dtype, shape, data).map_err(std::io::Error::other);
     let bits = bank.ignore.as_deref().map(|mask| (mask.height(), mask.to_bits()));
     let mut tensors: Vec<(&str, TensorView<'_>)> = more;
-    tensors.push(("features", view(Dtype::F32, vec![vectors, width], features)?));
-    tensors.push(("images", view(Dtype::U32, vec![vectors], images)?));
+    if bank.memory.is_some() {
+        tensors.push(("features", view(Dtype::F32, vec![vectors, width], features)?));
+        tensors.push(("images", view(Dtype::U32, vec![vectors], images)?));
+    }
     if let Some((height, bits)) = &bits {
         tensors.push((MASK, view(Dtype::U8, vec![*height, bits.len() / height], bits)?));
     }
@@ -107,11 +111,15 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         .map_err(|e| wrong("a header of a bank", e.to_string()))?;
     let calibration: Calibration = serde_json::from_value(about["calibration"].take())
         .map_err(|e| wrong("a calibration of a bank", e.to_string()))?;
-    let trained: Vec<Calibration> = match about["trained"].take() {
-        Value::Null => Vec::new(),
-        list => serde_json::from_value(list)
-            .map_err(|e| wrong("a list of calibrations of a bank", e.to_string()))?,
-    };
+    let mut calibrations = vec![calibration];
+    match about["trained"].take() {
+        Value::Null => {}
+        list => {
+            let trained: Vec<Calibration> = serde_json::from_value(list)
+                .map_err(|e| wrong("a list of calibrations of a bank", e.to_string()))?;
+            calibrations.extend(trained);
+        }
+    }
     let tensor = |name: &str, dtype: Dtype| match file.tensor(name) {
         None => Err(wrong(&format!("a tensor {name}"), "none of that name".into())),
         Some((found, ..)) if found != dtype => {
@@ -119,25 +127,33 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         }
         Some((_, shape, data)) => Ok((shape, data)),
     };
-    let ((features_shape, features), (images_shape, images)) =
-        (tensor("features", Dtype::F32)?, tensor("images", Dtype::U32)?);
-    match (features_shape, images_shape) {
-        ([vectors, width], [n]) if vectors == n && *n > 0 && *width > 0 => {}
-        (features, images) => {
-            return Err(wrong("features (n, width) and images (n)", format!("{features:?} and {images:?}")));
+    // Scores without a decoder are distances from descriptors.
+    let has_memory = file.tensor("features").is_some() || calibrations[0].scorer == TRAINING_FREE;
+    let memory = if has_memory {
+        let ((features_shape, features), (images_shape, images)) =
+            (tensor("features", Dtype::F32)?, tensor("images", Dtype::U32)?);
+        match (features_shape, images_shape) {
+            ([vectors, width], [n]) if vectors == n && *n > 0 && *width > 0 => {}
+            (features, images) => {
+                let found = format!("{features:?} and {images:?}");
+                return Err(wrong("features (n, width) and images (n)", found));
+            }
         }
-    }
-    let (features, images): (Vec<f32>, Vec<u32>) = (floats(features), wholes(images));
-    if let Some(value) = features.iter().find(|value| !(value.abs() <= LARGEST)) {
-        return Err(wrong(&format!("finite descriptors, up to {LARGEST:e}"), format!("{value:e}")));
-    }
-    if let Some(image) = images.iter().find(|image| **image as usize >= MOST_FRAMES) {
-        return Err(wrong("numbers of images below 2^31", image.to_string()));
-    }
+        let (features, images): (Vec<f32>, Vec<u32>) = (floats(features), wholes(images));
+        if let Some(value) = features.iter().find(|value| !(value.abs() <= LARGEST)) {
+            return Err(wrong(&format!("finite descriptors, up to {LARGEST:e}"), format!("{value:e}")));
+        }
+        if let Some(image) = images.iter().find(|image| **image as usize >= MOST_FRAMES) {
+            return Err(wrong("numbers of images below 2^31", image.to_string()));
+        }
+        Some((features, images))
+    } else {
+        None
+    };
     if let Some((expected, found)) = header.fault() {
         return Err(wrong(expected, found));
     }
-    if let Some(calibration) = std::iter::once(&calibration).chain(&trained).find(|one| !one.is_sane()) {
+    if let Some(calibration) = calibrations.iter().find(|one| !one.is_sane()) {
         return Err(wrong("a calibration with scores in 0..1", format!("{calibration:?}")));
     }
     if header.picture_bits.is_some_and(|bits| !(8..=16).contains(&bits)) {
@@ -163,7 +179,8 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
             sketches.ok_or_else(|| wrong("a sketch for each of ascending frames", "others".into()))?
         }
     };
-    Ok(Bank::new(header, calibration, trained, ignore, Memory::new(features, images)?, sketches))
+    let memory = memory.map(|(features, images)| Memory::new(features, images)).transpose()?;
+    Ok(Bank::new(header, calibrations, ignore, memory, sketches))
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

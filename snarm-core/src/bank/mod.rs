@@ -127,10 +127,11 @@ pub struct Header {
 #[derive(Debug)]
 pub struct Bank {
     header: Header,
-    calibration: Calibration,
-    trained: Vec<Calibration>,
+    /// At least one; where there are descriptors, the first is that of scores without a decoder.
+    calibrations: Vec<Calibration>,
     ignore: Option<Arc<IgnoreMask>>,
-    memory: Memory,
+    /// Not where it was made for decoders alone that need none.
+    memory: Option<Memory>,
     /// Of the frames that descriptors were taken from, as far as they are known.
     sketches: Sketches,
     digest: String,
@@ -142,18 +143,17 @@ const ENOUGH_FRAMES: usize = 4;
 const ENOUGH_FOR_EACH: f64 = 1.0 / 32.0;
 
 impl Bank {
-    /// `calibration` is that of the residual score, `trained` are those of trained heads.
+    /// `calibrations` is at least one; with a memory, that of scores without a decoder comes first.
     fn new(
         header: Header,
-        calibration: Calibration,
-        trained: Vec<Calibration>,
+        calibrations: Vec<Calibration>,
         ignore: Option<Arc<IgnoreMask>>,
-        memory: Memory,
+        memory: Option<Memory>,
         sketches: Sketches,
     ) -> Self {
-        let memory = memory.with_level_of(&calibration);
-        let digest = file::digest(&header, &calibration, &trained, ignore.as_deref(), &memory);
-        Self { header, calibration, trained, ignore, memory, sketches, digest }
+        let memory = memory.map(|memory| memory.with_level_of(&calibrations[0]));
+        let digest = file::digest(&header, &calibrations, ignore.as_deref(), memory.as_ref());
+        Self { header, calibrations, ignore, memory, sketches, digest }
     }
 
     /// Opens a bank file.
@@ -203,8 +203,9 @@ impl Bank {
             let (expected, found) = (format!("{scales} groups of channels"), groups.to_string());
             return Err(Error::Mismatch { what: "geometry of the bank", expected, found });
         }
-        let theirs = (header.side, header.grid, self.width(), header.layers.clone());
-        let ours = (geometry.side, geometry.grid, geometry.width, layers_of(encoder));
+        let width = self.memory.as_ref().map_or(geometry.width(), Memory::width);
+        let theirs = (header.side, header.grid, width, header.layers.clone());
+        let ours = (geometry.side, geometry.grid(), geometry.width(), layers_of(encoder));
         if theirs != ours {
             let expected = format!("side, grid, width and layers {theirs:?}");
             return Err(Error::Mismatch {
@@ -216,14 +217,14 @@ impl Bank {
         Ok(())
     }
 
-    /// Number of descriptors.
+    /// Number of descriptors; 0 without a memory.
     pub fn vectors(&self) -> usize {
-        self.memory.vectors()
+        self.memory.as_ref().map_or(0, Memory::vectors)
     }
 
-    /// Width of a descriptor.
+    /// Width of a descriptor; 0 without a memory.
     pub fn width(&self) -> usize {
-        self.memory.width()
+        self.memory.as_ref().map_or(0, Memory::width)
     }
 
     /// Good frames seen when the bank was made.
@@ -231,19 +232,19 @@ impl Bank {
         self.header.frames
     }
 
-    /// The descriptors and where they come from.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
+    /// The descriptors and where they come from; none in a bank that was made for decoders alone which need none.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
     }
 
-    /// The descriptors.
+    /// The descriptors, as far as there are any.
     pub fn rows(&self) -> Rows<'_> {
-        self.memory.rows()
+        self.memory.as_ref().map_or(Rows { data: &[], norms: &[] }, Memory::rows)
     }
 
     /// Number of the image that each descriptor was taken from.
     pub fn images(&self) -> &[u32] {
-        self.memory.images()
+        self.memory.as_ref().map_or(&[], Memory::images)
     }
 
     /// Why the threshold of a calibration, one of [`Self::calibrations`] or that of a decoder, is a guess, and what would
@@ -256,7 +257,7 @@ impl Bank {
                 frames,
                 "learn more good frames",
             ),
-            (_, vectors) if vectors < enough => (
+            (_, vectors) if self.memory.is_some() && vectors < enough => (
                 format!("at least {enough} vectors"),
                 vectors,
                 "raise the capacity of the bank, or learn more frames",
@@ -296,14 +297,15 @@ impl Bank {
         View { crop: self.header.crop, roi: self.header.roi, ignore: self.ignore.clone() }
     }
 
-    /// Score distribution of good frames without a trained head.
+    /// Score distribution of good frames without a decoder; of a bank without descriptors, with the first decoder.
     pub fn calibration(&self) -> &Calibration {
-        &self.calibration
+        &self.calibrations[0]
     }
 
-    /// Score distributions of good frames, one for each scorer, the one without a trained head first.
+    /// Score distributions of good frames, one for each scorer, that of [`Self::calibration`] first. The last is of the
+    /// decoder that the bank was calibrated with last.
     pub fn calibrations(&self) -> impl Iterator<Item = &Calibration> {
-        std::iter::once(&self.calibration).chain(&self.trained)
+        self.calibrations.iter()
     }
 
     /// The score distribution of good frames for that scorer.

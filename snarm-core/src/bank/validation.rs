@@ -17,10 +17,9 @@ use super::stage::BuildStage;
 use super::{Calibration, Memory};
 use crate::detect::extract::Extractor;
 use crate::detect::postprocess::RawMap;
-use crate::encoder::Geometry;
+use crate::encoder::{Features, Geometry};
 use crate::error::Result;
-use crate::models::Model;
-use crate::models::snarm::head::Head;
+use crate::models::{Decoder, Model, model};
 use crate::view::Ignored;
 
 /// The most frames kept; a longer stream is sampled evenly.
@@ -85,32 +84,35 @@ impl Validation {
         self.reservoir.forget(before - self.kept.len());
     }
 
-    /// Scores the kept frames against a bank, without a trained head and with each, and joins what the bank before it
-    /// knew of good frames. The calibration without a head comes first.
+    /// Scores the kept frames, without a decoder against a memory, where there is one, and with each decoder, and joins what
+    /// the bank before it knew of good frames. The calibration without a decoder comes first.
     pub(super) fn run(
         &self,
-        bank: &Memory,
+        memory: Option<&Memory>,
         likeness: &Likeness<'_>,
         geometry: &Geometry,
-        heads: &[Arc<Head>],
+        decoders: &[Arc<Decoder>],
         earlier: &[Calibration],
         progress: &mut dyn FnMut(BuildStage, usize, usize),
-    ) -> Result<(Calibration, Vec<Calibration>)> {
+    ) -> Result<Vec<Calibration>> {
         let mut seen = HashSet::new();
         let kept: Vec<&Kept> =
             self.kept.iter().filter(|frame| seen.insert(likeness.original(frame.image))).collect();
-        let out: Vec<Vec<u32>> = kept.iter().map(|frame| left_out(bank, likeness, frame.image)).collect();
-        let total = kept.len() * (1 + heads.len());
+        let out = |frame: &&Kept| memory.map(|memory| left_out(memory, likeness, frame.image));
+        let out: Vec<Option<Vec<u32>>> = kept.iter().map(out).collect();
+        let total = kept.len() * (usize::from(memory.is_some()) + decoders.len());
         let mut done = 0;
-        let mut with = |bank: &mut Memory, head: Option<&Arc<Head>>| -> Result<Calibration> {
-            let mut model = Model::snarm(geometry, head.cloned())?;
+        let mut with = |mut memory: Option<&mut Memory>, decoder: Option<&Decoder>| -> Result<Calibration> {
+            let mut model = model(geometry, decoder)?;
             let mut raw = RawMap::new(geometry.side, model.map_side());
             let (mut images, mut peaks) = (Vec::new(), Vec::new());
             for (frame, out) in kept.iter().zip(&out) {
                 progress(BuildStage::Calibrate, done, total);
                 done += 1;
-                bank.set_images(out);
-                let (score, peak) = frame.score(&mut model, &mut raw, bank, OUT)?;
+                if let (Some(memory), Some(out)) = (&mut memory, out) {
+                    memory.set_images(out);
+                }
+                let (score, peak) = frame.score(&mut *model, geometry, &mut raw, memory.as_deref())?;
                 images.push(score);
                 peaks.push(peak);
             }
@@ -118,13 +120,18 @@ impl Validation {
             let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
             Ok(known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh)))
         };
-        let mut bank = bank.with_images(bank.images().to_vec());
-        let calibration = with(&mut bank, None)?;
-        // Heads may read residuals in units of what is usual for good frames.
-        let mut bank = bank.with_level_of(&calibration);
-        let trained = heads.iter().map(|head| with(&mut bank, Some(head))).collect::<Result<_>>()?;
+        let mut calibrations = Vec::new();
+        let mut memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
+        if let Some(bank) = &mut memory {
+            calibrations.push(with(Some(bank), None)?);
+        }
+        // Decoders may read residuals in units of what is usual for good frames.
+        let mut memory = memory.map(|memory| memory.with_level_of(&calibrations[0]));
+        for decoder in decoders {
+            calibrations.push(with(memory.as_mut(), Some(decoder))?);
+        }
         progress(BuildStage::Calibrate, total, total);
-        Ok((calibration, trained))
+        Ok(calibrations)
     }
 }
 
@@ -148,13 +155,20 @@ fn left_out(bank: &Memory, likeness: &Likeness<'_>, image: u32) -> Vec<u32> {
 }
 
 impl Kept {
-    /// Raw image score and highest raw pixel score against the rows that are not labelled `out`.
-    fn score(&self, model: &mut Model, raw: &mut RawMap, bank: &Memory, out: u32) -> Result<(f64, f64)> {
+    /// Raw image score and highest raw pixel score against the rows that are not labelled [`OUT`].
+    fn score(
+        &self,
+        model: &mut dyn Model,
+        geometry: &Geometry,
+        raw: &mut RawMap,
+        memory: Option<&Memory>,
+    ) -> Result<(f64, f64)> {
         let descriptors: Vec<f32> = self.descriptors.iter().map(|v| v.to_f32()).collect();
+        let features = Features::new(geometry, &descriptors)?;
         let ignored = self.ignored.as_deref();
         let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
         snarm_kernels::threads::install(|| {
-            let map = model.score(&descriptors, bank, Some(out), tokens, &mut Default::default())?;
+            let map = model.score(&features, memory, Some(OUT), tokens, &mut Default::default())?;
             raw.run(map, self.visible, ignored)
         })?
     }

@@ -50,7 +50,7 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
         pickle.array(name)?.ok_or_else(|| wrong(format!("an entry {name}"), "none of that name".to_owned()))
     };
     let features = get(FEATURES)?;
-    let width = encoder.geometry().width;
+    let width = encoder.geometry().width();
     let vectors = match features.shape[..] {
         [n, w] if n > 0 && w == width => n,
         _ => return Err(wrong(format!("{FEATURES} of shape [n, {width}]"), format!("{:?}", features.shape))),
@@ -67,7 +67,7 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
         values.ok_or_else(|| wrong(format!("{name} of {vectors} whole numbers"), shape))
     };
     let (indices, images) = (whole(INDICES)?, whole(IMAGES)?);
-    let tokens = (encoder.geometry().grid * encoder.geometry().grid) as i64;
+    let tokens = (encoder.geometry().grid() * encoder.geometry().grid()) as i64;
     let of_image = |image: i64| u32::try_from(image).ok();
     let numbers: Option<Vec<u32>> = images.iter().map(|image| of_image(*image)).collect();
     let numbers = numbers.ok_or_else(|| wrong(format!("{IMAGES} from 0 on"), "others".to_owned()))?;
@@ -97,6 +97,9 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
 
 pub(super) fn to_pickle(input: &Path, output: &Path) -> Result<Converted> {
     let (bank, file) = (Bank::open(input)?, Weights::open(input)?);
+    if bank.memory().is_none() {
+        return Err(Error::wrong_file(WHAT, input, "a bank with descriptors", "one without"));
+    }
     let vectors = bank.vectors();
     let features = Array::of_f32(&[vectors, bank.width()], bank.rows().data);
     // The header of a file may claim any grid.

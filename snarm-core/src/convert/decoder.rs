@@ -50,7 +50,7 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
         encoder: encoder.name().to_owned(),
         encoder_digest: encoder.digest().to_owned(),
         side: encoder.geometry().side,
-        grid: encoder.geometry().grid,
+        grid: encoder.geometry().grid(),
         shape,
         relative: false,
         provenance: Provenance { data: format!("converted from {file}"), ..Provenance::default() },

@@ -1,26 +1,25 @@
 //! The way of a frame through the core: preprocess, encode, match, score, post-process.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use snarm_kernels::frame::Frame;
 
 use super::extract::Extractor;
 use super::postprocess::{RawMap, Regions};
 use super::result::{Detection, Limits};
-use super::times::StageTimes;
 use crate::bank::{Bank, Calibration};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::models::Model;
-use crate::models::snarm::head::{self, Head};
+use crate::models::{self, Decoder, Model};
 use crate::view::View;
 
-/// Scores frames against a bank. One detector serves one stream; encoder, bank and trained head are shared.
+/// Scores frames against a bank. One detector serves one stream; encoder, bank and decoder are shared.
 pub struct Detector {
     extractor: Extractor,
     bank: Arc<Bank>,
-    model: Model,
+    decoder: Option<Arc<Decoder>>,
+    model: Box<dyn Model>,
     calibration: Calibration,
     raw: RawMap,
     regions: Regions,
@@ -28,32 +27,41 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector for frames of the product that `bank` remembers, without a trained head.
+    /// A detector for frames of the product that `bank` remembers, without a decoder.
     ///
     /// # Errors
-    /// When the bank was made with another encoder than `encoder`.
+    /// When the bank was made with another encoder than `encoder`, or holds no descriptors.
     pub fn new(encoder: Arc<Encoder>, bank: Arc<Bank>) -> Result<Self> {
-        Self::with_head(encoder, bank, None)
+        Self::with_decoder(encoder, bank, None)
     }
 
-    /// As [`Self::new`], with a trained head, whose scale is that of the bank's calibration with this head, else the one
-    /// that came with the head, else its plain probabilities.
+    /// As [`Self::new`], with a decoder, whose scale is that of the bank's calibration with this decoder, else the one that
+    /// came with it, else its plain probabilities.
     ///
     /// # Errors
-    /// As [`Self::new`], or when the head was trained for another encoder.
-    pub fn with_head(encoder: Arc<Encoder>, bank: Arc<Bank>, head: Option<Arc<Head>>) -> Result<Self> {
+    /// As [`Self::new`] where the decoder needs descriptors, or when it was trained for another encoder.
+    pub fn with_decoder(
+        encoder: Arc<Encoder>,
+        bank: Arc<Bank>,
+        decoder: Option<Arc<Decoder>>,
+    ) -> Result<Self> {
         bank.check_encoder(&encoder)?;
-        if let Some(head) = &head {
-            head.check_encoder(&encoder)?;
+        if let Some(decoder) = &decoder {
+            decoder.check_encoder(&encoder)?;
+        }
+        if bank.memory().is_none() && models::needs_memory(decoder.as_deref()) {
+            let by = decoder.as_ref().map_or("scoring without a decoder", |decoder| decoder.scorer());
+            let expected = format!("a bank with descriptors, which {by} needs");
+            return Err(Error::Mismatch { what: "bank", expected, found: "one without".to_owned() });
         }
         let geometry = encoder.geometry();
-        let model = Model::snarm(geometry, head)?;
-        let calibration = calibration(&bank, &model);
+        let model = models::model(geometry, decoder.as_deref())?;
+        let calibration = calibration(&bank, decoder.as_deref());
         let raw = RawMap::new(geometry.side, model.map_side());
         let detection = Detection::empty(geometry.side);
         let mut extractor = Extractor::new(encoder, bank.view())?;
         extractor.set_scales(bank.group_scales());
-        Ok(Self { extractor, bank, model, calibration, raw, regions: Regions::default(), detection })
+        Ok(Self { extractor, bank, decoder, model, calibration, raw, regions: Regions::default(), detection })
     }
 
     /// The bank in use.
@@ -66,14 +74,14 @@ impl Detector {
         self.extractor.encoder()
     }
 
-    /// The trained head in use, where there is one.
-    pub fn head(&self) -> Option<&Arc<Head>> {
-        self.model.head()
+    /// The decoder in use, where there is one.
+    pub fn decoder(&self) -> Option<&Arc<Decoder>> {
+        self.decoder.as_ref()
     }
 
-    /// What the stage `decode` of the last frame consists of, where there is a trained head.
-    pub fn head_times(&self) -> Option<head::Times> {
-        self.model.head_times()
+    /// What the model's last stage of the last frame consists of, where that is known.
+    pub fn parts(&self) -> Vec<(&'static str, Duration)> {
+        self.model.parts()
     }
 
     /// The calibration in use.
@@ -81,7 +89,7 @@ impl Detector {
         &self.calibration
     }
 
-    /// What makes the raw scores: `training-free`, or `head:` and the digest of a trained head.
+    /// What makes the raw scores: `training-free`, or the name and digest of a decoder.
     pub fn scorer(&self) -> &str {
         self.model.scorer()
     }
@@ -121,13 +129,14 @@ impl Detector {
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
     pub fn detect(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<&Detection> {
-        let mut times = StageTimes::default();
+        let mut times = std::mem::take(&mut self.detection.times);
+        times.clear();
         self.extractor.run(frame, &mut times)?;
-        let Self { extractor, bank, model, calibration, raw, regions, detection } = self;
+        let Self { extractor, bank, model, calibration, raw, regions, detection, .. } = self;
         snarm_kernels::threads::install(|| {
             let ignored = extractor.ignored().map(|ignored| &**ignored);
             let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
-            let scores = model.score(&extractor.descriptors, bank.memory(), None, tokens, &mut times)?;
+            let scores = model.score(&extractor.features()?, bank.memory(), None, tokens, &mut times)?;
             let start = Instant::now();
             let (raw_score, raw_peak) = raw.run(scores, extractor.visible(), ignored)?;
             detection.rate(raw.map(), raw_score, raw_peak, calibration, limits)?;
@@ -137,7 +146,7 @@ impl Detector {
             // An empty sum would be -0.0.
             detection.area = detection.regions.iter().fold(0.0, |sum, region| sum + region.area);
             detection.store(frame.orientation());
-            times.postprocess = start.elapsed();
+            times.add("postprocess", start.elapsed());
             Ok::<(), Error>(())
         })??;
         detection.times = times;
@@ -145,14 +154,14 @@ impl Detector {
     }
 }
 
-/// The calibration for a model: the bank's own, else the one that came with the head, else none but 0.5.
-fn calibration(bank: &Bank, model: &Model) -> Calibration {
-    let Some(head) = model.head() else { return bank.calibration().clone() };
-    if let Some(calibration) = bank.calibration_of(head.scorer()) {
+/// The calibration for a decoder: the bank's own, else the one that came with the decoder, else none but 0.5.
+fn calibration(bank: &Bank, decoder: Option<&Decoder>) -> Calibration {
+    let Some(decoder) = decoder else { return bank.calibration().clone() };
+    let scorer = decoder.scorer();
+    if let Some(calibration) = bank.calibration_of(scorer) {
         return calibration.clone();
     }
-    let scorer = head.scorer();
-    if let Some(calibration) = head.calibration() {
+    if let Some(calibration) = decoder.calibration() {
         tracing::info!(
             scorer,
             "the bank was not calibrated with this decoder: the decoder's own calibration holds"

@@ -8,7 +8,7 @@ use snarm_kernels::import::{Fit, ImportSpec, Importer, Placement, Rect as Pixels
 use snarm_kernels::scale_columns::scale_columns;
 
 use super::times::StageTimes;
-use crate::encoder::{Encoder, Geometry, Workspace};
+use crate::encoder::{Encoder, Features, Geometry, Workspace};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::view::{Crop, Ignored, Rect, View};
@@ -26,7 +26,7 @@ pub(crate) struct Extractor {
     placement: Placement,
     /// What the view ignores of a frame of this placement.
     ignored: Option<Arc<Ignored>>,
-    /// Descriptors of the last frame, (grid * grid, width).
+    /// Features of the last frame: all levels, the descriptors (grid * grid, width) first.
     pub(crate) descriptors: Vec<f32>,
 }
 
@@ -60,16 +60,21 @@ impl Extractor {
                 importer.run(frame, own)?;
                 input = more;
             }
-            times.preprocess = start.elapsed();
+            times.add("preprocess", start.elapsed());
 
             let start = Instant::now();
             self.encoder.encode(&self.input, &mut self.workspace, &mut self.descriptors)?;
             if !self.factors.is_empty() {
                 scale_columns(&mut self.descriptors, &self.factors)?;
             }
-            times.encode = start.elapsed();
+            times.add("encode", start.elapsed());
             Ok(())
         })?
+    }
+
+    /// What the encoder saw in the last frame.
+    pub(crate) fn features(&self) -> Result<Features<'_>> {
+        Features::new(self.encoder.geometry(), &self.descriptors)
     }
 
     /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
@@ -91,7 +96,7 @@ impl Extractor {
     fn place(&mut self, width: usize, height: usize) -> Result<()> {
         let placement = self.importers[0].spec().placement(width, height);
         if placement != self.placement {
-            let (grid, side) = (self.encoder.geometry().grid, self.encoder.geometry().side);
+            let (grid, side) = (self.encoder.geometry().grid(), self.encoder.geometry().side);
             let rect = map_rect(placement, side);
             self.ignored = match &self.view.ignore {
                 Some(mask) => Ignored::new(mask, rect, grid, side)?.map(Arc::new),
@@ -124,7 +129,7 @@ impl Extractor {
 
     /// Width of a descriptor.
     pub(crate) fn width(&self) -> usize {
-        self.encoder.geometry().width
+        self.encoder.geometry().width()
     }
 
     /// Part of the network's square that showed the last frame, in pixels.

@@ -2,41 +2,36 @@
 
 use std::time::Duration;
 
-/// Wall-clock time of each stage of one frame.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Wall-clock time of each stage of one frame: frame to network input, network input to features, the stages of the model,
+/// and raw scores to a result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StageTimes {
-    /// Frame to network input.
-    pub preprocess: Duration,
-    /// Network input to descriptors.
-    pub encode: Duration,
-    /// Matching against the bank.
-    pub inter_match: Duration,
-    /// Waypoint map, trusted and hard tokens.
-    pub navigate: Duration,
-    /// Matching against the frame's own trusted tokens.
-    pub intra_match: Duration,
-    /// Residuals to score map.
-    pub decode: Duration,
-    /// Smoothing, image score, mask and regions.
-    pub postprocess: Duration,
+    stages: Vec<(&'static str, Duration)>,
 }
 
 impl StageTimes {
+    /// Adds the time of a stage that came after those before.
+    pub fn add(&mut self, stage: &'static str, time: Duration) {
+        self.stages.push((stage, time));
+    }
+
+    /// Forgets all stages, and keeps their room for the next frame.
+    pub(crate) fn clear(&mut self) {
+        self.stages.clear();
+    }
+
     /// Stage names and times in the order of the frame's way.
-    pub fn stages(&self) -> [(&'static str, Duration); 7] {
-        [
-            ("preprocess", self.preprocess),
-            ("encode", self.encode),
-            ("inter-match", self.inter_match),
-            ("navigate", self.navigate),
-            ("intra-match", self.intra_match),
-            ("decode", self.decode),
-            ("postprocess", self.postprocess),
-        ]
+    pub fn stages(&self) -> &[(&'static str, Duration)] {
+        &self.stages
+    }
+
+    /// Time of a stage, if there was one of that name.
+    pub fn of(&self, stage: &str) -> Option<Duration> {
+        self.stages.iter().find(|(name, _)| *name == stage).map(|(_, time)| *time)
     }
 
     /// Time of all stages.
     pub fn total(&self) -> Duration {
-        self.stages().iter().map(|(_, time)| *time).sum()
+        self.stages.iter().map(|(_, time)| *time).sum()
     }
 }

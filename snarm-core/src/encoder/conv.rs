@@ -59,7 +59,7 @@ impl Conv {
             merge: Linear::read(&merge, c1, &[4 * c0])?,
             position: source.get("position", &[geometry.tokens(), c1])?,
             stages: [stage(0)?, stage(1)?],
-            ending: Ending::read(source, c1, geometry.width, EPS)?,
+            ending: Ending::read(source, c1, geometry.width(), EPS)?,
         })
     }
 

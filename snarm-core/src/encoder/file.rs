@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Level};
 use super::sizes::Network;
 use crate::error::{Error, Result};
 use crate::files::{self, VERSION, Weights, seal};
@@ -40,7 +40,8 @@ impl Header {
     /// Of a network of that geometry.
     pub fn new(network: Network, geometry: &Geometry, provenance: String) -> Self {
         let (format, version) = (FORMAT.to_owned(), VERSION);
-        let Geometry { side, grid, width, mean, std } = *geometry;
+        let Level { grid, width } = geometry.level();
+        let Geometry { side, mean, std, .. } = *geometry;
         Self { format, version, network, side, grid, width, mean, std, provenance }
     }
 
@@ -52,7 +53,7 @@ impl Header {
     /// What the network reads and gives.
     pub(crate) fn geometry(&self) -> Geometry {
         let Self { side, grid, width, mean, std, .. } = *self;
-        Geometry { side, grid, width, mean, std }
+        Geometry::new(side, Level { grid, width }, (mean, std))
     }
 }
 
@@ -102,8 +103,7 @@ mod tests {
     fn load(change: impl FnOnce(&mut Header)) -> Result<Encoder> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let network = Network::Vit(VitSizes { patch: 4, dim: 64, depth: 2, registers: 1 });
-        let (mean, std) = crate::encoder::IMAGENET;
-        let geometry = Geometry { side: 8, grid: 2, width: 4, mean, std };
+        let geometry = Geometry::new(8, Level { grid: 2, width: 4 }, crate::encoder::IMAGENET);
         let mut header = Header::new(network, &geometry, "a test".to_owned());
         let mut shapes: Vec<(String, Vec<usize>)> = [
             ("patch_embed.proj.weight", vec![64, 3, 4, 4]),

@@ -41,7 +41,7 @@ pub(crate) use self::called::{is_known, parts, split_grid};
 use self::conv::Conv;
 use self::efficientnet::EfficientNet;
 use self::ending::Ending;
-pub use self::geometry::{Geometry, IMAGENET};
+pub use self::geometry::{Features, Geometry, IMAGENET, Level};
 use self::names::Named;
 use self::network::{Activations, Body, FeatureNetwork};
 pub use self::published::{PUBLISHED, Published, cache_folder};
@@ -179,9 +179,10 @@ impl Encoder {
         let (name, digests) = (joined(Self::name, "+"), joined(Self::digest, "+"));
         let (digest, provenance) = (hex(&Sha256::digest(digests)), joined(Self::provenance, "; "));
         let networks: Vec<FeatureNetwork> = several.into_iter().flat_map(|one| one.networks).collect();
-        let grid = networks.iter().map(|network| network.geometry.grid).max().unwrap_or_default();
-        let width = networks.iter().map(|network| network.geometry.width).sum();
-        let geometry = Geometry { grid, width, ..networks[0].geometry.clone() };
+        let grid = networks.iter().map(|network| network.geometry.grid()).max().unwrap_or_default();
+        let width = networks.iter().map(|network| network.geometry.width()).sum();
+        let Geometry { side, mean, std, .. } = networks[0].geometry;
+        let geometry = Geometry::new(side, Level { grid, width }, (mean, std));
         let mut encoder = Self { name, digest, provenance, geometry, networks };
         encoder.check_grid(grid)?;
         encoder.set_grid(grid);
@@ -223,7 +224,7 @@ impl Encoder {
             Network::Pyramid(sizes) => Body::Pyramid(Box::new(Pyramid::read(sizes, &geometry, &source)?)),
             Network::Vit(sizes) => {
                 let sizes = Transformer { positions, ..sizes.transformer(&geometry) };
-                let ending = Ending::read(&source, sizes.dim, geometry.width, sizes.eps)?;
+                let ending = Ending::read(&source, sizes.dim, geometry.width(), sizes.eps)?;
                 Body::Ended(Vit::read(&sizes, &source)?, ending)
             }
         };
@@ -241,7 +242,7 @@ impl Encoder {
         source: &Source<'_>,
     ) -> Result<Self> {
         sizes.check()?;
-        let body = Body::Pooled(Vit::read(sizes, source)?, ChannelPool::new(sizes.dim, geometry.width));
+        let body = Body::Pooled(Vit::read(sizes, source)?, ChannelPool::new(sizes.dim, geometry.width()));
         tracing::info!(encoder = %name, dim = sizes.dim, blocks = sizes.blocks_used(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
         Ok(Self::of(name.to_owned(), String::new(), provenance, network))
@@ -256,7 +257,7 @@ impl Encoder {
     ) -> Result<Self> {
         let (geometry, body) = (sizes.geometry(), EfficientNet::read(sizes, source)?);
         let body = Body::EfficientNet(Box::new(body));
-        tracing::info!(encoder = %name, blocks = sizes.depth(), width = geometry.width, "encoder loaded");
+        tracing::info!(encoder = %name, blocks = sizes.depth(), width = geometry.width(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
         Ok(Self::of(name.to_owned(), String::new(), provenance, network))
     }
@@ -280,17 +281,17 @@ impl Encoder {
     }
 
     fn check_grid(&self, grid: usize) -> Result<()> {
-        self.networks.iter().try_for_each(|network| network.geometry.clone().with_grid(grid).map(|_| ()))
+        self.networks.iter().try_for_each(|network| network.geometry.check_grid(grid))
     }
 
     fn set_grid(&mut self, grid: usize) {
-        self.geometry.grid = grid;
-        self.networks.iter_mut().for_each(|network| network.geometry.grid = grid);
+        self.geometry.set_grid(grid);
+        self.networks.iter_mut().for_each(|network| network.geometry.set_grid(grid));
     }
 
     /// What tells it from other networks in memory: its weights and its grid.
     pub(crate) fn identity(&self) -> String {
-        format!("{}@{}", self.digest, self.geometry.grid)
+        format!("{}@{}", self.digest, self.geometry.grid())
     }
 
     /// What it reads and gives.
@@ -314,7 +315,7 @@ impl Encoder {
     /// Widths of the groups of channels of a descriptor, whose distances are of different kinds and sizes: a bank weighs
     /// them against each other. One for each network.
     pub fn groups(&self) -> Vec<usize> {
-        self.inputs().map(|geometry| geometry.width).collect()
+        self.inputs().map(|geometry| geometry.width()).collect()
     }
 
     /// The two groups of blocks whose means its descriptors are made of, those of the first network where there are several;
@@ -346,7 +347,7 @@ impl Encoder {
     /// Bytes that a stream needs to run it, by the large buffers of its [`Workspace`].
     pub(crate) fn workspace_bytes(&self) -> usize {
         let inside: usize = self.networks.iter().map(FeatureNetwork::activations).sum();
-        size_of::<f32>() * (inside + self.geometry.tokens() * self.geometry.width)
+        size_of::<f32>() * (inside + self.geometry.output_len())
     }
 
     /// Descriptors (grid * grid, width) of a normalised image (3, side, side); where there are several networks, of the images
@@ -371,13 +372,13 @@ impl Encoder {
         descriptors: &mut Vec<f32>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Geometry { grid, width, .. } = self.geometry;
+        let (grid, width) = (self.geometry.grid(), self.geometry.width());
         if image.len() != self.inputs().map(Geometry::input_len).sum::<usize>() {
             let of = |input: &Geometry| format!("3 x {0} x {0}", input.side);
             let expected = self.inputs().map(of).collect::<Vec<_>>().join(" and ") + " values";
             return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
         }
-        descriptors.resize(grid * grid * width, 0.0);
+        descriptors.resize(self.geometry.output_len(), 0.0);
         let Workspace { networks: activations, own } = workspace;
         activations.resize_with(self.networks.len(), Activations::default);
         if let ([network], [activations]) = (&self.networks[..], &mut activations[..]) {
@@ -386,7 +387,7 @@ impl Encoder {
         let (mut rest, mut first) = (image, 0);
         for (network, activations) in self.networks.iter().zip(activations) {
             let (image, more) = rest.split_at(network.geometry.input_len());
-            let c = network.geometry.width;
+            let c = network.geometry.width();
             own.resize(grid * grid * c, 0.0);
             network.encode(image, activations, own, observe)?;
             columns(own, c, 1.0, Place { width, first }, descriptors)?;
@@ -458,7 +459,7 @@ mod tests {
     fn descriptors_of_a_pair_are_those_of_both_on_the_finest_grid() {
         let pair = load("seeded:tiny+seeded:lite").unwrap();
         let (tiny, lite) = (load(SEEDED_TINY).unwrap(), load(SEEDED_LITE).unwrap());
-        assert_eq!((tiny.geometry().grid, lite.geometry().grid, pair.geometry().grid), (28, 40, 40));
+        assert_eq!((tiny.geometry().grid(), lite.geometry().grid(), pair.geometry().grid()), (28, 40, 40));
         assert_eq!((pair.groups(), pair.name()), (vec![512, 96], "seeded:tiny+seeded:lite"));
         assert!(pair.digest() != load("seeded:lite+seeded:tiny").unwrap().digest());
         let image = |geometry: &Geometry| seeded::values("image", geometry.input_len(), 0.0, 1.0);
@@ -478,7 +479,7 @@ mod tests {
     #[test]
     fn a_grid_at_the_end_is_that_of_all() {
         let pair = load("seeded:tiny+seeded:lite@20").unwrap();
-        assert_eq!((pair.geometry().grid, pair.name()), (20, "seeded:tiny+seeded:lite@20"));
+        assert_eq!((pair.geometry().grid(), pair.name()), (20, "seeded:tiny+seeded:lite@20"));
         let error = load("seeded:tiny@20+seeded:lite").err().unwrap().to_string();
         assert!(
             error.contains("a grid (@) for all of them at the end alone, found 'seeded:tiny@20'"),

@@ -8,7 +8,7 @@ use snarm_kernels::upsample::{Corners, Upsample};
 use super::conv::{self, Conv};
 use super::efficientnet::{self, EfficientNet};
 use super::ending::Ending;
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Level};
 use super::pyramid::{self, Pyramid};
 use super::sizes::PyramidSizes;
 use super::transformer::{Layers, Transformer};
@@ -90,7 +90,7 @@ impl FeatureNetwork {
             Body::Ended(vit, _) => vit.activations(),
             Body::Pooled(vit, _) => {
                 let sizes = vit.sizes();
-                vit.activations() + sizes.patches().pow(2) * (2 * sizes.dim + self.geometry.width)
+                vit.activations() + sizes.patches().pow(2) * (2 * sizes.dim + self.geometry.width())
             }
         };
         self.geometry.input_len() + inside
@@ -106,7 +106,7 @@ impl FeatureNetwork {
         descriptors: &mut [f32],
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Geometry { grid, width, .. } = self.geometry;
+        let Level { grid, width } = self.geometry.level();
         let n = self.patches();
         // An EfficientNet-Lite brings what it sees to the grid itself.
         if grid == n || matches!(self.body, Body::EfficientNet(_)) {

@@ -79,7 +79,7 @@ impl Pyramid {
             merges: [merges(0)?, merges(1)?, merges(2)?],
             laterals: [laterals(0)?, laterals(1)?, laterals(2)?],
             fuse: Block::read(&source.at("fuse"), sizes.fused, sizes.kernel, false)?,
-            ending: Ending::read(source, sizes.fused, geometry.width, EPS)?,
+            ending: Ending::read(source, sizes.fused, geometry.width(), EPS)?,
         })
     }
 

@@ -113,7 +113,7 @@ impl ConvSizes {
             return Err(Error::Mismatch { what: "encoder", expected, found });
         }
         check_limits(&[self.patch, self.kernel], &self.dims, &self.blocks)?;
-        let Geometry { side, grid, .. } = *geometry;
+        let (side, grid) = (geometry.side, geometry.grid());
         let cells = side / self.stride().max(1);
         if self.patch > 0 && cells > 0 && (cells * self.stride(), cells) == (side, grid) {
             return Ok(());
@@ -163,7 +163,7 @@ impl PyramidSizes {
                 return wrong(expected, format!("{attending} of {} with {dim}", self.blocks[stage]));
             }
         }
-        let Geometry { side, grid, .. } = *geometry;
+        let (side, grid) = (geometry.side, geometry.grid());
         if side > 0 && side.is_multiple_of(Self::COARSEST) && grid == side / Self::STRIDE {
             return Ok(());
         }
@@ -184,7 +184,7 @@ impl VitSizes {
             hidden: self.dim.saturating_mul(EXPANSION),
             patch: self.patch,
             registers: self.registers,
-            table: geometry.grid,
+            table: geometry.grid(),
             eps: EPS,
             side: geometry.side,
             layers: Layers::last(self.depth),

@@ -1,6 +1,6 @@
 //! Sizes and constants of a vision transformer, read from its own tensors, and how descriptors are taken from it.
 
-use super::geometry::{Geometry, IMAGENET};
+use super::geometry::{Geometry, IMAGENET, Level};
 use crate::error::{Error, Result};
 
 /// Where the two groups of layers lie whose means make the descriptor: block indices, from 0.
@@ -123,8 +123,8 @@ impl Transformer {
     /// The published way to descriptors: one every 8 pixels, 512 wide. Inputs are normalised as the DINO family's, or, with
     /// `supervised`, as timm's supervised ViTs'.
     pub fn geometry(&self, supervised: bool) -> Geometry {
-        let (mean, std) = if supervised { HALF } else { IMAGENET };
-        Geometry { side: self.side, grid: self.side / STRIDE, width: WIDTH, mean, std }
+        let level = Level { grid: self.side / STRIDE, width: WIDTH };
+        Geometry::new(self.side, level, if supervised { HALF } else { IMAGENET })
     }
 
     /// Side of the grid of patches.

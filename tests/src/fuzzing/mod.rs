@@ -15,7 +15,7 @@ use snarm_core::bank::Bank;
 use snarm_core::convert::{Options, convert};
 use snarm_core::dataset::{Dataset, Mask, Picture};
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY, Workspace};
-use snarm_core::models::snarm::head::Head;
+use snarm_core::models::Decoder;
 use snarm_core::pickle::Pickle;
 use snarm_core::results::{self, Record};
 use snarm_core::view::{Crop, IgnoreMask, Rect};
@@ -108,8 +108,8 @@ pub fn bank(bytes: &[u8]) {
 /// A decoder: a file of our own or a published one.
 pub fn decoder(bytes: &[u8]) {
     with_file("decoder", bytes, |path| {
-        let Ok(head) = Head::open(path) else { return };
-        let _ = (head.about(), head.calibration(), head.gain(Some(0.5)));
+        let Ok(decoder) = Decoder::open(path) else { return };
+        let _ = (decoder.provenance(), decoder.calibration(), decoder.scorer());
         convert_twice(path);
     });
 }

@@ -21,8 +21,8 @@ pub(crate) fn write_decoder_of(path: &Path, categories: &[&str]) {
         encoder: encoder.name().to_owned(),
         encoder_digest: encoder.digest().to_owned(),
         side: geometry.side,
-        grid: geometry.grid,
-        shape: Shape { width: geometry.width, channels: 16, branches: 1 },
+        grid: geometry.grid(),
+        shape: Shape { width: geometry.width(), channels: 16, branches: 1 },
         relative: false,
         provenance: Provenance {
             categories: categories.iter().map(|name| (*name).to_owned()).collect(),

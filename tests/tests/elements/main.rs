@@ -13,6 +13,7 @@ mod common;
 mod detect;
 mod errors;
 mod events;
+mod family;
 mod figures;
 mod flow;
 mod hard_use;

@@ -19,8 +19,8 @@ fn write_decoder(name: &str, encoder_digest: &str) -> PathBuf {
         encoder: "snarm-tiny".to_owned(),
         encoder_digest: encoder_digest.to_owned(),
         side: geometry.side,
-        grid: geometry.grid,
-        shape: Shape { width: geometry.width, channels: 16, branches: 1 },
+        grid: geometry.grid(),
+        shape: Shape { width: geometry.width(), channels: 16, branches: 1 },
         relative: false,
         provenance: Provenance::default(),
         licence: "MIT OR Apache-2.0".to_owned(),
@@ -52,12 +52,12 @@ fn a_decoder_changes_the_scores_and_names_itself() {
     let none = judge(detector(&[("model-location", "none")]));
     assert!(none.0 != score && none.1 != raw && none.2.ends_with(":training-free"), "{none:?}");
     let encoder = registry::encoder(None).unwrap();
-    let shipped = registry::head(None, &encoder).unwrap().expect("a decoder ships").digest().to_owned();
+    let shipped = registry::decoder(None, &encoder).unwrap().expect("a decoder ships").digest().to_owned();
     assert_eq!(id, format!("{}:head:{shipped}", encoder.digest()));
     let (other_score, other_raw, other_id) = judge(detector(&[("model-location", decoder())]));
     assert!(other_score != score && other_raw != raw, "{other_score} {other_raw}");
     assert!((0.0..1.0).contains(&other_raw), "a probability: {other_raw}");
-    let digest = registry::head(Some(decoder()), &encoder).unwrap().unwrap().digest().to_owned();
+    let digest = registry::decoder(Some(decoder()), &encoder).unwrap().unwrap().digest().to_owned();
     assert_eq!(other_id, format!("{}:head:{digest}", encoder.digest()));
 }
 
@@ -72,7 +72,7 @@ fn two_elements_share_one_decoder() {
     std::fs::write(&copy, bytes).unwrap();
     let lines =
         [&path, &copy].map(|path| Line::new(detector(&[("model-location", path.to_str().unwrap())]), caps()));
-    let head = registry::head(path.to_str(), &encoder).unwrap().unwrap();
+    let head = registry::decoder(path.to_str(), &encoder).unwrap().unwrap();
     let held = Arc::strong_count(&head);
     assert!(held >= 3, "the two elements hold other decoders than the registry's: {held}");
     for line in &lines {
@@ -130,7 +130,7 @@ fn a_bank_learned_with_a_decoder_is_calibrated_for_it() {
     line.finish();
     let made = registry::bank(&location).unwrap();
     let encoder = registry::encoder(None).unwrap();
-    let head = registry::head(Some(decoder()), &encoder).unwrap().unwrap();
+    let head = registry::decoder(Some(decoder()), &encoder).unwrap().unwrap();
     let calibration = made.calibration_of(head.scorer()).expect("a calibration for the decoder").clone();
     let ready = line.element_message("snarm-bank-ready");
     assert_eq!(ready.get::<f64>("score-mean").unwrap(), calibration.mean);

@@ -106,7 +106,7 @@ fn efficientnet_lite_agrees_stage_by_stage() {
     let golden = Golden::open("encoder_efficientnet");
     let encoder = Encoder::load(SEEDED_LITE, PositionInterpolation::Legacy).unwrap();
     let geometry = encoder.geometry();
-    assert_eq!((geometry.side, geometry.grid, geometry.width), (320, 40, 96));
+    assert_eq!((geometry.side, geometry.grid(), geometry.width()), (320, 40, 96));
     let image = seeded::values("image", 3 * 320 * 320, 0.0, 1.5);
     let (mut seen, mut descriptors) = (Vec::new(), Vec::new());
     snarm_kernels::threads::install(|| {

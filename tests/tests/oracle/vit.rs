@@ -69,8 +69,8 @@ impl Vit {
             registers,
             positions: positions(&table, sizes)?,
             blocks: (0..sizes.layers.second.end).map(block).collect::<Result<_>>()?,
-            upsample: bilinear(sizes.patches(), geometry.grid)?,
-            pool: [adaptive_pool(d, MIDDLE)?, adaptive_pool(2 * MIDDLE, geometry.width)?],
+            upsample: bilinear(sizes.patches(), geometry.grid())?,
+            pool: [adaptive_pool(d, MIDDLE)?, adaptive_pool(2 * MIDDLE, geometry.width())?],
             sizes: sizes.clone(),
         })
     }

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use snarm_core::bank::{Bank, BankBuilder};
 use snarm_core::dataset::{Dataset, Picture, Reading};
 use snarm_core::encoder::Encoder;
-use snarm_core::models::snarm::head::Head;
+use snarm_core::models::Decoder;
 use snarm_core::synthetic::views::few_shot;
 
 use super::{Args, Setting};
@@ -19,19 +19,19 @@ use crate::commands::show_stage;
 use crate::progress::Progress;
 
 /// The decoder of a category. In the setting cross it must not have seen the category.
-pub(super) fn head(args: &Args, category: &str, encoder: &Encoder) -> Result<Option<Arc<Head>>> {
-    let head = args.model.head_of(category, encoder)?;
-    if let (Setting::Cross, Some(head)) = (args.setting, &head) {
-        match head.about() {
-            Some(about) if about.provenance.categories.iter().any(|known| known == category) => {
-                let known = about.provenance.categories.join(", ");
+pub(super) fn decoder(args: &Args, category: &str, encoder: &Encoder) -> Result<Option<Arc<Decoder>>> {
+    let decoder = args.model.decoder_of(category, encoder)?;
+    if let (Setting::Cross, Some(decoder)) = (args.setting, &decoder) {
+        match decoder.provenance() {
+            Some(learned) if learned.categories.iter().any(|known| known == category) => {
+                let known = learned.categories.join(", ");
                 bail!("--setting cross: expected a decoder trained without {category}, found one of {known}");
             }
             Some(_) => {}
             None => tracing::warn!("the decoder of {category} does not say what it was trained on"),
         }
     }
-    Ok(head)
+    Ok(decoder)
 }
 
 /// Learns the good images of `sets`, all into one bank, and tells how long it took.
@@ -39,15 +39,15 @@ pub(super) fn bank(
     args: &Args,
     encoder: &Arc<Encoder>,
     sets: &[&Dataset],
-    head: Option<Arc<Head>>,
+    decoder: Option<Arc<Decoder>>,
     progress: &Progress,
 ) -> Result<(Arc<Bank>, Duration)> {
     let start = Instant::now();
     let settings = args.bank.settings()?;
     let seed = settings.seed;
     let mut builder = BankBuilder::new(Arc::clone(encoder), settings)?;
-    if let Some(head) = head {
-        builder.calibrate_with(head)?;
+    if let Some(decoder) = decoder {
+        builder.calibrate_with(decoder)?;
     }
     let mut images: Vec<(&PathBuf, &Reading)> = Vec::new();
     for set in sets {

@@ -171,24 +171,24 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
             tracing::warn!("category {name}: no good images to test with, so most figures are none");
         }
     }
-    let heads = names.iter().map(|name| learn::head(args, name, &encoder));
-    let heads = heads.collect::<Result<Vec<_>>>()?;
+    let decoders = names.iter().map(|name| learn::decoder(args, name, &encoder));
+    let decoders = decoders.collect::<Result<Vec<_>>>()?;
     let mut shared = match args.setting {
         Setting::Multi => {
-            let head = heads.first().cloned().flatten();
-            Some(learn::bank(args, &encoder, &sets.iter().collect::<Vec<_>>(), head, &progress)?)
+            let decoder = decoders.first().cloned().flatten();
+            Some(learn::bank(args, &encoder, &sets.iter().collect::<Vec<_>>(), decoder, &progress)?)
         }
         _ => None,
     };
     let (mut categories, mut galleries) = (Vec::new(), Vec::new());
-    for ((name, set), head) in names.iter().zip(&sets).zip(heads) {
+    for ((name, set), decoder) in names.iter().zip(&sets).zip(decoders) {
         let mut evaluate = || -> Result<(Category, Gallery)> {
             let (bank, time) = match &mut shared {
                 // The first category carries the time.
                 Some((bank, time)) => (bank.clone(), std::mem::take(time)),
-                None => learn::bank(args, &encoder, &[set], head.clone(), &progress)?,
+                None => learn::bank(args, &encoder, &[set], decoder.clone(), &progress)?,
             };
-            let mut detector = Detector::with_head(encoder.clone(), bank, head.clone())?;
+            let mut detector = Detector::with_decoder(encoder.clone(), bank, decoder.clone())?;
             let (mut category, gallery) = judge.run(name, set, &mut detector, &progress)?;
             category.times.learn = time;
             Ok((category, gallery))

@@ -19,7 +19,7 @@ use snarm_kernels::upsample::{Corners, Upsample};
 pub(super) use self::names::Named;
 pub(super) use self::sizes::Sizes;
 use self::sizes::{BlockSizes, LEVELS, STEPS};
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Level};
 use crate::error::Result;
 use crate::layers::{Linear, Source, folded};
 
@@ -103,7 +103,7 @@ impl EfficientNet {
         descriptors: &mut [f32],
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Geometry { side, grid, width, .. } = *geometry;
+        let (side, Level { grid, width }) = (geometry.side, geometry.level());
         let mut cells = side.div_ceil(STEM.step);
         a.windows.resize(cells * cells * 3 * STEM.side * STEM.side, 0.0);
         unfold(image, side, side, STEM, &mut a.windows)?;

@@ -1,6 +1,6 @@
 //! Sizes of an EfficientNet-Lite, read from the shapes of its tensors.
 
-use super::super::geometry::Geometry;
+use super::super::geometry::{Geometry, Level};
 use super::names::Named;
 use crate::error::Result;
 
@@ -98,9 +98,8 @@ impl Sizes {
 
     /// Input and output.
     pub(crate) fn geometry(&self) -> Geometry {
-        let (mean, std) = NORMALISATION;
         let width = LEVELS.iter().map(|level| self.channels(*level)).sum();
-        Geometry { side: SIDE, grid: SIDE / STRIDE, width, mean, std }
+        Geometry::new(SIDE, Level { grid: SIDE / STRIDE, width }, NORMALISATION)
     }
 
     /// Blocks of all stages.
@@ -127,8 +126,8 @@ impl Sizes {
         if let Some(block) = self.stages.iter().flatten().find(|block| block.hidden * block.outputs == 0) {
             return Err(format!("a block of {} and {} channels", block.hidden, block.outputs));
         }
-        if !self.geometry().width.is_multiple_of(2) {
-            return Err(format!("descriptors {} wide", self.geometry().width));
+        if !self.geometry().width().is_multiple_of(2) {
+            return Err(format!("descriptors {} wide", self.geometry().width()));
         }
         Ok(())
     }
@@ -145,7 +144,7 @@ mod tests {
     fn lite2_has_the_published_sizes() {
         let sizes = Sizes::new(32, [(16, 1), (24, 3), (48, 3), (88, 4), (120, 4), (208, 5), (352, 1)]);
         sizes.check().unwrap();
-        assert_eq!((sizes.depth(), sizes.geometry().width, sizes.geometry().grid), (21, 520, 40));
+        assert_eq!((sizes.depth(), sizes.geometry().width(), sizes.geometry().grid()), (21, 520, 40));
         let [last] = sizes.stages[6][..] else { panic!("one block") };
         assert_eq!(last, BlockSizes { kernel: 3, hidden: 1248, outputs: 352, expands: true });
         assert_eq!(sizes.stages[0][0], BlockSizes { kernel: 3, hidden: 32, outputs: 16, expands: false });

@@ -8,6 +8,7 @@
 //! mean. With a ViT-Tiny on two products the product localised better than the inter-distance alone (pixel AUROC 0.97
 //! against 0.90 on ballscrews), and a share of three quarters for the bank kept the image score (docs/accuracy.md).
 
+mod family;
 pub mod head;
 mod matching;
 mod navigate;
@@ -24,6 +25,7 @@ pub use self::navigate::{Navigation, TRUSTED_FRACTION};
 pub(crate) use self::weigh::Weigh;
 use crate::bank::Memory;
 use crate::detect::StageTimes;
+use crate::encoder::Features;
 use crate::error::{Error, Result};
 
 /// Name of the calibration of the residual score.
@@ -137,16 +139,20 @@ impl Snarm {
     /// so scored as if it were not. Tokens that `ignored` names (empty: none) are neither trusted nor hard.
     ///
     /// # Errors
-    /// When the descriptors do not fit the bank.
+    /// When the descriptors do not fit the bank, or there is none.
     pub fn score(
         &mut self,
-        descriptors: &[f32],
-        bank: &Memory,
+        features: &Features<'_>,
+        memory: Option<&Memory>,
         unlike: Option<u32>,
         ignored: &[bool],
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
-        let tokens = self.grid * self.grid;
+        let Some(bank) = memory else {
+            let expected = "a bank with descriptors to compare frames with".to_owned();
+            return Err(Error::Mismatch { what: "SNARM", expected, found: "one without".to_owned() });
+        };
+        let (descriptors, tokens) = (features.descriptors(), self.grid * self.grid);
         if descriptors.len() != tokens * self.width || bank.width() != self.width {
             let expected = format!("{tokens} descriptors of the bank's width, {}", bank.width());
             let found = format!("{} values for a width of {}", descriptors.len(), self.width);
@@ -156,7 +162,7 @@ impl Snarm {
         self.inter.with_bank(descriptors, bank.rows(), unlike.map(|image| (image, bank.images())))?;
         let gain = self.head().map_or(1.0, |head| head.gain(bank.level()));
         self.inter.magnify(gain)?;
-        times.inter_match = start.elapsed();
+        times.add("inter-match", start.elapsed());
 
         let start = Instant::now();
         let q = match &mut self.decoder {
@@ -167,12 +173,12 @@ impl Snarm {
             }
         };
         self.navigation.run(self.inter.transformed(), self.width, q, ignored)?;
-        times.navigate = start.elapsed();
+        times.add("navigate", start.elapsed());
 
         let start = Instant::now();
         self.intra.with_trusted(descriptors, self.navigation.trusted())?;
         self.intra.magnify(gain)?;
-        times.intra_match = start.elapsed();
+        times.add("intra-match", start.elapsed());
 
         let start = Instant::now();
         self.inter.mean_distances(&mut self.distances)?;
@@ -194,7 +200,7 @@ impl Snarm {
                 }
             }
         };
-        times.decode = start.elapsed();
+        times.add("decode", start.elapsed());
         Ok(map)
     }
 }

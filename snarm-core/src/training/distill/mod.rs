@@ -25,7 +25,7 @@ use super::{
     AdamW, AdamWSettings, Checkpoint, Device, Files, Log, Meter, Progress, Schedule, Variables, digest,
 };
 use crate::encoder::file::{self, Header};
-use crate::encoder::{Geometry, Network};
+use crate::encoder::{Geometry, Level, Network};
 use crate::error::{Error, Result};
 
 /// Purposes of random numbers.
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         device: &Device,
     ) -> Result<Self> {
         let geometry = teacher.encoder().geometry();
-        let (side, inner) = (geometry.side, geometry.width);
+        let (side, inner) = (geometry.side, geometry.width());
         let student = Student { network: settings.network.clone(), side, width: settings.width };
         check(settings, &student, geometry)?;
         let variables = student.variables(settings.seed)?.to_device(device)?;
@@ -324,14 +324,15 @@ fn spread(lessons: &[Lesson], width: usize) -> f64 {
 /// What the file of a student says of itself; its input is normalised as the teacher's.
 fn header(student: &Student, teacher: &Geometry, provenance: String) -> Header {
     let Student { side, width, .. } = *student;
-    let geometry = Geometry { side, grid: student.grid(), width, mean: teacher.mean, std: teacher.std };
+    let level = Level { grid: student.grid(), width };
+    let geometry = Geometry::new(side, level, (teacher.mean, teacher.std));
     Header::new(student.network.clone(), &geometry, provenance)
 }
 
 /// Refuses what makes no run.
 fn check(settings: &Settings, student: &Student, teacher: &Geometry) -> Result<()> {
     header(student, teacher, String::new()).check()?;
-    let (side, grid) = (student.side, teacher.grid);
+    let (side, grid) = (student.side, teacher.grid());
     let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
     if student.grid() != grid || grid * (side / grid) != side {
         let expected = format!("one descriptor for each of the teacher's {grid} x {grid}");

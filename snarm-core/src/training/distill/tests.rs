@@ -2,7 +2,9 @@ use std::path::Path;
 
 use super::*;
 use crate::dataset::{Picture, Reading};
-use crate::encoder::{ConvSizes, Encoder, PositionInterpolation, PyramidSizes, VitSizes, Workspace, seeded};
+use crate::encoder::{
+    ConvSizes, Encoder, Level, PositionInterpolation, PyramidSizes, VitSizes, Workspace, seeded,
+};
 use crate::training::testing::{kernels, on_cuda, on_every_device};
 
 on_every_device!(
@@ -56,7 +58,7 @@ fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
             .map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap()))
             .collect();
         let (grid, width) = (student.grid(), student.width);
-        let geometry = Geometry { side: 32, grid, width, mean: [0.5; 3], std: [0.5; 3] };
+        let geometry = Geometry::new(32, Level { grid, width }, ([0.5; 3], [0.5; 3]));
         let header = Header::new(student.network.clone(), &geometry, "a test".into());
         file::save(&path, &header, &tensors).unwrap();
         let encoder = Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap();
@@ -68,7 +70,7 @@ fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
                 assert!((a - b).abs() < 0.02, "{a} {b}: more than the rounding to f16");
             }
         }
-        assert_eq!((encoder.geometry().grid, encoder.provenance()), (4, "a test"));
+        assert_eq!((encoder.geometry().grid(), encoder.provenance()), (4, "a test"));
     }
 }
 
@@ -136,7 +138,7 @@ fn teacher(folder: &Path) -> Teacher {
     let path = folder.join("teacher.safetensors");
     let tensors: Vec<_> =
         student.tensors().into_iter().map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap())).collect();
-    let geometry = Geometry { side: 32, grid: 4, width: 6, mean: [0.5; 3], std: [0.5; 3] };
+    let geometry = Geometry::new(32, Level { grid: 4, width: 6 }, ([0.5; 3], [0.5; 3]));
     let header = Header::new(student.network.clone(), &geometry, "a test".into());
     file::save(&path, &header, &tensors).unwrap();
     Teacher::new(Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap())

@@ -16,6 +16,7 @@ use super::{Head, Shape};
 use crate::bank::Calibration;
 use crate::error::{Error, Result};
 use crate::files::{self, VERSION, Weights, seal};
+pub use crate::models::family::Provenance;
 
 const WHAT: &str = "decoder";
 const FORMAT: &str = "snarm-decoder";
@@ -47,20 +48,6 @@ pub struct About {
     /// Scores of held-out good frames of the training's own categories: what holds where a bank was not calibrated
     /// with this decoder.
     pub calibration: Option<Calibration>,
-}
-
-/// What a decoder learned from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// Names of the categories.
-    pub categories: Vec<String>,
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// Name of the data set, and in which setting it was used.
-    pub data: String,
 }
 
 /// Writes a decoder: to a temporary file beside `path`, synced, then renamed. `fetch` gives the tensors but for the

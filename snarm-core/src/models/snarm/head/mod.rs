@@ -48,12 +48,8 @@ use crate::layers::{Made, Source};
 /// What the scores of a head are filed under, before its digest.
 const SCORER: &str = "head:";
 
-/// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file
-/// (docs/models/snarm-tiny.md).
-const SHIPPED: &[(&str, &[u8])] = &[(
-    "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6",
-    include_bytes!("../../../../assets/snarm-tiny-decoder.safetensors"),
-)];
+/// Name of the family in files, where they name one.
+pub const FAMILY: &str = "snarm";
 
 /// The gain of a head that reads relative residuals of that width.
 pub(crate) fn relative_gain(width: usize, level: Option<f32>) -> f32 {
@@ -72,11 +68,6 @@ pub struct Head {
 
 /// Sees what each stage of each branch makes: the number of the branch, the stage, the values.
 pub type Observe<'a> = dyn FnMut(usize, Stage, &[f32]) + 'a;
-
-/// The decoder that ships for the encoder of that digest, if one does: the bytes of its file.
-pub fn shipped(encoder_digest: &str) -> Option<&'static [u8]> {
-    SHIPPED.iter().find(|(digest, _)| *digest == encoder_digest).map(|(_, bytes)| *bytes)
-}
 
 impl Head {
     /// Reads a decoder: a file of our own, which says what it was trained for, or a published checkpoint, as safetensors
@@ -102,14 +93,6 @@ impl Head {
         }
         tracing::info!(decoder = %file.path().display(), scorer = head.scorer, ?shape, "decoder loaded");
         Ok(Self { about, content: file.digest().to_owned(), ..head })
-    }
-
-    /// Reads a decoder file that lies in memory.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn embedded(bytes: &'static [u8]) -> Result<Self> {
-        Self::from_weights(&Weights::embedded("shipped decoder", bytes)?)
     }
 
     /// A head whose weights come from a formula: for tests and timings.
@@ -206,9 +189,9 @@ impl Head {
     pub fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
         let geometry = encoder.geometry();
         let wrong = |what, expected: String, found: String| Err(Error::Mismatch { what, expected, found });
-        if self.shape.width != geometry.width {
+        if self.shape.width != geometry.width() {
             let expected = format!("an encoder with descriptors {} wide", self.shape.width);
-            return wrong("decoder", expected, format!("{} ({})", geometry.width, encoder.name()));
+            return wrong("decoder", expected, format!("{} ({})", geometry.width(), encoder.name()));
         }
         let Some(about) = &self.about else { return Ok(()) };
         if about.encoder_digest != encoder.digest() {

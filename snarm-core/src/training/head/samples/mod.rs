@@ -17,7 +17,7 @@ use self::kept::{Counts, Kept};
 pub(super) use self::sample::{Id, Sample, Shows};
 use super::data::{Banks, Category};
 use super::{Settings, Without};
-use crate::bank::Bank;
+use crate::bank::{Bank, Memory};
 use crate::dataset::{Mask, Picture};
 use crate::detect::extract::Extractor;
 use crate::encoder::Encoder;
@@ -52,7 +52,7 @@ impl Samples {
         synthesizer: Synthesizer,
         settings: &Settings,
     ) -> Result<Self> {
-        let width = encoder.geometry().width;
+        let width = encoder.geometry().width();
         Ok(Self {
             categories,
             banks,
@@ -155,7 +155,7 @@ impl Samples {
             half(&to_nearest(inter, descriptors, bank.rows().data, width, self.without.top_k))
         };
         let mask = mask.on_map(side, self.extractor.map_rect()).map(|marked| u8::from(marked == Some(true)));
-        let level = bank.memory().level().filter(|_| self.relative);
+        let level = bank.memory().and_then(Memory::level).filter(|_| self.relative);
         let mut distances = Vec::new();
         inter.mean_distances(&mut distances)?;
         Ok(Sample {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::Trainer;
 use crate::bank::Calibration;
 use crate::detect::postprocess::RawMap;
+use crate::encoder::Features;
 use crate::error::{Error, Result};
-use crate::models::Model;
+use crate::models::Trained;
 use crate::models::snarm::head::{About, Head, Provenance, save};
 use crate::training::head::Without;
 use crate::training::head::samples::Shows;
@@ -50,7 +51,7 @@ impl Trainer {
             encoder: self.encoder.name().to_owned(),
             encoder_digest: self.encoder.digest().to_owned(),
             side: self.encoder.geometry().side,
-            grid: self.encoder.geometry().grid,
+            grid: self.encoder.geometry().grid(),
             shape: self.shape,
             relative: self.settings.relative,
             provenance: Provenance {
@@ -84,7 +85,7 @@ impl Trainer {
     /// Scores of the held-out good images of all categories, by the kernels that score frames.
     fn calibrate(&mut self, head: &Arc<Head>) -> Result<Option<Calibration>> {
         let geometry = self.encoder.geometry();
-        let mut model = Model::snarm(geometry, Some(Arc::clone(head)))?;
+        let mut model = Trained::model(Arc::clone(head), geometry)?;
         let mut raw = RawMap::new(geometry.side, model.map_side());
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
         for category in 0..self.samples.categories.len() {
@@ -93,9 +94,10 @@ impl Trainer {
                 let descriptors: Vec<f32> = sample.descriptors.iter().map(|v| v.to_f32()).collect();
                 let piece = self.samples.categories[category].pieces[id.image];
                 let (bank, pieces, piece) = self.samples.bank_of(category, Some(piece));
-                let memory = bank.memory().with_images(pieces.to_vec());
+                let memory = bank.memory().map(|memory| memory.with_images(pieces.to_vec()));
+                let features = Features::new(geometry, &descriptors)?;
                 let (score, peak) = snarm_kernels::threads::install(|| -> Result<(f64, f64)> {
-                    let map = model.score(&descriptors, &memory, piece, &[], &mut Default::default())?;
+                    let map = model.score(&features, memory.as_ref(), piece, &[], &mut Default::default())?;
                     raw.run(map, sample.visible, None)
                 })??;
                 images.push(score);

@@ -78,7 +78,8 @@ impl Trainer {
     ) -> Result<Self> {
         settings.check()?;
         let geometry = encoder.geometry().clone();
-        let shape = Shape { width: geometry.width, channels: settings.channels, branches: settings.branches };
+        let shape =
+            Shape { width: geometry.width(), channels: settings.channels, branches: settings.branches };
         let all: usize = categories.iter().map(|category| category.good.len()).sum();
         let described: Vec<String> = categories.iter().map(Category::describe).collect();
         // How many samples are kept changes no digit.
@@ -101,8 +102,8 @@ impl Trainer {
         let adamw = AdamWSettings { decay: settings.decay, clip: settings.clip, ..AdamWSettings::default() };
         let samples = Samples::new(categories, banks, Arc::clone(&encoder), synthesizer, &settings)?;
         Ok(Self {
-            assembler: Assembler::new(geometry.grid, geometry.side, geometry.width, settings.without),
-            judge: Judge::new(geometry.grid, geometry.side, settings.branches),
+            assembler: Assembler::new(geometry.grid(), geometry.side, geometry.width(), settings.without),
+            judge: Judge::new(geometry.grid(), geometry.side, settings.branches),
             config: digest(&identity),
             settings,
             encoder,

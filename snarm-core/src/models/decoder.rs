@@ -1,0 +1,110 @@
+//! The trained part of a model of any family, as one type: what registry, banks, detector, elements and commands know of it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::family::{Model, Trained};
+#[cfg(any(test, feature = "testing"))]
+use super::mean::{self, Mean};
+use super::snarm::head::{self, Head};
+use crate::encoder::Geometry;
+use crate::error::{Error, Result};
+use crate::files::Weights;
+
+/// What messages call it.
+const WHAT: &str = "decoder";
+
+/// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file
+/// (docs/models/snarm-tiny.md).
+const SHIPPED: &[(&str, &[u8])] = &[(
+    "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6",
+    include_bytes!("../../assets/snarm-tiny-decoder.safetensors"),
+)];
+
+/// The decoder that ships for the encoder of that digest, if one does: the bytes of its file.
+pub fn shipped(encoder_digest: &str) -> Option<&'static [u8]> {
+    SHIPPED.iter().find(|(digest, _)| *digest == encoder_digest).map(|(_, bytes)| *bytes)
+}
+
+/// A trained decoder of any family, ready to run. Immutable: streams share it.
+#[derive(Clone)]
+pub struct Decoder(Arc<dyn Trained>);
+
+impl Decoder {
+    /// Of the trained part of any family.
+    pub fn new(trained: Arc<dyn Trained>) -> Self {
+        Self(trained)
+    }
+
+    /// Reads a decoder: a file of our own, which says its family and what it was trained for, or a published checkpoint of
+    /// SNARM, as safetensors or `.pth`, which does not.
+    ///
+    /// # Errors
+    /// When the file is missing, is of a family that is not known, has other tensors than its family, or contradicts
+    /// itself.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::from_weights(&Weights::open(path)?)
+    }
+
+    /// Reads a decoder file that lies in memory.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn embedded(bytes: &'static [u8]) -> Result<Self> {
+        Self::from_weights(&Weights::embedded("shipped decoder", bytes)?)
+    }
+
+    /// Takes the tensors of an open file, and what it says of them. Here the families meet: each is an arm.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn from_weights(file: &Weights) -> Result<Self> {
+        match family(file).as_deref() {
+            None | Some(head::FAMILY) => Ok(Self::from(Head::from_weights(file)?)),
+            #[cfg(any(test, feature = "testing"))]
+            Some(mean::FAMILY) => Ok(Self::from(Mean::from_weights(file)?)),
+            Some(other) => {
+                let expected = format!("a decoder of the family {}", head::FAMILY);
+                Err(Error::wrong_file(WHAT, file.path(), expected, format!("one of the family {other}")))
+            }
+        }
+    }
+
+    /// A model of this decoder for one stream of features of that geometry.
+    ///
+    /// # Errors
+    /// When it reads features of another geometry.
+    pub fn model(&self, geometry: &Geometry) -> Result<Box<dyn Model>> {
+        Arc::clone(&self.0).model(geometry)
+    }
+}
+
+impl<T: Trained + 'static> From<T> for Decoder {
+    fn from(trained: T) -> Self {
+        Self(Arc::new(trained))
+    }
+}
+
+impl Deref for Decoder {
+    type Target = dyn Trained;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Decoder").field(&self.scorer()).finish()
+    }
+}
+
+/// The family that the header of a file of ours names; nothing in files of SNARM.
+fn family(file: &Weights) -> Option<String> {
+    let header: Value = serde_json::from_str(file.about()?).ok()?;
+    header["family"].as_str().map(str::to_owned)
+}

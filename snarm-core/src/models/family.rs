@@ -1,0 +1,90 @@
+//! What a family of models is to everybody else: a trained part that streams share, and a model for each of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bank::{Calibration, Memory};
+use crate::detect::StageTimes;
+use crate::encoder::{Encoder, Features, Geometry};
+use crate::error::Result;
+
+/// The trained part of a model, ready to run. Immutable: streams share it.
+pub trait Trained: Send + Sync {
+    /// Name of the family.
+    fn family(&self) -> &'static str;
+
+    /// SHA-256 of its weights, in hexadecimal.
+    fn digest(&self) -> &str;
+
+    /// SHA-256 of the file that it was read from, in hexadecimal: its weights and what it says of itself.
+    fn content(&self) -> &str;
+
+    /// What calibrations made with it are filed under: a name and the digest.
+    fn scorer(&self) -> &str;
+
+    /// What it learned from, where its file says so.
+    fn provenance(&self) -> Option<&Provenance>;
+
+    /// The calibration that came with it, for banks that were not calibrated with it.
+    fn calibration(&self) -> Option<&Calibration>;
+
+    /// Whether its model compares frames with the descriptors of a bank.
+    fn needs_memory(&self) -> bool;
+
+    /// Checks that an encoder is the one that it was trained for.
+    ///
+    /// # Errors
+    /// When its features are others, with both.
+    fn check_encoder(&self, encoder: &Encoder) -> Result<()>;
+
+    /// A model for one stream of features of that geometry.
+    ///
+    /// # Errors
+    /// When it reads features of another geometry.
+    fn model(self: Arc<Self>, geometry: &Geometry) -> Result<Box<dyn Model>>;
+}
+
+/// A detection model with the scratch of one stream.
+pub trait Model: Send {
+    /// What calibrations made with this model are filed under.
+    fn scorer(&self) -> &str;
+
+    /// Side of the map of raw scores.
+    fn map_side(&self) -> usize;
+
+    /// Raw scores (map side, map side) of one frame. Rows of the memory from image `unlike` do not count: a frame that is in
+    /// the bank is so scored as if it were not. Tokens that `ignored` names (empty: none) are compared with nothing; their
+    /// scores mean nothing. Each stage adds its time to `times`.
+    ///
+    /// # Errors
+    /// When the features do not fit the model or the memory, or the model needs a memory and there is none.
+    fn score(
+        &mut self,
+        features: &Features<'_>,
+        memory: Option<&Memory>,
+        unlike: Option<u32>,
+        ignored: &[bool],
+        times: &mut StageTimes,
+    ) -> Result<&[f32]>;
+
+    /// What the last stage of the last frame consists of, where that is known.
+    fn parts(&self) -> Vec<(&'static str, Duration)> {
+        Vec::new()
+    }
+}
+
+/// What a decoder learned from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Names of the categories.
+    pub categories: Vec<String>,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Name of the data set, and in which setting it was used.
+    pub data: String,
+}

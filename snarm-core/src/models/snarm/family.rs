@@ -1,0 +1,75 @@
+//! SNARM as a family of models.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Snarm;
+use super::head::{FAMILY, Head};
+use crate::bank::{Calibration, Memory};
+use crate::detect::StageTimes;
+use crate::encoder::{Encoder, Features, Geometry};
+use crate::error::Result;
+use crate::models::family::{Model, Provenance, Trained};
+
+impl Trained for Head {
+    fn family(&self) -> &'static str {
+        FAMILY
+    }
+
+    fn digest(&self) -> &str {
+        self.digest()
+    }
+
+    fn content(&self) -> &str {
+        self.content()
+    }
+
+    fn scorer(&self) -> &str {
+        self.scorer()
+    }
+
+    fn provenance(&self) -> Option<&Provenance> {
+        self.about().map(|about| &about.provenance)
+    }
+
+    fn calibration(&self) -> Option<&Calibration> {
+        self.calibration()
+    }
+
+    fn needs_memory(&self) -> bool {
+        true
+    }
+
+    fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
+        self.check_encoder(encoder)
+    }
+
+    fn model(self: Arc<Self>, geometry: &Geometry) -> Result<Box<dyn Model>> {
+        Ok(Box::new(Snarm::with_head(self, geometry.grid(), geometry.width(), geometry.side)?))
+    }
+}
+
+impl Model for Snarm {
+    fn scorer(&self) -> &str {
+        self.scorer()
+    }
+
+    fn map_side(&self) -> usize {
+        self.map_side()
+    }
+
+    fn score(
+        &mut self,
+        features: &Features<'_>,
+        memory: Option<&Memory>,
+        unlike: Option<u32>,
+        ignored: &[bool],
+        times: &mut StageTimes,
+    ) -> Result<&[f32]> {
+        self.score(features, memory, unlike, ignored, times)
+    }
+
+    fn parts(&self) -> Vec<(&'static str, Duration)> {
+        self.head_times().map(|times| times.parts().to_vec()).unwrap_or_default()
+    }
+}
