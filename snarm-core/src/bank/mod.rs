@@ -49,7 +49,7 @@ pub enum Reduction {
 }
 
 /// How a bank is made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BankSettings {
     /// Descriptors kept after reduction.
     pub capacity: usize,

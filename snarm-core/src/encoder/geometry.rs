@@ -1,9 +1,11 @@
 //! What the rest of the crate wants to know of any feature network: what it reads, and what it gives.
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 
 /// Features of one resolution: a descriptor for each cell of a grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Level {
     /// Side of the grid of descriptors.
     pub grid: usize,
@@ -24,7 +26,7 @@ impl Level {
 }
 
 /// Input and output of a feature network.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Geometry {
     /// Side of the input in pixels.
     pub side: usize,

@@ -17,7 +17,7 @@ pub const THRESHOLD: f32 = 0.5;
 pub const MAX_TURN: f32 = 90.0;
 
 /// How lattice cells meet a side that they do not divide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum Lattice {
     /// As the published script: gradients change every `ceil(side / cells)` pixels while the place within a cell
     /// follows `side / cells` exactly, so for 392 pixels in 16 or 32 cells the two drift apart and edges appear.

@@ -2,12 +2,14 @@
 
 use std::ops::RangeInclusive;
 
+use serde::Serialize;
+
 use super::defects::DefectKind;
 use super::perlin::Lattice;
 use crate::error::{Error, Result};
 
 /// What becomes of a component of the mask that is too small.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Small {
     /// The whole mask is drawn anew.
     Reject,
@@ -16,7 +18,7 @@ pub enum Small {
 }
 
 /// How synthetic defects are made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
     /// Share of the defect in the blend, drawn evenly from this range.
     pub opacity: RangeInclusive<f32>,

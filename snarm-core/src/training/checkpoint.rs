@@ -1,16 +1,16 @@
 //! Checkpoints: all that the next step of a run depends on, in one file.
 //!
 //! A sealed file (`files/sealed.rs`) whose entry is a JSON object with `format`, `version`, `step`, the `config` of the
-//! run as a digest, the `steps` that each variable has taken, and `notes` of whoever trains. Tensors are f32, named by
+//! run ([`Identity`]), the `steps` that each variable has taken, and `notes` of whoever trains. Tensors are f32, named by
 //! what they are: `variable.NAME`, `buffer.NAME` (statistics that no gradient moves), `first.NAME` and `second.NAME`
 //! (moments).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::optim::Moments;
@@ -21,9 +21,64 @@ use crate::files::{self, Sealed, VERSION, hex, seal};
 const WHAT: &str = "checkpoint";
 const FORMAT: &str = "snarm-checkpoint";
 
-/// Digest of what a run must not change when it goes on: its settings and its data, as text.
-pub fn digest(config: &str) -> String {
-    hex(&Sha256::digest(config.as_bytes()))
+/// Version of the fields of [`Identity::run`].
+const RUNS: u32 = 1;
+
+/// What a run must not change when it goes on: its settings and its data, by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    version: u32,
+    run: Value,
+}
+
+impl Identity {
+    /// Of a run that these values describe.
+    ///
+    /// # Errors
+    /// When a value is none that JSON has a name for.
+    pub fn new(run: &impl Serialize) -> Result<Self> {
+        let failed = |e: serde_json::Error| Error::Mismatch {
+            what: "checkpoint",
+            expected: "settings that JSON can hold".to_owned(),
+            found: e.to_string(),
+        };
+        Ok(Self { version: RUNS, run: serde_json::to_value(run).map_err(failed)? })
+    }
+
+    /// The identity that a file holds: what was expected and what was found where it is another.
+    fn check(&self, kept: &Value) -> std::result::Result<(), (String, String)> {
+        let expected = || "a run of the configuration".to_owned();
+        let Ok(kept) = serde_json::from_value::<Self>(kept.clone()) else {
+            let found = "one of an older program, which kept no more than a digest of it: start anew";
+            return Err((expected(), found.to_owned()));
+        };
+        if kept.version != self.version {
+            return Err((format!("{} in version {}", expected(), self.version), kept.version.to_string()));
+        }
+        match difference(&self.run, &kept.run, String::new()) {
+            None => Ok(()),
+            Some((at, ours, theirs)) => Err((format!("{} {at} = {ours}", expected()), theirs)),
+        }
+    }
+}
+
+/// The name of the first value that is another, and both.
+fn difference(ours: &Value, theirs: &Value, at: String) -> Option<(String, String, String)> {
+    if let (Value::Object(ours), Value::Object(theirs)) = (ours, theirs) {
+        let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        let value = |of: &Map<String, Value>, name: &String| of.get(name).cloned().unwrap_or_default();
+        let join = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+        return names
+            .into_iter()
+            .find_map(|name| difference(&value(ours, name), &value(theirs, name), join(name)));
+    }
+    (ours != theirs).then(|| (at, ours.to_string(), theirs.to_string()))
+}
+
+/// SHA-256 of a text, in hexadecimal: of descriptions that are too long to be kept.
+pub fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// What a checkpoint says of itself.
@@ -33,7 +88,7 @@ struct About {
     format: String,
     version: u64,
     step: u64,
-    config: String,
+    config: Value,
     steps: BTreeMap<String, u64>,
     notes: Value,
 }
@@ -43,8 +98,8 @@ struct About {
 pub struct Checkpoint {
     /// The step that comes next, counted from 0.
     pub step: u64,
-    /// Digest of the run's configuration, see [`digest`].
-    pub config: String,
+    /// What the run must not change.
+    pub config: Identity,
     /// What else the trainer must remember, such as the best score so far.
     pub notes: Value,
 }
@@ -76,15 +131,15 @@ impl Checkpoint {
             steps.insert(name.clone(), moments.steps);
         }
         let (format, version) = (FORMAT.to_owned(), VERSION);
+        let other = |e: String| failed(std::io::Error::other(e));
         let about = About {
             format,
             version,
             step: self.step,
-            config: self.config.clone(),
+            config: serde_json::to_value(&self.config).map_err(|e| other(e.to_string()))?,
             steps,
             notes: self.notes.clone(),
         };
-        let other = |e: String| failed(std::io::Error::other(e));
         let views: Vec<(&str, TensorView<'_>)> = tensors
             .iter()
             .map(|(name, shape, data)| {
@@ -102,7 +157,7 @@ impl Checkpoint {
     /// When the file is missing, truncated, no checkpoint, or that of a run of another configuration than `config`.
     pub fn restore(
         path: &Path,
-        config: &str,
+        config: &Identity,
         variables: &Variables,
         buffers: &Variables,
         optimiser: &mut AdamW,
@@ -114,10 +169,7 @@ impl Checkpoint {
             .ok()
             .filter(|about: &About| about.format == FORMAT && file.is_version(&about.version.into()))
             .ok_or_else(|| wrong("a checkpoint of version 1 or 2", "another safetensors file".into()))?;
-        if about.config != config {
-            let expected = format!("a run of the configuration {config}");
-            return Err(wrong(&expected, format!("one of {}", about.config)));
-        }
+        config.check(&about.config).map_err(|(expected, found)| wrong(&expected, found))?;
         let read = |name: &str, len: Option<usize>| -> Result<Vec<f32>> {
             let (dtype, _, data) = file
                 .tensor(name)
@@ -144,6 +196,6 @@ impl Checkpoint {
                 (read(&format!("first.{name}"), len)?, read(&format!("second.{name}"), len)?);
             optimiser.moments.insert(name, Moments { first, second, steps });
         }
-        Ok(Self { step: about.step, config: about.config, notes: about.notes })
+        Ok(Self { step: about.step, config: config.clone(), notes: about.notes })
     }
 }

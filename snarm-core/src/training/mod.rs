@@ -20,7 +20,7 @@ mod schedule;
 mod testing;
 mod variables;
 
-pub use self::checkpoint::{Checkpoint, digest};
+pub use self::checkpoint::{Checkpoint, Identity, digest};
 pub use self::device::{Device, DeviceKind};
 pub use self::files::Files;
 pub use self::log::Log;

@@ -1,4 +1,5 @@
 use candle_core::Tensor;
+use safetensors::SafeTensors;
 use serde_json::json;
 
 use super::*;
@@ -44,12 +45,12 @@ fn a_run_goes_on_from_a_checkpoint_as_if_it_had_not_been_interrupted() {
         let (variables, mut optimiser) = (start(), AdamW::new(AdamWSettings::default()));
         let mut found = run(&variables, &mut optimiser, 0..cut);
         let notes = json!({ "best": 0.1 });
-        let checkpoint = Checkpoint { step: cut, config: digest("x"), notes };
+        let checkpoint = Checkpoint { step: cut, config: identity("x"), notes };
         checkpoint.save(&path, &variables, &Variables::default(), &optimiser).unwrap();
 
         let (variables, mut optimiser) = (start(), AdamW::new(AdamWSettings::default()));
         let read =
-            Checkpoint::restore(&path, &digest("x"), &variables, &Variables::default(), &mut optimiser);
+            Checkpoint::restore(&path, &identity("x"), &variables, &Variables::default(), &mut optimiser);
         assert_eq!(read.unwrap(), checkpoint);
         found.extend(run(&variables, &mut optimiser, cut..12));
         assert_eq!(expected, found, "cut before step {cut}");
@@ -104,20 +105,49 @@ fn what_is_not_a_number_moves_nothing() {
     assert_eq!(variables.values("b").unwrap(), [1.0, -0.5]);
 }
 
+fn identity(name: &str) -> Identity {
+    Identity::new(&json!({ "name": name, "rate": 0.1_f32, "data": { "images": 3 } })).unwrap()
+}
+
+#[test]
+fn a_checkpoint_of_an_older_program_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.checkpoint");
+    let (variables, mut optimiser) = (start(), AdamW::new(AdamWSettings::default()));
+    let checkpoint = Checkpoint { step: 2, config: identity("one"), notes: json!(null) };
+    checkpoint.save(&path, &variables, &Variables::default(), &optimiser).unwrap();
+    // Written before files had a digest of their content.
+    let bytes = std::fs::read(&path).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut entries = metadata.metadata().clone().unwrap();
+    let mut about: serde_json::Value = serde_json::from_str(&entries["snarm"]).unwrap();
+    about.as_object_mut().unwrap().remove("sha256");
+    (about["version"], about["config"]) = (json!(1), json!("0123abcd"));
+    entries.insert("snarm".to_owned(), about.to_string());
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    std::fs::write(&path, safetensors::serialize(file.tensors(), Some(entries)).unwrap()).unwrap();
+    let read =
+        Checkpoint::restore(&path, &identity("one"), &variables, &Variables::default(), &mut optimiser);
+    let told = read.unwrap_err().to_string();
+    assert!(told.contains("found one of an older program") && told.contains("start anew"), "{told}");
+}
+
 #[test]
 fn a_foreign_or_torn_checkpoint_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run.checkpoint");
     let (variables, mut optimiser) = (start(), AdamW::new(AdamWSettings::default()));
     run(&variables, &mut optimiser, 0..2);
-    let checkpoint = Checkpoint { step: 2, config: digest("one"), notes: json!(null) };
+    let checkpoint = Checkpoint { step: 2, config: identity("one"), notes: json!(null) };
     checkpoint.save(&path, &variables, &Variables::default(), &optimiser).unwrap();
     let mut restore = |config: &str| {
         let read =
-            Checkpoint::restore(&path, &digest(config), &variables, &Variables::default(), &mut optimiser);
+            Checkpoint::restore(&path, &identity(config), &variables, &Variables::default(), &mut optimiser);
         read.unwrap_err().to_string()
     };
-    assert!(restore("two").starts_with("checkpoint: expected a run of the configuration"));
+    let told = restore("two");
+    let expected = "checkpoint: expected a run of the configuration name = \"two\", found \"one\": ";
+    assert!(told.starts_with(expected), "{told}");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
     assert!(restore("one").contains("a whole snarm checkpoint"));

@@ -2,12 +2,16 @@
 //! size. What it covers is neither learned nor trusted, and scores nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 use snarm_kernels::frame::Orientation;
 
 use super::rect::Rect;
 use crate::dataset::{Reading, decode};
 use crate::error::{Error, Result};
+use crate::files::hex;
 
 /// Grey from which a pixel of the picture is ignored.
 const WHITE: u8 = 128;
@@ -43,6 +47,18 @@ impl IgnoreMask {
         let image = image.image.into_luma8();
         let (width, height) = (image.width() as usize, image.height() as usize);
         Self::new(image.into_raw().into_iter().map(|v| v >= WHITE).collect(), width, height)
+    }
+
+    /// Size and digest of a mask, by which it is known.
+    pub(super) fn name<S: Serializer>(
+        mask: &Option<Arc<Self>>,
+        to: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        let name = |mask: &Arc<Self>| {
+            let digest = hex(&Sha256::digest(mask.to_bits()));
+            format!("{}x{} {digest}", mask.width, mask.height)
+        };
+        mask.as_ref().map(name).serialize(to)
     }
 
     /// Width in pixels.

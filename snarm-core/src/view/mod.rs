@@ -16,13 +16,14 @@ pub use self::mask::IgnoreMask;
 pub use self::rect::Rect;
 
 /// Part of an upright frame that is looked at, and how it is brought to the network's square.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct View {
     /// How the frame, or its region of interest, is brought to the square.
     pub crop: Crop,
     /// Region of interest: nothing outside is read. `None` is the whole frame.
     pub roi: Option<Rect>,
     /// What is ignored inside.
+    #[serde(serialize_with = "IgnoreMask::name")]
     pub ignore: Option<Arc<IgnoreMask>>,
 }
 

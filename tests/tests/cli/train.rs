@@ -230,5 +230,6 @@ fn wrong_trainings_are_explained() {
     run(dir.path(), &before.replacen("--steps 12 ", "", 1), 0);
     let other = format!("train --data data --categories left {SHORT} --out a.safetensors --seed 2 --resume");
     let text = stderr(&run(dir.path(), &other, 1));
-    assert!(text.contains("checkpoint: expected a run of the configuration"), "{text}");
+    assert!(text.contains("expected a run of the configuration settings."), "{text}");
+    assert!(text.contains("seed = 2, found "), "{text}");
 }

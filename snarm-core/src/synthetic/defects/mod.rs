@@ -12,7 +12,7 @@ use crate::dataset::{Mask, Picture};
 use crate::error::Result;
 
 /// A kind of defect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub enum DefectKind {
     /// Thin lines: smooth scratches, or cracks with kinks and branches.
     Scratch,

@@ -16,13 +16,15 @@ use candle_core::Tensor;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+use serde::Serialize;
 
 pub use self::student::Student;
 pub use self::teacher::{Projection, Teacher};
 pub use self::views::{Part, Pictures};
 use super::random::generator;
 use super::{
-    AdamW, AdamWSettings, Checkpoint, Device, Files, Log, Meter, Progress, Schedule, Variables, digest,
+    AdamW, AdamWSettings, Checkpoint, Device, Files, Identity, Log, Meter, Progress, Schedule, Variables,
+    digest,
 };
 use crate::encoder::file::{self, Header};
 use crate::encoder::{Geometry, Level, Network};
@@ -42,8 +44,17 @@ const AXES_STRIDE: usize = 5;
 /// Columns of the log.
 const COLUMNS: [&str; 6] = ["step", "loss", "validation", "rate", "gradient", "seconds"];
 
+/// What a run must not change when it goes on.
+#[derive(Serialize)]
+struct Lasting<'a> {
+    settings: &'a Settings,
+    teacher: &'a str,
+    /// Digest of their names and lengths.
+    pictures: String,
+}
+
 /// What a run is made of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
     /// Kind and sizes of the student.
     pub network: Network,
@@ -115,7 +126,7 @@ struct Run<'a> {
     variables: Variables,
     buffers: Variables,
     optimiser: AdamW,
-    digest: String,
+    identity: Identity,
     step: u64,
     log: Log,
     validation: Vec<Lesson>,
@@ -143,12 +154,13 @@ impl<'a> Run<'a> {
         let mut optimiser = AdamW::new(AdamWSettings { decay_vectors: false, ..AdamWSettings::default() });
         // A run may go on with another number of steps, whose schedule it then follows, and be saved at other ones.
         let fixed = Settings { steps: 0, checkpoint: 1, ..settings.clone() };
-        let text = format!("{fixed:?}\n{}\n{}", teacher.encoder().digest(), pictures.describe());
-        let digest = digest(&text);
+        let (teacher_digest, pictures_digest) = (teacher.encoder().digest(), digest(&pictures.describe()));
+        let identity =
+            Identity::new(&Lasting { settings: &fixed, teacher: teacher_digest, pictures: pictures_digest })?;
         let mut step = 0;
         if files.resume() {
             let kept =
-                Checkpoint::restore(&files.checkpoint(), &digest, &variables, &buffers, &mut optimiser)?;
+                Checkpoint::restore(&files.checkpoint(), &identity, &variables, &buffers, &mut optimiser)?;
             step = kept.step;
         }
         let log = Log::open(&files.log(), &COLUMNS, step)?;
@@ -163,7 +175,7 @@ impl<'a> Run<'a> {
             variables,
             buffers,
             optimiser,
-            digest,
+            identity,
             step,
             log,
             validation: Vec::new(),
@@ -279,7 +291,7 @@ impl<'a> Run<'a> {
     }
 
     fn save(&self) -> Result<()> {
-        let (step, config) = (self.step, self.digest.clone());
+        let (step, config) = (self.step, self.identity.clone());
         let kept = Checkpoint { step, config, notes: serde_json::Value::Null };
         kept.save(&self.files.checkpoint(), &self.variables, &self.buffers, &self.optimiser)
     }

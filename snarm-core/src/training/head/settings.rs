@@ -1,12 +1,14 @@
 //! How a head is trained.
 
+use serde::Serialize;
+
 use crate::bank::BankSettings;
 use crate::error::{Error, Result};
 use crate::models::snarm::head::DILATIONS;
 use crate::synthetic;
 
-/// Settings of a run. Their text is part of the digest by which a checkpoint knows its run.
-#[derive(Debug, Clone, PartialEq)]
+/// Settings of a run. A checkpoint knows its run by them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
     /// Channels of the head; the published one has 128.
     pub channels: usize,
@@ -65,7 +67,7 @@ pub struct Settings {
 }
 
 /// Parts of the method that can be left out, to see what they are good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Without {
     /// Intra-residuals are zeros.
     pub intra: bool,

@@ -9,6 +9,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::json;
 
 pub use self::decoder::Claims;
@@ -18,13 +19,26 @@ use super::judge::Judge;
 use super::samples::{DiskCache, Samples};
 use super::{Net, Parts, Settings, Without, variables};
 use crate::bank::Bank;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Geometry};
 use crate::error::Result;
 use crate::models::snarm::head::Shape;
-use crate::synthetic::Synthesizer;
+use crate::synthetic::{self, Synthesizer};
 use crate::training::{
-    AdamW, AdamWSettings, Checkpoint, Device, Files, Log, Meter, Progress, Schedule, Variables, digest,
+    AdamW, AdamWSettings, Checkpoint, Device, Files, Identity, Log, Meter, Progress, Schedule, Variables,
+    digest,
 };
+
+/// What a run must not change when it goes on.
+#[derive(Serialize)]
+struct Run<'a> {
+    settings: &'a Settings,
+    one_bank: bool,
+    defects: &'a synthetic::Settings,
+    encoder: &'a str,
+    geometry: &'a Geometry,
+    /// Digest of their names and files.
+    categories: String,
+}
 
 /// Columns of the log.
 pub const COLUMNS: [&str; 7] = ["step", "loss", "views", "navigator", "rate", "norm", "pixel_ap"];
@@ -56,7 +70,7 @@ pub struct Trainer {
     samples: Samples,
     assembler: Assembler,
     judge: Judge,
-    config: String,
+    config: Identity,
     step: u64,
     /// Best pixel AP so far, and looks since.
     best_score: Option<f64>,
@@ -84,11 +98,14 @@ impl Trainer {
         let described: Vec<String> = categories.iter().map(Category::describe).collect();
         // How many samples are kept changes no digit.
         let course = Settings { memory: Settings::default().memory, ..settings.clone() };
-        let identity = format!(
-            "{course:?} {one_bank} {:?} {} {geometry:?} {described:?}",
-            synthesizer.settings(),
-            encoder.digest()
-        );
+        let identity = Identity::new(&Run {
+            settings: &course,
+            one_bank,
+            defects: synthesizer.settings(),
+            encoder: encoder.digest(),
+            geometry: &geometry,
+            categories: digest(&format!("{described:?}")),
+        })?;
         let mut learned = 0;
         let banks = Banks::new(&categories, one_bank, &encoder, &settings, &mut || {
             learned += 1;
@@ -104,7 +121,7 @@ impl Trainer {
         Ok(Self {
             assembler: Assembler::new(geometry.grid(), geometry.side, geometry.width(), settings.without),
             judge: Judge::new(geometry.grid(), geometry.side, settings.branches),
-            config: digest(&identity),
+            config: identity,
             settings,
             encoder,
             shape,
