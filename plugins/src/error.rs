@@ -15,8 +15,10 @@ fn code(error: &Error) -> Code {
         Error::Read { .. } => Code::Resource(gst::ResourceError::OpenRead),
         Error::Write { .. } => Code::Resource(gst::ResourceError::OpenWrite),
         Error::Memory { .. } => Code::Resource(gst::ResourceError::NoSpaceLeft),
-        Error::Setting { .. } => Code::Resource(gst::ResourceError::Settings),
-        Error::WrongFile { .. } | Error::Mismatch { .. } => Code::Stream(gst::StreamError::WrongType),
+        Error::Setting { .. } | Error::NothingToSee { .. } => Code::Resource(gst::ResourceError::Settings),
+        Error::WrongFile { .. } | Error::Mismatch { .. } | Error::Values { .. } | Error::Sizes { .. } => {
+            Code::Stream(gst::StreamError::WrongType)
+        }
         _ => Code::Stream(gst::StreamError::Failed),
     }
 }

@@ -73,7 +73,7 @@ pub enum Error {
     /// Files of a data set that cannot be used.
     #[error("data set: expected readable images and masks that fit them, found {} bad files:{}", .0.len(), lines(.0))]
     BadFiles(Vec<BadFile>),
-    /// Two things that must belong together do not.
+    /// Two things that must belong together do not: bank, encoder, decoder, and what they are used for.
     #[error("{what}: expected {}, found {}", printable(expected), printable(found))]
     Mismatch {
         /// What was compared.
@@ -82,6 +82,38 @@ pub enum Error {
         expected: String,
         /// What was given.
         found: String,
+    },
+    /// Values that an operation cannot take: too many or too few, or no numbers.
+    #[error("{what}: expected {}, found {}", printable(expected), printable(found))]
+    Values {
+        /// What they are.
+        what: &'static str,
+        /// What was needed.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// Sizes that make no network, or tensors of other sizes than their network's.
+    #[error("{what}: expected {}, found {}", printable(expected), printable(found))]
+    Sizes {
+        /// What the network is.
+        what: &'static str,
+        /// What they may be.
+        expected: String,
+        /// What they are.
+        found: String,
+    },
+    /// An ignore mask leaves too little of a frame to find anything.
+    #[error(
+        "ignore mask: expected at least {needed} of {patches} patches that are not ignored, found {left}"
+    )]
+    NothingToSee {
+        /// Patches that must be left.
+        needed: usize,
+        /// Patches of the frame.
+        patches: usize,
+        /// Patches that are left.
+        left: usize,
     },
     /// A setting lies outside what it may be.
     #[error("{name}: expected {}, found {}", printable(expected), printable(found))]
@@ -183,6 +215,8 @@ mod tests {
             Error::write(what, path, std::io::Error::other("full")),
             Error::wrong_file(what, path, steering, steering),
             Error::Mismatch { what, expected: text(), found: text() },
+            Error::Values { what, expected: text(), found: text() },
+            Error::Sizes { what, expected: text(), found: text() },
             Error::Setting { name: what, expected: text(), found: text() },
             Error::BadFiles(vec![BadFile { path: path.to_owned(), reason: text() }]),
         ] {

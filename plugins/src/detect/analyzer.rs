@@ -118,7 +118,7 @@ impl Analyzer {
             None
         });
         let mut found = self.detect(buffer, layout, settings, number, &log);
-        if let Err(Failure::Core(error @ Error::Setting { .. })) = &found
+        if let Err(Failure::Core(error @ Error::NothingToSee { .. })) = &found
             && (old.is_some() || roi.is_some())
         {
             if let Some(roi) = roi {

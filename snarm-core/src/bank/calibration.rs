@@ -66,7 +66,7 @@ impl Calibration {
     pub fn new(scorer: &str, held_out: bool, images: &[f64], peaks: &[f64]) -> Result<Self> {
         if images.is_empty() || images.iter().chain(peaks).any(|raw| !raw.is_finite() || *raw < 0.0) {
             let expected = "finite raw scores of at least one good frame".to_owned();
-            return Err(Error::Mismatch { what: "calibration", expected, found: format!("{images:?}") });
+            return Err(Error::Values { what: "calibration", expected, found: format!("{images:?}") });
         }
         Ok(Self::of(scorer, held_out, images, limit(peaks)))
     }

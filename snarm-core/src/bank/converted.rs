@@ -37,7 +37,7 @@ impl Bank {
             let expected =
                 format!("more than {NEIGHBOURS} descriptors of width {width}, and an image for each");
             let found = format!("{} values and {} images", features.len(), images.len());
-            return Err(Error::Mismatch { what: "bank", expected, found });
+            return Err(Error::Values { what: "bank", expected, found });
         }
         let frames = images.iter().collect::<std::collections::HashSet<_>>().len();
         let header = BankBuilder::new(encoder, settings)?.header();

@@ -112,7 +112,7 @@ impl Dataset {
         if self.train.is_empty() || self.test.is_empty() {
             let expected = "readable images to learn from and to test with".to_owned();
             let found = format!("{} and {}", self.train.len(), self.test.len());
-            return Err(Error::Mismatch { what: "data set", expected, found });
+            return Err(Error::Values { what: "data set", expected, found });
         }
         Ok((self, bad))
     }

@@ -64,7 +64,7 @@ impl RawMap {
             None if scores.len() == self.map.len() => self.map.copy_from_slice(scores),
             None => {
                 let (expected, found) = (format!("{} scores", self.map.len()), scores.len().to_string());
-                return Err(Error::Mismatch { what: "score map", expected, found });
+                return Err(Error::Values { what: "score map", expected, found });
             }
         }
         // The scores at the edges of the picture go on in the bars of a letterbox, as the blur has them go on at those of

@@ -99,7 +99,7 @@ impl Geometry {
             return Ok(());
         }
         let expected = format!("a grid of 2 to {} descriptors a side", self.side / 2);
-        Err(Error::Mismatch { what: "encoder", expected, found: grid.to_string() })
+        Err(Error::Sizes { what: "encoder", expected, found: grid.to_string() })
     }
 
     /// Gives the first level another grid.
@@ -123,7 +123,7 @@ impl<'a> Features<'a> {
     pub fn new(geometry: &'a Geometry, values: &'a [f32]) -> Result<Self> {
         if values.len() != geometry.output_len() {
             let expected = format!("{} values of {:?}", geometry.output_len(), geometry.levels());
-            return Err(Error::Mismatch { what: "features", expected, found: values.len().to_string() });
+            return Err(Error::Values { what: "features", expected, found: values.len().to_string() });
         }
         Ok(Self { levels: geometry.levels(), values })
     }

@@ -376,7 +376,7 @@ impl Encoder {
         if image.len() != self.inputs().map(Geometry::input_len).sum::<usize>() {
             let of = |input: &Geometry| format!("3 x {0} x {0}", input.side);
             let expected = self.inputs().map(of).collect::<Vec<_>>().join(" and ") + " values";
-            return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
+            return Err(Error::Values { what: "encoder input", expected, found: image.len().to_string() });
         }
         descriptors.resize(self.geometry.output_len(), 0.0);
         let Workspace { networks: activations, own } = workspace;
@@ -418,11 +418,11 @@ fn read_sizes(named: &Named<'_>) -> Result<(Transformer, bool)> {
     let patch = shape("patch_embed.proj.weight")?;
     let [dim, 3, height, width] = patch[..] else {
         let expected = "a patch embedding of shape [d, 3, p, p]".to_owned();
-        return Err(Error::Mismatch { what: "encoder", expected, found: format!("{patch:?}") });
+        return Err(Error::Sizes { what: "encoder", expected, found: format!("{patch:?}") });
     };
     if height != width || !(1..=64).contains(&height) {
         let expected = "square patches of 1 to 64 pixels".to_owned();
-        return Err(Error::Mismatch { what: "encoder", expected, found: format!("{height} x {width}") });
+        return Err(Error::Sizes { what: "encoder", expected, found: format!("{height} x {width}") });
     }
     let mut depth = 0;
     while named.find(&format!("blocks.{depth}.norm1.weight"))?.is_some() {

@@ -91,7 +91,7 @@ fn check_limits(sides: &[usize], channels: &[usize], blocks: &[usize]) -> Result
          a stage"
     );
     let found = format!("{sides:?}, {channels:?} and {blocks:?}");
-    Err(Error::Mismatch { what: "encoder", expected, found })
+    Err(Error::Sizes { what: "encoder", expected, found })
 }
 
 impl ConvSizes {
@@ -110,7 +110,7 @@ impl ConvSizes {
         if even || empty {
             let expected = "squares of taps with an odd side, at least 1 channel a stage".to_owned();
             let found = format!("side {}, channels {:?}", self.kernel, self.dims);
-            return Err(Error::Mismatch { what: "encoder", expected, found });
+            return Err(Error::Sizes { what: "encoder", expected, found });
         }
         check_limits(&[self.patch, self.kernel], &self.dims, &self.blocks)?;
         let (side, grid) = (geometry.side, geometry.grid());
@@ -120,7 +120,7 @@ impl ConvSizes {
         }
         let expected = format!("an input of whole cells of 2 x {} pixels, one descriptor a cell", self.patch);
         let found = format!("side {side}, grid {grid}");
-        Err(Error::Mismatch { what: "encoder", expected, found })
+        Err(Error::Sizes { what: "encoder", expected, found })
     }
 }
 
@@ -146,7 +146,7 @@ impl PyramidSizes {
 
     fn check(&self, geometry: &Geometry) -> Result<()> {
         let wrong = |expected: &str, found: String| {
-            Err(Error::Mismatch { what: "encoder", expected: expected.to_owned(), found })
+            Err(Error::Sizes { what: "encoder", expected: expected.to_owned(), found })
         };
         if self.kernel.is_multiple_of(2) || self.dims.contains(&0) || self.fused == 0 {
             let expected = "squares of taps with an odd side, at least 1 channel a stage";

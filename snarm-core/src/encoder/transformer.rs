@@ -153,7 +153,7 @@ impl Transformer {
     /// When the sizes do not make a network that can run.
     pub fn check(&self) -> Result<()> {
         let wrong = |expected: &str, found: String| {
-            Err(Error::Mismatch { what: "encoder", expected: expected.into(), found })
+            Err(Error::Sizes { what: "encoder", expected: expected.into(), found })
         };
         if self.dim == 0 || !self.dim.is_multiple_of(64) {
             return wrong("a token width that is a multiple of 64", self.dim.to_string());

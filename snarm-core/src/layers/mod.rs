@@ -97,7 +97,7 @@ pub(crate) fn folded(
         let spread = f64::from(*variance) + f64::from(eps);
         if spread.is_nan() || spread <= 0.0 {
             let expected = "a batch norm with variances of at least 0".to_owned();
-            return Err(Error::Mismatch { what: "encoder", expected, found: variance.to_string() });
+            return Err(Error::Sizes { what: "encoder", expected, found: variance.to_string() });
         }
         let scale = f64::from(*gain) / spread.sqrt();
         row.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);

@@ -99,7 +99,7 @@ impl<'a> Source<'a> {
     fn wrong(&self, expected: String, found: String) -> Error {
         match self.tensors.path() {
             Some(path) => Error::wrong_file(self.what, path, expected, found),
-            None => Error::Mismatch { what: self.what, expected, found },
+            None => Error::Sizes { what: self.what, expected, found },
         }
     }
 }

@@ -45,7 +45,7 @@ impl Samples {
     pub fn rank(mut self) -> Result<Ranking> {
         let nan = self.positive.iter().chain(&self.negative).filter(|score| score.is_nan()).count();
         if nan > 0 {
-            return Err(Error::Mismatch {
+            return Err(Error::Values {
                 what: "scores to rank",
                 expected: "numbers".into(),
                 found: format!("{nan} that are not a number"),

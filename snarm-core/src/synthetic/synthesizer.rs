@@ -129,7 +129,7 @@ impl Synthesizer {
         }
         let expected = format!("a defect that the settings accept among {ATTEMPTS}");
         let found = format!("none for an image of {width} x {height}");
-        Err(Error::Mismatch { what: "synthetic defect", expected, found })
+        Err(Error::Values { what: "synthetic defect", expected, found })
     }
 
     /// A texture or shuffled tiles behind a Perlin mask; `None` when the mask is not accepted.

@@ -38,7 +38,7 @@ impl Identity {
     /// # Errors
     /// When a value is none that JSON has a name for.
     pub fn new(run: &impl Serialize) -> Result<Self> {
-        let failed = |e: serde_json::Error| Error::Mismatch {
+        let failed = |e: serde_json::Error| Error::Values {
             what: "checkpoint",
             expected: "settings that JSON can hold".to_owned(),
             found: e.to_string(),

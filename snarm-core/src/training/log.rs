@@ -54,7 +54,7 @@ impl Log {
     pub fn row(&mut self, step: u64, values: &[f64]) -> Result<()> {
         if values.len() + 1 != self.columns {
             let expected = format!("{} values", self.columns - 1);
-            return Err(Error::Mismatch { what: WHAT, expected, found: values.len().to_string() });
+            return Err(Error::Values { what: WHAT, expected, found: values.len().to_string() });
         }
         let mut line = step.to_string();
         for value in values {

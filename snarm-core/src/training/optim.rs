@@ -65,7 +65,7 @@ impl AdamW {
             let sum: f64 = grad.iter().map(|v| f64::from(*v) * f64::from(*v)).sum();
             if !sum.is_finite() {
                 let expected = format!("a finite gradient of {name}");
-                return Err(Error::Mismatch { what: "training", expected, found: sum.sqrt().to_string() });
+                return Err(Error::Values { what: "training", expected, found: sum.sqrt().to_string() });
             }
             square += sum;
             all.push((name, var, grad));

@@ -93,7 +93,7 @@ impl Variables {
     }
 
     fn var(&self, name: &str) -> Result<&Var> {
-        self.all.get(name).ok_or_else(|| Error::Mismatch {
+        self.all.get(name).ok_or_else(|| Error::Values {
             what: "variables",
             expected: format!("one named {name}"),
             found: format!("{} of other names", self.all.len()),

@@ -48,11 +48,7 @@ impl Ignored {
         }
         let left = tokens.iter().filter(|ignored| !**ignored).count();
         if left < LEAST {
-            return Err(Error::Setting {
-                name: "ignore mask",
-                expected: format!("at least {LEAST} of {} patches that are not ignored", tokens.len()),
-                found: left.to_string(),
-            });
+            return Err(Error::NothingToSee { needed: LEAST, patches: tokens.len(), left });
         }
         let stand_ins = nearest_seen(&tokens, grid);
         let token_of = |pixel: usize| pixel / side * grid / side * grid + pixel % side * grid / side;

@@ -32,7 +32,7 @@ impl IgnoreMask {
     pub fn new(data: Vec<bool>, width: usize, height: usize) -> Result<Self> {
         if width == 0 || height == 0 || data.len() != width * height {
             let expected = format!("the pixels of {width}x{height}, at least one");
-            return Err(Error::Mismatch { what: "ignore mask", expected, found: data.len().to_string() });
+            return Err(Error::Values { what: "ignore mask", expected, found: data.len().to_string() });
         }
         Ok(Self { data, width, height })
     }
@@ -110,7 +110,7 @@ impl IgnoreMask {
         let bytes = row.saturating_mul(height);
         if bits.len() != bytes {
             let expected = format!("{bytes} bytes for {width}x{height} pixels");
-            return Err(Error::Mismatch { what: "ignore mask", expected, found: bits.len().to_string() });
+            return Err(Error::Values { what: "ignore mask", expected, found: bits.len().to_string() });
         }
         let pixel = |i: usize| bits[i / width * row + i % width / 8] >> (7 - i % width % 8) & 1 == 1;
         Self::new((0..width * height).map(pixel).collect(), width, height)

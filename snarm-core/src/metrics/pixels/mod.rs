@@ -91,7 +91,7 @@ impl PixelScores {
     /// When scores and labels do not fit each other, a score is not a number, or a temporary file cannot be written.
     pub fn add(&mut self, scores: &[f32], labels: &[Option<bool>], width: usize) -> Result<()> {
         if scores.len() != labels.len() || width == 0 || !scores.len().is_multiple_of(width) {
-            return Err(Error::Mismatch {
+            return Err(Error::Values {
                 what: "labels of a score map",
                 expected: format!("{} of rows of {width}", scores.len()),
                 found: labels.len().to_string(),
@@ -101,7 +101,7 @@ impl PixelScores {
             scores.iter().zip(labels).filter(|(score, label)| label.is_some() && score.is_nan()).count();
         if nan > 0 {
             let found = format!("{nan} that are not a number");
-            return Err(Error::Mismatch { what: WHAT, expected: "numbers".into(), found });
+            return Err(Error::Values { what: WHAT, expected: "numbers".into(), found });
         }
         let mut finder = std::mem::take(&mut self.finder);
         self.regions += finder.run(labels.iter().map(|label| *label == Some(true)), width);

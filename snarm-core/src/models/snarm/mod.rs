@@ -89,7 +89,7 @@ impl Snarm {
     fn new(grid: usize, width: usize, decoder: Decoder) -> Result<Self> {
         if grid < 2 {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
-            return Err(Error::Mismatch { what: "SNARM", expected, found: grid.to_string() });
+            return Err(Error::Sizes { what: "SNARM", expected, found: grid.to_string() });
         }
         let (inter, intra) = (Matching::new(width), Matching::new(width));
         Ok(Self {

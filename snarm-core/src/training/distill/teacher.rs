@@ -77,7 +77,7 @@ impl Projection {
         let n = rows.len() / inner.max(1);
         if n <= width || width == 0 || width > inner {
             let expected = format!("1 to {inner} axes, and more descriptors than axes");
-            return Err(Error::Mismatch { what: "projection", expected, found: format!("{width} of {n}") });
+            return Err(Error::Values { what: "projection", expected, found: format!("{width} of {n}") });
         }
         let mut mean = vec![0.0_f64; inner];
         for row in rows.chunks_exact(inner) {

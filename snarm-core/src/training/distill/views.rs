@@ -71,7 +71,7 @@ impl Pictures {
         if all.len() < 2 {
             let folders: Vec<String> = folders.iter().map(paths::text).collect();
             let expected = format!("at least 2 pictures in {}", folders.join(", "));
-            return Err(Error::Mismatch { what: "pictures", expected, found: all.len().to_string() });
+            return Err(Error::Values { what: "pictures", expected, found: all.len().to_string() });
         }
         if reading.bits.is_none() {
             reading.bits = dataset::depth_of(&all, &reading)?.bits();
@@ -183,7 +183,7 @@ impl Pictures {
             }
         }
         let expected = format!("pictures of at least {SMALLEST} x {SMALLEST} pixels");
-        Err(last.unwrap_or(Error::Mismatch { what: "pictures", expected, found: "smaller ones only".into() }))
+        Err(last.unwrap_or(Error::Values { what: "pictures", expected, found: "smaller ones only".into() }))
     }
 }
 

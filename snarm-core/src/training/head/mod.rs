@@ -76,7 +76,7 @@ impl Batch {
         if lengths != (rows.0 * width, rows.0 * width, images * side * side) || images == 0 {
             let expected =
                 format!("residuals and masks of {images} images of {tokens} tokens and {side} pixels");
-            return Err(Error::Mismatch { what: "batch", expected, found: format!("{lengths:?} values") });
+            return Err(Error::Values { what: "batch", expected, found: format!("{lengths:?} values") });
         }
         Ok(Self {
             inter: Tensor::from_vec(inter, rows, &Device::Cpu)?,
@@ -125,7 +125,7 @@ impl Places {
         if hard.iter().any(|of| of.len() != len || of.iter().any(|token| *token as usize >= tokens)) {
             let expected = format!("{len} hard tokens among {tokens} in each image");
             let found = format!("{:?}", hard.iter().map(Vec::len).collect::<Vec<_>>());
-            return Err(Error::Mismatch { what: "batch", expected, found });
+            return Err(Error::Values { what: "batch", expected, found });
         }
         let is_hard: Vec<Vec<bool>> = hard
             .iter()

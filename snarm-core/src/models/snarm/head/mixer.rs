@@ -97,7 +97,7 @@ impl Mixer {
         let sequences = tokens / len.max(1);
         if sequences * len * channels != x.len() {
             let expected = format!("whole sequences of {len} tokens, {channels} wide");
-            return Err(Error::Mismatch { what: "mixer", expected, found: format!("{} values", x.len()) });
+            return Err(Error::Values { what: "mixer", expected, found: format!("{} values", x.len()) });
         }
         for buffer in [&mut w.input, &mut w.x, &mut w.z, &mut w.delta, &mut w.scanned] {
             buffer.resize(tokens * inner, 0.0);

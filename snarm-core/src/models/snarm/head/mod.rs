@@ -259,7 +259,7 @@ impl Head {
         let (ours, theirs) = ((channels, self.shape.views()), (workspace.channels, workspace.views));
         if ours != theirs {
             let expected = format!("a workspace for {} channels and {} views", ours.0, ours.1);
-            return Err(Error::Mismatch {
+            return Err(Error::Values {
                 what: WHAT,
                 expected,
                 found: format!("{} and {}", theirs.0, theirs.1),
@@ -270,13 +270,13 @@ impl Head {
         if residuals.inter.len() != expected_len || residuals.intra.len() != expected_len {
             let expected = format!("residuals of {tokens} tokens, {width} wide");
             let found = format!("{} and {} values", residuals.inter.len(), residuals.intra.len());
-            return Err(Error::Mismatch { what: WHAT, expected, found });
+            return Err(Error::Values { what: WHAT, expected, found });
         }
         match residuals.hard.iter().find(|token| **token as usize >= tokens) {
             None => Ok(()),
             Some(token) => {
                 let expected = format!("hard tokens among {tokens}");
-                Err(Error::Mismatch { what: WHAT, expected, found: token.to_string() })
+                Err(Error::Values { what: WHAT, expected, found: token.to_string() })
             }
         }
     }

@@ -79,7 +79,7 @@ impl Shape {
     /// When the width is zero or odd, or the channels or branches lie outside what is supported.
     pub fn check(&self) -> Result<()> {
         let wrong = |expected: String, found: usize| {
-            Err(Error::Mismatch { what: WHAT, expected, found: found.to_string() })
+            Err(Error::Sizes { what: WHAT, expected, found: found.to_string() })
         };
         if self.width == 0 || !self.width.is_multiple_of(2) {
             return wrong("an even descriptor width".to_owned(), self.width);

@@ -49,7 +49,7 @@ impl Workspace {
     pub fn new(sizes: &Shape, grid: usize, side: usize) -> Result<Self> {
         if grid < 2 {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
-            return Err(Error::Mismatch { what: WHAT, expected, found: grid.to_string() });
+            return Err(Error::Sizes { what: WHAT, expected, found: grid.to_string() });
         }
         let n = grid * grid;
         let (channels, views) = (sizes.channels, sizes.views());

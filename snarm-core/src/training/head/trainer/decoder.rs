@@ -73,7 +73,7 @@ impl Trainer {
         let about = About { calibration: self.calibrate(&head)?, ..about };
         let fetch = |name: &str, _: &[usize]| -> Result<Vec<f32>> {
             let found = fetched.iter().find(|(known, _)| known == name);
-            found.map(|(_, values)| values.clone()).ok_or_else(|| Error::Mismatch {
+            found.map(|(_, values)| values.clone()).ok_or_else(|| Error::Values {
                 what: "decoder",
                 expected: format!("a tensor {name}"),
                 found: "none".to_owned(),
