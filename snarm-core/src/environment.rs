@@ -8,14 +8,16 @@
 //! | `SNARM_THREADS` | threads of the compute pool, 0 for one a core |
 //! | `SNARM_ISA` | highest level of the CPU kernels: `portable`, `avx2` or `avx512` |
 //! | `SNARM_DISABLE_CUDA` | 1 to leave CUDA's driver alone |
+//! | `XDG_CACHE_HOME`, `HOME` | the folder of encoders that were fetched lies in the one, or in `.cache` of the other |
 //!
-//! Each is read as `GST_SNARM_...`, too, where the variable without `GST_` is not set.
+//! Those of SNARM are read as `GST_SNARM_...`, too, where the variable without `GST_` is not set.
 
 use std::ffi::OsString;
 
 use snarm_kernels::simd::{self, Isa};
 use snarm_kernels::{cuda, threads};
 
+use crate::encoder::{cache_of, set_cache_folder};
 use crate::error::{Error, Result};
 use crate::registry::{self, Places};
 
@@ -37,6 +39,7 @@ pub fn take(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>> 
     };
     let encoder = text("SNARM_ENCODER", "a name or a path in UTF-8")?;
     let folders = value("SNARM_MODEL_PATH").unwrap_or_default();
+    set_cache_folder(cache_of(variable("XDG_CACHE_HOME"), variable("HOME")));
     registry::set_places(Places { encoder, folders: std::env::split_paths(&folders).collect() });
 
     let expected = format!("a number of threads up to {}, or 0 for one a core", threads::most());

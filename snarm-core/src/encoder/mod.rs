@@ -45,6 +45,7 @@ pub use self::geometry::{Features, Geometry, IMAGENET, Level};
 use self::names::Named;
 use self::network::{Activations, Body, FeatureNetwork};
 pub use self::published::{PUBLISHED, Published, cache_folder};
+pub(crate) use self::published::{cache_of, set_cache_folder};
 use self::pyramid::Pyramid;
 pub use self::sizes::{ConvSizes, Network, PyramidSizes, VitSizes};
 pub use self::transformer::{Layers, PositionInterpolation, Transformer};

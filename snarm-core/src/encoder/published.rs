@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use crate::error::{Error, Result};
 
@@ -61,23 +62,32 @@ impl Published {
     }
 }
 
-/// The folder for files that can be fetched again: `$XDG_CACHE_HOME/snarm`, or `~/.cache/snarm`.
+static CACHE: RwLock<Option<PathBuf>> = RwLock::new(None);
+
+/// Sets the folder for files that can be fetched again.
+pub(crate) fn set_cache_folder(folder: Option<PathBuf>) {
+    *CACHE.write().unwrap_or_else(PoisonError::into_inner) = folder;
+}
+
+/// The folder for files that can be fetched again, as [`crate::environment`] told: `$XDG_CACHE_HOME/snarm`, or
+/// `~/.cache/snarm`.
 ///
 /// # Errors
 /// When neither XDG_CACHE_HOME nor HOME is an absolute path.
 pub fn cache_folder() -> Result<PathBuf> {
-    cache_of(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
-}
-
-/// Relative paths are ignored, as the XDG specification asks.
-fn cache_of(cache: Option<OsString>, home: Option<OsString>) -> Result<PathBuf> {
-    let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let folder = cache.and_then(absolute).or_else(|| Some(home.and_then(absolute)?.join(".cache")));
-    folder.map(|folder| folder.join("snarm")).ok_or_else(|| Error::Setting {
+    let folder = CACHE.read().unwrap_or_else(PoisonError::into_inner).clone();
+    folder.ok_or_else(|| Error::Setting {
         name: "cache folder",
         expected: "an absolute path in XDG_CACHE_HOME or HOME".to_owned(),
         found: "neither".to_owned(),
     })
+}
+
+/// The folder by the values of XDG_CACHE_HOME and HOME. Relative paths are ignored, as the XDG specification asks.
+pub(crate) fn cache_of(cache: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let folder = cache.and_then(absolute).or_else(|| Some(home.and_then(absolute)?.join(".cache")));
+    folder.map(|folder| folder.join("snarm"))
 }
 
 #[cfg(test)]
@@ -87,17 +97,13 @@ mod tests {
     #[test]
     fn the_cache_is_where_the_xdg_specification_puts_it() {
         let of = |cache: Option<&str>, home: Option<&str>| {
-            cache_of(cache.map(OsString::from), home.map(OsString::from)).map_err(|e| e.to_string())
+            cache_of(cache.map(OsString::from), home.map(OsString::from))
         };
-        assert_eq!(of(Some("/c"), Some("/h")), Ok(PathBuf::from("/c/snarm")));
+        assert_eq!(of(Some("/c"), Some("/h")), Some(PathBuf::from("/c/snarm")));
         for cache in [None, Some(""), Some("relative")] {
-            assert_eq!(of(cache, Some("/h")), Ok(PathBuf::from("/h/.cache/snarm")));
+            assert_eq!(of(cache, Some("/h")), Some(PathBuf::from("/h/.cache/snarm")));
         }
-        let message = of(None, None).unwrap_err();
-        assert_eq!(
-            message,
-            "cache folder: expected an absolute path in XDG_CACHE_HOME or HOME, found neither"
-        );
+        assert_eq!(of(None, None), None);
     }
 
     #[test]
