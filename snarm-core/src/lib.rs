@@ -17,6 +17,8 @@ pub mod metrics;
 pub mod models;
 pub mod overlay;
 pub mod paths;
+// A door for tests.
+#[doc(hidden)]
 pub mod pickle;
 mod printable;
 pub mod registry;

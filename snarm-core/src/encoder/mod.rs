@@ -24,6 +24,8 @@ mod network;
 mod position;
 mod published;
 mod pyramid;
+// A door for tests.
+#[doc(hidden)]
 pub mod seeded;
 mod sizes;
 mod transformer;

@@ -7,6 +7,8 @@ mod decoder;
 mod family;
 #[cfg(any(test, feature = "testing"))]
 pub mod mean;
+// A door for tests.
+#[doc(hidden)]
 pub mod scan_order;
 pub mod snarm;
 
