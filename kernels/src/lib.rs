@@ -1,6 +1,21 @@
 //! Compute kernels of SNARM: one folder an operation, each with its contract, a plain reference and fast bodies.
 //!
-//! This crate knows SIMD, threads and CUDA. It knows no models, no files, no GStreamer, and prints nothing.
+//! This crate knows SIMD, threads and CUDA. It knows no models, no files, no GStreamer, and prints nothing. Operations run
+//! on the threads and at the level of the queue that they are called from:
+//!
+//! ```
+//! use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};
+//!
+//! let rows = [0.0, 0.0, 3.0, 4.0];
+//! let (mut norms, mut indices, mut squares) = ([0.0; 2], [0], [0.0]);
+//! snarm_kernels::threads::install(|| {
+//!     squared_norms(&rows, 2, &mut norms)?;
+//!     let rows = Rows { data: &rows, norms: &norms };
+//!     nearest(&[3.0, 3.0], 2, rows, None, 1, &mut Workspace::default(), &mut indices, &mut squares)
+//! })??;
+//! assert_eq!((indices, squares), ([1], [1.0]));
+//! # Ok::<(), snarm_kernels::Error>(())
+//! ```
 
 pub mod adamw;
 pub mod add_norm;

@@ -2,7 +2,21 @@
 //!
 //! [`bank`] learns from good frames, [`detect`] judges any frame and says so in the metadata of [`meta`],
 //! [`overlay`] draws what was found. The maths is in `snarm-core`; this crate translates between its types and
-//! GStreamer's.
+//! GStreamer's. A program that links it needs no plugin file:
+//!
+//! ```no_run
+//! use gst::prelude::*;
+//!
+//! gst::init()?;
+//! gstsnarm::plugin_register_static()?;
+//! let line = "v4l2src ! videoconvert ! snarmdetect bank-location=part.bank ! appsink name=sink";
+//! let pipeline = gst::parse::launch(line)?;
+//! pipeline.set_state(gst::State::Playing)?;
+//! // Each buffer that the sink gets says what was found in it.
+//! let result = |buffer: &gst::BufferRef| gstsnarm::meta::read(buffer).map(|meta| (meta.verdict, meta.score));
+//! # let _ = result;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

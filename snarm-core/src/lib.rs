@@ -1,7 +1,39 @@
 //! Visual anomaly detection by Self-Navigated Residual Mamba (arXiv 2508.01591): encoders, banks, detector.
 //!
 //! The way of a frame starts in [`detect`]. This crate knows the kernels, files and metrics; it knows neither
-//! GStreamer nor the terminal.
+//! GStreamer nor the terminal. Good pictures make a bank, and a detector compares others with it (`examples/detect.rs` does
+//! so with files):
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use snarm_core::bank::{BankBuilder, BankSettings};
+//! use snarm_core::detect::Detector;
+//! use snarm_core::frame::Frame;
+//! use snarm_core::registry;
+//!
+//! // RGB pictures of 64 x 48 pixels: a shaded part, and one with a bright spot.
+//! let part = |i: usize, spot: u8| -> Vec<u8> {
+//!     let value = |at: usize| {
+//!         let (x, y) = (at / 3 % 64, at / 3 / 64);
+//!         let lit = (20..34).contains(&x) && (16..30).contains(&y);
+//!         (60 + 2 * x + y + 7 * at * i % 5) as u8 + if lit { spot } else { 0 }
+//!     };
+//!     (0..64 * 48 * 3).map(value).collect()
+//! };
+//! let encoder = registry::encoder(None)?;
+//! let mut builder = BankBuilder::new(Arc::clone(&encoder), BankSettings::default())?;
+//! for i in 0..4 {
+//!     builder.add(&Frame::rgb(&part(i, 0), 64, 48)?)?;
+//! }
+//! let bank = Arc::new(builder.finish(&mut |_, _, _| {})?);
+//!
+//! let mut detector = Detector::new(encoder, bank)?;
+//! let limits = detector.bank_limits();
+//! let found = detector.detect(&Frame::rgb(&part(5, 60), 64, 48)?, &limits)?;
+//! assert!(found.verdict.is_anomalous() && !found.regions.is_empty());
+//! # Ok::<(), snarm_core::Error>(())
+//! ```
 
 pub mod bank;
 pub mod convert;
