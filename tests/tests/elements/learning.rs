@@ -245,7 +245,6 @@ fn reset_learns_anew_even_from_the_handler_of_a_finished_bank() {
 }
 
 #[test]
-#[ignore = "the bank is another one than without the discarded frames, which is a fault"]
 fn discarded_frames_leave_no_trace() {
     // Room for all frames: where it is full, what made room for the discarded ones is lost.
     let room = [("bank-capacity", "2000")];
