@@ -27,6 +27,20 @@ pub(crate) fn check(what: &'static str, bytes: usize) -> Result<()> {
     Err(Error::Memory { what, needed, left })
 }
 
+/// Makes room for `more` items in a buffer that grows: for as many as it has, where it has no room for them.
+///
+/// # Errors
+/// [`Error::Memory`] where there is none. The buffer stays as it is.
+pub(crate) fn reserve<T>(what: &'static str, buffer: &mut Vec<T>, more: usize) -> Result<()> {
+    if buffer.capacity() - buffer.len() >= more {
+        return Ok(());
+    }
+    let room = more.max(buffer.len());
+    let needed = (buffer.len() + room).saturating_mul(size_of::<T>());
+    check(what, needed)?;
+    buffer.try_reserve(room).map_err(|_| Error::Memory { what, needed, left: None })
+}
+
 /// What the control group of this process leaves; `None` where there is no limit or none that is known.
 fn group_left() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -57,6 +71,15 @@ mod tests {
         let error = check("test", 1 << 60).unwrap_err().to_string();
         assert!(error.starts_with("memory for test: expected "), "{error}");
         check("test", usize::MAX).unwrap_err();
+    }
+
+    #[test]
+    fn a_buffer_grows_as_far_as_there_is_room() {
+        let mut buffer = vec![0_u8; 3];
+        reserve("test", &mut buffer, 5).unwrap();
+        assert!(buffer.capacity() >= 8);
+        let error = reserve("test", &mut buffer, 1 << 60).unwrap_err().to_string();
+        assert!(error.starts_with("memory for test: expected ") && buffer.len() == 3, "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use snarm_kernels::linear::{Panels, Then, linear};
 
 use super::Reduction;
 use crate::error::Result;
+use crate::memory;
 
 /// Width in which the greedy search measures distances.
 const PROJECTED: usize = 128;
@@ -34,6 +35,8 @@ pub(super) fn thin(
         chosen.sort_unstable();
         return Ok(chosen.into_iter().map(|pick| pick as u32).collect());
     }
+    // What is projected, and for each what the search knows of it.
+    memory::check("the search for a bank's vectors", n * (PROJECTED + 8) * size_of::<f32>())?;
     let weight = projection(width, &mut rng);
     let starts = index::sample(&mut rng, n, STARTS.min(n)).into_vec();
     let mut projected = vec![0.0; n * PROJECTED];

@@ -12,6 +12,7 @@ use super::coreset::thin;
 use super::reservoir::{Place, Reservoir};
 use super::{BankSettings, Memory, Reduction};
 use crate::error::Result;
+use crate::memory;
 
 /// Descriptors kept for each of the bank.
 const FOR_EACH: usize = 16;
@@ -43,13 +44,15 @@ impl Sample {
     /// Offers one descriptor.
     ///
     /// # Errors
-    /// When the compute pool cannot be started.
+    /// When the compute pool cannot be started, or there is no memory for it.
     pub(super) fn add(&mut self, row: &[f32], image: u32) -> Result<()> {
         if self.greedy.is_some() && self.len() >= self.most {
             self.reduce()?;
         }
         match if self.greedy.is_some() { Place::Append } else { self.reservoir.place() } {
             Place::Append => {
+                memory::reserve("what a bank is made of", &mut self.features, row.len())?;
+                memory::reserve("what a bank is made of", &mut self.images, 1)?;
                 self.features.extend_from_slice(row);
                 self.images.push(image);
             }

@@ -55,6 +55,7 @@ use self::vit::Vit;
 use crate::error::{Error, Result};
 use crate::files::{Tensor, Weights, hex};
 use crate::layers::{Source, Tensors};
+use crate::memory;
 use crate::paths;
 
 /// Side of the grid of descriptors of the network that ships, where a name asks for no other. 48 is no better and takes a
@@ -82,6 +83,9 @@ pub struct Encoder {
 /// What messages call a feature network.
 const WHAT: &str = "encoder";
 
+/// What the smallest encoder takes, with what it is made from; files of weights are checked by their size beside that.
+const LEAST_BYTES: usize = 16 << 20;
+
 /// What one stream needs to run an encoder: allocated at the first frame and kept.
 #[derive(Default)]
 pub struct Workspace {
@@ -99,6 +103,7 @@ impl Encoder {
     /// # Errors
     /// When the file is missing or holds no network that is known, or the grid is none that it can have.
     pub fn load(name: &str, positions: PositionInterpolation) -> Result<Self> {
+        memory::check("an encoder", LEAST_BYTES)?;
         if let (base, Some(grid)) = split_grid(name) {
             return Self::load(base, positions)?.with_grid(grid);
         }
