@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use snarm_kernels::frame::Frame;
 
 use super::blocks::Blocks;
-use super::likeness::{Likeness, Sketches};
+use super::likeness::{Likeness, Sketch, Sketches};
 use super::novelty::Novelty;
 use super::sample::Sample;
 use super::stage::BuildStage;
@@ -44,6 +44,8 @@ pub struct BankBuilder {
     copies_before: usize,
     earlier: Vec<Calibration>,
     frames: usize,
+    /// Which of the frames, counted from 0, are the same as one before and were given no number.
+    same: Vec<u32>,
     picture_bits: Option<u8>,
 }
 
@@ -79,6 +81,7 @@ impl BankBuilder {
             copies_before: 0,
             earlier: Vec::new(),
             frames: 0,
+            same: Vec::new(),
             picture_bits: None,
             extractor,
             settings,
@@ -143,20 +146,31 @@ impl BankBuilder {
         Ok(())
     }
 
-    /// Learns one good frame, turned upright as its orientation says, unless it adds less than the novelty that is asked for. Whether it was learned.
+    /// Learns one good frame, turned upright as its orientation says, unless it adds less than the novelty that is asked for.
+    /// Whether it was learned. One that is the same as a frame before it counts as a copy and changes nothing else.
     ///
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
     pub fn add(&mut self, frame: &Frame<'_>) -> Result<bool> {
-        let image = self.first + self.frames as u32;
+        let image = self.next_image();
         self.extractor.run(frame, &mut Default::default())?;
         let tokens = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
         if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
-        self.sketches.add(image, &self.extractor.descriptors, self.extractor.width(), tokens);
+        let sketch = Sketch::of(&self.extractor.descriptors, self.extractor.width(), tokens);
+        let same = self.sketches.same(&sketch);
+        if same.is_some_and(|same| same >= self.first) {
+            self.same.push(self.frames as u32);
+            self.frames += 1;
+            return Ok(true);
+        }
+        self.sketches.add(image, &sketch);
         self.validation.offer(image, &self.extractor);
-        self.collect(image)?;
+        // What the bank that is continued knows may be scored for the thresholds, but is not collected once more.
+        if same.is_none() {
+            self.collect(image)?;
+        }
         self.frames += 1;
         if self.sketches.images().len() > 2 * self.sample.len().max(FEWEST_SKETCHES) {
             // Frames that nothing is kept of any more need no sketch.
@@ -172,7 +186,8 @@ impl BankBuilder {
     pub fn discard_last(&mut self, n: usize) -> usize {
         let n = n.min(self.frames);
         self.frames -= n;
-        let first = self.first + self.frames as u32;
+        self.same.truncate(self.same.partition_point(|at| (*at as usize) < self.frames));
+        let first = self.next_image();
         self.sketches.discard_from(first);
         self.sample.discard_from(first);
         self.validation.discard_from(first);
@@ -211,7 +226,10 @@ impl BankBuilder {
         if self.frames == 0 {
             return self.add(frame).map(|_| ());
         }
-        let image = self.first + self.frames as u32 - 1;
+        if self.same.last().is_some_and(|at| *at as usize + 1 == self.frames) {
+            return Ok(());
+        }
+        let image = self.next_image() - 1;
         self.extractor.run(frame, &mut Default::default())?;
         self.collect(image)
     }
@@ -248,11 +266,12 @@ impl BankBuilder {
         if self.frames < self.frames_needed() {
             return Err(Error::TooFewFrames { needed: self.frames_needed(), found: self.frames });
         }
-        let blocks = Blocks::new(self.first as usize, self.frames, self.settings.calibration_fraction);
-        self.weigh_groups(blocks)?;
+        let (first, fraction) = (self.first, self.settings.calibration_fraction);
+        let numbered = self.frames - self.same.len();
+        self.weigh_groups(Blocks::new(first as usize, numbered, fraction))?;
         let memory = if self.needs_memory() { Some(self.thinned(progress)?) } else { None };
         let settings = &self.settings;
-        let likeness = Likeness::new(&self.sketches, self.first, self.frames, settings.calibration_fraction)?;
+        let likeness = Likeness::new(&self.sketches, first, numbered, fraction)?;
         let geometry = self.extractor.encoder().geometry();
         let calibrations = self.validation.run(
             memory.as_ref(),
@@ -262,7 +281,8 @@ impl BankBuilder {
             &self.earlier,
             progress,
         )?;
-        let header = Header { copies: self.copies_before + likeness.copies(), ..self.header() };
+        let copies = self.copies_before + self.same.len() + likeness.copies();
+        let header = Header { copies, ..self.header() };
         let images = memory.iter().flat_map(|memory| memory.images()).copied().collect();
         let ignore = settings.view.ignore.clone();
         Ok(Bank::new(header, calibrations, ignore, memory, self.sketches.only(&images)))
@@ -299,6 +319,11 @@ impl BankBuilder {
         self.group_scales.iter_mut().zip(&found).for_each(|(scale, found)| *scale *= found);
         self.extractor.set_scales(&self.group_scales);
         Ok(())
+    }
+
+    /// The number of the next frame that is no copy.
+    fn next_image(&self) -> u32 {
+        self.first + (self.frames - self.same.len()) as u32
     }
 
     /// Collects what the extractor saw last, but for ignored tokens.

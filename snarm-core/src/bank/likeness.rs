@@ -31,9 +31,33 @@ const NEAREST: usize = 5;
 /// probability 1 - (1 - c^D)^4.
 const BY_CHANCE: f64 = 0.01;
 
+/// Where many frames are there more than once, what copies differ and what other frames differ lie apart: by this factor
+/// at least.
+const APART: f64 = 2.0;
+
+/// Part of the frames that are copies where that shows, and the fewest pairs: two of few frames may be alike by chance.
+const MANY: f64 = 0.1;
+/// See [`MANY`].
+const PAIRS: usize = 3;
+
+/// Part of the copies that may differ by more than copies do and less than other frames.
+const STRAY: f64 = 0.02;
+
+/// Copies of single pictures differ no more than this in any case: by what compression, noise and a shot a moment later
+/// change. Pictures of one variant differ
+/// more, however few there are of it. Measured: docs/accuracy.md.
+const MOST: f64 = 0.15;
+
 /// In a stream they also differ less than this part of what neighbours usually differ: where it moves slowly, the
 /// neighbours of a frame are alike and no copies.
 const OF_NEIGHBOURS: f64 = 0.5;
+
+/// In a stream, frames that differ from one of a block less than this part of what neighbours usually differ belong to the
+/// block: those of a second round that lie between the frames of the first.
+const IN_BLOCK: f64 = 0.75;
+
+/// The most frames of a block that others are compared with.
+const OF_BLOCK: usize = 512;
 
 /// Frames that differ less than this relative change are copies in any case.
 const SAME: f64 = 1e-3;
@@ -60,6 +84,44 @@ const FOR_DIMENSION: usize = 256;
 /// Seed of the projection, the same for all banks.
 const SEED: u64 = 0x5eed_0f51;
 
+/// What is kept of a frame to tell how much others are like it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sketch([f32; NUMBERS]);
+
+impl Sketch {
+    /// That of a frame by its descriptors, rows of `width`. Ignored tokens do not count.
+    pub(super) fn of(descriptors: &[f32], width: usize, ignored: &[bool]) -> Self {
+        let mut sketch = [0.0_f32; NUMBERS];
+        let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+        for (token, row) in descriptors.chunks_exact(width).enumerate() {
+            // Drawn for ignored tokens, too: a place has the same projection in all frames.
+            for part in row.chunks(NUMBERS) {
+                let (turn, sign) = (rng.random_range(0..part.len()), if rng.random() { 1.0 } else { -1.0 });
+                if ignored.get(token).copied().unwrap_or(false) {
+                    continue;
+                }
+                let (head, tail) = part.split_at(turn);
+                let turned = tail.iter().chain(head);
+                sketch.iter_mut().zip(turned).for_each(|(sum, value)| *sum += sign * value);
+            }
+        }
+        Self(sketch)
+    }
+}
+
+/// Relative change between two sketches: 0 for equal ones, near 1.4 for frames that have nothing in common.
+fn change(a: &[f32], b: &[f32]) -> f64 {
+    let (mut difference, mut length) = ([0.0_f32; 8], [0.0_f32; 8]);
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        for lane in 0..8 {
+            difference[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+            length[lane] += a[lane] * a[lane] + b[lane] * b[lane];
+        }
+    }
+    let sum = |lanes: [f32; 8]| lanes.into_iter().map(f64::from).sum::<f64>();
+    (2.0 * sum(difference) / sum(length).max(f64::MIN_POSITIVE)).sqrt()
+}
+
 /// Sketches of frames, by ascending number.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Sketches {
@@ -84,25 +146,16 @@ impl Sketches {
         &self.data
     }
 
-    /// Adds that of a frame, whose number is the highest so far, by its descriptors, rows of `width`. Ignored tokens do
-    /// not count.
-    pub(super) fn add(&mut self, image: u32, descriptors: &[f32], width: usize, ignored: &[bool]) {
-        let mut sketch = [0.0_f32; NUMBERS];
-        let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-        for (token, row) in descriptors.chunks_exact(width).enumerate() {
-            // Drawn for ignored tokens, too: a place has the same projection in all frames.
-            for part in row.chunks(NUMBERS) {
-                let (turn, sign) = (rng.random_range(0..part.len()), if rng.random() { 1.0 } else { -1.0 });
-                if ignored.get(token).copied().unwrap_or(false) {
-                    continue;
-                }
-                let (head, tail) = part.split_at(turn);
-                let turned = tail.iter().chain(head);
-                sketch.iter_mut().zip(turned).for_each(|(sum, value)| *sum += sign * value);
-            }
-        }
+    /// Adds that of a frame, whose number is the highest so far.
+    pub(super) fn add(&mut self, image: u32, sketch: &Sketch) {
         self.images.push(image);
-        self.data.extend_from_slice(&sketch);
+        self.data.extend_from_slice(&sketch.0);
+    }
+
+    /// Number of the first frame that this one is the same as.
+    pub(super) fn same(&self, sketch: &Sketch) -> Option<u32> {
+        let is_same = |at: &usize| change(self.sketch(*at), &sketch.0) < SAME;
+        (0..self.len()).find(is_same).map(|at| self.images[at])
     }
 
     /// Takes back the frames from `first` on.
@@ -132,19 +185,9 @@ impl Sketches {
         &self.data[at * NUMBERS..][..NUMBERS]
     }
 
-    /// Relative change between two frames by their places: 0 for equal ones, near 1.4 for frames that have nothing in
-    /// common.
+    /// Relative change between two frames by their places.
     fn change(&self, a: usize, b: usize) -> f64 {
-        let (a, b) = (self.sketch(a), self.sketch(b));
-        let (mut difference, mut length) = ([0.0_f32; 8], [0.0_f32; 8]);
-        for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
-            for lane in 0..8 {
-                difference[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
-                length[lane] += a[lane] * a[lane] + b[lane] * b[lane];
-            }
-        }
-        let sum = |lanes: [f32; 8]| lanes.into_iter().map(f64::from).sum::<f64>();
-        (2.0 * sum(difference) / sum(length).max(f64::MIN_POSITIVE)).sqrt()
+        change(self.sketch(a), self.sketch(b))
     }
 
     /// What a frame, by its place, differs from others, those that are the same aside; ascending.
@@ -167,7 +210,7 @@ impl Sketches {
         let limit = if series.is_stream() {
             (OF_NEAREST * usual).min(OF_NEIGHBOURS * series.near)
         } else {
-            series.part * usual
+            MOST.min(series.copies.max(series.part * usual))
         };
         limit.max(SAME)
     }
@@ -190,7 +233,7 @@ impl<'a> Likeness<'a> {
     /// are at most `fraction` of them long.
     pub(super) fn new(sketches: &'a Sketches, first: u32, frames: usize, fraction: f64) -> Result<Self> {
         let new = sketches.images.partition_point(|image| *image < first)..sketches.len();
-        let series = Series::of(sketches, new);
+        let series = snarm_kernels::threads::install(|| Series::of(sketches, new))?;
         tracing::debug!(?series, "what the learned frames are like");
         // Whoever asks for no blocks has none.
         let fraction = if series.is_stream() { fraction } else { 0.0 };
@@ -223,13 +266,30 @@ impl<'a> Likeness<'a> {
         let places = || self.sketches.images.iter().enumerate();
         let known: HashSet<usize> =
             places().filter(|(_, other)| neighbour(other)).map(|(at, _)| self.originals[at]).collect();
-        let here = self.place(image);
-        let limit = here.map(|here| (here, self.sketches.limit(here, &self.series)));
-        let alike = |at: usize| limit.is_some_and(|(here, limit)| self.sketches.change(here, at) < limit);
+        let (compared, limit) = self.compared(image);
+        let alike = |at: usize| compared.iter().any(|here| self.sketches.change(*here, at) < limit);
         let out =
             |at: usize, other: &u32| neighbour(other) || known.contains(&self.originals[at]) || alike(at);
         let found = places().filter(|(at, other)| out(*at, other)).map(|(_, other)| *other);
         found.chain([image]).collect()
+    }
+
+    /// The places of a frame and, in a stream, of its block, and what other frames that say nothing differ from one of them
+    /// at most.
+    fn compared(&self, image: u32) -> (Vec<usize>, f64) {
+        let Some(here) = self.place(image) else { return (Vec::new(), 0.0) };
+        if !self.in_blocks() {
+            return (vec![here], self.sketches.limit(here, &self.series));
+        }
+        let block = self.blocks.of(image);
+        let is_near = |at: &usize| {
+            let other = self.sketches.images[*at];
+            other >= self.first && self.blocks.of(other) == block
+        };
+        let places: Vec<usize> = (0..self.sketches.len()).filter(is_near).collect();
+        let step = places.len().div_ceil(OF_BLOCK).max(1);
+        let some = places.into_iter().step_by(step).chain([here]);
+        (some.collect(), IN_BLOCK * self.series.near)
     }
 
     /// Whether a frame belongs to the block of another: also of one whose sketch was given up.
@@ -272,6 +332,8 @@ struct Series {
     cuts: f64,
     /// Part of what a frame differs from its [`NEAREST`]th nearest that it differs from copies at most, in a set.
     part: f64,
+    /// What copies differ at most where many of the frames are there more than once; 0 elsewhere.
+    copies: f64,
 }
 
 impl Series {
@@ -296,7 +358,7 @@ impl Series {
         let cuts = neighbours.iter().filter(|change| **change > middle).count() as f64;
         let cuts = cuts / neighbours.len().max(1) as f64;
         let part = OF_NEAREST.min((1.0 - (1.0 - BY_CHANCE).powf(0.25)).powf(1.0 / dimension(sketches)));
-        Self { near, far, ordered, cuts, part }
+        Self { near, far, ordered, cuts, part, copies: copies(sketches) }
     }
 
     /// Whether neighbours belong together: the frames move, or drift without a cut. A folder sorted by variant has cuts.
@@ -304,6 +366,37 @@ impl Series {
         let moves = self.ordered > ORDERED && self.cuts < CUT;
         moves || (self.far > DRIFT * self.near && self.near > 0.0 && self.cuts == 0.0)
     }
+}
+
+/// What copies differ at most, where many frames are there more than once: copies differ by noise and compression, which
+/// are about the same in all of them, and other frames by so much more that hardly any differ by what lies between. The
+/// dimension in which frames lie does not count here.
+fn copies(sketches: &Sketches) -> f64 {
+    let n = sketches.len();
+    let step = n.div_ceil(COMPARED).max(1);
+    // The nearest, and some farther away: of long bursts all near ones are copies.
+    let ranks: Vec<usize> = std::iter::successors(Some(1), |rank: &usize| Some(rank + rank.div_ceil(2)))
+        .take_while(|rank| 2 * rank <= n)
+        .collect();
+    let nearest = |at: usize| -> Vec<f64> {
+        let changes = sketches.changes(at);
+        ranks.iter().filter_map(|rank| changes.get(rank - 1).copied()).collect()
+    };
+    let mut pool: Vec<f64> =
+        (0..n).step_by(step).collect::<Vec<usize>>().into_par_iter().flat_map_iter(nearest).collect();
+    pool.sort_unstable_by(f64::total_cmp);
+    let fewest = (MANY * n.div_ceil(step) as f64).max(2.0 * PAIRS as f64) as usize;
+    let (mut widest, mut found) = (APART, 0.0);
+    for count in fewest..=pool.len() {
+        let level = pool[count - 1];
+        let others = pool.get(count + (STRAY * count as f64) as usize);
+        let Some(others) = others.filter(|_| level < MOST) else { break };
+        if others / level >= widest {
+            (widest, found) = (others / level, level);
+        }
+    }
+    // Above all copies, below all others.
+    0.5 * (1.0 + APART) * found
 }
 
 /// In how many ways frames differ: the dimension in which points that lie evenly have neighbours at such distances. Of
@@ -351,7 +444,7 @@ mod tests {
     fn sketches(frames: impl IntoIterator<Item = Vec<f32>>) -> Sketches {
         let mut all = Sketches::default();
         for (image, frame) in frames.into_iter().enumerate() {
-            all.add(image as u32, &frame, WIDTH, &[]);
+            all.add(image as u32, &Sketch::of(&frame, WIDTH, &[]));
         }
         all
     }
@@ -389,8 +482,8 @@ mod tests {
         b[3 * WIDTH..4 * WIDTH].fill(9.0);
         let ignored: Vec<bool> = (0..TOKENS).map(|token| token == 3).collect();
         let mut both = Sketches::default();
-        both.add(0, &a, WIDTH, &ignored);
-        both.add(1, &b, WIDTH, &ignored);
+        both.add(0, &Sketch::of(&a, WIDTH, &ignored));
+        both.add(1, &Sketch::of(&b, WIDTH, &ignored));
         assert_eq!(both.change(0, 1), 0.0);
     }
 
@@ -415,10 +508,49 @@ mod tests {
 
     #[test]
     fn a_sorted_folder_loses_no_variant() {
-        let variants = sketches((0..30).map(|i| sum(&part(i, 0), &random(50_000 + i / 6, 2.0))));
-        let likeness = likeness(&variants);
-        assert_eq!((likeness.copies(), likeness.in_blocks()), (0, false));
-        assert_eq!(out(&likeness, 7), [7]);
+        // Of few pictures, too, which are as near each other beside all others as copies are.
+        for of_each in [6, 4, 2] {
+            let variants = sketches((0..30).map(|i| sum(&part(i, 0), &random(50_000 + i / of_each, 2.0))));
+            let likeness = likeness(&variants);
+            assert_eq!((likeness.copies(), likeness.in_blocks()), (0, false), "{of_each}");
+            assert_eq!(out(&likeness, 7), [7]);
+        }
+    }
+
+    /// Frames that differ in their place alone, with the noise of a shot, which copies of them share but for a little.
+    fn placed(place: u64, change: u64) -> Vec<f32> {
+        let at = (place * 37 % 61) as f32 / 61.0;
+        let between =
+            random(1, 1.0).iter().zip(random(2, 1.0)).map(|(a, b)| a + at * (b - a)).collect::<Vec<f32>>();
+        sum(&sum(&between, &random(100 + place, 0.15)), &random(10_000 + 100 * place + change, 0.03))
+    }
+
+    #[test]
+    fn copies_of_frames_that_differ_in_their_place_alone_are_found() {
+        let once = sketches((0..24).map(|i| placed(i, 0)));
+        assert_eq!(likeness(&once).copies(), 0);
+        // Twice, in bursts of three, and in bursts of more than a frame is compared with.
+        for shots in [2, 3, 8] {
+            let bursts = sketches((0..8 * shots).map(|i| placed(i / shots, i % shots)));
+            let likeness = likeness(&bursts);
+            let expected = (8 * (shots as usize - 1), false);
+            assert_eq!((likeness.copies(), likeness.in_blocks()), expected, "{shots}");
+            let second: Vec<u32> = (0..shots as u32).map(|shot| shots as u32 + shot).collect();
+            assert_eq!(out(&likeness, shots as u32 + 1), second);
+        }
+    }
+
+    #[test]
+    fn a_second_round_between_the_frames_of_the_first_is_left_out_with_its_neighbours() {
+        let first = walk(41, 0.01);
+        let between = first.windows(2).map(|two| sum(&two[0], &two[1]).iter().map(|v| 0.5 * v).collect());
+        let both = sketches(first[..40].iter().cloned().chain(between));
+        let likeness = likeness(&both);
+        assert!(likeness.in_blocks());
+        let found = out(&likeness, 24);
+        assert!((16..32).all(|image| found.contains(&image)), "{found:?}");
+        assert!((57..71).all(|image| found.contains(&image)), "{found:?}");
+        assert!(!found.contains(&5) && !found.contains(&45), "{found:?}");
     }
 
     /// A walk: each frame differs a little from the one before.
