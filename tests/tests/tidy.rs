@@ -181,7 +181,9 @@ fn every_kernel_has_its_contract_reference_body_and_tests() {
         let has = |part: &str| files.iter().any(|file| file == part);
         for file in files.iter().filter_map(|file| file.strip_suffix(".cu")) {
             if file != op || !has("cuda.rs") || !has(&format!("{file}.ptx")) {
-                complaints.push(format!("kernels/src/{op}/{file}.cu is not called {op}.cu, or has no cuda.rs or PTX"));
+                complaints.push(format!(
+                    "kernels/src/{op}/{file}.cu is not called {op}.cu, or has no cuda.rs or PTX"
+                ));
             }
         }
         let contract = root().join(format!("kernels/src/{op}/mod.rs"));

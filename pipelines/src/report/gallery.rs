@@ -186,6 +186,8 @@ fn card(case: &Case, threshold: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use snarm_core::detect::Verdict;
+
     use super::*;
 
     fn case(anomalous: bool, raw_score: f64) -> Case {
@@ -197,7 +199,7 @@ mod tests {
             score: raw_score,
             raw_score,
             score_max: raw_score,
-            called: raw_score >= 0.5,
+            verdict: if raw_score >= 0.5 { Verdict::Anomalous } else { Verdict::Normal },
         };
         Case { image, width: 4, height: 4, pictures: Default::default(), truth: None }
     }

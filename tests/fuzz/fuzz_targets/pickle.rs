@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzzing::pickle(bytes));
+libfuzzer_sys::fuzz_target!(init: fuzzing::prepare(), |bytes: &[u8]| fuzzing::pickle(bytes));
