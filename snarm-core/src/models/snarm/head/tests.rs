@@ -212,15 +212,18 @@ fn a_head_knows_its_encoder() {
 fn the_decoder_that_ships_is_for_the_encoder_that_ships() {
     for name in ["snarm-tiny", "snarm-tiny@24"] {
         let encoder = Encoder::load(name, crate::encoder::PositionInterpolation::Legacy).unwrap();
-        let head = crate::registry::head(None, &encoder).unwrap().expect("one ships");
+        let bytes = crate::models::shipped(encoder.digest()).expect("one ships");
+        let head = Head::from_weights(&Weights::embedded("shipped decoder", bytes).unwrap()).unwrap();
         let about = head.about().unwrap();
         assert!(about.relative && about.calibration.is_some() && about.licence == "MIT OR Apache-2.0");
         assert!(about.provenance.data.starts_with("no data sets"), "{:?}", about.provenance.data);
-        let none = crate::registry::head(Some(crate::registry::NO_HEAD), &encoder).unwrap();
+        let decoder = crate::registry::decoder(None, &encoder).unwrap().expect("one ships");
+        assert_eq!((decoder.family(), decoder.scorer()), (FAMILY, head.scorer()));
+        let none = crate::registry::decoder(Some(crate::registry::NO_DECODER), &encoder).unwrap();
         assert!(none.is_none());
     }
     let other = Encoder::load("seeded:tiny", crate::encoder::PositionInterpolation::Legacy).unwrap();
-    assert!(crate::registry::head(None, &other).unwrap().is_none());
+    assert!(crate::registry::decoder(None, &other).unwrap().is_none());
 }
 
 #[test]
