@@ -1,5 +1,7 @@
 //! A video frame as the kernels see it: borrowed planes with strides and the meaning of their samples.
 
+use crate::device::cuda::Slice;
+use crate::device::{Buffer, Place, View, apart};
 use crate::error::{Error, Result};
 
 /// Sample layout of a frame, named as GStreamer names it.
@@ -364,6 +366,119 @@ impl<'a> Frame<'a> {
     /// Width and height of the upright picture in pixels.
     pub fn upright_size(&self) -> (usize, usize) {
         self.orientation.size(self.width, self.height)
+    }
+}
+
+/// A frame in the memory of a device.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceFrame<'a> {
+    format: PixelFormat,
+    width: usize,
+    height: usize,
+    /// Each plane and its stride.
+    planes: [(Slice<'a>, usize); 3],
+    colorimetry: Colorimetry,
+    orientation: Orientation,
+}
+
+impl<'a> DeviceFrame<'a> {
+    /// Describes a frame over planes of bytes in the memory of a device.
+    ///
+    /// # Errors
+    /// As [`Frame::new`].
+    pub fn new(
+        format: PixelFormat,
+        width: usize,
+        height: usize,
+        planes: &[(Slice<'a>, usize)],
+        colorimetry: Colorimetry,
+    ) -> Result<Self> {
+        check_planes(format, width, height, planes.iter().map(|(data, stride)| (data.len(), *stride)))?;
+        let Some(first) = planes.first() else {
+            let expected = "a plane".to_owned();
+            return Err(Error::Shape { op: "frame", expected, found: "none".to_owned() });
+        };
+        let planes = std::array::from_fn(|i| *planes.get(i).unwrap_or(first));
+        let orientation = Orientation::UPRIGHT;
+        Ok(Self { format, width, height, planes, colorimetry, orientation })
+    }
+
+    /// The same frame, stored in another orientation.
+    #[must_use]
+    pub fn with_orientation(self, orientation: Orientation) -> Self {
+        Self { orientation, ..self }
+    }
+
+    /// Sample layout.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The planes of the format, and their strides.
+    pub fn planes(&self) -> impl Iterator<Item = (Slice<'a>, usize)> {
+        self.planes.into_iter().take(self.format.n_planes())
+    }
+
+    /// Meaning of the samples.
+    pub fn colorimetry(&self) -> Colorimetry {
+        self.colorimetry
+    }
+
+    /// How the stored picture is turned to be upright.
+    pub fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+}
+
+/// Copies of the planes of frames in the memory of a device, which is taken when it grows.
+#[derive(Debug)]
+pub struct Upload {
+    planes: [Buffer<u8>; 3],
+}
+
+impl Upload {
+    /// For a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    pub fn new(place: &Place) -> Result<Self> {
+        let plane = || Buffer::new(place, 0);
+        Ok(Self { planes: [plane()?, plane()?, plane()?] })
+    }
+
+    /// Copies a frame of the host.
+    ///
+    /// # Errors
+    /// When the place is no device, or the device lacks the memory.
+    pub fn copy(&mut self, frame: &Frame<'_>) -> Result<DeviceFrame<'_>> {
+        for (own, plane) in self.planes.iter_mut().zip(frame.planes()) {
+            own.resize(plane.data.len())?;
+            own.write(plane.data)?;
+        }
+        let [first, second, third] = &self.planes;
+        let strides =
+            std::array::from_fn::<_, 3, _>(|i| frame.planes().get(i).map_or(0, |plane| plane.stride));
+        let planes = [(there(first)?, strides[0]), (there(second)?, strides[1]), (there(third)?, strides[2])];
+        let planes = &planes[..frame.planes().len()];
+        let Frame { format, width, height, colorimetry, orientation, .. } = *frame;
+        Ok(DeviceFrame::new(format, width, height, planes, colorimetry)?.with_orientation(orientation))
+    }
+}
+
+fn there(plane: &Buffer<u8>) -> Result<Slice<'_>> {
+    match plane.view() {
+        View::Cuda(data) => Ok(data),
+        View::Host(_) => Err(apart("frame")),
     }
 }
 

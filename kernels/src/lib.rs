@@ -37,11 +37,7 @@ pub mod device;
 pub mod dropout;
 mod error;
 #[cfg(test)]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "every room's tests share the file, and not every one needs all of it"
-)]
+#[expect(unreachable_pub, reason = "every room's tests share the file")]
 #[path = "../../tests/src/fake_cuda.rs"]
 mod fake_cuda;
 pub mod focal;

@@ -28,7 +28,7 @@ stale() { # OBJECT SOURCE FLAGS...
         stale "$out/$(basename "$cu" .cu).o" "$cu" $kernels $device
     done
     # The engine and the driver are no kernels: their accesses are nobody's races.
-    stale "$out/engine.o" "$here/engine.cpp" -O2 $engine
+    stale "$out/engine.o" "$here/engine.cpp" -O3 -march=native $engine
     stale "$out/driver.o" "$here/driver.cpp" -O1 $engine
 } | xargs -r -P 2 -L 1 g++
 g++ -shared $sanitizer -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--version-script="$here/libcuda.map" \

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <string>
 #include <sys/mman.h>
 #include <thread>
@@ -310,6 +311,23 @@ std::map<std::string, Kernel>& kernels() {
     return all;
 }
 
+/// Runners wait here for the next launch, whichever thread it comes from: fibers are dear to the thread sanitizer.
+std::mutex waiting_lock;
+std::vector<Runner*> waiting;
+
+Runner* take_runner() {
+    std::lock_guard<std::mutex> locked(waiting_lock);
+    if (waiting.empty()) return new Runner;
+    Runner* one = waiting.back();
+    waiting.pop_back();
+    return one;
+}
+
+void give_back(Runner* one) {
+    std::lock_guard<std::mutex> locked(waiting_lock);
+    waiting.push_back(one);
+}
+
 unsigned number(const char* name, unsigned otherwise) {
     const char* value = getenv(name);
     return value && *value ? unsigned(atoi(value)) : otherwise;
@@ -471,9 +489,7 @@ bool launch(const Kernel& kernel, Dim blocks, Dim threads, size_t shared, void* 
     std::atomic<size_t> next{0};
     std::atomic<bool> good{true};
     auto work = [&](unsigned worker) {
-        static thread_local Runner* own = nullptr;
-        if (!own) own = new Runner;
-        Runner& r = *(runner = own);
+        Runner& r = *(runner = take_runner());
         r.kernel = &kernel;
         r.arguments = arguments;
         r.seed = seed ? 0x9e3779b97f4a7c15ull * seed + worker : 0;
@@ -487,6 +503,7 @@ bool launch(const Kernel& kernel, Dim blocks, Dim threads, size_t shared, void* 
         }
         TAKES_OVER(&end_token);
         r.free_memories();
+        give_back(&r);
     };
     HANDS_ON(&launch_token);
     if (workers <= 1 || n == 1) {

@@ -3,7 +3,9 @@
 
 use rayon::prelude::*;
 
+use super::cuda::There;
 use super::{reflect, taps};
+use crate::device::{Place, ViewMut};
 use crate::error::{Result, check_len};
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
@@ -16,24 +18,40 @@ pub struct Blur {
     taps: Vec<f32>,
     down: Vec<f32>,
     padded: Vec<f32>,
+    there: Option<There>,
 }
 
 impl Blur {
     /// For maps of `h` rows and `w` columns. With a sigma of 0 or less they stay as they are.
     pub fn new(h: usize, w: usize, sigma: f64) -> Self {
         let taps: Vec<f32> = taps(sigma).iter().map(|t| *t as f32).collect();
-        Self { h, w, taps, down: vec![0.0; h * w], padded: Vec::new() }
+        Self { h, w, taps, down: vec![0.0; h * w], padded: Vec::new(), there: None }
     }
 
     /// Blurs `x` in place.
     ///
     /// # Errors
-    /// When `x` is not a map of the size given.
-    pub fn run(&mut self, x: &mut [f32]) -> Result<()> {
+    /// When `x` is not a map of the size given, or its device lacks the memory for another.
+    pub fn run<'a>(&mut self, x: impl Into<ViewMut<'a>>) -> Result<()> {
+        let x = x.into();
         check_len("blur", "map", self.h * self.w, x.len())?;
-        if x.is_empty() {
-            return Ok(());
+        match x {
+            ViewMut::Host([]) => Ok(()),
+            ViewMut::Host(x) => {
+                self.run_on_host(x);
+                Ok(())
+            }
+            ViewMut::Cuda(x) => {
+                let there = match self.there.take() {
+                    Some(there) => there,
+                    None => There::new(&Place::Cuda(x.queue().clone()), &self.taps, x.len())?,
+                };
+                self.there.insert(there).run(&x, self.h, self.w)
+            }
         }
+    }
+
+    fn run_on_host(&mut self, x: &mut [f32]) {
         let (h, w, taps) = (self.h, self.w, &self.taps);
         let block = rows_per_task(h, 32);
         let source: &[f32] = x;
@@ -69,7 +87,6 @@ impl Blur {
                     },
                 );
             });
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 //! x (h, w) row-major, blurred in place.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

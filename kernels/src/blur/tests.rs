@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -33,4 +34,21 @@ fn without_a_width_nothing_is_blurred() {
 #[test]
 fn four_sigma_of_four_are_sixteen_taps_a_side() {
     assert_eq!(taps(4.0).len(), 17);
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (h, w, sigma) in [(1, 1, 4.0), (33, 7, 1.5), (5, 40, 4.0), (3, 4, 0.0)] {
+        let mut expected = noise(h * w, 1);
+        let mut found = Buffer::of(&place, &expected).unwrap();
+        let mut blur = Blur::new(h, w, sigma);
+        blur.run(&mut found).unwrap();
+        reference::blur(&mut expected, w, sigma);
+        assert_close(&expected, &read(&found), 1e-6);
+        // Again, with what it kept.
+        blur.run(&mut found).unwrap();
+        reference::blur(&mut expected, w, sigma);
+        assert_close(&expected, &read(&found), 2e-6);
+    }
 }

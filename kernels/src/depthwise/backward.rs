@@ -26,7 +26,7 @@ pub fn depthwise_weight_gradient(
     side: usize,
     workspace: &mut Workspace,
 ) -> Result<Vec<f32>> {
-    check_maps(x, height, width, c)?;
+    check_maps(x.len(), height, width, c)?;
     check_len(OP, "gradient", x.len(), g.len())?;
     if side.is_multiple_of(2) || side > MAX_SIDE {
         let expected = format!("an odd side up to {MAX_SIDE}");

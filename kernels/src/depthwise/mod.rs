@@ -10,6 +10,7 @@
 
 mod backward;
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -18,6 +19,8 @@ mod tests;
 pub use backward::depthwise_weight_gradient;
 pub use cpu::Workspace;
 
+use crate::device::cuda::check_floats;
+use crate::device::{Place, View, ViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "depthwise";
@@ -43,6 +46,8 @@ pub struct Kernel {
     side: usize,
     step: usize,
     then: Then,
+    /// Where it runs on a device.
+    on_device: Option<cuda::Weights>,
 }
 
 impl Kernel {
@@ -78,7 +83,7 @@ impl Kernel {
                 *w = weight[channel * n_taps + source(tap, n_taps)];
             }
         }
-        Ok(Self { taps, bias, side, step: 1, then: Then::Store })
+        Ok(Self { taps, bias, side, step: 1, then: Then::Store, on_device: None })
     }
 
     /// The same taps on every `step`-th cell of a row and every `step`-th row.
@@ -99,6 +104,21 @@ impl Kernel {
         Self { then, ..self }
     }
 
+    /// The same taps, ready to run at a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    pub fn at(mut self, place: &Place) -> Result<Self> {
+        let c = self.channels();
+        let rows = self.taps.chunks_exact(padded(c).max(1));
+        let taps: Vec<f32> = rows.flat_map(|row| &row[..c]).copied().collect();
+        self.on_device = match place {
+            Place::Host => None,
+            Place::Cuda(_) => Some(cuda::Weights::new(place, &taps, &self.bias)?),
+        };
+        Ok(self)
+    }
+
     /// Channels of x and y.
     pub fn channels(&self) -> usize {
         self.bias.len()
@@ -113,31 +133,41 @@ impl Kernel {
 /// Filters maps of `height` x `width` cells. `workspace` grows at the first call and is kept.
 ///
 /// # Errors
-/// When x is no whole maps or y has another size.
-pub fn depthwise(
-    x: &[f32],
+/// When x is no whole maps or y has another size, or operands live apart.
+pub fn depthwise<'a>(
+    x: impl Into<View<'a>>,
     height: usize,
     width: usize,
-    kernel: &Kernel,
+    kernel: &'a Kernel,
     workspace: &mut Workspace,
-    y: &mut [f32],
+    y: impl Into<ViewMut<'a>>,
 ) -> Result<()> {
+    let (x, y) = (x.into(), y.into());
     let c = kernel.channels();
-    check_maps(x, height, width, c)?;
+    check_maps(x.len(), height, width, c)?;
     let maps = x.len() / (height * width * c).max(1);
     let outputs = height.div_ceil(kernel.step) * width.div_ceil(kernel.step) * c;
     check_len(OP, "y", maps * outputs, y.len())?;
-    cpu::depthwise(x, height, width, kernel, workspace, y);
-    Ok(())
+    match (x, kernel.on_device.as_ref().and_then(cuda::Weights::slices), y) {
+        (View::Host(x), None, ViewMut::Host(y)) => {
+            cpu::depthwise(x, height, width, kernel, workspace, y);
+            Ok(())
+        }
+        (View::Cuda(x), Some(weights), ViewMut::Cuda(y)) => {
+            check_floats(OP, &y, &[&x, &weights[0], &weights[1], y.as_slice()])?;
+            cuda::depthwise(x, [height, width], kernel, weights, &y)
+        }
+        _ => Err(apart(OP)),
+    }
 }
 
-fn check_maps(x: &[f32], height: usize, width: usize, c: usize) -> Result<()> {
+fn check_maps(len: usize, height: usize, width: usize, c: usize) -> Result<()> {
     let map = height * width * c;
-    if x.len() / map.max(1) * map == x.len() {
+    if len / map.max(1) * map == len {
         return Ok(());
     }
     let expected = format!("whole maps of {height} x {width} cells of {c} channels");
-    Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) })
+    Err(Error::Shape { op: OP, expected, found: format!("{len} elements") })
 }
 
 /// Channels rounded up to whole lanes.

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 fn check(maps: usize, [height, width]: [usize; 2], c: usize, side: usize) {
     let (x, weight, bias) = (noise(maps * height * width * c, 1), noise(c * side * side, 2), noise(c, 3));
@@ -89,4 +90,28 @@ fn broken_shapes_are_refused() {
     assert!(run_half(&mut [0.0; 12]).is_err() && run_half(&mut [0.0; 4]).is_ok());
     let gradient = |side| depthwise_weight_gradient(&[], &[], 2, 3, 2, side, &mut Workspace::default());
     assert!(gradient(4).is_err() && gradient(17).is_err() && gradient(3).is_ok());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (maps, [height, width], c, side, step, then) in [
+        (1, [9, 5], 33, 7, 1, Then::Store),
+        (2, [6, 11], 7, 3, 2, Then::Relu6),
+        (1, [1, 2], 1, 5, 1, Then::Store),
+        (1, [13, 12], 20, 5, 3, Then::Relu6),
+    ] {
+        let x: Vec<f32> = noise(maps * height * width * c, 1).iter().map(|v| 4.0 * v).collect();
+        let (weight, bias) = (noise(c * side * side, 2), noise(c, 3));
+        let mut expected = vec![0.0; maps * height.div_ceil(step) * width.div_ceil(step) * c];
+        reference::depthwise(&x, [height, width], &weight, &bias, step, then, &mut expected);
+        let kernel = Kernel::new(&weight, bias).unwrap().with_step(step).unwrap().then(then);
+        let kernel = kernel.at(&place).unwrap();
+        let (x, mut y) = (Buffer::of(&place, &x).unwrap(), Buffer::new(&place, expected.len()).unwrap());
+        depthwise(&x, height, width, &kernel, &mut Workspace::default(), &mut y).unwrap();
+        assert_close(&expected, &read(&y), 4e-5);
+        // The kernel does not run on the host any more.
+        let (x, mut y) = (vec![0.0; x.len()], vec![0.0; y.len()]);
+        assert!(depthwise(&x, height, width, &kernel, &mut Workspace::default(), &mut y).is_err());
+    }
 }

@@ -172,6 +172,39 @@ impl<T: Element> Buffer<T> {
         Ok(())
     }
 
+    /// Replaces all its elements by those of another one at the same place, and its length by that one's.
+    ///
+    /// # Errors
+    /// When they live apart or are of two kinds, the device lacks the memory, or the copy fails.
+    pub fn copy(&mut self, from: &Self) -> Result<()> {
+        self.resize(from.len())?;
+        match (&mut self.store, &from.store) {
+            (Store::Host(own), Store::Host(from)) => own.copy_from_slice(from),
+            (Store::Cuda(own), Store::Cuda(from))
+                if own.memory.queue() == from.memory.queue() && own.half == from.half =>
+            {
+                own.memory.copy_from(&from.memory, own.len * if own.half { HALF } else { size_of::<T>() })?;
+            }
+            _ => return Err(apart("buffer")),
+        }
+        Ok(())
+    }
+
+    /// Its elements in the memory of the host: its own, or those of a device in `mirror`, after all work before.
+    ///
+    /// # Errors
+    /// When work before has failed, or the copy fails.
+    pub fn on_host<'a>(&'a self, mirror: &'a mut Vec<T>) -> Result<&'a [T]> {
+        match &self.store {
+            Store::Host(own) => Ok(own),
+            Store::Cuda(on) => {
+                mirror.resize(on.len, T::default());
+                self.read(mirror)?;
+                Ok(mirror)
+            }
+        }
+    }
+
     /// Its elements, to be read.
     pub fn view(&self) -> View<'_, T> {
         match &self.store {
@@ -235,7 +268,18 @@ pub enum ViewMut<'a, T = f32> {
     Cuda(cuda::SliceMut<'a>),
 }
 
-impl<T> View<'_, T> {
+impl<'a, T> View<'a, T> {
+    /// The elements, which an operation without a body for devices needs on the host.
+    ///
+    /// # Errors
+    /// When they live on a device.
+    pub fn host(self, op: &'static str) -> Result<&'a [T]> {
+        match self {
+            Self::Host(values) => Ok(values),
+            Self::Cuda(_) => Err(elsewhere(op)),
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match self {
@@ -260,7 +304,26 @@ impl<T> View<'_, T> {
     }
 }
 
-impl<T> ViewMut<'_, T> {
+impl<'a, T> ViewMut<'a, T> {
+    /// The elements, which an operation without a body for devices needs on the host.
+    ///
+    /// # Errors
+    /// When they live on a device.
+    pub fn host(self, op: &'static str) -> Result<&'a mut [T]> {
+        match self {
+            Self::Host(values) => Ok(values),
+            Self::Cuda(_) => Err(elsewhere(op)),
+        }
+    }
+
+    /// The same elements, to be read.
+    pub fn view(&self) -> View<'_, T> {
+        match self {
+            Self::Host(values) => View::Host(values),
+            Self::Cuda(slice) => View::Cuda(*slice.as_slice()),
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match self {
@@ -291,6 +354,11 @@ impl<T> ViewMut<'_, T> {
             }
         })
     }
+}
+
+fn elsewhere(op: &'static str) -> Error {
+    let (expected, found) = ("operands in the memory of the host".to_owned(), "some on a device".to_owned());
+    Error::Shape { op, expected, found }
 }
 
 /// What operands of an operation that live apart are refused with.

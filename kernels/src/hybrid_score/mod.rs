@@ -7,30 +7,61 @@
 //! `hybrid_score`: S (n), squared T (n) -> scores (n).
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::cuda::check_floats;
+use crate::device::{View, ViewMut, apart};
 use crate::error::{Result, check_len};
 
 /// Mean distance of each token to its `k` nearest rows.
 ///
 /// # Errors
-/// When there are not k squared distances for each element of `distances`.
-pub fn mean_distances(squared: &[f32], k: usize, distances: &mut [f32]) -> Result<()> {
+/// When there are not k squared distances for each element of `distances`, or operands live apart.
+pub fn mean_distances<'a>(
+    squared: impl Into<View<'a>>,
+    k: usize,
+    distances: impl Into<ViewMut<'a>>,
+) -> Result<()> {
+    let (squared, distances) = (squared.into(), distances.into());
     check_len("mean_distances", "squared distances", distances.len() * k, squared.len())?;
-    cpu::mean_distances(squared, k, distances);
-    Ok(())
+    match (squared, distances) {
+        (View::Host(squared), ViewMut::Host(distances)) => {
+            cpu::mean_distances(squared, k, distances);
+            Ok(())
+        }
+        (View::Cuda(squared), ViewMut::Cuda(distances)) => {
+            check_floats("mean_distances", &distances, &[&squared, distances.as_slice()])?;
+            cuda::mean_distances(squared, k, &distances)
+        }
+        _ => Err(apart("mean_distances")),
+    }
 }
 
 /// Raw score of each token.
 ///
 /// # Errors
-/// When the lengths differ.
-pub fn hybrid_score(distances: &[f32], squared: &[f32], scores: &mut [f32]) -> Result<()> {
+/// When the lengths differ, or operands live apart.
+pub fn hybrid_score<'a>(
+    distances: impl Into<View<'a>>,
+    squared: impl Into<View<'a>>,
+    scores: impl Into<ViewMut<'a>>,
+) -> Result<()> {
+    let (distances, squared, scores) = (distances.into(), squared.into(), scores.into());
     check_len("hybrid_score", "distances to the bank", scores.len(), distances.len())?;
     check_len("hybrid_score", "distances to trusted tokens", scores.len(), squared.len())?;
-    cpu::hybrid_score(distances, squared, scores);
-    Ok(())
+    match (distances, squared, scores) {
+        (View::Host(distances), View::Host(squared), ViewMut::Host(scores)) => {
+            cpu::hybrid_score(distances, squared, scores);
+            Ok(())
+        }
+        (View::Cuda(distances), View::Cuda(squared), ViewMut::Cuda(scores)) => {
+            check_floats("hybrid_score", &scores, &[&distances, &squared, scores.as_slice()])?;
+            cuda::hybrid_score(distances, squared, &scores)
+        }
+        _ => Err(apart("hybrid_score")),
+    }
 }

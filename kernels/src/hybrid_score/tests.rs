@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -33,4 +34,23 @@ fn missing_rows_do_not_count() {
 fn other_lengths_are_refused() {
     assert!(mean_distances(&[0.0; 5], 3, &mut [0.0; 2]).is_err());
     assert!(hybrid_score(&[0.0; 2], &[0.0; 3], &mut [0.0; 2]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_references() {
+    let Some(place) = device() else { return };
+    for (n, k) in [(1, 1), (300, 3), (33, 4)] {
+        let squared: Vec<f32> =
+            noise(n * k, 1).iter().map(|v| if *v > 0.5 { f32::INFINITY } else { v.abs() * 9.0 }).collect();
+        let trusted: Vec<f32> = noise(n, 2).iter().map(|v| v.abs()).collect();
+        let (mut expected, mut scores) = (vec![0.0; n], vec![0.0; n]);
+        reference::mean_distances(&squared, k, &mut expected);
+        reference::hybrid_score(&expected, &trusted, &mut scores);
+        let [squared, trusted] = [&squared, &trusted].map(|values| Buffer::of(&place, values).unwrap());
+        let [mut distances, mut found] = [0; 2].map(|_| Buffer::new(&place, n).unwrap());
+        mean_distances(&squared, k, &mut distances).unwrap();
+        hybrid_score(&distances, &trusted, &mut found).unwrap();
+        assert_close(&expected, &read(&distances), 2e-6);
+        assert_close(&scores, &read(&found), 4e-6);
+    }
 }

@@ -22,6 +22,7 @@
 //! the frames change, and not in between. Work is spread over the rayon pool of the caller.
 
 mod cpu;
+mod cuda;
 mod filter;
 mod paper;
 pub mod reference;
@@ -30,8 +31,9 @@ mod triangle;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{Buffer, ViewMut};
 use crate::error::{Error, Result, check_len};
-use crate::frame::{Colorimetry, Frame, Orientation, PixelFormat};
+use crate::frame::{Colorimetry, DeviceFrame, Frame, Orientation, PixelFormat};
 use paper::PaperPlan;
 use triangle::TrianglePlan;
 
@@ -256,6 +258,7 @@ enum Plan {
 pub struct Importer {
     spec: ImportSpec,
     plan: Option<(Geometry, Plan)>,
+    on_device: Option<cuda::Plan>,
 }
 
 impl Importer {
@@ -266,7 +269,7 @@ impl Importer {
     /// empty or leaves the frame.
     pub fn new(spec: ImportSpec) -> Result<Self> {
         spec.check()?;
-        Ok(Self { spec, plan: None })
+        Ok(Self { spec, plan: None, on_device: None })
     }
 
     /// What the output is.
@@ -295,6 +298,30 @@ impl Importer {
             out.chunks_exact_mut(side * side).for_each(|plane| orientation.turn(plane, side));
         }
         Ok(())
+    }
+}
+
+impl Importer {
+    /// As [`Self::run`], of a frame in the memory of a device.
+    ///
+    /// # Errors
+    /// When `out` has another length or lives elsewhere than the frame, the device lacks the memory or fails.
+    pub fn run_there(&mut self, frame: &DeviceFrame<'_>, out: &mut Buffer) -> Result<()> {
+        check_len("import", "an output", self.spec.output_len(), out.len())?;
+        let ViewMut::Cuda(out) = out.view_mut() else { return Err(cuda::elsewhere()) };
+        let geometry = Geometry {
+            format: frame.format(),
+            width: frame.width(),
+            height: frame.height(),
+            colorimetry: frame.colorimetry(),
+            orientation: frame.orientation(),
+        };
+        let kept = self.on_device.take().filter(|plan| plan.fits(geometry));
+        let plan = match kept {
+            Some(plan) => plan,
+            None => cuda::Plan::new(&self.spec, geometry, out.queue())?,
+        };
+        self.on_device.insert(plan).run(frame, self.spec.side, &out)
     }
 }
 

@@ -377,3 +377,34 @@ fn unused_bits_of_words_do_not_count() {
         }
     }
 }
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = crate::testing::device() else { return };
+    let mut upload = crate::frame::Upload::new(&place).unwrap();
+    let fits = [Fit::Full, Fit::Letterbox, Fit::Paper { resize: 27 }];
+    let region = Region { x: 0.13, y: 0.2, w: 0.7, h: 0.61 };
+    for (i, format) in PixelFormat::ALL.into_iter().enumerate() {
+        let colorimetry = COLORIMETRIES[i % COLORIMETRIES.len()];
+        let orientation = Orientation::all().nth(i % 8).unwrap();
+        let owned = Owned::new(format, 45, 31, colorimetry, 5).noise(i as u32);
+        let frame = owned.frame().with_orientation(orientation);
+        for fit in fits {
+            let spec = ImportSpec { region, ..ImportSpec::imagenet(23, fit) };
+            let mut expected = vec![0.0; spec.output_len()];
+            reference::run(&spec, &frame, &mut expected);
+            let mut out = Buffer::new(&place, expected.len()).unwrap();
+            let mut importer = Importer::new(spec).unwrap();
+            // Twice: the tables of the first are kept.
+            for _ in 0..2 {
+                importer.run_there(&upload.copy(&frame).unwrap(), &mut out).unwrap();
+            }
+            // With 8-bit roundings a pixel may be one of 256 levels off where the matrix rounds otherwise.
+            let level = 1.01 / (255.0 * 0.224);
+            let tolerance = if matches!(fit, Fit::Paper { .. }) { level } else { 2e-4 };
+            for (at, (e, f)) in expected.iter().zip(crate::testing::read(&out)).enumerate() {
+                assert!((e - f).abs() <= tolerance, "{format:?} {fit:?} at {at}: expected {e}, found {f}");
+            }
+        }
+    }
+}

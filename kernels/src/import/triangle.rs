@@ -146,7 +146,14 @@ fn passes(geometry: Geometry, Place { source, inner, .. }: Place) -> Vec<Pass> {
 
 /// The filter from pixels `first..first + length` to `n` results, on the grid of a channel that is subsampled by
 /// `shift` and whose first sample lies `site` pixels after the first pixel.
-fn axis(n: usize, first: usize, length: usize, shift: usize, site: f32, multiple: usize) -> Filter {
+pub(super) fn axis(
+    n: usize,
+    first: usize,
+    length: usize,
+    shift: usize,
+    site: f32,
+    multiple: usize,
+) -> Filter {
     let scale = length as f64 / n as f64;
     if shift == 0 {
         return Filter::triangle(n, first as f64, scale, first..first + length, multiple);

@@ -1,10 +1,13 @@
 //! Linear layer: y = x W^T + b, with what usually follows it fused in.
 //!
 //! # Shapes
-//! x (m, k) row-major, W (n, k) packed once into [`Panels`], b (n), y (m, n) row-major.
+//! x (m, k) row-major, W (n, k) packed once into [`Panels`], or into a [`Weight`] of any place, b (n), y (m, n) row-major.
+//!
+//! A device multiplies bf16 and adds up in f32: x is kept as bf16 there ([`Buffer::of_products`]), y may be.
 
 mod backward;
 mod cpu;
+pub(crate) mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -13,7 +16,9 @@ mod tests;
 pub use self::backward::{bias_gradient, input_gradient};
 pub use crate::tile::Panels;
 
-use crate::error::{Result, check_len};
+use crate::device::cuda::{check_floats, check_queue};
+use crate::device::{Buffer, Place, View, ViewMut, apart};
+use crate::error::{Error, Result, check_len};
 
 /// What happens to x W^T + b on its way to y.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +33,116 @@ pub enum Then {
     Add,
 }
 
+/// W where the layer runs.
+#[derive(Debug)]
+pub enum Weight {
+    /// Packed for the host's level.
+    Host(Panels),
+    /// On a device.
+    Cuda(Matrix),
+}
+
+/// W in the memory of a device, as bf16.
+#[derive(Debug)]
+pub struct Matrix {
+    values: Buffer,
+    n: usize,
+    k: usize,
+}
+
+impl Weight {
+    /// Packs `n` rows of `k` elements for a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    ///
+    /// # Panics
+    /// When there is another number of elements.
+    pub fn new(place: &Place, rows: &[f32], n: usize, k: usize) -> Result<Self> {
+        match place {
+            Place::Host => Ok(Self::Host(Panels::from_transposed(rows, n, k))),
+            Place::Cuda(_) => {
+                assert_eq!(rows.len(), n * k, "{n} rows of {k} elements");
+                let mut values = Buffer::of_products(place, n * k)?;
+                values.write(rows)?;
+                Ok(Self::Cuda(Matrix { values, n, k }))
+            }
+        }
+    }
+}
+
+impl Weight {
+    /// The same weight, packed on the host, at a place.
+    ///
+    /// # Errors
+    /// When it lives on a device already, or the device lacks the memory.
+    pub fn at(&self, place: &Place) -> Result<Self> {
+        match self {
+            Self::Host(panels) => Self::new(place, &panels.to_transposed(), panels.n(), panels.k()),
+            Self::Cuda(_) => Err(apart("linear")),
+        }
+    }
+}
+
+/// W, to be read.
+#[derive(Debug, Clone, Copy)]
+pub enum Weights<'a> {
+    /// Packed for a level of the CPU.
+    Host(&'a Panels),
+    /// On a device.
+    Cuda(&'a Matrix),
+}
+
+impl<'a> From<&'a Panels> for Weights<'a> {
+    fn from(panels: &'a Panels) -> Self {
+        Self::Host(panels)
+    }
+}
+
+impl<'a> From<&'a Weight> for Weights<'a> {
+    fn from(weight: &'a Weight) -> Self {
+        match weight {
+            Weight::Host(panels) => Self::Host(panels),
+            Weight::Cuda(matrix) => Self::Cuda(matrix),
+        }
+    }
+}
+
 /// Runs the layer on `x` and writes (or adds to) `y`. Rows are shared among the threads of the pool.
 ///
 /// # Errors
-/// When a length does not fit `w`.
-pub fn linear(x: &[f32], w: &Panels, bias: &[f32], then: Then, y: &mut [f32]) -> Result<()> {
-    let m = x.len() / w.k().max(1);
-    check_len("linear", "x", m * w.k(), x.len())?;
-    check_len("linear", "bias", w.n(), bias.len())?;
-    check_len("linear", "y", m * w.n(), y.len())?;
-    cpu::linear(x, w, bias, then, y);
-    Ok(())
+/// When a length does not fit `w`, or operands live apart.
+pub fn linear<'a>(
+    x: impl Into<View<'a>>,
+    w: impl Into<Weights<'a>>,
+    bias: impl Into<View<'a>>,
+    then: Then,
+    y: impl Into<ViewMut<'a>>,
+) -> Result<()> {
+    let (x, w, bias, y) = (x.into(), w.into(), bias.into(), y.into());
+    let (n, k) = match w {
+        Weights::Host(panels) => (panels.n(), panels.k()),
+        Weights::Cuda(matrix) => (matrix.n, matrix.k),
+    };
+    let m = x.len() / k.max(1);
+    check_len("linear", "x", m * k, x.len())?;
+    check_len("linear", "bias", n, bias.len())?;
+    check_len("linear", "y", m * n, y.len())?;
+    match (x, w, bias, y) {
+        (View::Host(x), Weights::Host(w), View::Host(bias), ViewMut::Host(y)) => {
+            cpu::linear(x, w, bias, then, y);
+            Ok(())
+        }
+        (View::Cuda(x), Weights::Cuda(w), View::Cuda(bias), ViewMut::Cuda(y)) => {
+            let View::Cuda(w) = w.values.view() else { return Err(apart("linear")) };
+            check_floats("linear", &y, &[&bias])?;
+            check_queue("linear", &y, &[&x, &w])?;
+            if !x.is_half() {
+                let expected = "x kept as bf16 on a device".to_owned();
+                return Err(Error::Shape { op: "linear", expected, found: "floats of 32 bits".to_owned() });
+            }
+            cuda::linear(x, w, bias, k, then, &y)
+        }
+        _ => Err(apart("linear")),
+    }
 }

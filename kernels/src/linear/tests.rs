@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, assert_near, device, noise, read};
 
 fn check(m: usize, k: usize, n: usize, then: Then) {
     let (x, w, bias) = (noise(m * k, 1), noise(n * k, 2), noise(n, 3));
@@ -69,4 +70,48 @@ fn wrong_lengths_are_refused() {
     assert_eq!(refused.to_string(), "linear: expected bias of 3 elements, found 2");
     assert!(input_gradient(&[0.0; 6], &[0.0; 11], 3, 4, &mut [0.0; 8]).is_err());
     assert!(bias_gradient(&[0.0; 7], &mut [0.0; 3]).is_err() && bias_gradient(&[0.0], &mut []).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, k, n, then) in [
+        (1, 1, 1, Then::Store),
+        (70, 33, 65, Then::Gelu),
+        (130, 96, 67, Then::Add),
+        (65, 40, 131, Then::Relu6),
+        (64, 192, 64, Then::Gelu),
+    ] {
+        let (x, w, bias) = (noise(m * k, 1), noise(n * k, 2), noise(n, 3));
+        let y = noise(m * n, 4);
+        // What the device multiplies is rounded: the reference multiplies the same.
+        let rounded = |values: &[f32]| -> Vec<f32> {
+            let mut buffer = Buffer::of_products(&place, values.len()).unwrap();
+            buffer.write(values).unwrap();
+            read(&buffer)
+        };
+        let mut expected = y.clone();
+        reference::linear(&rounded(&x), &rounded(&w), k, &bias, then, &mut expected);
+        let weight = Weight::Host(Panels::from_transposed(&w, n, k)).at(&place).unwrap();
+        let mut on_device = Buffer::of_products(&place, m * k).unwrap();
+        on_device.write(&x).unwrap();
+        let bias = Buffer::of(&place, &bias).unwrap();
+        let mut found = Buffer::of(&place, &y).unwrap();
+        linear(&on_device, &weight, &bias, then, &mut found).unwrap();
+        assert_close(&expected, &read(&found), 1e-5 * (k as f32).sqrt().max(1.0));
+        let mut halves = Buffer::of_products(&place, m * n).unwrap();
+        halves.write(&y).unwrap();
+        linear(&on_device, &weight, &bias, then, &mut halves).unwrap();
+        assert_near(&expected, &read(&halves), 1.0 / 128.0);
+    }
+    let weight = Weight::new(&place, &[0.0; 12], 3, 4).unwrap();
+    let (x, bias) = (Buffer::new(&place, 8).unwrap(), Buffer::new(&place, 3).unwrap());
+    let refused = linear(&x, &weight, &bias, Then::Store, &mut Buffer::new(&place, 6).unwrap()).unwrap_err();
+    assert_eq!(refused.to_string(), "linear: expected x kept as bf16 on a device, found floats of 32 bits");
+}
+
+#[test]
+fn panels_give_back_what_they_were_packed_of() {
+    let w = noise(37 * 21, 5);
+    assert_eq!(Panels::from_transposed(&w, 37, 21).to_transposed(), w);
 }

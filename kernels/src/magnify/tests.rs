@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::device::Buffer;
 use crate::residual::residual;
-use crate::testing::{assert_close, noise};
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -28,4 +29,17 @@ fn magnified_residuals_are_those_of_longer_descriptors() {
 #[test]
 fn odd_rows_are_refused() {
     assert!(magnify(&mut [0.0; 6], 3, 2.0).is_err() && magnify(&mut [0.0; 5], 2, 2.0).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, d, gain) in [(1, 2, 0.5), (41, 14, 2.5), (3, 6, 1.0)] {
+        let x = noise(m * d, 1);
+        let mut expected = x.clone();
+        reference::magnify(&mut expected, d, gain);
+        let mut found = Buffer::of(&place, &x).unwrap();
+        magnify(&mut found, d, gain).unwrap();
+        assert_close(&expected, &read(&found), 4e-6);
+    }
 }

@@ -7,27 +7,32 @@
 //! [`NONE`], as [`nearest`](crate::nearest::nearest) leaves them.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::cuda::{check_floats, check_queue};
+use crate::device::{View, ViewMut, apart};
 use crate::error::{Error, Result, check_len};
 use crate::nearest::NONE;
 
-/// Subtracts each row of `d` elements of `x` from the mean of its `k` matches.
+/// Subtracts each row of `d` elements of `x` from the mean of its `k` matches. On a device a match outside the rows counts as
+/// none.
 ///
 /// # Errors
-/// When d or k is 0, a length does not fit, or a match lies outside the rows.
-pub fn matched_residual(
-    x: &[f32],
+/// When d or k is 0, a length does not fit, a match of the host lies outside the rows, or operands live apart.
+pub fn matched_residual<'a>(
+    x: impl Into<View<'a>>,
     d: usize,
-    rows: &[f32],
-    matches: &[u32],
+    rows: impl Into<View<'a>>,
+    matches: impl Into<View<'a, u32>>,
     k: usize,
-    r: &mut [f32],
+    r: impl Into<ViewMut<'a>>,
 ) -> Result<()> {
     const OP: &str = "matched_residual";
+    let (x, rows, matches, r) = (x.into(), rows.into(), matches.into(), r.into());
     let (m, t) = (x.len() / d.max(1), rows.len() / d.max(1));
     if d == 0 || k == 0 {
         let found = format!("{k} matches of rows of {d}");
@@ -37,10 +42,20 @@ pub fn matched_residual(
     check_len(OP, "rows", t * d, rows.len())?;
     check_len(OP, "matches", m * k, matches.len())?;
     check_len(OP, "r", m * d, r.len())?;
-    if let Some(place) = matches.iter().find(|place| **place != NONE && **place as usize >= t) {
-        let expected = format!("matches among {t} rows");
-        return Err(Error::Shape { op: OP, expected, found: place.to_string() });
+    match (x, rows, matches, r) {
+        (View::Host(x), View::Host(rows), View::Host(matches), ViewMut::Host(r)) => {
+            if let Some(place) = matches.iter().find(|place| **place != NONE && **place as usize >= t) {
+                let expected = format!("matches among {t} rows");
+                return Err(Error::Shape { op: OP, expected, found: place.to_string() });
+            }
+            cpu::matched_residual(x, d, rows, matches, k, r);
+            Ok(())
+        }
+        (View::Cuda(x), View::Cuda(rows), View::Cuda(matches), ViewMut::Cuda(r)) => {
+            check_floats(OP, &r, &[&x, &rows, r.as_slice()])?;
+            check_queue(OP, &r, &[&matches])?;
+            cuda::matched_residual(x, d, rows, matches, k, &r)
+        }
+        _ => Err(apart(OP)),
     }
-    cpu::matched_residual(x, d, rows, matches, k, r);
-    Ok(())
 }

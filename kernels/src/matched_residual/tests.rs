@@ -1,5 +1,6 @@
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 #[test]
 fn agrees_with_the_reference() {
@@ -32,4 +33,20 @@ fn what_does_not_fit_is_refused() {
     assert!(refused(2, &[0, 3], 1).contains("expected matches among 3 rows, found 3"));
     assert!(!refused(2, &[0, 1, 2], 1).is_empty() && !refused(2, &[], 0).is_empty());
     assert!(!refused(0, &[], 1).is_empty());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, d, t, k) in [(1, 1, 1, 1), (3, 6, 4, 2), (70, 33, 90, 3)] {
+        let (x, rows) = (noise(m * d, 1), noise(t * d, 2));
+        let place_of = |i: usize| if i % 5 == 4 { NONE } else { (i * 7 % t) as u32 };
+        let matches: Vec<u32> = (0..m * k).map(place_of).collect();
+        let mut expected = vec![0.0; m * d];
+        reference::matched_residual(&x, d, &rows, &matches, k, &mut expected);
+        let [x, rows] = [&x, &rows].map(|values| Buffer::of(&place, values).unwrap());
+        let (matches, mut r) = (Buffer::of(&place, &matches).unwrap(), Buffer::new(&place, m * d).unwrap());
+        matched_residual(&x, d, &rows, &matches, k, &mut r).unwrap();
+        assert_close(&expected, &read(&r), 1e-6);
+    }
 }

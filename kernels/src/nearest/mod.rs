@@ -8,18 +8,24 @@
 //! Rows and queries may carry labels: a row never matches a query of the same label. A token that searches among
 //! its own image's tokens is so kept from finding itself.
 //!
+//! A device finds candidates among rows rounded to bf16, two lists of eight for each part of the rows, and measures sixteen of
+//! them in f32: [`nearest_in`], among the rows of a [`Table`].
+//!
 //! # Shapes
 //! queries (m, d), bank (t, d), both row-major; indices and squared distances (m, k), nearest first. Equal distances
 //! are ordered by index. Where fewer than k rows may match, the index is [`NONE`] and the distance infinite.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
 pub use cpu::Workspace;
+pub use cuda::{Search, Table};
 
+use crate::device::{View, ViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// Index of a match that does not exist.
@@ -61,13 +67,7 @@ pub fn nearest(
     distances: &mut [f32],
 ) -> Result<()> {
     let m = queries.len() / d.max(1);
-    if k == 0 || k > MAX_K {
-        return Err(Error::Shape {
-            op: "nearest",
-            expected: format!("k in 1..={MAX_K}"),
-            found: k.to_string(),
-        });
-    }
+    check_k(k)?;
     check_len("nearest", "queries", m * d, queries.len())?;
     check_len("nearest", "rows", rows.norms.len() * d, rows.data.len())?;
     check_len("nearest", "indices", m * k, indices.len())?;
@@ -78,6 +78,43 @@ pub fn nearest(
     }
     cpu::nearest(queries, d, rows, labels, k, workspace, indices, distances);
     Ok(())
+}
+
+/// As [`nearest`], on a device; labels are those of the queries, and of the rows.
+///
+/// # Errors
+/// As [`nearest`], or when operands live apart, or the device lacks the memory.
+pub fn nearest_in<'a>(
+    queries: impl Into<View<'a>>,
+    table: &'a Table,
+    labels: Option<(View<'a, u32>, View<'a, u32>)>,
+    k: usize,
+    search: &mut Search,
+    indices: impl Into<ViewMut<'a, u32>>,
+    distances: impl Into<ViewMut<'a>>,
+) -> Result<()> {
+    let (queries, indices, distances) = (queries.into(), indices.into(), distances.into());
+    check_k(k)?;
+    let m = cuda::check_width(table, queries.len())?;
+    check_len("nearest", "indices", m * k, indices.len())?;
+    check_len("nearest", "distances", m * k, distances.len())?;
+    if let Some((queries, rows)) = labels {
+        check_len("nearest", "query labels", m, queries.len())?;
+        check_len("nearest", "row labels", table.len(), rows.len())?;
+    }
+    match (queries, indices, distances) {
+        (View::Cuda(queries), ViewMut::Cuda(indices), ViewMut::Cuda(distances)) => {
+            cuda::nearest(queries, table, labels, k, search, &indices, &distances)
+        }
+        _ => Err(apart("nearest")),
+    }
+}
+
+fn check_k(k: usize) -> Result<()> {
+    if (1..=MAX_K).contains(&k) {
+        return Ok(());
+    }
+    Err(Error::Shape { op: "nearest", expected: format!("k in 1..={MAX_K}"), found: k.to_string() })
 }
 
 /// Squared length of each row of width `d`.

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::noise;
+use crate::device::{Buffer, Place};
+use crate::testing::{device, noise, read};
 
 fn search(queries: &[f32], d: usize, rows: &[f32], labels: Option<Labels<'_>>, k: usize) -> Vec<(u32, f32)> {
     let m = queries.len() / d;
@@ -66,4 +67,70 @@ fn too_many_neighbours_are_refused() {
     let rows = Rows { data: &[0.0], norms: &[0.0] };
     let refused = nearest(&[0.0], 1, rows, None, 5, &mut Workspace::default(), &mut [0; 5], &mut [0.0; 5]);
     assert_eq!(refused.unwrap_err().to_string(), "nearest: expected k in 1..=4, found 5");
+}
+
+/// As [`search`], on a device.
+fn search_there(
+    place: &Place,
+    queries: &[f32],
+    d: usize,
+    rows: &[f32],
+    labels: Option<Labels<'_>>,
+    k: usize,
+) -> Vec<(u32, f32)> {
+    let n = queries.len() / d * k;
+    let table = Table::of(place, rows, d).unwrap();
+    let (mut indices, mut distances) = (Buffer::new(place, n).unwrap(), Buffer::new(place, n).unwrap());
+    let labels = labels.map(|labels| [labels.queries, labels.rows].map(|l| Buffer::of(place, l).unwrap()));
+    let labels = labels.as_ref().map(|[queries, rows]| (queries.view(), rows.view()));
+    let mut search = Search::new(place).unwrap();
+    let queries = Buffer::of(place, queries).unwrap();
+    nearest_in(&queries, &table, labels, k, &mut search, &mut indices, &mut distances).unwrap();
+    read(&indices).into_iter().zip(read(&distances)).collect()
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, t, d, k) in [(1, 1, 1, 1), (70, 200, 33, 3), (65, 130, 64, 4), (3, 700, 40, 2)] {
+        let (queries, rows) = (noise(m * d, 1), noise(t * d, 2));
+        let expected = reference::nearest(&queries, d, &rows, None, k);
+        for (e, f) in expected.iter().zip(search_there(&place, &queries, d, &rows, None, k)) {
+            assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5, "{m} {t} {d}: expected {e:?}, found {f:?}");
+            assert!(e.1 == f.1 || (e.1 - f.1).abs() < 1e-4);
+        }
+    }
+}
+
+#[test]
+fn cuda_keeps_tokens_from_finding_their_like() {
+    let Some(place) = device() else { return };
+    let (m, d) = (75, 24);
+    let tokens = noise(m * d, 3);
+    for groups in [1, 2, m as u32] {
+        let labels: Vec<u32> = (0..m as u32).map(|i| i % groups).collect();
+        let labels = Labels { queries: &labels, rows: &labels };
+        let expected = reference::nearest(&tokens, d, &tokens, Some(labels), 1);
+        for (i, (e, f)) in
+            expected.iter().zip(search_there(&place, &tokens, d, &tokens, Some(labels), 1)).enumerate()
+        {
+            assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5, "{groups}: expected {e:?}, found {f:?}");
+            assert!(f.0 == NONE || labels.rows[f.0 as usize] != labels.queries[i]);
+        }
+    }
+}
+
+#[test]
+fn cuda_tables_hold_the_rows_that_they_are_given() {
+    let Some(place) = device() else { return };
+    let (x, from) = (noise(9 * 5, 4), [3_u32, 8, 0, 3]);
+    let mut table = Table::new(&place, 5).unwrap();
+    assert!(table.is_empty());
+    table.gather(&Buffer::of(&place, &x).unwrap(), &Buffer::of(&place, &from).unwrap()).unwrap();
+    let expected: Vec<f32> = from.iter().flat_map(|row| &x[*row as usize * 5..][..5]).copied().collect();
+    let mut found = Buffer::new(&place, 20).unwrap();
+    // A matched residual against zero tokens is the row itself.
+    let (zeros, places) = (Buffer::new(&place, 20).unwrap(), Buffer::of(&place, &[0_u32, 1, 2, 3]).unwrap());
+    crate::matched_residual::matched_residual(&zeros, 5, table.data(), &places, 1, &mut found).unwrap();
+    assert_eq!((table.len(), read(&found)), (4, expected));
 }

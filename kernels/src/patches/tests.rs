@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::noise;
+use crate::device::Buffer;
+use crate::testing::{assert_near, device, noise, read};
 
 proptest! {
     #[test]
@@ -33,4 +34,26 @@ fn what_makes_no_whole_squares_is_refused() {
     assert!(patches(&[0.0; 27], 3, 3, &mut [0.0; 18]).is_err());
     assert!(merge(&[0.0; 9], 3, 1, &mut [0.0; 9]).is_err());
     assert!(merge(&[0.0; 16], 4, 2, &mut [0.0; 16]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_host() {
+    let Some(place) = device() else { return };
+    for (c, side, p) in [(3, 12, 4), (1, 35, 5), (5, 6, 2)] {
+        let image = noise(c * side * side, 1);
+        let mut expected = vec![0.0; image.len()];
+        let on_device = Buffer::of(&place, &image).unwrap();
+        let mut rows = Buffer::new(&place, image.len()).unwrap();
+        patches(&image, side, p, &mut expected).unwrap();
+        patches(&on_device, side, p, &mut rows).unwrap();
+        assert_eq!(read(&rows), expected);
+        let mut halves = Buffer::of_products(&place, image.len()).unwrap();
+        patches(&on_device, side, p, &mut halves).unwrap();
+        assert_near(&expected, &read(&halves), 1.0 / 256.0);
+        if side % 2 == 0 {
+            merge(&image, side, c, &mut expected).unwrap();
+            merge(&on_device, side, c, &mut rows).unwrap();
+            assert_eq!(read(&rows), expected);
+        }
+    }
 }

@@ -5,30 +5,59 @@
 //! `peak`: x (n) -> the highest value, at least 0.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Error, Result};
+use crate::device::cuda::{check_floats, check_queue};
+use crate::device::{Buffer, View, ViewMut, apart};
+use crate::error::{Error, Result, check_len};
+
+/// The largest window mean and the peak of a map in the memory of a device, into two elements there. `scratch` has two words.
+///
+/// # Errors
+/// As [`pooled_max`], or when operands live apart or on the host, or have another length.
+pub fn scores_there(
+    x: &Buffer,
+    w: usize,
+    window: usize,
+    stride: usize,
+    scratch: &mut Buffer<u32>,
+    found: &mut Buffer,
+) -> Result<()> {
+    check_rows(x.len(), w)?;
+    check_len("pooled_max", "scratch", 2, scratch.len())?;
+    check_len("pooled_max", "found", 2, found.len())?;
+    let (View::Cuda(x), ViewMut::Cuda(scratch), ViewMut::Cuda(found)) =
+        (x.view(), scratch.view_mut(), found.view_mut())
+    else {
+        return Err(apart("pooled_max"));
+    };
+    check_floats("pooled_max", &found, &[&x, found.as_slice()])?;
+    check_queue("pooled_max", &found, &[scratch.as_slice()])?;
+    cuda::scores(x, w, window.max(1), stride.max(1), &scratch, &found)
+}
 
 /// The largest window mean of `x`, which has `w` columns. `sums` is scratch that is kept between calls.
 ///
 /// # Errors
 /// When `x` is empty or not whole rows.
 pub fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize, sums: &mut Vec<f64>) -> Result<f32> {
-    if x.is_empty() || w == 0 || !x.len().is_multiple_of(w) {
-        let found = format!("{} elements", x.len());
-        return Err(Error::Shape {
-            op: "pooled_max",
-            expected: format!("whole rows of {w}, at least one"),
-            found,
-        });
-    }
+    check_rows(x.len(), w)?;
     Ok(cpu::pooled_max(x, w, window.max(1), stride.max(1), sums))
 }
 
 /// The highest value of `x`, or 0 where all are lower.
 pub fn peak(x: &[f32]) -> f32 {
     cpu::peak(x)
+}
+
+fn check_rows(len: usize, w: usize) -> Result<()> {
+    if len > 0 && w > 0 && len.is_multiple_of(w) {
+        return Ok(());
+    }
+    let (expected, found) = (format!("whole rows of {w}, at least one"), format!("{len} elements"));
+    Err(Error::Shape { op: "pooled_max", expected, found })
 }

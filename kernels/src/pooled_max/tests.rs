@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::noise;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -23,5 +23,18 @@ proptest! {
     fn the_peak_is_the_highest_value(n in 0_usize..300, lift in -2.0_f32..2.0) {
         let x: Vec<f32> = noise(n, 7).iter().map(|v| v + lift).collect();
         prop_assert_eq!(peak(&x), reference::peak(&x));
+    }
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (h, w, window, stride, lift) in [(1, 1, 16, 2, 0.0), (37, 20, 16, 2, -3.0), (9, 33, 4, 3, 0.5)] {
+        let x: Vec<f32> = noise(h * w, 6).iter().map(|v| v + lift).collect();
+        let expected = [reference::pooled_max(&x, w, window, stride), reference::peak(&x)];
+        let x = Buffer::of(&place, &x).unwrap();
+        let (mut scratch, mut found) = (Buffer::new(&place, 2).unwrap(), Buffer::new(&place, 2).unwrap());
+        scores_there(&x, w, window, stride, &mut scratch, &mut found).unwrap();
+        assert_close(&expected, &read(&found), 1e-5);
     }
 }

@@ -7,23 +7,36 @@
 //! r, y (m, d) row-major, d even.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::cuda::check_floats;
+use crate::device::{View, ViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// Transforms each row of `d` signed residuals.
 ///
 /// # Errors
-/// When `d` is odd or a length does not fit.
-pub fn residual(r: &[f32], d: usize, y: &mut [f32]) -> Result<()> {
+/// When `d` is odd, a length does not fit, or operands live apart.
+pub fn residual<'a>(r: impl Into<View<'a>>, d: usize, y: impl Into<ViewMut<'a>>) -> Result<()> {
+    let (r, y) = (r.into(), y.into());
     if !d.is_multiple_of(2) || d == 0 || !r.len().is_multiple_of(d) {
         let found = format!("{} elements in rows of {d}", r.len());
         return Err(Error::Shape { op: "residual", expected: "whole rows of an even width".into(), found });
     }
     check_len("residual", "y", r.len(), y.len())?;
-    cpu::residual(r, d, y);
-    Ok(())
+    match (r, y) {
+        (View::Host(r), ViewMut::Host(y)) => {
+            cpu::residual(r, d, y);
+            Ok(())
+        }
+        (View::Cuda(r), ViewMut::Cuda(y)) => {
+            check_floats("residual", &y, &[&r, y.as_slice()])?;
+            cuda::residual(r, d, &y)
+        }
+        _ => Err(apart("residual")),
+    }
 }

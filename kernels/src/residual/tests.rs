@@ -1,5 +1,6 @@
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 #[test]
 fn agrees_with_the_reference() {
@@ -25,4 +26,17 @@ fn the_sign_of_a_residual_does_not_matter() {
 #[test]
 fn an_odd_width_is_refused() {
     assert!(residual(&[0.0; 9], 3, &mut [0.0; 9]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, d) in [(1, 2), (3, 6), (37, 34)] {
+        let r = noise(m * d, 9);
+        let mut expected = vec![0.0; m * d];
+        reference::residual(&r, d, &mut expected);
+        let (r, mut y) = (Buffer::of(&place, &r).unwrap(), Buffer::new(&place, m * d).unwrap());
+        residual(&r, d, &mut y).unwrap();
+        assert_close(&expected, &read(&y), 1e-6);
+    }
 }

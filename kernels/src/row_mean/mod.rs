@@ -4,23 +4,36 @@
 //! x (m, d) row-major, y (m).
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::cuda::check_floats;
+use crate::device::{View, ViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// Averages each row of `d` elements of `x`.
 ///
 /// # Errors
-/// When a row is empty, or x is not a row for each element of y.
-pub fn row_mean(x: &[f32], d: usize, y: &mut [f32]) -> Result<()> {
+/// When a row is empty, x is not a row for each element of y, or operands live apart.
+pub fn row_mean<'a>(x: impl Into<View<'a>>, d: usize, y: impl Into<ViewMut<'a>>) -> Result<()> {
+    let (x, y) = (x.into(), y.into());
     if d == 0 {
         let expected = "rows of at least 1 element".to_owned();
         return Err(Error::Shape { op: "row_mean", expected, found: "0".to_owned() });
     }
     check_len("row_mean", "x", y.len() * d, x.len())?;
-    cpu::row_mean(x, d, y);
-    Ok(())
+    match (x, y) {
+        (View::Host(x), ViewMut::Host(y)) => {
+            cpu::row_mean(x, d, y);
+            Ok(())
+        }
+        (View::Cuda(x), ViewMut::Cuda(y)) => {
+            check_floats("row_mean", &y, &[&x, y.as_slice()])?;
+            cuda::row_mean(x, d, &y)
+        }
+        _ => Err(apart("row_mean")),
+    }
 }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -17,4 +18,17 @@ proptest! {
 #[test]
 fn ragged_and_empty_rows_are_refused() {
     assert!(row_mean(&[0.0; 5], 2, &mut [0.0; 2]).is_err() && row_mean(&[], 0, &mut [0.0; 2]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, d) in [(1, 1), (9, 70), (30, 31)] {
+        let x = noise(m * d, 1);
+        let mut expected = vec![0.0; m];
+        reference::row_mean(&x, d, &mut expected);
+        let (x, mut y) = (Buffer::of(&place, &x).unwrap(), Buffer::new(&place, m).unwrap());
+        row_mean(&x, d, &mut y).unwrap();
+        assert_close(&expected, &read(&y), 1e-6);
+    }
 }

@@ -86,6 +86,20 @@ impl Panels {
         }
     }
 
+    /// The matrix as it was before it was packed by [`Self::from_transposed`]: `n` rows of `k` elements.
+    pub fn to_transposed(&self) -> Vec<f32> {
+        let nr = tile_cols(self.isa);
+        let mut rows = vec![0.0; self.n * self.k];
+        for (p, panel) in self.panels().enumerate() {
+            for (k_idx, step) in panel.chunks_exact(nr).enumerate() {
+                for (j, value) in step.iter().enumerate().take(self.n.saturating_sub(p * nr)) {
+                    rows[(p * nr + j) * self.k + k_idx] = *value;
+                }
+            }
+        }
+        rows
+    }
+
     /// The level that it is laid out for.
     pub fn isa(&self) -> Isa {
         self.isa

@@ -2,7 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Corners, Tap, taps};
+use super::{Corners, Tap, cuda, taps};
+use crate::device::cuda::check_floats;
+use crate::device::{View, ViewMut, apart};
 use crate::error::{Error, Result, check_len};
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
@@ -12,6 +14,7 @@ use crate::threads::rows_per_task;
 pub struct Upsample {
     from: (usize, usize),
     c: usize,
+    corners: Corners,
     rows: Vec<Tap>,
     cols: Vec<Tap>,
     /// One mixed row for each task.
@@ -22,14 +25,15 @@ impl Upsample {
     /// From (rows, columns) to (rows, columns), `c` channels.
     pub fn new(from: (usize, usize), to: (usize, usize), c: usize, corners: Corners) -> Self {
         let (rows, cols) = (taps(from.0, to.0, corners), taps(from.1, to.1, corners));
-        Self { from, c, rows, cols, mixed: Vec::new() }
+        Self { from, c, corners, rows, cols, mixed: Vec::new() }
     }
 
     /// Resamples `x` into `y`.
     ///
     /// # Errors
-    /// When a length does not fit, or there is nothing to resample.
-    pub fn run(&mut self, x: &[f32], y: &mut [f32]) -> Result<()> {
+    /// When a length does not fit, there is nothing to resample, or operands live apart.
+    pub fn run<'a>(&mut self, x: impl Into<View<'a>>, y: impl Into<ViewMut<'a>>) -> Result<()> {
+        let (x, y) = (x.into(), y.into());
         let line = self.from.1 * self.c;
         check_len("upsample", "x", self.from.0 * line, x.len())?;
         check_len("upsample", "y", self.rows.len() * self.cols.len() * self.c, y.len())?;
@@ -40,6 +44,20 @@ impl Upsample {
             let expected = "a map of at least one cell".to_owned();
             return Err(Error::Shape { op: "upsample", expected, found: format!("{:?} cells", self.from) });
         }
+        match (x, y) {
+            (View::Host(x), ViewMut::Host(y)) => self.run_on_host(x, y),
+            (View::Cuda(x), ViewMut::Cuda(y)) => {
+                check_floats("upsample", &y, &[&x, y.as_slice()])?;
+                let to = (self.rows.len(), self.cols.len());
+                return cuda::upsample(x, self.from, to, self.c, self.corners, &y);
+            }
+            _ => return Err(apart("upsample")),
+        }
+        Ok(())
+    }
+
+    fn run_on_host(&mut self, x: &[f32], y: &mut [f32]) {
+        let line = self.from.1 * self.c;
         let block = rows_per_task(self.rows.len(), 32);
         self.mixed.resize(self.rows.len().div_ceil(block) * line, 0.0);
         let (cols, c) = (&self.cols, self.c);
@@ -60,7 +78,6 @@ impl Upsample {
                     },
                 );
             });
-        Ok(())
     }
 }
 

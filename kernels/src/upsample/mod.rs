@@ -7,6 +7,7 @@
 //! x (h, w, c) row-major, y (H, W, c).
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

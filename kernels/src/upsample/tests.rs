@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -38,5 +39,22 @@ fn a_map_without_cells_is_refused() {
     for corners in [Corners::Edges, Corners::Centres] {
         assert!(Upsample::new((0, 2), (4, 4), 1, corners).run(&[], &mut [0.0; 16]).is_err());
         Upsample::new((2, 2), (0, 4), 1, corners).run(&[0.0; 4], &mut []).unwrap();
+    }
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (from, to, c) in
+        [((3, 5), (7, 11), 5), ((1, 1), (4, 3), 33), ((24, 24), (40, 40), 3), ((6, 4), (6, 4), 2)]
+    {
+        for corners in [Corners::Edges, Corners::Centres] {
+            let x = noise(from.0 * from.1 * c, 5);
+            let expected = reference::upsample(&x, from, to, c, corners);
+            let mut y = Buffer::new(&place, expected.len()).unwrap();
+            let x = Buffer::of(&place, &x).unwrap();
+            Upsample::new(from, to, c, corners).run(&x, &mut y).unwrap();
+            assert_close(&expected, &read(&y), 4e-6);
+        }
     }
 }

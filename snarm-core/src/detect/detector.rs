@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use snarm_kernels::device::Place;
 use snarm_kernels::frame::Frame;
 
+use super::device::Choice;
 use super::extract::Extractor;
 use super::postprocess::{RawMap, Regions};
 use super::result::{Detection, Limits};
@@ -24,6 +26,8 @@ pub struct Detector {
     raw: RawMap,
     regions: Regions,
     detection: Detection,
+    /// Whether the processor goes on where a device fails.
+    falls_back: bool,
 }
 
 impl Detector {
@@ -61,7 +65,49 @@ impl Detector {
         let detection = Detection::empty(geometry.side);
         let mut extractor = Extractor::new(encoder, bank.view())?;
         extractor.set_scales(bank.group_scales());
-        Ok(Self { extractor, bank, decoder, model, calibration, raw, regions: Regions::default(), detection })
+        Ok(Self {
+            extractor,
+            bank,
+            decoder,
+            model,
+            calibration,
+            raw,
+            regions: Regions::default(),
+            detection,
+            falls_back: false,
+        })
+    }
+
+    /// Imports, encodes and matches on that device from now on; scores are decoded and smoothed on the host.
+    /// With [`Choice::Auto`] the processor does it where the device cannot, or fails later, and the log says so.
+    ///
+    /// # Errors
+    /// When a device is asked for by name and is not there, does not run the encoder, or lacks the memory.
+    pub fn on(mut self, choice: Choice) -> Result<Self> {
+        let moved = choice.open().and_then(|place| self.move_to(&place));
+        self.falls_back = choice == Choice::Auto;
+        match moved {
+            Err(reason) if self.falls_back => self.fall_back(&reason)?,
+            moved => moved?,
+        }
+        Ok(self)
+    }
+
+    fn move_to(&mut self, place: &Place) -> Result<()> {
+        self.extractor.move_to(place)?;
+        self.model.move_to(place, self.bank.memory())
+    }
+
+    /// Goes on with the processor.
+    fn fall_back(&mut self, reason: &Error) -> Result<()> {
+        tracing::warn!("frames are judged on the CPU from now on: {reason}");
+        self.falls_back = false;
+        self.move_to(&Place::Host)
+    }
+
+    /// What encodes and matches.
+    pub fn place(&self) -> Place {
+        self.extractor.place()
     }
 
     /// The bank in use.
@@ -127,8 +173,20 @@ impl Detector {
     /// Scores one frame, turned upright as its orientation says. The result lives until the next call. Nothing is allocated from the second frame of a size on.
     ///
     /// # Errors
-    /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
+    /// When the ignore mask leaves next to nothing of the frame, the compute pool cannot be started, or a device that was asked
+    /// for by name fails.
     pub fn detect(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<&Detection> {
+        match self.judge(frame, limits) {
+            Err(reason @ Error::Kernel(snarm_kernels::Error::Cuda(_))) if self.falls_back => {
+                self.fall_back(&reason)?;
+                self.judge(frame, limits)?;
+            }
+            judged => judged?,
+        }
+        Ok(&self.detection)
+    }
+
+    fn judge(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<()> {
         let mut times = std::mem::take(&mut self.detection.times);
         times.clear();
         self.extractor.run(frame, &mut times)?;
@@ -150,7 +208,7 @@ impl Detector {
             Ok::<(), Error>(())
         })??;
         detection.times = times;
-        Ok(detection)
+        Ok(())
     }
 }
 

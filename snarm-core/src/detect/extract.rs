@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use snarm_kernels::frame::Frame;
+use snarm_kernels::device::{self, Buffer, Place};
+use snarm_kernels::frame::{Frame, Upload};
 use snarm_kernels::import::{Fit, ImportSpec, Importer, Placement, Rect as Pixels, Region};
 use snarm_kernels::scale_columns::scale_columns;
 
@@ -26,8 +27,19 @@ pub(crate) struct Extractor {
     placement: Placement,
     /// What the view ignores of a frame of this placement.
     ignored: Option<Arc<Ignored>>,
-    /// Features of the last frame: all levels, the descriptors (grid * grid, width) first.
+    /// Features of the last frame: all levels, the descriptors (grid * grid, width) first, unless a device has them.
     pub(crate) descriptors: Vec<f32>,
+    there: Option<There>,
+}
+
+/// What encodes in the memory of a device.
+struct There {
+    upload: Upload,
+    importer: Importer,
+    encoder: Encoder,
+    workspace: Workspace,
+    input: Buffer,
+    descriptors: Buffer,
 }
 
 impl Extractor {
@@ -44,14 +56,42 @@ impl Extractor {
             placement: NOWHERE,
             ignored: None,
             descriptors: Vec::new(),
+            there: None,
             encoder,
         })
+    }
+
+    /// Encodes in the memory of a device from now on.
+    ///
+    /// # Errors
+    /// When the encoder is of a kind that does not run there, or the device lacks the memory.
+    pub(crate) fn move_to(&mut self, place: &Place) -> Result<()> {
+        self.there = match place {
+            Place::Host => None,
+            Place::Cuda(_) => Some(There {
+                upload: Upload::new(place)?,
+                importer: Importer::new(*self.importers[0].spec())?,
+                encoder: self.encoder.at(place)?,
+                workspace: Workspace::default(),
+                input: Buffer::new(place, self.input.len())?,
+                descriptors: Buffer::new(place, 0)?,
+            }),
+        };
+        Ok(())
+    }
+
+    /// What encodes.
+    pub(crate) fn place(&self) -> Place {
+        self.there.as_ref().map_or(Place::Host, |there| there.input.place())
     }
 
     /// Fills `descriptors` from a frame. Runs on the compute pool.
     pub(crate) fn run(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
         let (width, height) = frame.upright_size();
-        self.place(width, height)?;
+        self.place_in(width, height)?;
+        if let Some(there) = &mut self.there {
+            return there.run(frame, &self.factors, times);
+        }
         snarm_kernels::threads::install(|| {
             let start = Instant::now();
             let mut input = &mut self.input[..];
@@ -74,12 +114,15 @@ impl Extractor {
 
     /// What the encoder saw in the last frame.
     pub(crate) fn features(&self) -> Result<Features<'_>> {
-        Features::new(self.encoder.geometry(), &self.descriptors)
+        let host = device::View::Host(&self.descriptors);
+        let seen = self.there.as_ref().map_or(host, |there| there.descriptors.view());
+        Features::new(self.encoder.geometry(), seen)
     }
 
     /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
     /// as the encoder gives them.
     pub(crate) fn set_scales(&mut self, scales: &[f32]) {
+        // One group keeps its length; several have one encoder each, and do not run on a device.
         self.factors = of_columns(&self.encoder.groups(), scales);
     }
 
@@ -87,13 +130,16 @@ impl Extractor {
     pub(crate) fn set_view(&mut self, view: View) -> Result<()> {
         if view != self.view {
             self.importers = importers(&self.encoder, &view)?;
+            if let Some(there) = &mut self.there {
+                there.importer = Importer::new(*self.importers[0].spec())?;
+            }
             (self.view, self.placement, self.ignored) = (view, NOWHERE, None);
         }
         Ok(())
     }
 
     /// Finds out where the upright picture lies and what of it is ignored, when frames of another size come.
-    fn place(&mut self, width: usize, height: usize) -> Result<()> {
+    fn place_in(&mut self, width: usize, height: usize) -> Result<()> {
         let placement = self.importers[0].spec().placement(width, height);
         if placement != self.placement {
             let (grid, side) = (self.encoder.geometry().grid(), self.encoder.geometry().side);
@@ -140,6 +186,27 @@ impl Extractor {
     /// Part of the last frame that the network's square covers; with a letterbox it reaches beyond the frame.
     pub(crate) fn map_rect(&self) -> Rect {
         map_rect(self.placement, self.encoder.geometry().side)
+    }
+}
+
+impl There {
+    fn run(&mut self, frame: &Frame<'_>, factors: &[f32], times: &mut StageTimes) -> Result<()> {
+        if let Some(factor) = factors.iter().find(|factor| **factor != 1.0) {
+            let expected = "descriptors that keep their length, as on a device".to_owned();
+            return Err(Error::Mismatch {
+                what: "encoder",
+                expected,
+                found: format!("a factor of {factor}"),
+            });
+        }
+        // What is launched goes on by itself; the time until it has ended is that of the matching, which waits.
+        let start = Instant::now();
+        self.importer.run_there(&self.upload.copy(frame)?, &mut self.input)?;
+        times.add("preprocess", start.elapsed());
+        let start = Instant::now();
+        self.encoder.encode_there(&self.input, &mut self.workspace, &mut self.descriptors)?;
+        times.add("encode", start.elapsed());
+        Ok(())
     }
 }
 

@@ -2,11 +2,13 @@
 //! an image score and regions.
 
 mod detector;
+mod device;
 pub(crate) mod extract;
 pub(crate) mod postprocess;
 mod result;
 mod times;
 
 pub use self::detector::Detector;
+pub use self::device::Choice;
 pub use self::result::{Detection, Limits, Region, Verdict};
 pub use self::times::StageTimes;

@@ -9,6 +9,7 @@
 //! weight (c, k, k), `merge.norm`, `merge.weight` (c1, 4 c0), inputs in the order row, column, channel, `position`
 //! (cells, c1), `head.norm`, `head.weight` (width, c1), and a bias for each weight.
 
+use snarm_kernels::device::{Buffer, Place, View, ViewMut};
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::{merge, patches};
 
@@ -16,7 +17,7 @@ use super::ending::Ending;
 use super::geometry::Geometry;
 use super::sizes::ConvSizes;
 use crate::error::Result;
-use crate::layers::{Block, EPS, EXPANSION, Linear, Norm, Scratch, Source};
+use crate::layers::{Block, EPS, EXPANSION, Linear, Norm, Scratch, Source, copied};
 
 /// The network, ready to run.
 pub(super) struct Conv {
@@ -26,7 +27,7 @@ pub(super) struct Conv {
     stem_norm: Norm,
     merge_norm: Norm,
     merge: Linear,
-    position: Vec<f32>,
+    position: Buffer,
     stages: [Vec<Block>; 2],
     ending: Ending,
 }
@@ -34,11 +35,22 @@ pub(super) struct Conv {
 /// Activations of one image.
 #[derive(Default)]
 pub(super) struct Activations {
-    patches: Vec<f32>,
-    fine: Vec<f32>,
-    coarse: Vec<f32>,
-    normed: Vec<f32>,
+    patches: Buffer,
+    fine: Buffer,
+    coarse: Buffer,
+    normed: Buffer,
+    ended: Buffer,
     scratch: Scratch,
+}
+
+impl Activations {
+    /// For a network at a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let (floats, products) = (|| Buffer::new(place, 0), || Buffer::of_products(place, 0));
+        let (fine, coarse, normed) = (floats()?, floats()?, floats()?);
+        let scratch = Scratch::at(place)?;
+        Ok(Self { patches: products()?, fine, coarse, normed, ended: products()?, scratch })
+    }
 }
 
 impl Conv {
@@ -57,7 +69,7 @@ impl Conv {
             stem_norm: Norm::read(&stem.at("norm"), c0)?,
             merge_norm: Norm::read(&merge.at("norm"), c0)?,
             merge: Linear::read(&merge, c1, &[4 * c0])?,
-            position: source.get("position", &[geometry.tokens(), c1])?,
+            position: source.get("position", &[geometry.tokens(), c1])?.into(),
             stages: [stage(0)?, stage(1)?],
             ending: Ending::read(source, c1, geometry.width(), EPS)?,
         })
@@ -75,30 +87,44 @@ impl Conv {
         (self.side / patch).pow(2) * (3 * patch * patch + (3 + EXPANSION) * self.stem.width())
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let stage = |s: usize| self.stages[s].iter().map(|block| block.at(place)).collect::<Result<_>>();
+        Ok(Self {
+            sizes: self.sizes.clone(),
+            side: self.side,
+            stem: self.stem.at(place)?,
+            stem_norm: self.stem_norm.at(place)?,
+            merge_norm: self.merge_norm.at(place)?,
+            merge: self.merge.at(place)?,
+            position: copied(&self.position, place)?,
+            stages: [stage(0)?, stage(1)?],
+            ending: self.ending.at(place)?,
+        })
+    }
+
     /// A normalised image (3, side, side) to descriptors (grid * grid, width).
-    pub(super) fn run(&self, image: &[f32], a: &mut Activations, descriptors: &mut [f32]) -> Result<()> {
+    pub(super) fn run(&self, image: View<'_>, a: &mut Activations, descriptors: ViewMut<'_>) -> Result<()> {
         let (patch, c0) = (self.sizes.patch, self.stem.width());
         let fine = self.side / patch;
-        a.patches.resize(fine * fine * 3 * patch * patch, 0.0);
+        a.patches.resize(fine * fine * 3 * patch * patch)?;
         patches(image, self.side, patch, &mut a.patches)?;
-        a.normed.resize(fine * fine * c0, 0.0);
-        a.fine.resize(fine * fine * c0, 0.0);
+        a.normed.resize(fine * fine * c0)?;
+        a.fine.resize(fine * fine * c0)?;
         self.stem.run(&a.patches, Then::Store, &mut a.normed)?;
         self.stem_norm.run(&a.normed, EPS, &mut a.fine)?;
         for block in &self.stages[0] {
             block.run(&mut a.fine, fine, fine, &mut a.scratch)?;
         }
 
-        a.normed.resize(a.fine.len(), 0.0);
         self.merge_norm.run(&a.fine, EPS, &mut a.normed)?;
-        a.patches.resize(fine / 2 * (fine / 2) * 4 * c0, 0.0);
+        a.patches.resize(fine / 2 * (fine / 2) * 4 * c0)?;
         merge(&a.normed, fine, c0, &mut a.patches)?;
-        a.coarse.clear();
-        a.coarse.extend_from_slice(&self.position);
+        a.coarse.copy(&self.position)?;
         self.merge.run(&a.patches, Then::Add, &mut a.coarse)?;
         for block in &self.stages[1] {
             block.run(&mut a.coarse, fine / 2, fine / 2, &mut a.scratch)?;
         }
-        self.ending.run(&a.coarse, &mut a.normed, descriptors)
+        self.ending.run(&a.coarse, &mut a.ended, descriptors)
     }
 }

@@ -1,5 +1,6 @@
 //! The end of a network that was trained to give descriptors: a layer norm and a linear layer.
 
+use snarm_kernels::device::{Buffer, Place, View, ViewMut};
 use snarm_kernels::linear::Then;
 
 use crate::error::Result;
@@ -23,10 +24,21 @@ impl Ending {
         })
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        Ok(Self { norm: self.norm.at(place)?, linear: self.linear.at(place)?, eps: self.eps })
+    }
+
     /// Tokens (n, dim) to descriptors (n, width).
-    pub(super) fn run(&self, tokens: &[f32], normed: &mut Vec<f32>, descriptors: &mut [f32]) -> Result<()> {
-        normed.resize(tokens.len(), 0.0);
-        self.norm.run(tokens, self.eps, normed)?;
-        self.linear.run(normed, Then::Store, descriptors)
+    pub(super) fn run<'a>(
+        &'a self,
+        tokens: impl Into<View<'a>>,
+        normed: &'a mut Buffer,
+        descriptors: impl Into<ViewMut<'a>>,
+    ) -> Result<()> {
+        let tokens = tokens.into();
+        normed.resize(tokens.len())?;
+        self.norm.run(tokens, self.eps, &mut *normed)?;
+        self.linear.run(&*normed, Then::Store, descriptors)
     }
 }

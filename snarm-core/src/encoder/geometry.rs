@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use snarm_kernels::device::View;
+
 use crate::error::{Error, Result};
 
 /// Features of one resolution: a descriptor for each cell of a grid.
@@ -108,11 +110,11 @@ impl Geometry {
     }
 }
 
-/// What a feature network sees in one image: the values of all its levels, one after the other.
+/// What a feature network sees in one image: the values of all its levels, one after the other, where they live.
 #[derive(Debug, Clone, Copy)]
 pub struct Features<'a> {
     levels: &'a [Level],
-    values: &'a [f32],
+    values: View<'a>,
 }
 
 impl<'a> Features<'a> {
@@ -120,7 +122,8 @@ impl<'a> Features<'a> {
     ///
     /// # Errors
     /// When there are more or fewer values than its levels have.
-    pub fn new(geometry: &'a Geometry, values: &'a [f32]) -> Result<Self> {
+    pub fn new(geometry: &'a Geometry, values: impl Into<View<'a>>) -> Result<Self> {
+        let values = values.into();
         if values.len() != geometry.output_len() {
             let expected = format!("{} values of {:?}", geometry.output_len(), geometry.levels());
             return Err(Error::Values { what: "features", expected, found: values.len().to_string() });
@@ -129,15 +132,15 @@ impl<'a> Features<'a> {
     }
 
     /// A level by its number, and its values (grid * grid, width).
-    pub fn level(&self, number: usize) -> Option<(Level, &'a [f32])> {
+    pub fn level(&self, number: usize) -> Option<(Level, View<'a>)> {
         let level = *self.levels.get(number)?;
         let first: usize = self.levels[..number].iter().map(|level| level.values()).sum();
-        Some((level, self.values.get(first..first + level.values())?))
+        Some((level, self.values.part(first..first + level.values())?))
     }
 
     /// The descriptors of the first level, (grid * grid, width).
-    pub fn descriptors(&self) -> &'a [f32] {
-        self.level(0).map_or(&[], |(_, values)| values)
+    pub fn descriptors(&self) -> View<'a> {
+        self.level(0).map_or(View::Host(&[]), |(_, values)| values)
     }
 }
 
@@ -152,9 +155,10 @@ mod tests {
         assert_eq!((geometry.grid(), geometry.width(), geometry.output_len()), (3, 2, 18 + 16));
         let values: Vec<f32> = (0..34_u8).map(f32::from).collect();
         let features = Features::new(&geometry, &values).unwrap();
-        assert_eq!(features.descriptors(), &values[..18]);
-        assert_eq!(features.level(1), Some((coarse, &values[18..])));
-        assert_eq!(features.level(2), None);
+        assert_eq!(features.descriptors().host("test").unwrap(), &values[..18]);
+        let (level, second) = features.level(1).unwrap();
+        assert_eq!((level, second.host("test").unwrap()), (coarse, &values[18..]));
+        assert!(features.level(2).is_none());
         let error = Features::new(&geometry, &values[1..]).unwrap_err().to_string();
         assert!(error.starts_with("features: expected 34 values of [Level { grid: 3"), "{error}");
     }

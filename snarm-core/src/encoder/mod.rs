@@ -36,7 +36,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use snarm_kernels::channel_pool::ChannelPool;
-use snarm_kernels::columns::{Place, columns};
+use snarm_kernels::columns::{self, columns};
+use snarm_kernels::device::{Buffer, Place};
 
 pub use self::called::{SEEDED_LITE, SEEDED_TINY, TINY};
 pub(crate) use self::called::{is_known, parts, split_grid};
@@ -367,6 +368,48 @@ impl Encoder {
         self.encode_observed(image, workspace, descriptors, &mut |_, _| {})
     }
 
+    /// A copy at another place, which [`Self::encode_there`] runs.
+    ///
+    /// # Errors
+    /// When a network is of a kind that does not run there, there are several, or the device lacks the memory.
+    pub fn at(&self, place: &Place) -> Result<Self> {
+        if self.networks.len() > 1 {
+            let expected = "one network, as many as run on a device yet".to_owned();
+            let found = self.networks.len().to_string();
+            return Err(Error::Mismatch { what: WHAT, expected, found });
+        }
+        Ok(Self {
+            name: self.name.clone(),
+            digest: self.digest.clone(),
+            provenance: self.provenance.clone(),
+            geometry: self.geometry.clone(),
+            networks: self.networks.iter().map(|network| network.at(place)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// As [`Self::encode`], of one network, with image and descriptors at the place of the encoder.
+    ///
+    /// # Errors
+    /// When the image has another size, they live apart, or the device fails.
+    pub fn encode_there(
+        &self,
+        image: &Buffer,
+        workspace: &mut Workspace,
+        descriptors: &mut Buffer,
+    ) -> Result<()> {
+        let Geometry { grid, width, .. } = self.geometry;
+        let expected = self.geometry.input_len();
+        let ([network], true) = (&self.networks[..], image.len() == expected) else {
+            let expected = format!("{expected} values for one network");
+            return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
+        };
+        descriptors.resize(grid * grid * width)?;
+        if workspace.networks.is_empty() {
+            workspace.networks.push(Activations::at(&image.place())?);
+        }
+        network.encode(image.view(), &mut workspace.networks[0], descriptors.view_mut(), &mut |_, _| {})
+    }
+
     /// As [`Encoder::encode`]; `observe` sees all tokens (tokens, dim) before the first block, as number 0, and after each
     /// block, as numbers from 1; of an EfficientNet-Lite the cells (cells, channels) after its stem and its stages; of other
     /// networks nothing.
@@ -390,15 +433,15 @@ impl Encoder {
         let Workspace { networks: activations, own } = workspace;
         activations.resize_with(self.networks.len(), Activations::default);
         if let ([network], [activations]) = (&self.networks[..], &mut activations[..]) {
-            return network.encode(image, activations, descriptors, observe);
+            return network.encode(image.into(), activations, descriptors.into(), observe);
         }
         let (mut rest, mut first) = (image, 0);
         for (network, activations) in self.networks.iter().zip(activations) {
             let (image, more) = rest.split_at(network.geometry.input_len());
             let c = network.geometry.width();
             own.resize(grid * grid * c, 0.0);
-            network.encode(image, activations, own, observe)?;
-            columns(own, c, 1.0, Place { width, first }, descriptors)?;
+            network.encode(image.into(), activations, (&mut *own).into(), observe)?;
+            columns(own, c, 1.0, columns::Place { width, first }, descriptors)?;
             (rest, first) = (more, first + c);
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::channel_pool::ChannelPool;
+use snarm_kernels::device::{Buffer, Place, View, ViewMut};
 use snarm_kernels::unit_rows::unit_rows;
 use snarm_kernels::upsample::{Corners, Upsample};
 
@@ -13,12 +14,21 @@ use super::pyramid::{self, Pyramid};
 use super::sizes::PyramidSizes;
 use super::transformer::{Layers, Transformer};
 use super::vit::{self, Vit};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A network and the descriptors that are taken from it.
 pub(super) struct FeatureNetwork {
     pub(super) geometry: Geometry,
     body: Body,
+}
+
+/// What messages call it.
+const WHAT: &str = "encoder";
+
+fn not_on_a_device(found: &str) -> Error {
+    let expected =
+        "a convolutional network in two stages, the only kind that runs on a device yet".to_owned();
+    Error::Mismatch { what: WHAT, expected, found: found.to_owned() }
 }
 
 /// What makes descriptors of an image.
@@ -44,11 +54,34 @@ pub(super) struct Activations {
     efficientnet: efficientnet::Activations,
     first: Vec<f32>,
     second: Vec<f32>,
-    patches: Vec<f32>,
+    ended: Buffer,
+    patches: Buffer,
     upsample: Option<Upsample>,
 }
 
+impl Activations {
+    /// For a network at a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let (conv, patches) = (conv::Activations::at(place)?, Buffer::new(place, 0)?);
+        Ok(Self { conv, patches, ..Self::default() })
+    }
+}
+
 impl FeatureNetwork {
+    /// A copy at another place.
+    ///
+    /// # Errors
+    /// When it is of a kind that does not run there, or the device lacks the memory.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let body = match &self.body {
+            Body::Conv(conv) => Body::Conv(Box::new(conv.at(place)?)),
+            Body::Pooled(..) | Body::Ended(..) => return Err(not_on_a_device("a transformer")),
+            Body::Pyramid(_) => return Err(not_on_a_device("a pyramid")),
+            Body::EfficientNet(_) => return Err(not_on_a_device("an EfficientNet-Lite")),
+        };
+        Ok(Self { geometry: self.geometry.clone(), body })
+    }
+
     pub(super) fn new(geometry: Geometry, body: Body) -> Self {
         Self { geometry, body }
     }
@@ -101,26 +134,26 @@ impl FeatureNetwork {
     /// (cells, channels) after its stem and its stages.
     pub(super) fn encode(
         &self,
-        image: &[f32],
+        image: View<'_>,
         activations: &mut Activations,
-        descriptors: &mut [f32],
+        mut descriptors: ViewMut<'_>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
         let Level { grid, width } = self.geometry.level();
         let n = self.patches();
         // An EfficientNet-Lite brings what it sees to the grid itself.
         if grid == n || matches!(self.body, Body::EfficientNet(_)) {
-            self.of_patches(image, activations, descriptors, observe)?;
+            self.of_patches(image, activations, descriptors.reborrow(), observe)?;
         } else {
             let mut patches = std::mem::take(&mut activations.patches);
-            patches.resize(n * n * width, 0.0);
-            self.of_patches(image, activations, &mut patches, observe)?;
+            patches.resize(n * n * width)?;
+            self.of_patches(image, activations, patches.view_mut(), observe)?;
             let new = || Upsample::new((n, n), (grid, grid), width, Corners::Edges);
-            activations.upsample.get_or_insert_with(new).run(&patches, descriptors)?;
+            activations.upsample.get_or_insert_with(new).run(&patches, descriptors.reborrow())?;
             activations.patches = patches;
         }
         if self.transformer().is_some_and(|sizes| sizes.unit_descriptors) {
-            unit_rows(descriptors, width)?;
+            unit_rows(descriptors.host(WHAT)?, width)?;
         }
         Ok(())
     }
@@ -128,16 +161,27 @@ impl FeatureNetwork {
     /// One descriptor a patch; of an EfficientNet-Lite one a cell of the grid.
     fn of_patches(
         &self,
-        image: &[f32],
+        image: View<'_>,
         activations: &mut Activations,
-        descriptors: &mut [f32],
+        descriptors: ViewMut<'_>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
         let Activations {
-            vit: activations, conv: maps, pyramid: pyramidal, efficientnet, first, second, ..
+            vit: activations,
+            conv: maps,
+            pyramid: pyramidal,
+            efficientnet,
+            first,
+            second,
+            ended,
+            ..
         } = activations;
+        if let Body::Conv(conv) = &self.body {
+            return conv.run(image, maps, descriptors);
+        }
+        let (image, descriptors) = (image.host(WHAT)?, descriptors.host(WHAT)?);
         match &self.body {
-            Body::Conv(conv) => conv.run(image, maps, descriptors),
+            Body::Conv(_) => Ok(()),
             Body::Pyramid(pyramid) => pyramid.run(image, pyramidal, descriptors),
             Body::EfficientNet(network) => {
                 network.run(image, &self.geometry, efficientnet, descriptors, observe)
@@ -147,7 +191,7 @@ impl FeatureNetwork {
                 vit.forward(image, activations, &mut |number, tokens| {
                     observe(number, tokens);
                     if number == vit.sizes().blocks_used() {
-                        ending.run(&tokens[skipped..], first, descriptors)?;
+                        ending.run(&tokens[skipped..], ended, &mut *descriptors)?;
                     }
                     Ok(())
                 })

@@ -11,6 +11,7 @@
 //! (fused, c of stage S + 1), `head.norm`, `head.weight` (width, fused), and a bias for each weight.
 
 use snarm_kernels::add_scaled::add_scaled;
+use snarm_kernels::device::Buffer;
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::{merge, patches};
 use snarm_kernels::upsample::{Corners, Upsample};
@@ -49,6 +50,7 @@ pub(super) struct Activations {
     cells: Vec<f32>,
     normed: Vec<f32>,
     lateral: Vec<f32>,
+    ended: Buffer,
     finer: Vec<f32>,
     sum: Vec<f32>,
     scratch: Scratch,
@@ -122,7 +124,7 @@ impl Pyramid {
             }
         }
         self.fuse.run(&mut a.sum, fine, fine, &mut a.scratch)?;
-        self.ending.run(&a.sum, &mut a.normed, descriptors)
+        self.ending.run(&a.sum, &mut a.ended, descriptors)
     }
 
     /// Adds what the stage after `before` gives to the sum, on the cells of 8 pixels.

@@ -108,14 +108,14 @@ impl Block {
         let (d, n, eps) = (sizes.dim, sizes.tokens(), sizes.eps);
         let qkv = &mut a.wide[..n * 3 * d];
         self.norm1.run(&a.tokens, eps, &mut a.normed)?;
-        self.qkv.run(&a.normed, Then::Store, qkv)?;
+        self.qkv.run(&a.normed, Then::Store, &mut *qkv)?;
         attention(qkv, n, sizes.heads, &mut a.attention, &mut a.attended)?;
         self.proj.run(&a.attended, Then::Add, &mut a.tokens)?;
 
         let hidden = &mut a.wide[..n * sizes.hidden];
         self.norm2.run(&a.tokens, eps, &mut a.normed)?;
-        self.fc1.run(&a.normed, Then::Gelu, hidden)?;
-        self.fc2.run(hidden, Then::Add, &mut a.tokens)
+        self.fc1.run(&a.normed, Then::Gelu, &mut *hidden)?;
+        self.fc2.run(&*hidden, Then::Add, &mut a.tokens)
     }
 }
 

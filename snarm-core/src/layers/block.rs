@@ -3,10 +3,11 @@
 
 use snarm_kernels::attention::{self, attention};
 use snarm_kernels::depthwise::{self, Kernel, depthwise};
+use snarm_kernels::device::{Buffer, Place, ViewMut};
 use snarm_kernels::linear::Then;
 
 use super::{Linear, Norm, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Epsilon of the layer norms.
 pub(crate) const EPS: f32 = 1e-6;
@@ -37,14 +38,42 @@ struct Attention {
 /// Activations between the layers of a block: they grow at the first run and are kept.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    filtered: Vec<f32>,
-    normed: Vec<f32>,
-    hidden: Vec<f32>,
+    filtered: Buffer,
+    normed: Buffer,
+    hidden: Buffer,
     depthwise: depthwise::Workspace,
     attention: attention::Workspace,
 }
 
+impl Scratch {
+    /// For blocks at a place.
+    pub(crate) fn at(place: &Place) -> Result<Self> {
+        let products = || Buffer::of_products(place, 0);
+        let filtered = Buffer::new(place, 0)?;
+        Ok(Self { filtered, normed: products()?, hidden: products()?, ..Self::default() })
+    }
+}
+
 impl Block {
+    /// A copy of the block at another place.
+    pub(crate) fn at(&self, place: &Place) -> Result<Self> {
+        if self.attention.is_some() && *place != Place::Host {
+            let expected = "blocks without attention, the only ones that run on a device yet".to_owned();
+            return Err(Error::Mismatch {
+                what: "encoder",
+                expected,
+                found: "blocks that attend".to_owned(),
+            });
+        }
+        Ok(Self {
+            attention: None,
+            depthwise: self.depthwise.clone().at(place)?,
+            norm: self.norm.at(place)?,
+            fc1: self.fc1.at(place)?,
+            fc2: self.fc2.at(place)?,
+        })
+    }
+
     /// Reads `depthwise` (c, k, k), `norm`, `fc1` and `fc2`; of a block that attends also `attn.{norm,qkv,proj}`.
     pub(crate) fn read(source: &Source<'_>, c: usize, k: usize, attends: bool) -> Result<Self> {
         let taps = source.at("depthwise");
@@ -58,14 +87,21 @@ impl Block {
     }
 
     /// Cells x (height * width, c), changed in place.
-    pub(crate) fn run(&self, x: &mut [f32], height: usize, width: usize, s: &mut Scratch) -> Result<()> {
-        s.filtered.resize(x.len(), 0.0);
-        s.normed.resize(x.len(), 0.0);
-        s.hidden.resize(EXPANSION * x.len(), 0.0);
+    pub(crate) fn run<'a>(
+        &self,
+        x: impl Into<ViewMut<'a>>,
+        height: usize,
+        width: usize,
+        s: &mut Scratch,
+    ) -> Result<()> {
+        let mut x = x.into();
+        s.filtered.resize(x.len())?;
+        s.normed.resize(x.len())?;
+        s.hidden.resize(EXPANSION * x.len())?;
         if let Some(attention) = &self.attention {
-            attention.run(x, height * width, s)?;
+            attention.run(x.reborrow().host("attention")?, height * width, s)?;
         }
-        depthwise(x, height, width, &self.depthwise, &mut s.depthwise, &mut s.filtered)?;
+        depthwise(x.view(), height, width, &self.depthwise, &mut s.depthwise, &mut s.filtered)?;
         self.norm.run(&s.filtered, EPS, &mut s.normed)?;
         self.fc1.run(&s.normed, Then::Gelu, &mut s.hidden)?;
         self.fc2.run(&s.hidden, Then::Add, x)
@@ -83,10 +119,10 @@ impl Attention {
     }
 
     fn run(&self, x: &mut [f32], cells: usize, s: &mut Scratch) -> Result<()> {
-        let qkv = &mut s.hidden[..3 * x.len()];
-        self.norm.run(x, EPS, &mut s.normed)?;
-        self.qkv.run(&s.normed, Then::Store, qkv)?;
-        attention(qkv, cells, self.heads, &mut s.attention, &mut s.filtered)?;
+        let qkv = &mut s.hidden.view_mut().host("attention")?[..3 * x.len()];
+        self.norm.run(&*x, EPS, &mut s.normed)?;
+        self.qkv.run(&s.normed, Then::Store, &mut *qkv)?;
+        attention(qkv, cells, self.heads, &mut s.attention, s.filtered.view_mut().host("attention")?)?;
         self.proj.run(&s.filtered, Then::Add, x)
     }
 }

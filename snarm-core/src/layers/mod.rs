@@ -3,8 +3,9 @@
 mod block;
 mod source;
 
+use snarm_kernels::device::{Buffer, Place, View, ViewMut};
 use snarm_kernels::layer_norm::layer_norm;
-use snarm_kernels::linear::{Panels, Then, linear};
+use snarm_kernels::linear::{Panels, Then, Weight, linear};
 
 pub(crate) use self::block::{Block, EPS, EXPANSION, HEAD, Scratch};
 pub(crate) use self::source::{Made, Source, Tensors};
@@ -12,21 +13,21 @@ use crate::error::{Error, Result};
 
 /// A linear layer with a bias.
 pub(crate) struct Linear {
-    weight: Panels,
-    bias: Vec<f32>,
+    weight: Weight,
+    bias: Buffer,
 }
 
 /// A layer norm.
 pub(crate) struct Norm {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+    weight: Buffer,
+    bias: Buffer,
 }
 
 impl Linear {
     /// Of a weight (out, inner) and a bias (out).
     pub(crate) fn of(weight: &[f32], bias: Vec<f32>) -> Self {
         let (out, k) = (bias.len(), weight.len() / bias.len().max(1));
-        Self { weight: Panels::from_transposed(weight, out, k), bias }
+        Self { weight: Weight::Host(Panels::from_transposed(weight, out, k)), bias: bias.into() }
     }
 
     /// Reads `weight` (out, inner), where `inner` may be several sizes, as those of a patch are, and `bias` (out).
@@ -50,7 +51,7 @@ impl Linear {
                 *bias *= scale;
             }
         }
-        Ok(Self { weight: Panels::from_transposed(&weight, out, k), bias })
+        Ok(Self { weight: Weight::Host(Panels::from_transposed(&weight, out, k)), bias: bias.into() })
     }
 
     /// Width of a row that it gives.
@@ -58,8 +59,18 @@ impl Linear {
         self.bias.len()
     }
 
+    /// A copy of the layer at another place.
+    pub(crate) fn at(&self, place: &Place) -> Result<Self> {
+        Ok(Self { weight: self.weight.at(place)?, bias: copied(&self.bias, place)? })
+    }
+
     /// Rows x (n, inner) to rows y (n, out).
-    pub(crate) fn run(&self, x: &[f32], then: Then, y: &mut [f32]) -> Result<()> {
+    pub(crate) fn run<'a>(
+        &'a self,
+        x: impl Into<View<'a>>,
+        then: Then,
+        y: impl Into<ViewMut<'a>>,
+    ) -> Result<()> {
         Ok(linear(x, &self.weight, &self.bias, then, y)?)
     }
 }
@@ -67,13 +78,29 @@ impl Linear {
 impl Norm {
     /// Reads `weight` and `bias`, both (dim).
     pub(crate) fn read(source: &Source<'_>, dim: usize) -> Result<Self> {
-        Ok(Self { weight: source.get("weight", &[dim])?, bias: source.get("bias", &[dim])? })
+        let (weight, bias) = (source.get("weight", &[dim])?, source.get("bias", &[dim])?);
+        Ok(Self { weight: weight.into(), bias: bias.into() })
+    }
+
+    /// A copy of the layer at another place.
+    pub(crate) fn at(&self, place: &Place) -> Result<Self> {
+        Ok(Self { weight: copied(&self.weight, place)?, bias: copied(&self.bias, place)? })
     }
 
     /// Rows x (n, dim) to rows y of the same size.
-    pub(crate) fn run(&self, x: &[f32], eps: f32, y: &mut [f32]) -> Result<()> {
+    pub(crate) fn run<'a>(
+        &'a self,
+        x: impl Into<View<'a>>,
+        eps: f32,
+        y: impl Into<ViewMut<'a>>,
+    ) -> Result<()> {
         Ok(layer_norm(x, &self.weight, &self.bias, eps, y)?)
     }
+}
+
+/// A copy of a buffer at another place.
+pub(crate) fn copied(buffer: &Buffer, place: &Place) -> Result<Buffer> {
+    Ok(Buffer::of(place, buffer.on_host(&mut Vec::new())?)?)
 }
 
 /// Reads the `weight` (out, inner) of a convolution without bias and the batch norm behind it, and returns weight and bias

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use snarm_kernels::device::Place;
 
 use crate::bank::{Calibration, Memory};
 use crate::detect::StageTimes;
 use crate::encoder::{Encoder, Features, Geometry};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The trained part of a model, ready to run. Immutable: streams share it.
 pub trait Trained: Send + Sync {
@@ -53,6 +54,21 @@ pub trait Model: Send {
 
     /// Side of the map of raw scores.
     fn map_side(&self) -> usize;
+
+    /// Compares features in the memory of a device from now on, with a copy of that memory of a bank.
+    ///
+    /// # Errors
+    /// When the family runs on the host alone, or the device lacks the memory.
+    fn move_to(&mut self, place: &Place, _memory: Option<&Memory>) -> Result<()> {
+        match place {
+            Place::Host => Ok(()),
+            Place::Cuda(_) => Err(Error::Mismatch {
+                what: "device",
+                expected: "a family of models that runs there".to_owned(),
+                found: format!("that of {}", self.scorer()),
+            }),
+        }
+    }
 
     /// Raw scores (map side, map side) of one frame. Rows of the memory from image `unlike` do not count: a frame that is in
     /// the bank is so scored as if it were not. Tokens that `ignored` names (empty: none) are compared with nothing; their

@@ -135,4 +135,9 @@ FORCED float warp_sum(float x) {
     return x;
 }
 
-FORCED float gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678f)); }
+/// x P(N(0, 1) <= x), by the same series for the error function as on the CPU (Abramowitz and Stegun 7.1.26).
+FORCED float gelu(float x) {
+    const float z = fabsf(x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
+    const float series = ((((1.0614054f * t - 1.453152f) * t + 1.4214138f) * t - 0.28449674f) * t + 0.2548296f) * t;
+    return 0.5f * x * (1.0f + copysignf(1.0f - series * expf(-z * z), x));
+}

@@ -67,6 +67,19 @@ impl Memory {
         self.queue.wait()
     }
 
+    /// Copies bytes from the beginning of another memory of the same queue.
+    #[expect(unsafe_code, reason = "a copy by the driver")]
+    pub(crate) fn copy_from(&mut self, from: &Self, bytes: usize) -> Result<()> {
+        check_range(0, bytes, self.bytes.min(from.bytes))?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        let stream = self.queue.stream()?;
+        // SAFETY: the range lies in both memories, see above.
+        unsafe { result::memcpy_dtod_async(self.at, from.at, bytes, stream) }
+            .map_err(failed("cuMemcpyDtoDAsync"))
+    }
+
     /// Sets all bytes to zero.
     #[expect(unsafe_code, reason = "a call of the driver")]
     pub(crate) fn clear(&mut self) -> Result<()> {
@@ -133,6 +146,10 @@ impl<'a> Slice<'a> {
         self.half
     }
 
+    pub(crate) fn address(&self) -> u64 {
+        self.at
+    }
+
     pub(crate) fn arg(&self) -> Arg {
         Arg::Address(self.at)
     }
@@ -185,7 +202,7 @@ pub(crate) fn check_floats(op: &'static str, y: &SliceMut<'_>, operands: &[&Slic
 }
 
 /// Checks that operands are those of the queue of what is written.
-fn check_queue(op: &'static str, y: &SliceMut<'_>, operands: &[&Slice<'_>]) -> Result<()> {
+pub(crate) fn check_queue(op: &'static str, y: &SliceMut<'_>, operands: &[&Slice<'_>]) -> Result<()> {
     if operands.iter().all(|operand| operand.queue == y.queue()) {
         return Ok(());
     }

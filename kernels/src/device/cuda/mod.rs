@@ -13,7 +13,7 @@ mod tests;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use self::kernel::{Arg, Kernel, kernel};
-pub(crate) use self::memory::{Memory, check_floats};
+pub(crate) use self::memory::{Memory, check_floats, check_queue};
 pub use self::memory::{Slice, SliceMut};
 pub use self::queue::Queue;
 use crate::error::{Error, Result};

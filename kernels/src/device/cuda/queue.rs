@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 /// Bytes of shared memory that a block has without asking.
 const SHARED: usize = 48 << 10;
 
+/// Threads of a block where each has its own.
+const BLOCK: usize = 256;
+
 /// The most arguments of a kernel.
 const MOST_ARGUMENTS: usize = 24;
 
@@ -167,6 +170,17 @@ impl Queue {
         .map_err(|error| {
             Error::Cuda(format!("kernel {}: cuLaunchKernel failed with {:?}", kernel.name, error.0))
         })
+    }
+
+    /// Launches a kernel whose threads have each their own: at least `threads` of them, in blocks of 256, none where that is 0.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub(crate) fn launch_each(&self, kernel: &Kernel, threads: usize, arguments: &[Arg]) -> Result<()> {
+        if threads == 0 {
+            return Ok(());
+        }
+        self.launch(kernel, [threads.div_ceil(BLOCK), 1, 1], BLOCK, 0, arguments)
     }
 
     /// The function of a kernel, which may have that much shared memory. It is loaded at its first use, which takes a while.

@@ -157,7 +157,8 @@ impl Model for Distances {
         let Mean { mean, norm, .. } = &*self.family;
         let rows = Rows { data: mean, norms: norm };
         let (indices, squares) = (&mut self.indices, &mut self.squares);
-        nearest(features.descriptors(), mean.len(), rows, None, 1, &mut self.workspace, indices, squares)?;
+        let descriptors = features.descriptors().host("mean")?;
+        nearest(descriptors, mean.len(), rows, None, 1, &mut self.workspace, indices, squares)?;
         mean_distances(&self.squares, 1, &mut self.scores)?;
         times.add("compare", start.elapsed());
         Ok(&self.scores)

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use snarm_kernels::device::Place;
+
 use super::Snarm;
 use super::head::{FAMILY, Head};
 use crate::bank::{Calibration, Memory};
@@ -56,6 +58,10 @@ impl Model for Snarm {
 
     fn map_side(&self) -> usize {
         self.map_side()
+    }
+
+    fn move_to(&mut self, place: &Place, memory: Option<&Memory>) -> Result<()> {
+        self.move_to(place, memory)
     }
 
     fn score(

@@ -1,10 +1,11 @@
 //! Hybrid matching: each token against the bank (inter) and against the trusted tokens of its own frame (intra).
 
+use snarm_kernels::device::{Buffer, Place, View};
 use snarm_kernels::gather::gather;
 use snarm_kernels::hybrid_score::mean_distances;
 use snarm_kernels::magnify::magnify;
 use snarm_kernels::matched_residual::matched_residual;
-use snarm_kernels::nearest::{Labels, Rows, Workspace, nearest, squared_norms};
+use snarm_kernels::nearest::{Labels, Rows, Search, Table, Workspace, nearest, nearest_in, squared_norms};
 use snarm_kernels::residual::residual;
 
 use crate::error::Result;
@@ -19,45 +20,107 @@ pub struct Matching {
     rows: Vec<f32>,
     norms: Vec<f32>,
     matches: Matches,
+    /// What matching among trusted tokens needs on a device.
+    there: Option<There>,
 }
 
-/// What was found for each token.
+/// Trusted tokens in the memory of a device.
+struct There {
+    place: Place,
+    table: Table,
+    trusted: Buffer<u32>,
+    /// The number of each token.
+    numbers: Buffer<u32>,
+}
+
+/// What was found for each token, where its descriptors live; on the host by [`Matching::bring_home`].
 #[derive(Default)]
 struct Matches {
     width: usize,
     workspace: Workspace,
+    search: Option<Search>,
+    indices: Buffer<u32>,
+    distances: Buffer,
+    residual: Buffer,
+    transformed: Buffer,
+    home: Home,
+}
+
+/// Copies of what a device found.
+#[derive(Default)]
+struct Home {
     indices: Vec<u32>,
     distances: Vec<f32>,
     residual: Vec<f32>,
     transformed: Vec<f32>,
 }
 
+/// Rows to search among, and labels of queries and rows.
+enum Among<'a> {
+    Host(Rows<'a>, Option<Labels<'a>>),
+    Device(&'a Table, Option<(View<'a, u32>, View<'a, u32>)>),
+}
+
 impl Matches {
-    fn find(
-        &mut self,
-        descriptors: &[f32],
-        rows: Rows<'_>,
-        labels: Option<Labels<'_>>,
-        k: usize,
-    ) -> Result<()> {
+    /// For descriptors of that width at a place.
+    fn at(place: &Place, width: usize) -> Result<Self> {
+        let search = match place {
+            Place::Host => None,
+            Place::Cuda(_) => Some(Search::new(place)?),
+        };
+        let floats = || Buffer::new(place, 0);
+        let (distances, residual, transformed) = (floats()?, floats()?, floats()?);
+        let indices = Buffer::new(place, 0)?;
+        Ok(Self { width, search, indices, distances, residual, transformed, ..Self::default() })
+    }
+
+    fn find(&mut self, descriptors: View<'_>, among: &Among<'_>, k: usize) -> Result<()> {
         let d = self.width;
         let n = descriptors.len() / d;
-        self.indices.resize(n * k, 0);
-        self.distances.resize(n * k, 0.0);
-        let (indices, distances) = (&mut self.indices, &mut self.distances);
-        nearest(descriptors, d, rows, labels, k, &mut self.workspace, indices, distances)?;
-        self.residual.resize(n * d, 0.0);
-        matched_residual(descriptors, d, rows.data, &self.indices, k, &mut self.residual)?;
-        self.transformed.resize(n * d, 0.0);
+        self.indices.resize(n * k)?;
+        self.distances.resize(n * k)?;
+        let (indices, distances) = (self.indices.view_mut(), self.distances.view_mut());
+        let rows = match (among, &mut self.search) {
+            (Among::Device(table, labels), Some(search)) => {
+                nearest_in(descriptors, table, *labels, k, search, indices, distances)?;
+                table.data()
+            }
+            (Among::Host(rows, labels), _) => {
+                let (queries, workspace) = (descriptors.host(WHAT)?, &mut self.workspace);
+                let (indices, distances) = (indices.host(WHAT)?, distances.host(WHAT)?);
+                nearest(queries, d, *rows, *labels, k, workspace, indices, distances)?;
+                View::Host(rows.data)
+            }
+            (Among::Device(table, _), None) => View::Host(table.data().host(WHAT)?),
+        };
+        self.residual.resize(n * d)?;
+        matched_residual(descriptors, d, rows, &self.indices, k, &mut self.residual)?;
+        self.transformed.resize(n * d)?;
         residual(&self.residual, d, &mut self.transformed)?;
         Ok(())
     }
 }
 
+/// What messages call it.
+const WHAT: &str = "matching";
+
 impl Matching {
-    /// For descriptors of that width.
+    /// For descriptors of that width, on the host.
     pub fn new(width: usize) -> Self {
         Self { matches: Matches { width, ..Matches::default() }, ..Self::default() }
+    }
+
+    /// For descriptors of that width at a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    pub fn at(place: &Place, width: usize) -> Result<Self> {
+        let there = || -> Result<There> {
+            let (trusted, numbers) = (Buffer::new(place, 0)?, Buffer::new(place, 0)?);
+            Ok(There { place: place.clone(), table: Table::new(place, width)?, trusted, numbers })
+        };
+        let there = if *place == Place::Host { None } else { Some(there()?) };
+        Ok(Self { matches: Matches::at(place, width)?, there, ..Self::default() })
     }
 
     /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank. `unlike` is an
@@ -76,49 +139,85 @@ impl Matching {
             self.labels.resize(descriptors.len() / self.matches.width, image);
         }
         let labels = unlike.map(|(_, rows)| Labels { queries: &self.labels, rows });
-        self.matches.find(descriptors, bank, labels, TOP_K)
+        self.matches.find(descriptors.into(), &Among::Host(bank, labels), TOP_K)
+    }
+
+    /// Inter-residuals of descriptors in the memory of a device, against a bank that is there, too.
+    ///
+    /// # Errors
+    /// When they live apart, the width of the bank is another, or the device fails.
+    pub fn with_table(&mut self, descriptors: View<'_>, bank: &Table) -> Result<()> {
+        self.matches.find(descriptors, &Among::Device(bank, None), TOP_K)
     }
 
     /// Intra-residuals: matches the descriptors of one frame against the nearest of its trusted tokens, never itself.
     ///
     /// # Errors
-    /// When a trusted token is none of the frame's.
-    pub fn with_trusted(&mut self, descriptors: &[f32], trusted: &[u32]) -> Result<()> {
-        let d = self.matches.width;
+    /// When a trusted token is none of the frame's, or the device fails.
+    pub fn with_trusted<'a>(&mut self, descriptors: impl Into<View<'a>>, trusted: &[u32]) -> Result<()> {
+        let (descriptors, d) = (descriptors.into(), self.matches.width);
+        if let Some(there) = &mut self.there {
+            there.set(descriptors, d, trusted)?;
+            let labels = (there.numbers.view(), there.trusted.view());
+            return self.matches.find(descriptors, &Among::Device(&there.table, Some(labels)), 1);
+        }
+        let tokens = descriptors.host(WHAT)?;
         self.rows.resize(trusted.len() * d, 0.0);
-        gather(descriptors, d, trusted, &mut self.rows)?;
+        gather(tokens, d, trusted, &mut self.rows)?;
         self.norms.resize(trusted.len(), 0.0);
         squared_norms(&self.rows, d, &mut self.norms)?;
         self.labels.clear();
-        self.labels.extend(0..(descriptors.len() / d) as u32);
+        self.labels.extend(0..(tokens.len() / d) as u32);
         let rows = Rows { data: &self.rows, norms: &self.norms };
         let labels = Labels { queries: &self.labels, rows: trusted };
-        self.matches.find(descriptors, rows, Some(labels), 1)?;
-        for index in &mut self.matches.indices {
+        self.matches.find(descriptors, &Among::Host(rows, Some(labels)), 1)?;
+        for index in self.matches.indices.view_mut().host(WHAT)? {
             // A token that matched nothing keeps that mark.
             *index = trusted.get(*index as usize).copied().unwrap_or(*index);
         }
         Ok(())
     }
 
-    /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens.
+    /// Copies distances, and residuals where they are wanted, from the device that found them, after all its work; on the
+    /// host nothing.
+    ///
+    /// # Errors
+    /// When the device has failed.
+    pub fn bring_home(&mut self, residuals: bool) -> Result<()> {
+        let Matches { home, indices, distances, residual, transformed, .. } = &mut self.matches;
+        distances.on_host(&mut home.distances)?;
+        if residuals {
+            indices.on_host(&mut home.indices)?;
+            residual.on_host(&mut home.residual)?;
+            transformed.on_host(&mut home.transformed)?;
+        }
+        Ok(())
+    }
+
+    /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens; on a device their places among
+    /// the trusted ones.
     pub fn indices(&self) -> &[u32] {
-        &self.matches.indices
+        self.matches.indices.view().host(WHAT).unwrap_or(&self.matches.home.indices)
     }
 
     /// The squared distances to them.
     pub fn distances(&self) -> &[f32] {
-        &self.matches.distances
+        self.matches.distances.view().host(WHAT).unwrap_or(&self.matches.home.distances)
     }
 
     /// Signed residuals, (n, width).
     pub fn residual(&self) -> &[f32] {
-        &self.matches.residual
+        self.matches.residual.view().host(WHAT).unwrap_or(&self.matches.home.residual)
     }
 
     /// Transformed residuals G(r), (n, width).
     pub fn transformed(&self) -> &[f32] {
-        &self.matches.transformed
+        self.matches.transformed.view().host(WHAT).unwrap_or(&self.matches.home.transformed)
+    }
+
+    /// Transformed residuals where they were found.
+    pub(super) fn transformed_there(&self) -> View<'_> {
+        self.matches.transformed.view()
     }
 
     /// Brings the transformed residuals to the size that they would have of descriptors `gain` times as long.
@@ -128,8 +227,22 @@ impl Matching {
 
     /// Mean distance of each token to the rows of the bank that it matched.
     pub(crate) fn mean_distances(&self, distances: &mut Vec<f32>) -> Result<()> {
-        distances.resize(self.matches.distances.len() / TOP_K, 0.0);
-        Ok(mean_distances(&self.matches.distances, TOP_K, distances)?)
+        distances.resize(self.distances().len() / TOP_K, 0.0);
+        Ok(mean_distances(self.distances(), TOP_K, distances)?)
+    }
+}
+
+impl There {
+    /// Takes the trusted tokens of a frame.
+    fn set(&mut self, descriptors: View<'_>, d: usize, trusted: &[u32]) -> Result<()> {
+        let n = descriptors.len() / d.max(1);
+        if self.numbers.len() != n {
+            let numbers: Vec<u32> = (0..n as u32).collect();
+            self.numbers = Buffer::of(&self.place, &numbers)?;
+        }
+        self.trusted.resize(trusted.len())?;
+        self.trusted.write(trusted)?;
+        Ok(self.table.gather(descriptors, &self.trusted)?)
     }
 }
 
@@ -148,7 +261,7 @@ mod tests {
             let mut inter = Matching::new(width);
             inter.with_bank(frame, Rows { data: bank, norms: &norms }, None).unwrap();
             inter.magnify(gain).unwrap();
-            inter.matches.transformed
+            inter.transformed().to_vec()
         };
         let longer = |all: &[f32]| all.iter().map(|v| v * gain).collect::<Vec<_>>();
         let (magnified, long) = (run(&bank, &frame, gain), run(&longer(&bank), &longer(&frame), 1.0));

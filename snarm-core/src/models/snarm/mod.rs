@@ -17,7 +17,9 @@ mod weigh;
 use std::sync::Arc;
 use std::time::Instant;
 
+use snarm_kernels::device::{Place, View};
 use snarm_kernels::hybrid_score::hybrid_score;
+use snarm_kernels::nearest::Table;
 
 use self::head::{Head, Residuals, Workspace};
 pub use self::matching::Matching;
@@ -41,6 +43,8 @@ pub struct Snarm {
     /// Mean distance of each token to its nearest bank rows.
     distances: Vec<f32>,
     decoder: Decoder,
+    /// The bank in the memory of a device, where that matches.
+    table: Option<Table>,
 }
 
 /// What makes a map of the residuals.
@@ -100,7 +104,26 @@ impl Snarm {
             intra,
             distances: Vec::new(),
             decoder,
+            table: None,
         })
+    }
+
+    /// Matches in the memory of a device from now on, against a copy of that bank; a trained head stays on the host.
+    ///
+    /// # Errors
+    /// When the device lacks the memory, or the bank has none.
+    pub fn move_to(&mut self, place: &Place, memory: Option<&Memory>) -> Result<()> {
+        self.inter = Matching::at(place, self.width)?;
+        self.intra = Matching::at(place, self.width)?;
+        self.navigation = Navigation::at(place)?;
+        self.table = match place {
+            Place::Host => None,
+            Place::Cuda(_) => {
+                let bank = descriptors_of(memory)?;
+                Some(Table::of(place, bank.rows().data, bank.width())?)
+            }
+        };
+        Ok(())
     }
 
     /// What calibrations are filed under: `training-free`, or `head:` and the digest of the head.
@@ -148,20 +171,28 @@ impl Snarm {
         ignored: &[bool],
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
-        let Some(bank) = memory else {
-            let expected = "a bank with descriptors to compare frames with".to_owned();
-            return Err(Error::Mismatch { what: "SNARM", expected, found: "one without".to_owned() });
-        };
+        let bank = descriptors_of(memory)?;
         let (descriptors, tokens) = (features.descriptors(), self.grid * self.grid);
-        if descriptors.len() != tokens * self.width || bank.width() != self.width {
+        let len = descriptors.len();
+        if len != tokens * self.width || bank.width() != self.width {
             let expected = format!("{tokens} descriptors of the bank's width, {}", bank.width());
-            let found = format!("{} values for a width of {}", descriptors.len(), self.width);
+            let found = format!("{len} values for a width of {}", self.width);
             return Err(Error::Mismatch { what: "SNARM", expected, found });
         }
         let start = Instant::now();
-        self.inter.with_bank(descriptors, bank.rows(), unlike.map(|image| (image, bank.images())))?;
+        let unlike = unlike.map(|image| (image, bank.images()));
+        match (descriptors, &self.table) {
+            (View::Host(values), None) => self.inter.with_bank(values, bank.rows(), unlike)?,
+            (View::Cuda(_), Some(table)) if unlike.is_none() => self.inter.with_table(descriptors, table)?,
+            _ => {
+                let expected = "descriptors where the bank is, no image of it left out".to_owned();
+                return Err(Error::Mismatch { what: "SNARM", expected, found: "others".to_owned() });
+            }
+        }
         let gain = self.head().map_or(1.0, |head| head.gain(bank.level()));
         self.inter.magnify(gain)?;
+        let reads_residuals = self.head().is_some();
+        self.inter.bring_home(reads_residuals)?;
         times.add("inter-match", start.elapsed());
 
         let start = Instant::now();
@@ -172,12 +203,14 @@ impl Snarm {
                 Some(&trained.q[..])
             }
         };
-        self.navigation.run(self.inter.transformed(), self.width, q, ignored)?;
+        self.navigation.run(self.inter.transformed_there(), self.width, q, ignored)?;
         times.add("navigate", start.elapsed());
 
         let start = Instant::now();
-        self.intra.with_trusted(descriptors, self.navigation.trusted())?;
+        let trusted = self.navigation.trusted();
+        self.intra.with_trusted(descriptors, trusted)?;
         self.intra.magnify(gain)?;
+        self.intra.bring_home(reads_residuals)?;
         times.add("intra-match", start.elapsed());
 
         let start = Instant::now();
@@ -185,7 +218,7 @@ impl Snarm {
         let map = match &mut self.decoder {
             Decoder::TrainingFree(map) => {
                 map.resize(self.distances.len(), 0.0);
-                hybrid_score(&self.distances, self.intra.distances(), map)?;
+                hybrid_score(&self.distances, self.intra.distances(), &mut *map)?;
                 &map[..]
             }
             Decoder::Head(trained) => {
@@ -203,4 +236,12 @@ impl Snarm {
         times.add("decode", start.elapsed());
         Ok(map)
     }
+}
+
+/// The descriptors of a bank, without which nothing is matched.
+fn descriptors_of(memory: Option<&Memory>) -> Result<&Memory> {
+    memory.ok_or_else(|| {
+        let expected = "a bank with descriptors to compare frames with".to_owned();
+        Error::Mismatch { what: "SNARM", expected, found: "one without".to_owned() }
+    })
 }

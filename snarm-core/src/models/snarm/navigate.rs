@@ -1,6 +1,7 @@
 //! The waypoint map and what it decides: which tokens are trusted, and which are hard.
 
 use snarm_kernels::add_scaled::add_scaled;
+use snarm_kernels::device::{Buffer, Place, View};
 use snarm_kernels::row_mean::row_mean;
 use snarm_kernels::split::Split;
 
@@ -13,25 +14,45 @@ pub const TRUSTED_FRACTION: f64 = 0.75;
 #[derive(Debug, Default)]
 pub struct Navigation {
     waypoints: Vec<f32>,
+    /// Means of tokens in the memory of a device.
+    means: Option<Buffer>,
     split: Split,
 }
 
 impl Navigation {
+    /// For residuals at a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    pub fn at(place: &Place) -> Result<Self> {
+        let means = if *place == Place::Host { None } else { Some(Buffer::new(place, 0)?) };
+        Ok(Self { means, ..Self::default() })
+    }
+
     /// Splits tokens by their transformed inter-residuals (n, width): the waypoint value of a token is their mean, plus
     /// what a trained navigator says (n), and the tokens of the lowest values are trusted. Their number is the rounded
     /// fraction, half to even. Tokens that `ignored` names (empty: none) are in neither part.
     ///
     /// # Errors
     /// When the residuals are not whole rows, or navigator or ignored tokens are of another number.
-    pub fn run(
+    pub fn run<'a>(
         &mut self,
-        transformed: &[f32],
+        transformed: impl Into<View<'a>>,
         width: usize,
         navigator: Option<&[f32]>,
         ignored: &[bool],
     ) -> Result<()> {
-        self.waypoints.resize(transformed.len() / width.max(1), 0.0);
-        row_mean(transformed, width, &mut self.waypoints)?;
+        let transformed = transformed.into();
+        let n = transformed.len() / width.max(1);
+        self.waypoints.resize(n, 0.0);
+        match &mut self.means {
+            None => row_mean(transformed, width, &mut self.waypoints)?,
+            Some(means) => {
+                means.resize(n)?;
+                row_mean(transformed, width, &mut *means)?;
+                means.read(&mut self.waypoints)?;
+            }
+        }
         if let Some(navigator) = navigator {
             add_scaled(navigator, 1.0, &mut self.waypoints)?;
         }

@@ -59,7 +59,7 @@ impl CustomOp3 for Depthwise {
         if x.track_op() {
             let turned = Kernel::of_input_gradient(&Values::of(weight)?, c).map_err(refused)?;
             let mut values = vec![0.0; dy.len()];
-            kernel::depthwise(&dy, height, width, &turned, &mut workspace, &mut values).map_err(refused)?;
+            kernel::depthwise(&*dy, height, width, &turned, &mut workspace, &mut values).map_err(refused)?;
             dx = gradient(values, x)?;
         }
         let dw = depthwise_weight_gradient(&Values::of(x)?, &dy, height, width, c, side, &mut workspace);

@@ -1,0 +1,68 @@
+//! The networks on a CUDA device, by a driver over host memory (`tests/fake-cuda`), against the same on the CPU.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and speak as tests do")]
+
+use std::process::Command;
+
+use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_LITE, SEEDED_TINY, Workspace, seeded};
+use snarm_kernels::cuda::Queue;
+use snarm_kernels::device::{Buffer, Place};
+use snarm_tests::fake_cuda::{self, FAKE_CUDA, Mode};
+
+/// Runs one of the tests below, which are ignored otherwise, in a process that finds that driver.
+fn on_a_device(test: &str) {
+    let Some(drivers) = fake_cuda::folder(Mode::Plain) else { return };
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "--ignored", "--nocapture", test]).env("FAKE_CUDA_THREADS", "2");
+    // `real` is the machine's own.
+    if std::env::var_os(FAKE_CUDA).is_none_or(|name| name != "real") {
+        child.env("LD_LIBRARY_PATH", drivers);
+    }
+    let output = child.output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    println!("{text}");
+}
+
+fn load(name: &str) -> Encoder {
+    Encoder::load(name, PositionInterpolation::Legacy).unwrap()
+}
+
+#[test]
+fn descriptors_are_those_of_the_cpu() {
+    on_a_device("descriptors_of_a_device");
+}
+
+#[test]
+#[ignore = "in a process of its own, which a test starts"]
+fn descriptors_of_a_device() {
+    let place = Place::Cuda(Queue::new(0).unwrap());
+    let encoder = load("snarm-tiny");
+    let image = seeded::values("image", encoder.geometry().input_len(), 0.0, 1.0);
+    let mut expected = Vec::new();
+    let run = || encoder.encode(&image, &mut Workspace::default(), &mut expected);
+    snarm_kernels::threads::install(run).unwrap().unwrap();
+
+    let there = encoder.at(&place).unwrap();
+    let (image, mut descriptors) = (Buffer::of(&place, &image).unwrap(), Buffer::new(&place, 0).unwrap());
+    there.encode_there(&image, &mut Workspace::default(), &mut descriptors).unwrap();
+    let mut found = vec![0.0; descriptors.len()];
+    descriptors.read(&mut found).unwrap();
+    assert_eq!(found.len(), expected.len());
+    let square = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>();
+    let apart = square(&mut expected.iter().zip(&found).map(|(e, f)| e - f));
+    let error = (apart / square(&mut expected.iter().copied())).sqrt();
+    println!("descriptors: relative error {error:.2e}");
+    assert!(error < 1e-2, "{error}");
+
+    // An image of another size, and one that lives elsewhere.
+    let wrong = Buffer::new(&place, 9).unwrap();
+    assert!(there.encode_there(&wrong, &mut Workspace::default(), &mut descriptors).is_err());
+    let host = Buffer::new(&Place::Host, encoder.geometry().input_len()).unwrap();
+    assert!(there.encode_there(&host, &mut Workspace::default(), &mut descriptors).is_err());
+    for (name, found) in [(SEEDED_TINY, "a transformer"), (SEEDED_LITE, "an EfficientNet-Lite")] {
+        let refused = load(name).at(&place).err().unwrap().to_string();
+        let expected = format!("the only kind that runs on a device yet, found {found}");
+        assert!(refused.contains(&expected), "{refused}");
+    }
+}
