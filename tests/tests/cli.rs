@@ -10,6 +10,8 @@ mod checkpoint;
 mod clips;
 #[path = "cli/convert.rs"]
 mod convert;
+#[path = "cli/cuda.rs"]
+mod cuda;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/errors.rs"]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 use snarm_core::bank::BankBuilder;
-use snarm_core::detect::{Detector, Limits};
+use snarm_core::detect::{Choice, Detector, Limits};
 use snarm_core::registry;
 
 use super::{BankOptions, ModelOption, show_stage};
@@ -34,6 +34,10 @@ pub(crate) struct Args {
     bank: BankOptions,
     #[command(flatten)]
     model: ModelOption,
+    /// What encodes and matches: auto, cpu, cuda, or cuda:N. Work of a GPU goes on beside the program, so its time is that of
+    /// the stage that waits for it; the whole frame's is right
+    #[arg(long, default_value_t = Choice::Cpu, value_name = "DEVICE")]
+    device: Choice,
 }
 
 const WARM_UP: usize = 3;
@@ -54,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     let bank = Arc::new(builder.finish(&mut show_stage(&progress))?);
     let vectors = format!("{} vectors of {}", bank.vectors(), bank.width());
-    let mut detector = Detector::with_decoder(encoder, bank, decoder)?;
+    let mut detector = Detector::with_decoder(encoder, bank, decoder)?.on(args.device)?;
     let name = format!("{}, {vectors}, {}", detector.encoder().name(), detector.scorer());
     let limits = detector.bank_limits();
     let pictures: Vec<Nv12> = simulate::pictures(width, height, 8, false);

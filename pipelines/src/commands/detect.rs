@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use snarm_core::detect::{Detection, Detector, Limits, Verdict};
+use snarm_core::detect::{Choice, Detection, Detector, Limits, Verdict};
 use snarm_core::paths::text;
 use snarm_core::registry;
 
@@ -39,6 +39,10 @@ pub(crate) struct Args {
     encoder: Option<String>,
     #[command(flatten)]
     model: ModelOption,
+    /// What encodes and matches: auto, cpu, cuda, or cuda:N for one of several GPUs; auto is a GPU where one is found, else
+    /// the CPU (docs/gpu.md)
+    #[arg(long, default_value_t = Choice::Cpu, value_name = "DEVICE")]
+    device: Choice,
     /// Image scores from here on are anomalous [default: the bank's]
     #[arg(long, value_parser = fraction)]
     threshold: Option<f64>,
@@ -92,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let bank = registry::bank(&args.bank)?;
     let encoder = registry::encoder_of(&bank, args.encoder.as_deref())?;
     let decoder = args.model.decoder(&encoder)?;
-    let mut detector = Detector::with_decoder(encoder, bank, decoder)?;
+    let mut detector = Detector::with_decoder(encoder, bank, decoder)?.on(args.device)?;
     if let Some(doubt) = detector.bank().doubt(detector.calibration()).filter(|_| args.threshold.is_none()) {
         tracing::warn!("{doubt}: {}", args.bank.display());
     }

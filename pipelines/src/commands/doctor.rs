@@ -94,7 +94,7 @@ fn encoder(args: &Args, findings: &mut Findings) {
     }
 }
 
-/// Frames are scored on the processor; what is here is told all the same.
+/// Elements score frames on the processor; the command does so on a GPU where it is asked to.
 fn gpus(findings: &mut Findings) {
     match cuda::probe() {
         Ok(devices) if devices.is_empty() => findings.good("GPU", "no CUDA device found"),
@@ -102,9 +102,9 @@ fn gpus(findings: &mut Findings) {
             for device in devices {
                 let ((major, minor), gigabytes) = (device.capability, device.memory as f64 / 1e9);
                 let use_of = if cfg!(feature = "cuda") {
-                    "for `--device cuda` of `snarm train` and `snarm distill`"
+                    "for `--device cuda` of detect, bench, train and distill"
                 } else {
-                    "not used by this build"
+                    "for `--device cuda` of detect and bench"
                 };
                 let what = format!("{}, CUDA {major}.{minor}, {gigabytes:.0} GB; {use_of}", device.name);
                 findings.good("GPU", what);
