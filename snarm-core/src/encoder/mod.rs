@@ -397,13 +397,12 @@ impl Encoder {
         workspace: &mut Workspace,
         descriptors: &mut Buffer,
     ) -> Result<()> {
-        let Geometry { grid, width, .. } = self.geometry;
         let expected = self.geometry.input_len();
         let ([network], true) = (&self.networks[..], image.len() == expected) else {
             let expected = format!("{expected} values for one network");
             return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
         };
-        descriptors.resize(grid * grid * width)?;
+        descriptors.resize(self.geometry.output_len())?;
         if workspace.networks.is_empty() {
             workspace.networks.push(Activations::at(&image.place())?);
         }
