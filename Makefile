@@ -8,7 +8,7 @@
 #   make fuzz [TARGETS="bank pickle"] [RUNS=n]  hostile bytes for every parser, guided by coverage; needs cargo-fuzz
 #   make kernels                                PTX of the CUDA kernels, from their sources; needs no GPU
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
-#   make gpu                                    tests that use a GPU; those of training need nvcc, too
+#   make gpu                                    checks the CUDA path on a GPU; those of training need nvcc, too
 #   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
 #   make deb                                    Debian packages of both, with cargo-deb
 
