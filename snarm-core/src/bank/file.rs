@@ -140,7 +140,7 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
             }
         }
         let (features, images): (Vec<f32>, Vec<u32>) = (floats(features), wholes(images));
-        if let Some(value) = features.iter().find(|value| !(value.abs() <= LARGEST)) {
+        if let Some(value) = features.iter().find(|value| value.is_nan() || value.abs() > LARGEST) {
             return Err(wrong(&format!("finite descriptors, up to {LARGEST:e}"), format!("{value:e}")));
         }
         if let Some(image) = images.iter().find(|image| **image as usize >= MOST_FRAMES) {

@@ -186,8 +186,7 @@ impl Weights {
                 Tensor { shape: array.shape, data }
             }
         };
-        // What is not a number is not smaller either.
-        match tensor.data.iter().find(|value| !(value.abs() <= LARGEST)) {
+        match tensor.data.iter().find(|value| value.is_nan() || value.abs() > LARGEST) {
             None => Ok(Some(tensor)),
             Some(value) => {
                 let expected = format!("{name} of finite numbers up to {LARGEST:e}");

@@ -58,7 +58,7 @@ pub struct Replacement(Way);
 #[derive(Debug)]
 enum Way {
     Into(File),
-    Beside { new: NamedTempFile, path: PathBuf, old: Option<Metadata> },
+    Beside { new: NamedTempFile, path: PathBuf, old: Option<Box<Metadata>> },
 }
 
 impl Replacement {
@@ -70,7 +70,7 @@ impl Replacement {
         Ok(Self(match Target::of(path)? {
             // What is open already, such as /dev/stdout, goes on behind what it holds.
             Target::Stream(path) => Way::Into(OpenOptions::new().append(true).open(path)?),
-            Target::File(path, old) => Way::Beside { new: beside(&path, old.as_ref())?, path, old },
+            Target::File(path, old) => Way::Beside { new: beside(&path, old.as_ref())?, path, old: old.map(Box::new) },
         }))
     }
 

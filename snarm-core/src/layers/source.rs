@@ -28,8 +28,11 @@ impl Tensors for Weights {
     }
 }
 
+/// A function that makes a tensor of that name and shape.
+type Make<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
+
 /// Tensors that a function makes or has at hand.
-pub(crate) struct Made<'a>(pub(crate) &'a (dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a));
+pub(crate) struct Made<'a>(pub(crate) &'a Make<'a>);
 
 impl Tensors for Made<'_> {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {

@@ -63,10 +63,10 @@ impl Student {
                 let dims = sizes.dims;
                 all.linear("stem", dims[0], &[3, PyramidSizes::PATCH, PyramidSizes::PATCH]);
                 all.norm("stem.norm", dims[0]);
-                for stage in 0..4 {
+                for (stage, dim) in dims.into_iter().enumerate() {
                     for block in 0..sizes.blocks[stage] {
                         let attends = sizes.attends(stage, block);
-                        all.block(&format!("stages.{stage}.{block}"), dims[stage], sizes.kernel, attends);
+                        all.block(&format!("stages.{stage}.{block}"), dim, sizes.kernel, attends);
                     }
                 }
                 for stage in 0..3 {
