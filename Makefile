@@ -41,8 +41,8 @@ test: test-deps
 	@mkdir -p target && rm -f $(SNARM_SKIPS)
 	$(CARGO) build --workspace --locked
 	$(SCRIPTS)/test.py
-	SNARM_ISA=avx2 $(CARGO) test --locked -p snarm-kernels --lib
-	SNARM_ISA=portable $(CARGO) test --locked -p snarm-kernels --lib
+	SNARM_ISA=avx2 $(SCRIPTS)/test.py --only snarm_kernels --skip cuda
+	SNARM_ISA=portable $(SCRIPTS)/test.py --only snarm_kernels --skip cuda
 	$(CARGO) build --workspace --locked
 	$(SCRIPTS)/install-test.sh
 	PROFILE=dev $(SCRIPTS)/deb.sh

@@ -2,7 +2,7 @@
 """Runs all tests of the workspace, two programs at a time: those of the elements and of the recipes wait for clocks and
 pipelines most of the time, while others compute. What a program prints is shown when it has ended.
 
-  test.py [ARGUMENT ...]     arguments of every test program, such as a part of a test's name
+  test.py [--only PROGRAM] [ARGUMENT ...]     arguments of every test program, such as a part of a test's name
 """
 import json
 import os
@@ -18,8 +18,8 @@ CARGO = os.environ.get("CARGO", "cargo")
 LONG = ["elements", "recipes", "bank", "cli"]
 
 
-def programs():
-    """Name, folder and file of each test program, built."""
+def programs(only):
+    """Name, folder and file of each test program, or of the one of that name, built."""
     command = [CARGO, "test", "--workspace", "--locked", "--no-run", "--message-format=json-render-diagnostics"]
     build = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if build.returncode:
@@ -28,17 +28,19 @@ def programs():
     for line in build.stdout.splitlines():
         message = json.loads(line)
         if message["reason"] == "compiler-artifact" and message["profile"]["test"] and message["executable"]:
-            found.append((message["target"]["name"], Path(message["manifest_path"]).parent, message["executable"]))
+            name = message["target"]["name"]
+            if only in (None, name):
+                found.append((name, Path(message["manifest_path"]).parent, message["executable"]))
     return sorted(found, key=lambda item: LONG.index(item[0]) if item[0] in LONG else len(LONG))
 
 
-def run(program):
+def run(program, arguments):
     name, folder, file = program
     began = time.monotonic()
     # Cargo runs a test in the folder of its package, too.
     environment = os.environ | {"CARGO_MANIFEST_DIR": str(folder)}
-    output = subprocess.PIPE, subprocess.STDOUT
-    done = subprocess.run([file, *sys.argv[1:]], cwd=folder, env=environment, stdout=output[0], stderr=output[1])
+    command = [file, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print(f"== {name} ({folder.relative_to(ROOT)}), {time.monotonic() - began:.0f} s", flush=True)
     sys.stdout.buffer.write(done.stdout)
     sys.stdout.flush()
@@ -46,14 +48,18 @@ def run(program):
 
 
 def main():
-    found = programs()
+    only, arguments = None, sys.argv[1:]
+    if arguments[:1] == ["--only"]:
+        only, arguments = arguments[1], arguments[2:]
+    found = programs(only)
     if not found:
-        sys.exit("test.py: expected test programs of the workspace, found none")
+        sys.exit(f"test.py: expected test programs of the workspace named {only or 'anything'}, found none")
     with ThreadPoolExecutor(2) as pool:
-        failed = [name for name in pool.map(run, found) if name]
-    documents = subprocess.run([CARGO, "test", "--workspace", "--locked", "--doc", "--quiet"], cwd=ROOT)
-    if documents.returncode:
-        failed.append("examples in the documentation")
+        failed = [name for name in pool.map(lambda program: run(program, arguments), found) if name]
+    if only is None:
+        documents = subprocess.run([CARGO, "test", "--workspace", "--locked", "--doc", "--quiet"], cwd=ROOT)
+        if documents.returncode:
+            failed.append("examples in the documentation")
     if failed:
         sys.exit(f"test.py: failed: {', '.join(failed)}")
     print(f"test.py: {len(found)} test programs passed")
