@@ -70,7 +70,9 @@ impl Replacement {
         Ok(Self(match Target::of(path)? {
             // What is open already, such as /dev/stdout, goes on behind what it holds.
             Target::Stream(path) => Way::Into(OpenOptions::new().append(true).open(path)?),
-            Target::File(path, old) => Way::Beside { new: beside(&path, old.as_ref())?, path, old: old.map(Box::new) },
+            Target::File(path, old) => {
+                Way::Beside { new: beside(&path, old.as_ref())?, path, old: old.map(Box::new) }
+            }
         }))
     }
 

@@ -16,7 +16,16 @@ const LIVE: &str =
 struct Running(Child);
 
 impl Running {
-    fn start(command: &mut Command, dir: &Path) -> Self {
+    /// Signals do what they do in a terminal, though the tests run below `nohup`, which keeps HUP from all that it starts.
+    fn start(asked: &Command, dir: &Path) -> Self {
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(asked.get_program()).args(asked.get_args());
+        for (name, value) in asked.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command.current_dir(dir).env("GST_REGISTRY", dir.join("registry.bin"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().expect("it starts"))
@@ -116,7 +125,7 @@ fn the_service_ends_with_complete_files() {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &script]).env("GST_PLUGIN_PATH", crate::run::plugin_folder());
     command.env("SOURCE", LIVE).env("BANK", "part.bank");
-    let running = Running::start(&mut command, dir);
+    let running = Running::start(&command, dir);
     let ending = |ending: &str| -> Vec<String> {
         let names = dir.read_dir().expect("a folder").map(|entry| entry.expect("an entry").file_name());
         names.filter_map(|name| name.into_string().ok()).filter(|name| name.ends_with(ending)).collect()
@@ -158,7 +167,7 @@ fn the_application_for_clips_ends_well_by_a_signal() {
              ! videobalance brightness=0.9 contrast=2"
         );
         command.args(["part.bank", "--source", &source, "--out", signal, "--encoder", "jpegenc"]);
-        let running = Running::start(&mut command, dir);
+        let running = Running::start(&command, dir);
         wait_for_lines(&dir.join(format!("{signal}.jsonl")), 20);
         running.signal(signal);
         let (code, said) = running.end();
