@@ -57,7 +57,10 @@ fn script(option: &str) -> Option<String> {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     if output.status.code() == Some(77) {
-        skip(if option == "--check" { "nvrtc" } else { "ptxas" }, text);
+        match option {
+            "--check" => skip("nvrtc", text),
+            _ => skip("ptxas", text),
+        }
         return None;
     }
     assert!(output.status.success(), "{text}");

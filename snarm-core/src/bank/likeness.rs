@@ -52,13 +52,6 @@ const MOST: f64 = 0.15;
 /// neighbours of a frame are alike and no copies.
 const OF_NEIGHBOURS: f64 = 0.5;
 
-/// In a stream, frames that differ from one of a block less than this part of what neighbours usually differ belong to the
-/// block: those of a second round that lie between the frames of the first.
-const IN_BLOCK: f64 = 0.75;
-
-/// The most frames of a block that others are compared with.
-const OF_BLOCK: usize = 512;
-
 /// Frames that differ less than this relative change are copies in any case.
 const SAME: f64 = 1e-3;
 
@@ -266,30 +259,12 @@ impl<'a> Likeness<'a> {
         let places = || self.sketches.images.iter().enumerate();
         let known: HashSet<usize> =
             places().filter(|(_, other)| neighbour(other)).map(|(at, _)| self.originals[at]).collect();
-        let (compared, limit) = self.compared(image);
-        let alike = |at: usize| compared.iter().any(|here| self.sketches.change(*here, at) < limit);
+        let here = self.place(image).map(|here| (here, self.sketches.limit(here, &self.series)));
+        let alike = |at: usize| here.is_some_and(|(here, limit)| self.sketches.change(here, at) < limit);
         let out =
             |at: usize, other: &u32| neighbour(other) || known.contains(&self.originals[at]) || alike(at);
         let found = places().filter(|(at, other)| out(*at, other)).map(|(_, other)| *other);
         found.chain([image]).collect()
-    }
-
-    /// The places of a frame and, in a stream, of its block, and what other frames that say nothing differ from one of them
-    /// at most.
-    fn compared(&self, image: u32) -> (Vec<usize>, f64) {
-        let Some(here) = self.place(image) else { return (Vec::new(), 0.0) };
-        if !self.in_blocks() {
-            return (vec![here], self.sketches.limit(here, &self.series));
-        }
-        let block = self.blocks.of(image);
-        let is_near = |at: &usize| {
-            let other = self.sketches.images[*at];
-            other >= self.first && self.blocks.of(other) == block
-        };
-        let places: Vec<usize> = (0..self.sketches.len()).filter(is_near).collect();
-        let step = places.len().div_ceil(OF_BLOCK).max(1);
-        let some = places.into_iter().step_by(step).chain([here]);
-        (some.collect(), IN_BLOCK * self.series.near)
     }
 
     /// Whether a frame belongs to the block of another: also of one whose sketch was given up.
@@ -538,19 +513,6 @@ mod tests {
             let second: Vec<u32> = (0..shots as u32).map(|shot| shots as u32 + shot).collect();
             assert_eq!(out(&likeness, shots as u32 + 1), second);
         }
-    }
-
-    #[test]
-    fn a_second_round_between_the_frames_of_the_first_is_left_out_with_its_neighbours() {
-        let first = walk(41, 0.01);
-        let between = first.windows(2).map(|two| sum(&two[0], &two[1]).iter().map(|v| 0.5 * v).collect());
-        let both = sketches(first[..40].iter().cloned().chain(between));
-        let likeness = likeness(&both);
-        assert!(likeness.in_blocks());
-        let found = out(&likeness, 24);
-        assert!((16..32).all(|image| found.contains(&image)), "{found:?}");
-        assert!((57..71).all(|image| found.contains(&image)), "{found:?}");
-        assert!(!found.contains(&5) && !found.contains(&45), "{found:?}");
     }
 
     /// A walk: each frame differs a little from the one before.
