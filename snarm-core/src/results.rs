@@ -21,7 +21,7 @@ pub const NONE: f64 = -1.0;
 const WHAT: &str = "results";
 
 /// What is told of one frame, under the names of the metadata of `snarmdetect` in kebab case. Of a line of results only
-/// `score`, `threshold` and `verdict` must be there.
+/// `score` and `threshold` must be there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Record {
@@ -63,6 +63,7 @@ pub struct Record {
     #[serde(default = "none")]
     pub pixel_threshold: f64,
     /// What the score means by the thresholds.
+    #[serde(default)]
     pub verdict: Verdict,
     /// Fraction of the frame that the regions cover.
     #[serde(default)]
@@ -194,11 +195,26 @@ fn object(region: &Region, Resolution { width, height }: Resolution) -> Value {
     })
 }
 
+/// Reads a file of results. The thresholds give the verdict of lines without one, which older versions wrote.
+///
+/// # Errors
+/// As [`read_lines`].
+pub fn read(path: &Path) -> Result<Vec<Record>> {
+    let mut records: Vec<Record> = read_lines(path)?;
+    for record in &mut records {
+        if record.verdict == Verdict::Unknown && record.analysed && record.score >= 0.0 {
+            let low = Some(record.threshold_low).filter(|&low| low != NONE);
+            record.verdict = Verdict::of(record.score, record.threshold, low);
+        }
+    }
+    Ok(records)
+}
+
 /// Reads a file of JSON lines; at least one.
 ///
 /// # Errors
 /// When the file is missing or unreadable, has no line, or one that is no such object.
-pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let unreadable = |e| Error::read(WHAT, path, e);
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     let (mut lines, mut text) = (Vec::new(), Vec::new());
@@ -259,16 +275,20 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let read_text = |text: &[u8]| {
             std::fs::write(file.path(), text).unwrap();
-            read::<Record>(file.path()).map_err(|e| e.to_string())
+            read(file.path()).map_err(|e| e.to_string())
         };
         let line = record().line(None).unwrap().to_string();
         let lines = format!("{line}\n{line}");
         assert_eq!(read_text(lines.as_bytes()), Ok(vec![record(), record()]));
         // Older lines have fewer names.
-        let older =
-            br#"{"score":0.25,"threshold":0.5,"verdict":"normal","anomalous":false,"timestamp":null}"#;
+        let older = br#"{"score":0.25,"threshold":0.5,"anomalous":false,"timestamp":null}
+{"score":0.75,"threshold":0.5,"anomalous":true}
+{"score":0.45,"threshold":0.5,"threshold-low":0.4}
+{"score":-1,"threshold":0.5}"#;
         let older = read_text(older).unwrap();
-        assert_eq!((older[0].analysed, older[0].threshold_low, older[0].is_anomalous()), (true, NONE, false));
+        assert_eq!((older[0].analysed, older[0].threshold_low), (true, NONE));
+        let verdicts = [Verdict::Normal, Verdict::Anomalous, Verdict::Uncertain, Verdict::Unknown];
+        assert_eq!(older.iter().map(|record| record.verdict).collect::<Vec<_>>(), verdicts);
         for (text, expected) in [
             (&b""[..], "results: expected at least one line, found none: "),
             (b"{}\n", "expected a line of results, found other in line 1 (missing field `score`"),
@@ -278,6 +298,6 @@ mod tests {
             let message = read_text(text).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
-        assert!(matches!(read::<Record>(Path::new("none.jsonl")), Err(Error::NotFound { .. })));
+        assert!(matches!(read(Path::new("none.jsonl")), Err(Error::NotFound { .. })));
     }
 }

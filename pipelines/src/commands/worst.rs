@@ -52,7 +52,7 @@ struct Truth {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    let all: Vec<Record> = results::read(&args.results)?;
+    let all = results::read(&args.results)?;
     let judged: Vec<(usize, &Record)> =
         all.iter().enumerate().filter(|(_, line)| counts(args, line)).collect();
     if judged.is_empty() {
@@ -151,7 +151,7 @@ fn stretches(judged: &[(usize, &Record)]) -> String {
 }
 
 fn compare(path: &Path, judged: &[(usize, &Record)]) -> Result<String> {
-    let truth: Vec<Truth> = results::read(path)?;
+    let truth: Vec<Truth> = results::read_lines(path)?;
     let mut samples = Samples::new();
     let (mut found, mut false_alarms) = (0, 0);
     let mut verdicts = Vec::with_capacity(judged.len());

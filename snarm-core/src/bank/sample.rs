@@ -1,10 +1,13 @@
 //! The descriptors of a stream, as many as the capacity of the bank allows.
 //!
-//! A short stream is kept as it is. Of a longer one either an even random sample stays, or a coreset: whenever there is no
-//! room left, what is there is thinned to the capacity, and what comes joins it (merge and reduce).
+//! A short stream is kept as it is. Of a longer one an even random sample stays. Where a greedy search picks the bank, a
+//! coreset stays beside the sample, so that what is rare is not lost: whenever there is no room left, what is there is
+//! thinned, and what comes joins it (merge and reduce). A coreset alone would not do: it has one descriptor for what many
+//! frames show, and a frame that is scored without its own would find nothing that is like it.
 
 use std::collections::HashSet;
 
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use snarm_kernels::scale_columns::scale_columns;
 
@@ -20,12 +23,20 @@ const FOR_EACH: usize = 16;
 /// Descriptors kept in any case: some frames.
 const LEAST: usize = 16_384;
 
+/// Part of the room that the random sample has beside the coreset where it is thinned.
+const SAMPLED: f64 = 0.25;
+
 /// Descriptors, and the image of each.
 pub(super) struct Sample {
     width: usize,
     most: usize,
-    /// What they are thinned to, by a greedy search, where there is no room left.
+    /// Size of the coreset that stays, by a greedy search, where there is no room left.
     greedy: Option<usize>,
+    /// Descriptors that came.
+    seen: u64,
+    /// Those that were there when it was thinned last, the first ones, and the part of the stream before that stayed by
+    /// chance.
+    thinned: (usize, f64),
     features: Vec<f32>,
     images: Vec<u32>,
     reservoir: Reservoir,
@@ -38,7 +49,17 @@ impl Sample {
         let most = settings.capacity.saturating_mul(FOR_EACH).max(LEAST);
         let greedy = (settings.reduction == Reduction::Greedy).then_some(settings.capacity);
         let reservoir = Reservoir::new(most, rng);
-        Self { width, most, greedy, features: Vec::new(), images: Vec::new(), reservoir, rng: thinning }
+        Self {
+            width,
+            most,
+            greedy,
+            seen: 0,
+            thinned: (0, 1.0),
+            features: Vec::new(),
+            images: Vec::new(),
+            reservoir,
+            rng: thinning,
+        }
     }
 
     /// Offers one descriptor.
@@ -49,6 +70,7 @@ impl Sample {
         if self.greedy.is_some() && self.len() >= self.most {
             self.reduce()?;
         }
+        self.seen += 1;
         match if self.greedy.is_some() { Place::Append } else { self.reservoir.place() } {
             Place::Append => {
                 memory::reserve("what a bank is made of", &mut self.features, row.len())?;
@@ -99,6 +121,8 @@ impl Sample {
         let before = self.len();
         self.keep(|_, image| image < first);
         self.reservoir.forget(before - self.len());
+        self.seen = self.seen.saturating_sub((before - self.len()) as u64);
+        self.thinned.0 = self.thinned.0.min(self.len());
     }
 
     /// Descriptors kept.
@@ -123,13 +147,21 @@ impl Sample {
         Memory::new(features, picks.iter().map(|pick| self.images[*pick as usize]).collect())
     }
 
-    /// Makes room: a coreset of what is there stays.
+    /// Makes room: a coreset of what is there stays, and of the others so many that the whole stream has the same chance.
     fn reduce(&mut self) -> Result<()> {
         let Some(capacity) = self.greedy else { return Ok(()) };
         let picks =
             thin(&self.features, self.width, capacity, Reduction::Greedy, self.rng.clone(), &mut |_| {})?;
         let picks: HashSet<u32> = picks.into_iter().collect();
-        self.keep(|row, _| picks.contains(&(row as u32)));
+        let (earlier, before) = self.thinned;
+        let part = before.min(SAMPLED * self.most as f64 / self.seen as f64);
+        let mut rng = self.rng.clone();
+        let drawn: Vec<bool> = (0..self.len())
+            .map(|row| rng.random_bool(if row < earlier { part / before } else { part }))
+            .collect();
+        self.rng = rng;
+        self.keep(|row, _| drawn[row] || picks.contains(&(row as u32)));
+        self.thinned = (self.len(), part);
         Ok(())
     }
 
@@ -179,6 +211,22 @@ mod tests {
             let far = sample.features.chunks_exact(8).any(|row| row[0] >= 50.0);
             assert!(far, "{reduction:?}: what is rare is still there");
         }
+    }
+
+    /// A coreset alone has one descriptor for what hundreds show.
+    #[test]
+    fn of_what_all_frames_show_an_even_share_of_all_frames_stays() {
+        let rows = 5 * LEAST;
+        let sample = learned(Reduction::Greedy, rows);
+        let settled = &sample.images[..sample.thinned.0];
+        let before = settled.iter().max().copied().unwrap() as usize + 1;
+        let mut fifths = [0_usize; 5];
+        settled.iter().for_each(|image| fifths[*image as usize * 5 / before] += 1);
+        let share = (SAMPLED * LEAST as f64 / 5.0) as usize;
+        assert!(
+            fifths.iter().all(|rows| (share * 4 / 5..share * 7 / 5).contains(rows)),
+            "{fifths:?} {share}"
+        );
     }
 
     #[test]

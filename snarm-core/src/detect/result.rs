@@ -29,13 +29,7 @@ pub struct Limits {
 impl Limits {
     /// What an image score means.
     pub fn verdict(&self, score: f64) -> Verdict {
-        if score >= self.threshold {
-            Verdict::Anomalous
-        } else if self.threshold_low.is_some_and(|low| score >= low) {
-            Verdict::Uncertain
-        } else {
-            Verdict::Normal
-        }
+        Verdict::of(score, self.threshold, self.threshold_low)
     }
 }
 
@@ -57,6 +51,17 @@ pub enum Verdict {
 impl Verdict {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Normal, Self::Uncertain, Self::Anomalous, Self::Unknown];
+
+    /// The verdict on an image score by the threshold and the lower one.
+    pub fn of(score: f64, threshold: f64, threshold_low: Option<f64>) -> Self {
+        if score >= threshold {
+            Self::Anomalous
+        } else if threshold_low.is_some_and(|low| score >= low) {
+            Self::Uncertain
+        } else {
+            Self::Normal
+        }
+    }
 
     /// The word in metadata, messages and results.
     pub fn name(self) -> &'static str {

@@ -17,7 +17,7 @@ use snarm_core::dataset::{Dataset, Mask, Picture};
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY, Workspace};
 use snarm_core::models::Decoder;
 use snarm_core::pickle::Pickle;
-use snarm_core::results::{self, Record};
+use snarm_core::results;
 use snarm_core::view::{Crop, IgnoreMask, Rect};
 use snarm_core::y4m::Y4m;
 
@@ -195,7 +195,7 @@ pub fn visa(bytes: &[u8]) {
 /// Lines of results.
 pub fn results(bytes: &[u8]) {
     with_file("results.jsonl", bytes, |path| {
-        if let Ok(lines) = results::read::<Record>(path) {
+        if let Ok(lines) = results::read(path) {
             assert!(!lines.is_empty() && lines.iter().all(|line| line.score.is_finite()));
         }
     });

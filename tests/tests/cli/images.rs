@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use snarm_core::detect::Verdict;
-use snarm_core::results::{self, Record};
+use snarm_core::results;
 use snarm_tests::skip::skip;
 
 use crate::run::{no_gstreamer, run, stdout};
@@ -54,7 +54,7 @@ fn between_two_thresholds_a_frame_is_uncertain() {
         let told =
             run(dir, &format!("detect set/test --bank a.bank -o out --fail-on-anomaly {limits}"), code);
         let path = dir.join("out/results.jsonl");
-        let records = results::read::<Record>(&path).expect("lines that the one reader reads");
+        let records = results::read(&path).expect("lines that the one reader reads");
         for (line, record) in lines(&path).iter().zip(&records) {
             let named = (&line["verdict"], &line["anomaly"]["verdict"], &line["anomalous"]);
             let name = Value::from(record.verdict.name());
