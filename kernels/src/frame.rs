@@ -1,7 +1,7 @@
 //! A video frame as the kernels see it: borrowed planes with strides and the meaning of their samples.
 
 use crate::device::cuda::Slice;
-use crate::device::{Buffer, Place, View, apart};
+use crate::device::{Buffer, BufferView, Place, apart};
 use crate::error::{Error, Result};
 
 /// Sample layout of a frame, named as GStreamer names it.
@@ -477,8 +477,8 @@ impl Upload {
 
 fn there(plane: &Buffer<u8>) -> Result<Slice<'_>> {
     match plane.view() {
-        View::Cuda(data) => Ok(data),
-        View::Host(_) => Err(apart("frame")),
+        BufferView::Cuda(data) => Ok(data),
+        BufferView::Host(_) => Err(apart("frame")),
     }
 }
 

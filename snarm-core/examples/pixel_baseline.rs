@@ -12,9 +12,9 @@ use snarm_core::dataset::{Dataset, Mask, Picture};
 use snarm_core::metrics::{Samples, auroc};
 use snarm_core::view::Rect;
 use snarm_kernels::blur::Blur;
-use snarm_kernels::import::{Fit, ImportSpec, Importer, Region};
 use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};
 use snarm_kernels::pooled_max::pooled_max;
+use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor, Rect as Fractions};
 use snarm_kernels::upsample::{Corners, Upsample};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -50,12 +50,17 @@ fn main() -> Result<()> {
 }
 
 fn figures(set: &Dataset) -> Result<[Option<f64>; 2]> {
-    let spec =
-        ImportSpec { side: SIDE, fit: Fit::Full, region: Region::WHOLE, mean: [0.0; 3], std: [1.0; 3] };
-    let mut importer = Importer::new(spec)?;
+    let spec = PreprocessSpec {
+        side: SIDE,
+        fit: Fit::Full,
+        region: Fractions::WHOLE,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+    };
+    let mut preprocessor = Preprocessor::new(spec)?;
     let mut all = Vec::new();
     for path in &set.train {
-        all.extend(patches(&mut importer, &Picture::open(path)?)?);
+        all.extend(patches(&mut preprocessor, &Picture::open(path)?)?);
     }
     let every = (all.len() / WIDTH).div_ceil(CAPACITY).max(1);
     let rows: Vec<f32> = all.chunks_exact(WIDTH).step_by(every).flatten().copied().collect();
@@ -68,7 +73,7 @@ fn figures(set: &Dataset) -> Result<[Option<f64>; 2]> {
     let (mut images, mut pixels, mut marked) = (Samples::new(), Samples::new(), false);
     for sample in &set.test {
         let picture = Picture::open(&sample.path)?;
-        let queries = patches(&mut importer, &picture)?;
+        let queries = patches(&mut preprocessor, &picture)?;
         let (mut indices, mut distances) = (vec![0; GRID * GRID], vec![0.0; GRID * GRID]);
         let bank = Rows { data: &rows, norms: &norms };
         nearest(&queries, WIDTH, bank, None, 1, &mut workspace, &mut indices, &mut distances)?;
@@ -91,9 +96,9 @@ fn figures(set: &Dataset) -> Result<[Option<f64>; 2]> {
 }
 
 /// The patches of a picture, (GRID * GRID, WIDTH).
-fn patches(importer: &mut Importer, picture: &Picture) -> Result<Vec<f32>> {
+fn patches(preprocessor: &mut Preprocessor, picture: &Picture) -> Result<Vec<f32>> {
     let mut input = vec![0.0; 3 * SIDE * SIDE];
-    importer.run(&picture.frame()?, &mut input)?;
+    preprocessor.run(&picture.frame()?, &mut input)?;
     let mean = |channel: usize, top: usize, left: usize| {
         let rows = (top..top + SQUARE).map(|row| (channel * SIDE + row) * SIDE + left);
         rows.flat_map(|at| &input[at..at + SQUARE]).sum::<f32>() / (SQUARE * SQUARE) as f32

@@ -20,7 +20,7 @@ use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY, TINY};
 use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry};
 use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane, PlaneMut};
 use snarm_core::models::Decoder;
-use snarm_core::models::snarm::head::{Head, Shape};
+use snarm_core::models::snarm::decoder::{Shape, SnarmDecoder};
 use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
 use snarm_core::threads::install;
 use snarm_core::view::{Crop, View};
@@ -195,7 +195,7 @@ fn check_detecting(encoder: &Arc<Encoder>, decoder: Option<&Arc<Decoder>>, forma
     let seeded = encoder.name() == SEEDED_TINY;
     let least = if seeded && decoder.is_none() && crop == Crop::Full { 52 } else { 1 };
     assert!(regions >= least, "{regions} regions in {format:?}, {crop:?}");
-    // A head with weights from a formula knows no good from bad: the middle of its two scores is the limit.
+    // A decoder with weights from a formula knows no good from bad: the middle of its two scores is the limit.
     let limits = detector.bank_limits();
     let scores = frames.each_ref().map(|frame| detector.detect(frame, &limits).unwrap().score);
     let threshold = if decoder.is_some() { (scores[0] + scores[1]) / 2.0 } else { limits.threshold };
@@ -307,7 +307,7 @@ fn nothing_is_allocated_from_the_second_frame_on() {
     let shape = Shape { width: encoder.geometry().width(), channels: 32, branches: 2 };
     check_detecting(
         &encoder,
-        Some(&Arc::new(Decoder::from(Head::seeded(&shape).unwrap()))),
+        Some(&Arc::new(Decoder::from(SnarmDecoder::seeded(&shape).unwrap()))),
         PixelFormat::Nv12,
         Crop::Full,
     );

@@ -1,4 +1,4 @@
-//! A trained head in the detector: the published way from descriptors to the map, on the scale of its own calibration.
+//! A trained decoder in the detector: the published way from descriptors to the map, on the scale of its own calibration.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -11,18 +11,20 @@ use snarm_core::detect::{Detection, Detector};
 use snarm_core::encoder::{self, Encoder, PositionInterpolation, SEEDED_TINY};
 use snarm_core::frame::Frame;
 use snarm_core::models::Decoder;
-use snarm_core::models::snarm::head::{self, About, Head, Provenance, Residuals, Shape, Workspace};
+use snarm_core::models::snarm::decoder::{
+    self, About, Provenance, Residuals, Shape, SnarmDecoder, Workspace,
+};
 use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_core::registry;
 use snarm_core::threads::install;
 use snarm_kernels::blur::Blur;
-use snarm_kernels::import::{Fit, ImportSpec, Importer, Region};
 use snarm_kernels::pooled_max::pooled_max;
+use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor, Rect as Fractions};
 
 const WIDTH: usize = 64;
 const HEIGHT: usize = 48;
 
-/// A head small enough for tests.
+/// A decoder small enough for tests.
 const SHAPE: Shape = Shape { width: 512, channels: 24, branches: 2 };
 
 fn encoder() -> Arc<Encoder> {
@@ -32,9 +34,9 @@ fn encoder() -> Arc<Encoder> {
         .clone()
 }
 
-fn seeded() -> Arc<Head> {
-    static HEAD: OnceLock<Arc<Head>> = OnceLock::new();
-    HEAD.get_or_init(|| Arc::new(Head::seeded(&SHAPE).unwrap())).clone()
+fn seeded() -> Arc<SnarmDecoder> {
+    static HEAD: OnceLock<Arc<SnarmDecoder>> = OnceLock::new();
+    HEAD.get_or_init(|| Arc::new(SnarmDecoder::seeded(&SHAPE).unwrap())).clone()
 }
 
 fn decoder() -> Arc<Decoder> {
@@ -69,7 +71,7 @@ fn detect(detector: &mut Detector, i: usize) -> Detection {
     detector.detect(&Frame::rgb(&picture(i), WIDTH, HEIGHT).unwrap(), &limits).unwrap().clone()
 }
 
-/// A decoder file of the seeded head, with what it says of itself.
+/// A decoder file of the seeded decoder, with what it says of itself.
 fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> About {
     let about = About {
         encoder: SEEDED_TINY.to_owned(),
@@ -82,35 +84,35 @@ fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> 
         licence: "MIT OR Apache-2.0".to_owned(),
         calibration,
     };
-    head::save(path, &about, &|name, shape| Ok(head::seeded_tensor(name, shape)), None).unwrap();
+    decoder::save(path, &about, &|name, shape| Ok(decoder::seeded_tensor(name, shape)), None).unwrap();
     about
 }
 
 /// The way of the reference code, put together by hand.
 #[test]
-fn the_detector_runs_the_head_as_the_reference_does() {
-    let (encoder, head, bank) = (encoder(), seeded(), bank_of(4, &[]));
-    let mut detector = Detector::with_decoder(encoder.clone(), bank.clone(), Some(decoder())).unwrap();
-    assert_eq!(detector.scorer(), format!("head:{}", head.digest()));
+fn the_detector_runs_the_decoder_as_the_reference_does() {
+    let (encoder, decoder, bank) = (encoder(), seeded(), bank_of(4, &[]));
+    let mut detector = Detector::with_decoder(encoder.clone(), bank.clone(), Some(self::decoder())).unwrap();
+    assert_eq!(detector.scorer(), format!("head:{}", decoder.digest()));
     let found = detect(&mut detector, 100);
 
     let geometry = encoder.geometry();
-    let spec = ImportSpec {
+    let spec = PreprocessSpec {
         side: geometry.side,
         fit: Fit::Full,
-        region: Region::WHOLE,
+        region: Fractions::WHOLE,
         mean: geometry.mean,
         std: geometry.std,
     };
     let (mut input, mut descriptors) = (vec![0.0; spec.output_len()], Vec::new());
     let pixels = picture(100);
     let (raw, score) = install(|| {
-        let mut importer = Importer::new(spec).unwrap();
-        importer.run(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &mut input).unwrap();
+        let mut preprocessor = Preprocessor::new(spec).unwrap();
+        preprocessor.run(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &mut input).unwrap();
         encoder.encode(&input, &mut encoder::Workspace::default(), &mut descriptors).unwrap();
         let (mut inter, mut q) = (Matching::new(geometry.width()), Vec::new());
         inter.with_bank(&descriptors, bank.rows(), None).unwrap();
-        head.navigate(inter.transformed(), &mut q).unwrap();
+        decoder.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
         navigation.run(inter.transformed(), geometry.width(), Some(&q), &[]).unwrap();
         let mut intra = Matching::new(geometry.width());
@@ -118,7 +120,7 @@ fn the_detector_runs_the_head_as_the_reference_does() {
         let residuals =
             Residuals { inter: inter.transformed(), intra: intra.transformed(), hard: navigation.hard() };
         let mut workspace = Workspace::new(&SHAPE, geometry.grid(), geometry.side).unwrap();
-        let mut map = head.run(&residuals, &mut workspace).unwrap().to_vec();
+        let mut map = decoder.run(&residuals, &mut workspace).unwrap().to_vec();
         Blur::new(geometry.side, geometry.side, 4.0).run(&mut map).unwrap();
         let score = pooled_max(&map, geometry.side, 16, 2, &mut Vec::new()).unwrap();
         (map, score)
@@ -144,11 +146,11 @@ fn the_detector_runs_the_head_as_the_reference_does() {
 
 #[test]
 fn a_bank_has_one_calibration_for_each_scorer() {
-    let head = decoder();
-    let bank = bank_of(10, &[Arc::clone(&head), decoder()]);
+    let decoder = self::decoder();
+    let bank = bank_of(10, &[Arc::clone(&decoder), self::decoder()]);
     let scorers: Vec<_> = bank.calibrations().map(|c| c.scorer.clone()).collect();
-    assert_eq!(scorers, ["training-free", head.scorer()]);
-    let trained = bank.calibration_of(head.scorer()).unwrap();
+    assert_eq!(scorers, ["training-free", decoder.scorer()]);
+    let trained = bank.calibration_of(decoder.scorer()).unwrap();
     assert_eq!((trained.frames, trained.held_out), (10, true));
     assert!((0.0..1.0).contains(&trained.reference) && trained.reference != bank.calibration().reference);
 
@@ -160,7 +162,7 @@ fn a_bank_has_one_calibration_for_each_scorer() {
     assert_ne!(read.digest(), bank_of(10, &[]).digest(), "another calibration scores otherwise");
 
     // The bank's own threshold is 0.5 with every scorer, and learned frames lie below.
-    for with in [None, Some(Arc::clone(&head))] {
+    for with in [None, Some(Arc::clone(&decoder))] {
         let mut detector = Detector::with_decoder(encoder(), bank.clone(), with).unwrap();
         assert!((detector.bank_limits().threshold - 0.5).abs() < 1e-9);
         for i in [4, 9] {
@@ -195,18 +197,21 @@ fn a_bank_that_knows_no_trained_heads_is_read_as_before() {
 fn what_a_decoder_brings_holds_where_the_bank_lacks_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("decoder.safetensors");
-    let (encoder, head) = (encoder(), decoder());
-    let own = Calibration::new(head.scorer(), true, &[0.2, 0.3], &[0.3, 0.4]).unwrap();
+    let (encoder, decoder) = (encoder(), decoder());
+    let own = Calibration::new(decoder.scorer(), true, &[0.2, 0.3], &[0.3, 0.4]).unwrap();
     save(&path, encoder.digest(), Some(own.clone()));
     let name = path.display().to_string();
     let brought = registry::decoder(Some(&name), &encoder).unwrap().unwrap();
-    let of = |bank: Arc<Bank>, head: &Arc<Decoder>| {
-        Detector::with_decoder(encoder.clone(), bank, Some(Arc::clone(head))).unwrap().calibration().clone()
+    let of = |bank: Arc<Bank>, decoder: &Arc<Decoder>| {
+        Detector::with_decoder(encoder.clone(), bank, Some(Arc::clone(decoder)))
+            .unwrap()
+            .calibration()
+            .clone()
     };
     assert_eq!(of(bank_of(3, &[]), &brought), own);
-    let bank = bank_of(3, &[Arc::clone(&head)]);
-    assert_eq!(of(bank.clone(), &brought), *bank.calibration_of(head.scorer()).unwrap());
-    let bare = of(bank_of(3, &[]), &head);
+    let bank = bank_of(3, &[Arc::clone(&decoder)]);
+    assert_eq!(of(bank.clone(), &brought), *bank.calibration_of(decoder.scorer()).unwrap());
+    let bare = of(bank_of(3, &[]), &decoder);
     assert_eq!((bare.reference, bare.threshold, bare.pixel_threshold, bare.frames), (0.5, 0.5, 0.5, 0));
 }
 
@@ -216,15 +221,15 @@ fn a_decoder_of_another_encoder_is_refused_everywhere() {
     let path = dir.path().join("decoder.safetensors");
     save(&path, "0123abc", None);
     let name = path.display().to_string();
-    let head = Arc::new(Decoder::open(&path).unwrap());
+    let decoder = Arc::new(Decoder::open(&path).unwrap());
     let refusals = [
         registry::decoder(Some(&name), &encoder()).err().map(|e| e.to_string()),
-        Detector::with_decoder(encoder(), bank_of(2, &[]), Some(Arc::clone(&head)))
+        Detector::with_decoder(encoder(), bank_of(2, &[]), Some(Arc::clone(&decoder)))
             .err()
             .map(|e| e.to_string()),
         BankBuilder::new(encoder(), BankSettings::default())
             .unwrap()
-            .calibrate_with(head)
+            .calibrate_with(decoder)
             .err()
             .map(|e| e.to_string()),
     ];
@@ -237,7 +242,7 @@ fn a_decoder_of_another_encoder_is_refused_everywhere() {
 }
 
 #[test]
-fn equal_decoder_files_share_one_head() {
+fn equal_decoder_files_share_one_decoder() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["a", "b", "c"].map(|name| dir.path().join(name));
     let encoder = encoder();

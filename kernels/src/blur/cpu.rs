@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::cuda::There;
 use super::{reflect, taps};
-use crate::device::{Place, ViewMut};
+use crate::device::{BufferViewMut, Place};
 use crate::error::{Result, check_len};
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
@@ -32,16 +32,16 @@ impl Blur {
     ///
     /// # Errors
     /// When `x` is not a map of the size given, or its device lacks the memory for another.
-    pub fn run<'a>(&mut self, x: impl Into<ViewMut<'a>>) -> Result<()> {
+    pub fn run<'a>(&mut self, x: impl Into<BufferViewMut<'a>>) -> Result<()> {
         let x = x.into();
         check_len("blur", "map", self.h * self.w, x.len())?;
         match x {
-            ViewMut::Host([]) => Ok(()),
-            ViewMut::Host(x) => {
+            BufferViewMut::Host([]) => Ok(()),
+            BufferViewMut::Host(x) => {
                 self.run_on_host(x);
                 Ok(())
             }
-            ViewMut::Cuda(x) => {
+            BufferViewMut::Cuda(x) => {
                 let there = match self.there.take() {
                     Some(there) => there,
                     None => There::new(&Place::Cuda(x.queue().clone()), &self.taps, x.len())?,

@@ -1,7 +1,7 @@
 //! Two passes, the first into a map beside.
 
 use crate::device::cuda::{Arg, Kernel, SliceMut, check_floats, kernel};
-use crate::device::{Buffer, Place, View, ViewMut, apart};
+use crate::device::{Buffer, BufferView, BufferViewMut, Place, apart};
 use crate::error::Result;
 
 const KERNEL: Kernel = kernel!("blur.ptx", "blur");
@@ -19,7 +19,8 @@ impl There {
     }
 
     pub(super) fn run(&mut self, x: &SliceMut<'_>, h: usize, w: usize) -> Result<()> {
-        let (View::Cuda(taps), ViewMut::Cuda(down)) = (self.taps.view(), self.down.view_mut()) else {
+        let (BufferView::Cuda(taps), BufferViewMut::Cuda(down)) = (self.taps.view(), self.down.view_mut())
+        else {
             return Err(apart("blur"));
         };
         check_floats("blur", x, &[x.as_slice(), &taps, down.as_slice()])?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Kernel, Then};
 use crate::device::cuda::{self, Arg, Slice, SliceMut, kernel};
-use crate::device::{Buffer, Place, View};
+use crate::device::{Buffer, BufferView, Place};
 use crate::error::Result;
 
 const KERNEL: cuda::Kernel = kernel!("depthwise.ptx", "depthwise");
@@ -21,7 +21,7 @@ impl Weights {
     /// Taps and bias; nothing where they live on the host.
     pub(super) fn slices(&self) -> Option<[Slice<'_>; 2]> {
         match [self.0[0].view(), self.0[1].view()] {
-            [View::Cuda(taps), View::Cuda(bias)] => Some([taps, bias]),
+            [BufferView::Cuda(taps), BufferView::Cuda(bias)] => Some([taps, bias]),
             _ => None,
         }
     }

@@ -20,7 +20,7 @@ pub use backward::depthwise_weight_gradient;
 pub use cpu::Workspace;
 
 use crate::device::cuda::check_floats;
-use crate::device::{Place, View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, Place, apart};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "depthwise";
@@ -135,12 +135,12 @@ impl Kernel {
 /// # Errors
 /// When x is no whole maps or y has another size, or operands live apart.
 pub fn depthwise<'a>(
-    x: impl Into<View<'a>>,
+    x: impl Into<BufferView<'a>>,
     height: usize,
     width: usize,
     kernel: &'a Kernel,
     workspace: &mut Workspace,
-    y: impl Into<ViewMut<'a>>,
+    y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (x, y) = (x.into(), y.into());
     let c = kernel.channels();
@@ -149,11 +149,11 @@ pub fn depthwise<'a>(
     let outputs = height.div_ceil(kernel.step) * width.div_ceil(kernel.step) * c;
     check_len(OP, "y", maps * outputs, y.len())?;
     match (x, kernel.on_device.as_ref().and_then(cuda::Weights::slices), y) {
-        (View::Host(x), None, ViewMut::Host(y)) => {
+        (BufferView::Host(x), None, BufferViewMut::Host(y)) => {
             cpu::depthwise(x, height, width, kernel, workspace, y);
             Ok(())
         }
-        (View::Cuda(x), Some(weights), ViewMut::Cuda(y)) => {
+        (BufferView::Cuda(x), Some(weights), BufferViewMut::Cuda(y)) => {
             check_floats(OP, &y, &[&x, &weights[0], &weights[1], y.as_slice()])?;
             cuda::depthwise(x, [height, width], kernel, weights, &y)
         }

@@ -206,18 +206,18 @@ impl<T: Element> Buffer<T> {
     }
 
     /// Its elements, to be read.
-    pub fn view(&self) -> View<'_, T> {
+    pub fn view(&self) -> BufferView<'_, T> {
         match &self.store {
-            Store::Host(values) => View::Host(values),
-            Store::Cuda(on) => View::Cuda(cuda::Slice::new(&on.memory, on.len, on.half)),
+            Store::Host(values) => BufferView::Host(values),
+            Store::Cuda(on) => BufferView::Cuda(cuda::Slice::new(&on.memory, on.len, on.half)),
         }
     }
 
     /// Its elements, to be written.
-    pub fn view_mut(&mut self) -> ViewMut<'_, T> {
+    pub fn view_mut(&mut self) -> BufferViewMut<'_, T> {
         match &mut self.store {
-            Store::Host(values) => ViewMut::Host(values),
-            Store::Cuda(on) => ViewMut::Cuda(cuda::SliceMut::new(&mut on.memory, on.len, on.half)),
+            Store::Host(values) => BufferViewMut::Host(values),
+            Store::Cuda(on) => BufferViewMut::Cuda(cuda::SliceMut::new(&mut on.memory, on.len, on.half)),
         }
     }
 }
@@ -252,7 +252,7 @@ pub(crate) fn of_bf16(bits: u16) -> f32 {
 
 /// Numbers that are read.
 #[derive(Debug, Clone, Copy)]
-pub enum View<'a, T = f32> {
+pub enum BufferView<'a, T = f32> {
     /// In the host's memory.
     Host(&'a [T]),
     /// In a device's memory.
@@ -261,14 +261,14 @@ pub enum View<'a, T = f32> {
 
 /// Numbers that are written.
 #[derive(Debug)]
-pub enum ViewMut<'a, T = f32> {
+pub enum BufferViewMut<'a, T = f32> {
     /// In the host's memory.
     Host(&'a mut [T]),
     /// In a device's memory.
     Cuda(cuda::SliceMut<'a>),
 }
 
-impl<'a, T> View<'a, T> {
+impl<'a, T> BufferView<'a, T> {
     /// The elements, which an operation without a body for devices needs on the host.
     ///
     /// # Errors
@@ -304,7 +304,7 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-impl<'a, T> ViewMut<'a, T> {
+impl<'a, T> BufferViewMut<'a, T> {
     /// The elements, which an operation without a body for devices needs on the host.
     ///
     /// # Errors
@@ -317,10 +317,10 @@ impl<'a, T> ViewMut<'a, T> {
     }
 
     /// The same elements, to be read.
-    pub fn view(&self) -> View<'_, T> {
+    pub fn view(&self) -> BufferView<'_, T> {
         match self {
-            Self::Host(values) => View::Host(values),
-            Self::Cuda(slice) => View::Cuda(*slice.as_slice()),
+            Self::Host(values) => BufferView::Host(values),
+            Self::Cuda(slice) => BufferView::Cuda(*slice.as_slice()),
         }
     }
 
@@ -338,10 +338,10 @@ impl<'a, T> ViewMut<'a, T> {
     }
 
     /// The same elements for a shorter time.
-    pub fn reborrow(&mut self) -> ViewMut<'_, T> {
+    pub fn reborrow(&mut self) -> BufferViewMut<'_, T> {
         match self {
-            Self::Host(values) => ViewMut::Host(values),
-            Self::Cuda(slice) => ViewMut::Cuda(slice.reborrow()),
+            Self::Host(values) => BufferViewMut::Host(values),
+            Self::Cuda(slice) => BufferViewMut::Cuda(slice.reborrow()),
         }
     }
 
@@ -367,55 +367,55 @@ pub(crate) fn apart(op: &'static str) -> Error {
     Error::Shape { op, expected, found: "some of them elsewhere".to_owned() }
 }
 
-impl<'a, T> From<&'a [T]> for View<'a, T> {
+impl<'a, T> From<&'a [T]> for BufferView<'a, T> {
     fn from(values: &'a [T]) -> Self {
         Self::Host(values)
     }
 }
 
-impl<'a, T> From<&'a mut [T]> for View<'a, T> {
+impl<'a, T> From<&'a mut [T]> for BufferView<'a, T> {
     fn from(values: &'a mut [T]) -> Self {
         Self::Host(values)
     }
 }
 
-impl<'a, T, const N: usize> From<&'a [T; N]> for View<'a, T> {
+impl<'a, T, const N: usize> From<&'a [T; N]> for BufferView<'a, T> {
     fn from(values: &'a [T; N]) -> Self {
         Self::Host(values)
     }
 }
 
-impl<'a, T> From<&'a Vec<T>> for View<'a, T> {
+impl<'a, T> From<&'a Vec<T>> for BufferView<'a, T> {
     fn from(values: &'a Vec<T>) -> Self {
         Self::Host(values)
     }
 }
 
-impl<'a, T: Element> From<&'a Buffer<T>> for View<'a, T> {
+impl<'a, T: Element> From<&'a Buffer<T>> for BufferView<'a, T> {
     fn from(buffer: &'a Buffer<T>) -> Self {
         buffer.view()
     }
 }
 
-impl<'a, T> From<&'a mut [T]> for ViewMut<'a, T> {
+impl<'a, T> From<&'a mut [T]> for BufferViewMut<'a, T> {
     fn from(values: &'a mut [T]) -> Self {
         Self::Host(values)
     }
 }
 
-impl<'a, T, const N: usize> From<&'a mut [T; N]> for ViewMut<'a, T> {
+impl<'a, T, const N: usize> From<&'a mut [T; N]> for BufferViewMut<'a, T> {
     fn from(values: &'a mut [T; N]) -> Self {
         Self::Host(values)
     }
 }
 
-impl<'a, T> From<&'a mut Vec<T>> for ViewMut<'a, T> {
+impl<'a, T> From<&'a mut Vec<T>> for BufferViewMut<'a, T> {
     fn from(values: &'a mut Vec<T>) -> Self {
         Self::Host(values)
     }
 }
 
-impl<'a, T: Element> From<&'a mut Buffer<T>> for ViewMut<'a, T> {
+impl<'a, T: Element> From<&'a mut Buffer<T>> for BufferViewMut<'a, T> {
     fn from(buffer: &'a mut Buffer<T>) -> Self {
         buffer.view_mut()
     }

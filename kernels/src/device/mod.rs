@@ -7,5 +7,5 @@ pub mod simd;
 pub mod threads;
 
 pub(crate) use self::buffer::apart;
-pub use self::buffer::{Buffer, Element, Place, View, ViewMut};
+pub use self::buffer::{Buffer, BufferView, BufferViewMut, Element, Place};
 pub use self::queue::{Device, Queue};

@@ -14,7 +14,7 @@ mod reference;
 mod tests;
 
 use crate::device::cuda::check_floats;
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Result, check_len};
 
 /// Mean distance of each token to its `k` nearest rows.
@@ -22,18 +22,18 @@ use crate::error::{Result, check_len};
 /// # Errors
 /// When there are not k squared distances for each element of `distances`, or operands live apart.
 pub fn mean_distances<'a>(
-    squared: impl Into<View<'a>>,
+    squared: impl Into<BufferView<'a>>,
     k: usize,
-    distances: impl Into<ViewMut<'a>>,
+    distances: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (squared, distances) = (squared.into(), distances.into());
     check_len("mean_distances", "squared distances", distances.len() * k, squared.len())?;
     match (squared, distances) {
-        (View::Host(squared), ViewMut::Host(distances)) => {
+        (BufferView::Host(squared), BufferViewMut::Host(distances)) => {
             cpu::mean_distances(squared, k, distances);
             Ok(())
         }
-        (View::Cuda(squared), ViewMut::Cuda(distances)) => {
+        (BufferView::Cuda(squared), BufferViewMut::Cuda(distances)) => {
             check_floats("mean_distances", &distances, &[&squared, distances.as_slice()])?;
             cuda::mean_distances(squared, k, &distances)
         }
@@ -46,19 +46,19 @@ pub fn mean_distances<'a>(
 /// # Errors
 /// When the lengths differ, or operands live apart.
 pub fn hybrid_score<'a>(
-    distances: impl Into<View<'a>>,
-    squared: impl Into<View<'a>>,
-    scores: impl Into<ViewMut<'a>>,
+    distances: impl Into<BufferView<'a>>,
+    squared: impl Into<BufferView<'a>>,
+    scores: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (distances, squared, scores) = (distances.into(), squared.into(), scores.into());
     check_len("hybrid_score", "distances to the bank", scores.len(), distances.len())?;
     check_len("hybrid_score", "distances to trusted tokens", scores.len(), squared.len())?;
     match (distances, squared, scores) {
-        (View::Host(distances), View::Host(squared), ViewMut::Host(scores)) => {
+        (BufferView::Host(distances), BufferView::Host(squared), BufferViewMut::Host(scores)) => {
             cpu::hybrid_score(distances, squared, scores);
             Ok(())
         }
-        (View::Cuda(distances), View::Cuda(squared), ViewMut::Cuda(scores)) => {
+        (BufferView::Cuda(distances), BufferView::Cuda(squared), BufferViewMut::Cuda(scores)) => {
             check_floats("hybrid_score", &scores, &[&distances, &squared, scores.as_slice()])?;
             cuda::hybrid_score(distances, squared, &scores)
         }

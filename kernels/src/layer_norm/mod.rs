@@ -11,7 +11,7 @@ mod reference;
 mod tests;
 
 use crate::device::cuda::check_floats;
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Result, check_len};
 
 /// Normalises each row of `x` into `y`, which a device may keep as bf16.
@@ -19,11 +19,11 @@ use crate::error::{Result, check_len};
 /// # Errors
 /// When a length does not fit the width `weight.len()`, or operands live apart.
 pub fn layer_norm<'a>(
-    x: impl Into<View<'a>>,
-    weight: impl Into<View<'a>>,
-    bias: impl Into<View<'a>>,
+    x: impl Into<BufferView<'a>>,
+    weight: impl Into<BufferView<'a>>,
+    bias: impl Into<BufferView<'a>>,
     eps: f32,
-    y: impl Into<ViewMut<'a>>,
+    y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (x, weight, bias, y) = (x.into(), weight.into(), bias.into(), y.into());
     let d = weight.len();
@@ -31,11 +31,11 @@ pub fn layer_norm<'a>(
     check_len("layer_norm", "x", x.len() / d.max(1) * d, x.len())?;
     check_len("layer_norm", "y", x.len(), y.len())?;
     match (x, weight, bias, y) {
-        (View::Host(x), View::Host(weight), View::Host(bias), ViewMut::Host(y)) => {
+        (BufferView::Host(x), BufferView::Host(weight), BufferView::Host(bias), BufferViewMut::Host(y)) => {
             cpu::layer_norm(x, weight, bias, eps, y);
             Ok(())
         }
-        (View::Cuda(x), View::Cuda(weight), View::Cuda(bias), ViewMut::Cuda(y)) => {
+        (BufferView::Cuda(x), BufferView::Cuda(weight), BufferView::Cuda(bias), BufferViewMut::Cuda(y)) => {
             check_floats("layer_norm", &y, &[&x, &weight, &bias])?;
             cuda::layer_norm(x, weight, bias, eps, &y)
         }

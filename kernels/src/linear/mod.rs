@@ -17,7 +17,7 @@ pub use self::backward::{bias_gradient, input_gradient};
 pub use crate::tile::Panels;
 
 use crate::device::cuda::{check_floats, check_queue};
-use crate::device::{Buffer, Place, View, ViewMut, apart};
+use crate::device::{Buffer, BufferView, BufferViewMut, Place, apart};
 use crate::error::{Error, Result, check_len};
 
 /// What happens to x W^T + b on its way to y.
@@ -113,11 +113,11 @@ impl<'a> From<&'a Weight> for Weights<'a> {
 /// # Errors
 /// When a length does not fit `w`, or operands live apart.
 pub fn linear<'a>(
-    x: impl Into<View<'a>>,
+    x: impl Into<BufferView<'a>>,
     w: impl Into<Weights<'a>>,
-    bias: impl Into<View<'a>>,
+    bias: impl Into<BufferView<'a>>,
     then: Then,
-    y: impl Into<ViewMut<'a>>,
+    y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (x, w, bias, y) = (x.into(), w.into(), bias.into(), y.into());
     let (n, k) = match w {
@@ -129,12 +129,12 @@ pub fn linear<'a>(
     check_len("linear", "bias", n, bias.len())?;
     check_len("linear", "y", m * n, y.len())?;
     match (x, w, bias, y) {
-        (View::Host(x), Weights::Host(w), View::Host(bias), ViewMut::Host(y)) => {
+        (BufferView::Host(x), Weights::Host(w), BufferView::Host(bias), BufferViewMut::Host(y)) => {
             cpu::linear(x, w, bias, then, y);
             Ok(())
         }
-        (View::Cuda(x), Weights::Cuda(w), View::Cuda(bias), ViewMut::Cuda(y)) => {
-            let View::Cuda(w) = w.values.view() else { return Err(apart("linear")) };
+        (BufferView::Cuda(x), Weights::Cuda(w), BufferView::Cuda(bias), BufferViewMut::Cuda(y)) => {
+            let BufferView::Cuda(w) = w.values.view() else { return Err(apart("linear")) };
             check_floats("linear", &y, &[&bias])?;
             check_queue("linear", &y, &[&x, &w])?;
             if !x.is_half() {

@@ -10,7 +10,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::device::ViewMut;
+use crate::device::BufferViewMut;
 use crate::device::cuda::check_floats;
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// When `d` is odd or x is not whole rows.
-pub fn magnify<'a>(x: impl Into<ViewMut<'a>>, d: usize, gain: f32) -> Result<()> {
+pub fn magnify<'a>(x: impl Into<BufferViewMut<'a>>, d: usize, gain: f32) -> Result<()> {
     let x = x.into();
     if d == 0 || !d.is_multiple_of(2) || !x.len().is_multiple_of(d) {
         let found = format!("{} elements in rows of {d}", x.len());
@@ -26,11 +26,11 @@ pub fn magnify<'a>(x: impl Into<ViewMut<'a>>, d: usize, gain: f32) -> Result<()>
     }
     match x {
         _ if gain == 1.0 => Ok(()),
-        ViewMut::Host(x) => {
+        BufferViewMut::Host(x) => {
             cpu::magnify(x, d, gain);
             Ok(())
         }
-        ViewMut::Cuda(x) => {
+        BufferViewMut::Cuda(x) => {
             check_floats("magnify", &x, &[x.as_slice()])?;
             cuda::magnify(&x, d, gain)
         }

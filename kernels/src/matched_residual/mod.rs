@@ -14,7 +14,7 @@ mod reference;
 mod tests;
 
 use crate::device::cuda::{check_floats, check_queue};
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 use crate::nearest::NONE;
 
@@ -24,12 +24,12 @@ use crate::nearest::NONE;
 /// # Errors
 /// When d or k is 0, a length does not fit, a match of the host lies outside the rows, or operands live apart.
 pub fn matched_residual<'a>(
-    x: impl Into<View<'a>>,
+    x: impl Into<BufferView<'a>>,
     d: usize,
-    rows: impl Into<View<'a>>,
-    matches: impl Into<View<'a, u32>>,
+    rows: impl Into<BufferView<'a>>,
+    matches: impl Into<BufferView<'a, u32>>,
     k: usize,
-    r: impl Into<ViewMut<'a>>,
+    r: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     const OP: &str = "matched_residual";
     let (x, rows, matches, r) = (x.into(), rows.into(), matches.into(), r.into());
@@ -43,7 +43,7 @@ pub fn matched_residual<'a>(
     check_len(OP, "matches", m * k, matches.len())?;
     check_len(OP, "r", m * d, r.len())?;
     match (x, rows, matches, r) {
-        (View::Host(x), View::Host(rows), View::Host(matches), ViewMut::Host(r)) => {
+        (BufferView::Host(x), BufferView::Host(rows), BufferView::Host(matches), BufferViewMut::Host(r)) => {
             if let Some(place) = matches.iter().find(|place| **place != NONE && **place as usize >= t) {
                 let expected = format!("matches among {t} rows");
                 return Err(Error::Shape { op: OP, expected, found: place.to_string() });
@@ -51,7 +51,7 @@ pub fn matched_residual<'a>(
             cpu::matched_residual(x, d, rows, matches, k, r);
             Ok(())
         }
-        (View::Cuda(x), View::Cuda(rows), View::Cuda(matches), ViewMut::Cuda(r)) => {
+        (BufferView::Cuda(x), BufferView::Cuda(rows), BufferView::Cuda(matches), BufferViewMut::Cuda(r)) => {
             check_floats(OP, &r, &[&x, &rows, r.as_slice()])?;
             check_queue(OP, &r, &[&matches])?;
             cuda::matched_residual(x, d, rows, matches, k, &r)

@@ -1,7 +1,7 @@
 //! Tiles of the matrix of distances on tensor cores, the few best of which are measured again; see nearest.cu.
 
 use crate::device::cuda::{Arg, Kernel, Slice, SliceMut, check_floats, check_queue, kernel};
-use crate::device::{Buffer, Element, Place, View, ViewMut, apart};
+use crate::device::{Buffer, BufferView, BufferViewMut, Element, Place, apart};
 use crate::error::{Error, Result, check_len};
 use crate::linear::cuda::{SHARED, THREADS, TILE};
 
@@ -61,7 +61,7 @@ impl Table {
         table.data = Buffer::of(place, rows)?;
         table.halves.resize(rows.len())?;
         table.norms.resize(n)?;
-        let View::Cuda(data) = table.data.view() else { return Err(apart("nearest")) };
+        let BufferView::Cuda(data) = table.data.view() else { return Err(apart("nearest")) };
         prepare(
             data,
             None,
@@ -77,8 +77,10 @@ impl Table {
     ///
     /// # Errors
     /// When the device lacks the memory, or operands live apart.
-    pub fn gather<'a>(&mut self, x: impl Into<View<'a>>, from: &Buffer<u32>) -> Result<()> {
-        let (View::Cuda(x), View::Cuda(from)) = (x.into(), from.view()) else { return Err(apart("nearest")) };
+    pub fn gather<'a>(&mut self, x: impl Into<BufferView<'a>>, from: &Buffer<u32>) -> Result<()> {
+        let (BufferView::Cuda(x), BufferView::Cuda(from)) = (x.into(), from.view()) else {
+            return Err(apart("nearest"));
+        };
         check_len("nearest", "x", x.len() / self.width.max(1) * self.width, x.len())?;
         self.data.resize(from.len() * self.width)?;
         self.halves.resize(from.len() * self.width)?;
@@ -99,15 +101,15 @@ impl Table {
     }
 
     /// The rows as they are, (n, width).
-    pub fn data(&self) -> View<'_> {
+    pub fn data(&self) -> BufferView<'_> {
         self.data.view()
     }
 }
 
-fn device<T: Element>(view: ViewMut<'_, T>) -> Result<SliceMut<'_>> {
+fn device<T: Element>(view: BufferViewMut<'_, T>) -> Result<SliceMut<'_>> {
     match view {
-        ViewMut::Cuda(slice) => Ok(slice),
-        ViewMut::Host(_) => Err(apart("nearest")),
+        BufferViewMut::Cuda(slice) => Ok(slice),
+        BufferViewMut::Host(_) => Err(apart("nearest")),
     }
 }
 
@@ -133,7 +135,7 @@ fn prepare(
 pub(super) fn nearest(
     queries: Slice<'_>,
     table: &Table,
-    labels: Option<(View<'_, u32>, View<'_, u32>)>,
+    labels: Option<(BufferView<'_, u32>, BufferView<'_, u32>)>,
     k: usize,
     search: &mut Search,
     indices: &SliceMut<'_>,
@@ -141,15 +143,15 @@ pub(super) fn nearest(
 ) -> Result<()> {
     let d = table.width;
     let (m, t) = (indices.len() / k, table.len());
-    let (View::Cuda(rows), View::Cuda(halves)) = (table.data.view(), table.halves.view()) else {
+    let (BufferView::Cuda(rows), BufferView::Cuda(halves)) = (table.data.view(), table.halves.view()) else {
         return Err(apart("nearest"));
     };
-    let View::Cuda(norms) = table.norms.view() else { return Err(apart("nearest")) };
+    let BufferView::Cuda(norms) = table.norms.view() else { return Err(apart("nearest")) };
     check_floats("nearest", distances, &[&queries, &rows, &norms, indices.as_slice()])?;
     check_queue("nearest", distances, &[&halves])?;
     let labels = match labels {
         None => [Arg::Address(0); 2],
-        Some((View::Cuda(queries), View::Cuda(rows))) => {
+        Some((BufferView::Cuda(queries), BufferView::Cuda(rows))) => {
             check_queue("nearest", distances, &[&queries, &rows])?;
             [queries.arg(), rows.arg()]
         }
@@ -165,7 +167,8 @@ pub(super) fn nearest(
     search.halves.resize(queries.len())?;
     search.candidates.resize(m * parts * SIDES * KEEP * 2)?;
     prepare(queries, None, None, device(search.halves.view_mut())?, None, d)?;
-    let (View::Cuda(query_halves), View::Cuda(candidates)) = (search.halves.view(), search.candidates.view())
+    let (BufferView::Cuda(query_halves), BufferView::Cuda(candidates)) =
+        (search.halves.view(), search.candidates.view())
     else {
         return Err(apart("nearest"));
     };

@@ -25,7 +25,7 @@ mod tests;
 pub use cpu::Workspace;
 pub use cuda::{Search, Table};
 
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// Index of a match that does not exist.
@@ -85,13 +85,13 @@ pub fn nearest(
 /// # Errors
 /// As [`nearest`], or when operands live apart, or the device lacks the memory.
 pub fn nearest_in<'a>(
-    queries: impl Into<View<'a>>,
+    queries: impl Into<BufferView<'a>>,
     table: &'a Table,
-    labels: Option<(View<'a, u32>, View<'a, u32>)>,
+    labels: Option<(BufferView<'a, u32>, BufferView<'a, u32>)>,
     k: usize,
     search: &mut Search,
-    indices: impl Into<ViewMut<'a, u32>>,
-    distances: impl Into<ViewMut<'a>>,
+    indices: impl Into<BufferViewMut<'a, u32>>,
+    distances: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (queries, indices, distances) = (queries.into(), indices.into(), distances.into());
     check_k(k)?;
@@ -103,7 +103,7 @@ pub fn nearest_in<'a>(
         check_len("nearest", "row labels", table.len(), rows.len())?;
     }
     match (queries, indices, distances) {
-        (View::Cuda(queries), ViewMut::Cuda(indices), ViewMut::Cuda(distances)) => {
+        (BufferView::Cuda(queries), BufferViewMut::Cuda(indices), BufferViewMut::Cuda(distances)) => {
             cuda::nearest(queries, table, labels, k, search, &indices, &distances)
         }
         _ => Err(apart("nearest")),

@@ -12,7 +12,7 @@ mod reference;
 mod tests;
 
 use crate::device::cuda::check_floats;
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// Lays out the squares of `p` x `p` pixels of an image of square planes.
@@ -21,10 +21,10 @@ use crate::error::{Error, Result, check_len};
 /// When the image is not whole planes, `p` does not divide the side, the rows hold another number of values than the image, or
 /// they live apart.
 pub fn patches<'a>(
-    image: impl Into<View<'a>>,
+    image: impl Into<BufferView<'a>>,
     side: usize,
     p: usize,
-    rows: impl Into<ViewMut<'a>>,
+    rows: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (image, rows) = (image.into(), rows.into());
     if p == 0 || side == 0 || !side.is_multiple_of(p) || !image.len().is_multiple_of(side * side) {
@@ -33,11 +33,11 @@ pub fn patches<'a>(
     }
     check_len("patches", "rows", image.len(), rows.len())?;
     match (image, rows) {
-        (View::Host(image), ViewMut::Host(rows)) => {
+        (BufferView::Host(image), BufferViewMut::Host(rows)) => {
             cpu::patches(image, side, p, rows);
             Ok(())
         }
-        (View::Cuda(image), ViewMut::Cuda(rows)) => {
+        (BufferView::Cuda(image), BufferViewMut::Cuda(rows)) => {
             check_floats("patches", &rows, &[&image])?;
             cuda::patches(image, side, p, &rows)
         }
@@ -50,10 +50,10 @@ pub fn patches<'a>(
 /// # Errors
 /// When the side is odd, a length does not fit, or operands live apart.
 pub fn merge<'a>(
-    cells: impl Into<View<'a>>,
+    cells: impl Into<BufferView<'a>>,
     side: usize,
     c: usize,
-    rows: impl Into<ViewMut<'a>>,
+    rows: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     let (cells, rows) = (cells.into(), rows.into());
     if !side.is_multiple_of(2) {
@@ -63,11 +63,11 @@ pub fn merge<'a>(
     check_len("merge", "cells", side * side * c, cells.len())?;
     check_len("merge", "rows", cells.len(), rows.len())?;
     match (cells, rows) {
-        (View::Host(cells), ViewMut::Host(rows)) => {
+        (BufferView::Host(cells), BufferViewMut::Host(rows)) => {
             cpu::merge(cells, side, c, rows);
             Ok(())
         }
-        (View::Cuda(cells), ViewMut::Cuda(rows)) => {
+        (BufferView::Cuda(cells), BufferViewMut::Cuda(rows)) => {
             check_floats("merge", &rows, &[&cells])?;
             cuda::merge(cells, side, c, &rows)
         }

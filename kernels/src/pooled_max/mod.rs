@@ -12,7 +12,7 @@ mod reference;
 mod tests;
 
 use crate::device::cuda::{check_floats, check_queue};
-use crate::device::{Buffer, View, ViewMut, apart};
+use crate::device::{Buffer, BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// The largest window mean and the peak of a map in the memory of a device, into two elements there. `scratch` has two words.
@@ -30,7 +30,7 @@ pub fn scores_there(
     check_rows(x.len(), w)?;
     check_len("pooled_max", "scratch", 2, scratch.len())?;
     check_len("pooled_max", "found", 2, found.len())?;
-    let (View::Cuda(x), ViewMut::Cuda(scratch), ViewMut::Cuda(found)) =
+    let (BufferView::Cuda(x), BufferViewMut::Cuda(scratch), BufferViewMut::Cuda(found)) =
         (x.view(), scratch.view_mut(), found.view_mut())
     else {
         return Err(apart("pooled_max"));

@@ -14,14 +14,14 @@ mod reference;
 mod tests;
 
 use crate::device::cuda::check_floats;
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// Transforms each row of `d` signed residuals.
 ///
 /// # Errors
 /// When `d` is odd, a length does not fit, or operands live apart.
-pub fn residual<'a>(r: impl Into<View<'a>>, d: usize, y: impl Into<ViewMut<'a>>) -> Result<()> {
+pub fn residual<'a>(r: impl Into<BufferView<'a>>, d: usize, y: impl Into<BufferViewMut<'a>>) -> Result<()> {
     let (r, y) = (r.into(), y.into());
     if !d.is_multiple_of(2) || d == 0 || !r.len().is_multiple_of(d) {
         let found = format!("{} elements in rows of {d}", r.len());
@@ -29,11 +29,11 @@ pub fn residual<'a>(r: impl Into<View<'a>>, d: usize, y: impl Into<ViewMut<'a>>)
     }
     check_len("residual", "y", r.len(), y.len())?;
     match (r, y) {
-        (View::Host(r), ViewMut::Host(y)) => {
+        (BufferView::Host(r), BufferViewMut::Host(y)) => {
             cpu::residual(r, d, y);
             Ok(())
         }
-        (View::Cuda(r), ViewMut::Cuda(y)) => {
+        (BufferView::Cuda(r), BufferViewMut::Cuda(y)) => {
             check_floats("residual", &y, &[&r, y.as_slice()])?;
             cuda::residual(r, d, &y)
         }

@@ -11,14 +11,14 @@ mod reference;
 mod tests;
 
 use crate::device::cuda::check_floats;
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 /// Averages each row of `d` elements of `x`.
 ///
 /// # Errors
 /// When a row is empty, x is not a row for each element of y, or operands live apart.
-pub fn row_mean<'a>(x: impl Into<View<'a>>, d: usize, y: impl Into<ViewMut<'a>>) -> Result<()> {
+pub fn row_mean<'a>(x: impl Into<BufferView<'a>>, d: usize, y: impl Into<BufferViewMut<'a>>) -> Result<()> {
     let (x, y) = (x.into(), y.into());
     if d == 0 {
         let expected = "rows of at least 1 element".to_owned();
@@ -26,11 +26,11 @@ pub fn row_mean<'a>(x: impl Into<View<'a>>, d: usize, y: impl Into<ViewMut<'a>>)
     }
     check_len("row_mean", "x", y.len() * d, x.len())?;
     match (x, y) {
-        (View::Host(x), ViewMut::Host(y)) => {
+        (BufferView::Host(x), BufferViewMut::Host(y)) => {
             cpu::row_mean(x, d, y);
             Ok(())
         }
-        (View::Cuda(x), ViewMut::Cuda(y)) => {
+        (BufferView::Cuda(x), BufferViewMut::Cuda(y)) => {
             check_floats("row_mean", &y, &[&x, y.as_slice()])?;
             cuda::row_mean(x, d, &y)
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Corners, Tap, cuda, taps};
 use crate::device::cuda::check_floats;
-use crate::device::{View, ViewMut, apart};
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 use crate::simd::dispatch;
 use crate::threads::rows_per_task;
@@ -32,7 +32,7 @@ impl Upsample {
     ///
     /// # Errors
     /// When a length does not fit, there is nothing to resample, or operands live apart.
-    pub fn run<'a>(&mut self, x: impl Into<View<'a>>, y: impl Into<ViewMut<'a>>) -> Result<()> {
+    pub fn run<'a>(&mut self, x: impl Into<BufferView<'a>>, y: impl Into<BufferViewMut<'a>>) -> Result<()> {
         let (x, y) = (x.into(), y.into());
         let line = self.from.1 * self.c;
         check_len("upsample", "x", self.from.0 * line, x.len())?;
@@ -45,8 +45,8 @@ impl Upsample {
             return Err(Error::Shape { op: "upsample", expected, found: format!("{:?} cells", self.from) });
         }
         match (x, y) {
-            (View::Host(x), ViewMut::Host(y)) => self.run_on_host(x, y),
-            (View::Cuda(x), ViewMut::Cuda(y)) => {
+            (BufferView::Host(x), BufferViewMut::Host(y)) => self.run_on_host(x, y),
+            (BufferView::Cuda(x), BufferViewMut::Cuda(y)) => {
                 check_floats("upsample", &y, &[&x, y.as_slice()])?;
                 let to = (self.rows.len(), self.cols.len());
                 return cuda::upsample(x, self.from, to, self.c, self.corners, &y);

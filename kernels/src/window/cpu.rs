@@ -1,9 +1,9 @@
 //! Rows are filled and copied whole.
 
-use super::Rect;
+use super::PixelRect;
 
-pub(super) fn extend(map: &mut [f32], w: usize, window: Rect) {
-    let Rect { x, y, width, height } = window;
+pub(super) fn extend(map: &mut [f32], w: usize, window: PixelRect) {
+    let PixelRect { x, y, width, height } = window;
     if width * height == map.len() {
         return;
     }
@@ -18,7 +18,7 @@ pub(super) fn extend(map: &mut [f32], w: usize, window: Rect) {
     below.chunks_exact_mut(w).for_each(|row| row.copy_from_slice(&seen[(height - 1) * w..]));
 }
 
-pub(super) fn clear(map: &mut [f32], w: usize, window: Rect) {
+pub(super) fn clear(map: &mut [f32], w: usize, window: PixelRect) {
     let (columns, rows) = (window.x..window.x + window.width, window.y..window.y + window.height);
     for (y, row) in map.chunks_exact_mut(w.max(1)).enumerate() {
         let (left, right) = if rows.contains(&y) { (columns.start, columns.end) } else { (w, w) };

@@ -10,13 +10,13 @@ mod reference;
 mod tests;
 
 use crate::error::{Error, Result};
-use crate::import::Rect;
+use crate::preprocess::PixelRect;
 
 /// Lets the values at the edges of the rectangle go on outside of it. An empty rectangle changes nothing.
 ///
 /// # Errors
 /// When x is not whole rows of `w`, or the rectangle lies outside.
-pub fn extend(x: &mut [f32], w: usize, window: Rect) -> Result<()> {
+pub fn extend(x: &mut [f32], w: usize, window: PixelRect) -> Result<()> {
     check(x, w, window)?;
     if window.width * window.height > 0 {
         cpu::extend(x, w, window);
@@ -28,13 +28,13 @@ pub fn extend(x: &mut [f32], w: usize, window: Rect) -> Result<()> {
 ///
 /// # Errors
 /// As [`extend`].
-pub fn clear(x: &mut [f32], w: usize, window: Rect) -> Result<()> {
+pub fn clear(x: &mut [f32], w: usize, window: PixelRect) -> Result<()> {
     check(x, w, window)?;
     cpu::clear(x, w, window);
     Ok(())
 }
 
-fn check(x: &[f32], w: usize, window: Rect) -> Result<()> {
+fn check(x: &[f32], w: usize, window: PixelRect) -> Result<()> {
     let h = x.len() / w.max(1);
     if h * w == x.len() && window.x + window.width <= w && window.y + window.height <= h {
         return Ok(());

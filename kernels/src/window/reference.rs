@@ -1,8 +1,8 @@
 //! Pixel by pixel.
 
-use super::Rect;
+use super::PixelRect;
 
-pub(super) fn extend(x: &mut [f32], w: usize, window: Rect) {
+pub(super) fn extend(x: &mut [f32], w: usize, window: PixelRect) {
     let old = x.to_vec();
     for (i, v) in x.iter_mut().enumerate() {
         let column = (i % w).clamp(window.x, window.x + window.width - 1);
@@ -11,7 +11,7 @@ pub(super) fn extend(x: &mut [f32], w: usize, window: Rect) {
     }
 }
 
-pub(super) fn clear(x: &mut [f32], w: usize, window: Rect) {
+pub(super) fn clear(x: &mut [f32], w: usize, window: PixelRect) {
     for (i, v) in x.iter_mut().enumerate() {
         let inside = (window.x..window.x + window.width).contains(&(i % w))
             && (window.y..window.y + window.height).contains(&(i / w));

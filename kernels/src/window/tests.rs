@@ -10,9 +10,9 @@ proptest! {
         (above, height, below) in (0_usize..9, 1_usize..9, 0_usize..9),
     ) {
         let (w, h) = (left + width + right, above + height + below);
-        let window = Rect { x: left, y: above, width, height };
+        let window = PixelRect { x: left, y: above, width, height };
         for (reference, kernel) in [
-            (reference::extend as fn(&mut [f32], usize, Rect), extend as fn(&mut [f32], usize, Rect) -> Result<()>),
+            (reference::extend as fn(&mut [f32], usize, PixelRect), extend as fn(&mut [f32], usize, PixelRect) -> Result<()>),
             (reference::clear, clear),
         ] {
             let (mut expected, mut found) = (noise(w * h, 1), noise(w * h, 1));
@@ -25,13 +25,13 @@ proptest! {
 
 #[test]
 fn an_empty_rectangle_shows_nothing_and_one_outside_is_refused() {
-    let nothing = Rect { x: 1, y: 1, width: 0, height: 0 };
+    let nothing = PixelRect { x: 1, y: 1, width: 0, height: 0 };
     let mut x = [1.0; 4];
     extend(&mut x, 2, nothing).unwrap();
     assert_eq!(x, [1.0; 4]);
     clear(&mut x, 2, nothing).unwrap();
     assert_eq!(x, [0.0; 4]);
-    let outside = Rect { x: 1, y: 0, width: 2, height: 1 };
+    let outside = PixelRect { x: 1, y: 0, width: 2, height: 1 };
     assert!(extend(&mut x, 2, outside).is_err() && clear(&mut x, 2, outside).is_err());
     assert!(clear(&mut [0.0; 5], 2, nothing).is_err());
 }

@@ -1,7 +1,7 @@
 //! From the raw scores of good frames to one scale and its thresholds.
 //!
 //! A raw score is a distance between features, whose size depends on the encoder and on how much good parts differ, or
-//! the probability of a trained head, which means what its training data meant. It is brought to 0..1 by
+//! the probability of a trained decoder, which means what its training data meant. It is brought to 0..1 by
 //! s = x^2 / (1 + x^2), x = raw / reference, where the reference is the raw score above which good frames are not
 //! expected. So 0.5 is the bank's own threshold, whatever the product; the order of scores is kept, and far above the
 //! threshold nothing saturates.

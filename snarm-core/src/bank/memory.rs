@@ -39,7 +39,7 @@ impl Memory {
         self.images.copy_from_slice(images);
     }
 
-    /// The same descriptors, with the raw score that good frames usually have by the calibration without a head.
+    /// The same descriptors, with the raw score that good frames usually have by the calibration without a decoder.
     pub(super) fn with_level_of(self, calibration: &Calibration) -> Self {
         let level = calibration.usual().map(|raw| raw as f32);
         let squares: f64 = self.norms.iter().map(|square| f64::from(*square)).sum();

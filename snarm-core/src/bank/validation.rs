@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use snarm_kernels::import::Rect as Pixels;
+use snarm_kernels::preprocess::PixelRect;
 
 use super::likeness::Likeness;
 use super::reservoir::{Place, Reservoir};
@@ -30,7 +30,7 @@ struct Kept {
     /// Its number.
     image: u32,
     /// Part of the network's square that showed it.
-    visible: Pixels,
+    visible: PixelRect,
     /// What of it is ignored.
     ignored: Option<Arc<Ignored>>,
     /// Its descriptors, in half precision: enough to score it, at half the memory.

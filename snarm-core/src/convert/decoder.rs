@@ -5,20 +5,20 @@ use std::path::Path;
 use super::{Converted, Options};
 use crate::error::{Error, Result};
 use crate::files::{self, Weights};
-use crate::models::snarm::head::{self, About, Head, OPTIONAL, Provenance};
+use crate::models::snarm::decoder::{self, About, OPTIONAL, Provenance, SnarmDecoder};
 use crate::pickle::{Array, Pickle, state_dict};
 
 const WHAT: &str = "decoder";
 
 pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> Result<Converted> {
-    if let Some(entry) = pickle.wrapper(head::FIRST) {
-        let expected = format!("a tensor {}", head::FIRST);
+    if let Some(entry) = pickle.wrapper(decoder::FIRST) {
+        let expected = format!("a tensor {}", decoder::FIRST);
         let found = format!("it in the entry {}, which must be saved alone", entry.escape_default());
         return Err(Error::wrong_file(WHAT, pickle.path(), expected, found));
     }
     let names: Vec<String> = pickle.names().map(str::to_owned).collect();
     let shape_of = |name: &str| Ok(pickle.array(name)?.map(|array| array.shape));
-    let shape = head::check_names(pickle.path(), &names, &shape_of)?;
+    let shape = decoder::check_names(pickle.path(), &names, &shape_of)?;
     let fetch = |name: &str, shape: &[usize]| {
         let wrong =
             |found| Error::wrong_file(WHAT, pickle.path(), format!("{name} of shape {shape:?}"), found);
@@ -40,11 +40,11 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
         Ok(pickle.array(name)?.and_then(|array| array.i64s()).and_then(|values| values.first().copied()))
     })?;
     let Some(encoder) = &options.encoder else {
-        head::save_bare(output, &shape, &fetch, counters.as_deref())?;
+        decoder::save_bare(output, &shape, &fetch, counters.as_deref())?;
         return Ok(Converted::Decoder { shape, names_encoder: false });
     };
-    // Before anything is written: a head that cannot be used with its encoder helps nobody.
-    Head::new(&shape, &fetch)?.check_encoder(encoder)?;
+    // Before anything is written: a decoder that cannot be used with its encoder helps nobody.
+    SnarmDecoder::new(&shape, &fetch)?.check_encoder(encoder)?;
     let file = pickle.path().file_name().unwrap_or_default().to_string_lossy();
     let about = About {
         encoder: encoder.name().to_owned(),
@@ -57,20 +57,20 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
         licence: options.licence.clone(),
         calibration: None,
     };
-    head::save(output, &about, &fetch, counters.as_deref())?;
+    decoder::save(output, &about, &fetch, counters.as_deref())?;
     Ok(Converted::Decoder { shape, names_encoder: true })
 }
 
 pub(super) fn to_pickle(file: &Weights, output: &Path) -> Result<Converted> {
     // Checks names, shapes and header.
-    let head = Head::from_weights(file)?;
+    let decoder = SnarmDecoder::from_weights(file)?;
     let names = file.names();
-    let counters = counters(&names, head.shape().views(), &|name| {
+    let counters = counters(&names, decoder.shape().views(), &|name| {
         Ok(file.wholes(name)?.and_then(|values| values.first().copied()))
     })?;
     let mut counters = counters.into_iter().flatten();
     let mut all = Vec::new();
-    for (name, shape) in head::tensors(head.shape()) {
+    for (name, shape) in decoder::tensors(decoder.shape()) {
         if !name.ends_with(OPTIONAL) {
             let tensor = file.get(&name)?.map(|tensor| tensor.data).unwrap_or_default();
             all.push((name, Array::of_f32(&shape, &tensor)));
@@ -80,7 +80,7 @@ pub(super) fn to_pickle(file: &Weights, output: &Path) -> Result<Converted> {
     }
     let failed = |e: std::io::Error| Error::write(WHAT, output, e);
     files::replace(output, &state_dict(&all).map_err(failed)?).map_err(failed)?;
-    Ok(Converted::Checkpoint { tensors: all.len(), relative: head.is_relative() })
+    Ok(Converted::Checkpoint { tensors: all.len(), relative: decoder.is_relative() })
 }
 
 /// The counters of the batch norms, one a view, where a file has them all.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::files::{self, Weights};
-use crate::models::snarm::head::Shape;
+use crate::models::snarm::decoder::Shape;
 use crate::pickle::Pickle;
 use crate::view::Crop;
 

@@ -1,11 +1,11 @@
-//! From a frame to descriptors: import and encode, with the scratch of one stream.
+//! From a frame to descriptors: preprocess and encode, with the scratch of one stream.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use snarm_kernels::device::{self, Buffer, Place};
 use snarm_kernels::frame::{Frame, Upload};
-use snarm_kernels::import::{Fit, ImportSpec, Importer, Placement, Rect as Pixels, Region};
+use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
 use snarm_kernels::scale_columns::scale_columns;
 
 use super::times::StageTimes;
@@ -18,7 +18,7 @@ use crate::view::{Crop, Ignored, Rect, View};
 pub(crate) struct Extractor {
     encoder: Arc<Encoder>,
     /// For each input of the encoder.
-    importers: Vec<Importer>,
+    preprocessors: Vec<Preprocessor>,
     input: Vec<f32>,
     /// What each column of the descriptors is multiplied by; empty is nothing.
     factors: Vec<f32>,
@@ -35,7 +35,7 @@ pub(crate) struct Extractor {
 /// What encodes in the memory of a device.
 struct There {
     upload: Upload,
-    importer: Importer,
+    preprocessor: Preprocessor,
     encoder: Encoder,
     workspace: Workspace,
     input: Buffer,
@@ -44,12 +44,12 @@ struct There {
 
 impl Extractor {
     pub(crate) fn new(encoder: Arc<Encoder>, view: View) -> Result<Self> {
-        let importers = importers(&encoder, &view)?;
+        let preprocessors = preprocessors(&encoder, &view)?;
         // Matching and scoring take about as much again.
         memory::check("a frame", 2 * encoder.workspace_bytes())?;
         Ok(Self {
-            input: vec![0.0; importers.iter().map(|importer| importer.spec().output_len()).sum()],
-            importers,
+            input: vec![0.0; preprocessors.iter().map(|preprocessor| preprocessor.spec().output_len()).sum()],
+            preprocessors,
             factors: Vec::new(),
             workspace: Workspace::default(),
             view,
@@ -70,7 +70,7 @@ impl Extractor {
             Place::Host => None,
             Place::Cuda(_) => Some(There {
                 upload: Upload::new(place)?,
-                importer: Importer::new(*self.importers[0].spec())?,
+                preprocessor: Preprocessor::new(*self.preprocessors[0].spec())?,
                 encoder: self.encoder.at(place)?,
                 workspace: Workspace::default(),
                 input: Buffer::new(place, self.input.len())?,
@@ -95,9 +95,9 @@ impl Extractor {
         snarm_kernels::threads::install(|| {
             let start = Instant::now();
             let mut input = &mut self.input[..];
-            for importer in &mut self.importers {
-                let (own, more) = std::mem::take(&mut input).split_at_mut(importer.spec().output_len());
-                importer.run(frame, own)?;
+            for preprocessor in &mut self.preprocessors {
+                let (own, more) = std::mem::take(&mut input).split_at_mut(preprocessor.spec().output_len());
+                preprocessor.run(frame, own)?;
                 input = more;
             }
             times.add("preprocess", start.elapsed());
@@ -114,7 +114,7 @@ impl Extractor {
 
     /// What the encoder saw in the last frame.
     pub(crate) fn features(&self) -> Result<Features<'_>> {
-        let host = device::View::Host(&self.descriptors);
+        let host = device::BufferView::Host(&self.descriptors);
         let seen = self.there.as_ref().map_or(host, |there| there.descriptors.view());
         Features::new(self.encoder.geometry(), seen)
     }
@@ -129,9 +129,9 @@ impl Extractor {
     /// Looks at another part of the frames from now on.
     pub(crate) fn set_view(&mut self, view: View) -> Result<()> {
         if view != self.view {
-            self.importers = importers(&self.encoder, &view)?;
+            self.preprocessors = preprocessors(&self.encoder, &view)?;
             if let Some(there) = &mut self.there {
-                there.importer = Importer::new(*self.importers[0].spec())?;
+                there.preprocessor = Preprocessor::new(*self.preprocessors[0].spec())?;
             }
             (self.view, self.placement, self.ignored) = (view, NOWHERE, None);
         }
@@ -140,7 +140,7 @@ impl Extractor {
 
     /// Finds out where the upright picture lies and what of it is ignored, when frames of another size come.
     fn place_in(&mut self, width: usize, height: usize) -> Result<()> {
-        let placement = self.importers[0].spec().placement(width, height);
+        let placement = self.preprocessors[0].spec().placement(width, height);
         if placement != self.placement {
             let (grid, side) = (self.encoder.geometry().grid(), self.encoder.geometry().side);
             let rect = map_rect(placement, side);
@@ -165,7 +165,7 @@ impl Extractor {
 
     /// Part of the last frame that the network saw.
     pub(crate) fn seen(&self) -> Rect {
-        let Region { x, y, w, h } = self.placement.source;
+        let Fractions { x, y, w, h } = self.placement.source;
         Rect { x, y, w, h }
     }
 
@@ -179,7 +179,7 @@ impl Extractor {
     }
 
     /// Part of the network's square that showed the last frame, in pixels.
-    pub(crate) fn visible(&self) -> Pixels {
+    pub(crate) fn visible(&self) -> PixelRect {
         self.placement.inner
     }
 
@@ -201,7 +201,7 @@ impl There {
         }
         // What is launched goes on by itself; the time until it has ended is that of the matching, which waits.
         let start = Instant::now();
-        self.importer.run_there(&self.upload.copy(frame)?, &mut self.input)?;
+        self.preprocessor.run_there(&self.upload.copy(frame)?, &mut self.input)?;
         times.add("preprocess", start.elapsed());
         let start = Instant::now();
         self.encoder.encode_there(&self.input, &mut self.workspace, &mut self.descriptors)?;
@@ -212,7 +212,7 @@ impl There {
 
 /// Before the first frame.
 const NOWHERE: Placement =
-    Placement { inner: Pixels { x: 0, y: 0, width: 0, height: 0 }, source: Region::WHOLE };
+    Placement { inner: PixelRect { x: 0, y: 0, width: 0, height: 0 }, source: Fractions::WHOLE };
 
 /// Part of a frame that a square of `side` covers.
 fn map_rect(placement: Placement, side: usize) -> Rect {
@@ -231,12 +231,12 @@ pub(crate) fn of_columns(groups: &[usize], scales: &[f32]) -> Vec<f32> {
 }
 
 /// What brings frames to each input of an encoder.
-fn importers(encoder: &Encoder, view: &View) -> Result<Vec<Importer>> {
-    encoder.inputs().map(|input| Ok(Importer::new(spec(input, view)?)?)).collect()
+fn preprocessors(encoder: &Encoder, view: &View) -> Result<Vec<Preprocessor>> {
+    encoder.inputs().map(|input| Ok(Preprocessor::new(spec(input, view)?)?)).collect()
 }
 
-/// What an importer has to do for a view.
-fn spec(geometry: &Geometry, view: &View) -> Result<ImportSpec> {
+/// What a preprocessor has to do for a view.
+fn spec(geometry: &Geometry, view: &View) -> Result<PreprocessSpec> {
     let fit = match view.crop {
         Crop::Full => Fit::Full,
         Crop::Letterbox => Fit::Letterbox,
@@ -247,8 +247,8 @@ fn spec(geometry: &Geometry, view: &View) -> Result<ImportSpec> {
         let expected = "a part of the frame that is not empty".to_owned();
         return Err(Error::Setting { name: "roi", expected, found: roi.to_string() });
     }
-    let region = Region { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
-    Ok(ImportSpec { side: geometry.side, fit, region, mean: geometry.mean, std: geometry.std })
+    let region = Fractions { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
+    Ok(PreprocessSpec { side: geometry.side, fit, region, mean: geometry.mean, std: geometry.std })
 }
 
 #[cfg(test)]
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_map_covers_what_the_square_shows_and_the_bars_of_a_letterbox() {
-        let covered = |fit| map_rect(ImportSpec::imagenet(392, fit).placement(160, 80), 392);
+        let covered = |fit| map_rect(PreprocessSpec::imagenet(392, fit).placement(160, 80), 392);
         assert_eq!(covered(Fit::Full), Rect::WHOLE);
         assert_eq!(covered(Fit::Letterbox), Rect { x: 0.0, y: -0.5, w: 1.0, h: 2.0 });
         assert_eq!(covered(Fit::paper(392)).x, 1.0 / 16.0);

@@ -3,8 +3,8 @@
 use snarm_kernels::blur::Blur;
 use snarm_kernels::components::{Components, Part};
 use snarm_kernels::hide::hide;
-use snarm_kernels::import::Rect as Pixels;
 use snarm_kernels::pooled_max::{peak, pooled_max};
+use snarm_kernels::preprocess::PixelRect;
 use snarm_kernels::upsample::{Corners, Upsample};
 use snarm_kernels::window;
 
@@ -22,7 +22,7 @@ const STRIDE: usize = 2;
 /// Raw pixel scores of one frame: upsampled, cut to the visible part, smoothed.
 pub(crate) struct RawMap {
     side: usize,
-    /// Where the scores come on a grid; a trained head brings them to the side itself.
+    /// Where the scores come on a grid; a trained decoder brings them to the side itself.
     upsample: Option<Upsample>,
     blur: Blur,
     /// Scores of the grid, those of ignored tokens replaced.
@@ -49,7 +49,7 @@ impl RawMap {
     pub(crate) fn run(
         &mut self,
         scores: &[f32],
-        visible: Pixels,
+        visible: PixelRect,
         ignored: Option<&Ignored>,
     ) -> Result<(f64, f64)> {
         let scores = match ignored {
@@ -191,7 +191,7 @@ mod tests {
     fn what_no_camera_saw_scores_nothing() {
         for map_side in [49, 392] {
             let mut raw = RawMap::new(392, map_side);
-            let visible = Pixels { x: 0, y: 98, width: 392, height: 196 };
+            let visible = PixelRect { x: 0, y: 98, width: 392, height: 196 };
             raw.run(&vec![1.0; map_side * map_side], visible, None).unwrap();
             for (i, score) in raw.map().iter().enumerate() {
                 let seen = f32::from(u8::from((98..294).contains(&(i / 392))));

@@ -9,7 +9,7 @@
 //! weight (c, k, k), `merge.norm`, `merge.weight` (c1, 4 c0), inputs in the order row, column, channel, `position`
 //! (cells, c1), `head.norm`, `head.weight` (width, c1), and a bias for each weight.
 
-use snarm_kernels::device::{Buffer, Place, View, ViewMut};
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::{merge, patches};
 
@@ -104,7 +104,12 @@ impl Conv {
     }
 
     /// A normalised image (3, side, side) to descriptors (grid * grid, width).
-    pub(super) fn run(&self, image: View<'_>, a: &mut Activations, descriptors: ViewMut<'_>) -> Result<()> {
+    pub(super) fn run(
+        &self,
+        image: BufferView<'_>,
+        a: &mut Activations,
+        descriptors: BufferViewMut<'_>,
+    ) -> Result<()> {
         let (patch, c0) = (self.sizes.patch, self.stem.width());
         let fine = self.side / patch;
         a.patches.resize(fine * fine * 3 * patch * patch)?;

@@ -1,6 +1,6 @@
 //! The end of a network that was trained to give descriptors: a layer norm and a linear layer.
 
-use snarm_kernels::device::{Buffer, Place, View, ViewMut};
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
 
 use crate::error::Result;
@@ -32,9 +32,9 @@ impl Ending {
     /// Tokens (n, dim) to descriptors (n, width).
     pub(super) fn run<'a>(
         &'a self,
-        tokens: impl Into<View<'a>>,
+        tokens: impl Into<BufferView<'a>>,
         normed: &'a mut Buffer,
-        descriptors: impl Into<ViewMut<'a>>,
+        descriptors: impl Into<BufferViewMut<'a>>,
     ) -> Result<()> {
         let tokens = tokens.into();
         normed.resize(tokens.len())?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use snarm_kernels::device::View;
+use snarm_kernels::device::BufferView;
 
 use crate::error::{Error, Result};
 
@@ -114,7 +114,7 @@ impl Geometry {
 #[derive(Debug, Clone, Copy)]
 pub struct Features<'a> {
     levels: &'a [Level],
-    values: View<'a>,
+    values: BufferView<'a>,
 }
 
 impl<'a> Features<'a> {
@@ -122,7 +122,7 @@ impl<'a> Features<'a> {
     ///
     /// # Errors
     /// When there are more or fewer values than its levels have.
-    pub fn new(geometry: &'a Geometry, values: impl Into<View<'a>>) -> Result<Self> {
+    pub fn new(geometry: &'a Geometry, values: impl Into<BufferView<'a>>) -> Result<Self> {
         let values = values.into();
         if values.len() != geometry.output_len() {
             let expected = format!("{} values of {:?}", geometry.output_len(), geometry.levels());
@@ -132,15 +132,15 @@ impl<'a> Features<'a> {
     }
 
     /// A level by its number, and its values (grid * grid, width).
-    pub fn level(&self, number: usize) -> Option<(Level, View<'a>)> {
+    pub fn level(&self, number: usize) -> Option<(Level, BufferView<'a>)> {
         let level = *self.levels.get(number)?;
         let first: usize = self.levels[..number].iter().map(|level| level.values()).sum();
         Some((level, self.values.part(first..first + level.values())?))
     }
 
     /// The descriptors of the first level, (grid * grid, width).
-    pub fn descriptors(&self) -> View<'a> {
-        self.level(0).map_or(View::Host(&[]), |(_, values)| values)
+    pub fn descriptors(&self) -> BufferView<'a> {
+        self.level(0).map_or(BufferView::Host(&[]), |(_, values)| values)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::channel_pool::ChannelPool;
-use snarm_kernels::device::{Buffer, Place, View, ViewMut};
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::unit_rows::unit_rows;
 use snarm_kernels::upsample::{Corners, Upsample};
 
@@ -134,9 +134,9 @@ impl FeatureNetwork {
     /// (cells, channels) after its stem and its stages.
     pub(super) fn encode(
         &self,
-        image: View<'_>,
+        image: BufferView<'_>,
         activations: &mut Activations,
-        mut descriptors: ViewMut<'_>,
+        mut descriptors: BufferViewMut<'_>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
         let Level { grid, width } = self.geometry.level();
@@ -161,9 +161,9 @@ impl FeatureNetwork {
     /// One descriptor a patch; of an EfficientNet-Lite one a cell of the grid.
     fn of_patches(
         &self,
-        image: View<'_>,
+        image: BufferView<'_>,
         activations: &mut Activations,
-        descriptors: ViewMut<'_>,
+        descriptors: BufferViewMut<'_>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
         let Activations {

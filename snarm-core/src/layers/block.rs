@@ -3,7 +3,7 @@
 
 use snarm_kernels::attention::{self, attention};
 use snarm_kernels::depthwise::{self, Kernel, depthwise};
-use snarm_kernels::device::{Buffer, Place, ViewMut};
+use snarm_kernels::device::{Buffer, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
 
 use super::{Linear, Norm, Source};
@@ -89,7 +89,7 @@ impl Block {
     /// Cells x (height * width, c), changed in place.
     pub(crate) fn run<'a>(
         &self,
-        x: impl Into<ViewMut<'a>>,
+        x: impl Into<BufferViewMut<'a>>,
         height: usize,
         width: usize,
         s: &mut Scratch,

@@ -3,7 +3,7 @@
 mod block;
 mod source;
 
-use snarm_kernels::device::{Buffer, Place, View, ViewMut};
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::layer_norm::layer_norm;
 use snarm_kernels::linear::{Panels, Then, Weight, linear};
 
@@ -67,9 +67,9 @@ impl Linear {
     /// Rows x (n, inner) to rows y (n, out).
     pub(crate) fn run<'a>(
         &'a self,
-        x: impl Into<View<'a>>,
+        x: impl Into<BufferView<'a>>,
         then: Then,
-        y: impl Into<ViewMut<'a>>,
+        y: impl Into<BufferViewMut<'a>>,
     ) -> Result<()> {
         Ok(linear(x, &self.weight, &self.bias, then, y)?)
     }
@@ -90,9 +90,9 @@ impl Norm {
     /// Rows x (n, dim) to rows y of the same size.
     pub(crate) fn run<'a>(
         &'a self,
-        x: impl Into<View<'a>>,
+        x: impl Into<BufferView<'a>>,
         eps: f32,
-        y: impl Into<ViewMut<'a>>,
+        y: impl Into<BufferViewMut<'a>>,
     ) -> Result<()> {
         Ok(layer_norm(x, &self.weight, &self.bias, eps, y)?)
     }

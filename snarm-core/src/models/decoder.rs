@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::family::{Model, Trained};
 #[cfg(any(test, feature = "testing"))]
 use super::mean::{self, Mean};
-use super::snarm::head::{self, Head};
+use super::snarm::decoder::{self, SnarmDecoder};
 use crate::encoder::Geometry;
 use crate::error::{Error, Result};
 use crate::files::Weights;
@@ -64,11 +64,11 @@ impl Decoder {
     /// As [`Self::open`].
     pub fn from_weights(file: &Weights) -> Result<Self> {
         match family(file).as_deref() {
-            None | Some(head::FAMILY) => Ok(Self::from(Head::from_weights(file)?)),
+            None | Some(decoder::FAMILY) => Ok(Self::from(SnarmDecoder::from_weights(file)?)),
             #[cfg(any(test, feature = "testing"))]
             Some(mean::FAMILY) => Ok(Self::from(Mean::from_weights(file)?)),
             Some(other) => {
-                let expected = format!("a decoder of the family {}", head::FAMILY);
+                let expected = format!("a decoder of the family {}", decoder::FAMILY);
                 Err(Error::wrong_file(WHAT, file.path(), expected, format!("one of the family {other}")))
             }
         }

@@ -1,6 +1,6 @@
 //! The map on the frame: heat colours and contours, at the resolution of the frame.
 
-use snarm_kernels::import::Rect as Pixels;
+use snarm_kernels::preprocess::PixelRect;
 
 use crate::view::Rect;
 use snarm_kernels::simd;
@@ -32,7 +32,7 @@ impl<'a> Field<'a> {
 
     /// The pixels under these samples, as far as the interpolation carries them, and `margin` around; `None` where
     /// they lie outside the frame.
-    pub(super) fn around(&self, x: [usize; 2], y: [usize; 2], margin: usize) -> Option<Pixels> {
+    pub(super) fn around(&self, x: [usize; 2], y: [usize; 2], margin: usize) -> Option<PixelRect> {
         let span = |samples: [usize; 2], n: usize, origin: f64, length: f64, pixels: usize| {
             let at = |sample: f64| (origin + sample / n as f64 * length) * pixels as f64;
             // Only pixels whose centre lies on the map.
@@ -43,7 +43,7 @@ impl<'a> Field<'a> {
         };
         let (x, width) = span(x, self.map.width, self.rect.x, self.rect.w, self.width)?;
         let (y, height) = span(y, self.map.height, self.rect.y, self.rect.h, self.height)?;
-        Some(Pixels { x, y, width, height })
+        Some(PixelRect { x, y, width, height })
     }
 
     /// The sample before the centre of a column of the frame, and the fraction to the next.

@@ -1,6 +1,6 @@
 //! Finds the parts of a frame where the map reaches a level, as few disjoint rectangles.
 
-use snarm_kernels::import::Rect;
+use snarm_kernels::preprocess::PixelRect;
 
 use super::MapView;
 use super::heat::Field;
@@ -27,13 +27,13 @@ impl Bounds {
 pub(super) struct Parts {
     blocks: Vec<Option<Bounds>>,
     stack: Vec<usize>,
-    rects: Vec<Rect>,
+    rects: Vec<PixelRect>,
 }
 
 impl Parts {
     /// Rectangles of the frame, disjoint, that hold every pixel where the field reaches `level`, and `margin`
     /// pixels around it.
-    pub(super) fn find(&mut self, field: &Field, level: f32, margin: usize) -> &[Rect] {
+    pub(super) fn find(&mut self, field: &Field, level: f32, margin: usize) -> &[PixelRect] {
         self.rects.clear();
         let size = field.map.width.max(field.map.height).div_ceil(BLOCKS).max(2);
         let columns = field.map.width.div_ceil(size);
@@ -124,12 +124,12 @@ fn mark_row<T>(
     }
 }
 
-fn overlap(a: Rect, b: Rect) -> bool {
+fn overlap(a: PixelRect, b: PixelRect) -> bool {
     a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
 }
 
-fn hull(a: Rect, b: Rect) -> Rect {
+fn hull(a: PixelRect, b: PixelRect) -> PixelRect {
     let (x, y) = (a.x.min(b.x), a.y.min(b.y));
     let (end_x, end_y) = ((a.x + a.width).max(b.x + b.width), (a.y + a.height).max(b.y + b.height));
-    Rect { x, y, width: end_x - x, height: end_y - y }
+    PixelRect { x, y, width: end_x - x, height: end_y - y }
 }

@@ -5,12 +5,13 @@
 //! its siblings ([`Settings::snarm`], [`Settings::draem`], [`Settings::cpr`], [`Settings::adclick`]): a mask of Perlin
 //! noise, filled with a texture or with the image's own shuffled tiles. Scratches, stains, misplaced patches, blur and
 //! colour shifts can be mixed in. [`texture::Texture`] draws textures without any file, [`product::Product`] whole
-//! classes of products, and [`views::few_shot`] the 22 views of an image.
+//! classes of products, and [`augmentation::few_shot`] the 22 views of an image.
 //!
 //! Every image follows from a [`Draw`] (seed, image, variant) alone: neither the order of the calls nor the number of
 //! threads changes a byte, and each call may run on a thread of its own.
 
 pub mod accept;
+pub mod augmentation;
 pub mod defects;
 mod foreground;
 pub mod noise;
@@ -23,7 +24,6 @@ mod settings;
 mod synthesizer;
 pub mod texture;
 mod tiles;
-pub mod views;
 
 pub use foreground::foreground;
 pub use settings::{Settings, Small};

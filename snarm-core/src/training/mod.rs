@@ -1,15 +1,15 @@
 //! Training on candle. This folder holds what any network needs to be trained, and nothing of what a network is; SNARM's
-//! head is trained by [`head`].
+//! decoder is trained by [`decoder`].
 //!
 //! [`Variables`] move by [`AdamW`] at the rate of a [`Schedule`]; a [`Checkpoint`] holds all that the next step depends
 //! on, so that a run that was killed goes on as if it had not been. For that no generator has a state either: every
 //! random choice is made of the seed, the step and the sample it is for ([`random`]).
 
 mod checkpoint;
+pub mod decoder;
 mod device;
 pub mod distill;
 mod files;
-pub mod head;
 mod log;
 pub mod ops;
 mod optim;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use snarm_core::bank::Bank;
-use snarm_core::models::snarm::head::{Head, OPTIONAL, Shape, seeded_tensor, tensors};
+use snarm_core::models::snarm::decoder::{OPTIONAL, Shape, SnarmDecoder, seeded_tensor, tensors};
 use snarm_core::pickle::{Array, Pickle, state_dict};
 
 use crate::run::{run, stderr, stdout};
@@ -35,8 +35,8 @@ fn checkpoints_of_both_formats_come_back_as_they_were() {
             said.contains("a decoder of 4 channels and 1 branches, for any encoder with descriptors 6 wide"),
             "{said}"
         );
-        let head = Head::open(&at.join("d.safetensors")).expect("a decoder");
-        assert_eq!(*head.shape(), Shape { width: 6, channels: 4, branches: 1 });
+        let decoder = SnarmDecoder::open(&at.join("d.safetensors")).expect("a decoder");
+        assert_eq!(*decoder.shape(), Shape { width: 6, channels: 4, branches: 1 });
         let said = stdout(&run(at, "convert d.safetensors --out back.pth", 0));
         assert!(said.contains("a PyTorch checkpoint of 62 tensors"), "{said}");
         assert_eq!(state(&fixture(name)), state(&at.join("back.pth")), "{name}");
@@ -68,9 +68,9 @@ fn a_published_checkpoint_has_its_242_keys_or_is_refused_with_their_names() {
     let line = "convert iter-40000.pth --out d.safetensors --encoder seeded:small --licence MIT";
     let said = stdout(&run(at, line, 0));
     assert!(said.contains("a decoder of 128 channels and 4 branches, tied to its encoder"), "{said}");
-    let head = Head::open(&at.join("d.safetensors")).expect("a decoder");
-    assert_eq!(head.digest(), Head::seeded(&shape).expect("a head").digest());
-    let about = head.about().expect("a header");
+    let decoder = SnarmDecoder::open(&at.join("d.safetensors")).expect("a decoder");
+    assert_eq!(decoder.digest(), SnarmDecoder::seeded(&shape).expect("a decoder").digest());
+    let about = decoder.about().expect("a header");
     assert_eq!((about.side, about.grid, about.licence.as_str()), (392, 49, "MIT"));
     assert_eq!(about.provenance.data, "converted from iter-40000.pth");
     run(at, "convert d.safetensors --out back.pth", 0);
@@ -87,7 +87,7 @@ fn a_published_checkpoint_has_its_242_keys_or_is_refused_with_their_names() {
     all.push(("extra.weight".to_owned(), Array::of_f32(&[1], &[0.0])));
     std::fs::write(at.join("wrong.pth"), state_dict(&all).expect("a checkpoint")).expect("a file");
     let said = stderr(&run(at, "convert wrong.pth --out x.safetensors", 1));
-    assert!(said.contains("the 242 tensors of a head of 4 branches and no others"), "{said}");
+    assert!(said.contains("the 242 tensors of a decoder of 4 branches and no others"), "{said}");
     assert!(said.contains("none named mamba_list.2.1.mixer.A_log, but also extra.weight"), "{said}");
     assert!(!at.join("x.safetensors").exists());
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use snarm_core::models::snarm::head::{self, About, Provenance, Shape};
+use snarm_core::models::snarm::decoder::{self, About, Provenance, Shape};
 use snarm_core::registry;
 
 use crate::run::{run, stderr, stdout};
@@ -31,8 +31,8 @@ pub(crate) fn write_decoder_of(path: &Path, categories: &[&str]) {
         licence: "MIT OR Apache-2.0".to_owned(),
         calibration: None,
     };
-    let fetch = |name: &str, shape: &[usize]| Ok(head::seeded_tensor(name, shape));
-    head::save(path, &about, &fetch, None).expect("a decoder");
+    let fetch = |name: &str, shape: &[usize]| Ok(decoder::seeded_tensor(name, shape));
+    decoder::save(path, &about, &fetch, None).expect("a decoder");
 }
 
 fn raw_score(results: &Path) -> f64 {

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use snarm_core::models::snarm::head::Head;
+use snarm_core::models::snarm::decoder::SnarmDecoder;
 
 use crate::run::{run, snarm, stderr, stdout};
 
-/// A short training of a small head on a coarse grid.
+/// A short training of a small decoder on a coarse grid.
 const SHORT: &str = "--grid 8 --channels 8 --branches 2 --batch 2 --steps 12 --cycle 2 --warm-up 3 --look 6 --save 3 \
                      --variants 2 --capacity 100";
 
@@ -68,7 +68,7 @@ fn a_killed_training_goes_on_as_if_it_had_not_been_killed() {
         let resume = if path(&format!("{out}.checkpoint")).exists() { " --resume --memory 0" } else { "" };
         run(dir.path(), &(line(&out) + resume), 0);
         assert_eq!(read(&path(&format!("{out}.csv"))), expected, "killed at {killed:?}");
-        let tensors = |name: &str| Head::open(&path(name)).expect("a decoder").digest().to_owned();
+        let tensors = |name: &str| SnarmDecoder::open(&path(name)).expect("a decoder").digest().to_owned();
         assert_eq!(
             tensors("whole.safetensors"),
             tensors(&format!("{out}.safetensors")),
@@ -120,8 +120,8 @@ fn each_setting_writes_decoders_that_say_what_they_learned_from() {
     let dir = tempfile::tempdir().expect("a folder");
     data(dir.path());
     let about = |file: &str| {
-        let head = Head::open(&dir.path().join(file)).expect("a decoder");
-        let about = head.about().expect("a header").clone();
+        let decoder = SnarmDecoder::open(&dir.path().join(file)).expect("a decoder");
+        let about = decoder.about().expect("a header").clone();
         assert!(about.grid == 8 && about.shape.channels == 8 && about.shape.branches == 2, "{about:?}");
         about
     };
@@ -170,7 +170,7 @@ fn what_is_left_out_is_judged_but_not_written() {
     assert!(text.contains("no decoder, since a part was left out"), "{text}");
     assert!(!dir.path().join("a.safetensors").exists());
     let figures: serde_json::Value = serde_json::from_str(&read(&dir.path().join("a.json"))).expect("JSON");
-    for (i, scorer) in ["training-free", "head"].into_iter().enumerate() {
+    for (i, scorer) in ["training-free", "decoder"].into_iter().enumerate() {
         assert_eq!(figures[i]["scorer"], scorer);
         assert!(figures[i]["pixel_ap"].as_f64().is_some_and(|ap| (0.0..=1.0).contains(&ap)), "{figures}");
     }
@@ -183,8 +183,8 @@ fn categories_to_judge_are_not_learned_from() {
     let short = SHORT.replace("--steps 12", "--steps 2");
     let drawn = "--setting universal --products 1 --product-images 6 --test-data data";
     run(dir.path(), &format!("train {short} {drawn} --out a.safetensors"), 0);
-    let head = Head::open(&dir.path().join("a.safetensors")).expect("a decoder");
-    assert_eq!(head.about().expect("a header").provenance.categories, ["drawn-0"]);
+    let decoder = SnarmDecoder::open(&dir.path().join("a.safetensors")).expect("a decoder");
+    assert_eq!(decoder.about().expect("a header").provenance.categories, ["drawn-0"]);
     let figures: serde_json::Value = serde_json::from_str(&read(&dir.path().join("a.json"))).expect("JSON");
     let judged: Vec<&str> = (0..4).filter_map(|i| figures[i]["category"].as_str()).collect();
     assert_eq!(judged, ["left", "left", "right", "right"], "{figures}");

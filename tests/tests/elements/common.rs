@@ -290,6 +290,6 @@ impl Line {
 /// The calibration of a bank that holds where no decoder is asked for: that of the one that ships.
 pub(crate) fn calibration(bank: &Bank) -> Calibration {
     let encoder = registry::encoder(Some(bank.encoder_name())).unwrap();
-    let head = registry::decoder(None, &encoder).unwrap().expect("a decoder ships");
-    bank.calibration_of(head.scorer()).expect("banks are calibrated with it").clone()
+    let decoder = registry::decoder(None, &encoder).unwrap().expect("a decoder ships");
+    bank.calibration_of(decoder.scorer()).expect("banks are calibrated with it").clone()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use gst::prelude::*;
-use snarm_core::models::snarm::head::{self, About, Provenance, Shape};
+use snarm_core::models::snarm::decoder::{self, About, Provenance, Shape};
 use snarm_core::registry;
 
 use crate::common::{
@@ -26,7 +26,7 @@ fn write_decoder(name: &str, encoder_digest: &str) -> PathBuf {
         licence: "MIT OR Apache-2.0".to_owned(),
         calibration: None,
     };
-    head::save(&path, &about, &|name, shape| Ok(head::seeded_tensor(name, shape)), None).unwrap();
+    decoder::save(&path, &about, &|name, shape| Ok(decoder::seeded_tensor(name, shape)), None).unwrap();
     path
 }
 
@@ -72,13 +72,13 @@ fn two_elements_share_one_decoder() {
     std::fs::write(&copy, bytes).unwrap();
     let lines =
         [&path, &copy].map(|path| Line::new(detector(&[("model-location", path.to_str().unwrap())]), caps()));
-    let head = registry::decoder(path.to_str(), &encoder).unwrap().unwrap();
-    let held = Arc::strong_count(&head);
+    let decoder = registry::decoder(path.to_str(), &encoder).unwrap().unwrap();
+    let held = Arc::strong_count(&decoder);
     assert!(held >= 3, "the two elements hold other decoders than the registry's: {held}");
     for line in &lines {
         line.element.set_state(gst::State::Null).unwrap();
     }
-    assert!(Arc::strong_count(&head) <= held - 2, "a stopped element holds on to its decoder");
+    assert!(Arc::strong_count(&decoder) <= held - 2, "a stopped element holds on to its decoder");
     std::fs::remove_file(path).unwrap();
     std::fs::remove_file(copy).unwrap();
 }
@@ -130,8 +130,8 @@ fn a_bank_learned_with_a_decoder_is_calibrated_for_it() {
     line.finish();
     let made = registry::bank(&location).unwrap();
     let encoder = registry::encoder(None).unwrap();
-    let head = registry::decoder(Some(decoder()), &encoder).unwrap().unwrap();
-    let calibration = made.calibration_of(head.scorer()).expect("a calibration for the decoder").clone();
+    let decoder = registry::decoder(Some(decoder()), &encoder).unwrap().unwrap();
+    let calibration = made.calibration_of(decoder.scorer()).expect("a calibration for the decoder").clone();
     let ready = line.element_message("snarm-bank-ready");
     assert_eq!(ready.get::<f64>("score-mean").unwrap(), calibration.mean);
 
@@ -139,7 +139,7 @@ fn a_bank_learned_with_a_decoder_is_calibrated_for_it() {
     let judged = |bank: &str| {
         let element = gst::ElementFactory::make("snarmdetect")
             .property("bank-location", bank)
-            .property("model-location", decoder())
+            .property("model-location", self::decoder())
             .build()
             .unwrap();
         let mut line = Line::new(element, caps());

@@ -1,16 +1,16 @@
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_LITE, Workspace, seeded};
 use snarm_kernels::frame::Frame;
-use snarm_kernels::import::{Fit, ImportSpec, Importer};
+use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor};
 
 use crate::file::{Golden, assert_close, rows};
 
 /// Image a of the golden set, 389 rows of 517 pixels, brought to the network the published way.
 pub(crate) fn input() -> Vec<f32> {
     let image = Golden::open("preprocess").u8s("a.image");
-    let spec = ImportSpec::imagenet(392, Fit::paper(392));
+    let spec = PreprocessSpec::imagenet(392, Fit::paper(392));
     let mut input = vec![0.0; spec.output_len()];
     let frame = Frame::rgb(&image, 517, 389).unwrap();
-    Importer::new(spec).unwrap().run(&frame, &mut input).unwrap();
+    Preprocessor::new(spec).unwrap().run(&frame, &mut input).unwrap();
     input
 }
 

@@ -1,8 +1,8 @@
 //! Our numbers against those of the public reference implementations.
 
+mod decoder;
 mod encoder;
 mod file;
-mod head;
 mod losses;
 mod matching;
 mod metrics;

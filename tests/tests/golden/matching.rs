@@ -12,7 +12,7 @@ fn amplitude(channel: usize) -> f32 {
     if channel.is_multiple_of(64) { 2.0 } else { 0.125 }
 }
 
-/// Descriptors and bank of the golden head: a disc of 193 tokens lies far from the bank.
+/// Descriptors and bank of the golden decoder: a disc of 193 tokens lies far from the bank.
 pub(crate) fn inputs() -> (Vec<f32>, Vec<f32>) {
     let values = |name: &str, n: usize| seeded::values(name, n * WIDTH, 0.0, 1.0);
     let mut tokens = values("snarm.f.12", TOKENS);

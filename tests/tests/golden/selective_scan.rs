@@ -1,9 +1,9 @@
 use candle_core::{Device, Tensor, Var};
 use snarm_core::encoder::seeded::values;
-use snarm_core::models::snarm::head::{Mixer, MixerWorkspace, Shape, seeded_tensor};
+use snarm_core::models::snarm::decoder::{Mixer, MixerWorkspace, Shape, seeded_tensor};
 use snarm_core::threads::install;
 use snarm_core::training::Variables;
-use snarm_core::training::head::{Net, Parts};
+use snarm_core::training::decoder::{Net, Parts};
 use snarm_kernels::selective_scan::backward::{Gradients, selective_scan_backward};
 use snarm_kernels::selective_scan::{Parameters, Tokens, Workspace, selective_scan};
 

@@ -1,14 +1,14 @@
 //! One training step of the published shape, against the f64 reference.
 
 use candle_core::Tensor;
-use snarm_core::models::snarm::head::{Head, ORDERS, Shape, seeded_tensor};
+use snarm_core::models::snarm::decoder::{ORDERS, Shape, SnarmDecoder, seeded_tensor};
 use snarm_core::threads::install;
 use snarm_core::training::Variables;
-use snarm_core::training::head::{Batch, Mode, Net, Parts, VIEWS_LOSS, variables};
+use snarm_core::training::decoder::{Batch, Mode, Net, Parts, VIEWS_LOSS, variables};
 use snarm_kernels::focal::{Of, Sides, focal};
 
+use crate::decoder::{GRID, SIDE, WIDTH, match_and_navigate};
 use crate::file::{Golden, assert_close};
-use crate::head::{GRID, SIDE, WIDTH, match_and_navigate};
 
 fn flat(t: &Tensor) -> Vec<f32> {
     t.flatten_all().unwrap().to_vec1().unwrap()
@@ -46,7 +46,7 @@ fn one_step_has_the_published_losses_gradients_and_statistics() {
 fn check() {
     let (golden, shape) = (Golden::open("snarm_train_step"), Shape::published(WIDTH));
     let (inter, navigation, intra) =
-        match_and_navigate(&Golden::open("snarm_head"), &Head::seeded(&shape).unwrap());
+        match_and_navigate(&Golden::open("snarm_head"), &SnarmDecoder::seeded(&shape).unwrap());
     let (variables, buffers) = seeded(&shape);
     let net = Net { shape, variables: &variables, buffers: &buffers, parts: Parts::default() };
     let hard = [navigation.hard().to_vec()];

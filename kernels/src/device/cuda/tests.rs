@@ -141,8 +141,8 @@ fn cuda_buffers_keep_what_is_written_and_their_memory() {
     buffer.resize(1000).unwrap();
     // Other tests of this process allocate, too: what is kept is seen by the address.
     let address = |buffer: &Buffer| match buffer.view() {
-        crate::device::View::Cuda(slice) => format!("{:?}", slice.arg()),
-        crate::device::View::Host(_) => panic!("on the host"),
+        crate::device::BufferView::Cuda(slice) => format!("{:?}", slice.arg()),
+        crate::device::BufferView::Host(_) => panic!("on the host"),
     };
     let at = address(&buffer);
     buffer.resize(500).unwrap();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use snarm_core::bank::Bank;
 use snarm_core::dataset::{self, Picture};
 use snarm_core::encoder::{Encoder, PositionInterpolation};
-use snarm_core::models::snarm::head::Head;
+use snarm_core::models::snarm::decoder::SnarmDecoder;
 use snarm_core::registry;
 
 use super::Findings;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What was opened.
 enum Opened {
     Bank(Box<Bank>),
-    Decoder(Arc<Head>),
+    Decoder(Arc<SnarmDecoder>),
     Encoder(Arc<Encoder>),
     /// Frames, which fit everything.
     Frames(String),
@@ -79,7 +79,9 @@ fn open(path: &Path) -> Result<Opened> {
     }
     match () {
         () if is_safetensors && has("snarm-bank") => Ok(Opened::Bank(Box::new(Bank::open(path)?))),
-        () if is_safetensors && has("snarm-decoder") => Ok(Opened::Decoder(Arc::new(Head::open(path)?))),
+        () if is_safetensors && has("snarm-decoder") => {
+            Ok(Opened::Decoder(Arc::new(SnarmDecoder::open(path)?)))
+        }
         () if is_safetensors || is_torch => weights(path),
         () => clip(path),
     }
@@ -92,8 +94,8 @@ fn weights(path: &Path) -> Result<Opened> {
         Ok(encoder) => return Ok(Opened::Encoder(Arc::new(encoder))),
         Err(reason) => reason,
     };
-    match Head::open(path) {
-        Ok(head) => Ok(Opened::Decoder(Arc::new(head))),
+    match SnarmDecoder::open(path) {
+        Ok(decoder) => Ok(Opened::Decoder(Arc::new(decoder))),
         Err(_) => Err(reason.into()),
     }
 }
@@ -145,7 +147,7 @@ fn describe(name: &str, opened: &Opened, findings: &mut Findings) {
                 }
             }
         }
-        Opened::Decoder(head) => match head.about() {
+        Opened::Decoder(decoder) => match decoder.about() {
             Some(about) => {
                 let (side, grid) = (about.side, about.grid);
                 findings.good(name, format!("decoder for {side} pixels and a grid of {grid} x {grid}"));
@@ -200,9 +202,9 @@ fn fit(opened: &[(String, Opened)], named: Option<&str>, findings: &mut Findings
         }
     }
     for (name, one) in opened {
-        let Opened::Decoder(head) = one else { continue };
+        let Opened::Decoder(decoder) = one else { continue };
         if known.is_empty() {
-            match registry::encoder(named.or(head.about().map(|about| about.encoder.as_str()))) {
+            match registry::encoder(named.or(decoder.about().map(|about| about.encoder.as_str()))) {
                 Ok(encoder) => known.push(encoder),
                 Err(reason) => {
                     findings.bad(name, format!("its encoder: {reason}"));
@@ -212,13 +214,14 @@ fn fit(opened: &[(String, Opened)], named: Option<&str>, findings: &mut Findings
         }
         let mut wrong = None;
         let fits =
-            known.iter().find(|encoder| head.check_encoder(encoder).map_err(|e| wrong = Some(e)).is_ok());
+            known.iter().find(|encoder| decoder.check_encoder(encoder).map_err(|e| wrong = Some(e)).is_ok());
         match (fits, wrong) {
             (Some(encoder), _) => findings.good(name, format!("fits the encoder {}", encoder.name())),
             (None, Some(reason)) => findings.bad(name, reason.to_string()),
             (None, None) => {}
         }
-        for (bank_name, _) in banks.iter().filter(|(_, bank)| bank.calibration_of(head.scorer()).is_none()) {
+        for (bank_name, _) in banks.iter().filter(|(_, bank)| bank.calibration_of(decoder.scorer()).is_none())
+        {
             let text = format!(
                 "{bank_name} is not calibrated with it: its own default limit is used, learn with --model"
             );

@@ -12,7 +12,7 @@ use snarm_core::bank::{Bank, BankBuilder};
 use snarm_core::dataset::{Dataset, Picture, Reading};
 use snarm_core::encoder::Encoder;
 use snarm_core::models::Decoder;
-use snarm_core::synthetic::views::few_shot;
+use snarm_core::synthetic::augmentation::few_shot;
 
 use super::{Args, Setting};
 use crate::commands::show_stage;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use snarm_core::dataset::{self, Dataset, Picture, Reading};
 use snarm_core::paths::text;
+use snarm_core::synthetic::augmentation;
 use snarm_core::synthetic::product::Product;
-use snarm_core::synthetic::views;
-use snarm_core::training::head::{Category, Image};
+use snarm_core::training::decoder::{Category, Image};
 
 use crate::commands::SetOptions;
 use crate::inputs::tell;
@@ -65,9 +65,10 @@ fn category(name: &str, set: &Dataset, real: bool, shots: &Shots) -> Category {
     let paths = (0..most).map(|i| &set.train[i * set.train.len() / most]);
     let mut category = match shots {
         Shots::Few(_) => {
-            let all = paths.flat_map(|path| views::few_shot().map(|view| Image::View(path.clone(), view)));
+            let all = paths
+                .flat_map(|path| augmentation::few_shot().map(|view| Image::Augmented(path.clone(), view)));
             let mut category = Category::new(name.to_owned(), all.collect());
-            category.pieces.iter_mut().for_each(|piece| *piece /= views::FEW_SHOT as u32);
+            category.pieces.iter_mut().for_each(|piece| *piece /= augmentation::FEW_SHOT as u32);
             category
         }
         _ => Category::new(name.to_owned(), paths.map(|path| Image::File(path.clone())).collect()),

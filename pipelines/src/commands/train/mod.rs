@@ -13,7 +13,7 @@ use snarm_core::encoder::Encoder;
 use snarm_core::paths::text;
 use snarm_core::registry;
 use snarm_core::synthetic::Synthesizer;
-use snarm_core::training::head::{Category, Claims, Event, Settings, Trainer};
+use snarm_core::training::decoder::{Category, Claims, Event, Settings, Trainer};
 use snarm_core::training::{Device, Files};
 
 use self::data::Shots;

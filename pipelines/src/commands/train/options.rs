@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use snarm_core::bank::BankSettings;
 use snarm_core::synthetic;
-use snarm_core::training::head::{DiskCache, Settings, Without};
+use snarm_core::training::decoder::{DiskCache, Settings, Without};
 
 use super::data::Shots;
 
@@ -55,10 +55,10 @@ pub(super) struct Options {
     /// Images of a step
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Channels of the head
+    /// Channels of the decoder
     #[arg(long, default_value_t = 128)]
     channels: usize,
-    /// Branches of the head
+    /// Branches of the decoder
     #[arg(long, default_value_t = 4)]
     branches: usize,
     /// Steps that a branch trains before the next one takes its turn; with 0 all train in every step

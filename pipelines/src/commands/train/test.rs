@@ -1,4 +1,4 @@
-//! Figures on test images, of the head just trained and without a head, against a bank of the category's good images.
+//! Figures on test images, of the decoder just trained and without a decoder, against a bank of the category's good images.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use snarm_core::detect::{Detector, Limits};
 use snarm_core::encoder::Encoder;
 use snarm_core::files;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning, PixelScores, Samples, auroc};
-use snarm_core::training::head::{Settings, Trainer};
+use snarm_core::training::decoder::{Settings, Trainer};
 use snarm_core::view::Rect;
 
 use crate::output::{self, Table};
@@ -78,7 +78,7 @@ impl Scores {
     }
 }
 
-/// Judges the test images of each category with the head and without.
+/// Judges the test images of each category with the decoder and without.
 pub(super) fn test(
     trainer: &mut Trainer,
     settings: &Settings,
@@ -129,7 +129,7 @@ pub(super) fn test(
             debug_assert_eq!(found.map_rect, Rect::WHOLE, "banks are made of whole frames");
         }
         all.push(free.figures(name, "training-free")?);
-        all.push(trained.figures(name, "head")?);
+        all.push(trained.figures(name, "decoder")?);
     }
     Ok(all)
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use snarm_kernels::device::Place;
 
 use super::Snarm;
-use super::head::{FAMILY, Head};
+use super::decoder::{FAMILY, SnarmDecoder};
 use crate::bank::{Calibration, Memory};
 use crate::detect::StageTimes;
 use crate::encoder::{Encoder, Features, Geometry};
 use crate::error::Result;
 use crate::models::family::{Model, Provenance, Trained};
 
-impl Trained for Head {
+impl Trained for SnarmDecoder {
     fn family(&self) -> &'static str {
         FAMILY
     }
@@ -47,7 +47,7 @@ impl Trained for Head {
     }
 
     fn model(self: Arc<Self>, geometry: &Geometry) -> Result<Box<dyn Model>> {
-        Ok(Box::new(Snarm::with_head(self, geometry.grid(), geometry.width(), geometry.side)?))
+        Ok(Box::new(Snarm::with_decoder(self, geometry.grid(), geometry.width(), geometry.side)?))
     }
 }
 
@@ -76,6 +76,6 @@ impl Model for Snarm {
     }
 
     fn parts(&self) -> Vec<(&'static str, Duration)> {
-        self.head_times().map(|times| times.parts().to_vec()).unwrap_or_default()
+        self.decoder_times().map(|times| times.parts().to_vec()).unwrap_or_default()
     }
 }

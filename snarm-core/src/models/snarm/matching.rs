@@ -1,6 +1,6 @@
 //! Hybrid matching: each token against the bank (inter) and against the trusted tokens of its own frame (intra).
 
-use snarm_kernels::device::{Buffer, Place, View};
+use snarm_kernels::device::{Buffer, BufferView, Place};
 use snarm_kernels::gather::gather;
 use snarm_kernels::hybrid_score::mean_distances;
 use snarm_kernels::magnify::magnify;
@@ -58,7 +58,7 @@ struct Home {
 /// Rows to search among, and labels of queries and rows.
 enum Among<'a> {
     Host(Rows<'a>, Option<Labels<'a>>),
-    Device(&'a Table, Option<(View<'a, u32>, View<'a, u32>)>),
+    Device(&'a Table, Option<(BufferView<'a, u32>, BufferView<'a, u32>)>),
 }
 
 impl Matches {
@@ -74,7 +74,7 @@ impl Matches {
         Ok(Self { width, search, indices, distances, residual, transformed, ..Self::default() })
     }
 
-    fn find(&mut self, descriptors: View<'_>, among: &Among<'_>, k: usize) -> Result<()> {
+    fn find(&mut self, descriptors: BufferView<'_>, among: &Among<'_>, k: usize) -> Result<()> {
         let d = self.width;
         let n = descriptors.len() / d;
         self.indices.resize(n * k)?;
@@ -89,9 +89,9 @@ impl Matches {
                 let (queries, workspace) = (descriptors.host(WHAT)?, &mut self.workspace);
                 let (indices, distances) = (indices.host(WHAT)?, distances.host(WHAT)?);
                 nearest(queries, d, *rows, *labels, k, workspace, indices, distances)?;
-                View::Host(rows.data)
+                BufferView::Host(rows.data)
             }
-            (Among::Device(table, _), None) => View::Host(table.data().host(WHAT)?),
+            (Among::Device(table, _), None) => BufferView::Host(table.data().host(WHAT)?),
         };
         self.residual.resize(n * d)?;
         matched_residual(descriptors, d, rows, &self.indices, k, &mut self.residual)?;
@@ -146,7 +146,7 @@ impl Matching {
     ///
     /// # Errors
     /// When they live apart, the width of the bank is another, or the device fails.
-    pub fn with_table(&mut self, descriptors: View<'_>, bank: &Table) -> Result<()> {
+    pub fn with_table(&mut self, descriptors: BufferView<'_>, bank: &Table) -> Result<()> {
         self.matches.find(descriptors, &Among::Device(bank, None), TOP_K)
     }
 
@@ -154,7 +154,11 @@ impl Matching {
     ///
     /// # Errors
     /// When a trusted token is none of the frame's, or the device fails.
-    pub fn with_trusted<'a>(&mut self, descriptors: impl Into<View<'a>>, trusted: &[u32]) -> Result<()> {
+    pub fn with_trusted<'a>(
+        &mut self,
+        descriptors: impl Into<BufferView<'a>>,
+        trusted: &[u32],
+    ) -> Result<()> {
         let (descriptors, d) = (descriptors.into(), self.matches.width);
         if let Some(there) = &mut self.there {
             there.set(descriptors, d, trusted)?;
@@ -216,7 +220,7 @@ impl Matching {
     }
 
     /// Transformed residuals where they were found.
-    pub(super) fn transformed_there(&self) -> View<'_> {
+    pub(super) fn transformed_there(&self) -> BufferView<'_> {
         self.matches.transformed.view()
     }
 
@@ -234,7 +238,7 @@ impl Matching {
 
 impl There {
     /// Takes the trusted tokens of a frame.
-    fn set(&mut self, descriptors: View<'_>, d: usize, trusted: &[u32]) -> Result<()> {
+    fn set(&mut self, descriptors: BufferView<'_>, d: usize, trusted: &[u32]) -> Result<()> {
         let n = descriptors.len() / d.max(1);
         if self.numbers.len() != n {
             let numbers: Vec<u32> = (0..n as u32).collect();

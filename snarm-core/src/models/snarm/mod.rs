@@ -1,15 +1,15 @@
 //! Self-Navigated Residual Mamba: inter-residuals against the bank, a waypoint map that finds the frame's own trusted
 //! tokens, intra-residuals against those.
 //!
-//! A trained head reads the residuals. Without one the distances of the matching are the score: what is far from the bank
+//! A trained decoder reads the residuals. Without one the distances of the matching are the score: what is far from the bank
 //! is unusual for the product; what is also far from the frame's own trusted tokens is unusual for this frame. A defect is
 //! both. A new shade of light is far from the bank everywhere, but near to its neighbours in the frame; a rare but good
 //! detail is far from its neighbours, but near to the bank. So the two distances are multiplied, as a weighted geometric
 //! mean. With a ViT-Tiny on two products the product localised better than the inter-distance alone (pixel AUROC 0.97
 //! against 0.90 on ballscrews), and a share of three quarters for the bank kept the image score (docs/accuracy.md).
 
+pub mod decoder;
 mod family;
-pub mod head;
 mod matching;
 mod navigate;
 mod weigh;
@@ -17,11 +17,11 @@ mod weigh;
 use std::sync::Arc;
 use std::time::Instant;
 
-use snarm_kernels::device::{Place, View};
+use snarm_kernels::device::{BufferView, Place};
 use snarm_kernels::hybrid_score::hybrid_score;
 use snarm_kernels::nearest::Table;
 
-use self::head::{Head, Residuals, Workspace};
+use self::decoder::{Residuals, SnarmDecoder, Workspace};
 pub use self::matching::Matching;
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
 pub(crate) use self::weigh::Weigh;
@@ -42,22 +42,22 @@ pub struct Snarm {
     intra: Matching,
     /// Mean distance of each token to its nearest bank rows.
     distances: Vec<f32>,
-    decoder: Decoder,
+    scoring: Scoring,
     /// The bank in the memory of a device, where that matches.
     table: Option<Table>,
 }
 
 /// What makes a map of the residuals.
-enum Decoder {
+enum Scoring {
     /// Nothing that was trained; the map, (grid, grid).
     TrainingFree(Vec<f32>),
-    /// A trained head.
-    Head(Box<Trained>),
+    /// A trained decoder.
+    Decoder(Box<Running>),
 }
 
-/// A trained head with its scratch.
-struct Trained {
-    head: Arc<Head>,
+/// A trained decoder with its scratch.
+struct Running {
+    decoder: Arc<SnarmDecoder>,
     workspace: Workspace,
     /// What the navigator says of each token.
     q: Vec<f32>,
@@ -66,31 +66,36 @@ struct Trained {
 }
 
 impl Snarm {
-    /// Without a trained head.
+    /// Without a trained decoder.
     ///
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens.
     pub fn training_free(grid: usize, width: usize) -> Result<Self> {
-        Self::new(grid, width, Decoder::TrainingFree(Vec::new()))
+        Self::new(grid, width, Scoring::TrainingFree(Vec::new()))
     }
 
-    /// With a trained head, whose map has a side of `map_side` pixels.
+    /// With a trained decoder, whose map has a side of `map_side` pixels.
     ///
     /// # Errors
-    /// When the grid is too small to have trusted and hard tokens, or the head reads another width.
-    pub fn with_head(head: Arc<Head>, grid: usize, width: usize, map_side: usize) -> Result<Self> {
-        if head.shape().width != width {
-            let expected = format!("a head for descriptors {width} wide");
-            let found = head.shape().width.to_string();
+    /// When the grid is too small to have trusted and hard tokens, or the decoder reads another width.
+    pub fn with_decoder(
+        decoder: Arc<SnarmDecoder>,
+        grid: usize,
+        width: usize,
+        map_side: usize,
+    ) -> Result<Self> {
+        if decoder.shape().width != width {
+            let expected = format!("a decoder for descriptors {width} wide");
+            let found = decoder.shape().width.to_string();
             return Err(Error::Mismatch { what: "SNARM", expected, found });
         }
-        let workspace = Workspace::new(head.shape(), grid, map_side)?;
+        let workspace = Workspace::new(decoder.shape(), grid, map_side)?;
         let weigh = Weigh::new(grid, map_side);
-        let trained = Trained { head, workspace, q: Vec::new(), weigh, map_side };
-        Self::new(grid, width, Decoder::Head(Box::new(trained)))
+        let running = Running { decoder, workspace, q: Vec::new(), weigh, map_side };
+        Self::new(grid, width, Scoring::Decoder(Box::new(running)))
     }
 
-    fn new(grid: usize, width: usize, decoder: Decoder) -> Result<Self> {
+    fn new(grid: usize, width: usize, scoring: Scoring) -> Result<Self> {
         if grid < 2 {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
             return Err(Error::Sizes { what: "SNARM", expected, found: grid.to_string() });
@@ -103,12 +108,12 @@ impl Snarm {
             navigation: Navigation::default(),
             intra,
             distances: Vec::new(),
-            decoder,
+            scoring,
             table: None,
         })
     }
 
-    /// Matches in the memory of a device from now on, against a copy of that bank; a trained head stays on the host.
+    /// Matches in the memory of a device from now on, against a copy of that bank; a trained decoder stays on the host.
     ///
     /// # Errors
     /// When the device lacks the memory, or the bank has none.
@@ -126,35 +131,35 @@ impl Snarm {
         Ok(())
     }
 
-    /// What calibrations are filed under: `training-free`, or `head:` and the digest of the head.
+    /// What calibrations are filed under: `training-free`, or `head:` and the digest of the decoder.
     pub fn scorer(&self) -> &str {
-        match &self.decoder {
-            Decoder::TrainingFree(_) => TRAINING_FREE,
-            Decoder::Head(trained) => trained.head.scorer(),
+        match &self.scoring {
+            Scoring::TrainingFree(_) => TRAINING_FREE,
+            Scoring::Decoder(running) => running.decoder.scorer(),
         }
     }
 
-    /// The trained head, where there is one.
-    pub fn head(&self) -> Option<&Arc<Head>> {
-        match &self.decoder {
-            Decoder::TrainingFree(_) => None,
-            Decoder::Head(trained) => Some(&trained.head),
+    /// The trained decoder, where there is one.
+    pub fn decoder(&self) -> Option<&Arc<SnarmDecoder>> {
+        match &self.scoring {
+            Scoring::TrainingFree(_) => None,
+            Scoring::Decoder(running) => Some(&running.decoder),
         }
     }
 
-    /// Where the head's time of the last frame went, where there is a head.
-    pub fn head_times(&self) -> Option<head::Times> {
-        match &self.decoder {
-            Decoder::TrainingFree(_) => None,
-            Decoder::Head(trained) => Some(trained.workspace.times()),
+    /// Where the decoder's time of the last frame went, where there is a decoder.
+    pub fn decoder_times(&self) -> Option<decoder::Times> {
+        match &self.scoring {
+            Scoring::TrainingFree(_) => None,
+            Scoring::Decoder(running) => Some(running.workspace.times()),
         }
     }
 
-    /// Side of the map of raw scores: the grid, or that of the head's map.
+    /// Side of the map of raw scores: the grid, or that of the decoder's map.
     pub fn map_side(&self) -> usize {
-        match &self.decoder {
-            Decoder::TrainingFree(_) => self.grid,
-            Decoder::Head(trained) => trained.map_side,
+        match &self.scoring {
+            Scoring::TrainingFree(_) => self.grid,
+            Scoring::Decoder(running) => running.map_side,
         }
     }
 
@@ -182,25 +187,27 @@ impl Snarm {
         let start = Instant::now();
         let unlike = unlike.map(|image| (image, bank.images()));
         match (descriptors, &self.table) {
-            (View::Host(values), None) => self.inter.with_bank(values, bank.rows(), unlike)?,
-            (View::Cuda(_), Some(table)) if unlike.is_none() => self.inter.with_table(descriptors, table)?,
+            (BufferView::Host(values), None) => self.inter.with_bank(values, bank.rows(), unlike)?,
+            (BufferView::Cuda(_), Some(table)) if unlike.is_none() => {
+                self.inter.with_table(descriptors, table)?
+            }
             _ => {
                 let expected = "descriptors where the bank is, no image of it left out".to_owned();
                 return Err(Error::Mismatch { what: "SNARM", expected, found: "others".to_owned() });
             }
         }
-        let gain = self.head().map_or(1.0, |head| head.gain(bank.level()));
+        let gain = self.decoder().map_or(1.0, |decoder| decoder.gain(bank.level()));
         self.inter.magnify(gain)?;
-        let reads_residuals = self.head().is_some();
+        let reads_residuals = self.decoder().is_some();
         self.inter.bring_home(reads_residuals)?;
         times.add("inter-match", start.elapsed());
 
         let start = Instant::now();
-        let q = match &mut self.decoder {
-            Decoder::TrainingFree(_) => None,
-            Decoder::Head(trained) => {
-                trained.head.navigate(self.inter.transformed(), &mut trained.q)?;
-                Some(&trained.q[..])
+        let q = match &mut self.scoring {
+            Scoring::TrainingFree(_) => None,
+            Scoring::Decoder(running) => {
+                running.decoder.navigate(self.inter.transformed(), &mut running.q)?;
+                Some(&running.q[..])
             }
         };
         self.navigation.run(self.inter.transformed_there(), self.width, q, ignored)?;
@@ -215,19 +222,19 @@ impl Snarm {
 
         let start = Instant::now();
         self.inter.mean_distances(&mut self.distances)?;
-        let map = match &mut self.decoder {
-            Decoder::TrainingFree(map) => {
+        let map = match &mut self.scoring {
+            Scoring::TrainingFree(map) => {
                 map.resize(self.distances.len(), 0.0);
                 hybrid_score(&self.distances, self.intra.distances(), &mut *map)?;
                 &map[..]
             }
-            Decoder::Head(trained) => {
+            Scoring::Decoder(running) => {
                 let (inter, intra) = (self.inter.transformed(), self.intra.transformed());
                 let residuals = Residuals { inter, intra, hard: self.navigation.hard() };
-                let map = trained.head.run(&residuals, &mut trained.workspace)?;
+                let map = running.decoder.run(&residuals, &mut running.workspace)?;
                 match bank.level() {
-                    Some(level) if trained.head.is_relative() => {
-                        trained.weigh.run(map, &self.distances, &self.intra, level)?
+                    Some(level) if running.decoder.is_relative() => {
+                        running.weigh.run(map, &self.distances, &self.intra, level)?
                     }
                     _ => map,
                 }

@@ -1,7 +1,7 @@
 //! The waypoint map and what it decides: which tokens are trusted, and which are hard.
 
 use snarm_kernels::add_scaled::add_scaled;
-use snarm_kernels::device::{Buffer, Place, View};
+use snarm_kernels::device::{Buffer, BufferView, Place};
 use snarm_kernels::row_mean::row_mean;
 use snarm_kernels::split::Split;
 
@@ -37,7 +37,7 @@ impl Navigation {
     /// When the residuals are not whole rows, or navigator or ignored tokens are of another number.
     pub fn run<'a>(
         &mut self,
-        transformed: impl Into<View<'a>>,
+        transformed: impl Into<BufferView<'a>>,
         width: usize,
         navigator: Option<&[f32]>,
         ignored: &[bool],

@@ -1,6 +1,6 @@
-//! What a head says, weighted by what the residuals say.
+//! What a decoder says, weighted by what the residuals say.
 //!
-//! A head that reads relative residuals learned on products that are not the one in front of the camera: it knows what
+//! A decoder that reads relative residuals learned on products that are not the one in front of the camera: it knows what
 //! defects look like, and at times takes a rare but good detail for one. The residual score knows nothing of defects, but
 //! how unusual a token is for this very product. Their product finds defective images better than either (docs/accuracy.md).
 
@@ -11,7 +11,7 @@ use snarm_kernels::weigh::weigh;
 use super::matching::Matching;
 use crate::error::Result;
 
-/// Weighs the probabilities of a head: p (r / l)^(1/2), with the residual score r of a place and the level l that is usual
+/// Weighs the probabilities of a decoder: p (r / l)^(1/2), with the residual score r of a place and the level l that is usual
 /// for good frames of the product.
 pub(crate) struct Weigh {
     scores: Vec<f32>,

@@ -23,12 +23,12 @@ on_every_device!(
     rows_are_taken_and_replaced_as_by_selection,
     shapes_that_do_not_fit_are_named,
     what_is_dropped_hands_nothing_back,
-    a_view_judges_by_batch_norm_relu_and_projection,
+    a_dilated_branch_ends_in_batch_norm_relu_and_projection,
     the_focal_loss_hands_back_its_gradient,
     the_scan_is_that_of_the_kernels,
     the_losses_are_those_of_the_kernels,
     convolutions_are_those_of_the_kernels,
-    what_is_judged_beyond_doubt_has_a_finite_slope,
+    probabilities_beyond_doubt_have_a_finite_slope,
 );
 
 fn var(device: &Device, name: &str, shape: &[usize]) -> Var {
@@ -192,8 +192,8 @@ fn shapes_that_do_not_fit_are_named(device: &Device) {
     refused(conv3x3(&x, &taps, None, Maps { groups: 0, ..maps }), "expected 0 weights of 4 channels");
     refused(conv3x3(&x, &taps, None, Maps { side: 3, ..maps }), "whole maps of 3 x 3 cells");
     let [weight, short, bias] = [&[2, 4][..], &[2, 3], &[2]].map(|shape| var(device, "p", shape));
-    let read = Judged { norm_weight: &weight, norm_bias: &short, weight: &weight, bias: &bias };
-    refused(judge(&x, read, 1e-5).map(|(y, _)| y), "2 views of 4 channels, found [2, 3]");
+    let read = Projection { norm_weight: &weight, norm_bias: &short, weight: &weight, bias: &bias };
+    refused(projected_logits(&x, read, 1e-5).map(|(y, _)| y), "2 views of 4 channels, found [2, 3]");
     let target = Target { masks: Arc::new(vec![0; 18]), sides: Sides { from: 2, to: 3 } };
     let constants = Focal { alpha: 0.25, gamma: 4.0 };
     let whole = "a whole number of maps for each mask, found 3 maps and 2 masks";
@@ -212,13 +212,13 @@ fn what_is_dropped_hands_nothing_back(device: &Device) {
     assert!((500..700).contains(&kept), "{kept}");
 }
 
-fn a_view_judges_by_batch_norm_relu_and_projection(device: &Device) {
+fn a_dilated_branch_ends_in_batch_norm_relu_and_projection(device: &Device) {
     let (views, rows, c) = (2, 30, 4);
     let x = var(device, "x", &[views * rows, c]);
     let [norm_weight, norm_bias, weight] = ["a", "b", "c"].map(|name| var(device, name, &[views, c]));
     let bias = var(device, "d", &[views]);
-    let read = Judged { norm_weight: &norm_weight, norm_bias: &norm_bias, weight: &weight, bias: &bias };
-    let (ours, statistics) = judge(&x, read, 1e-5).unwrap();
+    let read = Projection { norm_weight: &norm_weight, norm_bias: &norm_bias, weight: &weight, bias: &bias };
+    let (ours, statistics) = projected_logits(&x, read, 1e-5).unwrap();
     let theirs: Vec<Tensor> = (0..views)
         .map(|v| {
             let x = x.narrow(0, v * rows, rows).unwrap();
@@ -335,7 +335,7 @@ fn convolutions_are_those_of_the_kernels(device: &Device) {
     }
 }
 
-fn what_is_judged_beyond_doubt_has_a_finite_slope(device: &Device) {
+fn probabilities_beyond_doubt_have_a_finite_slope(device: &Device) {
     let sides = Sides { from: 2, to: 2 };
     let target = Target { masks: Arc::new(vec![0, 0, 1, 1]), sides };
     let slopes = |x: Vec<f32>, of: Of| {

@@ -19,7 +19,7 @@ pub(super) use self::scan::selective_scan;
 use candle_core::{D, Result, Tensor};
 use snarm_kernels::batch_norm::Statistics;
 
-use super::judged::Judged;
+use super::projection::Projection;
 use super::refused;
 
 /// x W^T + b over the last dimension.
@@ -71,7 +71,11 @@ pub(super) fn causal_conv(x: &Tensor, taps: &Tensor, bias: &Tensor, len: usize) 
 }
 
 /// Batch norm, ReLU and projection of all views at once.
-pub(super) fn judge(x: &Tensor, read: Judged<'_>, eps: f32) -> Result<(Tensor, Vec<Statistics>)> {
+pub(super) fn projected_logits(
+    x: &Tensor,
+    read: Projection<'_>,
+    eps: f32,
+) -> Result<(Tensor, Vec<Statistics>)> {
     let (views, c) = read.weight.dims2()?;
     let spread = |parameter: &Tensor| parameter.reshape((views, 1, ()));
     let x = x.reshape((views, (), c))?;
