@@ -44,6 +44,7 @@ pub mod focal;
 pub mod frame;
 pub mod gather;
 pub mod gelu;
+mod grid;
 pub mod hide;
 pub mod hybrid_score;
 pub mod layer_norm;
@@ -91,3 +92,4 @@ pub mod window;
 
 pub use device::{cuda, simd, threads};
 pub use error::{Error, Result};
+pub use grid::Grid;

@@ -262,7 +262,7 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// An preprocessor for one kind of output. The first frame makes the tables for its geometry.
+    /// A preprocessor for one kind of output. The first frame makes the tables for its geometry.
     ///
     /// # Errors
     /// When the side is 0, a paper resize is smaller than the side, a deviation is not positive, or the region is
