@@ -3,6 +3,7 @@
 use crate::device::cuda::Slice;
 use crate::device::{Buffer, BufferView, Place, apart};
 use crate::error::{Error, Result};
+use crate::grid::Grid;
 
 /// Sample layout of a frame, named as GStreamer names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -251,29 +252,44 @@ impl Orientation {
         if self.transposed { [y, x] } else { [x, y] }
     }
 
-    /// Turns a stored square of `side` x `side` values, row by row, into the upright one, in place.
+    /// The grid that the stored picture has for an upright one, or the other way round.
+    #[must_use]
+    pub const fn grid(self, upright: Grid) -> Grid {
+        if self.transposed { upright.transposed() } else { upright }
+    }
+
+    /// Turns stored values of `size`, row by row, into the upright ones, in place; these have the size of [`Self::grid`].
+    /// `scratch` is kept between calls, and holds what is transposed where rows and columns differ in number.
     ///
     /// # Panics
-    /// When there are fewer than `side * side` values.
-    pub fn turn<T>(self, values: &mut [T], side: usize) {
-        if side == 0 {
+    /// When there are fewer values than cells.
+    pub fn turn<T: Copy>(self, values: &mut [T], size: Grid, scratch: &mut Vec<T>) {
+        let values = &mut values[..size.cells()];
+        if values.is_empty() {
             return;
         }
-        let values = &mut values[..side * side];
-        if self.transposed {
-            for y in 1..side {
+        let Grid { rows, columns } = self.grid(size);
+        if self.transposed && rows == columns {
+            for y in 1..rows {
                 for x in 0..y {
-                    values.swap(y * side + x, x * side + y);
+                    values.swap(y * columns + x, x * columns + y);
                 }
+            }
+        } else if self.transposed {
+            scratch.clear();
+            scratch.extend_from_slice(values);
+            for (y, row) in values.chunks_exact_mut(columns).enumerate() {
+                let stored = scratch[y..].iter().step_by(rows);
+                row.iter_mut().zip(stored).for_each(|(value, stored)| *value = *stored);
             }
         }
         if self.mirrored_x {
-            values.chunks_exact_mut(side).for_each(<[T]>::reverse);
+            values.chunks_exact_mut(columns).for_each(<[T]>::reverse);
         }
         if self.mirrored_y {
-            for y in 0..side / 2 {
-                let (above, below) = values.split_at_mut((side - 1 - y) * side);
-                above[y * side..][..side].swap_with_slice(&mut below[..side]);
+            for y in 0..rows / 2 {
+                let (above, below) = values.split_at_mut((rows - 1 - y) * columns);
+                above[y * columns..][..columns].swap_with_slice(&mut below[..columns]);
             }
         }
     }
@@ -590,18 +606,33 @@ mod tests {
     #[test]
     fn an_orientation_moves_every_value_to_its_place_and_its_inverse_moves_it_back() {
         for orientation in Orientation::all() {
-            for side in [1, 2, 5] {
-                let stored: Vec<usize> = (0..side * side).collect();
+            for (rows, columns) in [(1, 1), (2, 2), (5, 5), (1, 4), (4, 1), (3, 5), (7, 2)] {
+                let size = Grid { rows, columns };
+                let upright = orientation.grid(size);
+                let (stored, mut scratch): (Vec<usize>, _) = ((0..size.cells()).collect(), Vec::new());
                 let mut turned = stored.clone();
-                orientation.turn(&mut turned, side);
-                for y in 0..side {
-                    for x in 0..side {
-                        let [(sx, _), (sy, _)] = orientation.stored((x, 1, side), (y, 1, side));
-                        assert_eq!(turned[y * side + x], stored[sy * side + sx], "{orientation:?} {side}");
+                orientation.turn(&mut turned, size, &mut scratch);
+                for y in 0..upright.rows {
+                    for x in 0..upright.columns {
+                        let [(sx, _), (sy, _)] =
+                            orientation.stored((x, 1, upright.columns), (y, 1, upright.rows));
+                        let found = turned[y * upright.columns + x];
+                        assert_eq!(found, stored[sy * columns + sx], "{orientation:?} {size}");
                     }
                 }
-                orientation.inverse().turn(&mut turned, side);
-                assert_eq!(turned, stored, "{orientation:?} {side}");
+                orientation.inverse().turn(&mut turned, upright, &mut scratch);
+                assert_eq!(turned, stored, "{orientation:?} {size}");
+                let takes_scratch = orientation.transposed && rows != columns;
+                assert_eq!(scratch.capacity() > 0, takes_scratch, "{orientation:?} {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_empty_can_be_turned() {
+        for orientation in Orientation::all() {
+            for size in [Grid::square(0), Grid { rows: 0, columns: 3 }, Grid { rows: 3, columns: 0 }] {
+                orientation.turn::<u8>(&mut [], size, &mut Vec::new());
             }
         }
     }
@@ -611,8 +642,14 @@ mod tests {
         // a b      c a
         // c d  ->  d b
         let mut square = ['a', 'b', 'c', 'd'];
-        Orientation::ROTATE_90.turn(&mut square, 2);
+        Orientation::ROTATE_90.turn(&mut square, Grid::square(2), &mut Vec::new());
         assert_eq!(square, ['c', 'a', 'd', 'b']);
+        // a b c      d a
+        // d e f  ->  e b
+        //            f c
+        let mut rectangle = ['a', 'b', 'c', 'd', 'e', 'f'];
+        Orientation::ROTATE_90.turn(&mut rectangle, Grid { rows: 2, columns: 3 }, &mut Vec::new());
+        assert_eq!(rectangle, ['d', 'a', 'e', 'b', 'f', 'c']);
         assert_eq!(Orientation::ROTATE_90.inverse(), Orientation::ROTATE_270);
         assert_eq!(Orientation::ROTATE_90.size(3, 2), (2, 3));
     }

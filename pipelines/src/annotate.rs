@@ -1,6 +1,7 @@
 //! A frame with its detection drawn onto it, as a picture.
 
 use anyhow::{Context, Result, anyhow, bail};
+use snarm_core::Grid;
 use snarm_core::dataset::Picture;
 use snarm_core::detect::{Detection, Limits};
 use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane};
@@ -29,10 +30,10 @@ impl Annotator {
         let samples = found.map.iter().map(|score| (score.clamp(0.0, 1.0) * 65535.0).round() as u16);
         self.map.clear();
         self.map.extend(samples.flat_map(u16::to_le_bytes));
-        let side = found.map_side;
+        let Grid { rows, columns } = found.map_size;
         let regions: Vec<RegionBox> = found.regions.iter().map(region_box).collect();
         let scene = Scene {
-            map: Some(MapView::gray16(&self.map, side, side, 2 * side).map_err(|e| anyhow!("{e}"))?),
+            map: Some(MapView::gray16(&self.map, columns, rows, 2 * columns).map_err(|e| anyhow!("{e}"))?),
             rect: found.map_rect,
             regions: &regions,
             score: found.score,

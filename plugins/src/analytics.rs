@@ -11,6 +11,7 @@ use gst::glib::{self, translate::IntoGlibPtr};
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsRelationMeta, RelTypes, ffi};
 use gst_video::VideoFormat;
+use snarm_core::Grid;
 use snarm_core::detect::Verdict;
 use snarm_core::results::{LABEL, Resolution};
 
@@ -19,15 +20,17 @@ use crate::meta::{AnomalyMeta, picture};
 /// Readers of masks take rows to be as long as they are wide, and GStreamer pads rows to this.
 const ROW: usize = 4;
 
-/// The pixels of `map` (rows of `side`) from `threshold` on, as a GRAY8 picture of 0 and 1. A side that is no multiple of
-/// four is enlarged to one.
-pub(crate) fn mask(map: &[f32], side: usize, threshold: f64) -> Option<gst::Buffer> {
-    let to = side.next_multiple_of(ROW);
-    let at = |i: usize| i * side / to;
-    let pixel =
-        |i: usize| map.get(at(i / to) * side + at(i % to)).is_some_and(|s| f64::from(*s) >= threshold);
-    let samples = (0..to * to).map(|i| u8::from(pixel(i))).collect();
-    picture(samples, VideoFormat::Gray8, [to, to])
+/// The pixels of `map` (of `size`) from `threshold` on, as a GRAY8 picture of 0 and 1. A width that is no multiple of four is
+/// enlarged to one.
+pub(crate) fn mask(map: &[f32], size: Grid, threshold: f64) -> Option<gst::Buffer> {
+    let Grid { rows, columns } = size;
+    let to = columns.next_multiple_of(ROW);
+    let pixel = |i: usize| {
+        let at = i / to * columns + i % to * columns / to;
+        map.get(at).is_some_and(|s| f64::from(*s) >= threshold)
+    };
+    let samples = (0..rows * to).map(|i| u8::from(pixel(i))).collect();
+    picture(samples, VideoFormat::Gray8, [to, rows])
 }
 
 /// Attaches what `meta` says and the mask of the frame; what others attached stays.

@@ -11,6 +11,7 @@ use std::path::Path;
 use snarm_core::dataset::{Dataset, Mask, Picture};
 use snarm_core::metrics::{Samples, auroc};
 use snarm_core::view::Rect;
+use snarm_kernels::Grid;
 use snarm_kernels::blur::Blur;
 use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};
 use snarm_kernels::pooled_max::pooled_max;
@@ -51,7 +52,7 @@ fn main() -> Result<()> {
 
 fn figures(set: &Dataset) -> Result<[Option<f64>; 2]> {
     let spec = PreprocessSpec {
-        side: SIDE,
+        size: Grid::square(SIDE),
         fit: Fit::Full,
         region: Fractions::WHOLE,
         mean: [0.0; 3],
@@ -88,7 +89,7 @@ fn figures(set: &Dataset) -> Result<[Option<f64>; 2]> {
             None => Mask::empty(picture.width, picture.height),
         };
         marked |= sample.mask.is_some();
-        let labels = mask.on_map(SIDE, Rect::WHOLE);
+        let labels = mask.on_map(Grid::square(SIDE), Rect::WHOLE);
         pixels.extend(map.iter().zip(labels).filter_map(|(&score, label)| Some((score, label?))));
     }
     let pixels = if marked { auroc(&pixels.rank()?) } else { None };

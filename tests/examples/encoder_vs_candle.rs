@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     let line = serde_json::json!({
         "network": name,
         "blocks": sizes.blocks_used(),
-        "tokens": sizes.tokens(),
+        "tokens": sizes.tokens(encoder.geometry().size),
         "isa": snarm_core::simd::isa().name(),
         "threads": snarm_core::threads::install(rayon::current_num_threads)?,
         "rounds": rounds,

@@ -243,9 +243,11 @@ impl Drawn {
     }
 
     fn scene(&self, limits: &Limits) -> Scene<'_> {
-        let Detection { map_side, map_rect, score, verdict, area, .. } = self.detection;
+        let Detection { map_size, map_rect, score, verdict, area, .. } = self.detection;
         Scene {
-            map: Some(MapView::gray16(&self.map, map_side, map_side, 2 * map_side).unwrap()),
+            map: Some(
+                MapView::gray16(&self.map, map_size.columns, map_size.rows, 2 * map_size.columns).unwrap(),
+            ),
             rect: map_rect,
             regions: &self.regions,
             score,

@@ -76,8 +76,8 @@ fn save(path: &Path, encoder_digest: &str, calibration: Option<Calibration>) -> 
     let about = About {
         encoder: SEEDED_TINY.to_owned(),
         encoder_digest: encoder_digest.to_owned(),
-        side: encoder().geometry().side,
-        grid: encoder().geometry().grid(),
+        side: encoder().input_side(),
+        grid: encoder().grid_side(),
         shape: SHAPE,
         relative: false,
         provenance: Provenance { data: "a formula".to_owned(), ..Provenance::default() },
@@ -96,9 +96,12 @@ fn the_detector_runs_the_decoder_as_the_reference_does() {
     assert_eq!(detector.scorer(), format!("head:{}", decoder.digest()));
     let found = detect(&mut detector, 100);
 
+    // The encoder in the aspect of the pictures.
+    let encoder = Arc::clone(detector.encoder());
     let geometry = encoder.geometry();
+    assert!(geometry.size.columns > geometry.size.rows, "{}", geometry.size);
     let spec = PreprocessSpec {
-        side: geometry.side,
+        size: geometry.size,
         fit: Fit::Full,
         region: Fractions::WHOLE,
         mean: geometry.mean,
@@ -119,15 +122,15 @@ fn the_detector_runs_the_decoder_as_the_reference_does() {
         intra.with_trusted(&descriptors, navigation.trusted()).unwrap();
         let residuals =
             Residuals { inter: inter.transformed(), intra: intra.transformed(), hard: navigation.hard() };
-        let mut workspace = Workspace::new(&SHAPE, geometry.grid(), geometry.side).unwrap();
+        let mut workspace = Workspace::new(&SHAPE, geometry.grid(), geometry.size).unwrap();
         let mut map = decoder.run(&residuals, &mut workspace).unwrap().to_vec();
-        Blur::new(geometry.side, geometry.side, 4.0).run(&mut map).unwrap();
-        let score = pooled_max(&map, geometry.side, 16, 2, &mut Vec::new()).unwrap();
+        Blur::new(geometry.size.rows, geometry.size.columns, 4.0).run(&mut map).unwrap();
+        let score = pooled_max(&map, geometry.size.columns, 16, 2, &mut Vec::new()).unwrap();
         (map, score)
     })
     .unwrap();
     assert_eq!(found.raw_score, f64::from(score));
-    assert_eq!(found.map_side, geometry.side);
+    assert_eq!(found.map_size, geometry.size);
     // Without any calibration a probability of 0.5 is 0.5.
     let scaled = |p: f32| 1.0 - 1.0 / (1.0 + 4.0 * p * p);
     let worst = found.map.iter().zip(&raw).map(|(a, p)| (a - scaled(*p)).abs()).fold(0.0, f32::max);
@@ -151,7 +154,7 @@ fn a_bank_has_one_calibration_for_each_scorer() {
     let scorers: Vec<_> = bank.calibrations().map(|c| c.scorer.clone()).collect();
     assert_eq!(scorers, ["training-free", decoder.scorer()]);
     let trained = bank.calibration_of(decoder.scorer()).unwrap();
-    assert_eq!((trained.frames, trained.held_out), (10, true));
+    assert_eq!((trained.frames, trained.held_out), (10, bank.calibration().held_out));
     assert!((0.0..1.0).contains(&trained.reference) && trained.reference != bank.calibration().reference);
 
     let dir = tempfile::tempdir().unwrap();

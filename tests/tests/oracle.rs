@@ -10,6 +10,7 @@ mod vit;
 use std::path::{Path, PathBuf};
 
 use checkpoint::{Checkpoint, Sizes};
+use snarm_core::Grid;
 use snarm_core::encoder::{Encoder, Geometry, PositionInterpolation, Transformer, Workspace, seeded};
 use snarm_tests::skip::outside;
 use vit::{Fetch, Vit};
@@ -39,7 +40,7 @@ fn open(path: &Path) -> snarm_core::Result<Encoder> {
 
 fn descriptors(encoder: &Encoder) -> Vec<f32> {
     let mut descriptors = Vec::new();
-    encoder.encode(&image(encoder.geometry().side), &mut Workspace::default(), &mut descriptors).unwrap();
+    encoder.encode(&image(encoder.input_side()), &mut Workspace::default(), &mut descriptors).unwrap();
     descriptors
 }
 
@@ -57,7 +58,7 @@ fn assert_close(what: &str, expected: &[f32], found: &[f32]) {
 /// Compares tokens after each block, and descriptors, with those of the oracle on the same weights.
 fn check(encoder: &Encoder, fetch: &Fetch<'_>) {
     let (sizes, geometry) = (encoder.transformer().unwrap(), encoder.geometry());
-    let image = image(geometry.side);
+    let image = image(encoder.input_side());
     let mut expected = Vec::new();
     let oracle = Vit::new(sizes, geometry, fetch).unwrap();
     let all = oracle.forward(&image, &mut |_, tokens| {
@@ -100,7 +101,10 @@ fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
 fn vit_s_agrees_with_the_oracle_after_every_block() {
     let encoder = Encoder::load("seeded:small", PositionInterpolation::Legacy).unwrap();
     let sizes = encoder.transformer().unwrap();
-    assert_eq!((sizes.dim, sizes.depth, sizes.heads, sizes.tokens()), (384, 12, 6, 789));
+    assert_eq!(
+        (sizes.dim, sizes.depth, sizes.heads, sizes.tokens(Grid::square(sizes.side))),
+        (384, 12, 6, 789)
+    );
     assert_eq!((sizes.layers.first.clone(), sizes.layers.second.clone()), (1..5, 5..9));
     check(&encoder, &|name, shape| Some(seeded::vit_tensor(name, shape)));
 }
@@ -108,17 +112,26 @@ fn vit_s_agrees_with_the_oracle_after_every_block() {
 #[test]
 fn the_embedded_network_agrees_with_the_oracle() {
     let (sizes, geometry) = check_file(&Sizes { dim: 192, registers: 4, table: 28, ..SMALL });
-    assert_eq!((sizes.heads, sizes.hidden, sizes.tokens(), geometry.grid()), (3, 768, 789, 49));
+    assert_eq!(
+        (sizes.heads, sizes.hidden, sizes.tokens(geometry.size), geometry.grid()),
+        (3, 768, 789, Grid::square(49))
+    );
     assert!(!sizes.unit_descriptors);
 }
 
 #[test]
 fn networks_without_registers_or_layer_scale_agree_with_the_oracle() {
     let (dino, geometry) = check_file(&Sizes { registers: 0, table: 37, ..SMALL });
-    assert_eq!((dino.registers, geometry.side, geometry.mean[0], dino.tokens()), (0, 392, 0.485, 785));
+    assert_eq!(
+        (dino.registers, geometry.size.rows, geometry.mean[0], dino.tokens(geometry.size)),
+        (0, 392, 0.485, 785)
+    );
     assert!(dino.unit_descriptors, "a network without registers has its descriptors brought to one length");
     let (plain, geometry) = check_file(&PLAIN);
-    assert_eq!((geometry.side, geometry.grid(), plain.patches(), plain.tokens()), (384, 48, 24, 577));
+    assert_eq!(
+        (geometry.grid().rows, plain.patches(geometry.size).rows, plain.tokens(geometry.size)),
+        (48, 24, 577)
+    );
     assert_eq!((geometry.mean, geometry.std), ([0.5; 3], [0.5; 3]));
 }
 
@@ -233,7 +246,7 @@ fn a_trained_vit_tiny_of_timm_is_read_as_it_was_trained() {
     let encoder = open(&path).unwrap();
     let (sizes, geometry) = (encoder.transformer().unwrap(), encoder.geometry());
     assert_eq!((sizes.dim, sizes.depth, sizes.heads, sizes.blocks_used()), (192, 12, 3, 9));
-    assert_eq!((sizes.patch, geometry.side, geometry.grid(), sizes.table), (16, 384, 48, 14));
+    assert_eq!((sizes.patch, geometry.size.rows, geometry.grid().rows, sizes.table), (16, 384, 48, 14));
     assert_eq!((sizes.registers, geometry.mean, geometry.std), (0, [0.5; 3], [0.5; 3]));
     let weights = snarm_core::files::Weights::open(&path).unwrap();
     check(&encoder, &|name, shape| {

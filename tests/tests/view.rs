@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use snarm_core::Grid;
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
 use snarm_core::detect::{Detection, Detector};
 use snarm_core::encoder::{Encoder, PositionInterpolation, TINY};
@@ -70,9 +71,10 @@ fn detect(detector: &mut Detector, pixels: &[u8]) -> Detection {
 /// Where the map is highest, in fractions of the frame.
 fn peak(found: &Detection) -> (f64, f64) {
     let (at, _) = found.map.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
-    let place = |i: usize, start: f64, length: f64| start + (i as f64 + 0.5) / found.map_side as f64 * length;
-    let rect = found.map_rect;
-    (place(at % found.map_side, rect.x, rect.w), place(at / found.map_side, rect.y, rect.h))
+    let place = |i: usize, n: usize| (i as f64 + 0.5) / n as f64;
+    let (Grid { rows, columns }, rect) = (found.map_size, found.map_rect);
+    let (x, y) = (place(at % columns, columns), place(at / columns, rows));
+    (rect.x + x * rect.w, rect.y + y * rect.h)
 }
 
 const LEFT: Rect = Rect { x: 0.0, y: 0.0, w: 0.5, h: 1.0 };
@@ -127,6 +129,41 @@ fn the_view_of_a_detector_may_change_between_frames() {
     assert_eq!(detect(&mut detector, &bad).map, whole.map);
 }
 
+/// A bank keeps the aspect of its first frame, also in its file and where it goes on; frames of another are squeezed to it.
+#[test]
+fn the_input_has_the_aspect_of_the_frames_that_were_learned() {
+    let bank = learn(View::default(), (0..3).map(good));
+    let aspect = WIDTH as f64 / HEIGHT as f64;
+    assert_eq!((bank.crop(), bank.aspect()), (Crop::Aspect, aspect));
+    let path = tempfile::NamedTempFile::new().unwrap();
+    bank.save(path.path()).unwrap();
+    let bank = Arc::new(Bank::open(path.path()).unwrap());
+    assert_eq!(bank.aspect(), aspect);
+    let wide = encoder().of_aspect(aspect);
+    let geometry = wide.geometry();
+    assert!(geometry.size.columns > geometry.size.rows && bank.vectors() == 3 * geometry.tokens());
+    let mut detector = Detector::new(encoder(), bank.clone()).unwrap();
+    let limits = detector.bank_limits();
+    let tall = vec![120; 3 * 64 * 96];
+    let found = detector.detect(&Frame::rgb(&tall, 64, 96).unwrap(), &limits).unwrap();
+    assert_eq!((found.map_size, found.map_rect), (geometry.size, Rect::WHOLE));
+    let found = detect(&mut detector, &spoiled(9, IN_RIGHT, PINK));
+    let (x, y) = peak(&found);
+    assert!(found.verdict.is_anomalous() && (x - 0.775).abs() < 0.08 && (y - 0.5).abs() < 0.12, "{x} {y}");
+    // The published crop is that of a square.
+    let paper = View { crop: Crop::Paper, ..View::default() };
+    let error = detector.set_view(paper).unwrap_err().to_string();
+    assert!(error.starts_with("crop: expected paper only with a bank that was made of squares"), "{error}");
+    // The region of interest has an aspect of its own.
+    let part = learn(View { roi: Some(LEFT), ..View::default() }, (0..2).map(good));
+    assert_eq!(part.aspect(), aspect * LEFT.w / LEFT.h);
+    let mut more = BankBuilder::append(encoder(), &bank, BankSettings::default()).unwrap();
+    more.add(&Frame::rgb(&tall, 64, 96).unwrap()).unwrap();
+    assert_eq!(more.finish(&mut |_, _, _| {}).unwrap().aspect(), aspect);
+    // Banks of before say nothing of it, and are of squares.
+    assert_eq!(learn(View::squeezed(), (0..2).map(good)).aspect(), 1.0);
+}
+
 #[test]
 fn an_ignored_part_scores_nothing_in_map_score_and_regions() {
     let around = Rect { x: 0.6, y: 0.3, w: 0.35, h: 0.4 };
@@ -134,7 +171,7 @@ fn an_ignored_part_scores_nothing_in_map_score_and_regions() {
     let bank = Arc::new(learn(view.clone(), (0..4).map(good)));
     let mut masked = Detector::new(encoder(), bank).unwrap();
     let found = detect(&mut masked, &spoiled(9, IN_RIGHT, PINK));
-    let hidden: Vec<bool> = mask(around).on_map(found.map_side, found.map_rect).collect();
+    let hidden: Vec<bool> = mask(around).on_map(found.map_size, found.map_rect).collect();
     assert!(hidden.iter().filter(|h| **h).count() > 15_000);
     for (at, (score, hidden)) in found.map.iter().zip(&hidden).enumerate() {
         assert!(!hidden || *score == 0.0, "pixel {at} scores {score}");
@@ -160,10 +197,10 @@ fn an_ignored_part_scores_nothing_in_map_score_and_regions() {
 #[test]
 fn ignored_tokens_are_not_learned() {
     let half = Rect { x: 0.5, y: 0.0, w: 0.5, h: 1.0 };
-    let grid = encoder().geometry().grid();
-    let bank = learn(View { ignore: Some(mask(half)), ..View::default() }, (0..3).map(good));
+    let tokens = encoder().geometry().tokens();
+    let bank = learn(View { ignore: Some(mask(half)), ..View::squeezed() }, (0..3).map(good));
     // The middle is a boundary of tokens, so none is shared.
-    assert_eq!(bank.vectors(), 3 * grid * grid / 2);
+    assert_eq!(bank.vectors(), 3 * tokens / 2);
 }
 
 #[test]
@@ -173,7 +210,7 @@ fn a_mask_that_leaves_nothing_is_an_error_on_every_frame_and_not_a_panic() {
         BankSettings { view: View { ignore: Some(mask(all)), ..View::default() }, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder(), settings).unwrap();
     let pixels = good(0);
-    let patches = encoder().geometry().grid().pow(2);
+    let patches = encoder().of_aspect(WIDTH as f64 / HEIGHT as f64).geometry().tokens();
     for _ in 0..2 {
         let error = builder.add(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap()).unwrap_err().to_string();
         assert!(

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::cpu::lay;
 use super::{Kernel, OP, TAPS, Then, Workspace, conv3x3};
 use crate::error::{Result, check_len};
+use crate::grid::Grid;
 use crate::linear::bias_gradient;
 use crate::outer;
 
@@ -30,13 +31,13 @@ pub fn transposed(weight: &[f32], c_out: usize) -> Result<Kernel> {
 /// When dy is no whole maps or dx has another size.
 pub fn input_gradient(
     dy: &[f32],
-    side: usize,
+    grid: Grid,
     transposed: &Kernel,
     dilation: usize,
     workspace: &mut Workspace,
     dx: &mut [f32],
 ) -> Result<()> {
-    conv3x3(dy, side, transposed, dilation, Then::Store, workspace, dx)
+    conv3x3(dy, grid, transposed, dilation, Then::Store, workspace, dx)
 }
 
 /// Gradients of weight (c_out, c_in, 3, 3) and bias (c_out) of a convolution without anything fused in.
@@ -46,7 +47,7 @@ pub fn input_gradient(
 pub fn weight_gradient(
     x: &[f32],
     dy: &[f32],
-    side: usize,
+    grid: Grid,
     dilation: usize,
     dweight: &mut [f32],
     dbias: &mut [f32],
@@ -55,7 +56,7 @@ pub fn weight_gradient(
     let c_in = dweight.len() / (c_out * TAPS).max(1);
     check_len(OP, "gradient of the weight", c_out * c_in.max(1) * TAPS, dweight.len())?;
     let cells = dy.len() / c_out.max(1);
-    check_len(OP, "dy", cells / (side * side).max(1) * side * side * c_out, dy.len())?;
+    check_len(OP, "dy", cells / grid.cells().max(1) * grid.cells() * c_out, dy.len())?;
     check_len(OP, "x", cells * c_in, x.len())?;
     if dbias.is_empty() {
         return Ok(());
@@ -63,7 +64,7 @@ pub fn weight_gradient(
     // (9 c_in, c_out), rows by tap and then channel.
     let mut sums = vec![0.0; dweight.len()];
     let lay_part = |cell: usize, part: Range<usize>, to: &mut [f32]| {
-        lay(x, side, cell, c_in, dilation, |tap, values| {
+        lay(x, grid, cell, c_in, dilation, |tap, values| {
             let own = tap * c_in..(tap + 1) * c_in;
             let (from, end) = (own.start.max(part.start), own.end.min(part.end));
             if from < end {

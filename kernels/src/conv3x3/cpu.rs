@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{Kernel, SIDE, TAPS, Then};
 use crate::aligned::Aligned;
+use crate::grid::Grid;
 use crate::threads::rows_per_task;
 use crate::tile::{RowBlock, Sink, multiply};
 
@@ -22,7 +23,7 @@ pub struct Workspace {
 
 pub(super) fn conv3x3(
     x: &[f32],
-    side: usize,
+    grid: Grid,
     kernel: &Kernel,
     dilation: usize,
     then: Then,
@@ -45,7 +46,7 @@ pub(super) fn conv3x3(
             let stride = TAPS * kernel.c_in;
             for (row, cells) in laid.chunks_exact_mut(stride).take(n_rows).enumerate() {
                 let c = kernel.c_in;
-                lay(x, side, first + row, c, dilation, |tap, cell| match cell {
+                lay(x, grid, first + row, c, dilation, |tap, cell| match cell {
                     Some(cell) => cells[tap * c..][..c].copy_from_slice(cell),
                     None => cells[tap * c..][..c].fill(0.0),
                 });
@@ -63,21 +64,21 @@ pub(super) fn conv3x3(
 #[inline(always)]
 pub(super) fn lay(
     x: &[f32],
-    side: usize,
+    Grid { rows, columns }: Grid,
     output: usize,
     c: usize,
     dilation: usize,
     mut put: impl FnMut(usize, Option<&[f32]>),
 ) {
-    let (line, col) = (output / side, output % side);
-    let (row, first_line) = (line % side, line - line % side);
+    let (line, col) = (output / columns, output % columns);
+    let (row, first_line) = (line % rows, line - line % rows);
     for tap in 0..TAPS {
         // Both are too large by `dilation`, so that they never fall below zero.
         let (r, q) = (row + tap / SIDE * dilation, col + tap % SIDE * dilation);
-        if r < dilation || q < dilation || r >= side + dilation || q >= side + dilation {
+        if r < dilation || q < dilation || r >= rows + dilation || q >= columns + dilation {
             put(tap, None);
         } else {
-            let from = (first_line + r - dilation) * side + q - dilation;
+            let from = (first_line + r - dilation) * columns + q - dilation;
             put(tap, Some(&x[from * c..][..c]));
         }
     }

@@ -1,8 +1,8 @@
-//! Convolution of square maps with 3 x 3 taps, stride 1, taps `dilation` cells apart and as much padding with zeros, so
+//! Convolution of maps with 3 x 3 taps, stride 1, taps `dilation` cells apart and as much padding with zeros, so
 //! that a map keeps its size; what usually follows is fused in.
 //!
 //! # Shapes
-//! x (maps, side, side, c_in), y (maps, side, side, c_out), channels last; weight (c_out, c_in, 3, 3) as PyTorch has it,
+//! x (maps, rows, columns, c_in), y (maps, rows, columns, c_out), channels last; weight (c_out, c_in, 3, 3) as PyTorch has it,
 //! packed once into a [`Kernel`]; bias (c_out).
 
 pub mod backward;
@@ -15,6 +15,7 @@ mod tests;
 pub use cpu::Workspace;
 
 use crate::error::{Error, Result, check_len};
+use crate::grid::Grid;
 use crate::tile::Panels;
 
 const OP: &str = "conv3x3";
@@ -68,25 +69,25 @@ impl Kernel {
     }
 }
 
-/// Convolves maps of `side` x `side` cells. `workspace` grows at the first call and is kept.
+/// Convolves maps of `grid`. `workspace` grows at the first call and is kept.
 ///
 /// # Errors
 /// When x is no whole maps or y has another size.
 pub fn conv3x3(
     x: &[f32],
-    side: usize,
+    grid: Grid,
     kernel: &Kernel,
     dilation: usize,
     then: Then,
     workspace: &mut Workspace,
     y: &mut [f32],
 ) -> Result<()> {
-    let map = side * side * kernel.c_in;
+    let map = grid.cells() * kernel.c_in;
     if x.len() / map.max(1) * map != x.len() {
-        let expected = format!("whole maps of {side} x {side} cells of {} channels", kernel.c_in);
+        let expected = format!("whole maps of {grid} cells of {} channels", kernel.c_in);
         return Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) });
     }
     check_len(OP, "y", x.len() / kernel.c_in.max(1) * kernel.c_out(), y.len())?;
-    cpu::conv3x3(x, side, kernel, dilation, then, workspace, y);
+    cpu::conv3x3(x, grid, kernel, dilation, then, workspace, y);
     Ok(())
 }

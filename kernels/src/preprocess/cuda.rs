@@ -1,8 +1,8 @@
-//! A thread a pixel of the square; what depends on the geometry of frames is one table of words, made once.
+//! A thread a pixel of the output; what depends on the geometry of frames is one table of words, made once.
 //!
 //! # The table
-//! Family (0 RGB, 1 Y'CbCr, 2 grey), word (0 byte, 1 little, 2 big, 3 third), mask of a word, side; left, top, width and height
-//! of the picture as stored; transposed, mirrored in x, in y; the seven numbers of `ToRgb`; scale and offset of each
+//! Family (0 RGB, 1 Y'CbCr, 2 grey), word (0 byte, 1 little, 2 big, 3 third), mask of a word; rows and columns of the upright
+//! output; left, top, width and height of the picture as stored; transposed, mirrored in x, in y; the seven numbers of `ToRgb`; scale and offset of each
 //! channel. Then for each channel: plane, both shifts, step, offset; starts, weights and taps in x; the same in y. Starts
 //! and weights are places of lists that follow. Floats are their bits.
 
@@ -20,7 +20,7 @@ const TRIANGLE: Kernel = kernel!("preprocess.ptx", "preprocess_triangle");
 const PAPER: Kernel = kernel!("preprocess.ptx", "preprocess_paper");
 
 /// Words of the table before those of the channels, and of a channel.
-const HEAD: usize = 24;
+const HEAD: usize = 25;
 const OF_CHANNEL: usize = 11;
 
 /// What is kept for frames of one geometry.
@@ -45,7 +45,7 @@ impl Plan {
         self.geometry == geometry
     }
 
-    pub(super) fn run(&mut self, frame: &DeviceFrame<'_>, side: usize, out: &SliceMut<'_>) -> Result<()> {
+    pub(super) fn run(&mut self, frame: &DeviceFrame<'_>, cells: usize, out: &SliceMut<'_>) -> Result<()> {
         let mut words = [0_u32; 12];
         for ((data, stride), words) in frame.planes().zip(words.chunks_exact_mut(4)) {
             check_queue("preprocess", out, &[&data])?;
@@ -59,7 +59,7 @@ impl Plan {
         };
         check_queue("preprocess", out, &[&table, &planes])?;
         let kernel = if self.is_paper { &PAPER } else { &TRIANGLE };
-        out.queue().launch_each(kernel, side * side, &[table.arg(), planes.arg(), out.arg()])
+        out.queue().launch_each(kernel, cells, &[table.arg(), planes.arg(), out.arg()])
     }
 }
 
@@ -83,7 +83,8 @@ fn table(spec: &PreprocessSpec, geometry: Geometry) -> Vec<u32> {
         Word::Third => 3,
     };
     let size = |n: usize| n as u32;
-    let mut table = vec![family, word, u32::from(stored.max()) << stored.shift, size(spec.side)];
+    let mut table = vec![family, word, u32::from(stored.max()) << stored.shift];
+    table.extend([spec.size.rows, spec.size.columns].map(size));
     let inner = place.inner;
     table.extend([inner.x, inner.y, inner.width, inner.height].map(size));
     let Orientation { transposed, mirrored_x, mirrored_y } = geometry.orientation;
@@ -97,7 +98,7 @@ fn table(spec: &PreprocessSpec, geometry: Geometry) -> Vec<u32> {
     let (mut lists, first) = (Vec::new(), HEAD + 3 * OF_CHANNEL);
     for channel in layout::channels(geometry.format) {
         let filters = match spec.fit {
-            Fit::Paper { resize } => paper_filters(&mut lists, first, place, resize, spec.side),
+            Fit::Paper { resize } => paper_filters(&mut lists, first, place, resize),
             Fit::Full | Fit::Letterbox => triangle_filters(&mut lists, first, place, channel, geometry),
         };
         let Channel { plane, shift_x, shift_y, step, offset } = channel;
@@ -134,13 +135,12 @@ fn triangle_filters(
 fn paper_filters(
     lists: &mut Vec<u32>,
     first: usize,
-    Place { source, crop, .. }: Place,
+    Place { source, size, crop, .. }: Place,
     resize: usize,
-    side: usize,
 ) -> [usize; 6] {
     let mut append = |axis: &Axis, begin: usize, origin: usize| {
         let at = first + lists.len();
-        for (samples, weights) in axis.samples[begin..][..side].iter().zip(&axis.weights[begin..]) {
+        for (samples, weights) in axis.samples[begin..][..size.columns].iter().zip(&axis.weights[begin..]) {
             lists.extend(samples.map(|sample| (sample + origin) as u32));
             lists.extend(weights.map(|weight| weight as u32));
         }

@@ -16,9 +16,9 @@
 //! [`Fit::Paper`] may round differently by one of 256 levels.
 //!
 //! # Shapes
-//! `out` is `(3, side, side)`, planar, row-major.
+//! `out` is `(3, rows, columns)`, planar, row-major.
 //!
-//! It knows no models: side, mean and deviation are given. It allocates when geometry, format or colorimetry of
+//! It knows no models: size, mean and deviation are given. It allocates when geometry, format or colorimetry of
 //! the frames change, and not in between. Work is spread over the rayon pool of the caller.
 
 mod cpu;
@@ -34,17 +34,19 @@ mod tests;
 use crate::device::{Buffer, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 use crate::frame::{Colorimetry, DeviceFrame, Frame, Orientation, PixelFormat};
+use crate::grid::Grid;
 use paper::PaperPlan;
 use triangle::TrianglePlan;
 
-/// How a frame is placed in the square.
+/// How a frame is placed in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// The whole frame squeezed to the square.
+    /// The whole frame squeezed to the output.
     Full,
     /// The whole frame, aspect kept, centred; the rest holds the mean colour, which is 0 when normalised.
     Letterbox,
-    /// The frame squeezed to `resize` x `resize` by OpenCV's 8-bit bilinear, then the central square of it.
+    /// The frame squeezed to `resize` x `resize` by OpenCV's 8-bit bilinear, then the central square of it. Only for
+    /// square outputs.
     Paper {
         /// Side of the square before the crop.
         resize: usize,
@@ -101,8 +103,8 @@ pub struct Placement {
 /// What the network wants to see.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PreprocessSpec {
-    /// Side of the square output, in pixels.
-    pub side: usize,
+    /// Size of the output, in pixels.
+    pub size: Grid,
     /// Placement of the frame in it.
     pub fit: Fit,
     /// Part of the frame that is looked at; its edges are rounded to whole pixels.
@@ -115,31 +117,35 @@ pub struct PreprocessSpec {
 
 impl PreprocessSpec {
     /// The whole frame, with the means and deviations of ImageNet.
-    pub fn imagenet(side: usize, fit: Fit) -> Self {
-        Self { side, fit, region: Rect::WHOLE, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    pub fn imagenet(size: Grid, fit: Fit) -> Self {
+        Self { size, fit, region: Rect::WHOLE, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
     }
 
-    /// Elements of the output, `3 * side * side`.
+    /// Elements of the output, `3 * rows * columns`.
     pub fn output_len(&self) -> usize {
-        3 * self.side * self.side
+        3 * self.size.cells()
     }
 
     /// Where the upright picture of `width` x `height` lies in the output, and which part of it is seen.
     pub fn placement(&self, width: usize, height: usize) -> Placement {
-        let (all, side) = (PixelRect { x: 0, y: 0, width: self.side, height: self.side }, self.side as f64);
+        let Grid { rows, columns } = self.size;
+        let all = PixelRect { x: 0, y: 0, width: columns, height: rows };
         let r = self.source_rect(width, height);
         let mut shown = [r.x as f64, r.y as f64, r.width as f64, r.height as f64];
         let inner = match self.fit {
             Fit::Full => all,
             Fit::Letterbox => {
-                let longer = r.width.max(r.height) as f64;
-                let fitted = |n: usize| ((n as f64 * side / longer).round() as usize).clamp(1, self.side);
-                let (width, height) = (fitted(r.width), fitted(r.height));
-                PixelRect { x: (self.side - width) / 2, y: (self.side - height) / 2, width, height }
+                let is_wider = columns * r.height <= rows * r.width;
+                let (full, length) = if is_wider { (columns, r.width) } else { (rows, r.height) };
+                let fitted = |n: usize, most: usize| {
+                    ((n as f64 * full as f64 / length as f64).round() as usize).clamp(1, most)
+                };
+                let (width, height) = (fitted(r.width, columns), fitted(r.height, rows));
+                PixelRect { x: (columns - width) / 2, y: (rows - height) / 2, width, height }
             }
             Fit::Paper { resize } => {
-                let first = paper::crop_start(resize, self.side) as f64 / resize as f64;
-                let part = side / resize as f64;
+                let first = paper::crop_start(resize, columns) as f64 / resize as f64;
+                let part = columns as f64 / resize as f64;
                 shown = [
                     shown[0] + first * shown[2],
                     shown[1] + first * shown[3],
@@ -172,13 +178,17 @@ impl PreprocessSpec {
         let wrong = |expected: &str, found: String| {
             Err(Error::Shape { op: "preprocess", expected: expected.into(), found })
         };
-        if self.side == 0 {
-            return wrong("a side of at least 1", "0".into());
+        let Grid { rows, columns } = self.size;
+        if rows == 0 || columns == 0 {
+            return wrong("at least one row and column", self.size.to_string());
         }
-        if let Fit::Paper { resize } = self.fit
-            && resize < self.side
-        {
-            return wrong("a resize of at least the side", format!("resize {resize}, side {}", self.side));
+        if let Fit::Paper { resize } = self.fit {
+            if rows != columns {
+                return wrong("a square output for the published crop", self.size.to_string());
+            }
+            if resize < columns {
+                return wrong("a resize of at least the side", format!("resize {resize}, side {columns}"));
+            }
         }
         if self.std.iter().any(|&s| s.is_nan() || s <= 0.0) {
             return wrong("positive deviations", format!("{:?}", self.std));
@@ -218,6 +228,8 @@ impl Geometry {
 struct Place {
     /// Part of the frame that is read.
     source: PixelRect,
+    /// Size of the output, before it is turned.
+    size: Grid,
     /// Part of the output that it fills, before the output is turned.
     inner: PixelRect,
     /// With [`Fit::Paper`], first column and row of the crop.
@@ -226,23 +238,27 @@ struct Place {
 
 impl Place {
     fn new(spec: &PreprocessSpec, geometry: &Geometry) -> Self {
-        let (orientation, side) = (geometry.orientation, spec.side);
+        let orientation = geometry.orientation;
         let (width, height) = orientation.size(geometry.width, geometry.height);
         let stored = |rect: PixelRect, (width, height): (usize, usize)| {
             let [(x, w), (y, h)] =
                 orientation.stored((rect.x, rect.width, width), (rect.y, rect.height, height));
             PixelRect { x, y, width: w, height: h }
         };
-        let resize = match spec.fit {
-            Fit::Paper { resize } => resize,
-            Fit::Full | Fit::Letterbox => side,
+        let crop = match spec.fit {
+            Fit::Paper { resize } => {
+                let side = spec.size.columns;
+                let first = paper::crop_start(resize, side);
+                orientation.stored((first, side, resize), (first, side, resize)).map(|(first, _)| first)
+            }
+            Fit::Full | Fit::Letterbox => [0, 0],
         };
-        let first = paper::crop_start(resize, side);
-        let [(left, _), (top, _)] = orientation.stored((first, side, resize), (first, side, resize));
+        let Grid { rows, columns } = spec.size;
         Self {
             source: stored(spec.source_rect(width, height), (width, height)),
-            inner: stored(spec.placement(width, height).inner, (side, side)),
-            crop: [left, top],
+            size: orientation.grid(spec.size),
+            inner: stored(spec.placement(width, height).inner, (columns, rows)),
+            crop,
         }
     }
 }
@@ -258,6 +274,8 @@ enum Plan {
 pub struct Preprocessor {
     spec: PreprocessSpec,
     plan: Option<(Geometry, Plan)>,
+    /// A plane of a rectangle that is transposed.
+    scratch: Vec<f32>,
     on_device: Option<cuda::Plan>,
 }
 
@@ -265,11 +283,11 @@ impl Preprocessor {
     /// A preprocessor for one kind of output. The first frame makes the tables for its geometry.
     ///
     /// # Errors
-    /// When the side is 0, a paper resize is smaller than the side, a deviation is not positive, or the region is
-    /// empty or leaves the frame.
+    /// When there are no rows or columns, a paper output is not square or larger than its resize, a deviation is not
+    /// positive, or the region is empty or leaves the frame.
     pub fn new(spec: PreprocessSpec) -> Result<Self> {
         spec.check()?;
-        Ok(Self { spec, plan: None, on_device: None })
+        Ok(Self { spec, plan: None, scratch: Vec::new(), on_device: None })
     }
 
     /// What the output is.
@@ -280,7 +298,7 @@ impl Preprocessor {
     /// Reads one frame. A frame with another size, format or colorimetry than the last makes new tables first.
     ///
     /// # Shapes
-    /// `out`: `(3, side, side)`.
+    /// `out`: `(3, rows, columns)`.
     ///
     /// # Errors
     /// When `out` has another length.
@@ -293,9 +311,12 @@ impl Preprocessor {
             Plan::Triangle(plan) => plan.run(frame, out),
             Plan::Paper(plan) => plan.run(frame, out),
         }
-        let (side, orientation) = (self.spec.side, frame.orientation());
+        let orientation = frame.orientation();
         if orientation != Orientation::UPRIGHT {
-            out.chunks_exact_mut(side * side).for_each(|plane| orientation.turn(plane, side));
+            let size = orientation.grid(self.spec.size);
+            for plane in out.chunks_exact_mut(size.cells()) {
+                orientation.turn(plane, size, &mut self.scratch);
+            }
         }
         Ok(())
     }
@@ -321,7 +342,7 @@ impl Preprocessor {
             Some(plan) => plan,
             None => cuda::Plan::new(&self.spec, geometry, out.queue())?,
         };
-        self.on_device.insert(plan).run(frame, self.spec.side, &out)
+        self.on_device.insert(plan).run(frame, self.spec.size.cells(), &out)
     }
 }
 

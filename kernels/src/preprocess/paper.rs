@@ -48,7 +48,7 @@ struct Pixels {
 
 impl PaperPlan {
     pub(super) fn new(spec: &PreprocessSpec, resize: usize, geometry: Geometry, place: Place) -> Self {
-        let (side, source) = (spec.side, place.source);
+        let (side, source) = (place.size.columns, place.source);
         let crop = |axis: Axis, first: usize, origin: usize| Axis {
             samples: axis.samples[first..][..side].iter().map(|s| s.map(|s| s + origin)).collect(),
             weights: axis.weights[first..][..side].to_vec(),

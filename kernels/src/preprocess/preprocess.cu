@@ -1,4 +1,4 @@
-// A thread a pixel of the network's square: it reads the samples of each channel where the frame keeps them, and finishes the
+// A thread a pixel of the network's input: it reads the samples of each channel where the frame keeps them, and finishes the
 // colour. All that depends on the geometry of frames is in one table of words, made once (cuda.rs has its layout).
 #include "device.cuh"
 
@@ -12,13 +12,14 @@
 #define FAMILY 0
 #define WORD 1
 #define MASK 2
-#define SIDE 3
-#define INNER 4
-#define TURN 8
-#define TO_RGB 11
-#define SCALE 18
-#define SHIFT 21
-#define CHANNELS 24
+#define ROWS 3
+#define COLUMNS 4
+#define INNER 5
+#define TURN 9
+#define TO_RGB 12
+#define SCALE 19
+#define SHIFT 22
+#define CHANNELS 25
 #define CHANNEL_WORDS 11
 
 /// A channel: its plane, its place there, and its filters, which are places in the table.
@@ -68,15 +69,15 @@ FORCED void to_rgb(const u32* table, const float (&v)[3], float (&rgb)[3]) {
     rgb[2] = clamp255(luma + number(table, TO_RGB + 6) * cb);
 }
 
-/// The thread's pixel of the upright square, and where it is in the picture as it is stored; false where it is none.
+/// The thread's pixel of the upright output, and where it is in the picture as it is stored; false where it is none.
 FORCED bool pixel_of(const u32* table, int& at, int& x, int& y) {
-    const int side = table[SIDE];
+    const int rows = table[ROWS], columns = table[COLUMNS];
     at = blockIdx.x * blockDim.x + threadIdx.x;
-    if (at >= side * side) return false;
-    x = at % side;
-    y = at / side;
-    if (table[TURN + 1]) x = side - 1 - x;
-    if (table[TURN + 2]) y = side - 1 - y;
+    if (at >= rows * columns) return false;
+    x = at % columns;
+    y = at / columns;
+    if (table[TURN + 1]) x = columns - 1 - x;
+    if (table[TURN + 2]) y = rows - 1 - y;
     if (table[TURN]) {
         const int swapped = x;
         x = y;
@@ -87,13 +88,13 @@ FORCED bool pixel_of(const u32* table, int& at, int& x, int& y) {
     return true;
 }
 
-/// Triangle filters, for each channel on its own grid. planes: address and stride of each; out (3, side, side).
+/// Triangle filters, for each channel on its own grid. planes: address and stride of each; out (3, rows, columns).
 /// Registers: at most 64.
 extern "C" __global__ void __launch_bounds__(256)
 preprocess_triangle(const u32* __restrict__ table, const u64* __restrict__ planes, float* __restrict__ out) {
     int at, x, y;
     if (!pixel_of(table, at, x, y)) return;
-    const int area = table[SIDE] * table[SIDE];
+    const int area = table[ROWS] * table[COLUMNS];
     const bool inside = x >= 0 && y >= 0 && x < (int)table[INNER + 2] && y < (int)table[INNER + 3];
     float v[3] = {0.0f, 0.0f, 0.0f}, rgb[3];
     if (inside) {
@@ -133,7 +134,7 @@ extern "C" __global__ void __launch_bounds__(256)
 preprocess_paper(const u32* __restrict__ table, const u64* __restrict__ planes, float* __restrict__ out) {
     int at, x, y;
     if (!pixel_of(table, at, x, y)) return;
-    const int area = table[SIDE] * table[SIDE];
+    const int area = table[ROWS] * table[COLUMNS];
     const Channel first = channel_of(table, 0);
     const u32* across = table + first.x_starts + 4 * x;
     const u32* down = table + first.y_starts + 4 * y;

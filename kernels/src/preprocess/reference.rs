@@ -2,14 +2,15 @@
 
 use super::{Fit, Geometry, Place, PreprocessSpec};
 use crate::frame::{ColorRange, Frame, Orientation};
+use crate::grid::Grid;
 use crate::layout::{self, Channel, Family};
 
 /// [`super::Preprocessor::run`].
 ///
 /// # Panics
-/// When `out` is shorter than `(3, side, side)`.
+/// When `out` is shorter than `(3, rows, columns)`.
 pub fn run(spec: &PreprocessSpec, frame: &Frame, out: &mut [f32]) {
-    let n = spec.side;
+    let size = spec.size;
     let place = Place::new(spec, &Geometry::of(frame));
     let inner = place.inner;
     out.fill(0.0);
@@ -19,20 +20,20 @@ pub fn run(spec: &PreprocessSpec, frame: &Frame, out: &mut [f32]) {
                 Fit::Paper { resize } => bilinear(&place, frame, resize, x, y),
                 _ => to_rgb(frame, [0, 1, 2].map(|c| triangle(&place, frame, c, x, y))),
             };
-            let (x, y) = upright(frame.orientation(), inner.x + x, inner.y + y, n);
+            let (x, y) = upright(frame.orientation(), inner.x + x, inner.y + y, size);
             for c in 0..3 {
                 let v = (rgb[c] / 255.0 - f64::from(spec.mean[c])) / f64::from(spec.std[c]);
-                out[(c * n + y) * n + x] = v as f32;
+                out[(c * size.rows + y) * size.columns + x] = v as f32;
             }
         }
     }
 }
 
-/// Where a pixel of a stored square of `n` x `n` lies in the upright one.
-fn upright(orientation: Orientation, x: usize, y: usize, n: usize) -> (usize, usize) {
+/// Where a pixel of the stored output lies in the upright one of `size`.
+fn upright(orientation: Orientation, x: usize, y: usize, size: Grid) -> (usize, usize) {
     let (x, y) = if orientation.transposed { (y, x) } else { (x, y) };
-    let mirror = |at: usize, mirrored: bool| if mirrored { n - 1 - at } else { at };
-    (mirror(x, orientation.mirrored_x), mirror(y, orientation.mirrored_y))
+    let mirror = |at: usize, n: usize, mirrored: bool| if mirrored { n - 1 - at } else { at };
+    (mirror(x, size.columns, orientation.mirrored_x), mirror(y, size.rows, orientation.mirrored_y))
 }
 
 /// The sample of channel `c` that belongs to pixel `(x, y)`.

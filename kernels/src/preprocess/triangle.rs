@@ -6,6 +6,7 @@ use super::filter::Filter;
 use super::{Geometry, PixelRect, Place, PreprocessSpec, cpu};
 use crate::color::ToRgb;
 use crate::frame::{Frame, Plane};
+use crate::grid::Grid;
 use crate::layout::{self, Channel, Family, Samples, Word};
 use crate::simd;
 
@@ -35,7 +36,7 @@ struct Pick {
 pub(super) struct TrianglePlan {
     passes: Vec<Pass>,
     inner: PixelRect,
-    side: usize,
+    size: Grid,
     finish: cpu::Finish,
     /// For each band: one line of sums, then three lines of resampled channels.
     scratch: Vec<f32>,
@@ -44,7 +45,7 @@ pub(super) struct TrianglePlan {
 
 impl TrianglePlan {
     pub(super) fn new(spec: &PreprocessSpec, geometry: Geometry, place: Place) -> Self {
-        let inner = place.inner;
+        let Place { inner, size, .. } = place;
         let passes = passes(geometry, place);
         let line = passes.iter().map(|pass| pass.samples).max().unwrap_or(0);
         let bands = inner.height.div_ceil(BAND);
@@ -55,24 +56,26 @@ impl TrianglePlan {
             scale: std::array::from_fn(|c| 1.0 / (255.0 * spec.std[c])),
             offset: std::array::from_fn(|c| -spec.mean[c] / spec.std[c]),
         };
-        Self { passes, inner, side: spec.side, finish, scratch, line }
+        Self { passes, inner, size, finish, scratch, line }
     }
 
     pub(super) fn run(&mut self, frame: &Frame, out: &mut [f32]) {
-        let Self { passes, inner, side, finish, scratch, line } = self;
-        let (inner, side, line, finish, passes) = (*inner, *side, *line, &*finish, &*passes);
-        if inner.width < side || inner.height < side {
+        let Self { passes, inner, size, finish, scratch, line } = self;
+        let (inner, line, finish, passes) = (*inner, *line, &*finish, &*passes);
+        let Grid { rows, columns: width } = *size;
+        if inner.width < width || inner.height < rows {
             out.fill(0.0);
         }
-        let area = inner.y * side..(inner.y + inner.height) * side;
-        let (r, rest) = out.split_at_mut(side * side);
-        let (g, b) = rest.split_at_mut(side * side);
-        let [r, g, b] = [r, g, b].map(|plane| plane[area.clone()].par_chunks_mut(BAND * side));
+        let area = inner.y * width..(inner.y + inner.height) * width;
+        let (r, rest) = out.split_at_mut(rows * width);
+        let (g, b) = rest.split_at_mut(rows * width);
+        let [r, g, b] = [r, g, b].map(|plane| plane[area.clone()].par_chunks_mut(BAND * width));
         let scratch = scratch.par_chunks_mut(line + 3 * inner.width);
         (r, g, b, scratch).into_par_iter().enumerate().for_each(|(band, (r, g, b, scratch))| {
             let (sums, lines) = scratch.split_at_mut(line);
             let columns = inner.x..inner.x + inner.width;
-            let rows = r.chunks_exact_mut(side).zip(g.chunks_exact_mut(side)).zip(b.chunks_exact_mut(side));
+            let rows =
+                r.chunks_exact_mut(width).zip(g.chunks_exact_mut(width)).zip(b.chunks_exact_mut(width));
             for (i, ((r, g), b)) in rows.enumerate() {
                 resample(passes, frame.planes(), band * BAND + i, sums, lines);
                 let out = [&mut r[columns.clone()], &mut g[columns.clone()], &mut b[columns.clone()]];

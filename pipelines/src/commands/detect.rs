@@ -169,7 +169,7 @@ impl PictureWriter<'_> {
         make_parent(&annotated_at)?;
         make_parent(&map_at)?;
         self.annotator.draw(&item.frame, found, limits)?.save_png(&annotated_at)?;
-        npy::write(&map_at, &found.map, found.map_side)
+        npy::write(&map_at, &found.map, found.map_size)
             .with_context(|| format!("cannot write map {}", text(&map_at)))?;
         Ok(Files { annotated: Some(annotated), map: Some(map) })
     }

@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     ensure!(!several, "--teacher: expected one encoder to learn from, found several: {}", encoder.name());
     let teacher = Teacher::new(encoder);
     let geometry = teacher.encoder().geometry();
-    let network = args.network(geometry.side / geometry.grid().max(1))?;
+    let network = args.network(geometry.size.rows / geometry.grid().rows.max(1))?;
     let pictures = Pictures::find(&args.images, args.drawn, args.reading.reading())?;
     let settings = Settings {
         network,

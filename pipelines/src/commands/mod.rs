@@ -34,7 +34,9 @@ use crate::progress::Progress;
 /// How frames are brought to the network's square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CropName {
-    /// The whole frame, squeezed
+    /// The whole frame, the input of the network having its aspect
+    Aspect,
+    /// The whole frame, squeezed to a square
     Full,
     /// The whole frame with its aspect ratio kept
     Letterbox,
@@ -45,6 +47,7 @@ pub(crate) enum CropName {
 impl From<CropName> for Crop {
     fn from(name: CropName) -> Self {
         match name {
+            CropName::Aspect => Self::Aspect,
             CropName::Full => Self::Full,
             CropName::Letterbox => Self::Letterbox,
             CropName::Paper => Self::Paper,
@@ -138,7 +141,7 @@ pub(crate) struct BankOptions {
     #[arg(long, default_value_t = 0.2, value_parser = calibration)]
     calibration_fraction: f64,
     /// How frames are brought to the network's square
-    #[arg(long, value_enum, default_value_t = CropName::Full)]
+    #[arg(long, value_enum, default_value_t = CropName::Aspect)]
     crop: CropName,
     #[command(flatten)]
     part: PartOptions,

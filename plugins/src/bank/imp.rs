@@ -109,7 +109,7 @@ pub struct SnarmBank {
         nick = "Calibration fraction",
         blurb = "Length of a block of neighbouring frames of a stream, as a fraction of all: to find the threshold, a frame is scored without the vectors of its block; copies of a frame never count (0, or single pictures = no neighbours)")]
     #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
-        nick = "Crop", blurb = "How a frame is brought to the network's square; stored in the bank")]
+        nick = "Crop", blurb = "How a frame is brought to the network's input; stored in the bank")]
     #[property(name = "roi", get, set, type = Option<String>, member = roi, mutable_ready,
         nick = "Region of interest",
         blurb = "Part of the frame to learn, as x,y,w,h in fractions of it (unset = the whole frame); stored in the bank")]

@@ -97,9 +97,10 @@ choices! {
 }
 
 choices! {
-    /// How a frame is brought to the square input of the network.
+    /// How a frame is brought to the input of the network.
     Crop, "GstSnarmCrop" for snarm_core::view::Crop;
     #[default]
+    Aspect, "aspect", "Aspect: the whole frame, the input of the network having its aspect";
     Full, "full", "Full: the whole frame, squeezed to the square";
     Letterbox, "letterbox", "Letterbox: the whole frame with its aspect ratio kept";
     Paper, "paper", "Paper: as published, leaves out an outer frame of 1/16 per side";

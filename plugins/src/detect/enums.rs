@@ -17,11 +17,12 @@ choices! {
 }
 
 choices! {
-    /// How a frame is brought to the square input of the network.
+    /// How a frame is brought to the input of the network.
     Crop, "GstSnarmDetectCrop";
     #[default]
     Bank, "bank", "Bank: as the bank was made";
     Paper, "paper", "Paper: as published, leaves out an outer frame of 1/16 per side";
+    Aspect, "aspect", "Aspect: the whole frame, the input of the network having its aspect";
     Full, "full", "Full: the whole frame, squeezed to the square";
     Letterbox, "letterbox", "Letterbox: the whole frame with its aspect ratio kept";
 }
@@ -32,6 +33,7 @@ impl Crop {
         match self {
             Self::Bank => None,
             Self::Paper => Some(view::Crop::Paper),
+            Self::Aspect => Some(view::Crop::Aspect),
             Self::Full => Some(view::Crop::Full),
             Self::Letterbox => Some(view::Crop::Letterbox),
         }

@@ -97,7 +97,7 @@ pub struct SnarmDetect {
         blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is analysed (unset = the bank's; none = no mask)")]
     #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
         nick = "Crop",
-        blurb = "How a frame is brought to the network's square; another way than the bank's shifts the scores, and paper ignores an outer frame of 1/16 per side")]
+        blurb = "How a frame is brought to the network's input; another way than the bank's shifts the scores, and paper ignores an outer frame of 1/16 per side")]
     #[property(name = "interval", get, set, type = u32, member = interval, mutable_playing,
         minimum = 1, default_value = 1,
         nick = "Interval",

@@ -38,7 +38,7 @@ pub(super) fn detection(detection: &Detection, settings: &Settings, found: &mut 
     meta.map = map_buffer(detection, settings.map_format);
     #[cfg(feature = "analytics")]
     if settings.attach.contains(super::Attach::ANALYTICS) {
-        found.mask = crate::analytics::mask(&detection.map, detection.map_side, meta.pixel_threshold);
+        found.mask = crate::analytics::mask(&detection.map, detection.map_size, meta.pixel_threshold);
     }
 }
 
@@ -55,5 +55,5 @@ fn map_buffer(detection: &Detection, format: MapFormat) -> Option<gst::Buffer> {
             (scores.flat_map(sample).collect(), VideoFormat::Gray16Le)
         }
     };
-    meta::picture(samples, format, [detection.map_side; 2])
+    meta::picture(samples, format, [detection.map_size.columns, detection.map_size.rows])
 }

@@ -63,7 +63,7 @@ impl BankBuilder {
             let found = settings.calibration_fraction.to_string();
             return Err(Error::Setting { name: "calibration fraction", expected: "0 to 0.5".into(), found });
         }
-        let extractor = Extractor::new(encoder, settings.view.clone())?;
+        let extractor = Extractor::new(encoder, settings.view.clone(), None)?;
         Ok(Self {
             decoders: Vec::new(),
             sample: Sample::new(
@@ -97,7 +97,8 @@ impl BankBuilder {
     pub fn append(encoder: Arc<Encoder>, bank: &Bank, settings: BankSettings) -> Result<Self> {
         bank.check_encoder(&encoder)?;
         check_view(&bank.view(), &settings.view)?;
-        let mut builder = Self::new(encoder, BankSettings { view: bank.view(), ..settings })?;
+        let mut builder = Self::new(Arc::clone(&encoder), BankSettings { view: bank.view(), ..settings })?;
+        builder.extractor = Extractor::new(encoder, bank.view(), Some(bank.aspect()))?;
         builder.before = bank.frames();
         builder.picture_bits = bank.header().picture_bits;
         builder.copies_before = bank.header().copies;
@@ -141,7 +142,7 @@ impl BankBuilder {
             let found = format!("{} that were learned with another", self.frames + self.before);
             return Err(Error::Mismatch { what: "view of a bank", expected: "no frames".into(), found });
         }
-        self.extractor.set_view(view.clone())?;
+        self.extractor = Extractor::new(Arc::clone(self.extractor.shared()), view.clone(), None)?;
         self.settings.view = view;
         Ok(())
     }
@@ -337,8 +338,9 @@ impl BankBuilder {
         Header {
             encoder: encoder.name().to_owned(),
             encoder_digest: encoder.digest().to_owned(),
-            side: encoder.geometry().side,
-            grid: encoder.geometry().grid(),
+            side: encoder.input_side(),
+            grid: encoder.grid_side(),
+            aspect: self.extractor.aspect(),
             layers: layers_of(encoder),
             group_scales: self.group_scales.clone(),
             crop: self.settings.view.crop,

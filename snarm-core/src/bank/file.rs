@@ -201,6 +201,9 @@ impl Header {
         if self.layers.iter().any(|layers| layers.start > layers.end || layers.end > LARGEST_SIDE) {
             return Some(("groups of at most 4096 layers", format!("{:?}", self.layers)));
         }
+        if self.aspect.is_some_and(|aspect| !(aspect > 0.0 && aspect.is_finite())) {
+            return Some(("a positive aspect", format!("{:?}", self.aspect)));
+        }
         if self.roi.is_some_and(|roi| !roi.is_inside_frame()) {
             return Some(("a region of interest inside the frame", format!("{:?}", self.roi)));
         }

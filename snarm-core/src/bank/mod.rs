@@ -59,7 +59,7 @@ pub struct BankSettings {
     /// thresholds: the frame itself and its neighbours in time. With 0, and in a set of single pictures, it is the frame
     /// alone. Copies of those frames never count.
     pub calibration_fraction: f64,
-    /// Part of the frames that is looked at, and how it is brought to the network's square.
+    /// Part of the frames that is looked at, and how it is brought to the network's input.
     pub view: View,
     /// Frames that differ less than this from the last learned ones are left out (0: none), see
     /// [`BankBuilder::novelty`].
@@ -89,10 +89,13 @@ pub struct Header {
     pub encoder: String,
     /// Digest of the encoder's weights.
     pub encoder_digest: String,
-    /// Side of the encoder's input in pixels.
+    /// Side of the encoder's square input in pixels.
     pub side: usize,
-    /// Side of the grid of descriptors.
+    /// Side of the square grid with as many descriptors.
     pub grid: usize,
+    /// Width / height of what is seen of the frames, where the input has that aspect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aspect: Option<f64>,
     /// Blocks in the two groups that a descriptor is made of.
     pub layers: [std::ops::Range<usize>; 2],
     /// What the groups of channels of the encoder's descriptors are multiplied by, so that good frames lie equally far from
@@ -192,7 +195,7 @@ impl Bank {
     /// # Errors
     /// When its weights or its geometry are others, with both.
     pub fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
-        let (header, geometry) = (&self.header, encoder.geometry());
+        let header = &self.header;
         if header.encoder_digest != encoder.digest() {
             let expected = format!("the weights {} ({})", header.encoder_digest, header.encoder);
             let found = format!("{} ({})", encoder.digest(), encoder.name());
@@ -203,9 +206,10 @@ impl Bank {
             let (expected, found) = (format!("{scales} groups of channels"), groups.to_string());
             return Err(Error::Mismatch { what: "geometry of the bank", expected, found });
         }
-        let width = self.memory.as_ref().map_or(geometry.width(), Memory::width);
+        let own = encoder.geometry().width();
+        let width = self.memory.as_ref().map_or(own, Memory::width);
         let theirs = (header.side, header.grid, width, header.layers.clone());
-        let ours = (geometry.side, geometry.grid(), geometry.width(), layers_of(encoder));
+        let ours = (encoder.input_side(), encoder.grid_side(), own, layers_of(encoder));
         if theirs != ours {
             let expected = format!("side, grid, width and layers {theirs:?}");
             return Err(Error::Mismatch {
@@ -287,12 +291,17 @@ impl Bank {
         &self.header.group_scales
     }
 
-    /// How frames are brought to the network's square.
+    /// How frames are brought to the network's input.
     pub fn crop(&self) -> Crop {
         self.header.crop
     }
 
-    /// The part of the frames that was learned, and how it is brought to the network's square.
+    /// The aspect, width / height, of the frames that it was made of, where the view keeps it; else that of the square.
+    pub fn aspect(&self) -> f64 {
+        self.header.aspect.unwrap_or(1.0)
+    }
+
+    /// The part of the frames that was learned, and how it is brought to the network's input.
     pub fn view(&self) -> View {
         View { crop: self.header.crop, roi: self.header.roi, ignore: self.ignore.clone() }
     }

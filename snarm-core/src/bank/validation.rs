@@ -104,7 +104,7 @@ impl Validation {
         let mut done = 0;
         let mut with = |mut memory: Option<&mut Memory>, decoder: Option<&Decoder>| -> Result<Calibration> {
             let mut model = model(geometry, decoder)?;
-            let mut raw = RawMap::new(geometry.side, model.map_side());
+            let mut raw = RawMap::new(geometry.size, model.map_size());
             let (mut images, mut peaks) = (Vec::new(), Vec::new());
             for (frame, out) in kept.iter().zip(&out) {
                 progress(BuildStage::Calibrate, done, total);

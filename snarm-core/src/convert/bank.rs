@@ -67,7 +67,7 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
         values.ok_or_else(|| wrong(format!("{name} of {vectors} whole numbers"), shape))
     };
     let (indices, images) = (whole(INDICES)?, whole(IMAGES)?);
-    let tokens = (encoder.geometry().grid() * encoder.geometry().grid()) as i64;
+    let tokens = encoder.geometry().tokens() as i64;
     let of_image = |image: i64| u32::try_from(image).ok();
     let numbers: Option<Vec<u32>> = images.iter().map(|image| of_image(*image)).collect();
     let numbers = numbers.ok_or_else(|| wrong(format!("{IMAGES} from 0 on"), "others".to_owned()))?;

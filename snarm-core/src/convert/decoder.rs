@@ -49,8 +49,8 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
     let about = About {
         encoder: encoder.name().to_owned(),
         encoder_digest: encoder.digest().to_owned(),
-        side: encoder.geometry().side,
-        grid: encoder.geometry().grid(),
+        side: encoder.input_side(),
+        grid: encoder.grid_side(),
         shape,
         relative: false,
         provenance: Provenance { data: format!("converted from {file}"), ..Provenance::default() },

@@ -5,6 +5,8 @@ use std::path::Path;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 
 use super::reading::{Depth, PICTURES, Reading, decode};
+use snarm_kernels::Grid;
+
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::paths::text;
@@ -144,16 +146,17 @@ impl Mask {
         Self { data: vec![false; width * height], width, height }
     }
 
-    /// The mask at the resolution of a score map of `side` x `side` that covers `rect` of the image: the mask
+    /// The mask at the resolution of a score map of `size` that covers `rect` of the image: the mask
     /// pixel under the centre of each map pixel, `None` where the map reaches beyond the image.
-    pub fn on_map(&self, side: usize, rect: Rect) -> impl Iterator<Item = Option<bool>> + '_ {
-        let place = move |i: usize, start: f64, length: f64, n: usize| {
+    pub fn on_map(&self, size: Grid, rect: Rect) -> impl Iterator<Item = Option<bool>> + '_ {
+        let Grid { rows, columns } = size;
+        let place = move |i: usize, side: usize, start: f64, length: f64, n: usize| {
             let at = (start + (i as f64 + 0.5) / side as f64 * length) * n as f64;
             (at >= 0.0 && at < n as f64).then_some(at as usize)
         };
-        let columns: Vec<_> = (0..side).map(|i| place(i, rect.x, rect.w, self.width)).collect();
-        (0..side * side).map(move |i| {
-            let (y, x) = (place(i / side, rect.y, rect.h, self.height)?, columns[i % side]?);
+        let across: Vec<_> = (0..columns).map(|i| place(i, columns, rect.x, rect.w, self.width)).collect();
+        (0..size.cells()).map(move |i| {
+            let (y, x) = (place(i / columns, rows, rect.y, rect.h, self.height)?, across[i % columns]?);
             self.data.get(y * self.width + x).copied()
         })
     }

@@ -5,6 +5,7 @@ mod read;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use snarm_kernels::Grid;
 
 use super::*;
 use crate::view::Rect;
@@ -97,14 +98,14 @@ fn masks_follow_the_geometry_of_the_map() {
     let mut mask = Mask::empty(8, 4);
     mask.data[8 + 6] = true; // row 1, column 6
     let count = |side, rect: Rect| {
-        let on: Vec<_> = mask.on_map(side, rect).collect();
+        let on: Vec<_> = mask.on_map(Grid::square(side), rect).collect();
         let outside = on.iter().filter(|v| v.is_none()).count();
         (on.iter().position(|&v| v == Some(true)), outside)
     };
     // Squeezed: a map pixel is 2 x 1 mask pixels and takes the one right of its centre.
     let mut odd = Mask::empty(8, 4);
     odd.data[8 + 7] = true;
-    assert_eq!(odd.on_map(4, Rect::WHOLE).position(|v| v == Some(true)), Some(7));
+    assert_eq!(odd.on_map(Grid::square(4), Rect::WHOLE).position(|v| v == Some(true)), Some(7));
     assert_eq!(count(8, Rect::WHOLE), (Some(2 * 8 + 6), 0));
     // Letterbox: two of the eight map rows lie above and two below the image.
     assert_eq!(count(8, Rect { x: 0.0, y: -0.5, w: 1.0, h: 2.0 }), (Some(3 * 8 + 6), 32));

@@ -58,13 +58,13 @@ impl Detector {
             let expected = format!("a bank with descriptors, which {by} needs");
             return Err(Error::Mismatch { what: "bank", expected, found: "one without".to_owned() });
         }
-        let geometry = encoder.geometry();
+        let mut extractor = Extractor::new(encoder, bank.view(), Some(bank.aspect()))?;
+        extractor.set_scales(bank.group_scales());
+        let geometry = extractor.encoder().geometry();
         let model = models::model(geometry, decoder.as_deref())?;
         let calibration = calibration(&bank, decoder.as_deref());
-        let raw = RawMap::new(geometry.side, model.map_side());
-        let detection = Detection::empty(geometry.side);
-        let mut extractor = Extractor::new(encoder, bank.view())?;
-        extractor.set_scales(bank.group_scales());
+        let raw = RawMap::new(geometry.size, model.map_size());
+        let detection = Detection::empty(geometry.size);
         Ok(Self {
             extractor,
             bank,
@@ -176,17 +176,17 @@ impl Detector {
     /// When the ignore mask leaves next to nothing of the frame, the compute pool cannot be started, or a device that was asked
     /// for by name fails.
     pub fn detect(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<&Detection> {
-        match self.judge(frame, limits) {
+        match self.score(frame, limits) {
             Err(reason @ Error::Kernel(snarm_kernels::Error::Cuda(_))) if self.falls_back => {
                 self.fall_back(&reason)?;
-                self.judge(frame, limits)?;
+                self.score(frame, limits)?;
             }
-            judged => judged?,
+            scored => scored?,
         }
         Ok(&self.detection)
     }
 
-    fn judge(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<()> {
+    fn score(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<()> {
         let mut times = std::mem::take(&mut self.detection.times);
         times.clear();
         self.extractor.run(frame, &mut times)?;
@@ -199,8 +199,14 @@ impl Detector {
             let (raw_score, raw_peak) = raw.run(scores, extractor.visible(), ignored)?;
             detection.rate(raw.map(), raw_score, raw_peak, calibration, limits)?;
             (detection.map_rect, detection.seen) = (extractor.map_rect(), extractor.seen());
-            let side = detection.map_side;
-            regions.run(&detection.map, side, detection.map_rect, limits, &mut detection.regions)?;
+            detection.map_size = extractor.encoder().geometry().size;
+            regions.run(
+                &detection.map,
+                detection.map_size,
+                detection.map_rect,
+                limits,
+                &mut detection.regions,
+            )?;
             // An empty sum would be -0.0.
             detection.area = detection.regions.iter().fold(0.0, |sum, region| sum + region.area);
             detection.store(frame.orientation());

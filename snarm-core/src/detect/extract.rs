@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use snarm_kernels::Grid;
 use snarm_kernels::device::{self, Buffer, Place};
 use snarm_kernels::frame::{Frame, Upload};
 use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
@@ -16,7 +17,12 @@ use crate::view::{Crop, Ignored, Rect, View};
 
 /// Turns frames into descriptors.
 pub(crate) struct Extractor {
+    /// The encoder as it was given: while somebody holds it, others are given the same.
+    shared: Arc<Encoder>,
+    /// The same in the aspect of the frames.
     encoder: Arc<Encoder>,
+    /// The aspect of the frames that the encoder's input has; nothing before the first frame where that decides it.
+    aspect: Option<f64>,
     /// For each input of the encoder.
     preprocessors: Vec<Preprocessor>,
     input: Vec<f32>,
@@ -27,7 +33,7 @@ pub(crate) struct Extractor {
     placement: Placement,
     /// What the view ignores of a frame of this placement.
     ignored: Option<Arc<Ignored>>,
-    /// Features of the last frame: all levels, the descriptors (grid * grid, width) first, unless a device has them.
+    /// Features of the last frame: all levels, the descriptors (rows * columns, width) first, unless a device has them.
     pub(crate) descriptors: Vec<f32>,
     there: Option<There>,
 }
@@ -43,7 +49,14 @@ struct There {
 }
 
 impl Extractor {
-    pub(crate) fn new(encoder: Arc<Encoder>, view: View) -> Result<Self> {
+    /// For frames of that aspect, width / height, where the view keeps it. Without an aspect the first frame decides.
+    pub(crate) fn new(encoder: Arc<Encoder>, view: View, aspect: Option<f64>) -> Result<Self> {
+        let aspect = if view.crop == Crop::Aspect { aspect } else { Some(1.0) };
+        let shared = encoder;
+        let encoder = match aspect {
+            Some(aspect) if view.crop == Crop::Aspect => Arc::new(shared.of_aspect(aspect)),
+            _ => Arc::clone(&shared),
+        };
         let preprocessors = preprocessors(&encoder, &view)?;
         // Matching and scoring take about as much again.
         memory::check("a frame", 2 * encoder.workspace_bytes())?;
@@ -57,8 +70,15 @@ impl Extractor {
             ignored: None,
             descriptors: Vec::new(),
             there: None,
+            aspect,
+            shared,
             encoder,
         })
+    }
+
+    /// The aspect, width / height, that frames have in the encoder's input, where the view keeps it and it is known.
+    pub(crate) fn aspect(&self) -> Option<f64> {
+        self.aspect.filter(|_| self.view.crop == Crop::Aspect)
     }
 
     /// Encodes in the memory of a device from now on.
@@ -88,6 +108,9 @@ impl Extractor {
     /// Fills `descriptors` from a frame. Runs on the compute pool.
     pub(crate) fn run(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
         let (width, height) = frame.upright_size();
+        if self.aspect.is_none() {
+            self.shape(width, height)?;
+        }
         self.place_in(width, height)?;
         if let Some(there) = &mut self.there {
             return there.run(frame, &self.factors, times);
@@ -138,14 +161,29 @@ impl Extractor {
         Ok(())
     }
 
+    /// Gives the encoder's input the aspect of what is seen of the first frame.
+    fn shape(&mut self, width: usize, height: usize) -> Result<()> {
+        let roi = self.view.roi.unwrap_or(Rect::WHOLE);
+        let aspect = (roi.w * width as f64) / (roi.h * height as f64);
+        self.aspect = Some(aspect);
+        self.encoder = Arc::new(self.encoder.of_aspect(aspect));
+        self.preprocessors = preprocessors(&self.encoder, &self.view)?;
+        self.input.clear();
+        self.input.resize(
+            self.preprocessors.iter().map(|preprocessor| preprocessor.spec().output_len()).sum(),
+            0.0,
+        );
+        Ok(())
+    }
+
     /// Finds out where the upright picture lies and what of it is ignored, when frames of another size come.
     fn place_in(&mut self, width: usize, height: usize) -> Result<()> {
         let placement = self.preprocessors[0].spec().placement(width, height);
         if placement != self.placement {
-            let (grid, side) = (self.encoder.geometry().grid(), self.encoder.geometry().side);
-            let rect = map_rect(placement, side);
+            let (grid, size) = (self.encoder.geometry().grid(), self.encoder.geometry().size);
+            let rect = map_rect(placement, size);
             self.ignored = match &self.view.ignore {
-                Some(mask) => Ignored::new(mask, rect, grid, side)?.map(Arc::new),
+                Some(mask) => Ignored::new(mask, rect, grid, size)?.map(Arc::new),
                 None => None,
             };
             self.placement = placement;
@@ -169,8 +207,14 @@ impl Extractor {
         Rect { x, y, w, h }
     }
 
+    /// The encoder in the aspect of the frames.
     pub(crate) fn encoder(&self) -> &Arc<Encoder> {
         &self.encoder
+    }
+
+    /// The encoder as it was given.
+    pub(crate) fn shared(&self) -> &Arc<Encoder> {
+        &self.shared
     }
 
     /// Width of a descriptor.
@@ -178,14 +222,14 @@ impl Extractor {
         self.encoder.geometry().width()
     }
 
-    /// Part of the network's square that showed the last frame, in pixels.
+    /// Part of the network's input that showed the last frame, in pixels.
     pub(crate) fn visible(&self) -> PixelRect {
         self.placement.inner
     }
 
-    /// Part of the last frame that the network's square covers; with a letterbox it reaches beyond the frame.
+    /// Part of the last frame that the network's input covers; with a letterbox it reaches beyond the frame.
     pub(crate) fn map_rect(&self) -> Rect {
-        map_rect(self.placement, self.encoder.geometry().side)
+        map_rect(self.placement, self.encoder.geometry().size)
     }
 }
 
@@ -214,14 +258,14 @@ impl There {
 const NOWHERE: Placement =
     Placement { inner: PixelRect { x: 0, y: 0, width: 0, height: 0 }, source: Fractions::WHOLE };
 
-/// Part of a frame that a square of `side` covers.
-fn map_rect(placement: Placement, side: usize) -> Rect {
+/// Part of a frame that an input of `size` covers.
+fn map_rect(placement: Placement, size: Grid) -> Rect {
     let Placement { inner, source } = placement;
-    let span = |start: f64, length: f64, first: usize, n: usize| {
+    let span = |start: f64, length: f64, first: usize, n: usize, side: usize| {
         (start - length * (first as f64 / n as f64), length * (side as f64 / n as f64))
     };
-    let (x, w) = span(source.x, source.w, inner.x, inner.width);
-    let (y, h) = span(source.y, source.h, inner.y, inner.height);
+    let (x, w) = span(source.x, source.w, inner.x, inner.width, size.columns);
+    let (y, h) = span(source.y, source.h, inner.y, inner.height, size.rows);
     Rect { x, y, w, h }
 }
 
@@ -238,9 +282,14 @@ fn preprocessors(encoder: &Encoder, view: &View) -> Result<Vec<Preprocessor>> {
 /// What a preprocessor has to do for a view.
 fn spec(geometry: &Geometry, view: &View) -> Result<PreprocessSpec> {
     let fit = match view.crop {
-        Crop::Full => Fit::Full,
+        Crop::Full | Crop::Aspect => Fit::Full,
         Crop::Letterbox => Fit::Letterbox,
-        Crop::Paper => Fit::paper(geometry.side),
+        Crop::Paper if geometry.size.rows == geometry.size.columns => Fit::paper(geometry.size.rows),
+        Crop::Paper => {
+            let expected = "paper only with a bank that was made of squares".to_owned();
+            let found = format!("paper with a bank of {} pixels", geometry.size);
+            return Err(Error::Setting { name: "crop", expected, found });
+        }
     };
     let roi = view.roi.unwrap_or(Rect::WHOLE);
     if !roi.is_inside_frame() {
@@ -248,7 +297,7 @@ fn spec(geometry: &Geometry, view: &View) -> Result<PreprocessSpec> {
         return Err(Error::Setting { name: "roi", expected, found: roi.to_string() });
     }
     let region = Fractions { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
-    Ok(PreprocessSpec { side: geometry.side, fit, region, mean: geometry.mean, std: geometry.std })
+    Ok(PreprocessSpec { size: geometry.size, fit, region, mean: geometry.mean, std: geometry.std })
 }
 
 #[cfg(test)]
@@ -257,7 +306,10 @@ mod tests {
 
     #[test]
     fn a_map_covers_what_the_square_shows_and_the_bars_of_a_letterbox() {
-        let covered = |fit| map_rect(PreprocessSpec::imagenet(392, fit).placement(160, 80), 392);
+        let covered = |fit| {
+            let size = Grid::square(392);
+            map_rect(PreprocessSpec::imagenet(size, fit).placement(160, 80), size)
+        };
         assert_eq!(covered(Fit::Full), Rect::WHOLE);
         assert_eq!(covered(Fit::Letterbox), Rect { x: 0.0, y: -0.5, w: 1.0, h: 2.0 });
         assert_eq!(covered(Fit::paper(392)).x, 1.0 / 16.0);

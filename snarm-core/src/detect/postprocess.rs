@@ -1,5 +1,6 @@
 //! From a grid of raw scores to an image score, a map, and regions.
 
+use snarm_kernels::Grid;
 use snarm_kernels::blur::Blur;
 use snarm_kernels::components::{Components, Part};
 use snarm_kernels::hide::hide;
@@ -21,8 +22,8 @@ const STRIDE: usize = 2;
 
 /// Raw pixel scores of one frame: upsampled, cut to the visible part, smoothed.
 pub(crate) struct RawMap {
-    side: usize,
-    /// Where the scores come on a grid; a trained decoder brings them to the side itself.
+    size: Grid,
+    /// Where the scores come on a grid; a trained decoder brings them to the size itself.
     upsample: Option<Upsample>,
     blur: Blur,
     /// Scores of the grid, those of ignored tokens replaced.
@@ -32,20 +33,21 @@ pub(crate) struct RawMap {
 }
 
 impl RawMap {
-    /// For maps of `side` x `side` pixels from scores of `map_side` x `map_side`.
-    pub(crate) fn new(side: usize, map_side: usize) -> Self {
-        let upsample = || Upsample::new((map_side, map_side), (side, side), 1, Corners::Edges);
+    /// For maps of `size` pixels from `scores`.
+    pub(crate) fn new(size: Grid, scores: Grid) -> Self {
+        let (from, to) = ((scores.rows, scores.columns), (size.rows, size.columns));
+        let upsample = || Upsample::new(from, to, 1, Corners::Edges);
         Self {
-            side,
-            upsample: (map_side != side).then(upsample),
-            blur: Blur::new(side, side, SIGMA),
+            size,
+            upsample: (scores != size).then(upsample),
+            blur: Blur::new(size.rows, size.columns, SIGMA),
             filled: Vec::new(),
-            map: vec![0.0; side * side],
+            map: vec![0.0; size.cells()],
             sums: Vec::new(),
         }
     }
 
-    /// Takes the scores (map side, map side) of one frame and returns the raw image score and the highest raw pixel score.
+    /// Takes the scores (rows, columns) of one frame and returns the raw image score and the highest raw pixel score.
     pub(crate) fn run(
         &mut self,
         scores: &[f32],
@@ -69,17 +71,17 @@ impl RawMap {
         }
         // The scores at the edges of the picture go on in the bars of a letterbox, as the blur has them go on at those of
         // the map: the smoothing shall not dim a defect at an edge. What no camera saw is not anomalous.
-        window::extend(&mut self.map, self.side, visible)?;
+        window::extend(&mut self.map, self.size.columns, visible)?;
         self.blur.run(&mut self.map)?;
-        window::clear(&mut self.map, self.side, visible)?;
+        window::clear(&mut self.map, self.size.columns, visible)?;
         if let Some(ignored) = ignored {
             hide(&mut self.map, ignored.pixels())?;
         }
-        let score = pooled_max(&self.map, self.side, WINDOW, STRIDE, &mut self.sums)?;
+        let score = pooled_max(&self.map, self.size.columns, WINDOW, STRIDE, &mut self.sums)?;
         Ok((f64::from(score), f64::from(peak(&self.map))))
     }
 
-    /// Smoothed raw scores, (side, side).
+    /// Smoothed raw scores, (rows, columns).
     pub(crate) fn map(&self) -> &[f32] {
         &self.map
     }
@@ -92,21 +94,21 @@ pub(crate) struct Regions {
 }
 
 impl Regions {
-    /// Fills `regions` with the parts of `map` (rows of `side`) that reach the pixel threshold; `rect` is what the map
+    /// Fills `regions` with the parts of `map` (of `size`) that reach the pixel threshold; `rect` is what the map
     /// covers of the frame.
     pub(crate) fn run(
         &mut self,
         map: &[f32],
-        side: usize,
+        size: Grid,
         rect: Rect,
         limits: &Limits,
         regions: &mut Vec<Region>,
     ) -> Result<()> {
-        let parts = self.components.measure(map, side, limits.pixel_threshold as f32)?;
+        let parts = self.components.measure(map, size.columns, limits.pixel_threshold as f32)?;
         regions.clear();
-        let area = |part: &Part| part.pixels as f64 / (side * side) as f64 * rect.w * rect.h;
+        let area = |part: &Part| part.pixels as f64 / size.cells() as f64 * rect.w * rect.h;
         let kept = parts.iter().filter(|part| area(part) >= limits.min_area);
-        regions.extend(kept.zip(0..).map(|(part, id)| Region { id, ..region(part, side, rect, area(part)) }));
+        regions.extend(kept.zip(0..).map(|(part, id)| Region { id, ..region(part, size, rect, area(part)) }));
         // A stable sort allocates; regions of the same score stay in order by their first numbers.
         regions.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
         regions.truncate(limits.max_regions);
@@ -117,9 +119,9 @@ impl Regions {
     }
 }
 
-/// The part of a map with rows of `side` in fractions of the frame, of which the map covers `rect`.
-fn region(part: &Part, side: usize, rect: Rect, area: f64) -> Region {
-    let (sx, sy, n) = (rect.w / side as f64, rect.h / side as f64, part.pixels as f64);
+/// The part of a map of `size` in fractions of the frame, of which the map covers `rect`.
+fn region(part: &Part, size: Grid, rect: Rect, area: f64) -> Region {
+    let (sx, sy, n) = (rect.w / size.columns as f64, rect.h / size.rows as f64, part.pixels as f64);
     Region {
         id: 0,
         rect: Rect {
@@ -146,7 +148,7 @@ mod tests {
 
     fn regions_of(map: &[f32], side: usize, rect: Rect, limits: &Limits) -> Vec<Region> {
         let mut regions = Vec::new();
-        Regions::default().run(map, side, rect, limits, &mut regions).unwrap();
+        Regions::default().run(map, Grid::square(side), rect, limits, &mut regions).unwrap();
         regions
     }
 
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn what_no_camera_saw_scores_nothing() {
         for map_side in [49, 392] {
-            let mut raw = RawMap::new(392, map_side);
+            let mut raw = RawMap::new(Grid::square(392), Grid::square(map_side));
             let visible = PixelRect { x: 0, y: 98, width: 392, height: 196 };
             raw.run(&vec![1.0; map_side * map_side], visible, None).unwrap();
             for (i, score) in raw.map().iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use snarm_kernels::Grid;
 use snarm_kernels::frame::Orientation;
 use snarm_kernels::rate::rate;
 
@@ -126,20 +127,22 @@ pub struct Detection {
     pub area: f64,
     /// The regions, highest score first.
     pub regions: Vec<Region>,
-    /// Pixel scores 0..1, `map_side` x `map_side`, row-major.
+    /// Pixel scores 0..1, (rows, columns) of `map_size`.
     pub map: Vec<f32>,
-    /// Side of the map.
-    pub map_side: usize,
+    /// Rows and columns of the map.
+    pub map_size: Grid,
     /// Part of the frame that the map covers.
     pub map_rect: Rect,
     /// Part of the frame that was looked at: the region of interest without what the crop leaves out.
     pub seen: Rect,
     /// Time of each stage.
     pub times: StageTimes,
+    /// Room to turn a map in.
+    turned: Vec<f32>,
 }
 
 impl Detection {
-    pub(super) fn empty(side: usize) -> Self {
+    pub(super) fn empty(size: Grid) -> Self {
         Self {
             score: 0.0,
             raw_score: 0.0,
@@ -147,11 +150,12 @@ impl Detection {
             verdict: Verdict::Unknown,
             area: 0.0,
             regions: Vec::new(),
-            map: vec![0.0; side * side],
-            map_side: side,
+            map: vec![0.0; size.cells()],
+            map_size: size,
             map_rect: Rect::WHOLE,
             seen: Rect::WHOLE,
             times: StageTimes::default(),
+            turned: Vec::new(),
         }
     }
 
@@ -160,7 +164,9 @@ impl Detection {
         if orientation == Orientation::UPRIGHT {
             return;
         }
-        orientation.inverse().turn(&mut self.map, self.map_side);
+        let inverse = orientation.inverse();
+        inverse.turn(&mut self.map, self.map_size, &mut self.turned);
+        self.map_size = inverse.grid(self.map_size);
         (self.map_rect, self.seen) = (self.map_rect.stored(orientation), self.seen.stored(orientation));
         for region in &mut self.regions {
             let centre = Rect { x: region.cx, y: region.cy, w: 0.0, h: 0.0 }.stored(orientation);

@@ -9,25 +9,28 @@
 //! weight (c, k, k), `merge.norm`, `merge.weight` (c1, 4 c0), inputs in the order row, column, channel, `position`
 //! (cells, c1), `head.norm`, `head.weight` (width, c1), and a bias for each weight.
 
+use snarm_kernels::Grid;
 use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::{merge, patches};
 
 use super::ending::Ending;
 use super::geometry::Geometry;
+use super::position::interpolate;
 use super::sizes::ConvSizes;
+use super::transformer::PositionInterpolation;
 use crate::error::Result;
-use crate::layers::{Block, EPS, EXPANSION, Linear, Norm, Scratch, Source, copied};
+use crate::layers::{Block, EPS, EXPANSION, Linear, Norm, Scratch, Source};
 
 /// The network, ready to run.
 pub(super) struct Conv {
     sizes: ConvSizes,
-    side: usize,
     stem: Linear,
     stem_norm: Norm,
     merge_norm: Norm,
     merge: Linear,
-    position: Buffer,
+    /// What is added at each cell of the input that it was trained on, (side * side, c1).
+    positions: Vec<f32>,
     stages: [Vec<Block>; 2],
     ending: Ending,
 }
@@ -64,12 +67,11 @@ impl Conv {
         let (stem, merge) = (source.at("stem"), source.at("merge"));
         Ok(Self {
             sizes: sizes.clone(),
-            side: geometry.side,
             stem: Linear::read(&stem, c0, &[3, p, p])?,
             stem_norm: Norm::read(&stem.at("norm"), c0)?,
             merge_norm: Norm::read(&merge.at("norm"), c0)?,
             merge: Linear::read(&merge, c1, &[4 * c0])?,
-            position: source.get("position", &[geometry.tokens(), c1])?.into(),
+            positions: source.get("position", &[geometry.tokens(), c1])?,
             stages: [stage(0)?, stage(1)?],
             ending: Ending::read(source, c1, geometry.width(), EPS)?,
         })
@@ -81,10 +83,10 @@ impl Conv {
     }
 
     /// Numbers in the large buffers of a run.
-    pub(super) fn activations(&self) -> usize {
+    pub(super) fn activations(&self, size: Grid) -> usize {
         let patch = self.sizes.patch;
         // Input patches or cells; the map before, inside and after a block, and its hidden layer.
-        (self.side / patch).pow(2) * (3 * patch * patch + (3 + EXPANSION) * self.stem.width())
+        size.cells() / (patch * patch) * (3 * patch * patch + (3 + EXPANSION) * self.stem.width())
     }
 
     /// A copy at another place.
@@ -92,43 +94,55 @@ impl Conv {
         let stage = |s: usize| self.stages[s].iter().map(|block| block.at(place)).collect::<Result<_>>();
         Ok(Self {
             sizes: self.sizes.clone(),
-            side: self.side,
             stem: self.stem.at(place)?,
             stem_norm: self.stem_norm.at(place)?,
             merge_norm: self.merge_norm.at(place)?,
             merge: self.merge.at(place)?,
-            position: copied(&self.position, place)?,
+            positions: self.positions.clone(),
             stages: [stage(0)?, stage(1)?],
             ending: self.ending.at(place)?,
         })
     }
 
-    /// A normalised image (3, side, side) to descriptors (grid * grid, width).
+    /// What is added at each cell of an input of `size`, (cells, c1): the table of the input that it was trained on, interpolated.
+    pub(super) fn positions(&self, size: Grid) -> Vec<f32> {
+        let stride = self.sizes.stride();
+        let cells = Grid { rows: size.rows / stride, columns: size.columns / stride };
+        let c1 = self.merge.width();
+        let side = (self.positions.len() / c1.max(1)).isqrt();
+        interpolate(&self.positions, side, cells, c1, PositionInterpolation::Legacy)
+    }
+
+    /// A normalised image (3, rows, columns) of `size` to descriptors (cells, width), with the [`Self::positions`] of its
+    /// cells.
     pub(super) fn run(
         &self,
         image: BufferView<'_>,
+        size: Grid,
+        positions: &Buffer,
         a: &mut Activations,
         descriptors: BufferViewMut<'_>,
     ) -> Result<()> {
         let (patch, c0) = (self.sizes.patch, self.stem.width());
-        let fine = self.side / patch;
-        a.patches.resize(fine * fine * 3 * patch * patch)?;
-        patches(image, self.side, patch, &mut a.patches)?;
-        a.normed.resize(fine * fine * c0)?;
-        a.fine.resize(fine * fine * c0)?;
+        let fine = Grid { rows: size.rows / patch, columns: size.columns / patch };
+        let coarse = [fine.rows / 2, fine.columns / 2];
+        a.patches.resize(fine.cells() * 3 * patch * patch)?;
+        patches(image, size, patch, &mut a.patches)?;
+        a.normed.resize(fine.cells() * c0)?;
+        a.fine.resize(fine.cells() * c0)?;
         self.stem.run(&a.patches, Then::Store, &mut a.normed)?;
         self.stem_norm.run(&a.normed, EPS, &mut a.fine)?;
         for block in &self.stages[0] {
-            block.run(&mut a.fine, fine, fine, &mut a.scratch)?;
+            block.run(&mut a.fine, fine.rows, fine.columns, &mut a.scratch)?;
         }
 
         self.merge_norm.run(&a.fine, EPS, &mut a.normed)?;
-        a.patches.resize(fine / 2 * (fine / 2) * 4 * c0)?;
+        a.patches.resize(coarse[0] * coarse[1] * 4 * c0)?;
         merge(&a.normed, fine, c0, &mut a.patches)?;
-        a.coarse.copy(&self.position)?;
+        a.coarse.copy(positions)?;
         self.merge.run(&a.patches, Then::Add, &mut a.coarse)?;
         for block in &self.stages[1] {
-            block.run(&mut a.coarse, fine / 2, fine / 2, &mut a.scratch)?;
+            block.run(&mut a.coarse, coarse[0], coarse[1], &mut a.scratch)?;
         }
         self.ending.run(&a.coarse, &mut a.ended, descriptors)
     }

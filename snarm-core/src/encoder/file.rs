@@ -5,6 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
+use snarm_kernels::Grid;
 
 use super::geometry::{Geometry, Level};
 use super::sizes::Network;
@@ -37,11 +38,12 @@ pub struct Header {
 }
 
 impl Header {
-    /// Of a network of that geometry.
+    /// Of a network of that geometry, whose input is a square.
     pub fn new(network: Network, geometry: &Geometry, provenance: String) -> Self {
         let (format, version) = (FORMAT.to_owned(), VERSION);
         let Level { grid, width } = geometry.level();
-        let Geometry { side, mean, std, .. } = *geometry;
+        let (side, grid) = (geometry.size.rows, grid.rows);
+        let Geometry { mean, std, .. } = *geometry;
         Self { format, version, network, side, grid, width, mean, std, provenance }
     }
 
@@ -53,7 +55,7 @@ impl Header {
     /// What the network reads and gives.
     pub(crate) fn geometry(&self) -> Geometry {
         let Self { side, grid, width, mean, std, .. } = *self;
-        Geometry::new(side, Level { grid, width }, (mean, std))
+        Geometry::new(Grid::square(side), Level { grid: Grid::square(grid), width }, (mean, std))
     }
 }
 
@@ -103,7 +105,11 @@ mod tests {
     fn load(change: impl FnOnce(&mut Header)) -> Result<Encoder> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let network = Network::Vit(VitSizes { patch: 4, dim: 64, depth: 2, registers: 1 });
-        let geometry = Geometry::new(8, Level { grid: 2, width: 4 }, crate::encoder::IMAGENET);
+        let geometry = Geometry::new(
+            Grid::square(8),
+            Level { grid: Grid::square(2), width: 4 },
+            crate::encoder::IMAGENET,
+        );
         let mut header = Header::new(network, &geometry, "a test".to_owned());
         let mut shapes: Vec<(String, Vec<usize>)> = [
             ("patch_embed.proj.weight", vec![64, 3, 4, 4]),

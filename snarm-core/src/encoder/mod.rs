@@ -33,8 +33,10 @@ mod vit;
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use snarm_kernels::Grid;
 use snarm_kernels::channel_pool::ChannelPool;
 use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, Place};
@@ -77,6 +79,8 @@ pub struct Encoder {
     provenance: String,
     /// The input of the first network, and descriptors of all.
     geometry: Geometry,
+    /// Side of the square grid with as many descriptors.
+    side: usize,
     /// All on one grid.
     networks: Vec<FeatureNetwork>,
 }
@@ -173,7 +177,14 @@ impl Encoder {
     }
 
     fn of(name: String, digest: String, provenance: String, network: FeatureNetwork) -> Self {
-        Self { name, digest, provenance, geometry: network.geometry.clone(), networks: vec![network] }
+        Self {
+            name,
+            digest,
+            provenance,
+            side: network.geometry.grid().rows,
+            geometry: network.geometry.clone(),
+            networks: vec![network],
+        }
     }
 
     /// Several encoders as one, on the finest of their grids.
@@ -188,11 +199,11 @@ impl Encoder {
         let (name, digests) = (joined(Self::name, "+"), joined(Self::digest, "+"));
         let (digest, provenance) = (hex(&Sha256::digest(digests)), joined(Self::provenance, "; "));
         let networks: Vec<FeatureNetwork> = several.into_iter().flat_map(|one| one.networks).collect();
-        let grid = networks.iter().map(|network| network.geometry.grid()).max().unwrap_or_default();
+        let grid = networks.iter().map(|network| network.geometry.grid().rows).max().unwrap_or_default();
         let width = networks.iter().map(|network| network.geometry.width()).sum();
-        let Geometry { side, mean, std, .. } = networks[0].geometry;
-        let geometry = Geometry::new(side, Level { grid, width }, (mean, std));
-        let mut encoder = Self { name, digest, provenance, geometry, networks };
+        let Geometry { size, mean, std, .. } = networks[0].geometry;
+        let geometry = Geometry::new(size, Level { grid: Grid::square(grid), width }, (mean, std));
+        let mut encoder = Self { name, digest, provenance, geometry, side: grid, networks };
         encoder.check_grid(grid)?;
         encoder.set_grid(grid);
         Ok(encoder)
@@ -229,12 +240,12 @@ impl Encoder {
         header.check()?;
         let (source, geometry) = (Source::new(WHAT, weights), header.geometry());
         let body = match &header.network {
-            Network::Conv(sizes) => Body::Conv(Box::new(Conv::read(sizes, &geometry, &source)?)),
-            Network::Pyramid(sizes) => Body::Pyramid(Box::new(Pyramid::read(sizes, &geometry, &source)?)),
+            Network::Conv(sizes) => Body::Conv(Arc::new(Conv::read(sizes, &geometry, &source)?)),
+            Network::Pyramid(sizes) => Body::Pyramid(Arc::new(Pyramid::read(sizes, &geometry, &source)?)),
             Network::Vit(sizes) => {
                 let sizes = Transformer { positions, ..sizes.transformer(&geometry) };
                 let ending = Ending::read(&source, sizes.dim, geometry.width(), sizes.eps)?;
-                Body::Ended(Vit::read(&sizes, &source)?, ending)
+                Body::Ended(Arc::new(Vit::read(&sizes, &source)?), Arc::new(ending))
             }
         };
         let (digest, provenance) = (weights.digest().to_owned(), header.provenance.clone());
@@ -251,7 +262,8 @@ impl Encoder {
         source: &Source<'_>,
     ) -> Result<Self> {
         sizes.check()?;
-        let body = Body::Pooled(Vit::read(sizes, source)?, ChannelPool::new(sizes.dim, geometry.width()));
+        let pool = ChannelPool::new(sizes.dim, geometry.width());
+        let body = Body::Pooled(Arc::new(Vit::read(sizes, source)?), Arc::new(pool));
         tracing::info!(encoder = %name, dim = sizes.dim, blocks = sizes.blocks_used(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
         Ok(Self::of(name.to_owned(), String::new(), provenance, network))
@@ -265,7 +277,7 @@ impl Encoder {
         source: &Source<'_>,
     ) -> Result<Self> {
         let (geometry, body) = (sizes.geometry(), EfficientNet::read(sizes, source)?);
-        let body = Body::EfficientNet(Box::new(body));
+        let body = Body::EfficientNet(Arc::new(body));
         tracing::info!(encoder = %name, blocks = sizes.depth(), width = geometry.width(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
         Ok(Self::of(name.to_owned(), String::new(), provenance, network))
@@ -276,6 +288,31 @@ impl Encoder {
         let grid = self.patches();
         self.set_grid(grid);
         self
+    }
+
+    /// The same network for frames of the aspect width / height: an input of that shape with as many pixels, and a grid of
+    /// that shape with as many descriptors. It shares the weights.
+    #[must_use]
+    pub fn of_aspect(&self, aspect: f64) -> Self {
+        // Where a network gives a descriptor a cell of its own, it goes on so.
+        let own = self.networks.len() == 1 && self.side == self.networks[0].square_patches();
+        let grid = (!own).then(|| geometry::of_aspect(self.side, aspect));
+        let networks: Vec<_> = self.networks.iter().map(|network| network.of_aspect(aspect, grid)).collect();
+        let first = &networks[0].geometry;
+        let geometry = self.geometry.of_size(first.size, first.grid());
+        let Self { name, digest, provenance, side, .. } = self;
+        let [name, digest, provenance] = [name, digest, provenance].map(String::clone);
+        Self { name, digest, provenance, geometry, side: *side, networks }
+    }
+
+    /// Side of the square grid with as many descriptors as it gives.
+    pub fn grid_side(&self) -> usize {
+        self.side
+    }
+
+    /// Side of the square input that it was trained on, in pixels; the first network's, where there are several.
+    pub fn input_side(&self) -> usize {
+        self.networks[0].side()
     }
 
     /// The same network with descriptors resampled to a grid of `grid` x `grid`.
@@ -293,14 +330,16 @@ impl Encoder {
         self.networks.iter().try_for_each(|network| network.geometry.check_grid(grid))
     }
 
-    fn set_grid(&mut self, grid: usize) {
+    fn set_grid(&mut self, side: usize) {
+        let grid = Grid::square(side);
+        self.side = side;
         self.geometry.set_grid(grid);
         self.networks.iter_mut().for_each(|network| network.geometry.set_grid(grid));
     }
 
     /// What tells it from other networks in memory: its weights and its grid.
     pub(crate) fn identity(&self) -> String {
-        format!("{}@{}", self.digest, self.geometry.grid())
+        format!("{}@{}", self.digest, self.side)
     }
 
     /// What it reads and gives.
@@ -335,7 +374,7 @@ impl Encoder {
 
     /// Side of the grid of its own cells or patches, before descriptors are resampled; the finest of several.
     fn patches(&self) -> usize {
-        self.networks.iter().map(FeatureNetwork::patches).max().unwrap_or_default()
+        self.networks.iter().map(FeatureNetwork::square_patches).max().unwrap_or_default()
     }
 
     /// SHA-256 of the weights file, or of the weights themselves where a formula makes them, in hexadecimal.
@@ -359,7 +398,7 @@ impl Encoder {
         size_of::<f32>() * (inside + self.geometry.output_len())
     }
 
-    /// Descriptors (grid * grid, width) of a normalised image (3, side, side); where there are several networks, of the images
+    /// Descriptors (rows * columns, width) of a normalised image (3, rows, columns); where there are several networks, of the images
     /// of all [`Self::inputs`] one after the other.
     ///
     /// # Errors
@@ -383,6 +422,7 @@ impl Encoder {
             digest: self.digest.clone(),
             provenance: self.provenance.clone(),
             geometry: self.geometry.clone(),
+            side: self.side,
             networks: self.networks.iter().map(|network| network.at(place)).collect::<Result<_>>()?,
         })
     }
@@ -424,7 +464,7 @@ impl Encoder {
     ) -> Result<()> {
         let (grid, width) = (self.geometry.grid(), self.geometry.width());
         if image.len() != self.inputs().map(Geometry::input_len).sum::<usize>() {
-            let of = |input: &Geometry| format!("3 x {0} x {0}", input.side);
+            let of = |input: &Geometry| format!("3 x {}", input.size);
             let expected = self.inputs().map(of).collect::<Vec<_>>().join(" and ") + " values";
             return Err(Error::Values { what: "encoder input", expected, found: image.len().to_string() });
         }
@@ -438,7 +478,7 @@ impl Encoder {
         for (network, activations) in self.networks.iter().zip(activations) {
             let (image, more) = rest.split_at(network.geometry.input_len());
             let c = network.geometry.width();
-            own.resize(grid * grid * c, 0.0);
+            own.resize(grid.cells() * c, 0.0);
             network.encode(image.into(), activations, (&mut *own).into(), observe)?;
             columns(own, c, 1.0, columns::Place { width, first }, descriptors)?;
             (rest, first) = (more, first + c);
@@ -509,7 +549,7 @@ mod tests {
     fn descriptors_of_a_pair_are_those_of_both_on_the_finest_grid() {
         let pair = load("seeded:tiny+seeded:lite").unwrap();
         let (tiny, lite) = (load(SEEDED_TINY).unwrap(), load(SEEDED_LITE).unwrap());
-        assert_eq!((tiny.geometry().grid(), lite.geometry().grid(), pair.geometry().grid()), (28, 40, 40));
+        assert_eq!((tiny.grid_side(), lite.grid_side(), pair.grid_side()), (28, 40, 40));
         assert_eq!((pair.groups(), pair.name()), (vec![512, 96], "seeded:tiny+seeded:lite"));
         assert!(pair.digest() != load("seeded:lite+seeded:tiny").unwrap().digest());
         let image = |geometry: &Geometry| seeded::values("image", geometry.input_len(), 0.0, 1.0);
@@ -527,9 +567,44 @@ mod tests {
     }
 
     #[test]
+    fn a_network_of_another_aspect_has_as_many_cells_and_sees_the_same() {
+        for (name, size, grid) in [
+            (TINY, (288, 512), (30, 53)),
+            (SEEDED_TINY, (294, 518), (21, 37)),
+            (SEEDED_LITE, (224, 416), (28, 52)),
+            ("seeded:tiny+seeded:lite@20", (294, 518), (15, 27)),
+        ] {
+            let (square, wide) = (load(name).unwrap(), load(name).unwrap().of_aspect(16.0 / 9.0));
+            let geometry = wide.geometry();
+            let sides = |grid: Grid| (grid.rows, grid.columns);
+            assert_eq!((sides(geometry.size), sides(geometry.grid())), (size, grid), "{name}");
+            assert_eq!((wide.identity(), wide.name()), (square.identity(), square.name()));
+            // Back again it is the same to the bit.
+            let again = wide.of_aspect(1.0);
+            let image = |encoder: &Encoder| -> Vec<f32> {
+                let of = |input: &Geometry| seeded::values("image", input.input_len(), 0.0, 1.0);
+                encoder.inputs().flat_map(of).collect()
+            };
+            assert_eq!(square.geometry(), again.geometry(), "{name}");
+            assert!(descriptors(&square, &image(&square)) == descriptors(&again, &image(&square)), "{name}");
+            // An even picture is even whatever its shape: nearly so in the middle, where the border and the places of cells say little.
+            let middle = |encoder: &Encoder| {
+                let values: usize = encoder.inputs().map(Geometry::input_len).sum();
+                let (found, grid) = (descriptors(encoder, &vec![0.3; values]), encoder.geometry().grid());
+                let at = (grid.rows / 2 * grid.columns + grid.columns / 2) * encoder.geometry().width();
+                found[at..at + encoder.geometry().width()].to_vec()
+            };
+            let (one, other) = (middle(&square), middle(&wide));
+            let apart: f32 = one.iter().zip(&other).map(|(a, b)| (a - b).powi(2)).sum();
+            let long: f32 = one.iter().map(|v| v * v).sum();
+            assert!(apart < 0.15 * long, "{name}: {apart} of {long}");
+        }
+    }
+
+    #[test]
     fn a_grid_at_the_end_is_that_of_all() {
         let pair = load("seeded:tiny+seeded:lite@20").unwrap();
-        assert_eq!((pair.geometry().grid(), pair.name()), (20, "seeded:tiny+seeded:lite@20"));
+        assert_eq!((pair.grid_side(), pair.name()), (20, "seeded:tiny+seeded:lite@20"));
         let error = load("seeded:tiny@20+seeded:lite").err().unwrap().to_string();
         assert!(
             error.contains("a grid (@) for all of them at the end alone, found 'seeded:tiny@20'"),

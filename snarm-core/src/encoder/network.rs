@@ -1,5 +1,8 @@
 //! One feature network and how it comes to descriptors.
 
+use std::sync::Arc;
+
+use snarm_kernels::Grid;
 use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::channel_pool::ChannelPool;
 use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
@@ -9,17 +12,22 @@ use snarm_kernels::upsample::{Corners, Upsample};
 use super::conv::{self, Conv};
 use super::efficientnet::{self, EfficientNet};
 use super::ending::Ending;
-use super::geometry::{Geometry, Level};
+use super::geometry::{Geometry, Level, of_aspect};
 use super::pyramid::{self, Pyramid};
 use super::sizes::PyramidSizes;
 use super::transformer::{Layers, Transformer};
 use super::vit::{self, Vit};
 use crate::error::{Error, Result};
+use crate::layers::copied;
 
-/// A network and the descriptors that are taken from it.
+/// A network for inputs of one size, and the descriptors that are taken from it. Networks of several sizes share their weights.
 pub(super) struct FeatureNetwork {
     pub(super) geometry: Geometry,
+    /// Side of the square input that it was trained on, in pixels.
+    side: usize,
     body: Body,
+    /// What the network adds at each cell of the input, by its place; empty where it adds nothing.
+    places: Buffer,
 }
 
 /// What messages call it.
@@ -31,18 +39,40 @@ fn not_on_a_device(found: &str) -> Error {
     Error::Mismatch { what: WHAT, expected, found: found.to_owned() }
 }
 
-/// What makes descriptors of an image.
+/// What makes descriptors of an image of any size.
+#[derive(Clone)]
 pub(super) enum Body {
     /// A transformer, and the pooling of the means of its blocks.
-    Pooled(Vit, ChannelPool),
+    Pooled(Arc<Vit>, Arc<ChannelPool>),
     /// A transformer whose last block is brought to descriptors by an ending of its own.
-    Ended(Vit, Ending),
+    Ended(Arc<Vit>, Arc<Ending>),
     /// A convolutional network in two stages.
-    Conv(Box<Conv>),
+    Conv(Arc<Conv>),
     /// A convolutional pyramid.
-    Pyramid(Box<Pyramid>),
+    Pyramid(Arc<Pyramid>),
     /// An EfficientNet-Lite.
-    EfficientNet(Box<EfficientNet>),
+    EfficientNet(Arc<EfficientNet>),
+}
+
+impl Body {
+    /// Pixels that the sides of an input are multiples of.
+    fn unit(&self) -> usize {
+        match self {
+            Self::Pooled(vit, _) | Self::Ended(vit, _) => vit.sizes().patch,
+            Self::Conv(conv) => conv.sizes().stride(),
+            Self::Pyramid(_) => PyramidSizes::COARSEST,
+            Self::EfficientNet(network) => network.sizes().unit(),
+        }
+    }
+
+    /// What it adds at each cell of an input of `size`.
+    fn places(&self, size: Grid) -> Buffer {
+        match self {
+            Self::Pooled(vit, _) | Self::Ended(vit, _) => vit.start(size).into(),
+            Self::Conv(conv) => conv.positions(size).into(),
+            Self::Pyramid(_) | Self::EfficientNet(_) => Buffer::default(),
+        }
+    }
 }
 
 /// What one stream needs to run a network: allocated at the first frame and kept.
@@ -74,16 +104,35 @@ impl FeatureNetwork {
     /// When it is of a kind that does not run there, or the device lacks the memory.
     pub(super) fn at(&self, place: &Place) -> Result<Self> {
         let body = match &self.body {
-            Body::Conv(conv) => Body::Conv(Box::new(conv.at(place)?)),
+            Body::Conv(conv) => Body::Conv(Arc::new(conv.at(place)?)),
             Body::Pooled(..) | Body::Ended(..) => return Err(not_on_a_device("a transformer")),
             Body::Pyramid(_) => return Err(not_on_a_device("a pyramid")),
             Body::EfficientNet(_) => return Err(not_on_a_device("an EfficientNet-Lite")),
         };
-        Ok(Self { geometry: self.geometry.clone(), body })
+        let places = copied(&self.places, place)?;
+        Ok(Self { geometry: self.geometry.clone(), side: self.side, body, places })
     }
 
+    /// A network for the square input that it was trained on.
     pub(super) fn new(geometry: Geometry, body: Body) -> Self {
-        Self { geometry, body }
+        let places = body.places(geometry.size);
+        Self { side: geometry.size.rows, geometry, body, places }
+    }
+
+    /// The same network for inputs of the aspect width / height, with as many pixels as its square and descriptors on a grid
+    /// of `grid`, or one a cell of its own where none is asked for. It shares the weights.
+    pub(super) fn of_aspect(&self, aspect: f64, grid: Option<Grid>) -> Self {
+        let unit = self.body.unit();
+        let units = of_aspect(self.side / unit, aspect);
+        let size = Grid { rows: units.rows * unit, columns: units.columns * unit };
+        let stride = self.stride();
+        let own = Grid { rows: size.rows / stride, columns: size.columns / stride };
+        Self {
+            geometry: self.geometry.of_size(size, grid.unwrap_or(own)),
+            side: self.side,
+            body: self.body.clone(),
+            places: self.body.places(size),
+        }
     }
 
     /// Sizes and constants of a vision transformer; nothing of a network of another kind.
@@ -104,32 +153,49 @@ impl FeatureNetwork {
         }
     }
 
-    /// Side of the grid of its own cells or patches, before descriptors are resampled.
-    pub(super) fn patches(&self) -> usize {
+    /// The grid of its own cells or patches, before descriptors are resampled.
+    pub(super) fn patches(&self) -> Grid {
+        let (Grid { rows, columns }, stride) = (self.geometry.size, self.stride());
+        Grid { rows: rows / stride, columns: columns / stride }
+    }
+
+    /// Pixels from one of its own cells or patches to the next.
+    fn stride(&self) -> usize {
         match &self.body {
-            Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().patches(),
-            Body::Conv(conv) => self.geometry.side / conv.sizes().stride().max(1),
-            Body::Pyramid(_) => self.geometry.side / PyramidSizes::STRIDE,
-            Body::EfficientNet(network) => self.geometry.side / network.sizes().stride(),
+            Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().patch,
+            Body::Conv(conv) => conv.sizes().stride(),
+            Body::Pyramid(_) => PyramidSizes::STRIDE,
+            Body::EfficientNet(network) => network.sizes().stride(),
         }
+    }
+
+    /// Side of the square input that it was trained on, in pixels.
+    pub(super) fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Side of the grid of its own cells or patches of the square input.
+    pub(super) fn square_patches(&self) -> usize {
+        self.side / self.stride()
     }
 
     /// Numbers in its input and in the large buffers of its [`Activations`].
     pub(super) fn activations(&self) -> usize {
+        let size = self.geometry.size;
         let inside = match &self.body {
-            Body::Conv(conv) => conv.activations(),
-            Body::Pyramid(pyramid) => pyramid.activations(),
-            Body::EfficientNet(network) => network.activations(self.geometry.side),
-            Body::Ended(vit, _) => vit.activations(),
+            Body::Conv(conv) => conv.activations(size),
+            Body::Pyramid(pyramid) => pyramid.activations(size),
+            Body::EfficientNet(network) => network.activations(size),
+            Body::Ended(vit, _) => vit.activations(size),
             Body::Pooled(vit, _) => {
-                let sizes = vit.sizes();
-                vit.activations() + sizes.patches().pow(2) * (2 * sizes.dim + self.geometry.width())
+                let sums = 2 * vit.sizes().dim + self.geometry.width();
+                vit.activations(size) + self.patches().cells() * sums
             }
         };
         self.geometry.input_len() + inside
     }
 
-    /// Descriptors (grid * grid, width) of a normalised image (3, side, side). `observe` sees all tokens (tokens, dim) before
+    /// Descriptors (rows * columns, width) of a normalised image (3, rows, columns). `observe` sees all tokens (tokens, dim) before
     /// the first block, as number 0, and after each block, as numbers from 1; of an EfficientNet-Lite the cells
     /// (cells, channels) after its stem and its stages.
     pub(super) fn encode(
@@ -146,9 +212,10 @@ impl FeatureNetwork {
             self.of_patches(image, activations, descriptors.reborrow(), observe)?;
         } else {
             let mut patches = std::mem::take(&mut activations.patches);
-            patches.resize(n * n * width)?;
+            patches.resize(n.cells() * width)?;
             self.of_patches(image, activations, patches.view_mut(), observe)?;
-            let new = || Upsample::new((n, n), (grid, grid), width, Corners::Edges);
+            let (from, to) = ((n.rows, n.columns), (grid.rows, grid.columns));
+            let new = || Upsample::new(from, to, width, Corners::Edges);
             activations.upsample.get_or_insert_with(new).run(&patches, descriptors.reborrow())?;
             activations.patches = patches;
         }
@@ -176,19 +243,21 @@ impl FeatureNetwork {
             ended,
             ..
         } = activations;
+        let size = self.geometry.size;
         if let Body::Conv(conv) = &self.body {
-            return conv.run(image, maps, descriptors);
+            return conv.run(image, size, &self.places, maps, descriptors);
         }
         let (image, descriptors) = (image.host(WHAT)?, descriptors.host(WHAT)?);
+        let places = self.places.view().host(WHAT)?;
         match &self.body {
             Body::Conv(_) => Ok(()),
-            Body::Pyramid(pyramid) => pyramid.run(image, pyramidal, descriptors),
+            Body::Pyramid(pyramid) => pyramid.run(image, size, pyramidal, descriptors),
             Body::EfficientNet(network) => {
                 network.run(image, &self.geometry, efficientnet, descriptors, observe)
             }
             Body::Ended(vit, ending) => {
                 let skipped = vit.sizes().extra_tokens() * vit.sizes().dim;
-                vit.forward(image, activations, &mut |number, tokens| {
+                vit.forward(image, size, places, activations, &mut |number, tokens| {
                     observe(number, tokens);
                     if number == vit.sizes().blocks_used() {
                         ending.run(&tokens[skipped..], ended, &mut *descriptors)?;
@@ -198,13 +267,13 @@ impl FeatureNetwork {
             }
             Body::Pooled(vit, pool) => {
                 let sizes = vit.sizes();
-                let (n, skipped) = (sizes.patches(), sizes.extra_tokens() * sizes.dim);
+                let (n, skipped) = (sizes.patches(size).cells(), sizes.extra_tokens() * sizes.dim);
                 for sum in [&mut *first, &mut *second] {
                     sum.clear();
-                    sum.resize(n * n * sizes.dim, 0.0);
+                    sum.resize(n * sizes.dim, 0.0);
                 }
                 let groups = [&sizes.layers.first, &sizes.layers.second];
-                vit.forward(image, activations, &mut |number, tokens| {
+                vit.forward(image, size, places, activations, &mut |number, tokens| {
                     observe(number, tokens);
                     for (group, mean) in groups.into_iter().zip([&mut *first, &mut *second]) {
                         if number > 0 && group.contains(&(number - 1)) {

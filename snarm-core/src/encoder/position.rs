@@ -1,24 +1,28 @@
 //! Position embeddings brought from the table of the file to the grid of the input, once, when a network is loaded.
 
+use snarm_kernels::Grid;
+
 use super::transformer::PositionInterpolation;
 
-/// Interpolates a table of `from` x `from` rows of `dim` to `to` x `to`.
+/// Interpolates a table of `from` x `from` rows of `dim` to the grid `to`.
 pub(crate) fn interpolate(
     table: &[f32],
     from: usize,
-    to: usize,
+    to: Grid,
     dim: usize,
     how: PositionInterpolation,
 ) -> Vec<f32> {
-    if from == to {
+    if to == Grid::square(from) {
         return table.to_vec();
     }
-    let taps = match how {
+    let taps = |to: usize| match how {
         PositionInterpolation::Legacy => legacy(from, to),
         PositionInterpolation::Antialiased => antialiased(from, to),
     };
-    let rows = along_rows(table, from, from, dim, &taps);
-    transpose(&along_rows(&transpose(&rows, to, from, dim), from, to, dim, &taps), to, to, dim)
+    let Grid { rows, columns } = to;
+    let tall = along_rows(table, from, from, dim, &taps(rows));
+    let turned = transpose(&tall, rows, from, dim);
+    transpose(&along_rows(&turned, from, rows, dim, &taps(columns)), columns, rows, dim)
 }
 
 /// Source index and weight of each tap of each output.
@@ -127,6 +131,21 @@ mod tests {
     #[test]
     fn the_same_grid_keeps_the_table() {
         let table: Vec<f32> = (0..18).map(|v| v as f32).collect();
-        assert_eq!(interpolate(&table, 3, 3, 2, PositionInterpolation::Legacy), table);
+        assert_eq!(interpolate(&table, 3, Grid::square(3), 2, PositionInterpolation::Legacy), table);
+    }
+
+    #[test]
+    fn rows_and_columns_are_interpolated_apart() {
+        // A table of its own rows and columns, which both interpolations keep where the other side stays.
+        let table: Vec<f32> = (0..16_u8).flat_map(|i| [f32::from(i / 4), f32::from(i % 4)]).collect();
+        for how in [PositionInterpolation::Legacy, PositionInterpolation::Antialiased] {
+            let wide = interpolate(&table, 4, Grid { rows: 4, columns: 9 }, 2, how);
+            let square = interpolate(&table, 4, Grid::square(9), 2, how);
+            for (cell, place) in wide.chunks_exact(2).enumerate() {
+                let (row, column) = (cell / 9, cell % 9);
+                assert!(how != PositionInterpolation::Antialiased || (place[0] - row as f32).abs() < 1e-5);
+                assert!((place[1] - square[column * 2 + 1]).abs() < 1e-5, "{how:?} {row} {column} {place:?}");
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! (c of stage S + 1, 4 c of stage S), inputs in the order row, column, channel, `laterals.S.norm`, `laterals.S.weight`
 //! (fused, c of stage S + 1), `head.norm`, `head.weight` (width, fused), and a bias for each weight.
 
+use snarm_kernels::Grid;
 use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::device::Buffer;
 use snarm_kernels::linear::Then;
@@ -31,7 +32,6 @@ struct Projection {
 /// The network, ready to run.
 pub(super) struct Pyramid {
     sizes: PyramidSizes,
-    side: usize,
     stem: Linear,
     stem_norm: Norm,
     stages: [Vec<Block>; 4],
@@ -74,7 +74,6 @@ impl Pyramid {
             |s: usize| Projection::read(&source.at("laterals").at(s), dims[s + 1], sizes.fused, dims[s + 1]);
         Ok(Self {
             sizes: sizes.clone(),
-            side: geometry.side,
             stem: Linear::read(&stem, dims[0], &[3, PyramidSizes::PATCH, PyramidSizes::PATCH])?,
             stem_norm: Norm::read(&stem.at("norm"), dims[0])?,
             stages: [stage(0)?, stage(1)?, stage(2)?, stage(3)?],
@@ -91,19 +90,26 @@ impl Pyramid {
     }
 
     /// Numbers in the large buffers of a run.
-    pub(super) fn activations(&self) -> usize {
-        let cells = |size: usize| (self.side / size).pow(2);
+    pub(super) fn activations(&self, size: Grid) -> usize {
+        let cells = |side: usize| size.cells() / (side * side);
         let (first, fused) = (self.stem.width(), self.sizes.fused);
         // The map before, inside and after a block of the first stage, and its hidden layer; what the sum is made of.
         cells(PyramidSizes::PATCH) * (4 + EXPANSION) * first + cells(PyramidSizes::STRIDE) * 2 * fused
     }
 
-    /// A normalised image (3, side, side) to descriptors (side / 8 * side / 8, width).
-    pub(super) fn run(&self, image: &[f32], a: &mut Activations, descriptors: &mut [f32]) -> Result<()> {
-        let (mut cells, fine) = (self.side / PyramidSizes::PATCH, self.side / PyramidSizes::STRIDE);
+    /// A normalised image (3, rows, columns) to descriptors (side / 8 * side / 8, width).
+    pub(super) fn run(
+        &self,
+        image: &[f32],
+        size: Grid,
+        a: &mut Activations,
+        descriptors: &mut [f32],
+    ) -> Result<()> {
+        let of = |side: usize| Grid { rows: size.rows / side, columns: size.columns / side };
+        let (mut cells, fine) = (of(PyramidSizes::PATCH), of(PyramidSizes::STRIDE));
         a.rows.resize(image.len(), 0.0);
-        patches(image, self.side, PyramidSizes::PATCH, &mut a.rows)?;
-        a.normed.resize(cells * cells * self.stem.width(), 0.0);
+        patches(image, size, PyramidSizes::PATCH, &mut a.rows)?;
+        a.normed.resize(cells.cells() * self.stem.width(), 0.0);
         self.stem.run(&a.rows, Then::Store, &mut a.normed)?;
         a.cells.resize(a.normed.len(), 0.0);
         self.stem_norm.run(&a.normed, EPS, &mut a.cells)?;
@@ -112,32 +118,33 @@ impl Pyramid {
                 self.merges[before].norm.run(&a.cells, EPS, resized(&mut a.normed, a.cells.len()))?;
                 let channels = self.sizes.dims[before];
                 merge(&a.normed, cells, channels, resized(&mut a.rows, a.cells.len()))?;
-                cells /= 2;
+                cells = Grid { rows: cells.rows / 2, columns: cells.columns / 2 };
                 let linear = &self.merges[before].linear;
-                linear.run(&a.rows, Then::Store, resized(&mut a.cells, cells * cells * linear.width()))?;
+                linear.run(&a.rows, Then::Store, resized(&mut a.cells, cells.cells() * linear.width()))?;
             }
             for block in blocks {
-                block.run(&mut a.cells, cells, cells, &mut a.scratch)?;
+                block.run(&mut a.cells, cells.rows, cells.columns, &mut a.scratch)?;
             }
             if let Some(before) = stage.checked_sub(1) {
                 self.add_lateral(before, cells, fine, a)?;
             }
         }
-        self.fuse.run(&mut a.sum, fine, fine, &mut a.scratch)?;
+        self.fuse.run(&mut a.sum, fine.rows, fine.columns, &mut a.scratch)?;
         self.ending.run(&a.sum, &mut a.ended, descriptors)
     }
 
     /// Adds what the stage after `before` gives to the sum, on the cells of 8 pixels.
-    fn add_lateral(&self, before: usize, cells: usize, fine: usize, a: &mut Activations) -> Result<()> {
+    fn add_lateral(&self, before: usize, cells: Grid, fine: Grid, a: &mut Activations) -> Result<()> {
         let (lateral, fused) = (&self.laterals[before], self.sizes.fused);
         lateral.norm.run(&a.cells, EPS, resized(&mut a.normed, a.cells.len()))?;
         let Some(coarser) = before.checked_sub(1) else {
-            return lateral.linear.run(&a.normed, Then::Store, resized(&mut a.sum, fine * fine * fused));
+            return lateral.linear.run(&a.normed, Then::Store, resized(&mut a.sum, fine.cells() * fused));
         };
-        lateral.linear.run(&a.normed, Then::Store, resized(&mut a.lateral, cells * cells * fused))?;
-        let new = || Upsample::new((cells, cells), (fine, fine), fused, Corners::Edges);
+        lateral.linear.run(&a.normed, Then::Store, resized(&mut a.lateral, cells.cells() * fused))?;
+        let new =
+            || Upsample::new((cells.rows, cells.columns), (fine.rows, fine.columns), fused, Corners::Edges);
         let upsample = a.upsample[coarser].get_or_insert_with(new);
-        upsample.run(&a.lateral, resized(&mut a.finer, fine * fine * fused))?;
+        upsample.run(&a.lateral, resized(&mut a.finer, fine.cells() * fused))?;
         Ok(add_scaled(&a.finer, 1.0, &mut a.sum)?)
     }
 }

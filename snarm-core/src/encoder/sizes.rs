@@ -113,7 +113,7 @@ impl ConvSizes {
             return Err(Error::Sizes { what: "encoder", expected, found });
         }
         check_limits(&[self.patch, self.kernel], &self.dims, &self.blocks)?;
-        let (side, grid) = (geometry.side, geometry.grid());
+        let (side, grid) = (geometry.size.rows, geometry.grid().rows);
         let cells = side / self.stride().max(1);
         if self.patch > 0 && cells > 0 && (cells * self.stride(), cells) == (side, grid) {
             return Ok(());
@@ -132,7 +132,7 @@ impl PyramidSizes {
     pub const STRIDE: usize = 8;
 
     /// Side of the cells of the last stage in pixels.
-    const COARSEST: usize = 32;
+    pub(super) const COARSEST: usize = 32;
 
     /// Whether a block of a stage attends to all cells.
     pub fn attends(&self, stage: usize, block: usize) -> bool {
@@ -163,7 +163,7 @@ impl PyramidSizes {
                 return wrong(expected, format!("{attending} of {} with {dim}", self.blocks[stage]));
             }
         }
-        let (side, grid) = (geometry.side, geometry.grid());
+        let (side, grid) = (geometry.size.rows, geometry.grid().rows);
         if side > 0 && side.is_multiple_of(Self::COARSEST) && grid == side / Self::STRIDE {
             return Ok(());
         }
@@ -184,9 +184,9 @@ impl VitSizes {
             hidden: self.dim.saturating_mul(EXPANSION),
             patch: self.patch,
             registers: self.registers,
-            table: geometry.grid(),
+            table: geometry.grid().rows,
             eps: EPS,
-            side: geometry.side,
+            side: geometry.size.rows,
             layers: Layers::last(self.depth),
             positions: PositionInterpolation::Legacy,
             unit_descriptors: false,

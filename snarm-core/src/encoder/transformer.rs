@@ -1,5 +1,7 @@
 //! Sizes and constants of a vision transformer, read from its own tensors, and how descriptors are taken from it.
 
+use snarm_kernels::Grid;
+
 use super::geometry::{Geometry, IMAGENET, Level};
 use crate::error::{Error, Result};
 
@@ -58,7 +60,7 @@ pub struct Transformer {
     pub table: usize,
     /// Epsilon of the layer norms.
     pub eps: f32,
-    /// Side of the input in pixels.
+    /// Side of the square input that it was trained on, in pixels.
     pub side: usize,
     /// Layers that the descriptor is made of.
     pub layers: Layers,
@@ -123,13 +125,13 @@ impl Transformer {
     /// The published way to descriptors: one every 8 pixels, 512 wide. Inputs are normalised as the DINO family's, or, with
     /// `supervised`, as timm's supervised ViTs'.
     pub fn geometry(&self, supervised: bool) -> Geometry {
-        let level = Level { grid: self.side / STRIDE, width: WIDTH };
-        Geometry::new(self.side, level, if supervised { HALF } else { IMAGENET })
+        let level = Level { grid: Grid::square(self.side / STRIDE), width: WIDTH };
+        Geometry::new(Grid::square(self.side), level, if supervised { HALF } else { IMAGENET })
     }
 
-    /// Side of the grid of patches.
-    pub fn patches(&self) -> usize {
-        self.side / self.patch
+    /// The grid of patches of an image of `size` pixels.
+    pub fn patches(&self, size: Grid) -> Grid {
+        Grid { rows: size.rows / self.patch, columns: size.columns / self.patch }
     }
 
     /// Tokens before the patches: the class token and the registers.
@@ -137,9 +139,9 @@ impl Transformer {
         1 + self.registers
     }
 
-    /// All tokens of one image.
-    pub fn tokens(&self) -> usize {
-        self.extra_tokens() + self.patches() * self.patches()
+    /// All tokens of an image of `size` pixels.
+    pub fn tokens(&self, size: Grid) -> usize {
+        self.extra_tokens() + self.patches(size).cells()
     }
 
     /// Blocks that have to run.
@@ -170,8 +172,9 @@ impl Transformer {
         if self.patch == 0 || self.patch > 64 {
             return wrong("patches of 1 to 64 pixels", self.patch.to_string());
         }
-        if !(1..=MOST_PATCHES).contains(&self.patches()) {
-            let found = format!("{} ({} pixels in patches of {})", self.patches(), self.side, self.patch);
+        let patches = self.side / self.patch;
+        if !(1..=MOST_PATCHES).contains(&patches) {
+            let found = format!("{patches} ({} pixels in patches of {})", self.side, self.patch);
             return wrong(&format!("1 to {MOST_PATCHES} patches a side"), found);
         }
         if !(1..=MOST_PATCHES).contains(&self.table) {

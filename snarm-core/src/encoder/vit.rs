@@ -1,5 +1,6 @@
 //! A vision transformer ready to run: weights packed once, layer scale folded into the projections before it.
 
+use snarm_kernels::Grid;
 use snarm_kernels::attention::{self, attention};
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::patches;
@@ -24,7 +25,10 @@ pub(crate) struct Vit {
     sizes: Transformer,
     patch_embed: Linear,
     /// What every sequence starts from: class token and registers, then the position of each patch. (tokens, dim)
-    start: Vec<f32>,
+    /// Class and register tokens.
+    extra: Vec<f32>,
+    /// Position embeddings as the file has them, (table * table, dim).
+    positions: Vec<f32>,
     blocks: Vec<Block>,
 }
 
@@ -46,7 +50,8 @@ impl Vit {
         let patch_embed = Linear::read(&source.at("patch_embed").at("proj"), d, &[3, p, p])?;
         let blocks = (0..sizes.blocks_used()).map(|i| Block::read(sizes, &source.at("blocks").at(i)));
         let blocks = blocks.collect::<Result<_>>()?;
-        Ok(Self { sizes: sizes.clone(), patch_embed, start: starting_tokens(sizes, source)?, blocks })
+        let (extra, positions) = starting_tokens(sizes, source)?;
+        Ok(Self { sizes: sizes.clone(), patch_embed, extra, positions, blocks })
     }
 
     /// Sizes and constants.
@@ -55,10 +60,16 @@ impl Vit {
     }
 
     /// Numbers in the large buffers of a run.
-    pub(super) fn activations(&self) -> usize {
+    /// The tokens of an image of `size` before its patches are added, (tokens, dim).
+    pub(crate) fn start(&self, size: Grid) -> Vec<f32> {
+        let Transformer { table, dim, positions, .. } = self.sizes;
+        let places = interpolate(&self.positions, table, self.sizes.patches(size), dim, positions);
+        [&self.extra[..], &places].concat()
+    }
+
+    pub(super) fn activations(&self, size: Grid) -> usize {
         let sizes = self.sizes();
-        let patches = sizes.patches().pow(2) * 3 * sizes.patch * sizes.patch;
-        patches + sizes.tokens() * (3 * sizes.dim + sizes.hidden.max(3 * sizes.dim))
+        3 * size.cells() + sizes.tokens(size) * (3 * sizes.dim + sizes.hidden.max(3 * sizes.dim))
     }
 
     /// Runs the network on a normalised image (3, side, side). `observe` sees all tokens (tokens, dim) before the
@@ -66,22 +77,24 @@ impl Vit {
     pub(crate) fn forward(
         &self,
         image: &[f32],
+        size: Grid,
+        start: &[f32],
         a: &mut Activations,
         observe: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
         let sizes = &self.sizes;
-        let (d, n, p) = (sizes.dim, sizes.tokens(), sizes.patch);
-        a.patches.resize(sizes.patches() * sizes.patches() * 3 * p * p, 0.0);
-        patches(image, sizes.side, p, &mut a.patches)?;
+        let (d, n, p) = (sizes.dim, sizes.tokens(size), sizes.patch);
+        a.patches.resize(sizes.patches(size).cells() * 3 * p * p, 0.0);
+        patches(image, size, p, &mut a.patches)?;
         a.tokens.clear();
-        a.tokens.extend_from_slice(&self.start);
+        a.tokens.extend_from_slice(start);
         self.patch_embed.run(&a.patches, Then::Add, &mut a.tokens[sizes.extra_tokens() * d..])?;
         observe(0, &a.tokens)?;
         a.normed.resize(n * d, 0.0);
         a.attended.resize(n * d, 0.0);
         a.wide.resize(n * sizes.hidden.max(3 * d), 0.0);
         for (i, block) in self.blocks.iter().enumerate() {
-            block.forward(sizes, a)?;
+            block.forward(sizes, n, a)?;
             observe(i + 1, &a.tokens)?;
         }
         Ok(())
@@ -104,8 +117,8 @@ impl Block {
         })
     }
 
-    fn forward(&self, sizes: &Transformer, a: &mut Activations) -> Result<()> {
-        let (d, n, eps) = (sizes.dim, sizes.tokens(), sizes.eps);
+    fn forward(&self, sizes: &Transformer, n: usize, a: &mut Activations) -> Result<()> {
+        let (d, eps) = (sizes.dim, sizes.eps);
         let qkv = &mut a.wide[..n * 3 * d];
         self.norm1.run(&a.tokens, eps, &mut a.normed)?;
         self.qkv.run(&a.normed, Then::Store, &mut *qkv)?;
@@ -120,7 +133,7 @@ impl Block {
 }
 
 /// Class token plus its position, registers without one, and the interpolated positions of the patches.
-fn starting_tokens(sizes: &Transformer, source: &Source<'_>) -> Result<Vec<f32>> {
+fn starting_tokens(sizes: &Transformer, source: &Source<'_>) -> Result<(Vec<f32>, Vec<f32>)> {
     let (d, table) = (sizes.dim, sizes.table);
     let mut start = source.get("cls_token", &[1, 1, d])?;
     let positions = source.get("pos_embed", &[1, table * table + 1, d])?;
@@ -129,6 +142,5 @@ fn starting_tokens(sizes: &Transformer, source: &Source<'_>) -> Result<Vec<f32>>
     if sizes.registers > 0 {
         start.extend(source.get("register_tokens", &[1, sizes.registers, d])?);
     }
-    start.extend(interpolate(grid, table, sizes.patches(), d, sizes.positions));
-    Ok(start)
+    Ok((start, grid.to_vec()))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use snarm_kernels::Grid;
 use snarm_kernels::device::Place;
 
 use crate::bank::{Calibration, Memory};
@@ -52,8 +53,8 @@ pub trait Model: Send {
     /// What calibrations made with this model are filed under.
     fn scorer(&self) -> &str;
 
-    /// Side of the map of raw scores.
-    fn map_side(&self) -> usize;
+    /// Rows and columns of the map of raw scores.
+    fn map_size(&self) -> Grid;
 
     /// Compares features in the memory of a device from now on, with a copy of that memory of a bank.
     ///
@@ -70,7 +71,7 @@ pub trait Model: Send {
         }
     }
 
-    /// Raw scores (map side, map side) of one frame. Rows of the memory from image `unlike` do not count: a frame that is in
+    /// Raw scores (rows, columns) of one frame. Rows of the memory from image `unlike` do not count: a frame that is in
     /// the bank is so scored as if it were not. Tokens that `ignored` names (empty: none) are compared with nothing; their
     /// scores mean nothing. Each stage adds its time to `times`.
     ///

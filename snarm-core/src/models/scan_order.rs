@@ -1,8 +1,10 @@
-//! Orders in which a state-space model reads a square map.
+//! Orders in which a state-space model reads a map.
 //!
 //! A curve is a permutation of the places row * n + col. Eight directions follow from it: the map itself, its
 //! transpose, its rotation by 90 degrees counter-clockwise, the transpose of that, and the reverses of these four.
 //! SNARM reads the plain curve in directions 0, 1, 4 and 5; the MambaAD family reads all eight of any curve.
+
+use snarm_kernels::Grid;
 
 /// A curve through a square map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +41,17 @@ pub fn scan_order(curve: Curve, n: usize, direction: usize) -> Vec<u32> {
     places
 }
 
-/// SNARM's four orders: rows, columns, and both backwards.
-pub fn snarm_orders(n: usize) -> [Vec<u32>; 4] {
-    [0, 1, 4, 5].map(|direction| scan_order(Curve::Sweep, n, direction))
+/// SNARM's four orders through a map: rows, columns, and both backwards. In the second and the fourth order the map is that
+/// of the transposed grid.
+pub fn snarm_orders(grid: Grid) -> [Vec<u32>; 4] {
+    let Grid { rows, columns } = grid;
+    let by_rows: Vec<u32> = (0..grid.cells() as u32).collect();
+    let place = |(column, row): (usize, usize)| (row * columns + column) as u32;
+    let by_columns: Vec<u32> =
+        (0..columns).flat_map(|column| (0..rows).map(move |row| (column, row))).map(place).collect();
+    let reversed = |order: &[u32]| order.iter().rev().copied().collect();
+    let (backwards, columns_backwards) = (reversed(&by_rows), reversed(&by_columns));
+    [by_rows, by_columns, backwards, columns_backwards]
 }
 
 fn curve_places(curve: Curve, n: usize) -> Vec<(usize, usize)> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
+use snarm_kernels::Grid;
 use snarm_kernels::frame::Orientation;
 
 use super::rect::Rect;
@@ -78,11 +79,15 @@ impl IgnoreMask {
         self.data.get(row * self.width + column).copied().unwrap_or(false)
     }
 
-    /// The mask at the resolution of a score map of `side` x `side` that covers `rect` of the frame: whether the
+    /// The mask at the resolution of a score map of `size` that covers `rect` of the frame: whether the
     /// centre of each of its pixels is ignored.
-    pub fn on_map(&self, side: usize, rect: Rect) -> impl Iterator<Item = bool> + '_ {
-        let at = move |i: usize, start: f64, length: f64| start + (i as f64 + 0.5) / side as f64 * length;
-        (0..side * side).map(move |i| self.covers(at(i % side, rect.x, rect.w), at(i / side, rect.y, rect.h)))
+    pub fn on_map(&self, size: Grid, rect: Rect) -> impl Iterator<Item = bool> + '_ {
+        let Grid { rows, columns } = size;
+        let at = |i: usize, n: usize| (i as f64 + 0.5) / n as f64;
+        (0..size.cells()).map(move |i| {
+            let (x, y) = (at(i % columns, columns), at(i / columns, rows));
+            self.covers(rect.x + x * rect.w, rect.y + y * rect.h)
+        })
     }
 
     /// The mask of the upright picture, for one that was given for the frame as it is stored.
@@ -129,7 +134,7 @@ mod tests {
         assert!(!mask.covers(1.0, 1.0), "the lower edge lies outside");
         // The left half of the frame, seen by a map of 2 x 2.
         let half = Rect { x: 0.0, y: 0.0, w: 0.5, h: 1.0 };
-        assert_eq!(mask.on_map(2, half).collect::<Vec<_>>(), [true, false, false, false]);
+        assert_eq!(mask.on_map(Grid::square(2), half).collect::<Vec<_>>(), [true, false, false, false]);
     }
 
     #[test]

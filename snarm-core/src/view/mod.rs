@@ -1,5 +1,5 @@
-//! Where the network looks: how a frame is brought to the network's square, and which part of the frame the
-//! square shows.
+//! Where the network looks: how a frame is brought to the network's input, and which part of the frame the input
+//! shows.
 
 mod ignored;
 mod mask;
@@ -15,10 +15,10 @@ pub(crate) use self::ignored::Ignored;
 pub use self::mask::IgnoreMask;
 pub use self::rect::Rect;
 
-/// Part of an upright frame that is looked at, and how it is brought to the network's square.
+/// Part of an upright frame that is looked at, and how it is brought to the network's input.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct View {
-    /// How the frame, or its region of interest, is brought to the square.
+    /// How the frame, or its region of interest, is brought to the input.
     pub crop: Crop,
     /// Region of interest: nothing outside is read. `None` is the whole frame.
     pub roi: Option<Rect>,
@@ -27,12 +27,15 @@ pub struct View {
     pub ignore: Option<Arc<IgnoreMask>>,
 }
 
-/// How a frame is brought to the square input of the network.
+/// How a frame is brought to the input of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Crop {
-    /// The whole frame, squeezed to the square: nothing is left unseen.
+    /// The whole frame, the input having its aspect and as many pixels as the square: thin things stay as wide as they
+    /// are. A bank keeps the aspect of the first frame that it learned; frames of another are squeezed to it.
     #[default]
+    Aspect,
+    /// The whole frame, squeezed to the square: nothing is left unseen.
     Full,
     /// The whole frame with its aspect ratio kept, centred, the rest filled with the mean colour.
     Letterbox,
@@ -45,6 +48,7 @@ impl Crop {
     /// Lower-case name, as files and properties give it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Aspect => "aspect",
             Self::Full => "full",
             Self::Letterbox => "letterbox",
             Self::Paper => "paper",
@@ -53,6 +57,11 @@ impl Crop {
 }
 
 impl View {
+    /// The whole frame, squeezed to the square, as decoders are trained with.
+    pub fn squeezed() -> Self {
+        Self { crop: Crop::Full, ..Self::default() }
+    }
+
     /// The view of the upright picture, for one that was given for the frame as it is stored.
     #[must_use]
     pub fn upright(&self, orientation: Orientation) -> Self {

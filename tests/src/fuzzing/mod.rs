@@ -11,6 +11,7 @@ pub mod mutate;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use snarm_core::Grid;
 use snarm_core::bank::Bank;
 use snarm_core::convert::{Options, convert};
 use snarm_core::dataset::{Dataset, Mask, Picture};
@@ -99,7 +100,7 @@ pub fn bank(bytes: &[u8]) {
             );
         }
         if let Some(mask) = bank.view().ignore {
-            let _ = mask.on_map(SIDE, bank.view().roi.unwrap_or(Rect::WHOLE)).count();
+            let _ = mask.on_map(Grid::square(SIDE), bank.view().roi.unwrap_or(Rect::WHOLE)).count();
         }
         let copy = path.with_file_name("copy");
         match bank.save(&copy).and_then(|()| Bank::open(&copy)) {
@@ -124,7 +125,7 @@ pub fn encoder(bytes: &[u8]) {
     with_file("encoder", bytes, |path| {
         let Some(name) = path.to_str() else { return };
         let Ok(encoder) = Encoder::load(name, PositionInterpolation::Legacy) else { return };
-        let side = encoder.geometry().side;
+        let side = encoder.input_side();
         if side <= SIDE {
             let image = vec![0.25; 3 * side * side];
             let _ = encoder.encode(&image, &mut Workspace::default(), &mut Vec::new());
@@ -152,10 +153,10 @@ pub fn pickle(bytes: &[u8]) {
 pub fn mask(bytes: &[u8]) {
     with_file("mask.png", bytes, |path| {
         if let Ok(mask) = IgnoreMask::open(path) {
-            let _ = mask.on_map(SIDE, Rect::WHOLE).filter(|ignored| *ignored).count();
+            let _ = mask.on_map(Grid::square(SIDE), Rect::WHOLE).filter(|ignored| *ignored).count();
         }
         if let Ok(mask) = Mask::open(path) {
-            let _ = mask.on_map(SIDE, Rect::WHOLE).flatten().count();
+            let _ = mask.on_map(Grid::square(SIDE), Rect::WHOLE).flatten().count();
         }
     });
 }

@@ -16,13 +16,12 @@ fn write_decoder(path: &Path) {
 /// The same, said to be trained on these categories.
 pub(crate) fn write_decoder_of(path: &Path, categories: &[&str]) {
     let encoder = registry::encoder(Some("snarm-tiny")).expect("the encoder");
-    let geometry = encoder.geometry();
     let about = About {
         encoder: encoder.name().to_owned(),
         encoder_digest: encoder.digest().to_owned(),
-        side: geometry.side,
-        grid: geometry.grid(),
-        shape: Shape { width: geometry.width(), channels: 16, branches: 1 },
+        side: encoder.input_side(),
+        grid: encoder.grid_side(),
+        shape: Shape { width: encoder.geometry().width(), channels: 16, branches: 1 },
         relative: false,
         provenance: Provenance {
             categories: categories.iter().map(|name| (*name).to_owned()).collect(),

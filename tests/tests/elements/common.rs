@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Once};
 use gst::prelude::*;
 use gst_check::Harness;
 use gstsnarm::meta::AnomalyMeta;
+use snarm_core::Grid;
 use snarm_core::bank::{Bank, Calibration};
 use snarm_core::frame::PixelFormat;
 use snarm_core::registry;
@@ -198,15 +199,28 @@ pub(crate) fn error_on(bus: &gst::Bus) -> gst::glib::Error {
 
 /// Learns a bank from good frames.
 pub(crate) fn learn(location: &Path, seed: u64) {
+    learn_as(location, seed, "aspect");
+}
+
+/// The same with frames brought to the network in that way.
+pub(crate) fn learn_as(location: &Path, seed: u64, crop: &str) {
     let element = gst::ElementFactory::make("snarmbank")
         .property("location", location.to_str().unwrap())
         .property("seed", seed)
         .property("bank-capacity", 500_u32)
+        .property_from_str("crop", crop)
         .build()
         .unwrap();
     let mut line = Line::new(element, caps());
     line.push_good(GOOD_FRAMES);
     line.finish();
+}
+
+/// Rows and columns of the map.
+pub(crate) fn map_size(meta: &AnomalyMeta) -> Grid {
+    let map = meta.map.as_ref().unwrap();
+    let video = map.meta::<gst_video::VideoMeta>().unwrap();
+    Grid { rows: video.height() as usize, columns: video.width() as usize }
 }
 
 /// A bank of the good frames, learned once.

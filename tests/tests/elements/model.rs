@@ -14,13 +14,13 @@ use crate::common::{
 /// Writes a decoder with weights from a formula, for the encoder of that digest.
 fn write_decoder(name: &str, encoder_digest: &str) -> PathBuf {
     let path = scratch(name);
-    let geometry = registry::encoder(None).unwrap().geometry().clone();
+    let encoder = registry::encoder(None).unwrap();
     let about = About {
         encoder: "snarm-tiny".to_owned(),
         encoder_digest: encoder_digest.to_owned(),
-        side: geometry.side,
-        grid: geometry.grid(),
-        shape: Shape { width: geometry.width(), channels: 16, branches: 1 },
+        side: encoder.input_side(),
+        grid: encoder.grid_side(),
+        shape: Shape { width: encoder.geometry().width(), channels: 16, branches: 1 },
         relative: false,
         provenance: Provenance::default(),
         licence: "MIT OR Apache-2.0".to_owned(),

@@ -62,9 +62,8 @@ fn a_detector_follows_the_view_of_its_bank() {
     let mut line = Line::new(detector(&[("bank-location", location.to_str().unwrap())]), caps());
     let found = inspect(&mut line, 0, bad_pixels(0));
     assert_eq!((found.map_rect, found.seen), (roi, roi));
-    let map = map(&found);
-    let side = map.len().isqrt();
-    assert!(map.iter().enumerate().all(|(at, sample)| at % side >= side / 2 || *sample == 0));
+    let (map, width) = (map(&found), common::map_size(&found).columns);
+    assert!(map.iter().enumerate().all(|(at, sample)| at % width >= width / 2 || *sample == 0));
     assert!(map.iter().any(|sample| *sample > 0), "nothing at all is scored");
 }
 
@@ -203,9 +202,9 @@ fn a_mask_of_the_detector_takes_the_place_of_the_banks() {
     let scored_left = |properties: &[(&str, &str)]| {
         let all = [&[("bank-location", location.to_str().unwrap())], properties].concat();
         let mut line = Line::new(detector(&all), caps());
-        let map = map(&inspect(&mut line, 0, bad_pixels(0)));
-        let side = map.len().isqrt();
-        map.iter().enumerate().any(|(at, sample)| at % side < side / 2 && *sample > 0)
+        let found = inspect(&mut line, 0, bad_pixels(0));
+        let (map, width) = (map(&found), common::map_size(&found).columns);
+        map.iter().enumerate().any(|(at, sample)| at % width < width / 2 && *sample > 0)
     };
     assert!(!scored_left(&[]));
     assert!(scored_left(&[("ignore-mask", "none")]));

@@ -7,7 +7,9 @@ use gst_video::VideoRegionOfInterestMeta as Roi;
 use gstsnarm::meta::AnomalyMeta;
 use snarm_core::registry;
 
-use crate::common::{Line, bad_pixels, bank, buffer, calibration, caps, detector, init, read, start_error};
+use crate::common::{
+    Line, bad_pixels, bank, buffer, calibration, caps, detector, init, learn_as, read, start_error,
+};
 
 /// The metas of four frames, all with a blotch, and the element after them.
 fn run(properties: &[(&str, &str)]) -> (Vec<AnomalyMeta>, Line) {
@@ -106,7 +108,11 @@ fn has_effect(name: &str) -> bool {
             first(&[("ignore-mask", location.to_str().unwrap())]).score < score
         }
         "crop" => {
-            let map = |crop: &str| first(&[("crop", crop)]).map_rect;
+            let folder = tempfile::tempdir().unwrap();
+            let squares = folder.path().join("squares.bank");
+            learn_as(&squares, 0, "full");
+            let bank = ("bank-location", squares.to_str().unwrap());
+            let map = |crop: &str| first(&[bank, ("crop", crop)]).map_rect;
             let [whole, paper, high] = ["full", "paper", "letterbox"].map(map);
             // Frames of 4:3: the square of a letterbox reaches beyond them above and below.
             map("bank") == whole && (0.06..0.065).contains(&paper.x) && high.y < 0.0 && high.w == 1.0

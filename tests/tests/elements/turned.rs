@@ -4,11 +4,14 @@
 use gst::prelude::*;
 use gst_check::Harness;
 use gstsnarm::meta::AnomalyMeta;
+use snarm_core::Grid;
 use snarm_core::bank::Bank;
 use snarm_core::frame::Orientation;
 use snarm_core::view::Rect;
 
-use crate::common::{HEIGHT, Line, WIDTH, bad_pixels, buffer, bytes, caps_of, detector, good_pixels, init};
+use crate::common::{
+    HEIGHT, Line, WIDTH, bad_pixels, buffer, bytes, caps_of, detector, good_pixels, init, map_size,
+};
 use crate::overlay::{GREY, anomalous, overlay};
 
 /// The values of the tag.
@@ -99,13 +102,16 @@ fn a_turned_stream_scores_as_its_upright_picture() {
                 assert!(close_rects(found.rect, upright.rect.stored(orientation)), "{tag}: {:?}", found.rect);
             }
             let [found_map, upright_map] = [&found, &upright].map(|meta| bytes(meta.map.as_ref().unwrap()));
-            let side = (found_map.len() as f64 / 2.0).sqrt() as usize;
+            let size = map_size(&upright);
+            assert_eq!(map_size(&found), orientation.grid(size), "{tag}");
+            let Grid { rows, columns } = size;
             let sample =
                 |map: &[u8], at: usize| i32::from(u16::from_le_bytes([map[2 * at], map[2 * at + 1]]));
-            for y in 0..side {
-                for x in 0..side {
-                    let [(sx, _), (sy, _)] = orientation.stored((x, 1, side), (y, 1, side));
-                    let (a, b) = (sample(&found_map, sy * side + sx), sample(&upright_map, y * side + x));
+            for y in 0..rows {
+                for x in 0..columns {
+                    let [(sx, _), (sy, _)] = orientation.stored((x, 1, columns), (y, 1, rows));
+                    let stored = sample(&found_map, sy * map_size(&found).columns + sx);
+                    let (a, b) = (stored, sample(&upright_map, y * columns + x));
                     assert!((a - b).abs() < 40, "{tag} at {x}, {y}: {a}, not {b}");
                 }
             }
@@ -218,7 +224,7 @@ fn an_overlay_is_upright_where_the_frame_is_shown_upright() {
         (meta.resolution.width, meta.resolution.height) = (width as u32, height as u32);
         meta.regions.iter_mut().for_each(|region| region.rect = region.rect.stored(orientation));
         let mut map = bytes(upright.map.as_ref().unwrap());
-        orientation.inverse().turn(&mut map, 28);
+        orientation.inverse().turn(&mut map, Grid::square(28), &mut Vec::new());
         meta.map.as_mut().unwrap().make_mut().copy_from_slice(0, &map).unwrap();
         let (found, ..) = shown(tag, draw(Some(tag), &meta, width, height), width, height);
         let differs = found.iter().zip(&expected).filter(|(a, b)| a.abs_diff(**b) > 1).count();

@@ -1,3 +1,4 @@
+use snarm_core::Grid;
 use snarm_core::models::snarm::decoder::{ORDERS, Residuals, Shape, SnarmDecoder, Stage, Workspace};
 use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_core::threads::install;
@@ -54,7 +55,7 @@ fn every_stage_of_the_decoder_is_the_published_one() {
     let golden = Golden::open("snarm_head");
     let shape = Shape::published(WIDTH);
     let decoder = SnarmDecoder::seeded(&shape).unwrap();
-    let mut workspace = Workspace::new(&shape, GRID, SIDE).unwrap();
+    let mut workspace = Workspace::new(&shape, Grid::square(GRID), Grid::square(SIDE)).unwrap();
     let mut seen = 0;
     let mut prob = install(|| {
         let (inter, navigation, intra) = match_and_navigate(&golden, &decoder);

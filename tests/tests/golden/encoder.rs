@@ -1,3 +1,4 @@
+use snarm_core::Grid;
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_LITE, Workspace, seeded};
 use snarm_kernels::frame::Frame;
 use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor};
@@ -7,7 +8,7 @@ use crate::file::{Golden, assert_close, rows};
 /// Image a of the golden set, 389 rows of 517 pixels, brought to the network the published way.
 pub(crate) fn input() -> Vec<f32> {
     let image = Golden::open("preprocess").u8s("a.image");
-    let spec = PreprocessSpec::imagenet(392, Fit::paper(392));
+    let spec = PreprocessSpec::imagenet(Grid::square(392), Fit::paper(392));
     let mut input = vec![0.0; spec.output_len()];
     let frame = Frame::rgb(&image, 517, 389).unwrap();
     Preprocessor::new(spec).unwrap().run(&frame, &mut input).unwrap();
@@ -106,7 +107,7 @@ fn efficientnet_lite_agrees_stage_by_stage() {
     let golden = Golden::open("encoder_efficientnet");
     let encoder = Encoder::load(SEEDED_LITE, PositionInterpolation::Legacy).unwrap();
     let geometry = encoder.geometry();
-    assert_eq!((geometry.side, geometry.grid(), geometry.width()), (320, 40, 96));
+    assert_eq!((encoder.input_side(), encoder.grid_side(), geometry.width()), (320, 40, 96));
     let image = seeded::values("image", 3 * 320 * 320, 0.0, 1.5);
     let (mut seen, mut descriptors) = (Vec::new(), Vec::new());
     snarm_kernels::threads::install(|| {

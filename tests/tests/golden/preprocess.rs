@@ -1,3 +1,4 @@
+use snarm_kernels::Grid;
 use snarm_kernels::frame::Frame;
 use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor};
 use snarm_kernels::resize::{self, Size};
@@ -72,7 +73,7 @@ fn pillows_bilinear_is_matched_byte_for_byte() {
         assert!(resized == golden.u8s(&format!("{name}.pil256")), "{name}");
         let places = golden.u32s("norm256.index");
         let expected = golden.f32s(&format!("{name}.norm256.sample"));
-        let spec = PreprocessSpec::imagenet(256, Fit::Full);
+        let spec = PreprocessSpec::imagenet(Grid::square(256), Fit::Full);
         for (place, expected) in places.iter().zip(expected) {
             let (c, at) = (*place as usize / (256 * 256), *place as usize % (256 * 256));
             let unit = f32::from(resized[at * 3 + c]) / 255.0;
@@ -87,7 +88,7 @@ fn the_published_crop_is_normalised_as_published() {
     let golden = Golden::open("preprocess");
     for (name, h, w) in IMAGES {
         let image = image(name, h, w);
-        let spec = PreprocessSpec::imagenet(392, Fit::paper(392));
+        let spec = PreprocessSpec::imagenet(Grid::square(392), Fit::paper(392));
         let mut input = vec![0.0; spec.output_len()];
         Preprocessor::new(spec).unwrap().run(&Frame::rgb(&image, w, h).unwrap(), &mut input).unwrap();
         let expected = golden.f32s(&format!("{name}.norm392.sample"));

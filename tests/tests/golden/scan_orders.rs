@@ -1,3 +1,4 @@
+use snarm_core::Grid;
 use snarm_core::models::scan_order::{Curve, scan_order, snarm_orders};
 
 use crate::file::Golden;
@@ -22,6 +23,6 @@ fn all_curves_in_all_directions() {
 
 #[test]
 fn the_four_orders_of_snarm() {
-    let found: Vec<u32> = snarm_orders(49).into_iter().flatten().collect();
+    let found: Vec<u32> = snarm_orders(Grid::square(49)).into_iter().flatten().collect();
     assert_eq!(found, Golden::open("scan_orders").u32s("snarm.49"));
 }

@@ -69,7 +69,7 @@ impl Vit {
             registers,
             positions: positions(&table, sizes)?,
             blocks: (0..sizes.layers.second.end).map(block).collect::<Result<_>>()?,
-            upsample: bilinear(sizes.patches(), geometry.grid())?,
+            upsample: bilinear(side_of(sizes), geometry.grid().rows)?,
             pool: [adaptive_pool(d, MIDDLE)?, adaptive_pool(2 * MIDDLE, geometry.width())?],
             sizes: sizes.clone(),
         })
@@ -98,7 +98,7 @@ impl Vit {
             observe(i + 1, &tokens)?;
             for (range, group) in [(&sizes.layers.first, &mut first), (&sizes.layers.second, &mut second)] {
                 if range.contains(&i) {
-                    let (extra, count) = (sizes.extra_tokens(), sizes.patches() * sizes.patches());
+                    let (extra, count) = (sizes.extra_tokens(), side_of(sizes).pow(2));
                     group.push(tokens.narrow(0, extra, count)?);
                 }
             }
@@ -161,9 +161,14 @@ fn attention(qkv: &Tensor, sizes: &Transformer) -> Result<Tensor> {
     weights.matmul(&part(2)?)?.transpose(0, 1)?.reshape((n, sizes.dim)) // (n, heads * d)
 }
 
+/// Side of the grid of patches.
+fn side_of(sizes: &Transformer) -> usize {
+    sizes.side / sizes.patch
+}
+
 /// Positions of the patches: bicubic (a = -0.75), the scale taken as (grid + 0.1) / table, as a matrix on both axes.
 fn positions(table: &Tensor, sizes: &Transformer) -> Result<Tensor> {
-    let (from, to) = (sizes.table, sizes.patches());
+    let (from, to) = (sizes.table, side_of(sizes));
     let grid = table.narrow(0, 1, from * from)?;
     if from == to {
         return Ok(grid);

@@ -160,11 +160,8 @@ fn describe(name: &str, opened: &Opened, findings: &mut Findings) {
         },
         Opened::Encoder(encoder) => {
             let (geometry, digest) = (encoder.geometry(), short(encoder.digest()));
-            let (side, grid, width) = (geometry.side, geometry.grid(), geometry.width());
-            findings.good(
-                name,
-                format!("encoder ({digest}), {side} pixels, {grid} x {grid} descriptors of {width}"),
-            );
+            let (side, grid, width) = (encoder.input_side(), geometry.grid(), geometry.width());
+            findings.good(name, format!("encoder ({digest}), {side} pixels, {grid} descriptors of {width}"));
             findings.good("", encoder.provenance());
         }
     }

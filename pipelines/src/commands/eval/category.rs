@@ -139,10 +139,10 @@ fn mask_of(sample: &Sample, picture: &Picture, reading: &Reading) -> Result<Opti
 
 /// Adds the pixels of one map; those that the view ignores do not count.
 fn add_pixels(pixels: &mut PixelScores, found: &Detection, mask: &Mask, view: &View) -> Result<()> {
-    let mut labels: Vec<_> = mask.on_map(found.map_side, found.map_rect).collect();
+    let mut labels: Vec<_> = mask.on_map(found.map_size, found.map_rect).collect();
     if let Some(ignore) = &view.ignore {
-        let ignored = ignore.on_map(found.map_side, found.map_rect);
+        let ignored = ignore.on_map(found.map_size, found.map_rect);
         labels.iter_mut().zip(ignored).filter(|(_, ignored)| *ignored).for_each(|(label, _)| *label = None);
     }
-    Ok(pixels.add(&found.map, &labels, found.map_side)?)
+    Ok(pixels.add(&found.map, &labels, found.map_size.columns)?)
 }

@@ -201,7 +201,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
         data: text(&args.data),
         setting: args.setting.name(),
         options: options(args)?,
-        encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.geometry().side),
+        encoder: (encoder.name().to_owned(), encoder.digest().to_owned(), encoder.input_side()),
         limit: args.aupro_limit,
         categories,
     };

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use snarm_core::bank::BankSettings;
 use snarm_core::synthetic;
 use snarm_core::training::decoder::{DiskCache, Settings, Without};
+use snarm_core::view::View;
 
 use super::data::Shots;
 
@@ -178,7 +179,12 @@ impl Options {
                 Defects::General => synthetic::Settings::general(),
                 Defects::Published => synthetic::Settings::snarm_any_size(),
             },
-            bank: BankSettings { capacity: self.capacity, seed: self.seed, ..BankSettings::default() },
+            bank: BankSettings {
+                capacity: self.capacity,
+                seed: self.seed,
+                view: View::squeezed(),
+                ..BankSettings::default()
+            },
             look: self.look,
             patience: self.patience,
             save: self.save,

@@ -118,13 +118,13 @@ pub(super) fn test(
             };
             let found = without.detect(&picture.frame()?, &limits)?;
             let labels: Option<Vec<Option<bool>>> =
-                labels.map(|mask| mask.on_map(found.map_side, found.map_rect).collect());
+                labels.map(|mask| mask.on_map(found.map_size, found.map_rect).collect());
             free.images.push(found.raw_score as f32, sample.anomalous);
             let (map, score) = trainer.score(&bank, &picture)?;
             trained.images.push(score as f32, sample.anomalous);
             if let Some(labels) = labels {
-                free.pixels.add(&found.map, &labels, found.map_side)?;
-                trained.pixels.add(&map, &labels, found.map_side)?;
+                free.pixels.add(&found.map, &labels, found.map_size.columns)?;
+                trained.pixels.add(&map, &labels, found.map_size.columns)?;
             }
             debug_assert_eq!(found.map_rect, Rect::WHOLE, "banks are made of whole frames");
         }

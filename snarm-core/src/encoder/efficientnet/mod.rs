@@ -8,6 +8,7 @@
 mod names;
 mod sizes;
 
+use snarm_kernels::Grid;
 use snarm_kernels::columns::{Place, columns};
 use snarm_kernels::depthwise::{self, Kernel, Then as After, depthwise};
 use snarm_kernels::linear::Then;
@@ -85,15 +86,15 @@ impl EfficientNet {
 
     /// Numbers in the large buffers of a run: windows and cells of the stem, and what the widest block holds between its
     /// input and its output, before and after the filter.
-    pub(super) fn activations(&self, side: usize) -> usize {
-        let cells = side.div_ceil(STEM.step).pow(2);
+    pub(super) fn activations(&self, size: Grid) -> usize {
+        let cells = stepped(size, STEM.step).cells();
         let widest = self.sizes.stages.iter().flatten().map(|block| block.hidden);
         // The first blocks have the most cells, a quarter as many from the second stage on.
         let wide = widest.clone().take(2).max().unwrap_or(0).max(widest.max().unwrap_or(0) / 4);
         cells * (3 * STEM.side * STEM.side + 2 * self.stem.width() + 2 * wide)
     }
 
-    /// A normalised image (3, side, side) to descriptors (grid * grid, width). `observe` sees the cells (cells, channels)
+    /// A normalised image (3, rows, columns) to descriptors (cells of the grid, width). `observe` sees the cells (cells, channels)
     /// after the stem, as number 0, and after each stage, as numbers from 1.
     pub(super) fn run(
         &self,
@@ -103,11 +104,11 @@ impl EfficientNet {
         descriptors: &mut [f32],
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let (side, Level { grid, width }) = (geometry.side, geometry.level());
-        let mut cells = side.div_ceil(STEM.step);
-        a.windows.resize(cells * cells * 3 * STEM.side * STEM.side, 0.0);
-        unfold(image, side, side, STEM, &mut a.windows)?;
-        a.x.resize(cells * cells * self.stem.width(), 0.0);
+        let (size, Level { grid, width }) = (geometry.size, geometry.level());
+        let mut cells = stepped(size, STEM.step);
+        a.windows.resize(cells.cells() * 3 * STEM.side * STEM.side, 0.0);
+        unfold(image, size.rows, size.columns, STEM, &mut a.windows)?;
+        a.x.resize(cells.cells() * self.stem.width(), 0.0);
         self.stem.run(&a.windows, Then::Relu6, &mut a.x)?;
         observe(0, &a.x);
         let (mut levels, mut first) = (0, 0);
@@ -119,12 +120,13 @@ impl EfficientNet {
             if LEVELS.contains(&s) {
                 let c = self.sizes.channels(s);
                 a.mean.resize(a.x.len(), 0.0);
-                mean3x3(&a.x, cells, cells, c, &mut a.mean)?;
+                mean3x3(&a.x, cells.rows, cells.columns, c, &mut a.mean)?;
                 unit_rows(&mut a.mean, c)?;
                 if a.upsample.len() == levels {
-                    a.upsample.push(Upsample::new((cells, cells), (grid, grid), c, Corners::Edges));
+                    let (from, to) = ((cells.rows, cells.columns), (grid.rows, grid.columns));
+                    a.upsample.push(Upsample::new(from, to, c, Corners::Edges));
                 }
-                a.level.resize(grid * grid * c, 0.0);
+                a.level.resize(grid.cells() * c, 0.0);
                 a.upsample[levels].run(&a.mean, &mut a.level)?;
                 // All levels have one length, and together a mean square of 1.
                 let scale = (width as f32 / (LEVELS.len() * c) as f32).sqrt();
@@ -158,30 +160,35 @@ impl Block {
         })
     }
 
-    /// Takes a map of `cells` x `cells` from `a.x` and leaves its own there.
-    fn run(&self, cells: &mut usize, a: &mut Activations) -> Result<()> {
-        let (side, hidden) = (*cells, self.depthwise.channels());
+    /// Takes a map of `cells` from `a.x` and leaves its own there.
+    fn run(&self, cells: &mut Grid, a: &mut Activations) -> Result<()> {
+        let (size, hidden) = (*cells, self.depthwise.channels());
         let wide = match &self.expand {
             Some(expand) => {
-                a.wide.resize(side * side * hidden, 0.0);
+                a.wide.resize(size.cells() * hidden, 0.0);
                 expand.run(&a.x, Then::Relu6, &mut a.wide)?;
                 &a.wide
             }
             None => &a.x,
         };
-        let after = side.div_ceil(self.step);
-        a.filtered.resize(after * after * hidden, 0.0);
-        depthwise(wide, side, side, &self.depthwise, &mut a.depthwise, &mut a.filtered)?;
+        let after = stepped(size, self.step);
+        a.filtered.resize(after.cells() * hidden, 0.0);
+        depthwise(wide, size.rows, size.columns, &self.depthwise, &mut a.depthwise, &mut a.filtered)?;
         if self.is_residual {
             self.project.run(&a.filtered, Then::Add, &mut a.x)?;
         } else {
-            a.next.resize(after * after * self.project.width(), 0.0);
+            a.next.resize(after.cells() * self.project.width(), 0.0);
             self.project.run(&a.filtered, Then::Store, &mut a.next)?;
             std::mem::swap(&mut a.x, &mut a.next);
         }
         *cells = after;
         Ok(())
     }
+}
+
+/// Windows of an image of `size`, `step` pixels from one to the next.
+fn stepped(size: Grid, step: usize) -> Grid {
+    Grid { rows: size.rows.div_ceil(step), columns: size.columns.div_ceil(step) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Sizes of an EfficientNet-Lite, read from the shapes of its tensors.
 
+use snarm_kernels::Grid;
+
 use super::super::geometry::{Geometry, Level};
 use super::names::Named;
 use crate::error::Result;
@@ -99,12 +101,17 @@ impl Sizes {
     /// Input and output.
     pub(crate) fn geometry(&self) -> Geometry {
         let width = LEVELS.iter().map(|level| self.channels(*level)).sum();
-        Geometry::new(SIDE, Level { grid: SIDE / STRIDE, width }, NORMALISATION)
+        Geometry::new(Grid::square(SIDE), Level { grid: Grid::square(SIDE / STRIDE), width }, NORMALISATION)
     }
 
     /// Blocks of all stages.
     pub(crate) fn depth(&self) -> usize {
         self.stages.iter().map(Vec::len).sum()
+    }
+
+    /// Pixels between two cells of the coarsest level.
+    pub(crate) fn unit(&self) -> usize {
+        STEPS.iter().product::<usize>() * 2
     }
 
     /// Pixels between two cells of the finest level.
@@ -144,7 +151,10 @@ mod tests {
     fn lite2_has_the_published_sizes() {
         let sizes = Sizes::new(32, [(16, 1), (24, 3), (48, 3), (88, 4), (120, 4), (208, 5), (352, 1)]);
         sizes.check().unwrap();
-        assert_eq!((sizes.depth(), sizes.geometry().width(), sizes.geometry().grid()), (21, 520, 40));
+        assert_eq!(
+            (sizes.depth(), sizes.geometry().width(), sizes.geometry().grid()),
+            (21, 520, Grid::square(40))
+        );
         let [last] = sizes.stages[6][..] else { panic!("one block") };
         assert_eq!(last, BlockSizes { kernel: 3, hidden: 1248, outputs: 352, expands: true });
         assert_eq!(sizes.stages[0][0], BlockSizes { kernel: 3, hidden: 32, outputs: 16, expands: false });

@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use snarm_kernels::Grid;
 use snarm_kernels::hybrid_score::mean_distances;
 use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};
 
@@ -129,7 +130,7 @@ impl Trained for Mean {
 /// The distances of a stream's descriptors from the mean.
 struct Distances {
     family: Arc<Mean>,
-    grid: usize,
+    grid: Grid,
     workspace: Workspace,
     indices: Vec<u32>,
     squares: Vec<f32>,
@@ -141,7 +142,7 @@ impl Model for Distances {
         &self.family.scorer
     }
 
-    fn map_side(&self) -> usize {
+    fn map_size(&self) -> Grid {
         self.grid
     }
 

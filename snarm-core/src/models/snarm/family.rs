@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use snarm_kernels::Grid;
 use snarm_kernels::device::Place;
 
 use super::Snarm;
@@ -47,7 +48,7 @@ impl Trained for SnarmDecoder {
     }
 
     fn model(self: Arc<Self>, geometry: &Geometry) -> Result<Box<dyn Model>> {
-        Ok(Box::new(Snarm::with_decoder(self, geometry.grid(), geometry.width(), geometry.side)?))
+        Ok(Box::new(Snarm::with_decoder(self, geometry.grid(), geometry.width(), geometry.size)?))
     }
 }
 
@@ -56,8 +57,8 @@ impl Model for Snarm {
         self.scorer()
     }
 
-    fn map_side(&self) -> usize {
-        self.map_side()
+    fn map_size(&self) -> Grid {
+        self.map_size()
     }
 
     fn move_to(&mut self, place: &Place, memory: Option<&Memory>) -> Result<()> {

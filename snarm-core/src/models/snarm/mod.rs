@@ -17,6 +17,7 @@ mod weigh;
 use std::sync::Arc;
 use std::time::Instant;
 
+use snarm_kernels::Grid;
 use snarm_kernels::device::{BufferView, Place};
 use snarm_kernels::hybrid_score::hybrid_score;
 use snarm_kernels::nearest::Table;
@@ -35,7 +36,7 @@ pub const TRAINING_FREE: &str = "training-free";
 
 /// SNARM for one stream.
 pub struct Snarm {
-    grid: usize,
+    grid: Grid,
     width: usize,
     inter: Matching,
     navigation: Navigation,
@@ -49,7 +50,7 @@ pub struct Snarm {
 
 /// What makes a map of the residuals.
 enum Scoring {
-    /// Nothing that was trained; the map, (grid, grid).
+    /// Nothing that was trained; the map, (rows, columns).
     TrainingFree(Vec<f32>),
     /// A trained decoder.
     Decoder(Box<Running>),
@@ -62,7 +63,7 @@ struct Running {
     /// What the navigator says of each token.
     q: Vec<f32>,
     weigh: Weigh,
-    map_side: usize,
+    map_size: Grid,
 }
 
 impl Snarm {
@@ -70,33 +71,33 @@ impl Snarm {
     ///
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens.
-    pub fn training_free(grid: usize, width: usize) -> Result<Self> {
+    pub fn training_free(grid: Grid, width: usize) -> Result<Self> {
         Self::new(grid, width, Scoring::TrainingFree(Vec::new()))
     }
 
-    /// With a trained decoder, whose map has a side of `map_side` pixels.
+    /// With a trained decoder, whose map has `map_size` pixels.
     ///
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens, or the decoder reads another width.
     pub fn with_decoder(
         decoder: Arc<SnarmDecoder>,
-        grid: usize,
+        grid: Grid,
         width: usize,
-        map_side: usize,
+        map_size: Grid,
     ) -> Result<Self> {
         if decoder.shape().width != width {
             let expected = format!("a decoder for descriptors {width} wide");
             let found = decoder.shape().width.to_string();
             return Err(Error::Mismatch { what: "SNARM", expected, found });
         }
-        let workspace = Workspace::new(decoder.shape(), grid, map_side)?;
-        let weigh = Weigh::new(grid, map_side);
-        let running = Running { decoder, workspace, q: Vec::new(), weigh, map_side };
+        let workspace = Workspace::new(decoder.shape(), grid, map_size)?;
+        let weigh = Weigh::new(grid, map_size);
+        let running = Running { decoder, workspace, q: Vec::new(), weigh, map_size };
         Self::new(grid, width, Scoring::Decoder(Box::new(running)))
     }
 
-    fn new(grid: usize, width: usize, scoring: Scoring) -> Result<Self> {
-        if grid < 2 {
+    fn new(grid: Grid, width: usize, scoring: Scoring) -> Result<Self> {
+        if grid.rows.min(grid.columns) < 2 {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
             return Err(Error::Sizes { what: "SNARM", expected, found: grid.to_string() });
         }
@@ -155,15 +156,15 @@ impl Snarm {
         }
     }
 
-    /// Side of the map of raw scores: the grid, or that of the decoder's map.
-    pub fn map_side(&self) -> usize {
+    /// Rows and columns of the map of raw scores: the grid, or those of the decoder's map.
+    pub fn map_size(&self) -> Grid {
         match &self.scoring {
             Scoring::TrainingFree(_) => self.grid,
-            Scoring::Decoder(running) => running.map_side,
+            Scoring::Decoder(running) => running.map_size,
         }
     }
 
-    /// Raw scores (map side, map side). Rows of the bank from image `unlike` do not count: a frame that is in the bank is
+    /// Raw scores (rows, columns) of the map. Rows of the bank from image `unlike` do not count: a frame that is in the bank is
     /// so scored as if it were not. Tokens that `ignored` names (empty: none) are neither trusted nor hard.
     ///
     /// # Errors
@@ -177,7 +178,7 @@ impl Snarm {
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
         let bank = descriptors_of(memory)?;
-        let (descriptors, tokens) = (features.descriptors(), self.grid * self.grid);
+        let (descriptors, tokens) = (features.descriptors(), self.grid.cells());
         let len = descriptors.len();
         if len != tokens * self.width || bank.width() != self.width {
             let expected = format!("{tokens} descriptors of the bank's width, {}", bank.width());

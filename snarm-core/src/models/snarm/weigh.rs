@@ -4,6 +4,7 @@
 //! defects look like, and at times takes a rare but good detail for one. The residual score knows nothing of defects, but
 //! how unusual a token is for this very product. Their product finds defective images better than either (docs/accuracy.md).
 
+use snarm_kernels::Grid;
 use snarm_kernels::hybrid_score::hybrid_score;
 use snarm_kernels::upsample::{Corners, Upsample};
 use snarm_kernels::weigh::weigh;
@@ -21,17 +22,17 @@ pub(crate) struct Weigh {
 }
 
 impl Weigh {
-    /// For a grid of tokens and a map of probabilities of that side.
-    pub(crate) fn new(grid: usize, side: usize) -> Self {
+    /// For a grid of tokens and a map of probabilities of that size.
+    pub(crate) fn new(grid: Grid, size: Grid) -> Self {
         Self {
-            scores: vec![0.0; grid * grid],
-            upsample: Upsample::new((grid, grid), (side, side), 1, Corners::Edges),
-            upsampled: vec![0.0; side * side],
-            map: vec![0.0; side * side],
+            scores: vec![0.0; grid.cells()],
+            upsample: Upsample::new((grid.rows, grid.columns), (size.rows, size.columns), 1, Corners::Edges),
+            upsampled: vec![0.0; size.cells()],
+            map: vec![0.0; size.cells()],
         }
     }
 
-    /// The weighted map (side, side): `distances` are the mean distances of the tokens to their nearest bank rows.
+    /// The weighted map (rows, columns): `distances` are the mean distances of the tokens to their nearest bank rows.
     ///
     /// # Errors
     /// When a length does not fit.
@@ -66,7 +67,7 @@ mod tests {
         intra.with_trusted(&frame, &(0..8).collect::<Vec<u32>>()).unwrap();
         // Distances for which every token has the same residual score.
         let mut distances: Vec<f32> = intra.distances().iter().map(|t| t.sqrt().powf(-1.0 / 3.0)).collect();
-        let mut weigh = Weigh::new(grid, side);
+        let mut weigh = Weigh::new(Grid::square(grid), Grid::square(side));
         let probabilities = vec![0.3; side * side];
         let map = weigh.run(&probabilities, &distances, &intra, 1.0).unwrap();
         assert!(map.iter().all(|v| (v - 0.3).abs() < 1e-4), "{map:?}");

@@ -1,6 +1,7 @@
 //! One branch, as [`crate::models::snarm::decoder`] describes it, for a batch.
 
 use candle_core::Tensor;
+use snarm_kernels::Grid;
 use snarm_kernels::batch_norm::Statistics;
 
 use super::{Batch, Mode, Net, Observe};
@@ -122,7 +123,7 @@ impl Net<'_> {
         };
         // Maps lie in the order of their scan; so must the taps.
         let taps = (0..ORDERS).map(|order| {
-            let places = snarm_orders(SIDE)[order].clone();
+            let places = snarm_orders(Grid::square(SIDE))[order].clone();
             let places = Tensor::from_vec(places, SIDE * SIDE, normed.device())?;
             let weight = self.variables.get(&name(order, "0.conv.weight"))?;
             let turned = weight.reshape((c * c, SIDE * SIDE))?.index_select(&places, 1)?;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use snarm_kernels::Grid;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::upsample::{Corners, Upsample};
 
@@ -32,8 +33,8 @@ impl Validation {
             upsample: Upsample::new((grid, grid), (side, side), views, Corners::Centres),
             upsampled: vec![0.0; side * side * views],
             map: vec![0.0; side * side],
-            weigh: Weigh::new(grid, side),
-            raw: RawMap::new(side, side),
+            weigh: Weigh::new(Grid::square(grid), Grid::square(side)),
+            raw: RawMap::new(Grid::square(side), Grid::square(side)),
         }
     }
 

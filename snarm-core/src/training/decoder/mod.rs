@@ -17,6 +17,7 @@ mod trainer;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use snarm_kernels::Grid;
 use snarm_kernels::batch_norm::Statistics;
 use snarm_kernels::focal::{Focal, Of, Sides};
 use snarm_kernels::gather::KEEP;
@@ -134,7 +135,7 @@ impl Places {
         let n = ORDERS * images * tokens;
         let (mut orders, mut rows) = (Vec::with_capacity(n), vec![0; n]);
         let (mut hard, mut mixed) = (Vec::new(), vec![KEEP; n]);
-        for order in snarm_orders(grid) {
+        for order in snarm_orders(Grid::square(grid)) {
             let first = orders.len();
             for (image, is_hard) in is_hard.iter().enumerate() {
                 for token in &order {

@@ -6,6 +6,7 @@ use crate::bank::BankSettings;
 use crate::error::{Error, Result};
 use crate::models::snarm::decoder::DILATIONS;
 use crate::synthetic;
+use crate::view::View;
 
 /// Settings of a run. A checkpoint knows its run by them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -110,7 +111,7 @@ impl Default for Settings {
             look: 200,
             patience: 8,
             save: 100,
-            bank: BankSettings::default(),
+            bank: BankSettings { view: View::squeezed(), ..BankSettings::default() },
             memory: 2 << 30,
             without: Without::NOTHING,
             seed: 1,

@@ -1,5 +1,7 @@
 use std::panic::AssertUnwindSafe;
 
+use snarm_kernels::Grid;
+
 use super::*;
 use crate::bank::{BankSettings, Reduction};
 use crate::encoder::seeded::values;
@@ -9,6 +11,7 @@ use crate::synthetic::product::Product;
 use crate::synthetic::{Settings as Defects, Synthesizer};
 use crate::training::testing::{kernels, on_cuda, on_every_device};
 use crate::training::{AdamW, AdamWSettings, Files};
+use crate::view::View;
 
 on_every_device!(
     every_stage_is_that_of_the_kernels,
@@ -66,7 +69,7 @@ fn every_stage_is_that_of_the_kernels(device: &Device) {
     let hard: Vec<u32> = (0..64).step_by(4).collect();
     let (inter, intra) = (flat(&batch.inter), flat(&batch.intra));
     let residuals = Residuals { inter: &inter, intra: &intra, hard: &hard };
-    let mut workspace = Workspace::new(&SHAPE, GRID, SIDE).unwrap();
+    let mut workspace = Workspace::new(&SHAPE, Grid::square(GRID), Grid::square(SIDE)).unwrap();
     let mut stages = Vec::new();
     decoder
         .run_observed(&residuals, &mut workspace, &mut |b, stage, values| {
@@ -207,7 +210,7 @@ fn logged(device: &Device) -> Vec<f64> {
     let out = folder.path().join("a.safetensors");
     let files = |resume| Files::of(&out, resume).unwrap();
     let settings = Settings {
-        bank: BankSettings { reduction: Reduction::None, ..BankSettings::default() },
+        bank: BankSettings { reduction: Reduction::None, view: View::squeezed(), ..BankSettings::default() },
         channels: 8,
         branches: 2,
         steps: 6,

@@ -29,6 +29,7 @@ use super::{
 use crate::encoder::file::{self, Header};
 use crate::encoder::{Geometry, Level, Network};
 use crate::error::{Error, Result};
+use snarm_kernels::Grid;
 
 /// Purposes of random numbers.
 const VIEW: u64 = 1;
@@ -143,7 +144,7 @@ impl<'a> Run<'a> {
         device: &Device,
     ) -> Result<Self> {
         let geometry = teacher.encoder().geometry();
-        let (side, inner) = (geometry.side, geometry.width());
+        let (side, inner) = (geometry.size.rows, geometry.width());
         let student = Student { network: settings.network.clone(), side, width: settings.width };
         check(settings, &student, geometry)?;
         let variables = student.variables(settings.seed)?.to_device(device)?;
@@ -273,7 +274,7 @@ impl<'a> Run<'a> {
                 input.iter_mut().for_each(|v| *v = *v * gain + lift);
             }
             patches.resize(input.len(), 0.0);
-            snarm_kernels::patches::patches(&input, side, patch, &mut patches)?;
+            snarm_kernels::patches::patches(&input, Grid::square(side), patch, &mut patches)?;
             all.extend_from_slice(&patches);
             targets.extend_from_slice(&lesson.target);
         }
@@ -336,15 +337,15 @@ fn spread(lessons: &[Lesson], width: usize) -> f64 {
 /// What the file of a student says of itself; its input is normalised as the teacher's.
 fn header(student: &Student, teacher: &Geometry, provenance: String) -> Header {
     let Student { side, width, .. } = *student;
-    let level = Level { grid: student.grid(), width };
-    let geometry = Geometry::new(side, level, (teacher.mean, teacher.std));
+    let level = Level { grid: Grid::square(student.grid()), width };
+    let geometry = Geometry::new(Grid::square(side), level, (teacher.mean, teacher.std));
     Header::new(student.network.clone(), &geometry, provenance)
 }
 
 /// Refuses what makes no run.
 fn check(settings: &Settings, student: &Student, teacher: &Geometry) -> Result<()> {
     header(student, teacher, String::new()).check()?;
-    let (side, grid) = (student.side, teacher.grid());
+    let (side, grid) = (student.side, teacher.grid().rows);
     let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
     if student.grid() != grid || grid * (side / grid) != side {
         let expected = format!("one descriptor for each of the teacher's {grid} x {grid}");

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use snarm_kernels::Grid;
+
 use super::*;
 use crate::dataset::{Picture, Reading};
 use crate::encoder::{
@@ -27,7 +29,8 @@ fn small() -> [Student; 3] {
 
 fn patches(student: &Student, image: &[f32]) -> Vec<f32> {
     let mut patches = vec![0.0; image.len()];
-    snarm_kernels::patches::patches(image, student.side, student.patch(), &mut patches).unwrap();
+    snarm_kernels::patches::patches(image, Grid::square(student.side), student.patch(), &mut patches)
+        .unwrap();
     patches
 }
 
@@ -58,7 +61,8 @@ fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
             .map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap()))
             .collect();
         let (grid, width) = (student.grid(), student.width);
-        let geometry = Geometry::new(32, Level { grid, width }, ([0.5; 3], [0.5; 3]));
+        let geometry =
+            Geometry::new(Grid::square(32), Level { grid: Grid::square(grid), width }, ([0.5; 3], [0.5; 3]));
         let header = Header::new(student.network.clone(), &geometry, "a test".into());
         file::save(&path, &header, &tensors).unwrap();
         let encoder = Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap();
@@ -70,7 +74,7 @@ fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
                 assert!((a - b).abs() < 0.02, "{a} {b}: more than the rounding to f16");
             }
         }
-        assert_eq!((encoder.geometry().grid(), encoder.provenance()), (4, "a test"));
+        assert_eq!((encoder.grid_side(), encoder.provenance()), (4, "a test"));
     }
 }
 
@@ -138,7 +142,8 @@ fn teacher(folder: &Path) -> Teacher {
     let path = folder.join("teacher.safetensors");
     let tensors: Vec<_> =
         student.tensors().into_iter().map(|(n, s)| (n.clone(), s, variables.values(&n).unwrap())).collect();
-    let geometry = Geometry::new(32, Level { grid: 4, width: 6 }, ([0.5; 3], [0.5; 3]));
+    let geometry =
+        Geometry::new(Grid::square(32), Level { grid: Grid::square(4), width: 6 }, ([0.5; 3], [0.5; 3]));
     let header = Header::new(student.network.clone(), &geometry, "a test".into());
     file::save(&path, &header, &tensors).unwrap();
     Teacher::new(Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap())

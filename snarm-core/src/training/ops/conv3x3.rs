@@ -1,6 +1,7 @@
 //! 3 x 3 convolutions of square maps, each stretch of maps with weights of its own.
 
 use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor, bail};
+use snarm_kernels::Grid;
 use snarm_kernels::conv3x3::backward::{input_gradient, transposed, weight_gradient};
 use snarm_kernels::conv3x3::{self as kernel, Kernel, TAPS, Then, Workspace};
 
@@ -62,6 +63,7 @@ impl CustomOp3 for Conv {
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let Maps { side, dilation, groups } = self.maps;
+        let grid = Grid::square(side);
         let (x, weight, bias) =
             (slice(x, x_layout)?, slice(weight, weight_layout)?, slice(bias, bias_layout)?);
         let c_in = x_layout.dims().last().copied().unwrap_or(1);
@@ -72,7 +74,7 @@ impl CustomOp3 for Conv {
         let weights = weight.chunks_exact(weight.len() / groups).zip(bias.chunks_exact(c_out));
         for ((x, y), (weight, bias)) in parts.zip(weights) {
             let taps = Kernel::new(weight, bias.to_vec()).map_err(refused)?;
-            kernel::conv3x3(x, side, &taps, dilation, Then::Store, &mut workspace, y).map_err(refused)?;
+            kernel::conv3x3(x, grid, &taps, dilation, Then::Store, &mut workspace, y).map_err(refused)?;
         }
         made(y, (rows, c_out))
     }
@@ -86,6 +88,7 @@ impl CustomOp3 for Conv {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Maps { side, dilation, groups } = self.maps;
+        let grid = Grid::square(side);
         let dy = dy.contiguous()?;
         let (xs, ws, dys) = (Values::of(x)?, Values::of(weight)?, Values::of(&dy)?);
         let c_out = bias.elem_count() / groups;
@@ -98,10 +101,10 @@ impl CustomOp3 for Conv {
             if x.track_op() {
                 let turned = transposed(&ws[part(ws.len())], c_out).map_err(refused)?;
                 let dx = &mut dx[part(xs.len())];
-                input_gradient(dy, side, &turned, dilation, &mut workspace, dx).map_err(refused)?;
+                input_gradient(dy, grid, &turned, dilation, &mut workspace, dx).map_err(refused)?;
             }
             let (dw, db) = (&mut dw[part(ws.len())], &mut db[group * c_out..][..c_out]);
-            weight_gradient(&xs[part(xs.len())], dy, side, dilation, dw, db).map_err(refused)?;
+            weight_gradient(&xs[part(xs.len())], dy, grid, dilation, dw, db).map_err(refused)?;
         }
         let dx = if x.track_op() { gradient(dx, x)? } else { None };
         let db = if bias.track_op() { gradient(db, bias)? } else { None };

@@ -115,7 +115,7 @@ impl Branch {
     }
 
     /// Lets the views of branch number `b` write their logits.
-    pub(super) fn judge(&self, b: usize, w: &mut Workspace) -> Result<()> {
+    pub(super) fn write_logits(&self, b: usize, w: &mut Workspace) -> Result<()> {
         for (order, view) in self.views.iter().enumerate() {
             view.run(b * ORDERS + order, order, w)?;
         }
@@ -139,7 +139,11 @@ impl Block {
         let h = (layer > 0).then_some(&w.hidden[..]);
         add_norm(h, &mut w.stream, &Norm::Rms { weight: &self.norm }, EPS, &mut w.normed)?;
         observe(Stage::Stream(layer), &w.stream);
-        conv3x3(&w.normed, w.grid, &self.conv, 1, conv3x3::Then::Store, &mut w.conv, &mut w.hidden)?;
+        for order in 0..ORDERS {
+            let (shape, map) = (w.shape(order), order * w.embedded.len()..(order + 1) * w.embedded.len());
+            let (seen, made) = (&w.normed[map.clone()], &mut w.hidden[map]);
+            conv3x3(seen, shape, &self.conv, 1, conv3x3::Then::Store, &mut w.conv, made)?;
+        }
         lap(&mut start, &mut w.times.convolve);
 
         let (hard, channels) = (w.places.hard(), w.channels);

@@ -1,5 +1,6 @@
 //! One view of the multi-view decoder: a dilated convolution, batch norm, ReLU, and a projection to a logit.
 
+use snarm_kernels::Grid;
 use snarm_kernels::conv3x3::{Kernel, SIDE, TAPS, Then, conv3x3};
 use snarm_kernels::row_dot::row_dot;
 use snarm_kernels::scatter::scatter;
@@ -29,7 +30,7 @@ impl DilatedBranch {
         let weight = first.at("conv").get("weight", &[c, c, SIDE, SIDE])?;
         // The published decoder brings maps back to the order of the picture and then convolves them. Here they stay
         // in the order of the scan, and the taps are brought to that order instead, once.
-        let places = &snarm_orders(SIDE)[order];
+        let places = &snarm_orders(Grid::square(SIDE))[order];
         let mut folded = vec![0.0; weight.len()];
         let mut bias = vec![0.0; c];
         for (out, (to, from)) in
@@ -50,11 +51,11 @@ impl DilatedBranch {
         })
     }
 
-    /// Judges what a branch made of that order, as view number `number`.
+    /// Writes the logits of what a branch made of that order, as view number `number`.
     pub(super) fn run(&self, number: usize, order: usize, w: &mut Workspace) -> Result<()> {
-        let tokens = w.grid * w.grid;
+        let tokens = w.tokens();
         let seen = &w.normed[order * tokens * w.channels..][..tokens * w.channels];
-        conv3x3(seen, w.grid, &self.conv, self.dilation, Then::Relu, &mut w.conv, &mut w.view)?;
+        conv3x3(seen, w.shape(order), &self.conv, self.dilation, Then::Relu, &mut w.conv, &mut w.view)?;
         row_dot(&w.view, &self.weight, self.bias, &mut w.line)?;
         let places = &w.places.orders()[order * tokens..];
         Ok(scatter(&w.line, &places[..tokens], number, w.views, &mut w.logits)?)

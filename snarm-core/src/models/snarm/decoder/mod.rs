@@ -202,9 +202,9 @@ impl SnarmDecoder {
                 format!("{} ({})", encoder.digest(), encoder.name()),
             );
         }
-        if about.side != geometry.side {
+        if about.side != encoder.input_side() {
             let expected = format!("side {}", about.side);
-            return wrong("geometry of the decoder", expected, geometry.side.to_string());
+            return wrong("geometry of the decoder", expected, encoder.input_side().to_string());
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl SnarmDecoder {
         Ok(())
     }
 
-    /// Probabilities (side, side) of one frame, the side and the grid being those of the workspace.
+    /// Probabilities (rows, columns) of one frame, map and grid being those of the workspace.
     ///
     /// # Errors
     /// When the residuals do not fit the decoder or the grid, or a hard token lies outside the grid.
@@ -244,7 +244,7 @@ impl SnarmDecoder {
         for (b, branch) in self.branches.iter().enumerate() {
             branch.run(residuals, workspace, &mut |stage, values| observe(b, stage, values))?;
             let mut start = Instant::now();
-            branch.judge(b, workspace)?;
+            branch.write_logits(b, workspace)?;
             times::lap(&mut start, &mut workspace.times.judge);
         }
         let mut start = Instant::now();

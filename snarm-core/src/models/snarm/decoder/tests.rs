@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use snarm_kernels::Grid;
+
 use super::*;
 
 /// Writes tensors of zeros under these names to a file and opens it as a decoder.
@@ -97,15 +99,50 @@ fn a_file_must_hold_all_tensors_and_no_others() {
 fn small_grids_and_odd_ends_run() {
     let shape = Shape { width: 6, channels: 20, branches: 3 };
     let decoder = SnarmDecoder::seeded(&shape).unwrap();
-    for (grid, side, hard) in [(2, 5, vec![3]), (3, 3, vec![0, 8]), (4, 9, vec![]), (5, 1, (0..25).collect())]
-    {
-        let residuals = crate::encoder::seeded::values("residuals", grid * grid * 6, 0.5, 0.5);
-        let mut workspace = Workspace::new(&shape, grid, side).unwrap();
+    for (rows, columns, size, hard) in [
+        (2, 2, Grid::square(5), vec![3]),
+        (3, 3, Grid::square(3), vec![0, 8]),
+        (4, 4, Grid::square(9), vec![]),
+        (5, 5, Grid::square(1), (0..25).collect()),
+        (2, 7, Grid { rows: 5, columns: 11 }, vec![1, 13]),
+        (6, 3, Grid { rows: 12, columns: 6 }, (3..18).collect()),
+    ] {
+        let grid = Grid { rows, columns };
+        let residuals = crate::encoder::seeded::values("residuals", grid.cells() * 6, 0.5, 0.5);
+        let mut workspace = Workspace::new(&shape, grid, size).unwrap();
         let residuals = Residuals { inter: &residuals, intra: &residuals, hard: &hard };
         let first = decoder.run(&residuals, &mut workspace).unwrap().to_vec();
-        assert!(first.len() == side * side && first.iter().all(|p| (0.0..=1.0).contains(p)), "grid {grid}");
+        assert!(first.len() == size.cells() && first.iter().all(|p| (0.0..=1.0).contains(p)), "grid {grid}");
         let again = decoder.run(&residuals, &mut workspace).unwrap();
         assert_eq!(first, again, "a used workspace must not shine through");
+    }
+}
+
+/// Convolutions see a map as it lies in an order: what lies side by side there must lie side by side in the picture.
+#[test]
+fn neighbours_in_an_order_are_neighbours_in_the_picture() {
+    let shape = Shape { width: 6, channels: 8, branches: 1 };
+    for (rows, columns) in [(4, 4), (3, 7), (6, 2)] {
+        let grid = Grid { rows, columns };
+        let workspace = Workspace::new(&shape, grid, Grid::square(8)).unwrap();
+        for order in 0..ORDERS {
+            let lies = workspace.shape(order);
+            let tokens = &workspace.places.orders()[order * grid.cells()..][..grid.cells()];
+            let apart = |a: usize, b: usize| {
+                let [a, b] = [a, b].map(|at| tokens[at] as usize);
+                (a / columns).abs_diff(b / columns) + (a % columns).abs_diff(b % columns)
+            };
+            for at in 0..grid.cells() {
+                assert!(
+                    at % lies.columns + 1 == lies.columns || apart(at, at + 1) == 1,
+                    "{grid} {order} {at}"
+                );
+                assert!(
+                    at / lies.columns + 1 == lies.rows || apart(at, at + lies.columns) == 1,
+                    "{grid} {order}"
+                );
+            }
+        }
     }
 }
 
@@ -116,11 +153,12 @@ fn what_does_not_fit_is_refused() {
     {
         assert!(SnarmDecoder::seeded(&shape).is_err(), "{shape:?}");
     }
-    assert!(Workspace::new(&shape, 1, 8).is_err());
+    assert!(Workspace::new(&shape, Grid { rows: 8, columns: 1 }, Grid::square(8)).is_err());
     let decoder = SnarmDecoder::seeded(&shape).unwrap();
-    let mut other = Workspace::new(&Shape { branches: 2, ..shape }, 2, 4).unwrap();
+    let mut other =
+        Workspace::new(&Shape { branches: 2, ..shape }, Grid::square(2), Grid::square(4)).unwrap();
     assert!(decoder.run(&Residuals { inter: &[0.0; 8], intra: &[0.0; 8], hard: &[1] }, &mut other).is_err());
-    let mut workspace = Workspace::new(&shape, 2, 4).unwrap();
+    let mut workspace = Workspace::new(&shape, Grid::square(2), Grid::square(4)).unwrap();
     let mut run = |inter: &[f32], hard: &[u32]| {
         decoder.run(&Residuals { inter, intra: &[0.0; 8], hard }, &mut workspace).err().map(|e| e.to_string())
     };

@@ -1,5 +1,6 @@
 //! What one stream needs to run a decoder: allocated once and kept.
 
+use snarm_kernels::Grid;
 use snarm_kernels::conv3x3;
 use snarm_kernels::gather::KEEP;
 use snarm_kernels::upsample::{Corners, Upsample};
@@ -12,7 +13,7 @@ use crate::models::scan_order::snarm_orders;
 
 /// Activations of one frame.
 pub struct Workspace {
-    pub(super) grid: usize,
+    pub(super) grid: Grid,
     pub(super) channels: usize,
     pub(super) views: usize,
     pub(super) times: Times,
@@ -35,23 +36,23 @@ pub struct Workspace {
     /// (tokens, views)
     pub(super) logits: Vec<f32>,
     pub(super) upsample: Upsample,
-    /// (side, side, views)
+    /// (rows, columns, views) of the map
     pub(super) upsampled: Vec<f32>,
-    /// (side, side)
+    /// (rows, columns)
     pub(super) map: Vec<f32>,
 }
 
 impl Workspace {
-    /// For a decoder of these sizes, a grid of `grid` x `grid` tokens and a map of `side` x `side` pixels.
+    /// For a decoder of these sizes, a grid of tokens and a map of `size` pixels.
     ///
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens.
-    pub fn new(sizes: &Shape, grid: usize, side: usize) -> Result<Self> {
-        if grid < 2 {
+    pub fn new(sizes: &Shape, grid: Grid, size: Grid) -> Result<Self> {
+        if grid.rows.min(grid.columns) < 2 {
             let expected = "a grid of at least 2 x 2 tokens".to_owned();
             return Err(Error::Sizes { what: WHAT, expected, found: grid.to_string() });
         }
-        let n = grid * grid;
+        let n = grid.cells();
         let (channels, views) = (sizes.channels, sizes.views());
         let rows = |n: usize| vec![0.0; n * channels];
         Ok(Self {
@@ -71,13 +72,18 @@ impl Workspace {
             view: rows(n),
             line: vec![0.0; n],
             logits: vec![0.0; n * views],
-            upsample: Upsample::new((grid, grid), (side, side), views, Corners::Centres),
-            upsampled: vec![0.0; side * side * views],
-            map: vec![0.0; side * side],
+            upsample: Upsample::new(
+                (grid.rows, grid.columns),
+                (size.rows, size.columns),
+                views,
+                Corners::Centres,
+            ),
+            upsampled: vec![0.0; size.cells() * views],
+            map: vec![0.0; size.cells()],
         })
     }
 
-    /// Logits of the views in the last frame, (grid, grid, views), view branch * 4 + order.
+    /// Logits of the views in the last frame, (rows, columns, views), view branch * 4 + order.
     pub fn logits(&self) -> &[f32] {
         &self.logits
     }
@@ -88,7 +94,12 @@ impl Workspace {
     }
 
     pub(super) fn tokens(&self) -> usize {
-        self.grid * self.grid
+        self.grid.cells()
+    }
+
+    /// The map as it lies in an order: every second order goes through the transposed grid.
+    pub(super) fn shape(&self, order: usize) -> Grid {
+        if order.is_multiple_of(2) { self.grid } else { self.grid.transposed() }
     }
 }
 
@@ -104,10 +115,10 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn new(grid: usize) -> Self {
+    fn new(grid: Grid) -> Self {
         let orders: Vec<u32> = snarm_orders(grid).into_iter().flatten().collect();
         let n = orders.len();
-        Self { orders, is_hard: vec![false; grid * grid], hard: Vec::with_capacity(n), mixed: vec![KEEP; n] }
+        Self { orders, is_hard: vec![false; grid.cells()], hard: Vec::with_capacity(n), mixed: vec![KEEP; n] }
     }
 
     /// Takes the hard tokens of a frame.

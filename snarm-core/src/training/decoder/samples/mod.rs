@@ -57,7 +57,7 @@ impl Samples {
             categories,
             banks,
             synthesizer,
-            extractor: Extractor::new(encoder, settings.bank.view.clone())?,
+            extractor: Extractor::new(encoder, settings.bank.view.clone(), None)?,
             inter: Matching::new(width),
             without: settings.without,
             relative: settings.relative,
@@ -138,7 +138,7 @@ impl Samples {
     ) -> Result<Sample> {
         self.extractor.set_scales(bank.group_scales());
         self.extractor.run(&picture.frame()?, &mut Default::default())?;
-        let side = self.extractor.encoder().geometry().side;
+        let size = self.extractor.encoder().geometry().size;
         let descriptors = &self.extractor.descriptors;
         let (inter, width) = (&mut self.inter, bank.width());
         snarm_kernels::threads::install(|| {
@@ -154,7 +154,7 @@ impl Samples {
         } else {
             half(&to_nearest(inter, descriptors, bank.rows().data, width, self.without.top_k))
         };
-        let mask = mask.on_map(side, self.extractor.map_rect()).map(|marked| u8::from(marked == Some(true)));
+        let mask = mask.on_map(size, self.extractor.map_rect()).map(|marked| u8::from(marked == Some(true)));
         let level = bank.memory().and_then(Memory::level).filter(|_| self.relative);
         let mut distances = Vec::new();
         inter.mean_distances(&mut distances)?;

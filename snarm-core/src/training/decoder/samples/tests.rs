@@ -4,6 +4,7 @@ use crate::encoder::PositionInterpolation;
 use crate::synthetic::product::Product;
 use crate::synthetic::{Settings as Defects, Synthesizer};
 use crate::training::decoder::Image;
+use crate::view::View;
 
 /// A class of four drawn pieces, and room for two samples.
 fn samples(memory: usize) -> Samples {
@@ -12,7 +13,7 @@ fn samples(memory: usize) -> Samples {
     let product = Arc::new(Product::new(3));
     let images = (0..4).map(|i| Image::Drawn(Arc::clone(&product), i, 96)).collect();
     let categories = vec![Category::new("drawn".to_owned(), images)];
-    let bank = BankSettings { reduction: Reduction::None, ..BankSettings::default() };
+    let bank = BankSettings { reduction: Reduction::None, view: View::squeezed(), ..BankSettings::default() };
     let settings = Settings { bank, memory, ..Settings::default() };
     let banks = Banks::new(&categories, false, &encoder, &settings, &mut || {}).unwrap();
     let synthesizer = Synthesizer::new(Defects::general()).unwrap();

@@ -50,8 +50,8 @@ impl Trainer {
         let about = About {
             encoder: self.encoder.name().to_owned(),
             encoder_digest: self.encoder.digest().to_owned(),
-            side: self.encoder.geometry().side,
-            grid: self.encoder.geometry().grid(),
+            side: self.encoder.input_side(),
+            grid: self.encoder.grid_side(),
             shape: self.shape,
             relative: self.settings.relative,
             provenance: Provenance {
@@ -86,7 +86,7 @@ impl Trainer {
     fn calibrate(&mut self, decoder: &Arc<SnarmDecoder>) -> Result<Option<Calibration>> {
         let geometry = self.encoder.geometry();
         let mut model = Trained::model(Arc::clone(decoder), geometry)?;
-        let mut raw = RawMap::new(geometry.side, model.map_side());
+        let mut raw = RawMap::new(geometry.size, model.map_size());
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
         for category in 0..self.samples.categories.len() {
             for id in self.held_out(category).into_iter().filter(|id| id.shows == Shows::Good) {

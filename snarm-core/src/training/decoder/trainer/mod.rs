@@ -19,7 +19,7 @@ use super::forward::Validation;
 use super::samples::{DiskCache, Samples};
 use super::{Net, Parts, Settings, Without, variables};
 use crate::bank::Bank;
-use crate::encoder::{Encoder, Geometry};
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::models::snarm::decoder::Shape;
 use crate::synthetic::{self, Synthesizer};
@@ -35,7 +35,8 @@ struct Run<'a> {
     one_bank: bool,
     defects: &'a synthetic::Settings,
     encoder: &'a str,
-    geometry: &'a Geometry,
+    /// Sides of input and grid, and the width of a descriptor.
+    geometry: [usize; 3],
     /// Digest of their names and files.
     categories: String,
 }
@@ -103,7 +104,7 @@ impl Trainer {
             one_bank,
             defects: synthesizer.settings(),
             encoder: encoder.digest(),
-            geometry: &geometry,
+            geometry: [encoder.input_side(), encoder.grid_side(), geometry.width()],
             categories: digest(&format!("{described:?}")),
         })?;
         let mut learned = 0;
@@ -119,8 +120,13 @@ impl Trainer {
         let adamw = AdamWSettings { decay: settings.decay, clip: settings.clip, ..AdamWSettings::default() };
         let samples = Samples::new(categories, banks, Arc::clone(&encoder), synthesizer, &settings)?;
         Ok(Self {
-            assembler: Assembler::new(geometry.grid(), geometry.side, geometry.width(), settings.without),
-            validation: Validation::new(geometry.grid(), geometry.side, settings.branches),
+            assembler: Assembler::new(
+                encoder.grid_side(),
+                encoder.input_side(),
+                geometry.width(),
+                settings.without,
+            ),
+            validation: Validation::new(encoder.grid_side(), encoder.input_side(), settings.branches),
             config: identity,
             settings,
             encoder,

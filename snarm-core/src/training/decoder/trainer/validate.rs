@@ -35,7 +35,7 @@ impl Trainer {
     /// Mean over categories of the pixel AP on held-out images.
     pub(super) fn look(&mut self) -> Result<f64> {
         let (mut sum, mut count) = (0.0, 0);
-        let side = self.encoder.geometry().side;
+        let side = self.encoder.input_side();
         for category in 0..self.samples.categories.len() {
             let mut pixels = metrics::Samples::new();
             for id in self.held_out(category) {
