@@ -1,7 +1,7 @@
 //! The `snarm` command from outside: what it writes, what it says, how it ends. Pipelines of elements are tested in
 //! `recipes.rs`.
 
-#![expect(clippy::expect_used, clippy::print_stderr, reason = "helpers of tests fail and speak as tests do")]
+#![expect(clippy::expect_used, reason = "helpers of tests fail and speak as tests do")]
 
 #[path = "oracle/checkpoint.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -49,7 +49,7 @@ pub(super) fn record(item: &Item<'_>, found: &Detection, limits: &Limits, detect
     let (width, height) = (item.frame.width() as u32, item.frame.height() as u32);
     let mut record = Record {
         timestamp: item.time,
-        frame_number: item.number as u64,
+        frame_number: item.number,
         model_id: detector.model_id(),
         bank_id: detector.bank().digest().to_owned(),
         resolution: Resolution { width, height },

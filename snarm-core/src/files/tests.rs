@@ -79,11 +79,12 @@ fn devices_and_fifos_are_written_into_and_stay_what_they_are() {
     let fifo = fifo(dir.path());
     let reader = {
         let fifo = fifo.clone();
-        std::thread::spawn(move || {
+        let read = move || {
             let mut text = String::new();
             File::open(fifo).unwrap().read_to_string(&mut text).unwrap();
             text
-        })
+        };
+        std::thread::Builder::new().name("reader".to_owned()).spawn(read).unwrap()
     };
     replace(&fifo, b"through").unwrap();
     assert_eq!(reader.join().unwrap(), "through");

@@ -151,14 +151,15 @@ mod tests {
                 })
             }
         };
-        let fold = |make: &dyn Fn(&str, &[usize]) -> Result<Vec<f32>>| {
-            let made = Made(make);
+        let fold = |variance: f32| {
+            let make = make(variance);
+            let made = Made(&make);
             let source = Source::new("encoder", &made);
             folded(&source.at("c"), &source.at("n"), 2, &[2, 1, 1], 0.0)
         };
-        let (weight, bias) = fold(&make(4.0)).unwrap();
+        let (weight, bias) = fold(4.0).unwrap();
         assert_eq!((weight, bias), (vec![1.0, 2.0, 3.0, 4.0], vec![0.1 - 1.0, 0.2 + 1.0]));
-        let error = fold(&make(-1.0)).unwrap_err().to_string();
+        let error = fold(-1.0).unwrap_err().to_string();
         assert!(error.contains("expected a batch norm with variances of at least 0, found -1"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Every launch recipe and every sample application, run without a screen or a camera by the real tools with the
 //! plugin of this build.
 
-#![expect(clippy::expect_used, clippy::print_stderr, reason = "helpers of tests fail and speak as tests do")]
+#![expect(clippy::expect_used, reason = "helpers of tests fail and speak as tests do")]
 
 #[path = "../cli/run.rs"]
 mod run;

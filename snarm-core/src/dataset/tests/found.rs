@@ -41,7 +41,7 @@ fn good_is_found_by_its_usual_names_in_every_layout() {
                 &format!("{train}/{good}/0.png"),
                 &format!("{test}/{good}/1.png"),
                 &format!("{test}/NG/2.png"),
-                &format!("Ground_Truth/ng/2.png"),
+                "Ground_Truth/ng/2.png",
             ]);
             let set = Dataset::open(mvtec.path()).unwrap();
             assert_eq!((set.train.len(), kinds(&set)), (1, vec![("NG", true, true), ("good", false, false)]));
@@ -184,7 +184,7 @@ fn masks_are_found_by_any_ending_in_any_case_and_where_their_images_are() {
     let pairs: Vec<(String, String)> = set
         .test
         .iter()
-        .filter_map(|s| Some((names(&[s.path.clone()], dir.path())[0].clone(), s.mask.clone()?)))
+        .filter_map(|s| Some((names(std::slice::from_ref(&s.path), dir.path())[0].clone(), s.mask.clone()?)))
         .map(|(image, mask)| (image, names(&[mask], dir.path())[0].clone()))
         .collect();
     let expected = [
