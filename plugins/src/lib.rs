@@ -1,6 +1,6 @@
 //! GStreamer elements for visual anomaly detection.
 //!
-//! [`bank`] learns from good frames, [`detect`] judges any frame and says so in the metadata of [`meta`],
+//! [`bank`] learns from good frames, [`detect`] scores any frame and says so in the metadata of [`meta`],
 //! [`overlay`] draws what was found. The maths is in `snarm-core`; this crate translates between its types and
 //! GStreamer's. A program that links it needs no plugin file:
 //!

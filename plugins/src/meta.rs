@@ -27,7 +27,7 @@ pub struct AnomalyMeta {
     pub record: Record,
     /// Part of the frame that was looked at.
     pub seen: Rect,
-    /// Part of the frame that the map covers.
+    /// Part of the frame that the anomaly map covers.
     pub map_rect: Rect,
     /// Pixel scores as a GRAY8 or GRAY16_LE picture with a `GstVideoMeta`; left out of the meta when `None`.
     pub map: Option<gst::Buffer>,

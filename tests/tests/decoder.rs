@@ -143,7 +143,7 @@ fn the_detector_runs_the_decoder_as_the_reference_does() {
     assert!(found.times.stages().iter().all(|(_, time)| !time.is_zero()), "{:?}", found.times);
     assert_eq!(
         detector.parts().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" "),
-        "embed convolve mix judge average"
+        "embed convolve mix dilate average"
     );
 }
 

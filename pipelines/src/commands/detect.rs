@@ -64,7 +64,7 @@ pub(crate) struct Args {
     /// Frames for which pictures and maps are written [default: all of images, anomalous of clips]
     #[arg(long, value_enum)]
     pictures: Option<Pictures>,
-    /// Stretches of clips to judge, such as 0-10s or 10s-
+    /// Stretches of clips to score, such as 0-10s or 10s-
     #[arg(long)]
     range: Option<Ranges>,
     /// Judge each so many-th frame

@@ -53,17 +53,17 @@ struct Truth {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let all = results::read(&args.results)?;
-    let judged: Vec<(usize, &Record)> =
+    let scored: Vec<(usize, &Record)> =
         all.iter().enumerate().filter(|(_, line)| counts(args, line)).collect();
-    if judged.is_empty() {
+    if scored.is_empty() {
         bail!(
             "expected analysed frames outside the learned stretch, found none in {}",
             args.results.display()
         );
     }
-    let chosen = choose(&judged, args.count, args.apart);
+    let chosen = choose(&scored, args.count, args.apart);
     save(args, &chosen, all.len())?;
-    output::line(summary(args, &judged, all.len())?)?;
+    output::line(summary(args, &scored, all.len())?)?;
     Ok(Outcome::Done)
 }
 
@@ -73,8 +73,8 @@ fn counts(args: &Args, line: &Record) -> bool {
 }
 
 /// The highest scores, each at some distance from the ones before.
-fn choose<'a>(judged: &[(usize, &'a Record)], count: usize, apart: f64) -> Vec<(usize, &'a Record)> {
-    let mut order = judged.to_vec();
+fn choose<'a>(scored: &[(usize, &'a Record)], count: usize, apart: f64) -> Vec<(usize, &'a Record)> {
+    let mut order = scored.to_vec();
     order.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
     let mut chosen: Vec<(usize, &Record)> = Vec::new();
     for candidate in order {
@@ -118,44 +118,44 @@ fn save(args: &Args, chosen: &[(usize, &Record)], lines: usize) -> Result<()> {
     Ok(())
 }
 
-fn summary(args: &Args, judged: &[(usize, &Record)], lines: usize) -> Result<String> {
-    let anomalous: Vec<_> = judged.iter().filter(|(_, line)| line.is_anomalous()).collect();
-    let learned = match lines - judged.len() {
+fn summary(args: &Args, scored: &[(usize, &Record)], lines: usize) -> Result<String> {
+    let anomalous: Vec<_> = scored.iter().filter(|(_, line)| line.is_anomalous()).collect();
+    let learned = match lines - scored.len() {
         0 => String::new(),
         n => format!(" ({n} more learned from or not analysed)"),
     };
-    let worst = judged.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score));
+    let worst = scored.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score));
     let worst = worst.map(|(_, line)| {
         let time = line.timestamp.map_or(String::new(), |t| format!(" at {}", clock(t)));
         format!("; worst score {:.3}{time} (threshold {:.3})", line.score, line.threshold)
     });
     let truth = match &args.truth {
-        Some(path) => compare(path, judged)?,
+        Some(path) => compare(path, scored)?,
         None => String::new(),
     };
     Ok(format!(
         "{} frames inspected{learned}, {} anomalous in {}{}{truth}",
-        judged.len(),
+        scored.len(),
         anomalous.len(),
-        stretches(judged),
+        stretches(scored),
         worst.unwrap_or_default()
     ))
 }
 
 /// The number of runs of anomalous frames.
-fn stretches(judged: &[(usize, &Record)]) -> String {
+fn stretches(scored: &[(usize, &Record)]) -> String {
     let starts =
-        judged.windows(2).filter(|pair| !pair[0].1.is_anomalous() && pair[1].1.is_anomalous()).count();
-    let n = starts + usize::from(judged.first().is_some_and(|first| first.1.is_anomalous()));
+        scored.windows(2).filter(|pair| !pair[0].1.is_anomalous() && pair[1].1.is_anomalous()).count();
+    let n = starts + usize::from(scored.first().is_some_and(|first| first.1.is_anomalous()));
     if n == 1 { "1 stretch".to_owned() } else { format!("{n} stretches") }
 }
 
-fn compare(path: &Path, judged: &[(usize, &Record)]) -> Result<String> {
+fn compare(path: &Path, scored: &[(usize, &Record)]) -> Result<String> {
     let truth: Vec<Truth> = results::read_lines(path)?;
     let mut samples = Samples::new();
     let (mut found, mut false_alarms) = (0, 0);
-    let mut verdicts = Vec::with_capacity(judged.len());
-    for (i, line) in judged {
+    let mut verdicts = Vec::with_capacity(scored.len());
+    for (i, line) in scored {
         let Some(truth) = truth.get(*i) else {
             bail!("expected the truth of frame {i}, found {} lines: {}", truth.len(), path.display());
         };
@@ -211,10 +211,10 @@ mod tests {
             ..Record::unknown(&limits)
         };
         let lines = [line(0, 0.1), line(1, 0.8), line(2, 0.9), line(3, 0.85), line(9, 0.7), line(10, 0.2)];
-        let judged: Vec<(usize, &Record)> = lines.iter().enumerate().collect();
-        let frames: Vec<u64> = choose(&judged, 3, 0.4).iter().map(|(_, line)| line.frame_number).collect();
+        let scored: Vec<(usize, &Record)> = lines.iter().enumerate().collect();
+        let frames: Vec<u64> = choose(&scored, 3, 0.4).iter().map(|(_, line)| line.frame_number).collect();
         assert_eq!(frames, [2, 9]);
-        assert_eq!(stretches(&judged), "1 stretch");
+        assert_eq!(stretches(&scored), "1 stretch");
         assert_eq!(clock(75_250_000_000), "01:15.25");
     }
 

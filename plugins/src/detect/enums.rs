@@ -68,9 +68,9 @@ choices! {
 }
 
 choices! {
-    /// How the map of pixel scores is attached.
+    /// How the anomaly map is attached.
     MapFormat, "GstSnarmMapFormat";
-    None, "none", "None: no map";
+    None, "none", "None: no anomaly map";
     #[default]
     Gray8, "gray8", "Gray8: 8 bits, 255 is a pixel score of 1";
     Gray16, "gray16", "Gray16: 16 bits little-endian, 65535 is a pixel score of 1";
@@ -89,7 +89,7 @@ choices! {
 #[cfg(not(feature = "analytics"))]
 #[glib::flags(name = "GstSnarmAttach")]
 pub enum Attach {
-    #[flags_value(name = "SnarmAnomalyMeta: score, verdict, regions, map", nick = "meta")]
+    #[flags_value(name = "SnarmAnomalyMeta: score, verdict, regions, anomaly map", nick = "meta")]
     META = 0b001,
     #[flags_value(name = "GstVideoRegionOfInterestMeta: one per region, type anomaly", nick = "roi")]
     ROI = 0b010,
@@ -99,7 +99,7 @@ pub enum Attach {
 #[cfg(feature = "analytics")]
 #[glib::flags(name = "GstSnarmAttach")]
 pub enum Attach {
-    #[flags_value(name = "SnarmAnomalyMeta: score, verdict, regions, map", nick = "meta")]
+    #[flags_value(name = "SnarmAnomalyMeta: score, verdict, regions, anomaly map", nick = "meta")]
     META = 0b001,
     #[flags_value(name = "GstVideoRegionOfInterestMeta: one per region, type anomaly", nick = "roi")]
     ROI = 0b010,

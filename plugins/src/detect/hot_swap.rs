@@ -60,7 +60,7 @@ impl SnarmDetect {
         }
     }
 
-    /// Tells of a bank that judges from the next frame on, and of scores that it cannot have meant.
+    /// Tells of a bank that scores from the next frame on, and of scores that it cannot have meant.
     pub(super) fn tell_loaded(&self, bank: &InUse, settings: &Settings) {
         messages::bank_loaded(&self.obj(), bank);
         // An application that sets the limits by hand asks for no other.
@@ -78,7 +78,7 @@ impl SnarmDetect {
         }
     }
 
-    /// Takes the bank before again, as the one that was loaded cannot judge the frames.
+    /// Takes the bank before again, as the one that was loaded cannot score the frames.
     pub(super) fn keep_bank(&self, error: &snarm_core::Error, refused: &Arc<InUse>, kept: Arc<InUse>) {
         {
             let mut figures = lock(&self.figures);

@@ -117,7 +117,7 @@ pub struct SnarmDetect {
     #[property(name = "attach", get, set, type = Attach, member = attach, mutable_ready, default_value = Attach::all(),
         nick = "Attach", blurb = "Metadata that buffers get")]
     #[property(name = "map-format", get, set, type = MapFormat, member = map_format, mutable_ready, default,
-        nick = "Map format", blurb = "How the map of pixel scores is attached to a buffer")]
+        nick = "Map format", blurb = "How the anomaly map is attached to a buffer")]
     #[property(name = "message-mode", get, set, type = MessageMode, member = message_mode, mutable_playing, default,
         nick = "Message mode", blurb = "Which element messages are posted on the bus")]
     #[property(name = "emit-signals", get, set, type = bool, member = emit_signals, mutable_playing,
@@ -184,7 +184,7 @@ impl ElementImpl for SnarmDetect {
             gst::subclass::ElementMetadata::new(
                 "SNARM anomaly detector",
                 "Filter/Analyzer/Video",
-                "Compares frames with a bank of good ones and attaches score, verdict, regions and map",
+                "Compares frames with a bank of good ones and attaches score, verdict, regions and anomaly map",
                 crate::AUTHOR,
             )
         });

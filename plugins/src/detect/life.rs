@@ -16,7 +16,7 @@ use super::stream::Stream;
 use crate::{error, files, lock, start};
 
 impl SnarmDetect {
-    /// Loads the bank, or says why no frame could be judged.
+    /// Loads the bank, or says why no frame could be scored.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
         start::prepare(&*self.obj())?;
         let settings = lock(&self.settings).clone();

@@ -22,7 +22,7 @@ pub(super) fn warn(element: &SnarmDetect, failed: &snarm_core::Error, consequenc
     let _ = element.post_message(message);
 }
 
-/// Posts that a bank was loaded; the next frame is judged by it.
+/// Posts that a bank was loaded; the next frame is scored by it.
 pub(super) fn bank_loaded(element: &SnarmDetect, bank: &InUse) {
     let vectors = bank.info.get::<u64>("vectors").unwrap_or_default();
     let fields = gst::Structure::builder("snarm-bank-loaded")

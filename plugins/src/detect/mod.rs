@@ -1,4 +1,4 @@
-//! `snarmdetect`: judges frames against a bank and says so in the metadata of each buffer.
+//! `snarmdetect`: scores frames against a bank and says so in the metadata of each buffer.
 /**
  * SECTION:element-snarmdetect
  * @title: snarmdetect
@@ -6,7 +6,7 @@
  * @see_also: snarmbank, snarmoverlay
  *
  * Compares each frame with the good frames that a bank remembers. Pixels pass untouched; every buffer gets a
- * `SnarmAnomalyMeta` with the score, the threshold, the verdict, the regions and the map of pixel scores. All
+ * `SnarmAnomalyMeta` with the score, the threshold, the verdict, the regions and the anomaly map. All
  * coordinates are fractions of the frame, so that the meta stays true through scalers and encoders. Beside it, each
  * region is a `GstVideoRegionOfInterestMeta` of type `anomaly`. Buffers flagged as gap or corrupted pass with
  * `analysed=false`. So do buffers that do not hold the frame that their caps promise, or that cannot be mapped: the first
@@ -31,7 +31,7 @@
  * ## Frames that are stored turned
  * Cameras and phones store frames as the sensor saw them, and tag the stream with `image-orientation`. Such frames are
  * turned upright before they are compared, so that a bank of upright pictures fits. Pixels pass as they are stored, and all
- * coordinates (#GstSnarmDetect:roi, #GstSnarmDetect:ignore-mask, regions and map of the meta) are those of the buffer's own
+ * coordinates (#GstSnarmDetect:roi, #GstSnarmDetect:ignore-mask, regions and anomaly map of the meta) are those of the buffer's own
  * frame; region of interest and mask of the bank are those of the upright picture. An element that turns the pixels, as
  * `videoflip video-direction=auto` does, belongs before this one: behind it, the coordinates are no longer true.
  *

@@ -42,7 +42,7 @@ pub(super) fn detection(detection: &Detection, settings: &Settings, found: &mut 
     }
 }
 
-/// The map of pixel scores as a grey picture.
+/// The anomaly map as a grey picture.
 fn map_buffer(detection: &Detection, format: MapFormat) -> Option<gst::Buffer> {
     let scores = detection.map.iter().map(|score| score.clamp(0.0, 1.0));
     let (samples, format) = match format {

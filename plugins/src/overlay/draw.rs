@@ -6,7 +6,7 @@ use gst::glib;
 /// What is drawn.
 #[glib::flags(name = "GstSnarmDraw")]
 pub enum Draw {
-    /// The map of pixel scores in colours.
+    /// The anomaly map in colours.
     #[flags_value(name = "Heatmap: pixel scores in colours", nick = "heatmap")]
     HEATMAP = 1 << 0,
     /// Outlines of the regions.

@@ -4,7 +4,7 @@
 //! alone that need no descriptors, whose calibrations are then the only ones), and where something is ignored `ignore_mask`
 //! (height, ceil(width / 8)) u8, eight pixels a byte; `sketches` (frames, 128) f32 and `sketch_images` (frames) u32, by which
 //! copies of frames are known when the bank is continued, and which may be missing. The entry is a JSON object with
-//! `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained heads, which may be
+//! `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained decoders, which may be
 //! missing.
 
 use std::path::Path;

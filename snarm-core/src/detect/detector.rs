@@ -100,7 +100,7 @@ impl Detector {
 
     /// Goes on with the processor.
     fn fall_back(&mut self, reason: &Error) -> Result<()> {
-        tracing::warn!("frames are judged on the CPU from now on: {reason}");
+        tracing::warn!("frames are scored on the CPU from now on: {reason}");
         self.falls_back = false;
         self.move_to(&Place::Host)
     }

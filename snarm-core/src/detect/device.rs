@@ -1,4 +1,4 @@
-//! Where frames are judged.
+//! Where frames are scored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,9 +35,9 @@ impl Choice {
                     // Most machines have none, which is no reason for a warning; one that is of no use is.
                     let is_there = !cuda::probe().is_ok_and(|devices| devices.is_empty());
                     if is_there {
-                        tracing::warn!("frames are judged on the CPU: {reason}");
+                        tracing::warn!("frames are scored on the CPU: {reason}");
                     } else {
-                        tracing::info!("frames are judged on the CPU: {reason}");
+                        tracing::info!("frames are scored on the CPU: {reason}");
                     }
                     Ok(Place::Host)
                 }

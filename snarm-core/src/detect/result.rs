@@ -127,11 +127,11 @@ pub struct Detection {
     pub area: f64,
     /// The regions, highest score first.
     pub regions: Vec<Region>,
-    /// Pixel scores 0..1, (rows, columns) of `map_size`.
+    /// The anomaly map: pixel scores 0..1, (rows, columns) of `map_size`.
     pub map: Vec<f32>,
-    /// Rows and columns of the map.
+    /// Rows and columns of the anomaly map.
     pub map_size: Grid,
-    /// Part of the frame that the map covers.
+    /// Part of the frame that the anomaly map covers.
     pub map_rect: Rect,
     /// Part of the frame that was looked at: the region of interest without what the crop leaves out.
     pub seen: Rect,

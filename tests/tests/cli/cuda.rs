@@ -1,4 +1,4 @@
-//! `--device`: frames are judged on a device as on the CPU, by a driver over host memory (`tests/fake-cuda`).
+//! `--device`: frames are scored on a device as on the CPU, by a driver over host memory (`tests/fake-cuda`).
 
 use std::path::Path;
 
@@ -107,7 +107,7 @@ fn a_device_that_is_missing_or_fails_is_an_error_by_name_and_a_warning_with_auto
     // At the start, and in the middle of the first frame.
     for setting in [("FAKE_CUDA_ALLOCATIONS", "20"), ("FAKE_CUDA_LAUNCHES", "9")] {
         let text = detect(at, "--model none --device auto", &drivers, &[setting], 0);
-        assert_eq!(text.matches("frames are judged on the CPU from now on: CUDA: ").count(), 1, "{text}");
+        assert_eq!(text.matches("frames are scored on the CPU from now on: CUDA: ").count(), 1, "{text}");
         exactly(results(at));
         let text = detect(at, "--model none --device cuda", &drivers, &[setting], 1);
         assert!(text.contains("CUDA: ") && !text.contains("panicked"), "{text}");

@@ -82,7 +82,7 @@ fn bench_tells_where_the_time_of_the_decoder_goes() {
     let figures: Value = serde_json::from_str(&stdout(&run(dir.path(), line, 0))).expect("JSON");
     let least = |name: &str| figures["stages"][name]["min"].as_f64().unwrap_or(f64::NAN);
     let parts =
-        ["embed", "convolve", "mix", "judge", "average"].map(|part| least(&format!("decode: {part}")));
+        ["embed", "convolve", "mix", "dilate", "average"].map(|part| least(&format!("decode: {part}")));
     assert!(parts.iter().all(|ms| *ms > 0.0), "{figures}");
     assert!(
         parts.iter().sum::<f64>() <= figures["stages"]["decode"]["max"].as_f64().expect("decode"),

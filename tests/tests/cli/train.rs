@@ -186,8 +186,8 @@ fn categories_to_judge_are_not_learned_from() {
     let decoder = SnarmDecoder::open(&dir.path().join("a.safetensors")).expect("a decoder");
     assert_eq!(decoder.about().expect("a header").provenance.categories, ["drawn-0"]);
     let figures: serde_json::Value = serde_json::from_str(&read(&dir.path().join("a.json"))).expect("JSON");
-    let judged: Vec<&str> = (0..4).filter_map(|i| figures[i]["category"].as_str()).collect();
-    assert_eq!(judged, ["left", "left", "right", "right"], "{figures}");
+    let scored: Vec<&str> = (0..4).filter_map(|i| figures[i]["category"].as_str()).collect();
+    assert_eq!(scored, ["left", "left", "right", "right"], "{figures}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn set(line: &Line, location: &Path) {
 /// Whether an error is the one expected.
 type Matches = fn(&gst::glib::Error) -> bool;
 
-/// Pushes frames until `done` says so; every one must come out, in order, judged by a bank of `banks`.
+/// Pushes frames until `done` says so; every one must come out, in order, scored by a bank of `banks`.
 struct Stream<'a> {
     line: &'a mut Line,
     pushed: u64,
@@ -84,7 +84,7 @@ fn a_hundred_swaps_under_load_lose_no_frame() {
     fs::remove_file(broken).unwrap();
 }
 
-/// Plays frames until a hundred banks have each judged one, and counts the frames that go in and come out.
+/// Plays frames until a hundred banks have each scored one, and counts the frames that go in and come out.
 fn swap_in_a_pipeline(banks: [&Path; 2], policy: &str) -> [u64; 2] {
     let line = format!(
         "videotestsrc name=in ! video/x-raw,format=NV12,width=64,height=48,framerate=100/1 \

@@ -38,7 +38,7 @@ fn decoder() -> &'static str {
 }
 
 /// Score, raw score and model id of a bad frame.
-fn judge(element: gst::Element) -> (f64, f64, String) {
+fn scores_of(element: gst::Element) -> (f64, f64, String) {
     let mut line = Line::new(element, caps());
     let meta = gstsnarm::meta::read(&line.harness.push_and_pull(buffer(0, bad_pixels(0))).unwrap()).unwrap();
     assert!(meta.analysed);
@@ -48,13 +48,13 @@ fn judge(element: gst::Element) -> (f64, f64, String) {
 #[test]
 fn a_decoder_changes_the_scores_and_names_itself() {
     init();
-    let (score, raw, id) = judge(detector(&[]));
-    let none = judge(detector(&[("model-location", "none")]));
+    let (score, raw, id) = scores_of(detector(&[]));
+    let none = scores_of(detector(&[("model-location", "none")]));
     assert!(none.0 != score && none.1 != raw && none.2.ends_with(":training-free"), "{none:?}");
     let encoder = registry::encoder(None).unwrap();
     let shipped = registry::decoder(None, &encoder).unwrap().expect("a decoder ships").digest().to_owned();
     assert_eq!(id, format!("{}:head:{shipped}", encoder.digest()));
-    let (other_score, other_raw, other_id) = judge(detector(&[("model-location", decoder())]));
+    let (other_score, other_raw, other_id) = scores_of(detector(&[("model-location", decoder())]));
     assert!(other_score != score && other_raw != raw, "{other_score} {other_raw}");
     assert!((0.0..1.0).contains(&other_raw), "a probability: {other_raw}");
     let digest = registry::decoder(Some(decoder()), &encoder).unwrap().unwrap().digest().to_owned();
@@ -136,7 +136,7 @@ fn a_bank_learned_with_a_decoder_is_calibrated_for_it() {
     assert_eq!(ready.get::<f64>("score-mean").unwrap(), calibration.mean);
 
     // On the scale of the bank a good frame lies near 0.5 or below; without it the same probability is another score.
-    let judged = |bank: &str| {
+    let scored = |bank: &str| {
         let element = gst::ElementFactory::make("snarmdetect")
             .property("bank-location", bank)
             .property("model-location", self::decoder())
@@ -146,10 +146,10 @@ fn a_bank_learned_with_a_decoder_is_calibrated_for_it() {
         let out = line.harness.push_and_pull(buffer(0, good_pixels(3))).unwrap();
         gstsnarm::meta::read(&out).unwrap()
     };
-    let meta = judged(location.to_str().unwrap());
+    let meta = scored(location.to_str().unwrap());
     assert!((meta.score - calibration.score(meta.score_raw)).abs() < 1e-9);
     assert_eq!(meta.pixel_threshold, calibration.pixel_threshold);
-    let without = judged(bank());
+    let without = scored(bank());
     assert!(
         (without.score - 4.0 * without.score_raw.powi(2) / (1.0 + 4.0 * without.score_raw.powi(2))).abs()
             < 1e-9

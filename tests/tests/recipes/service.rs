@@ -75,9 +75,9 @@ fn a_signal_ends_the_stream_and_completes_what_was_begun() {
         assert!(said.contains(&format!("{signal}: ends the stream")), "{said}");
         let lines = results(&dir.join(format!("{signal}.jsonl"))).len();
         assert_eq!(frames(dir, &format!("{signal}.mkv")).len(), lines, "{signal}");
-        let judged = snarm().args(["doctor", &format!("{signal}.bank")]).current_dir(dir).output();
-        let judged = stdout(&judged.expect("snarm starts"));
-        assert!(judged.contains(&format!("from {lines} frames")), "{judged}");
+        let scored = snarm().args(["doctor", &format!("{signal}.bank")]).current_dir(dir).output();
+        let scored = stdout(&scored.expect("snarm starts"));
+        assert!(scored.contains(&format!("from {lines} frames")), "{scored}");
     }
 }
 

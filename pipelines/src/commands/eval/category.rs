@@ -14,8 +14,8 @@ use crate::evaluation::{BankFacts, Category, ImageResult, PixelCounts, Times};
 use crate::progress::Progress;
 use crate::report::{CaseMaker, Gallery};
 
-/// How test images are judged.
-pub(super) struct Judge<'a> {
+/// How test images are evaluated.
+pub(super) struct Evaluator<'a> {
     /// Folder that paths are told from.
     pub(super) root: &'a Path,
     pub(super) binning: Binning,
@@ -27,7 +27,7 @@ pub(super) struct Judge<'a> {
     pub(super) cases: usize,
 }
 
-impl Judge<'_> {
+impl Evaluator<'_> {
     /// Scores every test image.
     pub(super) fn run(
         &self,

@@ -15,7 +15,7 @@ use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::paths::text;
 use snarm_core::registry;
 
-use self::category::Judge;
+use self::category::Evaluator;
 use super::{BankOptions, ModelOption, SetOptions, fraction, make_parent};
 use crate::evaluation::figures::NAMES;
 use crate::evaluation::{Category, Evaluation, json as file};
@@ -153,7 +153,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
     let names: Vec<String> = folders.iter().map(text).collect();
     let encoder = registry::encoder(args.bank.encoder.as_deref())?;
     let progress = Progress::new("learn");
-    let judge = Judge {
+    let evaluator = Evaluator {
         root: &root,
         binning: args.binning,
         limit: args.aupro_limit,
@@ -189,7 +189,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
                 None => learn::bank(args, &encoder, &[set], decoder.clone(), &progress)?,
             };
             let mut detector = Detector::with_decoder(encoder.clone(), bank, decoder.clone())?;
-            let (mut category, gallery) = judge.run(name, set, &mut detector, &progress)?;
+            let (mut category, gallery) = evaluator.run(name, set, &mut detector, &progress)?;
             category.times.learn = time;
             Ok((category, gallery))
         };

@@ -61,7 +61,7 @@ pub(crate) struct Args {
     /// Judge the test images of the categories in the end, and write the figures beside the decoder (.json)
     #[arg(long)]
     test: bool,
-    /// Folder of categories that are not learned from and whose test images are judged in the end, each against a bank of
+    /// Folder of categories that are not learned from and whose test images are scored in the end, each against a bank of
     /// its own; may be given several times
     #[arg(long)]
     test_data: Vec<PathBuf>,

@@ -17,7 +17,7 @@ use snarm_core::view::Rect;
 use crate::output::{self, Table};
 use crate::progress::Progress;
 
-/// Which bank test images are judged with.
+/// Which bank test images are scored with.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bank {
     /// One made of all good images of the category.
@@ -26,7 +26,7 @@ pub(super) enum Bank {
     Learned(usize),
 }
 
-/// A category to judge.
+/// A category to score.
 #[derive(Debug, Clone)]
 pub(super) struct Test {
     name: String,

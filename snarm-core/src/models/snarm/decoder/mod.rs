@@ -2,7 +2,7 @@
 //!
 //! A navigator says which tokens to trust. The self-navigated Mamba module reads the residuals in four branches
 //! (`branch`), each in four orders; its blocks mix neighbours everywhere and run a state-space model on the hard tokens
-//! alone. The multi-view decoder (`view`) judges each of the sixteen readings by a dilated convolution, and the map is
+//! alone. The multi-view decoder (`dilated`) reads each of the sixteen readings by a dilated convolution, and the map is
 //! the mean of the sixteen probabilities. Names and shapes of the weights are those of the published checkpoints
 //! (`weights`); sizes are read from them (`shape`), since small encoders have smaller heads. Our own files also say what
 //! the decoder was trained for (`file`).
@@ -245,7 +245,7 @@ impl SnarmDecoder {
             branch.run(residuals, workspace, &mut |stage, values| observe(b, stage, values))?;
             let mut start = Instant::now();
             branch.write_logits(b, workspace)?;
-            times::lap(&mut start, &mut workspace.times.judge);
+            times::lap(&mut start, &mut workspace.times.dilate);
         }
         let mut start = Instant::now();
         workspace.upsample.run(&workspace.logits, &mut workspace.upsampled)?;

@@ -12,7 +12,7 @@ pub struct Times {
     /// The Mamba mixers on the hard tokens.
     pub mix: Duration,
     /// The dilated convolutions of the views.
-    pub judge: Duration,
+    pub dilate: Duration,
     /// Logits to the map of probabilities.
     pub average: Duration,
 }
@@ -24,7 +24,7 @@ impl Times {
             ("embed", self.embed),
             ("convolve", self.convolve),
             ("mix", self.mix),
-            ("judge", self.judge),
+            ("dilate", self.dilate),
             ("average", self.average),
         ]
     }
