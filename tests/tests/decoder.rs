@@ -17,6 +17,7 @@ use snarm_core::models::snarm::decoder::{
 use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_core::registry;
 use snarm_core::threads::install;
+use snarm_core::view::{Crop, View};
 use snarm_kernels::blur::Blur;
 use snarm_kernels::pooled_max::pooled_max;
 use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor, Rect as Fractions};
@@ -55,7 +56,8 @@ fn picture(i: usize) -> Vec<u8> {
 }
 
 fn bank_of(frames: usize, decoders: &[Arc<Decoder>]) -> Arc<Bank> {
-    let settings = BankSettings { capacity: 300, ..BankSettings::default() };
+    let view = View { crop: Crop::Aspect, ..View::default() };
+    let settings = BankSettings { capacity: 300, view, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder(), settings).unwrap();
     for decoder in decoders {
         builder.calibrate_with(Arc::clone(decoder)).unwrap();

@@ -132,7 +132,8 @@ fn the_view_of_a_detector_may_change_between_frames() {
 /// A bank keeps the aspect of its first frame, also in its file and where it goes on; frames of another are squeezed to it.
 #[test]
 fn the_input_has_the_aspect_of_the_frames_that_were_learned() {
-    let bank = learn(View::default(), (0..3).map(good));
+    let follows = View { crop: Crop::Aspect, ..View::default() };
+    let bank = learn(follows.clone(), (0..3).map(good));
     let aspect = WIDTH as f64 / HEIGHT as f64;
     assert_eq!((bank.crop(), bank.aspect()), (Crop::Aspect, aspect));
     let path = tempfile::NamedTempFile::new().unwrap();
@@ -155,11 +156,17 @@ fn the_input_has_the_aspect_of_the_frames_that_were_learned() {
     let error = detector.set_view(paper).unwrap_err().to_string();
     assert!(error.starts_with("crop: expected paper only with a bank that was made of squares"), "{error}");
     // The region of interest has an aspect of its own.
-    let part = learn(View { roi: Some(LEFT), ..View::default() }, (0..2).map(good));
+    let part = learn(View { roi: Some(LEFT), ..follows }, (0..2).map(good));
     assert_eq!(part.aspect(), aspect * LEFT.w / LEFT.h);
     let mut more = BankBuilder::append(encoder(), &bank, BankSettings::default()).unwrap();
     more.add(&Frame::rgb(&tall, 64, 96).unwrap()).unwrap();
     assert_eq!(more.finish(&mut |_, _, _| {}).unwrap().aspect(), aspect);
+    // By itself a frame of 4:3 is squeezed, and a part that is three times as high as wide keeps its aspect.
+    let third = Rect { x: 0.25, y: 0.0, w: 0.25, h: 1.0 };
+    for (roi, aspect) in [(None, 1.0), (Some(third), aspect / 4.0)] {
+        let bank = learn(View { roi, ..View::default() }, (0..2).map(good));
+        assert_eq!((bank.crop(), bank.aspect()), (Crop::Auto, aspect));
+    }
     // Banks of before say nothing of it, and are of squares.
     assert_eq!(learn(View::squeezed(), (0..2).map(good)).aspect(), 1.0);
 }
@@ -210,7 +217,7 @@ fn a_mask_that_leaves_nothing_is_an_error_on_every_frame_and_not_a_panic() {
         BankSettings { view: View { ignore: Some(mask(all)), ..View::default() }, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder(), settings).unwrap();
     let pixels = good(0);
-    let patches = encoder().of_aspect(WIDTH as f64 / HEIGHT as f64).geometry().tokens();
+    let patches = encoder().geometry().tokens();
     for _ in 0..2 {
         let error = builder.add(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap()).unwrap_err().to_string();
         assert!(

@@ -34,6 +34,8 @@ use crate::progress::Progress;
 /// How frames are brought to the network's square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CropName {
+    /// Aspect for frames at least twice as long as wide or as wide as long, else full
+    Auto,
     /// The whole frame, the input of the network having its aspect
     Aspect,
     /// The whole frame, squeezed to a square
@@ -47,6 +49,7 @@ pub(crate) enum CropName {
 impl From<CropName> for Crop {
     fn from(name: CropName) -> Self {
         match name {
+            CropName::Auto => Self::Auto,
             CropName::Aspect => Self::Aspect,
             CropName::Full => Self::Full,
             CropName::Letterbox => Self::Letterbox,
@@ -141,7 +144,7 @@ pub(crate) struct BankOptions {
     #[arg(long, default_value_t = 0.2, value_parser = calibration)]
     calibration_fraction: f64,
     /// How frames are brought to the network's square
-    #[arg(long, value_enum, default_value_t = CropName::Aspect)]
+    #[arg(long, value_enum, default_value_t = CropName::Auto)]
     crop: CropName,
     #[command(flatten)]
     part: PartOptions,

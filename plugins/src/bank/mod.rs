@@ -100,6 +100,7 @@ choices! {
     /// How a frame is brought to the input of the network.
     Crop, "GstSnarmCrop" for snarm_core::view::Crop;
     #[default]
+    Auto, "auto", "Auto: aspect for frames at least twice as long as wide or as wide as long, else full";
     Aspect, "aspect", "Aspect: the whole frame, the input of the network having its aspect";
     Full, "full", "Full: the whole frame, squeezed to the square";
     Letterbox, "letterbox", "Letterbox: the whole frame with its aspect ratio kept";

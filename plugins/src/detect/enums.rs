@@ -22,6 +22,7 @@ choices! {
     #[default]
     Bank, "bank", "Bank: as the bank was made";
     Paper, "paper", "Paper: as published, leaves out an outer frame of 1/16 per side";
+    Auto, "auto", "Auto: aspect for frames at least twice as long as wide or as wide as long, else full";
     Aspect, "aspect", "Aspect: the whole frame, the input of the network having its aspect";
     Full, "full", "Full: the whole frame, squeezed to the square";
     Letterbox, "letterbox", "Letterbox: the whole frame with its aspect ratio kept";
@@ -33,6 +34,7 @@ impl Crop {
         match self {
             Self::Bank => None,
             Self::Paper => Some(view::Crop::Paper),
+            Self::Auto => Some(view::Crop::Auto),
             Self::Aspect => Some(view::Crop::Aspect),
             Self::Full => Some(view::Crop::Full),
             Self::Letterbox => Some(view::Crop::Letterbox),

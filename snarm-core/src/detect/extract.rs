@@ -51,10 +51,10 @@ struct There {
 impl Extractor {
     /// For frames of that aspect, width / height, where the view keeps it. Without an aspect the first frame decides.
     pub(crate) fn new(encoder: Arc<Encoder>, view: View, aspect: Option<f64>) -> Result<Self> {
-        let aspect = if view.crop == Crop::Aspect { aspect } else { Some(1.0) };
+        let aspect = if view.crop.follows_frames() { aspect } else { Some(1.0) };
         let shared = encoder;
         let encoder = match aspect {
-            Some(aspect) if view.crop == Crop::Aspect => Arc::new(shared.of_aspect(aspect)),
+            Some(aspect) if aspect != 1.0 => Arc::new(shared.of_aspect(aspect)),
             _ => Arc::clone(&shared),
         };
         let preprocessors = preprocessors(&encoder, &view)?;
@@ -78,7 +78,7 @@ impl Extractor {
 
     /// The aspect, width / height, that frames have in the encoder's input, where the view keeps it and it is known.
     pub(crate) fn aspect(&self) -> Option<f64> {
-        self.aspect.filter(|_| self.view.crop == Crop::Aspect)
+        self.aspect.filter(|_| self.view.crop.follows_frames())
     }
 
     /// Encodes in the memory of a device from now on.
@@ -164,8 +164,11 @@ impl Extractor {
     /// Gives the encoder's input the aspect of what is seen of the first frame.
     fn shape(&mut self, width: usize, height: usize) -> Result<()> {
         let roi = self.view.roi.unwrap_or(Rect::WHOLE);
-        let aspect = (roi.w * width as f64) / (roi.h * height as f64);
+        let aspect = self.view.crop.aspect_of((roi.w * width as f64) / (roi.h * height as f64));
         self.aspect = Some(aspect);
+        if aspect == 1.0 {
+            return Ok(());
+        }
         self.encoder = Arc::new(self.encoder.of_aspect(aspect));
         self.preprocessors = preprocessors(&self.encoder, &self.view)?;
         self.input.clear();
@@ -282,7 +285,7 @@ fn preprocessors(encoder: &Encoder, view: &View) -> Result<Vec<Preprocessor>> {
 /// What a preprocessor has to do for a view.
 fn spec(geometry: &Geometry, view: &View) -> Result<PreprocessSpec> {
     let fit = match view.crop {
-        Crop::Full | Crop::Aspect => Fit::Full,
+        Crop::Auto | Crop::Aspect | Crop::Full => Fit::Full,
         Crop::Letterbox => Fit::Letterbox,
         Crop::Paper if geometry.size.rows == geometry.size.columns => Fit::paper(geometry.size.rows),
         Crop::Paper => {

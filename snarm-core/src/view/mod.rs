@@ -31,9 +31,11 @@ pub struct View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Crop {
+    /// [`Self::Aspect`] for frames at least twice as long as wide or as wide as long, else [`Self::Full`].
+    #[default]
+    Auto,
     /// The whole frame, the input having its aspect and as many pixels as the square: thin things stay as wide as they
     /// are. A bank keeps the aspect of the first frame that it learned; frames of another are squeezed to it.
-    #[default]
     Aspect,
     /// The whole frame, squeezed to the square: nothing is left unseen.
     Full,
@@ -44,10 +46,29 @@ pub enum Crop {
     Paper,
 }
 
+/// How many times as long as wide a frame is that keeps its aspect by itself. Those that are less long lose more by fewer
+/// rows than by being squeezed (docs/accuracy.md).
+const LONG: f64 = 2.0;
+
 impl Crop {
+    /// Width / height of the input for frames of that aspect.
+    pub(crate) fn aspect_of(self, aspect: f64) -> f64 {
+        match self {
+            Self::Aspect => aspect,
+            Self::Auto if aspect >= LONG || aspect <= 1.0 / LONG => aspect,
+            Self::Auto | Self::Full | Self::Letterbox | Self::Paper => 1.0,
+        }
+    }
+
+    /// Whether the input has an aspect that the frames decide.
+    pub(crate) fn follows_frames(self) -> bool {
+        matches!(self, Self::Auto | Self::Aspect)
+    }
+
     /// Lower-case name, as files and properties give it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Aspect => "aspect",
             Self::Full => "full",
             Self::Letterbox => "letterbox",

@@ -199,7 +199,7 @@ pub(crate) fn error_on(bus: &gst::Bus) -> gst::glib::Error {
 
 /// Learns a bank from good frames.
 pub(crate) fn learn(location: &Path, seed: u64) {
-    learn_as(location, seed, "aspect");
+    learn_as(location, seed, "auto");
 }
 
 /// The same with frames brought to the network in that way.

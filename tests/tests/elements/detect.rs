@@ -165,8 +165,18 @@ fn what_is_written_is_read_back() {
 #[test]
 fn the_map_is_a_grey_picture_of_the_frames_aspect_of_the_asked_depth() {
     init();
+    // Frames of 4:3: an input of 20 x 27 patches of 16 pixels where it has their aspect.
+    let folder = tempfile::tempdir().unwrap();
+    let wide = folder.path().join("wide.bank");
+    common::learn_as(&wide, 0, "aspect");
+    for (bank, side) in [(bank(), (384, 384)), (wide.to_str().unwrap(), (432, 320))] {
+        check_maps(bank, side);
+    }
+}
+
+fn check_maps(bank: &str, side: (u32, u32)) {
     let maps = ["gray8", "gray16", "none"].map(|format| {
-        let mut line = Line::new(detector(&[("map-format", format)]), caps());
+        let mut line = Line::new(detector(&[("bank-location", bank), ("map-format", format)]), caps());
         gstsnarm::meta::read(&line.harness.push_and_pull(buffer(0, bad_pixels(0))).unwrap()).unwrap()
     });
     assert!(maps[2].map.is_none());
@@ -174,8 +184,7 @@ fn the_map_is_a_grey_picture_of_the_frames_aspect_of_the_asked_depth() {
     for (i, format, full) in samples {
         let map = maps[i].map.as_ref().unwrap();
         let video = map.meta::<gst_video::VideoMeta>().unwrap();
-        // Frames of 4:3, an input of 20 x 27 patches of 16 pixels.
-        assert_eq!((video.format(), video.width(), video.height()), (format, 432, 320));
+        assert_eq!((video.format(), video.width(), video.height()), (format, side.0, side.1));
         assert_eq!(map.size(), video.stride()[0] as usize * video.height() as usize);
         let data = bytes(map);
         let peak = match i {

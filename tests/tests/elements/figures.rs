@@ -86,7 +86,7 @@ fn the_bank_in_use_is_shown_while_there_is_one() {
     assert_eq!(found.get::<u64>("vectors").unwrap(), bank.vectors() as u64);
     assert_eq!(found.get::<u64>("frames").unwrap(), bank.frames() as u64);
     assert_eq!(found.get::<u32>("generation").unwrap(), 0);
-    assert_eq!(found.get::<&str>("crop").unwrap(), "aspect");
+    assert_eq!(found.get::<&str>("crop").unwrap(), "auto");
     assert_eq!(found.get::<&str>("encoder").unwrap(), bank.encoder_name());
     let calibration = calibration(&bank);
     let number = |name| found.get::<f64>(name).unwrap();
