@@ -571,8 +571,8 @@ mod tests {
         for (name, size, grid) in [
             (TINY, (288, 512), (30, 53)),
             (SEEDED_TINY, (294, 518), (21, 37)),
-            (SEEDED_LITE, (224, 416), (28, 52)),
-            ("seeded:tiny+seeded:lite@20", (294, 518), (15, 27)),
+            (SEEDED_LITE, (224, 384), (28, 48)),
+            ("seeded:tiny+seeded:lite@20", (294, 518), (14, 25)),
         ] {
             let (square, wide) = (load(name).unwrap(), load(name).unwrap().of_aspect(16.0 / 9.0));
             let geometry = wide.geometry();
