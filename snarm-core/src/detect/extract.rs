@@ -19,8 +19,8 @@ use crate::view::{Crop, Ignored, Rect, View};
 pub(crate) struct Extractor {
     /// The encoder as it was given: while somebody holds it, others are given the same.
     shared: Arc<Encoder>,
-    /// The same in the aspect of the frames.
-    encoder: Arc<Encoder>,
+    /// The same in the aspect of the frames, where that is no square.
+    shaped: Option<Arc<Encoder>>,
     /// The aspect of the frames that the encoder's input has; nothing before the first frame where that decides it.
     aspect: Option<f64>,
     /// For each input of the encoder.
@@ -52,12 +52,13 @@ impl Extractor {
     /// For frames of that aspect, width / height, where the view keeps it. Without an aspect the first frame decides.
     pub(crate) fn new(encoder: Arc<Encoder>, view: View, aspect: Option<f64>) -> Result<Self> {
         let aspect = if view.crop.follows_frames() { aspect } else { Some(1.0) };
-        let shared = encoder;
-        let encoder = match aspect {
-            Some(aspect) if aspect != 1.0 => Arc::new(shared.of_aspect(aspect)),
-            _ => Arc::clone(&shared),
+        let shaped = match aspect {
+            Some(aspect) if aspect != 1.0 => Some(Arc::new(encoder.of_aspect(aspect))),
+            _ => None,
         };
-        let preprocessors = preprocessors(&encoder, &view)?;
+        let shared = encoder;
+        let encoder = shaped.as_ref().unwrap_or(&shared);
+        let preprocessors = preprocessors(encoder, &view)?;
         // Matching and scoring take about as much again.
         memory::check("a frame", 2 * encoder.workspace_bytes())?;
         Ok(Self {
@@ -71,8 +72,8 @@ impl Extractor {
             descriptors: Vec::new(),
             there: None,
             aspect,
+            shaped,
             shared,
-            encoder,
         })
     }
 
@@ -91,7 +92,7 @@ impl Extractor {
             Place::Cuda(_) => Some(There {
                 upload: Upload::new(place)?,
                 preprocessor: Preprocessor::new(*self.preprocessors[0].spec())?,
-                encoder: self.encoder.at(place)?,
+                encoder: self.encoder().at(place)?,
                 workspace: Workspace::default(),
                 input: Buffer::new(place, self.input.len())?,
                 descriptors: Buffer::new(place, 0)?,
@@ -126,7 +127,8 @@ impl Extractor {
             times.add("preprocess", start.elapsed());
 
             let start = Instant::now();
-            self.encoder.encode(&self.input, &mut self.workspace, &mut self.descriptors)?;
+            let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
+            encoder.encode(&self.input, &mut self.workspace, &mut self.descriptors)?;
             if !self.factors.is_empty() {
                 scale_columns(&mut self.descriptors, &self.factors)?;
             }
@@ -139,20 +141,20 @@ impl Extractor {
     pub(crate) fn features(&self) -> Result<Features<'_>> {
         let host = device::BufferView::Host(&self.descriptors);
         let seen = self.there.as_ref().map_or(host, |there| there.descriptors.view());
-        Features::new(self.encoder.geometry(), seen)
+        Features::new(self.encoder().geometry(), seen)
     }
 
     /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
     /// as the encoder gives them.
     pub(crate) fn set_scales(&mut self, scales: &[f32]) {
         // One group keeps its length; several have one encoder each, and do not run on a device.
-        self.factors = of_columns(&self.encoder.groups(), scales);
+        self.factors = of_columns(&self.encoder().groups(), scales);
     }
 
     /// Looks at another part of the frames from now on.
     pub(crate) fn set_view(&mut self, view: View) -> Result<()> {
         if view != self.view {
-            self.preprocessors = preprocessors(&self.encoder, &view)?;
+            self.preprocessors = preprocessors(self.encoder(), &view)?;
             if let Some(there) = &mut self.there {
                 there.preprocessor = Preprocessor::new(*self.preprocessors[0].spec())?;
             }
@@ -169,8 +171,8 @@ impl Extractor {
         if aspect == 1.0 {
             return Ok(());
         }
-        self.encoder = Arc::new(self.encoder.of_aspect(aspect));
-        self.preprocessors = preprocessors(&self.encoder, &self.view)?;
+        self.shaped = Some(Arc::new(self.shared.of_aspect(aspect)));
+        self.preprocessors = preprocessors(self.encoder(), &self.view)?;
         self.input.clear();
         self.input.resize(
             self.preprocessors.iter().map(|preprocessor| preprocessor.spec().output_len()).sum(),
@@ -183,7 +185,7 @@ impl Extractor {
     fn place_in(&mut self, width: usize, height: usize) -> Result<()> {
         let placement = self.preprocessors[0].spec().placement(width, height);
         if placement != self.placement {
-            let (grid, size) = (self.encoder.geometry().grid(), self.encoder.geometry().size);
+            let (grid, size) = (self.encoder().geometry().grid(), self.encoder().geometry().size);
             let rect = map_rect(placement, size);
             self.ignored = match &self.view.ignore {
                 Some(mask) => Ignored::new(mask, rect, grid, size)?.map(Arc::new),
@@ -212,7 +214,7 @@ impl Extractor {
 
     /// The encoder in the aspect of the frames.
     pub(crate) fn encoder(&self) -> &Arc<Encoder> {
-        &self.encoder
+        self.shaped.as_ref().unwrap_or(&self.shared)
     }
 
     /// The encoder as it was given.
@@ -222,7 +224,7 @@ impl Extractor {
 
     /// Width of a descriptor.
     pub(crate) fn width(&self) -> usize {
-        self.encoder.geometry().width()
+        self.encoder().geometry().width()
     }
 
     /// Part of the network's input that showed the last frame, in pixels.
@@ -232,7 +234,7 @@ impl Extractor {
 
     /// Part of the last frame that the network's input covers; with a letterbox it reaches beyond the frame.
     pub(crate) fn map_rect(&self) -> Rect {
-        map_rect(self.placement, self.encoder.geometry().size)
+        map_rect(self.placement, self.encoder().geometry().size)
     }
 }
 
