@@ -29,7 +29,7 @@ fn a_bank_that_is_saved_and_opened_is_the_same_bank() {
     assert_equal(&bank, &Bank::open(&path).unwrap());
     assert_eq!(files(dir.path()), ["part.bank"], "no temporary file stays");
     assert_eq!((bank.vectors(), bank.width(), bank.frames()), (60, D, 3));
-    assert_eq!((bank.header().side, bank.header().grid, bank.crop()), (392, 28, Crop::Full));
+    assert_eq!((bank.header().side, bank.header().grid, bank.crop()), (392, 28, Crop::Auto));
     assert_eq!((bank.encoder_name(), &*bank.header().encoder_digest), (SEEDED_TINY, encoder().digest()));
 }
 
