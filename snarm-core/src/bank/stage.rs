@@ -1,6 +1,6 @@
 //! Steps of making a bank.
 
-/// Steps of [`BankBuilder::build`], for progress displays.
+/// Steps of [`super::BankBuilder::build`], for progress displays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildStage {
     /// Picking the coreset.

@@ -6,9 +6,9 @@
 //! makes the data smaller, goes first.) Networks without registers have their descriptors brought to one length.
 //!
 //! Networks that `snarm distill` makes were trained to give descriptors themselves: a last norm and a linear layer take the
-//! place of means, pooling and length. They are transformers or convolutional ([`conv`]); the file says which.
+//! place of means, pooling and length. They are transformers or convolutional; the file says which.
 //!
-//! Networks of the EfficientNet-Lite family ([`efficientnet`]) give what three of their stages see.
+//! Networks of the EfficientNet-Lite family give what three of their stages see.
 //!
 //! An encoder is one network or several, of which each sees every frame in an input of its own: networks of different kinds
 //! see different things. Their descriptors lie side by side, as groups of channels that a bank weighs against each other.
