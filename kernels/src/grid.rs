@@ -35,3 +35,10 @@ impl fmt::Display for Grid {
         write!(f, "{} x {}", self.rows, self.columns)
     }
 }
+
+/// Rows and columns.
+impl From<Grid> for (usize, usize) {
+    fn from(grid: Grid) -> Self {
+        (grid.rows, grid.columns)
+    }
+}

@@ -55,6 +55,11 @@ impl BankBuilder {
     /// # Errors
     /// When a setting lies outside its range.
     pub fn new(encoder: Arc<Encoder>, settings: BankSettings) -> Result<Self> {
+        Self::of_aspect(encoder, settings, None)
+    }
+
+    /// For frames of that aspect, width / height, where the view keeps it; without one the first frame decides.
+    fn of_aspect(encoder: Arc<Encoder>, settings: BankSettings, aspect: Option<f64>) -> Result<Self> {
         if settings.capacity == 0 {
             let expected = "at least 1".to_owned();
             return Err(Error::Setting { name: "bank capacity", expected, found: "0".into() });
@@ -63,7 +68,7 @@ impl BankBuilder {
             let found = settings.calibration_fraction.to_string();
             return Err(Error::Setting { name: "calibration fraction", expected: "0 to 0.5".into(), found });
         }
-        let extractor = Extractor::new(encoder, settings.view.clone(), None)?;
+        let extractor = Extractor::new(encoder, settings.view.clone(), aspect)?;
         Ok(Self {
             decoders: Vec::new(),
             sample: Sample::new(
@@ -97,8 +102,8 @@ impl BankBuilder {
     pub fn append(encoder: Arc<Encoder>, bank: &Bank, settings: BankSettings) -> Result<Self> {
         bank.check_encoder(&encoder)?;
         check_view(&bank.view(), &settings.view)?;
-        let mut builder = Self::new(Arc::clone(&encoder), BankSettings { view: bank.view(), ..settings })?;
-        builder.extractor = Extractor::new(encoder, bank.view(), Some(bank.aspect()))?;
+        let settings = BankSettings { view: bank.view(), ..settings };
+        let mut builder = Self::of_aspect(encoder, settings, Some(bank.aspect()))?;
         builder.before = bank.frames();
         builder.picture_bits = bank.header().picture_bits;
         builder.copies_before = bank.header().copies;

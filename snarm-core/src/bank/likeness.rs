@@ -93,8 +93,8 @@ impl Sketch {
                 if ignored.get(token).copied().unwrap_or(false) {
                     continue;
                 }
-                let (decoder, tail) = part.split_at(turn);
-                let turned = tail.iter().chain(decoder);
+                let (head, tail) = part.split_at(turn);
+                let turned = tail.iter().chain(head);
                 sketch.iter_mut().zip(turned).for_each(|(sum, value)| *sum += sign * value);
             }
         }

@@ -155,11 +155,8 @@ impl Sample {
         let picks: HashSet<u32> = picks.into_iter().collect();
         let (earlier, before) = self.thinned;
         let part = before.min(SAMPLED * self.most as f64 / self.seen as f64);
-        let mut rng = self.rng.clone();
-        let drawn: Vec<bool> = (0..self.len())
-            .map(|row| rng.random_bool(if row < earlier { part / before } else { part }))
-            .collect();
-        self.rng = rng;
+        let chance = |row: usize| if row < earlier { part / before } else { part };
+        let drawn: Vec<bool> = (0..self.len()).map(|row| self.rng.random_bool(chance(row))).collect();
         self.keep(|row, _| drawn[row] || picks.contains(&(row as u32)));
         self.thinned = (self.len(), part);
         Ok(())

@@ -62,7 +62,7 @@ impl Extractor {
         // Matching and scoring take about as much again.
         memory::check("a frame", 2 * encoder.workspace_bytes())?;
         Ok(Self {
-            input: vec![0.0; preprocessors.iter().map(|preprocessor| preprocessor.spec().output_len()).sum()],
+            input: input(&preprocessors),
             preprocessors,
             factors: Vec::new(),
             workspace: Workspace::default(),
@@ -173,11 +173,7 @@ impl Extractor {
         }
         self.shaped = Some(Arc::new(self.shared.of_aspect(aspect)));
         self.preprocessors = preprocessors(self.encoder(), &self.view)?;
-        self.input.clear();
-        self.input.resize(
-            self.preprocessors.iter().map(|preprocessor| preprocessor.spec().output_len()).sum(),
-            0.0,
-        );
+        self.input = input(&self.preprocessors);
         Ok(())
     }
 
@@ -282,6 +278,11 @@ pub(crate) fn of_columns(groups: &[usize], scales: &[f32]) -> Vec<f32> {
 /// What brings frames to each input of an encoder.
 fn preprocessors(encoder: &Encoder, view: &View) -> Result<Vec<Preprocessor>> {
     encoder.inputs().map(|input| Ok(Preprocessor::new(spec(input, view)?)?)).collect()
+}
+
+/// Room for what they make of a frame.
+fn input(preprocessors: &[Preprocessor]) -> Vec<f32> {
+    vec![0.0; preprocessors.iter().map(|preprocessor| preprocessor.spec().output_len()).sum()]
 }
 
 /// What a preprocessor has to do for a view.

@@ -35,8 +35,7 @@ pub(crate) struct RawMap {
 impl RawMap {
     /// For maps of `size` pixels from `scores`.
     pub(crate) fn new(size: Grid, scores: Grid) -> Self {
-        let (from, to) = ((scores.rows, scores.columns), (size.rows, size.columns));
-        let upsample = || Upsample::new(from, to, 1, Corners::Edges);
+        let upsample = || Upsample::new(scores.into(), size.into(), 1, Corners::Edges);
         Self {
             size,
             upsample: (scores != size).then(upsample),

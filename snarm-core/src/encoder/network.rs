@@ -214,8 +214,7 @@ impl FeatureNetwork {
             let mut patches = std::mem::take(&mut activations.patches);
             patches.resize(n.cells() * width)?;
             self.of_patches(image, activations, patches.view_mut(), observe)?;
-            let (from, to) = ((n.rows, n.columns), (grid.rows, grid.columns));
-            let new = || Upsample::new(from, to, width, Corners::Edges);
+            let new = || Upsample::new(n.into(), grid.into(), width, Corners::Edges);
             activations.upsample.get_or_insert_with(new).run(&patches, descriptors.reborrow())?;
             activations.patches = patches;
         }

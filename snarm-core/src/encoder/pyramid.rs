@@ -141,8 +141,7 @@ impl Pyramid {
             return lateral.linear.run(&a.normed, Then::Store, resized(&mut a.sum, fine.cells() * fused));
         };
         lateral.linear.run(&a.normed, Then::Store, resized(&mut a.lateral, cells.cells() * fused))?;
-        let new =
-            || Upsample::new((cells.rows, cells.columns), (fine.rows, fine.columns), fused, Corners::Edges);
+        let new = || Upsample::new(cells.into(), fine.into(), fused, Corners::Edges);
         let upsample = a.upsample[coarser].get_or_insert_with(new);
         upsample.run(&a.lateral, resized(&mut a.finer, fine.cells() * fused))?;
         Ok(add_scaled(&a.finer, 1.0, &mut a.sum)?)

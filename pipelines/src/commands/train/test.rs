@@ -78,7 +78,7 @@ impl Scores {
     }
 }
 
-/// Judges the test images of each category with the decoder and without.
+/// Scores the test images of each category with the decoder and without.
 pub(super) fn test(
     trainer: &mut Trainer,
     settings: &Settings,

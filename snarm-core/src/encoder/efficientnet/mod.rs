@@ -123,8 +123,7 @@ impl EfficientNet {
                 mean3x3(&a.x, cells.rows, cells.columns, c, &mut a.mean)?;
                 unit_rows(&mut a.mean, c)?;
                 if a.upsample.len() == levels {
-                    let (from, to) = ((cells.rows, cells.columns), (grid.rows, grid.columns));
-                    a.upsample.push(Upsample::new(from, to, c, Corners::Edges));
+                    a.upsample.push(Upsample::new(cells.into(), grid.into(), c, Corners::Edges));
                 }
                 a.level.resize(grid.cells() * c, 0.0);
                 a.upsample[levels].run(&a.mean, &mut a.level)?;

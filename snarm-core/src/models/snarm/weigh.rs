@@ -26,7 +26,7 @@ impl Weigh {
     pub(crate) fn new(grid: Grid, size: Grid) -> Self {
         Self {
             scores: vec![0.0; grid.cells()],
-            upsample: Upsample::new((grid.rows, grid.columns), (size.rows, size.columns), 1, Corners::Edges),
+            upsample: Upsample::new(grid.into(), size.into(), 1, Corners::Edges),
             upsampled: vec![0.0; size.cells()],
             map: vec![0.0; size.cells()],
         }

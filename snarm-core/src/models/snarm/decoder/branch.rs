@@ -139,9 +139,13 @@ impl Block {
         let h = (layer > 0).then_some(&w.hidden[..]);
         add_norm(h, &mut w.stream, &Norm::Rms { weight: &self.norm }, EPS, &mut w.normed)?;
         observe(Stage::Stream(layer), &w.stream);
-        for order in 0..ORDERS {
-            let (shape, map) = (w.shape(order), order * w.embedded.len()..(order + 1) * w.embedded.len());
-            let (seen, made) = (&w.normed[map.clone()], &mut w.hidden[map]);
+        // Orders whose maps have one shape go at once: all of a square, else each by itself.
+        let maps = if w.grid == w.grid.transposed() { ORDERS } else { 1 };
+        let len = maps * w.embedded.len();
+        for order in (0..ORDERS).step_by(maps) {
+            let (shape, first) = (w.shape(order), order * w.embedded.len());
+            let lie = first..first + len;
+            let (seen, made) = (&w.normed[lie.clone()], &mut w.hidden[lie]);
             conv3x3(seen, shape, &self.conv, 1, conv3x3::Then::Store, &mut w.conv, made)?;
         }
         lap(&mut start, &mut w.times.convolve);

@@ -282,7 +282,7 @@ fn the_decoder_that_ships_is_for_the_encoder_that_ships() {
 fn relative_residuals_are_in_units_of_what_is_usual() {
     let shape = Shape { width: 16, channels: 4, branches: 1 };
     let decoder = || SnarmDecoder::seeded(&shape).unwrap();
-    assert_eq!(decoder().gain(Some(0.5)), 1.0, "published heads read residuals as they are");
+    assert_eq!(decoder().gain(Some(0.5)), 1.0, "published decoders read residuals as they are");
     let about = about(&decoder());
     let absolute = decoder().with_about(about.clone());
     assert_eq!(absolute.gain(Some(0.5)), 1.0);

@@ -72,12 +72,7 @@ impl Workspace {
             view: rows(n),
             line: vec![0.0; n],
             logits: vec![0.0; n * views],
-            upsample: Upsample::new(
-                (grid.rows, grid.columns),
-                (size.rows, size.columns),
-                views,
-                Corners::Centres,
-            ),
+            upsample: Upsample::new(grid.into(), size.into(), views, Corners::Centres),
             upsampled: vec![0.0; size.cells() * views],
             map: vec![0.0; size.cells()],
         })
