@@ -37,17 +37,17 @@ pub(super) fn attention(qkv: &[f32], n: usize, heads: usize, workspace: &mut Wor
     }
     let dim = qkv.len() / n / 3;
     let d = dim / heads;
-    workspace.heads.resize_with(heads, Head::default);
-    workspace.heads.par_iter_mut().enumerate().for_each(|(head, packed)| {
+    // Never fewer: blocks of more and of fewer heads, rows, too, may share a workspace.
+    workspace.heads.resize_with(heads.max(workspace.heads.len()), Head::default);
+    workspace.heads[..heads].par_iter_mut().enumerate().for_each(|(head, packed)| {
         let (k, v) = (&qkv[dim + head * d..], &qkv[2 * dim + head * d..]);
         packed.keys.pack(d, n, |i, row| k[row * 3 * dim + i]);
         packed.values.pack(n, d, |row, i| v[row * 3 * dim + i]);
     });
 
     let block = rows_per_task(n, MAX_BLOCK);
-    // Never fewer: calls for few and for many rows may share a workspace.
     workspace.tasks.resize_with(n.div_ceil(block).max(workspace.tasks.len()), Task::default);
-    let heads = &workspace.heads;
+    let heads = &workspace.heads[..heads];
     y.par_chunks_mut(block * dim)
         .zip(qkv.par_chunks(block * 3 * dim))
         .zip(workspace.tasks.par_iter_mut())
