@@ -23,6 +23,9 @@ const PER_MAD: f64 = 1.4826;
 /// By 1 + this / (n - 1) Student's t exceeds two standard deviations, to the first term: few frames tell little.
 const FEW: f64 = (SIGMAS * SIGMAS + 1.0) / 4.0;
 
+/// The frames that count as much as what a decoder knows of good frames of other products (docs/accuracy.md).
+const PRIOR: f64 = 24.0;
+
 /// The least standard deviation of logarithms: no camera is as steady as this.
 const STEADY: f64 = 0.05;
 
@@ -68,13 +71,13 @@ impl Calibration {
             let expected = "finite raw scores of at least one good frame".to_owned();
             return Err(Error::Values { what: "calibration", expected, found: format!("{images:?}") });
         }
-        Ok(Self::of(scorer, held_out, images, limit(peaks)))
+        Ok(Self::of(scorer, held_out, images, limit(images), limit(peaks)))
     }
 
-    /// From raw image scores and the limit of raw pixel scores.
-    fn of(scorer: &str, held_out: bool, images: &[f64], peak: f64) -> Self {
+    /// From raw image scores, their limit, and that of raw pixel scores.
+    fn of(scorer: &str, held_out: bool, images: &[f64], limit: f64, peak: f64) -> Self {
         // A perfectly still picture scores 0: any reference serves, but it must be positive.
-        let reference = limit(images).max(LEAST);
+        let reference = limit.max(LEAST);
         let scale = |raw: f64| unit_score(raw, reference);
         let mut scores: Vec<f64> = images.iter().map(|raw| scale(*raw)).collect();
         scores.sort_by(f64::total_cmp);
@@ -120,7 +123,20 @@ impl Calibration {
             .collect();
         let peak =
             both.map(|one| raw_score(one.pixel_threshold, one.reference)).into_iter().fold(0.0, f64::max);
-        Self::of(&self.scorer, self.held_out && later.held_out, &images, peak)
+        Self::of(&self.scorer, self.held_out && later.held_out, &images, limit(&images), peak)
+    }
+
+    /// With limits between its own and those of `prior`, by which a decoder knows what good frames of many products score. The
+    /// more frames it has itself, the less that counts: limits are weighted means of logarithms.
+    pub(super) fn towards(&self, prior: &Self) -> Self {
+        let images: Vec<f64> = self.scores.iter().map(|score| raw_score(*score, self.reference)).collect();
+        let weight = PRIOR / (PRIOR + self.frames as f64);
+        let between = |own: f64, known: f64| {
+            ((1.0 - weight) * own.max(LEAST).ln() + weight * known.max(LEAST).ln()).exp()
+        };
+        let peak = |one: &Self| raw_score(one.pixel_threshold, one.reference);
+        let limit = between(self.reference, prior.reference);
+        Self::of(&self.scorer, self.held_out, &images, limit, between(peak(self), peak(prior)))
     }
 
     /// The raw score that good frames usually have, their median; nothing where none was scored, or all scored 0.
@@ -273,6 +289,30 @@ mod tests {
         let joined = earlier.joined(&wider);
         assert!(joined.reference >= 2.0 && (pixel(&joined) - pixel(&wider)).abs() < 1e-9);
         assert!((joined.score(3.1) - joined.max).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_a_decoder_knows_of_other_products_counts_like_some_frames() {
+        let of = |frames: usize, raw: f64| {
+            let raws = vec![raw; frames];
+            Calibration::new("x", true, &raws, &raws).unwrap()
+        };
+        let prior = of(300, 0.4);
+        let limits = |frames: usize| {
+            let (own, found) = (of(frames, 0.8), of(frames, 0.8).towards(&prior));
+            assert_eq!((found.frames, found.threshold), (frames, 0.5));
+            assert!(
+                (raw_score(found.scores[0], found.reference) - 0.8).abs() < 1e-9,
+                "scores stay what they were"
+            );
+            let peak = raw_score(found.pixel_threshold, found.reference);
+            assert!((peak - found.reference).abs() < 1e-9);
+            (own.reference, found.reference)
+        };
+        let (own, half) = limits(24);
+        assert!((half - (own * prior.reference).sqrt()).abs() < 1e-9, "{half}");
+        let ((_, few), (own, many)) = (limits(2), limits(2000));
+        assert!(few < half && half < many && many > 0.98 * own, "{few} {half} {many}");
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl Validation {
             }
             let fresh = Calibration::new(model.scorer(), likeness.in_blocks(), &images, &peaks)?;
             let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
-            Ok(known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh)))
+            let own = known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh));
+            let prior = decoder.and_then(|decoder| decoder.calibration());
+            Ok(prior.map_or_else(|| own.clone(), |prior| own.towards(prior)))
         };
         let mut calibrations = Vec::new();
         let mut memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
