@@ -37,7 +37,7 @@ fn descriptors_are_those_of_the_cpu() {
 #[ignore = "in a process of its own, which a test starts"]
 fn descriptors_of_a_device() {
     let place = Place::Cuda(Queue::new(0).unwrap());
-    let encoder = load("snarm-tiny");
+    let encoder = load("snarm-tiny-1");
     let image = seeded::values("image", encoder.geometry().input_len(), 0.0, 1.0);
     let mut expected = Vec::new();
     let run = || encoder.encode(&image, &mut Workspace::default(), &mut expected);

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::likeness::{NUMBERS, Sketches};
 use super::{Bank, Calibration, Header, Memory};
+use crate::encoder::name_today;
 use crate::error::{Error, Result};
 use crate::files::{self, Sealed, VERSION, hex, seal};
 use crate::models::snarm::TRAINING_FREE;
@@ -107,8 +108,9 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         let found = format!("version {} {sealed} a digest", about["version"]);
         return Err(wrong("a bank of version 1, or 2 with a digest", found));
     }
-    let header: Header = serde_json::from_value(about["bank"].take())
+    let mut header: Header = serde_json::from_value(about["bank"].take())
         .map_err(|e| wrong("a header of a bank", e.to_string()))?;
+    header.encoder = name_today(&header.encoder, &header.encoder_digest);
     let calibration: Calibration = serde_json::from_value(about["calibration"].take())
         .map_err(|e| wrong("a calibration of a bank", e.to_string()))?;
     let mut calibrations = vec![calibration];

@@ -3,8 +3,14 @@
 use super::published::Published;
 use crate::paths;
 
-/// Name of the network that ships with the crate.
+/// Name of the network that ships with the crate as the default.
 pub const TINY: &str = "snarm-tiny";
+
+/// Name of the network that was the default before: half as fast again, for old banks and small machines.
+pub const TINY_1: &str = "snarm-tiny-1";
+
+/// Digest of the weights of [`TINY_1`]. Banks of its time call it [`TINY`].
+const TINY_1_DIGEST: &str = "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6";
 
 /// Name of the smallest transformer with weights from a formula, for tests.
 pub const SEEDED_TINY: &str = "seeded:tiny";
@@ -13,7 +19,8 @@ pub const SEEDED_TINY: &str = "seeded:tiny";
 pub const SEEDED_LITE: &str = "seeded:lite";
 
 /// Names of all networks that need no file.
-const BUILT_IN: [&str; 6] = [TINY, SEEDED_TINY, SEEDED_LITE, "seeded:small", "seeded:base", "seeded:large"];
+const BUILT_IN: [&str; 7] =
+    [TINY, TINY_1, SEEDED_TINY, SEEDED_LITE, "seeded:small", "seeded:base", "seeded:large"];
 
 /// What stands between the names of several encoders.
 const AND: char = '+';
@@ -23,6 +30,15 @@ pub(crate) fn split_grid(name: &str) -> (&str, Option<usize>) {
     match name.rsplit_once('@').map(|(base, grid)| (base, grid.parse())) {
         Some((base, Ok(grid))) => (base, Some(grid)),
         _ => (name, None),
+    }
+}
+
+/// What the network is called today that had this name and these weights when a bank was made.
+pub(crate) fn name_today(name: &str, digest: &str) -> String {
+    match split_grid(name) {
+        (TINY, None) if digest == TINY_1_DIGEST => TINY_1.to_owned(),
+        (TINY, Some(grid)) if digest == TINY_1_DIGEST => format!("{TINY_1}@{grid}"),
+        _ => name.to_owned(),
     }
 }
 
@@ -69,6 +85,16 @@ mod tests {
     fn cut(name: &str) -> Vec<&str> {
         let files = ["a", "b", "/c++/a", "d+e", "x@9"];
         parts(name, &|name| files.contains(&split_grid(name).0))
+    }
+
+    #[test]
+    fn banks_of_the_earlier_default_find_it_under_its_name_of_today() {
+        assert_eq!(name_today(TINY, TINY_1_DIGEST), TINY_1);
+        assert_eq!(name_today("snarm-tiny@24", TINY_1_DIGEST), "snarm-tiny-1@24");
+        for other in [TINY, "snarm-tiny@24", "vit.safetensors"] {
+            assert_eq!(name_today(other, "0123"), other);
+        }
+        assert_eq!(name_today("seeded:tiny", TINY_1_DIGEST), "seeded:tiny");
     }
 
     #[test]

@@ -41,8 +41,8 @@ use snarm_kernels::channel_pool::ChannelPool;
 use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, Place};
 
-pub use self::called::{SEEDED_LITE, SEEDED_TINY, TINY};
-pub(crate) use self::called::{is_known, parts, split_grid};
+pub use self::called::{SEEDED_LITE, SEEDED_TINY, TINY, TINY_1};
+pub(crate) use self::called::{is_known, name_today, parts, split_grid};
 use self::conv::Conv;
 use self::efficientnet::EfficientNet;
 use self::ending::Ending;
@@ -61,8 +61,8 @@ use crate::layers::{Source, Tensors};
 use crate::memory;
 use crate::paths;
 
-/// Side of the grid of descriptors of the network that ships, where a name asks for no other. 48 is no better and takes a
-/// quarter longer.
+/// Side of the grid of descriptors of the networks that ship, where a name asks for no other: `snarm-tiny`'s own, and a finer
+/// one than that of `snarm-tiny-1`, as images are told apart better so (docs/accuracy.md).
 const TINY_GRID: usize = 40;
 
 /// Channels of the stem of the EfficientNet-Lite with weights from a formula.
@@ -116,7 +116,10 @@ impl Encoder {
             return Self::side_by_side(name, several, positions);
         }
         match name {
-            TINY => Self::embedded(positions),
+            TINY => Self::embedded(TINY, include_bytes!("../../assets/snarm-tiny.safetensors"), positions),
+            TINY_1 => {
+                Self::embedded(TINY_1, include_bytes!("../../assets/snarm-tiny-1.safetensors"), positions)
+            }
             SEEDED_LITE => Self::seeded_lite(),
             SEEDED_TINY => Self::seeded_tiny(positions),
             "seeded:small" => Self::seeded(name, Transformer::new(384, 12, 1536, 14, 4, 37), positions),
@@ -132,13 +135,12 @@ impl Encoder {
         }
     }
 
-    /// The network that ships with the crate, distilled from a larger one (docs/models/snarm-tiny.md), on a finer grid than
-    /// its own: images are told apart better so (docs/accuracy.md).
-    fn embedded(positions: PositionInterpolation) -> Result<Self> {
-        let weights = Weights::embedded(TINY, include_bytes!("../../assets/snarm-tiny.safetensors"))?;
+    /// A network that ships with the crate, distilled from larger ones (docs/models/snarm-tiny.md).
+    fn embedded(name: &str, bytes: &'static [u8], positions: PositionInterpolation) -> Result<Self> {
+        let weights = Weights::embedded(name, bytes)?;
         match file::header(&weights)? {
             Some(header) => {
-                let mut encoder = Self::distilled(TINY.to_owned(), &weights, &header, positions)?;
+                let mut encoder = Self::distilled(name.to_owned(), &weights, &header, positions)?;
                 encoder.set_grid(TINY_GRID);
                 Ok(encoder)
             }
@@ -569,7 +571,8 @@ mod tests {
     #[test]
     fn a_network_of_another_aspect_has_as_many_cells_and_sees_the_same() {
         for (name, size, grid) in [
-            (TINY, (288, 512), (30, 53)),
+            (TINY, (224, 384), (28, 48)),
+            (TINY_1, (288, 512), (30, 53)),
             (SEEDED_TINY, (294, 518), (21, 37)),
             (SEEDED_LITE, (224, 384), (28, 48)),
             ("seeded:tiny+seeded:lite@20", (294, 518), (14, 25)),

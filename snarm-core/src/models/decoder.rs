@@ -20,10 +20,16 @@ const WHAT: &str = "decoder";
 
 /// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file
 /// (docs/models/snarm-tiny.md).
-const SHIPPED: &[(&str, &[u8])] = &[(
-    "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6",
-    include_bytes!("../../assets/snarm-tiny-decoder.safetensors"),
-)];
+const SHIPPED: &[(&str, &[u8])] = &[
+    (
+        "1c2c84643b0bccbf05cc07f6ec9c8614c4232cf3f2f0870cf277a036004c5a1d",
+        include_bytes!("../../assets/snarm-tiny-decoder.safetensors"),
+    ),
+    (
+        "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6",
+        include_bytes!("../../assets/snarm-tiny-1-decoder.safetensors"),
+    ),
+];
 
 /// The decoder that ships for the encoder of that digest, if one does: the bytes of its file.
 pub fn shipped(encoder_digest: &str) -> Option<&'static [u8]> {

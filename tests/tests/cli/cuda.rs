@@ -42,7 +42,7 @@ fn a_device_gives_the_verdicts_of_the_cpu_and_allocates_nothing_a_frame() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = dir.path();
     run(at, "simulate --out flange --as frames --good-frames 4 --frames 4 --width 192 --height 128", 0);
-    run(at, "bank flange/train/good --out a.bank --capacity 200 --encoder snarm-tiny@24", 0);
+    run(at, "bank flange/train/good --out a.bank --capacity 200 --encoder snarm-tiny-1@24", 0);
     let lines = |line: &str, settings: &[(&str, &str)]| {
         let settings = [settings, &[("FAKE_CUDA_THREADS", "2")]].concat();
         detect(at, line, &drivers, &settings, 0);
@@ -87,7 +87,7 @@ fn a_device_that_is_missing_or_fails_is_an_error_by_name_and_a_warning_with_auto
     let dir = tempfile::tempdir().expect("a folder");
     let at = dir.path();
     run(at, "simulate --out flange --as frames --good-frames 4 --frames 3 --width 192 --height 128", 0);
-    run(at, "bank flange/train/good --out a.bank --capacity 100 --encoder snarm-tiny@24", 0);
+    run(at, "bank flange/train/good --out a.bank --capacity 100 --encoder snarm-tiny-1@24", 0);
     let none = [("FAKE_CUDA_DEVICES", "0")];
     let text = detect(at, "--device cuda", &drivers, &none, 1);
     assert!(text.contains("CUDA: expected a device 0, found none"), "{text}");

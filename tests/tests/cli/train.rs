@@ -198,7 +198,7 @@ fn wrong_trainings_are_explained() {
         ("train --data data --categories up", "--categories: expected one of left, right, found up"),
         (
             "train --data data --grid 1000",
-            "encoder: expected a grid of 2 to 192 descriptors a side, found 1000",
+            "encoder: expected a grid of 2 to 160 descriptors a side, found 1000",
         ),
         ("train --data data --top-k 9", "top-k: expected 1 to 3, found 9"),
         ("train --data data --steps 0", "steps: expected at least 1, found 0"),

@@ -165,11 +165,11 @@ fn what_is_written_is_read_back() {
 #[test]
 fn the_map_is_a_grey_picture_of_the_frames_aspect_of_the_asked_depth() {
     init();
-    // Frames of 4:3: an input of 20 x 27 patches of 16 pixels where it has their aspect.
+    // Frames of 4:3: an input of 8 x 11 cells of 32 pixels where it has their aspect.
     let folder = tempfile::tempdir().unwrap();
     let wide = folder.path().join("wide.bank");
     common::learn_as(&wide, 0, "aspect");
-    for (bank, side) in [(bank(), (384, 384)), (wide.to_str().unwrap(), (432, 320))] {
+    for (bank, side) in [(bank(), (320, 320)), (wide.to_str().unwrap(), (352, 256))] {
         check_maps(bank, side);
     }
 }

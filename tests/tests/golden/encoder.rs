@@ -83,7 +83,7 @@ fn vit_s_agrees_in_both_modes() {
 /// `pipelines/torch` trained it; the numbers are those of its own forward pass, in PyTorch on a CPU in f32.
 #[test]
 fn a_pyramid_trained_with_pytorch_gives_what_it_gave_there() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/torch/snarm-next.safetensors");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../snarm-core/assets/snarm-tiny.safetensors");
     let encoder = Encoder::load(file, PositionInterpolation::Legacy).unwrap();
     let n = 3 * 320 * 320;
     let pixel = |i: usize| 0.7 * i as f64 / (n - 1) as f64 + 0.3 * (0.37 * i as f64).sin().abs();
