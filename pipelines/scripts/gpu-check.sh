@@ -48,9 +48,9 @@ fi
 
 # Verdicts of frames, on both.
 frames=$([ "$small" ] && echo 1 || echo 12)
-grid=$([ "$small" ] && echo @24)
+encoder=snarm-tiny$([ "$small" ] && echo -1@24)
 must frames 60 "$here/snarm" simulate --out line --as frames --good-frames 6 --frames "$frames" --width 320 --height 240
-must bank 60 "$here/snarm" bank line/train/good --out line.bank --capacity 600 --encoder "snarm-tiny$grid"
+must bank 60 "$here/snarm" bank line/train/good --out line.bank --capacity 600 --encoder "$encoder"
 for device in cpu cuda; do
     must "detect-$device" 60 "$here/snarm" detect line/test --bank line.bank --out "$device" --pictures none \
         --model none --device "$device" --max-frames "$frames"
@@ -68,7 +68,7 @@ PYTHON
 # Times.
 if [ "$small" ]; then
     must bench 300 "$here/snarm" bench --device cuda --frames 1 --good-frames 3 --size 192x128 --capacity 100 \
-        --encoder "snarm-tiny$grid" --reduction random --model none --json
+        --encoder "$encoder" --reduction random --model none --json
 else
     for device in cpu cuda; do
         part "bench-$device" 60 "$here/snarm" bench --device "$device" --frames 300 --model none --json

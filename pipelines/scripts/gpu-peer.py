@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Times of the network of snarm-tiny in PyTorch, with random weights: eager in bf16, and compiled with CUDA graphs.
+"""Times of the networks of snarm-tiny and snarm-tiny-1 in PyTorch, with random weights: eager in bf16, and compiled with CUDA
+graphs.
 
   gpu-peer.py [--small]   on the GPU where there is one, else on the CPU; --small is one run, without compiling
 """
@@ -7,10 +8,15 @@ import json
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+# In a bundle it lies beside this file.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "torch"))
+from student import Student
 
 SIDE, PATCH, DIMS, BLOCKS, KERNEL, WIDTH, GRID = 384, 8, (96, 192), (2, 4), 7, 128, 40
 
@@ -26,7 +32,9 @@ class Block(nn.Module):
         return x + self.fc2(functional.gelu(self.fc1(y))).permute(0, 3, 1, 2)
 
 
-class Encoder(nn.Module):
+class Conv(nn.Module):
+    """snarm-tiny-1."""
+
     def __init__(self):
         super().__init__()
         fine, coarse = DIMS
@@ -61,18 +69,19 @@ def main():
     small, cuda = "--small" in sys.argv[1:], torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"
     wait = torch.cuda.synchronize if cuda else (lambda: None)
-    encoder = Encoder().eval().to(device, torch.bfloat16)
-    image = torch.rand(1, 3, SIDE, SIDE, device=device, dtype=torch.bfloat16)
     found = {"device": torch.cuda.get_device_name() if cuda else device, "torch": torch.__version__}
     with torch.inference_mode():
-        for _ in range(1 if small else 10):
-            encoder(image)
-        found["encoder, eager bf16, ms"] = milliseconds(lambda: encoder(image), 1 if small else 200, wait)
-        if cuda and not small:
-            compiled = torch.compile(encoder, mode="reduce-overhead")
-            for _ in range(10):
-                compiled(image)
-            found["encoder, compiled, ms"] = milliseconds(lambda: compiled(image), 200, wait)
+        for name, network, side in [("snarm-tiny", Student(), 320), ("snarm-tiny-1", Conv(), SIDE)]:
+            encoder = network.eval().to(device, torch.bfloat16)
+            image = torch.rand(1, 3, side, side, device=device, dtype=torch.bfloat16)
+            for _ in range(1 if small else 10):
+                encoder(image)
+            found[f"{name}, eager bf16, ms"] = milliseconds(lambda: encoder(image), 1 if small else 200, wait)
+            if cuda and not small:
+                compiled = torch.compile(encoder, mode="reduce-overhead")
+                for _ in range(10):
+                    compiled(image)
+                found[f"{name}, compiled, ms"] = milliseconds(lambda: compiled(image), 200, wait)
     print(json.dumps(found))
 
 

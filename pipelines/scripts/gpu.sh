@@ -22,7 +22,8 @@ bundle() {
     rm -rf "$out"
     mkdir -p "$out"
     cp "$tests" "$out/kernels-tests"
-    cp "target/$built/snarm" pipelines/scripts/gpu-check.sh pipelines/scripts/gpu-peer.py "$out"
+    cp "target/$built/snarm" pipelines/scripts/gpu-check.sh pipelines/scripts/gpu-peer.py \
+        pipelines/torch/student.py "$out"
     mv "$out/gpu-check.sh" "$out/check.sh"
     strip --strip-debug "$out/kernels-tests" "$out/snarm"
     du -sh "$out"

@@ -35,7 +35,7 @@ const WHAT: &str = "encoder";
 
 fn not_on_a_device(found: &str) -> Error {
     let expected =
-        "a convolutional network in two stages, the only kind that runs on a device yet".to_owned();
+        "snarm-tiny, snarm-tiny-1 or one of their kinds, the only ones that run on a device yet".to_owned();
     Error::Mismatch { what: WHAT, expected, found: found.to_owned() }
 }
 
@@ -92,8 +92,8 @@ pub(super) struct Activations {
 impl Activations {
     /// For a network at a place.
     pub(super) fn at(place: &Place) -> Result<Self> {
-        let (conv, patches) = (conv::Activations::at(place)?, Buffer::new(place, 0)?);
-        Ok(Self { conv, patches, ..Self::default() })
+        let (conv, pyramid) = (conv::Activations::at(place)?, pyramid::Activations::at(place)?);
+        Ok(Self { conv, pyramid, patches: Buffer::new(place, 0)?, ..Self::default() })
     }
 }
 
@@ -106,7 +106,7 @@ impl FeatureNetwork {
         let body = match &self.body {
             Body::Conv(conv) => Body::Conv(Arc::new(conv.at(place)?)),
             Body::Pooled(..) | Body::Ended(..) => return Err(not_on_a_device("a transformer")),
-            Body::Pyramid(_) => return Err(not_on_a_device("a pyramid")),
+            Body::Pyramid(pyramid) => Body::Pyramid(Arc::new(pyramid.at(place)?)),
             Body::EfficientNet(_) => return Err(not_on_a_device("an EfficientNet-Lite")),
         };
         let places = copied(&self.places, place)?;
@@ -243,14 +243,15 @@ impl FeatureNetwork {
             ..
         } = activations;
         let size = self.geometry.size;
-        if let Body::Conv(conv) = &self.body {
-            return conv.run(image, size, &self.places, maps, descriptors);
+        match &self.body {
+            Body::Conv(conv) => return conv.run(image, size, &self.places, maps, descriptors),
+            Body::Pyramid(pyramid) => return pyramid.run(image, size, pyramidal, descriptors),
+            Body::Pooled(..) | Body::Ended(..) | Body::EfficientNet(_) => {}
         }
         let (image, descriptors) = (image.host(WHAT)?, descriptors.host(WHAT)?);
         let places = self.places.view().host(WHAT)?;
         match &self.body {
-            Body::Conv(_) => Ok(()),
-            Body::Pyramid(pyramid) => pyramid.run(image, size, pyramidal, descriptors),
+            Body::Conv(_) | Body::Pyramid(_) => Ok(()),
             Body::EfficientNet(network) => {
                 network.run(image, &self.geometry, efficientnet, descriptors, observe)
             }

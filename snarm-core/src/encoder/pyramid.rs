@@ -12,7 +12,7 @@
 
 use snarm_kernels::Grid;
 use snarm_kernels::add_scaled::add_scaled;
-use snarm_kernels::device::Buffer;
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::{merge, patches};
 use snarm_kernels::upsample::{Corners, Upsample};
@@ -46,16 +46,35 @@ pub(super) struct Pyramid {
 /// Activations of one image.
 #[derive(Default)]
 pub(super) struct Activations {
-    rows: Vec<f32>,
-    cells: Vec<f32>,
-    normed: Vec<f32>,
-    lateral: Vec<f32>,
+    /// What products read: patches, merged cells, normed cells.
+    rows: Buffer,
+    cells: Buffer,
+    normed: Buffer,
+    lateral: Buffer,
     ended: Buffer,
-    finer: Vec<f32>,
-    sum: Vec<f32>,
+    finer: Buffer,
+    sum: Buffer,
     scratch: Scratch,
     /// From the cells of 16 and of 32 pixels to those of 8.
     upsample: [Option<Upsample>; 2],
+}
+
+impl Activations {
+    /// For a network at a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let (floats, products) = (|| Buffer::new(place, 0), || Buffer::of_products(place, 0));
+        Ok(Self {
+            rows: products()?,
+            cells: floats()?,
+            normed: floats()?,
+            lateral: floats()?,
+            ended: products()?,
+            finer: floats()?,
+            sum: floats()?,
+            scratch: Scratch::at(place)?,
+            upsample: Default::default(),
+        })
+    }
 }
 
 impl Pyramid {
@@ -97,30 +116,48 @@ impl Pyramid {
         cells(PyramidSizes::PATCH) * (4 + EXPANSION) * first + cells(PyramidSizes::STRIDE) * 2 * fused
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let stage = |s: usize| self.stages[s].iter().map(|block| block.at(place)).collect::<Result<_>>();
+        let [merges, laterals] = [&self.merges, &self.laterals];
+        Ok(Self {
+            sizes: self.sizes.clone(),
+            stem: self.stem.at(place)?,
+            stem_norm: self.stem_norm.at(place)?,
+            stages: [stage(0)?, stage(1)?, stage(2)?, stage(3)?],
+            merges: [merges[0].at(place)?, merges[1].at(place)?, merges[2].at(place)?],
+            laterals: [laterals[0].at(place)?, laterals[1].at(place)?, laterals[2].at(place)?],
+            fuse: self.fuse.at(place)?,
+            ending: self.ending.at(place)?,
+        })
+    }
+
     /// A normalised image (3, rows, columns) to descriptors (side / 8 * side / 8, width).
     pub(super) fn run(
         &self,
-        image: &[f32],
+        image: BufferView<'_>,
         size: Grid,
         a: &mut Activations,
-        descriptors: &mut [f32],
+        descriptors: BufferViewMut<'_>,
     ) -> Result<()> {
         let of = |side: usize| Grid { rows: size.rows / side, columns: size.columns / side };
         let (mut cells, fine) = (of(PyramidSizes::PATCH), of(PyramidSizes::STRIDE));
-        a.rows.resize(image.len(), 0.0);
+        a.rows.resize(image.len())?;
         patches(image, size, PyramidSizes::PATCH, &mut a.rows)?;
-        a.normed.resize(cells.cells() * self.stem.width(), 0.0);
+        a.normed.resize(cells.cells() * self.stem.width())?;
         self.stem.run(&a.rows, Then::Store, &mut a.normed)?;
-        a.cells.resize(a.normed.len(), 0.0);
+        a.cells.resize(a.normed.len())?;
         self.stem_norm.run(&a.normed, EPS, &mut a.cells)?;
         for (stage, blocks) in self.stages.iter().enumerate() {
             if let Some(before) = stage.checked_sub(1) {
-                self.merges[before].norm.run(&a.cells, EPS, resized(&mut a.normed, a.cells.len()))?;
-                let channels = self.sizes.dims[before];
-                merge(&a.normed, cells, channels, resized(&mut a.rows, a.cells.len()))?;
+                let (merging, channels) = (&self.merges[before], self.sizes.dims[before]);
+                a.normed.resize(a.cells.len())?;
+                merging.norm.run(&a.cells, EPS, &mut a.normed)?;
+                a.rows.resize(a.cells.len())?;
+                merge(&a.normed, cells, channels, &mut a.rows)?;
                 cells = Grid { rows: cells.rows / 2, columns: cells.columns / 2 };
-                let linear = &self.merges[before].linear;
-                linear.run(&a.rows, Then::Store, resized(&mut a.cells, cells.cells() * linear.width()))?;
+                a.cells.resize(cells.cells() * merging.linear.width())?;
+                merging.linear.run(&a.rows, Then::Store, &mut a.cells)?;
             }
             for block in blocks {
                 block.run(&mut a.cells, cells.rows, cells.columns, &mut a.scratch)?;
@@ -136,14 +173,17 @@ impl Pyramid {
     /// Adds what the stage after `before` gives to the sum, on the cells of 8 pixels.
     fn add_lateral(&self, before: usize, cells: Grid, fine: Grid, a: &mut Activations) -> Result<()> {
         let (lateral, fused) = (&self.laterals[before], self.sizes.fused);
-        lateral.norm.run(&a.cells, EPS, resized(&mut a.normed, a.cells.len()))?;
+        a.rows.resize(a.cells.len())?;
+        lateral.norm.run(&a.cells, EPS, &mut a.rows)?;
         let Some(coarser) = before.checked_sub(1) else {
-            return lateral.linear.run(&a.normed, Then::Store, resized(&mut a.sum, fine.cells() * fused));
+            a.sum.resize(fine.cells() * fused)?;
+            return lateral.linear.run(&a.rows, Then::Store, &mut a.sum);
         };
-        lateral.linear.run(&a.normed, Then::Store, resized(&mut a.lateral, cells.cells() * fused))?;
+        a.lateral.resize(cells.cells() * fused)?;
+        lateral.linear.run(&a.rows, Then::Store, &mut a.lateral)?;
+        a.finer.resize(fine.cells() * fused)?;
         let new = || Upsample::new(cells.into(), fine.into(), fused, Corners::Edges);
-        let upsample = a.upsample[coarser].get_or_insert_with(new);
-        upsample.run(&a.lateral, resized(&mut a.finer, fine.cells() * fused))?;
+        a.upsample[coarser].get_or_insert_with(new).run(&a.lateral, &mut a.finer)?;
         Ok(add_scaled(&a.finer, 1.0, &mut a.sum)?)
     }
 }
@@ -153,10 +193,9 @@ impl Projection {
     fn read(source: &Source<'_>, dim: usize, out: usize, inner: usize) -> Result<Self> {
         Ok(Self { norm: Norm::read(&source.at("norm"), dim)?, linear: Linear::read(source, out, &[inner])? })
     }
-}
 
-/// The vector with that length.
-fn resized(values: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    values.resize(len, 0.0);
-    values
+    /// A copy at another place.
+    fn at(&self, place: &Place) -> Result<Self> {
+        Ok(Self { norm: self.norm.at(place)?, linear: self.linear.at(place)? })
+    }
 }

@@ -7,7 +7,7 @@ use snarm_kernels::device::{Buffer, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
 
 use super::{Linear, Norm, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Epsilon of the layer norms.
 pub(crate) const EPS: f32 = 1e-6;
@@ -57,16 +57,8 @@ impl Scratch {
 impl Block {
     /// A copy of the block at another place.
     pub(crate) fn at(&self, place: &Place) -> Result<Self> {
-        if self.attention.is_some() && *place != Place::Host {
-            let expected = "blocks without attention, the only ones that run on a device yet".to_owned();
-            return Err(Error::Mismatch {
-                what: "encoder",
-                expected,
-                found: "blocks that attend".to_owned(),
-            });
-        }
         Ok(Self {
-            attention: None,
+            attention: self.attention.as_ref().map(|attention| attention.at(place)).transpose()?,
             depthwise: self.depthwise.clone().at(place)?,
             norm: self.norm.at(place)?,
             fc1: self.fc1.at(place)?,
@@ -97,10 +89,10 @@ impl Block {
         let mut x = x.into();
         s.filtered.resize(x.len())?;
         s.normed.resize(x.len())?;
-        s.hidden.resize(EXPANSION * x.len())?;
         if let Some(attention) = &self.attention {
-            attention.run(x.reborrow().host("attention")?, height * width, s)?;
+            attention.run(x.reborrow(), height * width, s)?;
         }
+        s.hidden.resize(EXPANSION * x.len())?;
         depthwise(x.view(), height, width, &self.depthwise, &mut s.depthwise, &mut s.filtered)?;
         self.norm.run(&s.filtered, EPS, &mut s.normed)?;
         self.fc1.run(&s.normed, Then::Gelu, &mut s.hidden)?;
@@ -118,11 +110,16 @@ impl Attention {
         })
     }
 
-    fn run(&self, x: &mut [f32], cells: usize, s: &mut Scratch) -> Result<()> {
-        let qkv = &mut s.hidden.view_mut().host("attention")?[..3 * x.len()];
-        self.norm.run(&*x, EPS, &mut s.normed)?;
-        self.qkv.run(&s.normed, Then::Store, &mut *qkv)?;
-        attention(qkv, cells, self.heads, &mut s.attention, s.filtered.view_mut().host("attention")?)?;
-        self.proj.run(&s.filtered, Then::Add, x)
+    fn at(&self, place: &Place) -> Result<Self> {
+        let (norm, qkv, proj) = (self.norm.at(place)?, self.qkv.at(place)?, self.proj.at(place)?);
+        Ok(Self { heads: self.heads, norm, qkv, proj })
+    }
+
+    fn run(&self, x: BufferViewMut<'_>, cells: usize, s: &mut Scratch) -> Result<()> {
+        s.hidden.resize(3 * x.len())?;
+        self.norm.run(x.view(), EPS, &mut s.normed)?;
+        self.qkv.run(&s.normed, Then::Store, &mut s.hidden)?;
+        attention(&s.hidden, cells, self.heads, &mut s.attention, &mut s.normed)?;
+        self.proj.run(&s.normed, Then::Add, x)
     }
 }

@@ -52,6 +52,22 @@ const BUGS: &[Bug] = &[
         says: "expected",
     },
     Bug {
+        file: "attention/attention.cu",
+        from: "        __syncthreads();  // nobody reads the tile before any more\n",
+        to: "",
+        found_by: Mode::Tsan,
+        tests: "attention::",
+        says: "data race /",
+    },
+    Bug {
+        file: "attention/attention.cu",
+        from: "sum[r] *= shrink;",
+        to: "",
+        found_by: Mode::Plain,
+        tests: "attention::",
+        says: "expected",
+    },
+    Bug {
         file: "device/cuda/tile.cuh",
         from: "copy_wait<STAGES - 2>();",
         to: "copy_wait<STAGES - 1>();",
