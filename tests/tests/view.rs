@@ -179,7 +179,7 @@ fn an_ignored_part_scores_nothing_in_map_score_and_regions() {
     let mut masked = Detector::new(encoder(), bank).unwrap();
     let found = detect(&mut masked, &spoiled(9, IN_RIGHT, PINK));
     let hidden: Vec<bool> = mask(around).on_map(found.map_size, found.map_rect).collect();
-    assert!(hidden.iter().filter(|h| **h).count() > hidden.len() / 10);
+    assert!(hidden.iter().filter(|h| **h).count() > hidden.len() / 8);
     for (at, (score, hidden)) in found.map.iter().zip(&hidden).enumerate() {
         assert!(!hidden || *score == 0.0, "pixel {at} scores {score}");
     }

@@ -10,7 +10,7 @@ pub const TINY: &str = "snarm-tiny";
 pub const TINY_1: &str = "snarm-tiny-1";
 
 /// Digest of the weights of [`TINY_1`]. Banks of its time call it [`TINY`].
-const TINY_1_DIGEST: &str = "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6";
+pub(crate) const TINY_1_DIGEST: &str = "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6";
 
 /// Name of the smallest transformer with weights from a formula, for tests.
 pub const SEEDED_TINY: &str = "seeded:tiny";

@@ -42,7 +42,7 @@ use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, Place};
 
 pub use self::called::{SEEDED_LITE, SEEDED_TINY, TINY, TINY_1};
-pub(crate) use self::called::{is_known, name_today, parts, split_grid};
+pub(crate) use self::called::{TINY_1_DIGEST, is_known, name_today, parts, split_grid};
 use self::conv::Conv;
 use self::efficientnet::EfficientNet;
 use self::ending::Ending;

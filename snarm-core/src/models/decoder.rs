@@ -11,7 +11,7 @@ use super::family::{Model, Trained};
 #[cfg(any(test, feature = "testing"))]
 use super::mean::{self, Mean};
 use super::snarm::decoder::{self, SnarmDecoder};
-use crate::encoder::Geometry;
+use crate::encoder::{Geometry, TINY_1_DIGEST};
 use crate::error::{Error, Result};
 use crate::files::Weights;
 
@@ -25,10 +25,7 @@ const SHIPPED: &[(&str, &[u8])] = &[
         "1c2c84643b0bccbf05cc07f6ec9c8614c4232cf3f2f0870cf277a036004c5a1d",
         include_bytes!("../../assets/snarm-tiny-decoder.safetensors"),
     ),
-    (
-        "ae97b79e029d5f92dc8b92235e67ce8d4259e612f1ba419b53fca4974edf8bb6",
-        include_bytes!("../../assets/snarm-tiny-1-decoder.safetensors"),
-    ),
+    (TINY_1_DIGEST, include_bytes!("../../assets/snarm-tiny-1-decoder.safetensors")),
 ];
 
 /// The decoder that ships for the encoder of that digest, if one does: the bytes of its file.

@@ -261,7 +261,7 @@ fn a_decoder_knows_its_encoder() {
 
 #[test]
 fn the_decoder_that_ships_is_for_the_encoder_that_ships() {
-    for name in ["snarm-tiny", "snarm-tiny@24"] {
+    for name in ["snarm-tiny", "snarm-tiny@24", "snarm-tiny-1"] {
         let encoder = Encoder::load(name, crate::encoder::PositionInterpolation::Legacy).unwrap();
         let bytes = crate::models::shipped(encoder.digest()).expect("one ships");
         let decoder =
