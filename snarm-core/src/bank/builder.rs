@@ -69,6 +69,7 @@ impl BankBuilder {
             return Err(Error::Setting { name: "calibration fraction", expected: "0 to 0.5".into(), found });
         }
         let extractor = Extractor::new(encoder, settings.view.clone(), aspect)?;
+        let numbers = extractor.encoder().geometry().tokens() * extractor.width();
         Ok(Self {
             decoders: Vec::new(),
             sample: Sample::new(
@@ -78,7 +79,7 @@ impl BankBuilder {
                 stream(settings.seed, 3),
             ),
             sketches: Sketches::default(),
-            validation: Validation::new(stream(settings.seed, 1)),
+            validation: Validation::new(numbers, stream(settings.seed, 1)),
             novelty: Novelty::new(settings.min_novelty),
             first: 0,
             group_scales: Vec::new(),

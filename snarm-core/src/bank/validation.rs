@@ -23,7 +23,13 @@ use crate::models::{Decoder, Model, model};
 use crate::view::Ignored;
 
 /// The most frames kept; a longer stream is sampled evenly.
-const MAX_FRAMES: usize = 64;
+const MOST_FRAMES: usize = 256;
+
+/// The most bytes of descriptors kept.
+const MOST_BYTES: usize = 160 << 20;
+
+/// The frames that are kept in any case, however large their descriptors are.
+const FEWEST_FRAMES: usize = 32;
 
 /// A frame that is kept.
 struct Kept {
@@ -44,8 +50,11 @@ pub(super) struct Validation {
 }
 
 impl Validation {
-    pub(super) fn new(rng: ChaCha8Rng) -> Self {
-        Self { kept: Vec::new(), reservoir: Reservoir::new(MAX_FRAMES, rng) }
+    /// For frames of so many numbers each.
+    pub(super) fn new(numbers: usize, rng: ChaCha8Rng) -> Self {
+        let bytes = numbers * size_of::<half::f16>();
+        let most = (MOST_BYTES / bytes.max(1)).clamp(FEWEST_FRAMES, MOST_FRAMES);
+        Self { kept: Vec::new(), reservoir: Reservoir::new(most, rng) }
     }
 
     /// Offers the frame that the extractor saw last.
