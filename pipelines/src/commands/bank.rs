@@ -1,5 +1,7 @@
 //! `snarm bank`: good frames in, a bank out.
 
+mod odd;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +41,9 @@ pub(crate) struct Args {
     /// Pass over image files that cannot be read, with a warning
     #[arg(long)]
     skip_unreadable: bool,
+    /// Folder for pictures of the learned frames that are unlike the rest, and odd-frames.json, which says how much
+    #[arg(long, value_name = "DIR")]
+    odd_frames: Option<PathBuf>,
     #[command(flatten)]
     reading: ReadingOptions,
     #[command(flatten)]
@@ -68,8 +73,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     inputs::find_bits(&sources, &mut wanted)?;
     builder.set_picture_bits(wanted.reading.bits);
     let progress = Progress::new("learn");
+    let mut shown = 0;
     let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
-        builder.add(&item.frame)?;
+        builder.add_from(&item.frame, Some(shown))?;
+        shown += 1;
         Ok(())
     })?;
     let bank = builder.finish(&mut show_stage(&progress))?;
@@ -81,6 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
         tracing::warn!("{doubt}");
     }
+    odd::tell(&bank, &sources, &wanted, args.odd_frames.as_deref())?;
     output::line(describe(args, &bank, seen))?;
     Ok(Outcome::Done)
 }

@@ -151,6 +151,9 @@ pub(crate) struct BankOptions {
     /// Leave out frames whose features differ less than this, relatively, from the last learned ones
     #[arg(long, default_value_t = 0.0, value_parser = novelty)]
     min_novelty: f64,
+    /// Leave out learned frames that are unlike the rest, which are named in any case, when the bank is made
+    #[arg(long)]
+    leave_out_odd: bool,
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -170,6 +173,7 @@ impl BankOptions {
             calibration_fraction: self.calibration_fraction,
             view: self.part.over(View { crop, ..View::default() })?,
             min_novelty: self.min_novelty,
+            leave_out_odd: self.leave_out_odd,
             seed: self.seed,
         })
     }

@@ -104,6 +104,9 @@ pub struct SnarmBank {
     #[property(name = "checkpoint-frames", get, set, type = u32, member = checkpoint_frames, mutable_playing,
         nick = "Checkpoint frames",
         blurb = "Write a bank of what was learned so far after each N learned frames; the stream waits meanwhile (0 = only at the end)")]
+    #[property(name = "leave-out-odd-frames", get, set, type = bool, member = leave_out_odd_frames, mutable_ready,
+        nick = "Leave out odd frames",
+        blurb = "Leave out learned frames that are unlike the rest, which snarm-bank-ready names, when the bank is made")]
     #[property(name = "calibration-fraction", get, set, type = f64, member = calibration_fraction, mutable_ready,
         minimum = 0.0, maximum = 0.5, default_value = 0.2,
         nick = "Calibration fraction",

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held};
+use gst_base::prelude::*;
+use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held, OddFrame};
 use snarm_core::files::check_writable;
 use snarm_core::registry;
 
@@ -98,7 +99,11 @@ impl SnarmBank {
             *viewed = orientation;
         }
         let layout = Layout { info: info.clone(), orientation };
-        let learned = match frame::with_frame(buffer, &layout, |frame| builder.add(frame)) {
+        let segment = self.obj().segment();
+        let segment = segment.downcast_ref::<gst::ClockTime>();
+        let time =
+            segment.and_then(|segment| segment.to_running_time(buffer.pts())).map(|time| time.nseconds());
+        let learned = match frame::with_frame(buffer, &layout, |frame| builder.add_from(frame, time)) {
             Ok(learned) => learned,
             Err(Failure::Core(error)) => return Err(error::message(&error)),
             Err(Failure::Buffer(reason)) => {
@@ -210,6 +215,9 @@ impl SnarmBank {
         messages::ready(&self.obj(), bank, location, *seconds);
         if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{doubt}: {}", location.display()));
+        }
+        if let Some(odd) = odd_text(bank, lock(&self.settings).leave_out_odd_frames) {
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{odd}"));
         }
         let (name, vectors) = (location.to_string_lossy().into_owned(), bank.vectors() as u32);
         self.obj().emit_by_name::<()>("bank-ready", &[&name, &vectors]);
@@ -356,6 +364,29 @@ impl StageClock {
         let percent = (before + 50.0 * share) as i32;
         Some(Told { stage, percent, share, seconds_left: left, text })
     }
+}
+
+/// The most odd frames that a warning names.
+const NAMED: usize = 5;
+
+/// Names the learned frames that are unlike the rest; nothing where there is none.
+fn odd_text(bank: &Bank, left_out: bool) -> Option<String> {
+    let odd = bank.odd_frames();
+    if odd.is_empty() {
+        return None;
+    }
+    let name = |odd: &OddFrame| match odd.origin.map(gst::ClockTime::from_nseconds) {
+        Some(time) => format!("{} at {time:.3}", odd.frame),
+        None => odd.frame.to_string(),
+    };
+    let named: Vec<String> = odd.iter().take(NAMED).map(name).collect();
+    let more = if odd.len() > NAMED { ", ..." } else { "" };
+    let fate = if left_out { "they are left out" } else { "look whether they show good parts" };
+    let (all, frames) = (odd.len(), bank.frames());
+    Some(format!(
+        "{all} of {frames} learned frames are unlike the rest (numbers from 0: {}{more}): {fate}",
+        named.join(", ")
+    ))
 }
 
 /// A bank that was written.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gst::prelude::*;
-use snarm_core::bank::Bank;
+use snarm_core::bank::{Bank, OddFrame};
 
 /// Code of the progress messages.
 const PROGRESS: &str = "snarm-bank";
@@ -32,12 +32,14 @@ pub(super) fn stage(element: &super::SnarmBank, stage: &str, share: f64, seconds
 pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, seconds: f64) {
     // The last is that of the trained decoder, where there is one.
     let calibration = bank.calibrations().last().unwrap_or_else(|| bank.calibration());
+    let odd: gst::Array = bank.odd_frames().iter().map(|odd| odd_frame(odd).to_send_value()).collect();
     let fields = gst::Structure::builder("snarm-bank-ready")
         .field("location", location.to_string_lossy().as_ref())
         .field("digest", bank.digest())
         .field("vectors", bank.vectors() as u64)
         .field("frames", bank.frames() as u64)
         .field("copies", bank.header().copies as u64)
+        .field("odd-frames", odd)
         .field("threshold", calibration.threshold)
         .field("score-mean", calibration.mean)
         .field("score-std", calibration.std)
@@ -45,6 +47,15 @@ pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, se
         .field("seconds", seconds)
         .build();
     let _ = element.post_message(gst::message::Element::builder(fields).src(element).build());
+}
+
+/// A learned frame that is unlike the rest.
+fn odd_frame(odd: &OddFrame) -> gst::Structure {
+    gst::Structure::builder("odd-frame")
+        .field("frame", odd.frame as u64)
+        .field("running-time", odd.origin.map(gst::ClockTime::from_nseconds))
+        .field("sigmas", odd.sigmas)
+        .build()
 }
 
 /// Posts that a partial bank is written.

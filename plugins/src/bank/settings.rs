@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub(super) min_novelty: f64,
     pub(super) learning: bool,
     pub(super) checkpoint_frames: u32,
+    pub(super) leave_out_odd_frames: bool,
     pub(super) calibration_fraction: f64,
     pub(super) crop: Crop,
     pub(super) roi: Option<String>,
@@ -44,6 +45,7 @@ impl Default for Settings {
             min_novelty: 0.0,
             learning: true,
             checkpoint_frames: 0,
+            leave_out_odd_frames: false,
             calibration_fraction: 0.2,
             crop: Crop::default(),
             roi: None,
@@ -67,6 +69,7 @@ impl Settings {
             calibration_fraction: self.calibration_fraction,
             view: self.view()?,
             min_novelty: self.min_novelty,
+            leave_out_odd: self.leave_out_odd_frames,
             seed: self.seed,
         })
     }

@@ -153,7 +153,7 @@ impl Analyzer {
     ) -> Result<Found, Failure> {
         let Loaded { detector, bank } = &mut self.loaded;
         detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
-        let limits = settings.limits(&bank.limits, &bank.calibration);
+        let limits = settings.limits(&bank.limits, &bank.calibration, &layout.info);
         let mut found = record::unknown(bank, &layout.info, settings, number);
         frame::with_frame(buffer, layout, |frame| {
             detector.detect(frame, &limits).map(|detection| {

@@ -118,7 +118,8 @@ impl SnarmDetect {
                 messages::post(&self.obj(), result);
             }
         }
-        let sight = Sight::new(record);
+        let bank = lock(&self.figures).bank.clone();
+        let sight = Sight::new(record, bank.as_ref().map(|bank| &bank.calibration));
         // The largest number is no time in GStreamer.
         let hold = gst::ClockTime::from_nseconds(settings.hold_time.min(gst::ClockTime::MAX.nseconds()));
         let change = lock(&self.events).see(&sight, settings.confirm_frames, hold);

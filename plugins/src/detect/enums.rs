@@ -14,6 +14,7 @@ choices! {
     Bank, "bank", "Bank: what the bank found with its good frames";
     Fpr, "fpr", "Fpr: what a new good frame reaches with probability target-fpr";
     Sigma, "sigma", "Sigma: so many standard deviations above the bank's good frames, on logarithms of raw scores";
+    Events, "events", "Events: what good frames reach in target-events-per-hour separate alarms";
 }
 
 choices! {

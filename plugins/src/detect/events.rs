@@ -1,6 +1,7 @@
 //! From verdicts of single frames to defects that begin and end.
 
 use gst::ClockTime;
+use snarm_core::bank::Calibration;
 use snarm_core::detect::Verdict;
 use snarm_core::results::Record;
 
@@ -11,6 +12,8 @@ pub(super) struct Sight {
     pub(super) end: Option<ClockTime>,
     pub(super) score: f64,
     pub(super) verdict: Verdict,
+    /// Whether its score lies nearer to the threshold than to that of good frames.
+    pub(super) near: bool,
 }
 
 /// A defect.
@@ -67,8 +70,9 @@ const LATE: u64 = 10;
 /// Debounces verdicts.
 ///
 /// A defect begins with the first of `confirm-frames` anomalous frames in a row, and ends with the last anomalous frame
-/// once a normal one comes `hold-time` after it. Uncertain frames begin nothing and end nothing, so that a score that
-/// swings about the threshold is one defect.
+/// once a normal one comes `hold-time` after it. Uncertain frames, and normal ones whose score lies nearer to the threshold
+/// than to that of good frames, begin nothing and end nothing, so that a score that swings about the threshold is one
+/// defect.
 ///
 /// Times may jump, as when the clock of a camera is set. A frame that comes more than [`WAVER`] before the last one, or
 /// before the defect that is open, or after the last one by more than the hold time, [`LATE`] usual steps and [`WAVER`],
@@ -122,6 +126,7 @@ impl Events {
         match sight.verdict {
             Verdict::Anomalous => change.begin = self.see_anomalous(sight, confirm_frames),
             Verdict::Uncertain => self.candidate = None,
+            Verdict::Normal if sight.near => self.candidate = None,
             _ => {
                 self.candidate = None;
                 let end = self.open.as_ref().and_then(|open| open.end);
@@ -202,8 +207,8 @@ impl Events {
 }
 
 impl Sight {
-    /// The frame that `record` tells of.
-    pub(super) fn new(record: &Record) -> Self {
+    /// The frame that `record` tells of, scored as `calibration` says.
+    pub(super) fn new(record: &Record, calibration: Option<&Calibration>) -> Self {
         let begin = record.running_time.map(ClockTime::from_nseconds);
         let duration = ClockTime::from_nseconds(record.duration.unwrap_or_default());
         Self {
@@ -211,6 +216,7 @@ impl Sight {
             end: begin.map(|begin| begin.saturating_add(duration)),
             score: record.score,
             verdict: record.verdict,
+            near: calibration.is_some_and(|known| record.score >= known.half_way(record.threshold)),
         }
     }
 }
@@ -230,14 +236,20 @@ mod tests {
             told.extend(end.map(|e| format!("{at}: end {} at {} of {}", e.id, frame(e.end), e.frames)));
             told.extend(begin.map(|e| format!("{at}: begin {} at {}", e.id, frame(e.begin))));
         };
-        for (n, verdict) in verdicts.chars().enumerate() {
+        for (n, letter) in verdicts.chars().enumerate() {
             let begin = FRAME * n as u64;
-            let verdict = match verdict {
+            let verdict = match letter {
                 'a' => Verdict::Anomalous,
                 'u' => Verdict::Uncertain,
                 _ => Verdict::Normal,
             };
-            let sight = Sight { begin: Some(begin), end: Some(begin + FRAME), score: 0.5, verdict };
+            let sight = Sight {
+                begin: Some(begin),
+                end: Some(begin + FRAME),
+                score: 0.5,
+                verdict,
+                near: letter == '-',
+            };
             let change = events.see(&sight, confirm, hold);
             tell(n, change.end.map(|(event, _)| event), change.begin);
         }
@@ -273,6 +285,13 @@ mod tests {
     }
 
     #[test]
+    fn a_score_that_swings_about_the_threshold_is_one_defect() {
+        // Normal frames near to the threshold are dashes.
+        assert_eq!(run("--a--a--nn", 1, ClockTime::ZERO), ["2: begin 0 at 2", "8: end 0 at 6 of 2"]);
+        assert!(run("-a-a-", 2, ClockTime::ZERO).is_empty());
+    }
+
+    #[test]
     fn what_is_open_at_the_end_is_closed_once() {
         assert_eq!(run("naa", 1, FRAME * 10), ["1: begin 0 at 1", "3: end 0 at 3 of 2"]);
     }
@@ -282,7 +301,7 @@ mod tests {
         let mut events = Events::default();
         for (n, score) in [0.6, 0.9, 0.7].into_iter().enumerate() {
             let begin = Some(FRAME * n as u64);
-            let sight = Sight { begin, end: begin, score, verdict: Verdict::Anomalous };
+            let sight = Sight { begin, end: begin, score, verdict: Verdict::Anomalous, near: true };
             events.see(&sight, 1, ClockTime::ZERO);
         }
         let event = events.reset().unwrap();
@@ -293,7 +312,7 @@ mod tests {
     #[test]
     fn without_times_a_normal_frame_ends_an_event_at_once() {
         let mut events = Events::default();
-        let sight = |verdict| Sight { begin: None, end: None, score: 0.5, verdict };
+        let sight = |verdict| Sight { begin: None, end: None, score: 0.5, verdict, near: false };
         assert!(events.see(&sight(Verdict::Anomalous), 1, FRAME).begin.is_some());
         assert!(events.see(&sight(Verdict::Normal), 1, FRAME).end.is_some());
     }
@@ -306,7 +325,8 @@ mod tests {
         for &(begin, anomalous) in frames {
             let begin = begin.map(ClockTime::from_mseconds);
             let verdict = if anomalous { Verdict::Anomalous } else { Verdict::Normal };
-            let sight = Sight { begin, end: begin.map(|begin| begin + FRAME), score: 0.5, verdict };
+            let sight =
+                Sight { begin, end: begin.map(|begin| begin + FRAME), score: 0.5, verdict, near: false };
             ended.extend(events.see(&sight, confirm, ClockTime::from_mseconds(hold)).end.map(|(e, _)| e));
         }
         ended.extend(events.close());
@@ -365,9 +385,15 @@ mod tests {
         assert_eq!(defects(&lost, 1, 120), [(140, 220, 2)]);
         let mut events = Events::default();
         let begin = Some(FRAME);
-        let sight = Sight { begin, end: begin.map(|t| t + FRAME), score: 0.5, verdict: Verdict::Anomalous };
+        let sight = Sight {
+            begin,
+            end: begin.map(|t| t + FRAME),
+            score: 0.5,
+            verdict: Verdict::Anomalous,
+            near: true,
+        };
         events.see(&sight, 1, FRAME);
-        let lost = Sight { begin: None, end: None, score: 0.5, verdict: Verdict::Normal };
+        let lost = Sight { begin: None, end: None, score: 0.5, verdict: Verdict::Normal, near: false };
         let ends = (0..9).filter(|_| events.see(&lost, 1, FRAME * 3).end.is_some()).count();
         assert_eq!(ends, 1, "a defect does not end when times do");
     }

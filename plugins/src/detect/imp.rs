@@ -34,7 +34,7 @@ use super::analyzer::{Analyzer, Loaded};
 use super::events::Events;
 use super::loader::Loader;
 use super::results::Results;
-use super::settings::Settings;
+use super::settings::{HOLD_TIME, Settings};
 use super::stats::Figures;
 use super::stream::{Job, Outcome, Stream};
 use super::worker::Worker;
@@ -76,6 +76,10 @@ pub struct SnarmDetect {
         minimum = 1e-9, maximum = 0.5, default_value = 0.001,
         nick = "Target false positive rate",
         blurb = "With threshold-mode=fpr: probability that a good frame is anomalous; below 1 in the bank's calibration frames it is extrapolated")]
+    #[property(name = "target-events-per-hour", get, set, type = f64, member = target_events_per_hour, mutable_playing,
+        minimum = 1e-6, maximum = 1e6, default_value = 1.0,
+        nick = "Target events per hour",
+        blurb = "With threshold-mode=events: separate alarms of good frames in an hour, by the frame rate of the caps (unknown = one frame a second) and how many learned frames are high together")]
     #[property(name = "sigma", get, set, type = f64, member = sigma, mutable_playing,
         minimum = 0.0, maximum = 100.0, default_value = 3.0,
         nick = "Sigma",
@@ -113,7 +117,8 @@ pub struct SnarmDetect {
         minimum = 1, default_value = 1,
         nick = "Confirm frames", blurb = "Anomalous frames in a row that make a defect")]
     #[property(name = "hold-time", get, set, type = u64, member = hold_time, mutable_playing,
-        nick = "Hold time", blurb = "Running time without an anomalous frame after which a defect has ended, in nanoseconds")]
+        default_value = HOLD_TIME,
+        nick = "Hold time", blurb = "Running time without an anomalous frame after which a defect has ended, in nanoseconds; a frame whose score is nearer to the threshold than to that of good frames does not end it")]
     #[property(name = "attach", get, set, type = Attach, member = attach, mutable_ready, default_value = Attach::all(),
         nick = "Attach", blurb = "Metadata that buffers get")]
     #[property(name = "map-format", get, set, type = MapFormat, member = map_format, mutable_ready, default,

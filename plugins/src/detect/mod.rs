@@ -35,6 +35,17 @@
  * frame; region of interest and mask of the bank are those of the upright picture. An element that turns the pixels, as
  * `videoflip video-direction=auto` does, belongs before this one: behind it, the coordinates are no longer true.
  *
+ * ## False alarms
+ * #GstSnarmDetect:threshold-mode says what is promised of good frames. `bank` is two standard deviations above their median
+ * and suits a first look. `fpr` promises a rate of frames, #GstSnarmDetect:target-fpr, and `events` a rate of separate
+ * alarms, #GstSnarmDetect:target-events-per-hour, which is what someone at a line counts. A promise below one in as many
+ * frames as were scored while learning (`calibration-frames` in #GstSnarmDetect:bank-info) is extrapolated, and the fewer
+ * there were, the higher the threshold.
+ *
+ * A defect is one event: #GstSnarmDetect:hold-time bridges half a second without an anomalous frame, and a score that is
+ * nearer to the threshold than to that of good frames does not end it. #GstSnarmDetect:confirm-frames is 1, since on a fast
+ * line one frame may be all that shows a defect; 2 or 3 leave out single ones at the rate of a camera.
+ *
  * ## Another bank
  * Set while playing, #GstSnarmDetect:bank-location is loaded in the background and used from the next frame on; a bank
  * that cannot be used is a warning, and the old one goes on. The action `reload-bank` reads the same file again.
@@ -75,7 +86,7 @@
  * ]|
  * Inspects a recording and writes the results beside it.
  * |[
- * gst-launch-1.0 -m v4l2src ! videoconvert ! snarmdetect bank-location=part.bank pass=anomalous confirm-frames=3 hold-time=500000000 ! videoconvert ! jpegenc ! multifilesink location=bad%05d.jpg
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! snarmdetect bank-location=part.bank pass=anomalous confirm-frames=3 hold-time=2000000000 ! videoconvert ! jpegenc ! multifilesink location=bad%05d.jpg
  * ]|
  * Keeps the bad frames as pictures and tells when defects begin and end.
  *

@@ -19,7 +19,7 @@ pub(super) fn unknown(bank: &InUse, info: &VideoInfo, settings: &Settings, frame
         model_id: bank.model_id.clone(),
         bank_id: bank.bank_id.clone(),
         bank_generation: bank.generation,
-        ..Record::unknown(&settings.limits(&bank.limits, &bank.calibration))
+        ..Record::unknown(&settings.limits(&bank.limits, &bank.calibration, info))
     };
     let meta =
         AnomalyMeta { record, seen: Rect::WHOLE, map_rect: Rect::WHOLE, map: None, device: "cpu".into() };

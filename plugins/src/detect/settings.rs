@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use gst_video::VideoInfo;
 use snarm_core::Error;
 use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
 
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
 use crate::meta;
+
+/// Half a second, in nanoseconds: a defect that flickers, or is hidden for a moment, is one defect.
+pub(super) const HOLD_TIME: u64 = 500_000_000;
 
 /// The properties, as they are at the time of a frame.
 #[derive(Debug, Clone)]
@@ -20,6 +24,7 @@ pub(super) struct Settings {
     pub(super) threshold: f64,
     pub(super) threshold_low: f64,
     pub(super) target_fpr: f64,
+    pub(super) target_events_per_hour: f64,
     pub(super) sigma: f64,
     pub(super) pixel_threshold: f64,
     pub(super) min_area: f64,
@@ -55,6 +60,7 @@ impl Default for Settings {
             threshold: meta::NONE,
             threshold_low: meta::NONE,
             target_fpr: 0.001,
+            target_events_per_hour: 1.0,
             sigma: 3.0,
             pixel_threshold: meta::NONE,
             min_area: 0.0,
@@ -67,7 +73,7 @@ impl Default for Settings {
             enabled: true,
             pass: Pass::default(),
             confirm_frames: 1,
-            hold_time: 0,
+            hold_time: HOLD_TIME,
             attach: Attach::all(),
             map_format: MapFormat::default(),
             message_mode: MessageMode::default(),
@@ -94,13 +100,23 @@ impl Settings {
         Ok(())
     }
 
-    /// The limits of one frame: what is set, else what the bank with these limits and this calibration gives.
-    pub(super) fn limits(&self, bank: &Limits, calibration: &Calibration) -> Limits {
+    /// Frames of a stream that are analysed in a second; one where it does not say how many come.
+    fn rate(&self, stream: &VideoInfo) -> f64 {
+        let fps = stream.fps();
+        let frames = if fps.numer() > 0 { f64::from(fps.numer()) / f64::from(fps.denom()) } else { 1.0 };
+        frames / f64::from(self.interval.max(1))
+    }
+
+    /// The limits of one frame of a stream: what is set, else what the bank with these limits and this calibration gives.
+    pub(super) fn limits(&self, bank: &Limits, calibration: &Calibration, stream: &VideoInfo) -> Limits {
         let by_mode = match self.threshold_mode {
             // Without a number it is refused at start; taken away later, the bank's is better than none, with a warning.
             ThresholdMode::Manual | ThresholdMode::Bank => bank.threshold,
             ThresholdMode::Fpr => calibration.threshold_at_fpr(self.target_fpr),
             ThresholdMode::Sigma => calibration.threshold_at_sigma(self.sigma),
+            ThresholdMode::Events => {
+                calibration.threshold_at_events(self.target_events_per_hour, self.rate(stream))
+            }
         };
         let or = |set: f64, other: f64| if set >= 0.0 { set } else { other };
         Limits {

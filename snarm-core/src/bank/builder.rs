@@ -2,6 +2,7 @@
 //! At the end the sample is thinned, and some of the frames are scored as if the bank did not know them: that gives the
 //! thresholds.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rand::SeedableRng;
@@ -14,7 +15,7 @@ use super::novelty::Novelty;
 use super::sample::Sample;
 use super::stage::BuildStage;
 use super::validation::Validation;
-use super::{Bank, BankSettings, Calibration, Header, Memory, layers_of, scales};
+use super::{Bank, BankSettings, Calibration, Header, Memory, OddFrame, layers_of, scales};
 use crate::detect::extract::{Extractor, of_columns};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -159,6 +160,14 @@ impl BankBuilder {
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
     pub fn add(&mut self, frame: &Frame<'_>) -> Result<bool> {
+        self.add_from(frame, None)
+    }
+
+    /// As [`Self::add`], of a frame that is known by `origin`, such as its time: [`Bank::odd_frames`] names it by that.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_from(&mut self, frame: &Frame<'_>, origin: Option<u64>) -> Result<bool> {
         let image = self.next_image();
         self.extractor.run(frame, &mut Default::default())?;
         let tokens = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
@@ -173,7 +182,7 @@ impl BankBuilder {
             return Ok(true);
         }
         self.sketches.add(image, &sketch);
-        self.validation.offer(image, &self.extractor);
+        self.validation.offer(image, self.frames, origin, &self.extractor);
         // What the bank that is continued knows may be scored for the thresholds, but is not collected once more.
         if same.is_none() {
             self.collect(image)?;
@@ -280,19 +289,19 @@ impl BankBuilder {
         let settings = &self.settings;
         let likeness = Likeness::new(&self.sketches, first, numbered, fraction)?;
         let geometry = self.extractor.encoder().geometry();
-        let calibrations = self.validation.run(
-            memory.as_ref(),
-            &likeness,
-            geometry,
-            &self.decoders,
-            &self.earlier,
-            progress,
-        )?;
+        let scores = self.validation.run(memory.as_ref(), &likeness, geometry, &self.decoders, progress)?;
+        let (numbers, odd): (HashSet<u32>, Vec<OddFrame>) = scores.odd().into_iter().unzip();
+        let left_out = if settings.leave_out_odd { numbers } else { HashSet::new() };
+        let calibrations = scores.calibrations(&left_out, &self.earlier)?;
+        let memory = match memory {
+            Some(memory) if !left_out.is_empty() => Some(memory.without(&left_out)?),
+            memory => memory,
+        };
         let copies = self.copies_before + self.same.len() + likeness.copies();
         let header = Header { copies, ..self.header() };
         let images = memory.iter().flat_map(|memory| memory.images()).copied().collect();
         let ignore = settings.view.ignore.clone();
-        Ok(Bank::new(header, calibrations, ignore, memory, self.sketches.only(&images)))
+        Ok(Bank::new(header, calibrations, ignore, memory, self.sketches.only(&images)).with_odd(odd))
     }
 
     /// The descriptors that are kept of all that was collected.

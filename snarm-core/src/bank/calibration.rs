@@ -59,6 +59,18 @@ pub struct Calibration {
     pub max: f64,
     /// Their image scores, ascending.
     pub scores: Vec<f64>,
+    /// Frames of a stream that are high together: mean length of a run of neighbours above four fifths of all. 1 for single
+    /// pictures.
+    #[serde(default = "single", skip_serializing_if = "is_single")]
+    pub run: f64,
+}
+
+fn single() -> f64 {
+    1.0
+}
+
+fn is_single(run: &f64) -> bool {
+    *run == single()
 }
 
 impl Calibration {
@@ -93,6 +105,7 @@ impl Calibration {
             std,
             max: scores.last().copied().unwrap_or_default(),
             scores,
+            run: single(),
         }
     }
 
@@ -109,6 +122,7 @@ impl Calibration {
             std: 0.0,
             max: 0.0,
             scores: Vec::new(),
+            run: single(),
         }
     }
 
@@ -123,7 +137,21 @@ impl Calibration {
             .collect();
         let peak =
             both.map(|one| raw_score(one.pixel_threshold, one.reference)).into_iter().fold(0.0, f64::max);
-        Self::of(&self.scorer, self.held_out && later.held_out, &images, limit(&images), peak)
+        let joined = Self::of(&self.scorer, self.held_out && later.held_out, &images, limit(&images), peak);
+        joined.with_run(self.run.max(later.run))
+    }
+
+    /// With that mean length of runs of high frames.
+    fn with_run(self, run: f64) -> Self {
+        Self { run, ..self }
+    }
+
+    /// As [`Self::new`], of frames with these ascending numbers in a stream, which follow each other where the numbers do.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn of_stream(scorer: &str, numbers: &[u32], images: &[f64], peaks: &[f64]) -> Result<Self> {
+        Ok(Self::new(scorer, true, images, peaks)?.with_run(run(numbers, images)))
     }
 
     /// With limits between its own and those of `prior`, by which a decoder knows what good frames of many products score. The
@@ -136,13 +164,21 @@ impl Calibration {
         };
         let peak = |one: &Self| raw_score(one.pixel_threshold, one.reference);
         let limit = between(self.reference, prior.reference);
-        Self::of(&self.scorer, self.held_out, &images, limit, between(peak(self), peak(prior)))
+        let found = Self::of(&self.scorer, self.held_out, &images, limit, between(peak(self), peak(prior)));
+        found.with_run(self.run)
     }
 
     /// The raw score that good frames usually have, their median; nothing where none was scored, or all scored 0.
     pub fn usual(&self) -> Option<f64> {
         let score = self.scores.get(self.scores.len() / 2)?;
         Some(raw_score(*score, self.reference)).filter(|raw| *raw > 0.0)
+    }
+
+    /// The score between what good frames usually have and a threshold, half way on the scale of logarithms: a frame above
+    /// it is nearer to a defect than to a good frame. Never above the threshold.
+    pub fn half_way(&self, threshold: f64) -> f64 {
+        let limit = raw_score(threshold, self.reference);
+        self.usual().map_or(threshold, |usual| self.score((usual * limit).sqrt()).min(threshold))
     }
 
     /// The 0..1 score of a raw score.
@@ -157,8 +193,23 @@ impl Calibration {
         (0.1 * LEAST..=LARGEST).contains(&self.reference)
             && units.iter().chain(&self.scores).all(|unit| (0.0..=1.0).contains(unit))
             && self.scores.is_sorted()
+            && (1.0..=self.frames.max(1) as f64).contains(&self.run)
             && self.scores.len() == self.frames
     }
+}
+
+/// Mean length of a run of frames above four fifths of all, by how often the frame after one of those is another: in a chain
+/// that goes on with probability c, runs are 1 / (1 - c) long. One frame that did not go on is added, so that few say
+/// little. The frames have ascending numbers, which follow each other where they are neighbours.
+fn run(numbers: &[u32], scores: &[f64]) -> f64 {
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let level = quantile(&sorted, BELOW);
+    let pairs = numbers.windows(2).zip(scores.windows(2));
+    let neighbours = pairs.filter(|(numbers, _)| numbers[1] == numbers[0] + 1).map(|(_, scores)| scores);
+    let high: Vec<bool> = neighbours.filter(|pair| pair[0] > level).map(|pair| pair[1] > level).collect();
+    let (seen, gone_on) = (high.len() as f64 + 1.0, high.iter().filter(|on| **on).count() as f64);
+    1.0 / (1.0 - gone_on / seen)
 }
 
 fn unit_score(raw: f64, reference: f64) -> f64 {
@@ -320,6 +371,37 @@ mod tests {
         let calibration = Calibration::new("x", true, &[3.0, 3.5], &[3.0, 3.5]).unwrap();
         let scores: Vec<f64> = [0.0, 1.0, 4.0, 40.0, 400.0].map(|raw| calibration.score(raw)).to_vec();
         assert!(scores.is_sorted_by(|a, b| a < b) && scores[0] == 0.0 && scores[4] < 1.0, "{scores:?}");
+    }
+
+    #[test]
+    fn frames_of_a_stream_that_are_high_together_are_counted_as_runs() {
+        // Runs of four high frames among twenty.
+        let stream = |n: usize| if n % 20 < 4 { 2.0 + 0.01 * (n % 7) as f64 } else { 1.0 };
+        let scores: Vec<f64> = (0..400).map(stream).collect();
+        let numbers: Vec<u32> = (0..400).collect();
+        let found = Calibration::of_stream("x", &numbers, &scores, &scores).unwrap();
+        assert!((3.5..4.1).contains(&found.run) && found.is_sane(), "{}", found.run);
+        // Frames that are no neighbours say nothing, and what is learned later does not take it back.
+        let apart: Vec<u32> = numbers.iter().map(|n| 2 * n).collect();
+        let single = Calibration::of_stream("x", &apart, &scores, &scores).unwrap();
+        assert_eq!(single.run, 1.0);
+        assert_eq!(single.joined(&found).run, found.run);
+        assert_eq!(found.towards(&single).run, found.run);
+        assert!(!serde_json::to_string(&single).unwrap().contains("run"), "files of before stay as they are");
+        let read: Calibration = serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap();
+        assert_eq!(read, found);
+        assert!(!Calibration { run: 401.0, ..found }.is_sane());
+    }
+
+    #[test]
+    fn half_way_lies_between_good_frames_and_the_threshold() {
+        let calibration = Calibration::new("x", true, &[1.0; 5], &[1.0; 5]).unwrap();
+        let threshold = calibration.score(4.0);
+        assert!((calibration.half_way(threshold) - calibration.score(2.0)).abs() < 1e-9);
+        for low in [0.0, calibration.score(0.5), 1.0] {
+            assert!(calibration.half_way(low) <= low);
+        }
+        assert_eq!(Calibration::assumed("x", 1.0).half_way(0.5), 0.5);
     }
 
     #[test]

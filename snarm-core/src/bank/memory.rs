@@ -1,5 +1,7 @@
 //! The descriptors of a bank, and how far good pieces usually lie from each other.
 
+use std::collections::HashSet;
+
 use snarm_kernels::nearest::{Rows, squared_norms};
 
 use super::calibration::Calibration;
@@ -32,6 +34,15 @@ impl Memory {
     pub(crate) fn with_images(&self, images: Vec<u32>) -> Self {
         let (features, norms) = (self.features.clone(), self.norms.clone());
         Self { width: self.width, features, norms, images, level: self.level }
+    }
+
+    /// The descriptors of all other images than these.
+    pub(super) fn without(&self, images: &HashSet<u32>) -> Result<Self> {
+        let rows = self.features.chunks_exact(self.width.max(1)).zip(&self.images);
+        let kept: Vec<(&[f32], u32)> =
+            rows.filter(|(_, image)| !images.contains(image)).map(|(row, image)| (row, *image)).collect();
+        let features = kept.iter().flat_map(|(row, _)| row.iter().copied()).collect();
+        Self::new(features, kept.iter().map(|(_, image)| *image).collect())
     }
 
     /// Tells the descriptors apart by other numbers, one for each.

@@ -11,6 +11,7 @@ mod held;
 mod likeness;
 mod memory;
 mod novelty;
+mod odd;
 mod reservoir;
 mod sample;
 mod scales;
@@ -30,6 +31,7 @@ pub use self::calibration::Calibration;
 pub use self::held::Held;
 use self::likeness::Sketches;
 pub use self::memory::Memory;
+pub use self::odd::OddFrame;
 pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
@@ -64,8 +66,15 @@ pub struct BankSettings {
     /// Frames that differ less than this from the last learned ones are left out (0: none), see
     /// [`BankBuilder::novelty`].
     pub min_novelty: f64,
+    /// Whether frames that are unlike the rest are left out in the end, see [`Bank::odd_frames`].
+    #[serde(skip_serializing_if = "is_false")]
+    pub leave_out_odd: bool,
     /// Seed of every random choice.
     pub seed: u64,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Default for BankSettings {
@@ -76,6 +85,7 @@ impl Default for BankSettings {
             calibration_fraction: 0.2,
             view: View::default(),
             min_novelty: 0.0,
+            leave_out_odd: false,
             seed: 0,
         }
     }
@@ -137,6 +147,7 @@ pub struct Bank {
     memory: Option<Memory>,
     /// Of the frames that descriptors were taken from, as far as they are known.
     sketches: Sketches,
+    odd: Vec<OddFrame>,
     digest: String,
 }
 
@@ -156,7 +167,12 @@ impl Bank {
     ) -> Self {
         let memory = memory.map(|memory| memory.with_level_of(&calibrations[0]));
         let digest = file::digest(&header, &calibrations, ignore.as_deref(), memory.as_ref());
-        Self { header, calibrations, ignore, memory, sketches, digest }
+        Self { header, calibrations, ignore, memory, sketches, odd: Vec::new(), digest }
+    }
+
+    /// With those of the learned frames that are unlike the rest.
+    fn with_odd(self, odd: Vec<OddFrame>) -> Self {
+        Self { odd, ..self }
     }
 
     /// Opens a bank file.
@@ -269,6 +285,12 @@ impl Bank {
             _ => return None,
         };
         Some(format!("the threshold of the bank is a guess: expected {expected}, found {found}; {mend}"))
+    }
+
+    /// Frames that are unlike the rest, of those that were scored for the thresholds, the oddest first: they may show a defect
+    /// that nobody saw, and then they blind the bank. Known where the bank was made; none of a bank that was opened.
+    pub fn odd_frames(&self) -> &[OddFrame] {
+        &self.odd
     }
 
     /// SHA-256 of header, calibrations and descriptors, in hexadecimal: the bank's identity.

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use snarm_kernels::preprocess::PixelRect;
 
 use super::likeness::Likeness;
+use super::odd::{self, OddFrame};
 use super::reservoir::{Place, Reservoir};
 use super::stage::BuildStage;
 use super::{Calibration, Memory};
@@ -35,12 +36,22 @@ const FEWEST_FRAMES: usize = 32;
 struct Kept {
     /// Its number.
     image: u32,
+    /// Its number among all learned frames, copies included.
+    frame: usize,
+    /// What was said of it.
+    origin: Option<u64>,
     /// Part of the network's square that showed it.
     visible: PixelRect,
     /// What of it is ignored.
     ignored: Option<Arc<Ignored>>,
     /// Its descriptors, in half precision: enough to score it, at half the memory.
     descriptors: Vec<half::f16>,
+}
+
+/// The most frames of so many numbers each that are kept.
+fn most_frames(numbers: usize) -> usize {
+    let bytes = numbers * size_of::<half::f16>();
+    (MOST_BYTES / bytes.max(1)).clamp(FEWEST_FRAMES, MOST_FRAMES)
 }
 
 /// Frames to score.
@@ -52,15 +63,15 @@ pub(super) struct Validation {
 impl Validation {
     /// For frames of so many numbers each.
     pub(super) fn new(numbers: usize, rng: ChaCha8Rng) -> Self {
-        let bytes = numbers * size_of::<half::f16>();
-        let most = (MOST_BYTES / bytes.max(1)).clamp(FEWEST_FRAMES, MOST_FRAMES);
-        Self { kept: Vec::new(), reservoir: Reservoir::new(most, rng) }
+        Self { kept: Vec::new(), reservoir: Reservoir::new(most_frames(numbers), rng) }
     }
 
-    /// Offers the frame that the extractor saw last.
-    pub(super) fn offer(&mut self, image: u32, seen: &Extractor) {
+    /// Offers the frame that the extractor saw last: its number, that among all learned frames, and what was said of it.
+    pub(super) fn offer(&mut self, image: u32, frame: usize, origin: Option<u64>, seen: &Extractor) {
         let half = || Kept {
             image,
+            frame,
+            origin,
             visible: seen.visible(),
             ignored: seen.ignored().cloned(),
             descriptors: seen.descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
@@ -93,57 +104,119 @@ impl Validation {
         self.reservoir.forget(before - self.kept.len());
     }
 
-    /// Scores the kept frames, without a decoder against a memory, where there is one, and with each decoder, and joins what
-    /// the bank before it knew of good frames. The calibration without a decoder comes first.
-    pub(super) fn run(
-        &self,
+    /// Scores the kept frames, without a decoder against a memory, where there is one, and with each decoder.
+    pub(super) fn run<'a>(
+        &'a self,
         memory: Option<&Memory>,
         likeness: &Likeness<'_>,
         geometry: &Geometry,
-        decoders: &[Arc<Decoder>],
-        earlier: &[Calibration],
+        decoders: &'a [Arc<Decoder>],
         progress: &mut dyn FnMut(BuildStage, usize, usize),
-    ) -> Result<Vec<Calibration>> {
+    ) -> Result<Scores<'a>> {
         let mut seen = HashSet::new();
-        let kept: Vec<&Kept> =
+        let mut kept: Vec<&Kept> =
             self.kept.iter().filter(|frame| seen.insert(likeness.original(frame.image))).collect();
+        kept.sort_by_key(|frame| frame.image);
         let out = |frame: &&Kept| memory.map(|memory| left_out(memory, likeness, frame.image));
         let out: Vec<Option<Vec<u32>>> = kept.iter().map(out).collect();
         let total = kept.len() * (usize::from(memory.is_some()) + decoders.len());
         let mut done = 0;
-        let mut with = |mut memory: Option<&mut Memory>, decoder: Option<&Decoder>| -> Result<Calibration> {
-            let mut model = model(geometry, decoder)?;
-            let mut raw = RawMap::new(geometry.size, model.map_size());
-            let (mut images, mut peaks) = (Vec::new(), Vec::new());
-            for (frame, out) in kept.iter().zip(&out) {
-                progress(BuildStage::Calibrate, done, total);
-                done += 1;
-                if let (Some(memory), Some(out)) = (&mut memory, out) {
-                    memory.set_images(out);
+        let mut with =
+            |mut memory: Option<&mut Memory>, decoder: Option<&'a Decoder>| -> Result<Scored<'a>> {
+                let mut model = model(geometry, decoder)?;
+                let mut raw = RawMap::new(geometry.size, model.map_size());
+                let (mut images, mut peaks) = (Vec::new(), Vec::new());
+                for (frame, out) in kept.iter().zip(&out) {
+                    progress(BuildStage::Calibrate, done, total);
+                    done += 1;
+                    if let (Some(memory), Some(out)) = (&mut memory, out) {
+                        memory.set_images(out);
+                    }
+                    let (score, peak) = frame.score(&mut *model, geometry, &mut raw, memory.as_deref())?;
+                    images.push(score);
+                    peaks.push(peak);
                 }
-                let (score, peak) = frame.score(&mut *model, geometry, &mut raw, memory.as_deref())?;
-                images.push(score);
-                peaks.push(peak);
-            }
-            let fresh = Calibration::new(model.scorer(), likeness.in_blocks(), &images, &peaks)?;
-            let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
-            let own = known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh));
-            let prior = decoder.and_then(|decoder| decoder.calibration());
-            Ok(prior.map_or_else(|| own.clone(), |prior| own.towards(prior)))
-        };
-        let mut calibrations = Vec::new();
+                Ok(Scored { scorer: model.scorer().to_owned(), decoder, images, peaks })
+            };
+        let mut by = Vec::new();
         let mut memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
         if let Some(bank) = &mut memory {
-            calibrations.push(with(Some(bank), None)?);
+            by.push(with(Some(bank), None)?);
         }
         // Decoders may read residuals in units of what is usual for good frames.
-        let mut memory = memory.map(|memory| memory.with_level_of(&calibrations[0]));
+        let usual = by.first().map(|free| Calibration::new(&free.scorer, false, &free.images, &free.peaks));
+        let mut memory = match (memory, usual.transpose()?) {
+            (Some(memory), Some(usual)) => Some(memory.with_level_of(&usual)),
+            (memory, _) => memory,
+        };
         for decoder in decoders {
-            calibrations.push(with(memory.as_mut(), Some(decoder))?);
+            by.push(with(memory.as_mut(), Some(decoder))?);
         }
         progress(BuildStage::Calibrate, total, total);
-        Ok(calibrations)
+        Ok(Scores { frames: kept, in_blocks: likeness.in_blocks(), by })
     }
+}
+
+/// What the kept frames score.
+pub(super) struct Scores<'a> {
+    /// By ascending number.
+    frames: Vec<&'a Kept>,
+    in_blocks: bool,
+    /// Without a decoder, where there is a memory, then with each decoder.
+    by: Vec<Scored<'a>>,
+}
+
+/// The scores of all frames by one scorer.
+struct Scored<'a> {
+    scorer: String,
+    decoder: Option<&'a Decoder>,
+    images: Vec<f64>,
+    peaks: Vec<f64>,
+}
+
+impl Scores<'_> {
+    /// The frames that are unlike the rest, the oddest first, and their numbers.
+    pub(super) fn odd(&self) -> Vec<(u32, OddFrame)> {
+        let scores: Vec<&[f64]> = self.by.iter().map(|scored| &scored.images[..]).collect();
+        let sigmas = odd::sigmas(&scores);
+        let mut odd: Vec<(u32, OddFrame)> = self
+            .frames
+            .iter()
+            .zip(sigmas)
+            .filter(|(_, sigmas)| *sigmas > 0.0)
+            .map(|(kept, sigmas)| (kept.image, OddFrame { frame: kept.frame, origin: kept.origin, sigmas }))
+            .collect();
+        odd.sort_by(|(_, a), (_, b)| b.sigmas.total_cmp(&a.sigmas));
+        odd
+    }
+
+    /// The calibrations by all frames but those numbers, each joined with what the bank before it knew of good frames.
+    /// That without a decoder comes first.
+    pub(super) fn calibrations(
+        &self,
+        without: &HashSet<u32>,
+        earlier: &[Calibration],
+    ) -> Result<Vec<Calibration>> {
+        let counts: Vec<bool> = self.frames.iter().map(|frame| !without.contains(&frame.image)).collect();
+        let numbers = counted(&self.frames.iter().map(|frame| frame.image).collect::<Vec<_>>(), &counts);
+        let calibration = |scored: &Scored<'_>| -> Result<Calibration> {
+            let (images, peaks) = (counted(&scored.images, &counts), counted(&scored.peaks, &counts));
+            let fresh = match self.in_blocks {
+                true => Calibration::of_stream(&scored.scorer, &numbers, &images, &peaks)?,
+                false => Calibration::new(&scored.scorer, false, &images, &peaks)?,
+            };
+            let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
+            let own = known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh));
+            let prior = scored.decoder.and_then(|decoder| decoder.calibration());
+            Ok(prior.map_or_else(|| own.clone(), |prior| own.towards(prior)))
+        };
+        self.by.iter().map(calibration).collect()
+    }
+}
+
+/// The values that count.
+fn counted<T: Copy>(values: &[T], counts: &[bool]) -> Vec<T> {
+    values.iter().zip(counts).filter(|(_, counts)| **counts).map(|(value, _)| *value).collect()
 }
 
 /// Label of the rows that do not count.
@@ -182,5 +255,18 @@ impl Kept {
             let map = model.score(&features, memory, Some(OUT), tokens, &mut Default::default())?;
             raw.run(map, self.visible, ignored)
         })?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_frames_are_scored_as_the_memory_holds() {
+        assert_eq!(most_frames(1600 * 128), 256, "those of the default encoder");
+        assert_eq!(most_frames(2401 * 512), 68, "those of DINOv2");
+        assert_eq!(most_frames(1 << 30), FEWEST_FRAMES);
+        assert_eq!(most_frames(0), MOST_FRAMES);
     }
 }

@@ -11,7 +11,7 @@ use crate::common::{HEIGHT, WIDTH, add, bank_of, encoder, picture, scratched, se
 #[test]
 fn every_good_frame_of_a_stream_is_scored_without_its_block_as_long_as_there_are_not_too_many() {
     for (frames, fraction, expected, in_blocks) in
-        [(10, 0.2, 10, true), (6, 0.0, 6, false), (70, 0.1, 64, true)]
+        [(10, 0.2, 10, true), (6, 0.0, 6, false), (70, 0.1, 70, true)]
     {
         let bank = learned((0..frames).map(moving), fraction, 2000);
         let calibration = bank.calibration();
@@ -85,6 +85,36 @@ fn new_good_parts_stay_below_the_threshold_and_scratched_ones_do_not() {
         (alarms(&bank, (100..160).map(|i| part(i, false))), alarms(&bank, (200..220).map(|i| part(i, true))));
     assert!(false_alarms <= 3, "{false_alarms} of 60 new good parts are anomalous");
     assert_eq!(found, 20, "of 20 scratched parts");
+}
+
+#[test]
+fn frames_unlike_the_rest_are_named_and_left_out_on_request() {
+    let is_bad = |i: u64| i % 20 == 7;
+    let learn = |leave_out_odd: bool| {
+        let settings = BankSettings { leave_out_odd, ..settings(2000, Reduction::Greedy) };
+        let mut builder = BankBuilder::new(encoder(), settings).unwrap();
+        for i in 0..60 {
+            let pixels = part(i, is_bad(i));
+            builder.add_from(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), Some(1000 + i)).unwrap();
+        }
+        Arc::new(builder.finish(&mut |_, _, _| {}).unwrap())
+    };
+    let (kept, left_out) = (learn(false), learn(true));
+    for bank in [&kept, &left_out] {
+        let mut named: Vec<usize> = bank.odd_frames().iter().map(|odd| odd.frame).collect();
+        named.sort_unstable();
+        assert!(!named.is_empty() && named.iter().all(|frame| is_bad(*frame as u64)), "{named:?}");
+        assert!(bank.odd_frames().iter().all(|odd| odd.origin == Some(1000 + odd.frame as u64)));
+        assert!(bank.odd_frames().is_sorted_by(|a, b| a.sigmas >= b.sigmas));
+        assert_eq!(bank.frames(), 60, "all were seen");
+    }
+    let odd: Vec<u32> = kept.odd_frames().iter().map(|odd| odd.frame as u32).collect();
+    assert!(kept.images().iter().any(|image| odd.contains(image)));
+    assert!(left_out.images().iter().all(|image| !odd.contains(image)), "rows of odd frames are left");
+    assert_eq!(left_out.calibration().frames + odd.len(), kept.calibration().frames);
+    let found = |bank: &Arc<Bank>| alarms(bank, (200..240).map(|i| part(i, true)));
+    let (with, without) = (found(&kept), found(&left_out));
+    assert!(without >= with && without >= 38, "of 40 scratched parts {without} are found, with them {with}");
 }
 
 /// A frame of stripes that move by a part of a pixel each time, with a little noise.

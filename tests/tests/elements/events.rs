@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 
-use crate::common::{Line, buffer, caps, detector, good_pixels, init, read};
+use crate::common::{Line, bad_pixels, buffer, caps, detector, good_pixels, init, read};
 
 /// Running time of a frame.
 fn time(n: u64) -> Option<gst::ClockTime> {
@@ -95,10 +95,34 @@ fn every_defect_that_began_ends_whatever_ends_the_stream() {
 }
 
 #[test]
+fn a_defect_that_flickers_for_less_than_half_a_second_is_one_defect() {
+    init();
+    let mut line = Line::new(detector(&[]), caps());
+    line.push_verdicts(0, "nananna");
+    line.push_verdicts(7, "nnnnnnnnnnnna");
+    let ends = line.element_messages("snarm-defect-end");
+    assert_eq!(ends.len(), 1, "twelve good frames lie within half a second at 25 a second, not before it");
+    assert_eq!((field(&ends[0], "begin"), field(&ends[0], "end")), (time(1), time(7)));
+}
+
+#[test]
+fn good_frames_near_the_threshold_do_not_end_a_defect() {
+    init();
+    let mut line = Line::new(detector(&[("hold-time", "0")]), caps());
+    line.element.set_property("threshold", 0.0);
+    let score = line.inspect(0, bad_pixels(0)).score;
+    line.element.set_property("threshold", score + 1e-3);
+    assert_eq!(line.inspect(1, bad_pixels(0)).verdict.name(), "normal");
+    assert!(line.element_messages("snarm-defect-end").is_empty(), "ended just below the threshold");
+    line.push_verdicts(2, "n");
+    assert_eq!(line.element_messages("snarm-defect-end").len(), 1);
+}
+
+#[test]
 fn modes_choose_the_messages() {
     init();
     for (mode, events, results) in [("none", 0, 0), ("events", 1, 0), ("anomalous", 1, 2), ("all", 1, 4)] {
-        let mut line = Line::new(detector(&[("message-mode", mode)]), caps());
+        let mut line = Line::new(detector(&[("message-mode", mode), ("hold-time", "0")]), caps());
         line.push_verdicts(0, "naan");
         assert_eq!(line.element_messages("snarm-defect-begin").len(), events, "{mode}");
         assert_eq!(line.element_messages("snarm-defect-end").len(), events, "{mode}");

@@ -39,6 +39,13 @@ fn modes_take_their_threshold_from_the_bank_while_playing() {
         found
     });
     assert!(sigma.is_sorted_by(|a, b| a < b), "{sigma:?}");
+    let events = [3600.0, 60.0, 1.0].map(|per_hour| {
+        let target = ("target-events-per-hour", &*per_hour.to_string());
+        let found = threshold(&[("threshold-mode", "events"), target]);
+        assert_eq!(found, calibration.threshold_at_events(per_hour, 25.0));
+        found
+    });
+    assert!(events.is_sorted_by(|a, b| a < b), "{events:?}");
     assert_eq!(threshold(&[("threshold-mode", "manual"), ("threshold", "0.25")]), 0.25);
     assert_eq!(threshold(&[("threshold-mode", "sigma")]), 0.25, "a number beats the modes");
     assert_eq!(threshold(&[("threshold-mode", "bank"), ("threshold", "-1")]), 0.5);

@@ -81,6 +81,13 @@ fn has_effect(name: &str) -> bool {
             first(&[("threshold-mode", "fpr"), ("target-fpr", "0.01")]).threshold
                 == calibration.threshold_at_fpr(0.01)
         }
+        "target-events-per-hour" => {
+            let mode = ("threshold-mode", "events");
+            // The caps say 25 frames a second, of which each second one is analysed.
+            let found = first(&[mode, ("target-events-per-hour", "900"), ("interval", "2")]).threshold;
+            found == calibration.threshold_at_events(900.0, 12.5)
+                && first(&[mode, ("target-events-per-hour", "9")]).threshold > found
+        }
         "sigma" => {
             first(&[("threshold-mode", "sigma"), ("sigma", "1.5")]).threshold
                 == calibration.threshold_at_sigma(1.5)

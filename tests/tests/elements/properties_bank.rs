@@ -3,7 +3,7 @@
 use gst::prelude::*;
 use snarm_core::bank::Bank;
 
-use crate::common::start_error;
+use crate::common::{bad_pixels, buffer, start_error};
 use crate::learning::{bank_of, element, line, push};
 use crate::properties::check_effects;
 
@@ -53,6 +53,21 @@ fn has_effect(name: &str) -> bool {
         // No frame but the first is so new.
         "min-novelty" => learned(name, "2") == 1,
         "learning" => learned(name, "false") == 0 && learned(name, "true") == 9,
+        "leave-out-odd-frames" => {
+            let images = |value: &str| {
+                let folder = tempfile::tempdir().unwrap();
+                let (mut line, location) = line(&folder, &[(name, value), ("bank-capacity", "2000")]);
+                push(&mut line, 0..30);
+                line.harness.push(buffer(30, bad_pixels(30))).unwrap();
+                line.finish();
+                let odd = line.element_message("snarm-bank-ready").get::<gst::Array>("odd-frames").unwrap();
+                let named =
+                    odd.iter().map(|odd| odd.get::<gst::Structure>().unwrap().get::<u64>("frame").unwrap());
+                assert_eq!(named.collect::<Vec<_>>(), [30], "the frame that is unlike the rest is named");
+                Bank::open(&location).unwrap().images().contains(&30)
+            };
+            images("false") && !images("true")
+        }
         "checkpoint-frames" => {
             let written = |value: &str| {
                 let folder = tempfile::tempdir().unwrap();

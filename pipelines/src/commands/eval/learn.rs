@@ -12,6 +12,7 @@ use snarm_core::bank::{Bank, BankBuilder};
 use snarm_core::dataset::{Dataset, Picture, Reading};
 use snarm_core::encoder::Encoder;
 use snarm_core::models::Decoder;
+use snarm_core::paths::text;
 use snarm_core::synthetic::augmentation::few_shot;
 
 use super::{Args, Setting};
@@ -59,15 +60,25 @@ pub(super) fn bank(
     }
     progress.label("learn");
     progress.expect(Some(images.len()));
-    for (path, reading) in &images {
+    for (number, (path, reading)) in images.iter().enumerate() {
         progress.step();
         let picture = Picture::read(path, reading)?;
         match args.shots() {
             Some(_) => add_views(&mut builder, &picture, images.len() > 1)?,
-            None => _ = builder.add(&picture.frame()?)?,
+            None => _ = builder.add_from(&picture.frame()?, Some(number as u64))?,
         }
     }
     let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
+    for odd in bank.odd_frames() {
+        let image = odd.origin.and_then(|number| images.get(number as usize));
+        if let Some((path, _)) = image {
+            tracing::warn!(
+                "unlike the other good images by {:.1} standard deviations: {}",
+                odd.sigmas,
+                text(path)
+            );
+        }
+    }
     Ok((Arc::new(bank), start.elapsed()))
 }
 
