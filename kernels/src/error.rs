@@ -13,6 +13,24 @@ pub enum Error {
         /// What it was given.
         found: String,
     },
+    /// An operation that runs on the host alone was given an operand in the memory of a device.
+    #[error(
+        "{op}: expected operands in the host's memory, where alone it runs, found some in that of {device}"
+    )]
+    HostOnly {
+        /// Name of the operation.
+        op: &'static str,
+        /// Where an operand lives.
+        device: String,
+    },
+    /// Operands of one operation live in several places.
+    #[error(
+        "{op}: expected all operands in the memory of the host, or of one queue of a device, found some elsewhere"
+    )]
+    Apart {
+        /// Name of the operation.
+        op: &'static str,
+    },
     /// The compute pool could not be started.
     #[error("thread pool: {0}")]
     Threads(String),

@@ -10,7 +10,7 @@
 //! let (mut norms, mut indices, mut squares) = ([0.0; 2], [0], [0.0]);
 //! snarm_kernels::threads::install(|| {
 //!     squared_norms(&rows, 2, &mut norms)?;
-//!     let rows = Rows { data: &rows, norms: &norms };
+//!     let rows = Rows { data: &rows[..], norms: &norms };
 //!     nearest(&[3.0, 3.0], 2, rows, None, 1, &mut Workspace::default(), &mut indices, &mut squares)
 //! })??;
 //! assert_eq!((indices, squares), ([1], [1.0]));

@@ -4,6 +4,8 @@
 
 #[path = "tidy/loops.rs"]
 mod loops;
+#[path = "tidy/operands.rs"]
+mod operands;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "adamw";
@@ -36,8 +37,15 @@ pub struct Step {
 /// Moves parameters `p` by their gradients `g`, and the moments `m` and `v` with them.
 ///
 /// # Errors
-/// When the lengths differ, or the step has no number.
-pub fn adamw(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &Step) -> Result<()> {
+/// When the lengths differ, the step has no number, or an operand lives on a device.
+pub fn adamw<'a>(
+    p: impl Into<BufferViewMut<'a>>,
+    g: impl Into<BufferView<'a>>,
+    m: impl Into<BufferViewMut<'a>>,
+    v: impl Into<BufferViewMut<'a>>,
+    step: &Step,
+) -> Result<()> {
+    let (p, g, m, v) = (p.into().host(OP)?, g.into().host(OP)?, m.into().host(OP)?, v.into().host(OP)?);
     check_len(OP, "g", p.len(), g.len())?;
     check_len(OP, "m", p.len(), m.len())?;
     check_len(OP, "v", p.len(), v.len())?;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Norm;
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
 use crate::math::lane_sum;
 use crate::simd::dispatch;
@@ -14,17 +15,19 @@ const BLOCK: usize = 128;
 /// Writes the gradients of u (du), of the weight and, for a layer norm, of the bias, given that of y = norm(u).
 ///
 /// # Errors
-/// When a length does not fit the width of the norm.
-pub fn norm_backward(
-    u: &[f32],
-    norm: &Norm<'_>,
+/// When a length does not fit the width of the norm, or an operand lives on a device.
+pub fn norm_backward<'a>(
+    u: impl Into<BufferView<'a>>,
+    norm: Norm<impl Into<BufferView<'a>>>,
     eps: f32,
-    dy: &[f32],
-    du: &mut [f32],
-    dweight: &mut [f32],
-    dbias: &mut [f32],
+    dy: impl Into<BufferView<'a>>,
+    du: impl Into<BufferViewMut<'a>>,
+    dweight: impl Into<BufferViewMut<'a>>,
+    dbias: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     const OP: &str = "norm_backward";
+    let (u, norm, dy, du) = (u.into().host(OP)?, norm.host(OP)?, dy.into().host(OP)?, du.into().host(OP)?);
+    let (dweight, dbias) = (dweight.into().host(OP)?, dbias.into().host(OP)?);
     let (weight, layer) = match norm {
         Norm::Rms { weight } => (weight, false),
         Norm::Layer { weight, .. } => (weight, true),

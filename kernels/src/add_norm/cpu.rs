@@ -11,7 +11,7 @@ use crate::threads::rows_per_task;
 /// The most rows of a task.
 const MAX_BLOCK: usize = 256;
 
-pub(super) fn norm(u: &[f32], norm: &Norm<'_>, d: usize, eps: f32, y: &mut [f32]) {
+pub(super) fn norm(u: &[f32], norm: &Norm<&[f32]>, d: usize, eps: f32, y: &mut [f32]) {
     if u.is_empty() {
         return;
     }
@@ -24,7 +24,14 @@ pub(super) fn norm(u: &[f32], norm: &Norm<'_>, d: usize, eps: f32, y: &mut [f32]
     });
 }
 
-pub(super) fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, d: usize, eps: f32, y: &mut [f32]) {
+pub(super) fn add_norm(
+    h: Option<&[f32]>,
+    u: &mut [f32],
+    norm: &Norm<&[f32]>,
+    d: usize,
+    eps: f32,
+    y: &mut [f32],
+) {
     let Some(h) = h else { return self::norm(u, norm, d, eps, y) };
     if u.is_empty() {
         return;
@@ -42,7 +49,7 @@ pub(super) fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, d: usi
 }
 
 #[inline(always)]
-fn rows(u: &[f32], norm: &Norm<'_>, d: usize, eps: f32, y: &mut [f32]) {
+fn rows(u: &[f32], norm: &Norm<&[f32]>, d: usize, eps: f32, y: &mut [f32]) {
     for (u, y) in u.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
         match norm {
             Norm::Rms { weight } => rms(u, weight, eps, y),

@@ -2,7 +2,14 @@
 
 use super::Norm;
 
-pub(super) fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, d: usize, eps: f32, y: &mut [f32]) {
+pub(super) fn add_norm(
+    h: Option<&[f32]>,
+    u: &mut [f32],
+    norm: &Norm<&[f32]>,
+    d: usize,
+    eps: f32,
+    y: &mut [f32],
+) {
     if let Some(h) = h {
         u.iter_mut().zip(h).for_each(|(u, h)| *u += h);
     }
@@ -25,7 +32,7 @@ pub(super) fn add_norm(h: Option<&[f32]>, u: &mut [f32], norm: &Norm<'_>, d: usi
 }
 
 /// Gradients of u, weight and bias, from the Jacobian of a row.
-pub(super) fn gradients(u: &[f32], norm: &Norm<'_>, eps: f32, dy: &[f32]) -> [Vec<f32>; 3] {
+pub(super) fn gradients(u: &[f32], norm: &Norm<&[f32]>, eps: f32, dy: &[f32]) -> [Vec<f32>; 3] {
     let (weight, layer) = match norm {
         Norm::Rms { weight } => (weight, 0.0),
         Norm::Layer { weight, .. } => (weight, 1.0),

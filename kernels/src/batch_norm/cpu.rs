@@ -41,7 +41,7 @@ fn scales(stats: &Statistics, eps: f32) -> Vec<f32> {
     stats.var.iter().map(|var| 1.0 / (var + eps).sqrt()).collect()
 }
 
-pub(super) fn forward(x: &[f32], stats: &Statistics, affine: Affine<'_>, eps: f32, y: &mut [f32]) {
+pub(super) fn forward(x: &[f32], stats: &Statistics, affine: Affine<&[f32]>, eps: f32, y: &mut [f32]) {
     let c = affine.weight.len();
     let scales = scales(stats, eps);
     if c == 0 {
@@ -65,7 +65,7 @@ pub(super) fn forward(x: &[f32], stats: &Statistics, affine: Affine<'_>, eps: f3
 pub(super) fn backward(
     x: &[f32],
     stats: &Statistics,
-    affine: Affine<'_>,
+    affine: Affine<&[f32]>,
     eps: f32,
     dy: &[f32],
     dx: &mut [f32],
@@ -117,7 +117,7 @@ pub(super) fn backward(
 struct Channels<'a> {
     stats: &'a Statistics,
     scales: &'a [f32],
-    affine: Affine<'a>,
+    affine: Affine<&'a [f32]>,
 }
 
 impl Channels<'_> {

@@ -11,17 +11,27 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
 
 const OP: &str = "batch_norm";
 
 /// Weight and bias of a norm.
 #[derive(Debug, Clone, Copy)]
-pub struct Affine<'a> {
+pub struct Affine<T> {
     /// w
-    pub weight: &'a [f32],
+    pub weight: T,
     /// b
-    pub bias: &'a [f32],
+    pub bias: T,
+}
+
+impl<T> Affine<T> {
+    fn host<'a>(self) -> Result<Affine<&'a [f32]>>
+    where
+        T: Into<BufferView<'a>>,
+    {
+        Ok(Affine { weight: self.weight.into().host(OP)?, bias: self.bias.into().host(OP)? })
+    }
 }
 
 /// Mean and biased variance of each channel.
@@ -37,8 +47,9 @@ impl Statistics {
     /// Of rows of `c` channels.
     ///
     /// # Errors
-    /// When x is no whole rows.
-    pub fn of(x: &[f32], c: usize) -> Result<Self> {
+    /// When x is no whole rows, or lives on a device.
+    pub fn of<'a>(x: impl Into<BufferView<'a>>, c: usize) -> Result<Self> {
+        let x = x.into().host(OP)?;
         check_len(OP, "x", x.len() / c.max(1) * c, x.len())?;
         let (mean, var) = cpu::statistics(x, c);
         Ok(Self { mean, var })
@@ -48,14 +59,15 @@ impl Statistics {
 /// Normalises the rows of `x` into `y`.
 ///
 /// # Errors
-/// When a length does not fit the channels of `affine`.
-pub fn batch_norm_relu(
-    x: &[f32],
+/// When a length does not fit the channels of `affine`, or an operand lives on a device.
+pub fn batch_norm_relu<'a>(
+    x: impl Into<BufferView<'a>>,
     stats: &Statistics,
-    affine: Affine<'_>,
+    affine: Affine<impl Into<BufferView<'a>>>,
     eps: f32,
-    y: &mut [f32],
+    y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
+    let (x, affine, y) = (x.into().host(OP)?, affine.host()?, y.into().host(OP)?);
     check(x, stats, affine, y)?;
     cpu::forward(x, stats, affine, eps, y);
     Ok(())
@@ -64,17 +76,19 @@ pub fn batch_norm_relu(
 /// Writes the gradients of x, weight and bias, given that of y, when `stats` are those of x itself.
 ///
 /// # Errors
-/// When a length does not fit the channels of `affine`.
-pub fn batch_norm_relu_backward(
-    x: &[f32],
+/// When a length does not fit the channels of `affine`, or an operand lives on a device.
+pub fn batch_norm_relu_backward<'a>(
+    x: impl Into<BufferView<'a>>,
     stats: &Statistics,
-    affine: Affine<'_>,
+    affine: Affine<impl Into<BufferView<'a>>>,
     eps: f32,
-    dy: &[f32],
-    dx: &mut [f32],
-    dweight: &mut [f32],
-    dbias: &mut [f32],
+    dy: impl Into<BufferView<'a>>,
+    dx: impl Into<BufferViewMut<'a>>,
+    dweight: impl Into<BufferViewMut<'a>>,
+    dbias: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
+    let (x, affine, dy, dx) = (x.into().host(OP)?, affine.host()?, dy.into().host(OP)?, dx.into().host(OP)?);
+    let (dweight, dbias) = (dweight.into().host(OP)?, dbias.into().host(OP)?);
     check(x, stats, affine, dy)?;
     check_len(OP, "dx", x.len(), dx.len())?;
     check_len(OP, "gradient of the weight", affine.weight.len(), dweight.len())?;
@@ -83,7 +97,7 @@ pub fn batch_norm_relu_backward(
     Ok(())
 }
 
-fn check(x: &[f32], stats: &Statistics, affine: Affine<'_>, y: &[f32]) -> Result<()> {
+fn check(x: &[f32], stats: &Statistics, affine: Affine<&[f32]>, y: &[f32]) -> Result<()> {
     let c = affine.weight.len();
     check_len(OP, "bias", c, affine.bias.len())?;
     check_len(OP, "means", c, stats.mean.len())?;

@@ -3,7 +3,7 @@
 use super::Affine;
 
 /// y, and mean and biased variance of each channel.
-pub(super) fn batch_norm_relu(x: &[f32], affine: Affine<'_>, eps: f32) -> (Vec<f32>, Vec<[f64; 2]>) {
+pub(super) fn batch_norm_relu(x: &[f32], affine: Affine<&[f32]>, eps: f32) -> (Vec<f32>, Vec<[f64; 2]>) {
     let c = affine.weight.len();
     let rows = (x.len() / c) as f64;
     let channel = |j: usize| x.iter().skip(j).step_by(c).map(|v| f64::from(*v));

@@ -12,7 +12,7 @@ fn input(m: usize, c: usize) -> Vec<f32> {
 fn agrees_with_the_reference() {
     for (m, c) in [(7, 3), (1, 2), (600, 20), (2_000, 33)] {
         let (x, weight, bias) = (input(m, c), noise(c, 2), noise(c, 3));
-        let affine = Affine { weight: &weight, bias: &bias };
+        let affine = Affine { weight: &weight[..], bias: &bias[..] };
         let (expected, stats) = reference::batch_norm_relu(&x, affine, EPS);
         let found = Statistics::of(&x, c).unwrap();
         let column = |which: usize| stats.iter().map(|s| s[which] as f32).collect::<Vec<_>>();

@@ -2,6 +2,7 @@
 
 use super::{Clip, Tile};
 use crate::color::{FromRgb, whole};
+use crate::device::BufferView;
 use crate::error::Result;
 use crate::frame::{FrameMut, PlaneMut};
 use crate::layout::{self, Channel, Family, Samples, Word};
@@ -13,8 +14,9 @@ const BLOCK: usize = 64;
 /// Draws `tile` on `frame`.
 ///
 /// # Errors
-/// When the tile's slice is too short for its size and stride.
-pub fn blend(frame: &mut FrameMut, tile: &Tile) -> Result<()> {
+/// When the tile has too few bytes for its size and stride, or lives on a device.
+pub fn blend<'a>(frame: &mut FrameMut, tile: Tile<impl Into<BufferView<'a, u8>>>) -> Result<()> {
+    let tile = &tile.host()?;
     tile.check()?;
     let (width, height, format) = (frame.width(), frame.height(), frame.format());
     let Some(clip) = tile.clip(width, height) else { return Ok(()) };
@@ -51,7 +53,7 @@ fn mix(dst: u8, colour: u8, a: u8) -> u8 {
 }
 
 #[inline(always)]
-fn pixels(plane: &mut PlaneMut, channels: [Channel; 3], tile: &Tile, clip: &Clip) {
+fn pixels(plane: &mut PlaneMut, channels: [Channel; 3], tile: &Tile<&[u8]>, clip: &Clip) {
     let step = channels[0].step;
     for i in 0..clip.height {
         let at = (clip.y + i) * plane.stride + clip.x * step;
@@ -93,7 +95,7 @@ fn luma(
     channel: Channel,
     samples: Samples,
     weights: [f32; 4],
-    tile: &Tile,
+    tile: &Tile<&[u8]>,
     clip: &Clip,
 ) {
     let most = f32::from(samples.max());
@@ -151,7 +153,7 @@ fn chroma(
     channels: [Channel; 2],
     samples: Samples,
     weights: [[f32; 4]; 2],
-    tile: &Tile,
+    tile: &Tile<&[u8]>,
     clip: &Clip,
     size: [usize; 2],
 ) {
@@ -212,7 +214,7 @@ fn write_block(row: &mut [u8], step: usize, samples: Samples, block: &[u16]) {
 
 /// The sums of the samples whose pixels begin at column `first` of the frame, over rows `lines` of the frame.
 #[inline(always)]
-fn sum_pixels(tile: &Tile, clip: &Clip, first: usize, lines: std::ops::Range<usize>) -> Sums {
+fn sum_pixels(tile: &Tile<&[u8]>, clip: &Clip, first: usize, lines: std::ops::Range<usize>) -> Sums {
     let mut columns = [[0.0; 2 * BLOCK]; 4];
     // Only the first sample can begin left of the tile, by one pixel.
     let (gap, skipped) = (clip.x.saturating_sub(first), first.saturating_sub(clip.x));

@@ -19,13 +19,16 @@ mod tests;
 
 pub use cpu::blend;
 
+use crate::device::BufferView;
 use crate::error::{Error, Result};
+
+const OP: &str = "blend";
 
 /// A picture to draw, with its place on the frame.
 #[derive(Debug, Clone, Copy)]
-pub struct Tile<'a> {
+pub struct Tile<P> {
     /// Bytes R, G, B, alpha of each pixel.
-    pub pixels: &'a [u8],
+    pub pixels: P,
     /// Pixels in a row.
     pub width: usize,
     /// Rows.
@@ -49,12 +52,23 @@ struct Clip {
     tile_y: usize,
 }
 
-impl<'a> Tile<'a> {
+impl<P> Tile<P> {
     /// A tile without padding between its rows.
-    pub fn packed(pixels: &'a [u8], width: usize, height: usize, x: isize, y: isize) -> Self {
+    pub fn packed(pixels: P, width: usize, height: usize, x: isize, y: isize) -> Self {
         Self { pixels, width, height, stride: 4 * width, x, y }
     }
 
+    /// The same tile, its pixels in the memory of the host.
+    fn host<'a>(self) -> Result<Tile<&'a [u8]>>
+    where
+        P: Into<BufferView<'a, u8>>,
+    {
+        let Self { pixels, width, height, stride, x, y } = self;
+        Ok(Tile { pixels: pixels.into().host(OP)?, width, height, stride, x, y })
+    }
+}
+
+impl<'a> Tile<&'a [u8]> {
     fn check(&self) -> Result<()> {
         let empty = self.width == 0 || self.height == 0;
         let needed = if empty { 0 } else { (self.height - 1) * self.stride + 4 * self.width };
@@ -62,7 +76,7 @@ impl<'a> Tile<'a> {
             return Ok(());
         }
         Err(Error::Shape {
-            op: "blend",
+            op: OP,
             expected: format!("a stride of at least {} and {needed} bytes", 4 * self.width),
             found: format!("stride {} and {} bytes", self.stride, self.pixels.len()),
         })

@@ -5,7 +5,7 @@ use crate::frame::{ColorRange, Colorimetry, FrameMut};
 use crate::layout::{self, Family, Samples};
 
 /// [`super::blend`], for tiles that it accepts.
-pub fn blend(frame: &mut FrameMut, tile: &Tile) {
+pub fn blend(frame: &mut FrameMut, tile: &Tile<&[u8]>) {
     let (width, height, format) = (frame.width(), frame.height(), frame.format());
     let (colorimetry, family) = (frame.colorimetry(), layout::family(format));
     let samples = layout::samples(format);
@@ -37,7 +37,7 @@ pub fn blend(frame: &mut FrameMut, tile: &Tile) {
 }
 
 /// Colour and alpha of the tile over pixel `(x, y)` of the frame.
-fn pixel(tile: &Tile, x: usize, y: usize) -> ([f64; 3], f64) {
+fn pixel(tile: &Tile<&[u8]>, x: usize, y: usize) -> ([f64; 3], f64) {
     let (i, j) = (x as isize - tile.x, y as isize - tile.y);
     if i < 0 || j < 0 || i >= tile.width as isize || j >= tile.height as isize {
         return ([0.0; 3], 0.0);

@@ -2,40 +2,45 @@
 
 use rayon::prelude::*;
 
-use super::{TAPS, check};
+use super::{OP, TAPS, check};
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::Result;
 use crate::math::sigmoid;
 use crate::simd::dispatch;
 use crate::threads::add_parts;
 
 /// Gradients of all that a convolution reads, in the shapes of what they belong to.
-pub struct Gradients<'a> {
+pub struct Gradients<T> {
     /// Of x.
-    pub x: &'a mut [f32],
+    pub x: T,
     /// Of the taps, (4, d).
-    pub w: &'a mut [f32],
+    pub w: T,
     /// Of the bias.
-    pub bias: &'a mut [f32],
+    pub bias: T,
 }
 
 /// Writes the gradients, given that of y.
 ///
 /// # Errors
 /// As [`super::causal_conv`], and when a gradient has another size than what it belongs to.
-pub fn causal_conv_backward(
-    x: &[f32],
+pub fn causal_conv_backward<'a>(
+    x: impl Into<BufferView<'a>>,
     len: usize,
-    w: &[f32],
-    bias: &[f32],
-    dy: &[f32],
-    gradients: Gradients<'_>,
+    w: impl Into<BufferView<'a>>,
+    bias: impl Into<BufferView<'a>>,
+    dy: impl Into<BufferView<'a>>,
+    gradients: Gradients<impl Into<BufferViewMut<'a>>>,
 ) -> Result<()> {
+    let (x, w, bias, dy) =
+        (x.into().host(OP)?, w.into().host(OP)?, bias.into().host(OP)?, dy.into().host(OP)?);
+    let (dx, dw) = (gradients.x.into().host(OP)?, gradients.w.into().host(OP)?);
+    let dbias = gradients.bias.into().host(OP)?;
     check(x, len, w, bias, dy)?;
-    check(gradients.x, len, gradients.w, gradients.bias, dy)?;
+    check(dx, len, dw, dbias, dy)?;
     let d = bias.len();
     if x.is_empty() {
-        gradients.w.fill(0.0);
-        gradients.bias.fill(0.0);
+        dw.fill(0.0);
+        dbias.fill(0.0);
         return Ok(());
     }
     let sequences = x.len() / (len * d);
@@ -43,7 +48,7 @@ pub fn causal_conv_backward(
     let mut parts = vec![0.0; sequences * (TAPS + 1) * d];
     parts
         .par_chunks_mut((TAPS + 1) * d)
-        .zip(gradients.x.par_chunks_mut(len * d))
+        .zip(dx.par_chunks_mut(len * d))
         .zip(x.par_chunks(len * d).zip(dy.par_chunks(len * d)))
         .for_each(|((part, dx), (x, dy))| {
             dispatch(
@@ -53,8 +58,8 @@ pub fn causal_conv_backward(
         });
     let mut sums = vec![0.0; (TAPS + 1) * d];
     add_parts(&parts, &mut sums);
-    gradients.w.copy_from_slice(&sums[..TAPS * d]);
-    gradients.bias.copy_from_slice(&sums[TAPS * d..]);
+    dw.copy_from_slice(&sums[..TAPS * d]);
+    dbias.copy_from_slice(&sums[TAPS * d..]);
     Ok(())
 }
 

@@ -14,7 +14,10 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
+
+const OP: &str = "causal_conv";
 
 /// Number of taps.
 pub const TAPS: usize = 4;
@@ -22,15 +25,21 @@ pub const TAPS: usize = 4;
 /// Filters sequences of `len` tokens of `x` into `y`.
 ///
 /// # Errors
-/// When a length does not fit the channels of `bias`, or x is no whole sequences.
-pub fn causal_conv(x: &[f32], len: usize, w: &[f32], bias: &[f32], y: &mut [f32]) -> Result<()> {
+/// When a length does not fit the channels of `bias`, x is no whole sequences, or an operand lives on a device.
+pub fn causal_conv<'a>(
+    x: impl Into<BufferView<'a>>,
+    len: usize,
+    w: impl Into<BufferView<'a>>,
+    bias: impl Into<BufferView<'a>>,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (x, w, bias, y) = (x.into().host(OP)?, w.into().host(OP)?, bias.into().host(OP)?, y.into().host(OP)?);
     check(x, len, w, bias, y)?;
     cpu::causal_conv(x, len, w, bias, y);
     Ok(())
 }
 
 fn check(x: &[f32], len: usize, w: &[f32], bias: &[f32], y: &[f32]) -> Result<()> {
-    const OP: &str = "causal_conv";
     check_len(OP, "taps", TAPS * bias.len(), w.len())?;
     check_len(OP, "y", x.len(), y.len())?;
     let sequence = len * bias.len();

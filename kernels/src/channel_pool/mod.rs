@@ -14,7 +14,10 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
+
+const OP: &str = "channel_pool";
 
 /// Channels of each group between the two poolings.
 const MIDDLE: usize = 1024;
@@ -60,12 +63,18 @@ impl ChannelPool {
     /// Pools each row of `a` and `b` into `y`.
     ///
     /// # Errors
-    /// When a length does not fit.
-    pub fn run(&self, a: &[f32], b: &[f32], y: &mut [f32]) -> Result<()> {
+    /// When a length does not fit, or an operand lives on a device.
+    pub fn run<'a>(
+        &self,
+        a: impl Into<BufferView<'a>>,
+        b: impl Into<BufferView<'a>>,
+        y: impl Into<BufferViewMut<'a>>,
+    ) -> Result<()> {
+        let (a, b, y) = (a.into().host(OP)?, b.into().host(OP)?, y.into().host(OP)?);
         let m = a.len() / self.d.max(1);
-        check_len("channel_pool", "a", m * self.d, a.len())?;
-        check_len("channel_pool", "b", a.len(), b.len())?;
-        check_len("channel_pool", "y", m * self.out(), y.len())?;
+        check_len(OP, "a", m * self.d, a.len())?;
+        check_len(OP, "b", a.len(), b.len())?;
+        check_len(OP, "y", m * self.out(), y.len())?;
         cpu::channel_pool(self, a, b, y);
         Ok(())
     }

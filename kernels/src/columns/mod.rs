@@ -9,6 +9,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "columns";
@@ -25,8 +26,16 @@ pub struct Place {
 /// Writes rows of `c` elements, multiplied by `scale`, to their place in rows of y.
 ///
 /// # Errors
-/// When x is not whole rows, the columns reach beyond y's, or y has another number of rows.
-pub fn columns(x: &[f32], c: usize, scale: f32, place: Place, y: &mut [f32]) -> Result<()> {
+/// When x is not whole rows, the columns reach beyond y's, y has another number of rows, or an operand lives on a
+/// device.
+pub fn columns<'a>(
+    x: impl Into<BufferView<'a>>,
+    c: usize,
+    scale: f32,
+    place: Place,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
     let Place { width, first } = place;
     if first + c > width {
         let expected = format!("columns among {width}");

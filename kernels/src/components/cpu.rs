@@ -1,6 +1,9 @@
 //! Two passes with a union of provisional labels.
 
+use crate::device::BufferView;
 use crate::error::{Result, check_len};
+
+const OP: &str = "components";
 
 /// Labels of the last map, and what is kept between maps.
 #[derive(Debug, Default)]
@@ -37,9 +40,10 @@ impl Components {
     /// Labels the pixels of `x` (rows of `w`) that are at least `threshold` and returns the number of components.
     ///
     /// # Errors
-    /// When `x` is not whole rows.
-    pub fn run(&mut self, x: &[f32], w: usize, threshold: f32) -> Result<usize> {
-        check_len("components", "map", x.len() / w.max(1) * w, x.len())?;
+    /// When `x` is not whole rows, or an operand lives on a device.
+    pub fn run<'a>(&mut self, x: impl Into<BufferView<'a>>, w: usize, threshold: f32) -> Result<usize> {
+        let x = x.into().host(OP)?;
+        check_len(OP, "map", x.len() / w.max(1) * w, x.len())?;
         self.labels.clear();
         self.labels.resize(x.len(), 0);
         self.parents.clear();
@@ -56,7 +60,8 @@ impl Components {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn measure(&mut self, x: &[f32], w: usize, threshold: f32) -> Result<&[Part]> {
+    pub fn measure<'a>(&mut self, x: impl Into<BufferView<'a>>, w: usize, threshold: f32) -> Result<&[Part]> {
+        let x = x.into().host(OP)?;
         let n = self.run(x, w, threshold)?;
         let none = Part {
             left: w,

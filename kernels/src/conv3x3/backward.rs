@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::cpu::lay;
 use super::{Kernel, OP, TAPS, Then, Workspace, conv3x3};
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
 use crate::grid::Grid;
 use crate::linear::bias_gradient;
@@ -28,14 +29,14 @@ pub fn transposed(weight: &[f32], c_out: usize) -> Result<Kernel> {
 /// Gradient of x: as [`conv3x3`], with the kernel of [`transposed`].
 ///
 /// # Errors
-/// When dy is no whole maps or dx has another size.
-pub fn input_gradient(
-    dy: &[f32],
+/// As [`conv3x3`].
+pub fn input_gradient<'a>(
+    dy: impl Into<BufferView<'a>>,
     grid: Grid,
     transposed: &Kernel,
     dilation: usize,
     workspace: &mut Workspace,
-    dx: &mut [f32],
+    dx: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     conv3x3(dy, grid, transposed, dilation, Then::Store, workspace, dx)
 }
@@ -43,15 +44,17 @@ pub fn input_gradient(
 /// Gradients of weight (c_out, c_in, 3, 3) and bias (c_out) of a convolution without anything fused in.
 ///
 /// # Errors
-/// When a length does not fit.
-pub fn weight_gradient(
-    x: &[f32],
-    dy: &[f32],
+/// When a length does not fit, or an operand lives on a device.
+pub fn weight_gradient<'a>(
+    x: impl Into<BufferView<'a>>,
+    dy: impl Into<BufferView<'a>>,
     grid: Grid,
     dilation: usize,
-    dweight: &mut [f32],
-    dbias: &mut [f32],
+    dweight: impl Into<BufferViewMut<'a>>,
+    dbias: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
+    let (x, dy, dweight, dbias) =
+        (x.into().host(OP)?, dy.into().host(OP)?, dweight.into().host(OP)?, dbias.into().host(OP)?);
     let c_out = dbias.len();
     let c_in = dweight.len() / (c_out * TAPS).max(1);
     check_len(OP, "gradient of the weight", c_out * c_in.max(1) * TAPS, dweight.len())?;

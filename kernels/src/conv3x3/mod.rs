@@ -14,6 +14,7 @@ mod tests;
 
 pub use cpu::Workspace;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 use crate::grid::Grid;
 use crate::tile::Panels;
@@ -72,16 +73,17 @@ impl Kernel {
 /// Convolves maps of `grid`. `workspace` grows at the first call and is kept.
 ///
 /// # Errors
-/// When x is no whole maps or y has another size.
-pub fn conv3x3(
-    x: &[f32],
+/// When x is no whole maps, y has another size, or an operand lives on a device.
+pub fn conv3x3<'a>(
+    x: impl Into<BufferView<'a>>,
     grid: Grid,
     kernel: &Kernel,
     dilation: usize,
     then: Then,
     workspace: &mut Workspace,
-    y: &mut [f32],
+    y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
+    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
     let map = grid.cells() * kernel.c_in;
     if x.len() / map.max(1) * map != x.len() {
         let expected = format!("whole maps of {grid} cells of {} channels", kernel.c_in);

@@ -5,7 +5,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::cpu::{Bordered, Workspace, load};
-use super::{LANES, OP, check_maps, padded};
+use super::{LANES, check_maps, padded};
+use crate::device::BufferView;
 use crate::error::{Error, Result, check_len};
 use crate::simd::{mul_add, with_simd};
 
@@ -16,16 +17,18 @@ const MAX_SIDE: usize = 15;
 /// (maps, height, width, c).
 ///
 /// # Errors
-/// When x is no whole maps, g has another size, or the side is even or above 15.
-pub fn depthwise_weight_gradient(
-    x: &[f32],
-    g: &[f32],
+/// When x is no whole maps, g has another size, the side is even or above 15, or an operand lives on a device.
+pub fn depthwise_weight_gradient<'a>(
+    x: impl Into<BufferView<'a>>,
+    g: impl Into<BufferView<'a>>,
     height: usize,
     width: usize,
     c: usize,
     side: usize,
     workspace: &mut Workspace,
 ) -> Result<Vec<f32>> {
+    const OP: &str = "depthwise_weight_gradient";
+    let (x, g) = (x.into().host(OP)?, g.into().host(OP)?);
     check_maps(x.len(), height, width, c)?;
     check_len(OP, "gradient", x.len(), g.len())?;
     if side.is_multiple_of(2) || side > MAX_SIDE {

@@ -269,14 +269,14 @@ pub enum BufferViewMut<'a, T = f32> {
 }
 
 impl<'a, T> BufferView<'a, T> {
-    /// The elements, which an operation without a body for devices needs on the host.
+    /// The elements, for an operation that has a body for the host alone.
     ///
     /// # Errors
-    /// When they live on a device.
+    /// [`Error::HostOnly`] when they live on a device.
     pub fn host(self, op: &'static str) -> Result<&'a [T]> {
         match self {
             Self::Host(values) => Ok(values),
-            Self::Cuda(_) => Err(elsewhere(op)),
+            Self::Cuda(slice) => Err(on_device(op, slice.queue())),
         }
     }
 
@@ -305,14 +305,14 @@ impl<'a, T> BufferView<'a, T> {
 }
 
 impl<'a, T> BufferViewMut<'a, T> {
-    /// The elements, which an operation without a body for devices needs on the host.
+    /// The elements, for an operation that has a body for the host alone.
     ///
     /// # Errors
-    /// When they live on a device.
+    /// [`Error::HostOnly`] when they live on a device.
     pub fn host(self, op: &'static str) -> Result<&'a mut [T]> {
         match self {
             Self::Host(values) => Ok(values),
-            Self::Cuda(_) => Err(elsewhere(op)),
+            Self::Cuda(slice) => Err(on_device(op, slice.queue())),
         }
     }
 
@@ -356,15 +356,14 @@ impl<'a, T> BufferViewMut<'a, T> {
     }
 }
 
-fn elsewhere(op: &'static str) -> Error {
-    let (expected, found) = ("operands in the memory of the host".to_owned(), "some on a device".to_owned());
-    Error::Shape { op, expected, found }
+fn on_device(op: &'static str, queue: &cuda::Queue) -> Error {
+    let cuda::Device { ordinal, name, .. } = queue.device();
+    Error::HostOnly { op, device: format!("{name} (device {ordinal})") }
 }
 
 /// What operands of an operation that live apart are refused with.
 pub(crate) fn apart(op: &'static str) -> Error {
-    let expected = "all operands in the memory of the host, or of one queue of a device".to_owned();
-    Error::Shape { op, expected, found: "some of them elsewhere".to_owned() }
+    Error::Apart { op }
 }
 
 impl<'a, T> From<&'a [T]> for BufferView<'a, T> {

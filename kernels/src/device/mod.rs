@@ -4,6 +4,8 @@ mod buffer;
 pub mod cuda;
 mod queue;
 pub mod simd;
+#[cfg(test)]
+mod tests;
 pub mod threads;
 
 pub(crate) use self::buffer::apart;

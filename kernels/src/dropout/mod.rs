@@ -10,16 +10,20 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::BufferViewMut;
 use crate::error::{Error, Result};
+
+const OP: &str = "dropout";
 
 /// Drops elements of `x` with probability `p`, from 0 to below 1. The gradient is the same operation on dy.
 ///
 /// # Errors
-/// When p is no such probability.
-pub fn dropout(x: &mut [f32], p: f32, key: u64) -> Result<()> {
+/// When p is no such probability, or an operand lives on a device.
+pub fn dropout<'a>(x: impl Into<BufferViewMut<'a>>, p: f32, key: u64) -> Result<()> {
+    let x = x.into().host(OP)?;
     if !(0.0..1.0).contains(&p) {
         let expected = "a probability from 0 to below 1".to_owned();
-        return Err(Error::Shape { op: "dropout", expected, found: p.to_string() });
+        return Err(Error::Shape { op: OP, expected, found: p.to_string() });
     }
     if p > 0.0 {
         cpu::dropout(x, p, key);

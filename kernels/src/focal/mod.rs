@@ -13,7 +13,10 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
+
+const OP: &str = "focal";
 
 /// What maps hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +48,16 @@ pub struct Sides {
 /// Returns the loss and writes its gradient to `dx`.
 ///
 /// # Errors
-/// When there are no maps, or a length does not fit.
-pub fn focal(x: &[f32], of: Of, sides: Sides, masks: &[u8], constants: Focal, dx: &mut [f32]) -> Result<f64> {
-    const OP: &str = "focal";
+/// When there are no maps, a length does not fit, or an operand lives on a device.
+pub fn focal<'a>(
+    x: impl Into<BufferView<'a>>,
+    of: Of,
+    sides: Sides,
+    masks: impl Into<BufferView<'a, u8>>,
+    constants: Focal,
+    dx: impl Into<BufferViewMut<'a>>,
+) -> Result<f64> {
+    let (x, masks, dx) = (x.into().host(OP)?, masks.into().host(OP)?, dx.into().host(OP)?);
     let Sides { from, to } = sides;
     let (maps, images) = (x.len() / (from * from).max(1), masks.len() / (to * to).max(1));
     check_len(OP, "x", maps * from * from, x.len())?;

@@ -10,14 +10,18 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
+
+const OP: &str = "gelu";
 
 /// Writes gelu(x) to `y`.
 ///
 /// # Errors
-/// When the lengths differ.
-pub fn gelu(x: &[f32], y: &mut [f32]) -> Result<()> {
-    check_len("gelu", "y", x.len(), y.len())?;
+/// When the lengths differ, or an operand lives on a device.
+pub fn gelu<'a>(x: impl Into<BufferView<'a>>, y: impl Into<BufferViewMut<'a>>) -> Result<()> {
+    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
+    check_len(OP, "y", x.len(), y.len())?;
     cpu::gelu(x, y);
     Ok(())
 }
@@ -25,10 +29,15 @@ pub fn gelu(x: &[f32], y: &mut [f32]) -> Result<()> {
 /// Writes gelu'(x) times the gradient `g` of y to `dx`.
 ///
 /// # Errors
-/// When the lengths differ.
-pub fn gelu_gradient(x: &[f32], g: &[f32], dx: &mut [f32]) -> Result<()> {
-    check_len("gelu", "gradient", x.len(), g.len())?;
-    check_len("gelu", "dx", x.len(), dx.len())?;
+/// When the lengths differ, or an operand lives on a device.
+pub fn gelu_gradient<'a>(
+    x: impl Into<BufferView<'a>>,
+    g: impl Into<BufferView<'a>>,
+    dx: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (x, g, dx) = (x.into().host(OP)?, g.into().host(OP)?, dx.into().host(OP)?);
+    check_len(OP, "gradient", x.len(), g.len())?;
+    check_len(OP, "dx", x.len(), dx.len())?;
     cpu::gelu_gradient(x, g, dx);
     Ok(())
 }

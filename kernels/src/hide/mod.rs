@@ -9,14 +9,18 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::BufferViewMut;
 use crate::error::{Result, check_len};
+
+const OP: &str = "hide";
 
 /// Takes the score of each place whose flag is set.
 ///
 /// # Errors
-/// When the lengths differ.
-pub fn hide(x: &mut [f32], hidden: &[bool]) -> Result<()> {
-    check_len("hide", "flags", x.len(), hidden.len())?;
+/// When the lengths differ, or an operand lives on a device.
+pub fn hide<'a>(x: impl Into<BufferViewMut<'a>>, hidden: &[bool]) -> Result<()> {
+    let x = x.into().host(OP)?;
+    check_len(OP, "flags", x.len(), hidden.len())?;
     cpu::hide(x, hidden);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Then, cpu};
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
 use crate::simd::dispatch;
 use crate::threads::add_parts;
@@ -14,12 +15,20 @@ const ROWS: usize = 512;
 /// Gradient of x (m, k), for a weight (n, k) and the gradient `g` (m, n) of y.
 ///
 /// # Errors
-/// When a length does not fit.
-pub fn input_gradient(g: &[f32], weight: &[f32], n: usize, k: usize, dx: &mut [f32]) -> Result<()> {
-    check_len("linear", "weight", n * k, weight.len())?;
+/// When a length does not fit, or an operand lives on a device.
+pub fn input_gradient<'a>(
+    g: impl Into<BufferView<'a>>,
+    weight: impl Into<BufferView<'a>>,
+    n: usize,
+    k: usize,
+    dx: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    const OP: &str = "input_gradient";
+    let (g, weight, dx) = (g.into().host(OP)?, weight.into().host(OP)?, dx.into().host(OP)?);
+    check_len(OP, "weight", n * k, weight.len())?;
     let m = g.len() / n.max(1);
-    check_len("linear", "gradient", m * n, g.len())?;
-    check_len("linear", "dx", m * k, dx.len())?;
+    check_len(OP, "gradient", m * n, g.len())?;
+    check_len(OP, "dx", m * k, dx.len())?;
     cpu::linear(g, &Panels::from_rows(weight, n, k), &vec![0.0; k], Then::Store, dx);
     Ok(())
 }
@@ -27,11 +36,13 @@ pub fn input_gradient(g: &[f32], weight: &[f32], n: usize, k: usize, dx: &mut [f
 /// Gradient of the bias (n) of this layer or of any other that adds one to each row, for the gradient `g` (m, n) of y.
 ///
 /// # Errors
-/// When g is no whole rows.
-pub fn bias_gradient(g: &[f32], dbias: &mut [f32]) -> Result<()> {
+/// When g is no whole rows, or an operand lives on a device.
+pub fn bias_gradient<'a>(g: impl Into<BufferView<'a>>, dbias: impl Into<BufferViewMut<'a>>) -> Result<()> {
+    const OP: &str = "bias_gradient";
+    let (g, dbias) = (g.into().host(OP)?, dbias.into().host(OP)?);
     let n = dbias.len();
     let rows = g.len() / n.max(1);
-    check_len("linear", "gradient", rows * n, g.len())?;
+    check_len(OP, "gradient", rows * n, g.len())?;
     if g.is_empty() {
         dbias.fill(0.0);
         return Ok(());

@@ -11,6 +11,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "mean3x3";
@@ -18,8 +19,15 @@ const OP: &str = "mean3x3";
 /// Averages maps of `height` x `width` cells of `c` channels.
 ///
 /// # Errors
-/// When x is not whole maps or y has another size.
-pub fn mean3x3(x: &[f32], height: usize, width: usize, c: usize, y: &mut [f32]) -> Result<()> {
+/// When x is not whole maps, y has another size, or an operand lives on a device.
+pub fn mean3x3<'a>(
+    x: impl Into<BufferView<'a>>,
+    height: usize,
+    width: usize,
+    c: usize,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
     let map = height * width * c;
     if x.len() / map.max(1) * map != x.len() {
         let expected = format!("whole maps of {height} x {width} cells of {c} channels");

@@ -9,17 +9,21 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result};
+
+const OP: &str = "mean_sigmoid";
 
 /// Averages the probabilities of each row of `x`.
 ///
 /// # Errors
-/// When x is not a row of equal, positive length for each element of y.
-pub fn mean_sigmoid(x: &[f32], y: &mut [f32]) -> Result<()> {
+/// When x is not a row of equal, positive length for each element of y, or an operand lives on a device.
+pub fn mean_sigmoid<'a>(x: impl Into<BufferView<'a>>, y: impl Into<BufferViewMut<'a>>) -> Result<()> {
+    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
     let c = x.len() / y.len().max(1);
     if c * y.len() != x.len() || (c == 0 && !y.is_empty()) {
         let expected = format!("{} rows of equal length", y.len());
-        return Err(Error::Shape { op: "mean_sigmoid", expected, found: format!("{} elements", x.len()) });
+        return Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) });
     }
     cpu::mean_sigmoid(x, c, y);
     Ok(())

@@ -69,8 +69,8 @@ pub(super) fn squared_norms(data: &[f32], d: usize, norms: &mut [f32]) {
 pub(super) fn nearest(
     queries: &[f32],
     d: usize,
-    rows: Rows<'_>,
-    labels: Option<Labels<'_>>,
+    rows: Rows<&[f32]>,
+    labels: Option<Labels<&[u32]>>,
     k: usize,
     workspace: &mut Workspace,
     indices: &mut [u32],
@@ -98,7 +98,7 @@ pub(super) fn nearest(
 }
 
 impl Task {
-    fn search(&mut self, queries: &[f32], d: usize, rows: Rows<'_>, labels: Option<Labels<'_>>) {
+    fn search(&mut self, queries: &[f32], d: usize, rows: Rows<&[f32]>, labels: Option<Labels<&[u32]>>) {
         let n = queries.len() / d;
         self.panels.pack(d, n, |i, q| queries[q * d + i]);
         self.best.clear();
@@ -111,7 +111,7 @@ impl Task {
         &self,
         queries: &[f32],
         d: usize,
-        rows: Rows<'_>,
+        rows: Rows<&[f32]>,
         k: usize,
         indices: &mut [u32],
         distances: &mut [f32],
@@ -144,8 +144,8 @@ struct Search<'a> {
     panels: &'a Panels,
     best: &'a mut [Best],
     d: usize,
-    rows: Rows<'a>,
-    labels: Option<Labels<'a>>,
+    rows: Rows<&'a [f32]>,
+    labels: Option<Labels<&'a [u32]>>,
 }
 
 impl Tiled for Search<'_> {
@@ -180,7 +180,7 @@ fn offer<S: Simd>(
     row: usize,
     panel: usize,
     n_queries: usize,
-    labels: Option<Labels<'_>>,
+    labels: Option<Labels<&[u32]>>,
 ) {
     let worst = S::as_simd_f32s(&best.scores[CANDIDATES - 1]).0;
     let better = [0, 1].map(|v| simd.first_true_m32s(simd.less_than_f32s(scores[v], worst[v])));

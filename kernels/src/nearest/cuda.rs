@@ -1,5 +1,6 @@
 //! Tiles of the matrix of distances on tensor cores, the few best of which are measured again; see nearest.cu.
 
+use super::{Labels, OP};
 use crate::device::cuda::{Arg, Kernel, Slice, SliceMut, check_floats, check_queue, kernel};
 use crate::device::{Buffer, BufferView, BufferViewMut, Element, Place, apart};
 use crate::error::{Error, Result, check_len};
@@ -57,11 +58,11 @@ impl Table {
     pub fn of(place: &Place, rows: &[f32], width: usize) -> Result<Self> {
         let mut table = Self::new(place, width)?;
         let n = rows.len() / width.max(1);
-        check_len("nearest", "rows", n * width, rows.len())?;
+        check_len(OP, "rows", n * width, rows.len())?;
         table.data = Buffer::of(place, rows)?;
         table.halves.resize(rows.len())?;
         table.norms.resize(n)?;
-        let BufferView::Cuda(data) = table.data.view() else { return Err(apart("nearest")) };
+        let BufferView::Cuda(data) = table.data.view() else { return Err(apart(OP)) };
         prepare(
             data,
             None,
@@ -79,9 +80,9 @@ impl Table {
     /// When the device lacks the memory, or operands live apart.
     pub fn gather<'a>(&mut self, x: impl Into<BufferView<'a>>, from: &Buffer<u32>) -> Result<()> {
         let (BufferView::Cuda(x), BufferView::Cuda(from)) = (x.into(), from.view()) else {
-            return Err(apart("nearest"));
+            return Err(apart(OP));
         };
-        check_len("nearest", "x", x.len() / self.width.max(1) * self.width, x.len())?;
+        check_len(OP, "x", x.len() / self.width.max(1) * self.width, x.len())?;
         self.data.resize(from.len() * self.width)?;
         self.halves.resize(from.len() * self.width)?;
         self.norms.resize(from.len())?;
@@ -109,7 +110,7 @@ impl Table {
 fn device<T: Element>(view: BufferViewMut<'_, T>) -> Result<SliceMut<'_>> {
     match view {
         BufferViewMut::Cuda(slice) => Ok(slice),
-        BufferViewMut::Host(_) => Err(apart("nearest")),
+        BufferViewMut::Host(_) => Err(apart(OP)),
     }
 }
 
@@ -122,8 +123,8 @@ fn prepare(
     d: usize,
 ) -> Result<()> {
     let n = halves.len() / d.max(1);
-    check_floats("nearest", &halves, &[&x])?;
-    check_queue("nearest", &halves, from.as_ref().as_slice())?;
+    check_floats(OP, &halves, &[&x])?;
+    check_queue(OP, &halves, from.as_ref().as_slice())?;
     let (from, nothing) = (from.map_or(Arg::Address(0), |from| from.arg()), Arg::Address(0));
     let copies = copies.map_or(nothing, |copies| copies.arg());
     let norms = norms.map_or(nothing, |norms| norms.arg());
@@ -135,7 +136,7 @@ fn prepare(
 pub(super) fn nearest(
     queries: Slice<'_>,
     table: &Table,
-    labels: Option<(BufferView<'_, u32>, BufferView<'_, u32>)>,
+    labels: Option<Labels<BufferView<'_, u32>>>,
     k: usize,
     search: &mut Search,
     indices: &SliceMut<'_>,
@@ -144,18 +145,18 @@ pub(super) fn nearest(
     let d = table.width;
     let (m, t) = (indices.len() / k, table.len());
     let (BufferView::Cuda(rows), BufferView::Cuda(halves)) = (table.data.view(), table.halves.view()) else {
-        return Err(apart("nearest"));
+        return Err(apart(OP));
     };
-    let BufferView::Cuda(norms) = table.norms.view() else { return Err(apart("nearest")) };
-    check_floats("nearest", distances, &[&queries, &rows, &norms, indices.as_slice()])?;
-    check_queue("nearest", distances, &[&halves])?;
+    let BufferView::Cuda(norms) = table.norms.view() else { return Err(apart(OP)) };
+    check_floats(OP, distances, &[&queries, &rows, &norms, indices.as_slice()])?;
+    check_queue(OP, distances, &[&halves])?;
     let labels = match labels {
         None => [Arg::Address(0); 2],
-        Some((BufferView::Cuda(queries), BufferView::Cuda(rows))) => {
-            check_queue("nearest", distances, &[&queries, &rows])?;
+        Some(Labels { queries: BufferView::Cuda(queries), rows: BufferView::Cuda(rows) }) => {
+            check_queue(OP, distances, &[&queries, &rows])?;
             [queries.arg(), rows.arg()]
         }
-        Some(_) => return Err(apart("nearest")),
+        Some(_) => return Err(apart(OP)),
     };
     if m == 0 {
         return Ok(());
@@ -170,7 +171,7 @@ pub(super) fn nearest(
     let (BufferView::Cuda(query_halves), BufferView::Cuda(candidates)) =
         (search.halves.view(), search.candidates.view())
     else {
-        return Err(apart("nearest"));
+        return Err(apart(OP));
     };
     let [m_size, t_size, d_size, k_size] = [m, t, d, k].map(Arg::size);
     let arguments = [
@@ -198,5 +199,5 @@ pub(super) fn check_width(table: &Table, queries: usize) -> Result<usize> {
         return Ok(queries / table.width);
     }
     let expected = format!("queries of {} elements", table.width);
-    Err(Error::Shape { op: "nearest", expected, found: format!("{queries} elements") })
+    Err(Error::Shape { op: OP, expected, found: format!("{queries} elements") })
 }

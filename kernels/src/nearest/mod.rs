@@ -28,6 +28,8 @@ pub use cuda::{Search, Table};
 use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
+const OP: &str = "nearest";
+
 /// Index of a match that does not exist.
 pub const NONE: u32 = u32::MAX;
 
@@ -36,58 +38,70 @@ pub const MAX_K: usize = 4;
 
 /// Rows to search among.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
+pub struct Rows<T> {
     /// t rows of d elements.
-    pub data: &'a [f32],
+    pub data: T,
     /// Squared length of each row, as [`squared_norms`] gives it.
-    pub norms: &'a [f32],
+    pub norms: T,
 }
 
 /// Labels of queries and rows.
 #[derive(Debug, Clone, Copy)]
-pub struct Labels<'a> {
+pub struct Labels<T> {
     /// One for each query.
-    pub queries: &'a [u32],
+    pub queries: T,
     /// One for each row of the bank.
-    pub rows: &'a [u32],
+    pub rows: T,
+}
+
+impl<'a> Labels<BufferView<'a, u32>> {
+    /// Those of the host.
+    fn host(self) -> Result<Labels<&'a [u32]>> {
+        Ok(Labels { queries: self.queries.host(OP)?, rows: self.rows.host(OP)? })
+    }
 }
 
 /// Finds the `k` nearest rows of each query of width `d`.
 ///
 /// # Errors
-/// When a length does not fit, or k is 0 or above [`MAX_K`].
-pub fn nearest(
-    queries: &[f32],
+/// When a length does not fit, k is 0 or above [`MAX_K`], or an operand lives on a device, where [`nearest_in`]
+/// searches.
+pub fn nearest<'a>(
+    queries: impl Into<BufferView<'a>>,
     d: usize,
-    rows: Rows<'_>,
-    labels: Option<Labels<'_>>,
+    rows: Rows<impl Into<BufferView<'a>>>,
+    labels: Option<Labels<BufferView<'a, u32>>>,
     k: usize,
     workspace: &mut Workspace,
-    indices: &mut [u32],
-    distances: &mut [f32],
+    indices: impl Into<BufferViewMut<'a, u32>>,
+    distances: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
+    let (queries, indices, distances) =
+        (queries.into().host(OP)?, indices.into().host(OP)?, distances.into().host(OP)?);
+    let rows = Rows { data: rows.data.into().host(OP)?, norms: rows.norms.into().host(OP)? };
+    let labels = labels.map(Labels::host).transpose()?;
     let m = queries.len() / d.max(1);
     check_k(k)?;
-    check_len("nearest", "queries", m * d, queries.len())?;
-    check_len("nearest", "rows", rows.norms.len() * d, rows.data.len())?;
-    check_len("nearest", "indices", m * k, indices.len())?;
-    check_len("nearest", "distances", m * k, distances.len())?;
+    check_len(OP, "queries", m * d, queries.len())?;
+    check_len(OP, "rows", rows.norms.len() * d, rows.data.len())?;
+    check_len(OP, "indices", m * k, indices.len())?;
+    check_len(OP, "distances", m * k, distances.len())?;
     if let Some(labels) = labels {
-        check_len("nearest", "query labels", m, labels.queries.len())?;
-        check_len("nearest", "row labels", rows.norms.len(), labels.rows.len())?;
+        check_len(OP, "query labels", m, labels.queries.len())?;
+        check_len(OP, "row labels", rows.norms.len(), labels.rows.len())?;
     }
     cpu::nearest(queries, d, rows, labels, k, workspace, indices, distances);
     Ok(())
 }
 
-/// As [`nearest`], on a device; labels are those of the queries, and of the rows.
+/// As [`nearest`], on a device.
 ///
 /// # Errors
 /// As [`nearest`], or when operands live apart, or the device lacks the memory.
 pub fn nearest_in<'a>(
     queries: impl Into<BufferView<'a>>,
     table: &'a Table,
-    labels: Option<(BufferView<'a, u32>, BufferView<'a, u32>)>,
+    labels: Option<Labels<BufferView<'a, u32>>>,
     k: usize,
     search: &mut Search,
     indices: impl Into<BufferViewMut<'a, u32>>,
@@ -96,17 +110,17 @@ pub fn nearest_in<'a>(
     let (queries, indices, distances) = (queries.into(), indices.into(), distances.into());
     check_k(k)?;
     let m = cuda::check_width(table, queries.len())?;
-    check_len("nearest", "indices", m * k, indices.len())?;
-    check_len("nearest", "distances", m * k, distances.len())?;
-    if let Some((queries, rows)) = labels {
-        check_len("nearest", "query labels", m, queries.len())?;
-        check_len("nearest", "row labels", table.len(), rows.len())?;
+    check_len(OP, "indices", m * k, indices.len())?;
+    check_len(OP, "distances", m * k, distances.len())?;
+    if let Some(Labels { queries, rows }) = labels {
+        check_len(OP, "query labels", m, queries.len())?;
+        check_len(OP, "row labels", table.len(), rows.len())?;
     }
     match (queries, indices, distances) {
         (BufferView::Cuda(queries), BufferViewMut::Cuda(indices), BufferViewMut::Cuda(distances)) => {
             cuda::nearest(queries, table, labels, k, search, &indices, &distances)
         }
-        _ => Err(apart("nearest")),
+        _ => Err(apart(OP)),
     }
 }
 
@@ -114,15 +128,21 @@ fn check_k(k: usize) -> Result<()> {
     if (1..=MAX_K).contains(&k) {
         return Ok(());
     }
-    Err(Error::Shape { op: "nearest", expected: format!("k in 1..={MAX_K}"), found: k.to_string() })
+    Err(Error::Shape { op: OP, expected: format!("k in 1..={MAX_K}"), found: k.to_string() })
 }
 
 /// Squared length of each row of width `d`.
 ///
 /// # Errors
-/// When a length does not fit.
-pub fn squared_norms(data: &[f32], d: usize, norms: &mut [f32]) -> Result<()> {
-    check_len("squared_norms", "data", norms.len() * d, data.len())?;
+/// When a length does not fit, or an operand lives on a device.
+pub fn squared_norms<'a>(
+    data: impl Into<BufferView<'a>>,
+    d: usize,
+    norms: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    const OP: &str = "squared_norms";
+    let (data, norms) = (data.into().host(OP)?, norms.into().host(OP)?);
+    check_len(OP, "data", norms.len() * d, data.len())?;
     cpu::squared_norms(data, d, norms);
     Ok(())
 }

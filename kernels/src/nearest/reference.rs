@@ -6,7 +6,7 @@ pub(super) fn nearest(
     queries: &[f32],
     d: usize,
     rows: &[f32],
-    labels: Option<Labels<'_>>,
+    labels: Option<Labels<&[u32]>>,
     k: usize,
 ) -> Vec<(u32, f32)> {
     let mut found = Vec::new();

@@ -4,11 +4,18 @@ use super::*;
 use crate::device::{Buffer, Place};
 use crate::testing::{device, noise, read};
 
-fn search(queries: &[f32], d: usize, rows: &[f32], labels: Option<Labels<'_>>, k: usize) -> Vec<(u32, f32)> {
+fn search(
+    queries: &[f32],
+    d: usize,
+    rows: &[f32],
+    labels: Option<Labels<&[u32]>>,
+    k: usize,
+) -> Vec<(u32, f32)> {
     let m = queries.len() / d;
     let mut norms = vec![0.0; rows.len() / d];
     squared_norms(rows, d, &mut norms).unwrap();
-    let rows = Rows { data: rows, norms: &norms };
+    let rows = Rows { data: rows, norms: &norms[..] };
+    let labels = labels.map(|l| Labels { queries: l.queries.into(), rows: l.rows.into() });
     let (mut indices, mut distances) = (vec![0; m * k], vec![0.0; m * k]);
     nearest(queries, d, rows, labels, k, &mut Workspace::default(), &mut indices, &mut distances).unwrap();
     indices.into_iter().zip(distances).collect()
@@ -29,7 +36,7 @@ proptest! {
     fn no_row_matches_a_query_of_its_own_label(m in 1_usize..50, d in 1_usize..20, groups in 1_u32..6) {
         let tokens = noise(m * d, 3);
         let labels: Vec<u32> = (0..m as u32).map(|i| i % groups).collect();
-        let labels = Labels { queries: &labels, rows: &labels };
+        let labels = Labels { queries: &labels[..], rows: &labels[..] };
         let expected = reference::nearest(&tokens, d, &tokens, Some(labels), 1);
         for (i, (e, f)) in expected.iter().zip(search(&tokens, d, &tokens, Some(labels), 1)).enumerate() {
             prop_assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5);
@@ -75,14 +82,14 @@ fn search_there(
     queries: &[f32],
     d: usize,
     rows: &[f32],
-    labels: Option<Labels<'_>>,
+    labels: Option<Labels<&[u32]>>,
     k: usize,
 ) -> Vec<(u32, f32)> {
     let n = queries.len() / d * k;
     let table = Table::of(place, rows, d).unwrap();
     let (mut indices, mut distances) = (Buffer::new(place, n).unwrap(), Buffer::new(place, n).unwrap());
     let labels = labels.map(|labels| [labels.queries, labels.rows].map(|l| Buffer::of(place, l).unwrap()));
-    let labels = labels.as_ref().map(|[queries, rows]| (queries.view(), rows.view()));
+    let labels = labels.as_ref().map(|[queries, rows]| Labels { queries: queries.view(), rows: rows.view() });
     let mut search = Search::new(place).unwrap();
     let queries = Buffer::of(place, queries).unwrap();
     nearest_in(&queries, &table, labels, k, &mut search, &mut indices, &mut distances).unwrap();
@@ -109,7 +116,7 @@ fn cuda_keeps_tokens_from_finding_their_like() {
     let tokens = noise(m * d, 3);
     for groups in [1, 2, m as u32] {
         let labels: Vec<u32> = (0..m as u32).map(|i| i % groups).collect();
-        let labels = Labels { queries: &labels, rows: &labels };
+        let labels = Labels { queries: &labels[..], rows: &labels[..] };
         let expected = reference::nearest(&tokens, d, &tokens, Some(labels), 1);
         for (i, (e, f)) in
             expected.iter().zip(search_there(&place, &tokens, d, &tokens, Some(labels), 1)).enumerate()

@@ -11,15 +11,24 @@ mod tests;
 
 use std::ops::Range;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
+
+const OP: &str = "outer";
 
 /// Writes A^T B to `y`, a having rows of `m`, b of `n` elements. Sums are taken in the order of the
 /// rows, on any number of threads.
 ///
 /// # Errors
-/// When a length does not fit.
-pub fn outer(a: &[f32], m: usize, b: &[f32], n: usize, y: &mut [f32]) -> Result<()> {
-    const OP: &str = "outer";
+/// When a length does not fit, or an operand lives on a device.
+pub fn outer<'a>(
+    a: impl Into<BufferView<'a>>,
+    m: usize,
+    b: impl Into<BufferView<'a>>,
+    n: usize,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (a, b, y) = (a.into().host(OP)?, b.into().host(OP)?, y.into().host(OP)?);
     if m == 0 || n == 0 {
         let expected = "rows of at least one element".to_owned();
         return Err(Error::Shape { op: OP, expected, found: format!("{m} and {n}") });

@@ -43,15 +43,25 @@ pub fn scores_there(
 /// The largest window mean of `x`, which has `w` columns. `sums` is scratch that is kept between calls.
 ///
 /// # Errors
-/// When `x` is empty or not whole rows.
-pub fn pooled_max(x: &[f32], w: usize, window: usize, stride: usize, sums: &mut Vec<f64>) -> Result<f32> {
+/// When `x` is empty, not whole rows, or lives on a device, whose maps are measured by [`scores_there`].
+pub fn pooled_max<'a>(
+    x: impl Into<BufferView<'a>>,
+    w: usize,
+    window: usize,
+    stride: usize,
+    sums: &mut Vec<f64>,
+) -> Result<f32> {
+    let x = x.into().host("pooled_max")?;
     check_rows(x.len(), w)?;
     Ok(cpu::pooled_max(x, w, window.max(1), stride.max(1), sums))
 }
 
 /// The highest value of `x`, or 0 where all are lower.
-pub fn peak(x: &[f32]) -> f32 {
-    cpu::peak(x)
+///
+/// # Errors
+/// When x lives on a device.
+pub fn peak<'a>(x: impl Into<BufferView<'a>>) -> Result<f32> {
+    Ok(cpu::peak(x.into().host("peak")?))
 }
 
 fn check_rows(len: usize, w: usize) -> Result<()> {

@@ -7,11 +7,11 @@
 //! and weights are places of lists that follow. Floats are their bits.
 
 use super::filter::Filter;
-use super::{Fit, Geometry, Place, PreprocessSpec};
+use super::{Fit, Geometry, OP, Place, PreprocessSpec};
 use crate::color::ToRgb;
 use crate::device::cuda::{Kernel, Queue, SliceMut, check_queue, kernel};
 use crate::device::{self, Buffer, BufferView};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::{DeviceFrame, Orientation};
 use crate::layout::{self, Channel, Family, Word};
 use crate::resize::Axis;
@@ -48,16 +48,16 @@ impl Plan {
     pub(super) fn run(&mut self, frame: &DeviceFrame<'_>, cells: usize, out: &SliceMut<'_>) -> Result<()> {
         let mut words = [0_u32; 12];
         for ((data, stride), words) in frame.planes().zip(words.chunks_exact_mut(4)) {
-            check_queue("preprocess", out, &[&data])?;
+            check_queue(OP, out, &[&data])?;
             let (address, stride) = (data.address(), stride as u64);
             words.copy_from_slice(&[address, stride].map(halves).concat());
         }
         self.planes.write(&words)?;
         let (BufferView::Cuda(table), BufferView::Cuda(planes)) = (self.table.view(), self.planes.view())
         else {
-            return Err(device::apart("preprocess"));
+            return Err(device::apart(OP));
         };
-        check_queue("preprocess", out, &[&table, &planes])?;
+        check_queue(OP, out, &[&table, &planes])?;
         let kernel = if self.is_paper { &PAPER } else { &TRIANGLE };
         out.queue().launch_each(kernel, cells, &[table.arg(), planes.arg(), out.arg()])
     }
@@ -149,9 +149,4 @@ fn paper_filters(
     let x = append(&Axis::horizontal(source.width, resize), crop[0], source.x);
     let y = append(&Axis::vertical(source.height, resize), crop[1], source.y);
     [x, 0, 0, y, 0, 0]
-}
-
-/// What a frame in another place than the output is refused with.
-pub(super) fn elsewhere() -> Error {
-    device::apart("preprocess")
 }

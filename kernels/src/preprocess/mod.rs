@@ -31,12 +31,14 @@ mod triangle;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{Buffer, BufferViewMut};
+use crate::device::{Buffer, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 use crate::frame::{Colorimetry, DeviceFrame, Frame, Orientation, PixelFormat};
 use crate::grid::Grid;
 use paper::PaperPlan;
 use triangle::TrianglePlan;
+
+const OP: &str = "preprocess";
 
 /// How a frame is placed in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,9 +177,8 @@ impl PreprocessSpec {
     }
 
     fn check(&self) -> Result<()> {
-        let wrong = |expected: &str, found: String| {
-            Err(Error::Shape { op: "preprocess", expected: expected.into(), found })
-        };
+        let wrong =
+            |expected: &str, found: String| Err(Error::Shape { op: OP, expected: expected.into(), found });
         let Grid { rows, columns } = self.size;
         if rows == 0 || columns == 0 {
             return wrong("at least one row and column", self.size.to_string());
@@ -301,9 +302,10 @@ impl Preprocessor {
     /// `out`: `(3, rows, columns)`.
     ///
     /// # Errors
-    /// When `out` has another length.
-    pub fn run(&mut self, frame: &Frame, out: &mut [f32]) -> Result<()> {
-        check_len("preprocess", "an output", self.spec.output_len(), out.len())?;
+    /// When `out` has another length, or lives on a device, where [`Self::run_there`] writes.
+    pub fn run<'a>(&mut self, frame: &Frame, out: impl Into<BufferViewMut<'a>>) -> Result<()> {
+        let out = out.into().host(OP)?;
+        check_len(OP, "an output", self.spec.output_len(), out.len())?;
         let geometry = Geometry::of(frame);
         let kept = self.plan.take().filter(|(planned, _)| *planned == geometry);
         let (_, plan) = self.plan.insert(kept.unwrap_or_else(|| (geometry, plan_for(&self.spec, geometry))));
@@ -328,8 +330,8 @@ impl Preprocessor {
     /// # Errors
     /// When `out` has another length or lives elsewhere than the frame, the device lacks the memory or fails.
     pub fn run_there(&mut self, frame: &DeviceFrame<'_>, out: &mut Buffer) -> Result<()> {
-        check_len("preprocess", "an output", self.spec.output_len(), out.len())?;
-        let BufferViewMut::Cuda(out) = out.view_mut() else { return Err(cuda::elsewhere()) };
+        check_len(OP, "an output", self.spec.output_len(), out.len())?;
+        let BufferViewMut::Cuda(out) = out.view_mut() else { return Err(apart(OP)) };
         let geometry = Geometry {
             format: frame.format(),
             width: frame.width(),

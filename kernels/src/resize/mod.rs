@@ -9,7 +9,7 @@
 //! Source `(src.height, src.width, channels)` to destination `(dst.height, dst.width, channels)`, without padding.
 //!
 //! # Errors
-//! A side or the number of channels is 0, or a slice has another length than its shape.
+//! A side or the number of channels is 0, an image has another length than its shape, or lives on a device.
 
 mod opencv;
 mod pil;
@@ -22,6 +22,7 @@ pub use opencv::OpencvLinear;
 pub(crate) use opencv::{Axis, Lines, vertical};
 pub use pil::PilBilinear;
 
+use crate::device::BufferView;
 use crate::error::{Error, Result};
 
 /// Size of an image in pixels.
@@ -49,9 +50,14 @@ impl Size {
 ///
 /// # Errors
 /// As the module.
-pub fn opencv_linear(image: &[u8], src: Size, dst: Size, channels: usize) -> Result<Vec<u8>> {
+pub fn opencv_linear<'a>(
+    image: impl Into<BufferView<'a, u8>>,
+    src: Size,
+    dst: Size,
+    channels: usize,
+) -> Result<Vec<u8>> {
     let mut out = vec![0; dst.bytes(channels)];
-    OpencvLinear::new(src, dst, channels)?.run(image, &mut out)?;
+    OpencvLinear::new(src, dst, channels)?.run(image.into(), &mut out)?;
     Ok(out)
 }
 
@@ -59,9 +65,14 @@ pub fn opencv_linear(image: &[u8], src: Size, dst: Size, channels: usize) -> Res
 ///
 /// # Errors
 /// As the module.
-pub fn pil_bilinear(image: &[u8], src: Size, dst: Size, channels: usize) -> Result<Vec<u8>> {
+pub fn pil_bilinear<'a>(
+    image: impl Into<BufferView<'a, u8>>,
+    src: Size,
+    dst: Size,
+    channels: usize,
+) -> Result<Vec<u8>> {
     let mut out = vec![0; dst.bytes(channels)];
-    PilBilinear::new(src, dst, channels)?.run(image, &mut out)?;
+    PilBilinear::new(src, dst, channels)?.run(image.into(), &mut out)?;
     Ok(out)
 }
 

@@ -3,8 +3,11 @@
 use rayon::prelude::*;
 
 use super::{Size, check_sizes};
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
 use crate::simd;
+
+const OP: &str = "opencv_linear";
 
 /// Weights are multiples of 1 / 2048.
 const ONE: f32 = 2048.0;
@@ -84,10 +87,15 @@ impl OpencvLinear {
     /// Resizes one image.
     ///
     /// # Errors
-    /// When a slice has another length than its size asks for.
-    pub fn run(&mut self, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        check_len("opencv_linear", "a source", self.src.bytes(self.channels), src.len())?;
-        check_len("opencv_linear", "a destination", self.dst.bytes(self.channels), dst.len())?;
+    /// When a slice has another length than its size asks for, or an operand lives on a device.
+    pub fn run<'a>(
+        &mut self,
+        src: impl Into<BufferView<'a, u8>>,
+        dst: impl Into<BufferViewMut<'a, u8>>,
+    ) -> Result<()> {
+        let (src, dst) = (src.into().host(OP)?, dst.into().host(OP)?);
+        check_len(OP, "a source", self.src.bytes(self.channels), src.len())?;
+        check_len(OP, "a destination", self.dst.bytes(self.channels), dst.len())?;
         let (n, stride, x, y) =
             (self.dst.width * self.channels, self.src.width * self.channels, &self.x, &self.y);
         let bands = dst.par_chunks_mut(BAND * n).zip(self.scratch.par_chunks_mut(2 * n));

@@ -3,8 +3,11 @@
 use rayon::prelude::*;
 
 use super::{Size, check_sizes};
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
 use crate::simd;
+
+const OP: &str = "pil_bilinear";
 
 /// Weights are multiples of 2^-22.
 const BITS: u32 = 22;
@@ -74,10 +77,15 @@ impl PilBilinear {
     /// Resizes one image.
     ///
     /// # Errors
-    /// When a slice has another length than its size asks for.
-    pub fn run(&mut self, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        check_len("pil_bilinear", "a source", self.src.bytes(self.channels), src.len())?;
-        check_len("pil_bilinear", "a destination", self.dst.bytes(self.channels), dst.len())?;
+    /// When a slice has another length than its size asks for, or an operand lives on a device.
+    pub fn run<'a>(
+        &mut self,
+        src: impl Into<BufferView<'a, u8>>,
+        dst: impl Into<BufferViewMut<'a, u8>>,
+    ) -> Result<()> {
+        let (src, dst) = (src.into().host(OP)?, dst.into().host(OP)?);
+        check_len(OP, "a source", self.src.bytes(self.channels), src.len())?;
+        check_len(OP, "a destination", self.dst.bytes(self.channels), dst.len())?;
         let (n, stride, channels) =
             (self.dst.width * self.channels, self.src.width * self.channels, self.channels);
         let (x, y) = (&self.x, &self.y);

@@ -9,15 +9,19 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
+
+const OP: &str = "scale_columns";
 
 /// Multiplies each column of x by its factor.
 ///
 /// # Errors
-/// When x is not whole rows.
-pub fn scale_columns(x: &mut [f32], factors: &[f32]) -> Result<()> {
+/// When x is not whole rows, or an operand lives on a device.
+pub fn scale_columns<'a>(x: impl Into<BufferViewMut<'a>>, factors: impl Into<BufferView<'a>>) -> Result<()> {
+    let (x, factors) = (x.into().host(OP)?, factors.into().host(OP)?);
     let d = factors.len();
-    check_len("scale_columns", "x", x.len() / d.max(1) * d, x.len())?;
+    check_len(OP, "x", x.len() / d.max(1) * d, x.len())?;
     if !x.is_empty() {
         cpu::scale_columns(x, factors);
     }

@@ -9,17 +9,28 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
+
+const OP: &str = "scatter";
 
 /// Writes each value to `column` of the row of `d` elements that its place names.
 ///
 /// # Errors
-/// When there is not a place for each value, a place is no row of y, or the row has no such column.
-pub fn scatter(x: &[f32], places: &[u32], column: usize, d: usize, y: &mut [f32]) -> Result<()> {
-    check_len("scatter", "places", x.len(), places.len())?;
+/// When there is not a place for each value, a place is no row of y, the row has no such column, or an operand lives on
+/// a device.
+pub fn scatter<'a>(
+    x: impl Into<BufferView<'a>>,
+    places: impl Into<BufferView<'a, u32>>,
+    column: usize,
+    d: usize,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (x, places, y) = (x.into().host(OP)?, places.into().host(OP)?, y.into().host(OP)?);
+    check_len(OP, "places", x.len(), places.len())?;
     let n = y.len() / d.max(1);
-    check_len("scatter", "y", n * d, y.len())?;
-    let wrong = |expected: String, found: String| Err(Error::Shape { op: "scatter", expected, found });
+    check_len(OP, "y", n * d, y.len())?;
+    let wrong = |expected: String, found: String| Err(Error::Shape { op: OP, expected, found });
     if column >= d {
         return wrong(format!("one of {d} columns"), column.to_string());
     }

@@ -4,43 +4,57 @@
 use rayon::prelude::*;
 
 use super::{OP, Parameters, Tokens, check};
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
 use crate::math::{exp, sigmoid, softplus};
 use crate::simd::dispatch;
 use crate::threads::add_parts;
 
 /// Gradients of all that a scan reads, in the shapes of what they belong to.
-pub struct Gradients<'a> {
+pub struct Gradients<T> {
     /// Of u.
-    pub u: &'a mut [f32],
+    pub u: T,
     /// Of the step before bias and softplus.
-    pub delta: &'a mut [f32],
+    pub delta: T,
     /// Of the rows that end in B and C; what stands before these gets zeros.
-    pub bc: &'a mut [f32],
+    pub bc: T,
     /// Of the gate; of the length of u also where there is none.
-    pub z: &'a mut [f32],
+    pub z: T,
     /// Of A, not of its logarithm.
-    pub a: &'a mut [f32],
+    pub a: T,
     /// Of D.
-    pub skip: &'a mut [f32],
+    pub skip: T,
     /// Of the bias of the step.
-    pub bias: &'a mut [f32],
+    pub bias: T,
+}
+
+impl<T> Gradients<T> {
+    fn host<'a>(self) -> Result<Gradients<&'a mut [f32]>>
+    where
+        T: Into<BufferViewMut<'a>>,
+    {
+        let there = |of: T| of.into().host(OP);
+        let (u, delta, bc, z) = (there(self.u)?, there(self.delta)?, there(self.bc)?, there(self.z)?);
+        let (a, skip, bias) = (there(self.a)?, there(self.skip)?, there(self.bias)?);
+        Ok(Gradients { u, delta, bc, z, a, skip, bias })
+    }
 }
 
 /// Writes the gradients, given that of y.
 ///
 /// # Errors
 /// As [`super::selective_scan`], and when a gradient has another size than what it belongs to.
-pub fn selective_scan_backward(
-    tokens: &Tokens<'_>,
-    parameters: &Parameters<'_>,
+pub fn selective_scan_backward<'a>(
+    tokens: Tokens<impl Into<BufferView<'a>>>,
+    parameters: Parameters<impl Into<BufferView<'a>>>,
     len: usize,
-    dy: &[f32],
-    gradients: Gradients<'_>,
+    dy: impl Into<BufferView<'a>>,
+    gradients: Gradients<impl Into<BufferViewMut<'a>>>,
 ) -> Result<()> {
+    let (tokens, parameters, dy) = (tokens.host()?, parameters.host()?, dy.into().host(OP)?);
     let d = parameters.skip.len();
-    let n = check(tokens, parameters, len, dy)?;
-    let Gradients { u, delta, bc, z, a, skip, bias } = gradients;
+    let n = check(&tokens, &parameters, len, dy)?;
+    let Gradients { u, delta, bc, z, a, skip, bias } = gradients.host()?;
     for (what, expected, found) in [
         ("gradient of u", dy.len(), u.len()),
         ("gradient of delta", dy.len(), delta.len()),
@@ -75,7 +89,10 @@ pub fn selective_scan_backward(
             let dy = &dy[i * sequence..][..sequence];
             dispatch(
                 #[inline(always)]
-                || Sequence { tokens, parameters, width, n, d }.run(dy, Part { du, ddelta, dbc, dz, part }),
+                || {
+                    Sequence { tokens, parameters: &parameters, width, n, d }
+                        .run(dy, Part { du, ddelta, dbc, dz, part })
+                },
             );
         });
     let mut sums = vec![0.0; (n + 2) * d];
@@ -87,8 +104,8 @@ pub fn selective_scan_backward(
 }
 
 struct Sequence<'a> {
-    tokens: Tokens<'a>,
-    parameters: &'a Parameters<'a>,
+    tokens: Tokens<&'a [f32]>,
+    parameters: &'a Parameters<&'a [f32]>,
     width: usize,
     n: usize,
     d: usize,

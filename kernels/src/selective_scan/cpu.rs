@@ -19,8 +19,8 @@ pub struct Workspace {
 }
 
 pub(super) fn selective_scan(
-    tokens: &Tokens<'_>,
-    parameters: &Parameters<'_>,
+    tokens: &Tokens<&[f32]>,
+    parameters: &Parameters<&[f32]>,
     len: usize,
     workspace: &mut Workspace,
     states: &mut [f32],
@@ -56,8 +56,8 @@ fn part(x: &[f32], i: usize, len: usize) -> &[f32] {
 
 /// The scan of one sequence.
 struct Scan<'a> {
-    tokens: Tokens<'a>,
-    parameters: &'a Parameters<'a>,
+    tokens: Tokens<&'a [f32]>,
+    parameters: &'a Parameters<&'a [f32]>,
     width: usize,
     packed: &'a mut [f32],
     state: &'a mut [f32],
@@ -107,8 +107,8 @@ impl WithSimd for Scan<'_> {
 #[inline(always)]
 fn advance<S: Simd, const WHOLE: bool>(
     simd: S,
-    token: &Tokens<'_>,
-    parameters: &Parameters<'_>,
+    token: &Tokens<&[f32]>,
+    parameters: &Parameters<&[f32]>,
     first: usize,
     a: &[S::f32s],
     h: &mut [S::f32s],

@@ -21,55 +21,81 @@ mod tests;
 
 pub use cpu::Workspace;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 
 /// What a scan reads for each token.
 #[derive(Debug, Clone, Copy)]
-pub struct Tokens<'a> {
+pub struct Tokens<T> {
     /// The input.
-    pub u: &'a [f32],
+    pub u: T,
     /// The step before bias and softplus.
-    pub delta: &'a [f32],
+    pub delta: T,
     /// Rows that end in B and C.
-    pub bc: &'a [f32],
+    pub bc: T,
     /// The gate.
-    pub z: Option<&'a [f32]>,
+    pub z: Option<T>,
 }
 
 /// What a scan has learned.
 #[derive(Debug, Clone, Copy)]
-pub struct Parameters<'a> {
+pub struct Parameters<T> {
     /// A = -exp(A_log), (n, d).
-    pub a: &'a [f32],
+    pub a: T,
     /// D, (d).
-    pub skip: &'a [f32],
+    pub skip: T,
     /// Bias of the step, (d).
-    pub bias: &'a [f32],
+    pub bias: T,
+}
+
+impl<T> Tokens<T> {
+    fn host<'a>(self) -> Result<Tokens<&'a [f32]>>
+    where
+        T: Into<BufferView<'a>>,
+    {
+        let z = self.z.map(|z| z.into().host(OP)).transpose()?;
+        let (u, delta, bc) = (self.u.into().host(OP)?, self.delta.into().host(OP)?, self.bc.into().host(OP)?);
+        Ok(Tokens { u, delta, bc, z })
+    }
+}
+
+impl<T> Parameters<T> {
+    fn host<'a>(self) -> Result<Parameters<&'a [f32]>>
+    where
+        T: Into<BufferView<'a>>,
+    {
+        let (a, skip, bias) =
+            (self.a.into().host(OP)?, self.skip.into().host(OP)?, self.bias.into().host(OP)?);
+        Ok(Parameters { a, skip, bias })
+    }
 }
 
 /// Scans sequences of `len` tokens, each on its own thread. `states` receives the last state of each.
 ///
 /// # Errors
-/// When a length does not fit the channels of `parameters`, or the tokens are no whole sequences.
-pub fn selective_scan(
-    tokens: &Tokens<'_>,
-    parameters: &Parameters<'_>,
+/// When a length does not fit the channels of `parameters`, the tokens are no whole sequences, or an operand lives on a
+/// device.
+pub fn selective_scan<'a>(
+    tokens: Tokens<impl Into<BufferView<'a>>>,
+    parameters: Parameters<impl Into<BufferView<'a>>>,
     len: usize,
     workspace: &mut Workspace,
-    states: &mut [f32],
-    y: &mut [f32],
+    states: impl Into<BufferViewMut<'a>>,
+    y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
-    let n = check(tokens, parameters, len, y)?;
+    let (tokens, parameters) = (tokens.host()?, parameters.host()?);
+    let (states, y) = (states.into().host(OP)?, y.into().host(OP)?);
+    let n = check(&tokens, &parameters, len, y)?;
     let d = parameters.skip.len();
     check_len(OP, "states", y.len() / (d * len).max(1) * n * d, states.len())?;
-    cpu::selective_scan(tokens, parameters, len, workspace, states, y);
+    cpu::selective_scan(&tokens, &parameters, len, workspace, states, y);
     Ok(())
 }
 
 const OP: &str = "selective_scan";
 
 /// Checks what is read, for a result `y`, and returns the number of states.
-fn check(tokens: &Tokens<'_>, parameters: &Parameters<'_>, len: usize, y: &[f32]) -> Result<usize> {
+fn check(tokens: &Tokens<&[f32]>, parameters: &Parameters<&[f32]>, len: usize, y: &[f32]) -> Result<usize> {
     let d = parameters.skip.len();
     let n = parameters.a.len() / d.max(1);
     let rows = y.len() / d.max(1);

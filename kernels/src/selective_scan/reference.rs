@@ -3,8 +3,8 @@
 use super::{Parameters, Tokens};
 
 pub(super) fn selective_scan(
-    tokens: &Tokens<'_>,
-    parameters: &Parameters<'_>,
+    tokens: &Tokens<&[f32]>,
+    parameters: &Parameters<&[f32]>,
     len: usize,
     states: &mut [f32],
     y: &mut [f32],

@@ -12,15 +12,15 @@ fn check([sequences, len, d, n, before]: [usize; 5], gated: bool) {
     let (u, delta, z) = (noise(rows * d, 1), noise(rows * d, 2), scaled(3, rows * d, 0.0, 2.0));
     let bc = noise(rows * (before + 2 * n), 4);
     let (a, skip, bias) = (scaled(5, n * d, -4.0, 3.9), scaled(6, d, 1.0, 0.1), scaled(7, d, -2.0, 3.0));
-    let tokens = Tokens { u: &u, delta: &delta, bc: &bc, z: gated.then_some(&z) };
-    let parameters = Parameters { a: &a, skip: &skip, bias: &bias };
+    let tokens = Tokens { u: &u[..], delta: &delta, bc: &bc, z: gated.then_some(&z) };
+    let parameters = Parameters { a: &a[..], skip: &skip, bias: &bias };
     let (mut states, mut y) = (vec![0.0; sequences * n * d], vec![0.0; rows * d]);
     reference::selective_scan(&tokens, &parameters, len, &mut states, &mut y);
     let (mut found_states, mut found) = (vec![f32::NAN; states.len()], vec![f32::NAN; y.len()]);
     let mut workspace = Workspace::default();
     // Twice: a used workspace and used states must not shine through.
     for _ in 0..2 {
-        selective_scan(&tokens, &parameters, len, &mut workspace, &mut found_states, &mut found).unwrap();
+        selective_scan(tokens, parameters, len, &mut workspace, &mut found_states, &mut found).unwrap();
         assert_close(&y, &found, 1e-5);
         assert_close(&states, &found_states, 5e-6);
     }
@@ -46,7 +46,7 @@ fn broken_sequences_are_refused() {
     let parameters = Parameters { a: &[-1.0; 2], skip: &[1.0; 2], bias: &[0.0; 2] };
     let tokens = Tokens { u: &[0.0; 6], delta: &[0.0; 6], bc: &[0.0; 6], z: None };
     let run = |len, states: &mut [f32]| {
-        selective_scan(&tokens, &parameters, len, &mut Workspace::default(), states, &mut [0.0; 6])
+        selective_scan(tokens, parameters, len, &mut Workspace::default(), states, &mut [0.0; 6])
     };
     let refused = run(2, &mut [0.0; 2]).unwrap_err();
     assert_eq!(refused.to_string(), "selective_scan: expected whole sequences of 2 tokens, found 3 tokens");
@@ -65,8 +65,8 @@ fn check_gradients([sequences, len, d, n, before]: [usize; 5], gated: bool) {
         let pick = |i: usize, own: &'_ [f32]| if i == which { x.to_vec() } else { own.to_vec() };
         let (u, delta, z, bc) = (pick(0, &u), pick(1, &delta), pick(2, &z), pick(3, &bc));
         let (a, skip, bias) = (pick(4, &a), pick(5, &skip), pick(6, &bias));
-        let tokens = Tokens { u: &u, delta: &delta, bc: &bc, z: gated.then_some(&z) };
-        let parameters = Parameters { a: &a, skip: &skip, bias: &bias };
+        let tokens = Tokens { u: &u[..], delta: &delta, bc: &bc, z: gated.then_some(&z) };
+        let parameters = Parameters { a: &a[..], skip: &skip, bias: &bias };
         let mut y = vec![0.0; dy.len()];
         reference::selective_scan(&tokens, &parameters, len, &mut vec![0.0; sequences * n * d], &mut y);
         dot(&y, &dy)
@@ -74,8 +74,8 @@ fn check_gradients([sequences, len, d, n, before]: [usize; 5], gated: bool) {
     let of = |x: &[f32]| vec![f32::NAN; x.len()];
     let (mut du, mut ddelta, mut dz, mut dbc) = (of(&u), of(&delta), of(&z), of(&bc));
     let (mut da, mut dskip, mut dbias) = (of(&a), of(&skip), of(&bias));
-    let tokens = Tokens { u: &u, delta: &delta, bc: &bc, z: gated.then_some(&z) };
-    let parameters = Parameters { a: &a, skip: &skip, bias: &bias };
+    let tokens = Tokens { u: &u[..], delta: &delta, bc: &bc, z: gated.then_some(&z) };
+    let parameters = Parameters { a: &a[..], skip: &skip, bias: &bias };
     let gradients = backward::Gradients {
         u: &mut du,
         delta: &mut ddelta,
@@ -85,7 +85,7 @@ fn check_gradients([sequences, len, d, n, before]: [usize; 5], gated: bool) {
         skip: &mut dskip,
         bias: &mut dbias,
     };
-    backward::selective_scan_backward(&tokens, &parameters, len, &dy, gradients).unwrap();
+    backward::selective_scan_backward(tokens, parameters, len, &dy, gradients).unwrap();
     let all =
         [(&u, &du), (&delta, &ddelta), (&z, &dz), (&bc, &dbc), (&a, &da), (&skip, &dskip), (&bias, &dbias)];
     for (which, (x, gradient)) in all.into_iter().enumerate() {

@@ -9,7 +9,14 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::BufferViewMut;
+use crate::error::Result;
+
 /// Replaces each logit by its probability.
-pub fn sigmoid(x: &mut [f32]) {
-    cpu::sigmoid(x);
+///
+/// # Errors
+/// When x lives on a device.
+pub fn sigmoid<'a>(x: impl Into<BufferViewMut<'a>>) -> Result<()> {
+    cpu::sigmoid(x.into().host("sigmoid")?);
+    Ok(())
 }

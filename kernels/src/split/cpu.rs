@@ -1,6 +1,9 @@
 //! One sort. Lists keep their memory.
 
+use crate::device::BufferView;
 use crate::error::{Result, check_len};
+
+const OP: &str = "split";
 
 /// The two parts, and what is kept between calls.
 #[derive(Debug, Default)]
@@ -15,10 +18,16 @@ impl Split {
     /// number rounded, half to even.
     ///
     /// # Errors
-    /// When there are flags, but not one for each value.
-    pub fn run(&mut self, values: &[f32], left_out: &[bool], fraction: f64) -> Result<()> {
+    /// When there are flags, but not one for each value, or an operand lives on a device.
+    pub fn run<'a>(
+        &mut self,
+        values: impl Into<BufferView<'a>>,
+        left_out: &[bool],
+        fraction: f64,
+    ) -> Result<()> {
+        let values = values.into().host(OP)?;
         if !left_out.is_empty() {
-            check_len("split", "left out", values.len(), left_out.len())?;
+            check_len(OP, "left out", values.len(), left_out.len())?;
         }
         let Self { order, low, high } = self;
         let is_in = |place: &u32| !left_out.get(*place as usize).copied().unwrap_or(false);

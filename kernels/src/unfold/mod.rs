@@ -14,6 +14,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "unfold";
@@ -30,8 +31,15 @@ pub struct Window {
 /// Lays the windows of an image of `height` x `width` pixels in rows.
 ///
 /// # Errors
-/// When side or step is 0, x is not whole planes, or y has another size.
-pub fn unfold(x: &[f32], height: usize, width: usize, window: Window, y: &mut [f32]) -> Result<()> {
+/// When side or step is 0, x is not whole planes, y has another size, or an operand lives on a device.
+pub fn unfold<'a>(
+    x: impl Into<BufferView<'a>>,
+    height: usize,
+    width: usize,
+    window: Window,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
     let Window { side, step } = window;
     if side == 0 || step == 0 {
         let expected = "a side and a step of at least 1".to_owned();

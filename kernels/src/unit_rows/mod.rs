@@ -9,16 +9,20 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::BufferViewMut;
 use crate::error::{Error, Result};
+
+const OP: &str = "unit_rows";
 
 /// Scales each row of `d` elements.
 ///
 /// # Errors
-/// When x is not whole rows.
-pub fn unit_rows(x: &mut [f32], d: usize) -> Result<()> {
+/// When x is not whole rows, or an operand lives on a device.
+pub fn unit_rows<'a>(x: impl Into<BufferViewMut<'a>>, d: usize) -> Result<()> {
+    let x = x.into().host(OP)?;
     if d == 0 || !x.len().is_multiple_of(d) {
         let expected = format!("whole rows of {d}, at least one element a row");
-        return Err(Error::Shape { op: "unit_rows", expected, found: format!("{} elements", x.len()) });
+        return Err(Error::Shape { op: OP, expected, found: format!("{} elements", x.len()) });
     }
     cpu::unit_rows(x, d);
     Ok(())

@@ -10,15 +10,25 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Result, check_len};
+
+const OP: &str = "weigh";
 
 /// Weighs each probability by the residual score of its place.
 ///
 /// # Errors
-/// When the lengths differ.
-pub fn weigh(probabilities: &[f32], scores: &[f32], level: f32, y: &mut [f32]) -> Result<()> {
-    check_len("weigh", "probabilities", y.len(), probabilities.len())?;
-    check_len("weigh", "scores", y.len(), scores.len())?;
+/// When the lengths differ, or an operand lives on a device.
+pub fn weigh<'a>(
+    probabilities: impl Into<BufferView<'a>>,
+    scores: impl Into<BufferView<'a>>,
+    level: f32,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (probabilities, scores, y) =
+        (probabilities.into().host(OP)?, scores.into().host(OP)?, y.into().host(OP)?);
+    check_len(OP, "probabilities", y.len(), probabilities.len())?;
+    check_len(OP, "scores", y.len(), scores.len())?;
     cpu::weigh(probabilities, scores, level, y);
     Ok(())
 }

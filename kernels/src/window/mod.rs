@@ -9,14 +9,18 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::BufferViewMut;
 use crate::error::{Error, Result};
 use crate::preprocess::PixelRect;
+
+const OP: &str = "window";
 
 /// Lets the values at the edges of the rectangle go on outside of it. An empty rectangle changes nothing.
 ///
 /// # Errors
-/// When x is not whole rows of `w`, or the rectangle lies outside.
-pub fn extend(x: &mut [f32], w: usize, window: PixelRect) -> Result<()> {
+/// When x is not whole rows of `w`, the rectangle lies outside, or an operand lives on a device.
+pub fn extend<'a>(x: impl Into<BufferViewMut<'a>>, w: usize, window: PixelRect) -> Result<()> {
+    let x = x.into().host(OP)?;
     check(x, w, window)?;
     if window.width * window.height > 0 {
         cpu::extend(x, w, window);
@@ -28,7 +32,8 @@ pub fn extend(x: &mut [f32], w: usize, window: PixelRect) -> Result<()> {
 ///
 /// # Errors
 /// As [`extend`].
-pub fn clear(x: &mut [f32], w: usize, window: PixelRect) -> Result<()> {
+pub fn clear<'a>(x: impl Into<BufferViewMut<'a>>, w: usize, window: PixelRect) -> Result<()> {
+    let x = x.into().host(OP)?;
     check(x, w, window)?;
     cpu::clear(x, w, window);
     Ok(())
@@ -40,5 +45,5 @@ fn check(x: &[f32], w: usize, window: PixelRect) -> Result<()> {
         return Ok(());
     }
     let expected = format!("whole rows of {w}, and a rectangle inside");
-    Err(Error::Shape { op: "window", expected, found: format!("{} values and {window:?}", x.len()) })
+    Err(Error::Shape { op: OP, expected, found: format!("{} values and {window:?}", x.len()) })
 }

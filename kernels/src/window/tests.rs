@@ -12,8 +12,8 @@ proptest! {
         let (w, h) = (left + width + right, above + height + below);
         let window = PixelRect { x: left, y: above, width, height };
         for (reference, kernel) in [
-            (reference::extend as fn(&mut [f32], usize, PixelRect), extend as fn(&mut [f32], usize, PixelRect) -> Result<()>),
-            (reference::clear, clear),
+            (reference::extend as fn(&mut [f32], usize, PixelRect), (|x, w, window| extend(x, w, window)) as fn(&mut [f32], usize, PixelRect) -> Result<()>),
+            (reference::clear, |x, w, window| clear(x, w, window)),
         ] {
             let (mut expected, mut found) = (noise(w * h, 1), noise(w * h, 1));
             reference(&mut expected, w, window);

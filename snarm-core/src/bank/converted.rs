@@ -57,7 +57,7 @@ fn spacing(memory: &Memory) -> Result<f64> {
     let rows = memory.rows();
     let queries: Vec<f32> =
         probes.iter().flat_map(|probe| &rows.data[*probe as usize * d..][..d]).copied().collect();
-    let labels = Some(Labels { queries: &probes, rows: &all });
+    let labels = Some(Labels { queries: (&probes).into(), rows: (&all).into() });
     let mut indices = vec![0; probes.len() * NEIGHBOURS];
     let mut squares = vec![0.0; indices.len()];
     nearest(&queries, d, rows, labels, NEIGHBOURS, &mut Workspace::default(), &mut indices, &mut squares)?;

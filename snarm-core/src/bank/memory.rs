@@ -70,7 +70,7 @@ impl Memory {
     }
 
     /// The descriptors.
-    pub fn rows(&self) -> Rows<'_> {
+    pub fn rows(&self) -> Rows<&[f32]> {
         Rows { data: &self.features, norms: &self.norms }
     }
 

@@ -258,7 +258,7 @@ impl Bank {
     }
 
     /// The descriptors, as far as there are any.
-    pub fn rows(&self) -> Rows<'_> {
+    pub fn rows(&self) -> Rows<&[f32]> {
         self.memory.as_ref().map_or(Rows { data: &[], norms: &[] }, Memory::rows)
     }
 

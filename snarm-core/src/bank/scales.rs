@@ -6,6 +6,7 @@
 
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
+use snarm_kernels::device::BufferView;
 use snarm_kernels::nearest::{Labels, Rows, Workspace, nearest, squared_norms};
 
 use super::blocks::Blocks;
@@ -40,7 +41,7 @@ pub(super) fn find(
             places.iter().flat_map(|place| &sample.row(*place)[first..first + width]).copied().collect()
         };
         let (probes, rows) = (gather(&probes), gather(&rows));
-        let labels = Labels { queries: &probe_blocks, rows: &row_blocks };
+        let labels = Labels { queries: (&probe_blocks).into(), rows: (&row_blocks).into() };
         means.push(mean_distance(&probes, &rows, *width, labels)?);
         first += width;
     }
@@ -52,13 +53,18 @@ pub(super) fn find(
 }
 
 /// Mean distance of the probes to their nearest rows of other labels.
-fn mean_distance(probes: &[f32], rows: &[f32], width: usize, labels: Labels<'_>) -> Result<f64> {
+fn mean_distance(
+    probes: &[f32],
+    rows: &[f32],
+    width: usize,
+    labels: Labels<BufferView<'_, u32>>,
+) -> Result<f64> {
     let mut norms = vec![0.0; rows.len() / width];
     let mut squares = vec![0.0; probes.len() / width * NEIGHBOURS];
     let mut indices = vec![0; squares.len()];
     snarm_kernels::threads::install(|| -> Result<()> {
         squared_norms(rows, width, &mut norms)?;
-        let rows = Rows { data: rows, norms: &norms };
+        let rows = Rows { data: rows, norms: &norms[..] };
         let (mut workspace, labels) = (Workspace::default(), Some(labels));
         nearest(probes, width, rows, labels, NEIGHBOURS, &mut workspace, &mut indices, &mut squares)?;
         Ok(())

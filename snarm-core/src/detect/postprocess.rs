@@ -77,7 +77,7 @@ impl RawMap {
             hide(&mut self.map, ignored.pixels())?;
         }
         let score = pooled_max(&self.map, self.size.columns, WINDOW, STRIDE, &mut self.sums)?;
-        Ok((f64::from(score), f64::from(peak(&self.map))))
+        Ok((f64::from(score), f64::from(peak(&self.map)?)))
     }
 
     /// Smoothed raw scores, (rows, columns).

@@ -482,7 +482,7 @@ impl Encoder {
             let c = network.geometry.width();
             own.resize(grid.cells() * c, 0.0);
             network.encode(image.into(), activations, (&mut *own).into(), observe)?;
-            columns(own, c, 1.0, columns::Place { width, first }, descriptors)?;
+            columns(&*own, c, 1.0, columns::Place { width, first }, &mut *descriptors)?;
             (rest, first) = (more, first + c);
         }
         Ok(())

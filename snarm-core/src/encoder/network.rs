@@ -282,7 +282,7 @@ impl FeatureNetwork {
                     }
                     Ok(())
                 })?;
-                Ok(pool.run(first, second, descriptors)?)
+                Ok(pool.run(&*first, &*second, descriptors)?)
             }
         }
     }

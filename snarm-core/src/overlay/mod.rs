@@ -204,7 +204,7 @@ impl Overlay {
     /// Those of [`blend()`].
     pub fn blend(&self, frame: &mut FrameMut) -> Result<()> {
         for tile in self.tiles.used() {
-            blend(frame, &blend::Tile::packed(&tile.pixels, tile.width, tile.height, tile.x, tile.y))?;
+            blend(frame, blend::Tile::packed(&tile.pixels, tile.width, tile.height, tile.x, tile.y))?;
         }
         Ok(())
     }

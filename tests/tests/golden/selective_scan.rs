@@ -35,10 +35,10 @@ fn the_scan_is_the_published_recurrence() {
         let bias = values(&name("delta_bias"), d, -3.0, 2.0);
         let parameters = Parameters { a: &a, skip: &skip, bias: &bias };
         for (what, z) in [("y", None), ("y_gated", Some(&z[..]))] {
-            let tokens = Tokens { u: &u, delta: &delta, bc: &bc, z };
+            let tokens = Tokens { u: &u[..], delta: &delta, bc: &bc, z };
             let (mut states, mut y) = (vec![0.0; n * d], vec![0.0; len * d]);
             let mut workspace = Workspace::default();
-            selective_scan(&tokens, &parameters, len, &mut workspace, &mut states, &mut y).unwrap();
+            selective_scan(tokens, parameters, len, &mut workspace, &mut states, &mut y).unwrap();
             let expected = golden.f32s(&format!("c{case}.{what}"));
             // The widest case stores every sixteenth channel.
             let found = transposed(&y, d);
@@ -100,7 +100,7 @@ fn gradients_of_the_scan_are_the_published_ones() {
         };
         let tokens = Tokens { u: &u, delta: &delta, bc: &bc, z: Some(&z) };
         let parameters = Parameters { a: &a, skip: &skip, bias: &bias };
-        selective_scan_backward(&tokens, &parameters, len, &dy, gradients).unwrap();
+        selective_scan_backward(tokens, parameters, len, &dy, gradients).unwrap();
         // A = -exp(A_log), so that dA / dA_log = A.
         let da_log: Vec<f32> =
             transposed(&da, d).iter().zip(transposed(&a, d)).map(|(da, a)| da * a).collect();

@@ -206,6 +206,5 @@ pub(crate) fn check_queue(op: &'static str, y: &SliceMut<'_>, operands: &[&Slice
     if operands.iter().all(|operand| operand.queue == y.queue()) {
         return Ok(());
     }
-    let expected = "all operands in the memory of one queue".to_owned();
-    Err(Error::Shape { op, expected, found: "some of another".to_owned() })
+    Err(Error::Apart { op })
 }

@@ -129,7 +129,7 @@ impl EfficientNet {
                 a.upsample[levels].run(&a.mean, &mut a.level)?;
                 // All levels have one length, and together a mean square of 1.
                 let scale = (width as f32 / (LEVELS.len() * c) as f32).sqrt();
-                columns(&a.level, c, scale, Place { width, first }, descriptors)?;
+                columns(&a.level, c, scale, Place { width, first }, &mut *descriptors)?;
                 (levels, first) = (levels + 1, first + c);
             }
         }

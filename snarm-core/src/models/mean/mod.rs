@@ -156,10 +156,9 @@ impl Model for Distances {
     ) -> Result<&[f32]> {
         let start = Instant::now();
         let Mean { mean, norm, .. } = &*self.family;
-        let rows = Rows { data: mean, norms: norm };
+        let rows = Rows { data: &mean[..], norms: norm };
         let (indices, squares) = (&mut self.indices, &mut self.squares);
-        let descriptors = features.descriptors().host("mean")?;
-        nearest(descriptors, mean.len(), rows, None, 1, &mut self.workspace, indices, squares)?;
+        nearest(features.descriptors(), mean.len(), rows, None, 1, &mut self.workspace, indices, squares)?;
         mean_distances(&self.squares, 1, &mut self.scores)?;
         times.add("compare", start.elapsed());
         Ok(&self.scores)

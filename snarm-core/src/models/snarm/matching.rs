@@ -57,8 +57,8 @@ struct Home {
 
 /// Rows to search among, and labels of queries and rows.
 enum Among<'a> {
-    Host(Rows<'a>, Option<Labels<'a>>),
-    Device(&'a Table, Option<(BufferView<'a, u32>, BufferView<'a, u32>)>),
+    Host(Rows<&'a [f32]>, Option<Labels<BufferView<'a, u32>>>),
+    Device(&'a Table, Option<Labels<BufferView<'a, u32>>>),
 }
 
 impl Matches {
@@ -86,9 +86,7 @@ impl Matches {
                 table.data()
             }
             (Among::Host(rows, labels), _) => {
-                let (queries, workspace) = (descriptors.host(WHAT)?, &mut self.workspace);
-                let (indices, distances) = (indices.host(WHAT)?, distances.host(WHAT)?);
-                nearest(queries, d, *rows, *labels, k, workspace, indices, distances)?;
+                nearest(descriptors, d, *rows, *labels, k, &mut self.workspace, indices, distances)?;
                 BufferView::Host(rows.data)
             }
             (Among::Device(table, _), None) => BufferView::Host(table.data().host(WHAT)?),
@@ -131,14 +129,14 @@ impl Matching {
     pub fn with_bank(
         &mut self,
         descriptors: &[f32],
-        bank: Rows<'_>,
+        bank: Rows<&[f32]>,
         unlike: Option<(u32, &[u32])>,
     ) -> Result<()> {
         if let Some((image, _)) = unlike {
             self.labels.clear();
             self.labels.resize(descriptors.len() / self.matches.width, image);
         }
-        let labels = unlike.map(|(_, rows)| Labels { queries: &self.labels, rows });
+        let labels = unlike.map(|(_, rows)| Labels { queries: (&self.labels).into(), rows: rows.into() });
         self.matches.find(descriptors.into(), &Among::Host(bank, labels), TOP_K)
     }
 
@@ -162,7 +160,7 @@ impl Matching {
         let (descriptors, d) = (descriptors.into(), self.matches.width);
         if let Some(there) = &mut self.there {
             there.set(descriptors, d, trusted)?;
-            let labels = (there.numbers.view(), there.trusted.view());
+            let labels = Labels { queries: there.numbers.view(), rows: there.trusted.view() };
             return self.matches.find(descriptors, &Among::Device(&there.table, Some(labels)), 1);
         }
         let tokens = descriptors.host(WHAT)?;
@@ -172,8 +170,8 @@ impl Matching {
         squared_norms(&self.rows, d, &mut self.norms)?;
         self.labels.clear();
         self.labels.extend(0..(tokens.len() / d) as u32);
-        let rows = Rows { data: &self.rows, norms: &self.norms };
-        let labels = Labels { queries: &self.labels, rows: trusted };
+        let rows = Rows { data: &self.rows[..], norms: &self.norms };
+        let labels = Labels { queries: (&self.labels).into(), rows: trusted.into() };
         self.matches.find(descriptors, &Among::Host(rows, Some(labels)), 1)?;
         for index in self.matches.indices.view_mut().host(WHAT)? {
             // A token that matched nothing keeps that mark.

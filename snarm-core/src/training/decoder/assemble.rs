@@ -131,7 +131,7 @@ impl Assembler {
         }
         self.q.resize(tokens, 0.0);
         row_dot(&self.transformed, weight, bias, &mut self.q)?;
-        sigmoid(&mut self.q);
+        sigmoid(&mut self.q)?;
         self.navigation.run(&self.transformed, self.width, Some(&self.q), &[])
     }
 }

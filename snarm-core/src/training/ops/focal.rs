@@ -46,7 +46,7 @@ impl CustomOp1 for Loss {
         let mut slopes = vec![0.0; maps.len()];
         let Target { masks, sides } = &self.target;
         let loss =
-            kernel::focal(maps, self.of, *sides, masks, self.constants, &mut slopes).map_err(refused)?;
+            kernel::focal(maps, self.of, *sides, &**masks, self.constants, &mut slopes).map_err(refused)?;
         // Set once: an op runs forwards once.
         let _ = self.gradient.set(slopes);
         made(vec![loss as f32], ())

@@ -47,7 +47,7 @@ struct Logits {
 
 /// Parameters of one view, as they are packed.
 struct PackedParameters<'a> {
-    affine: Affine<'a>,
+    affine: Affine<&'a [f32]>,
     weight: &'a [f32],
     bias: f32,
 }

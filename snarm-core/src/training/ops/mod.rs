@@ -24,6 +24,7 @@ mod softmax;
 use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, StorageRef, Tensor, bail};
+use snarm_kernels::device::BufferView;
 
 pub use self::causal_conv::causal_conv;
 pub use self::conv3x3::{Maps, conv3x3};
@@ -74,6 +75,12 @@ impl Deref for Values<'_> {
             // `of` lets nothing else in.
             _ => &[],
         }
+    }
+}
+
+impl<'a> From<&'a Values<'_>> for BufferView<'a> {
+    fn from(values: &'a Values<'_>) -> Self {
+        Self::Host(values)
     }
 }
 

@@ -36,7 +36,7 @@ struct LayerNorm {
     eps: f32,
 }
 
-fn forward(x: &[f32], layout: &Layout, norm: &Norm<'_>, eps: f32) -> Result<(CpuStorage, Shape)> {
+fn forward(x: &[f32], layout: &Layout, norm: Norm<&[f32]>, eps: f32) -> Result<(CpuStorage, Shape)> {
     let mut y = vec![0.0; x.len()];
     kernel::norm(x, norm, eps, &mut y).map_err(refused)?;
     made(y, layout.shape().clone())
@@ -54,7 +54,7 @@ impl CustomOp2 for RmsNorm {
         w: &CpuStorage,
         w_l: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        forward(slice(x, x_l)?, x_l, &Norm::Rms { weight: slice(w, w_l)? }, self.eps)
+        forward(slice(x, x_l)?, x_l, Norm::Rms { weight: slice(w, w_l)? }, self.eps)
     }
 
     fn bwd(
@@ -68,7 +68,7 @@ impl CustomOp2 for RmsNorm {
         let (mut dx, mut dw) = (vec![0.0; x.elem_count()], vec![0.0; weight.elem_count()]);
         let values = Values::of(weight)?;
         let norm = Norm::Rms { weight: &values };
-        norm_backward(&Values::of(x)?, &norm, self.eps, &Values::of(&dy)?, &mut dx, &mut dw, &mut [])
+        norm_backward(&Values::of(x)?, norm, self.eps, &Values::of(&dy)?, &mut dx, &mut dw, &mut [])
             .map_err(refused)?;
         Ok((gradient(dx, x)?, gradient(dw, weight)?))
     }
@@ -89,7 +89,7 @@ impl CustomOp3 for LayerNorm {
         b_l: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let norm = Norm::Layer { weight: slice(w, w_l)?, bias: slice(b, b_l)? };
-        forward(slice(x, x_l)?, x_l, &norm, self.eps)
+        forward(slice(x, x_l)?, x_l, norm, self.eps)
     }
 
     fn bwd(
@@ -105,7 +105,7 @@ impl CustomOp3 for LayerNorm {
             (vec![0.0; x.elem_count()], vec![0.0; weight.elem_count()], vec![0.0; bias.elem_count()]);
         let (w, b) = (Values::of(weight)?, Values::of(bias)?);
         let norm = Norm::Layer { weight: &w, bias: &b };
-        norm_backward(&Values::of(x)?, &norm, self.eps, &Values::of(&dy)?, &mut dx, &mut dw, &mut db)
+        norm_backward(&Values::of(x)?, norm, self.eps, &Values::of(&dy)?, &mut dx, &mut dw, &mut db)
             .map_err(refused)?;
         Ok((gradient(dx, x)?, gradient(dw, weight)?, gradient(db, bias)?))
     }

@@ -44,7 +44,7 @@ impl CustomOp1 for Take {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let c = layout.dims().last().copied().unwrap_or(1);
         let mut y = vec![0.0; self.from.len() * c];
-        gather(slice(x, layout)?, c, &self.from, &mut y).map_err(refused)?;
+        gather(slice(x, layout)?, c, &*self.from, &mut y).map_err(refused)?;
         made(y, (self.from.len(), c))
     }
 
@@ -76,7 +76,7 @@ impl CustomOp2 for Replace {
     ) -> Result<(CpuStorage, Shape)> {
         let c = x_l.dims().last().copied().unwrap_or(1);
         let mut y = slice(x, x_l)?.to_vec();
-        gather(slice(by, by_l)?, c, &self.from, &mut y).map_err(refused)?;
+        gather(slice(by, by_l)?, c, &*self.from, &mut y).map_err(refused)?;
         made(y, x_l.shape().clone())
     }
 

@@ -64,7 +64,7 @@ impl Scan {
         tokens: &'a [f32],
         bc: &'a [f32],
         parameters: &'a [f32],
-    ) -> (Tokens<'a>, Parameters<'a>) {
+    ) -> (Tokens<&'a [f32]>, Parameters<&'a [f32]>) {
         let one = tokens.len() / 3;
         let (a, rest) = parameters.split_at(parameters.len().saturating_sub(2 * self.d));
         let (skip, bias) = rest.split_at(rest.len() / 2);
@@ -93,15 +93,8 @@ impl CustomOp3 for Scan {
         let rows = packed.len() / 3 / self.d;
         let mut y = vec![0.0; rows * self.d];
         let mut states = vec![0.0; rows / self.len.max(1) * parameters.a.len()];
-        kernel::selective_scan(
-            &tokens,
-            &parameters,
-            self.len,
-            &mut Workspace::default(),
-            &mut states,
-            &mut y,
-        )
-        .map_err(refused)?;
+        kernel::selective_scan(tokens, parameters, self.len, &mut Workspace::default(), &mut states, &mut y)
+            .map_err(refused)?;
         made(y, (rows, self.d))
     }
 
@@ -122,9 +115,8 @@ impl CustomOp3 for Scan {
         let (delta, z) = rest.split_at_mut(packed.len() / 3);
         let (a, rest) = to_parameters.split_at_mut(constants.a.len());
         let (skip, bias) = rest.split_at_mut(self.d);
-        let gradients = Gradients { u, delta, bc: &mut to_bc, z, a, skip, bias };
-        selective_scan_backward(&read, &constants, self.len, &Values::of(&dy)?, gradients)
-            .map_err(refused)?;
+        let gradients = Gradients { u, delta, bc: &mut to_bc[..], z, a, skip, bias };
+        selective_scan_backward(read, constants, self.len, &Values::of(&dy)?, gradients).map_err(refused)?;
         Ok((gradient(to_tokens, tokens)?, gradient(to_bc, bc)?, gradient(to_parameters, parameters)?))
     }
 }

@@ -108,7 +108,7 @@ impl Branch {
         }
         let mut start = Instant::now();
         let norm = Norm::Layer { weight: &self.norm.0, bias: &self.norm.1 };
-        add_norm(Some(&w.hidden), &mut w.stream, &norm, EPS, &mut w.normed)?;
+        add_norm(Some((&w.hidden).into()), &mut w.stream, norm, EPS, &mut w.normed)?;
         lap(&mut start, &mut w.times.convolve);
         observe(Stage::Normed, &w.normed);
         Ok(())
@@ -136,8 +136,8 @@ impl Block {
 
     fn run(&self, layer: usize, w: &mut Workspace, observe: &mut dyn FnMut(Stage, &[f32])) -> Result<()> {
         let mut start = Instant::now();
-        let h = (layer > 0).then_some(&w.hidden[..]);
-        add_norm(h, &mut w.stream, &Norm::Rms { weight: &self.norm }, EPS, &mut w.normed)?;
+        let h = (layer > 0).then_some((&w.hidden).into());
+        add_norm(h, &mut w.stream, Norm::Rms { weight: &self.norm }, EPS, &mut w.normed)?;
         observe(Stage::Stream(layer), &w.stream);
         // Orders whose maps have one shape go at once: all of a square, else each by itself.
         let maps = if w.grid == w.grid.transposed() { ORDERS } else { 1 };

@@ -111,7 +111,7 @@ impl Mixer {
         linear(&w.projected, &self.step, &self.zeros[..inner], Then::Store, &mut w.delta)?;
         let tokens = Tokens { u: &w.x, delta: &w.delta, bc: &w.projected, z: Some(&w.z) };
         let parameters = Parameters { a: &self.a, skip: &self.skip, bias: &self.step_bias };
-        selective_scan(&tokens, &parameters, len, &mut w.scan, &mut w.states, &mut w.scanned)?;
+        selective_scan(tokens, parameters, len, &mut w.scan, &mut w.states, &mut w.scanned)?;
         linear(&w.scanned, &self.output, &self.zeros[..channels], Then::Store, y)?;
         Ok(())
     }

@@ -215,9 +215,8 @@ impl SnarmDecoder {
     /// When the residuals have another width.
     pub fn navigate(&self, inter: &[f32], q: &mut Vec<f32>) -> Result<()> {
         q.resize(inter.len() / self.shape.width, 0.0);
-        row_dot(inter, &self.navigator.0, self.navigator.1, q)?;
-        sigmoid(q);
-        Ok(())
+        row_dot(inter, &self.navigator.0, self.navigator.1, &mut *q)?;
+        Ok(sigmoid(q)?)
     }
 
     /// Probabilities (rows, columns) of one frame, map and grid being those of the workspace.
