@@ -81,6 +81,7 @@ pub mod sigmoid;
 mod skip;
 pub mod softmax;
 pub mod split;
+pub mod stitch;
 #[cfg(test)]
 mod testing;
 mod tile;

@@ -93,6 +93,19 @@ pub struct PixelRect {
     pub height: usize,
 }
 
+impl PixelRect {
+    /// The same as fractions of a frame of `width` x `height`.
+    pub fn fractions(self, width: usize, height: usize) -> Rect {
+        let (w, h) = (width as f64, height as f64);
+        Rect {
+            x: self.x as f64 / w,
+            y: self.y as f64 / h,
+            w: self.width as f64 / w,
+            h: self.height as f64 / h,
+        }
+    }
+}
+
 /// Where the picture lies: `inner` of the output shows `source` of the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
@@ -165,7 +178,7 @@ impl PreprocessSpec {
     }
 
     /// The region in whole pixels of a frame, at least one pixel and inside it.
-    fn source_rect(&self, width: usize, height: usize) -> PixelRect {
+    pub fn source_rect(&self, width: usize, height: usize) -> PixelRect {
         let span = |first: f64, length: f64, n: usize| {
             let start = ((first * n as f64).round() as usize).min(n - 1);
             let end = (((first + length) * n as f64).round() as usize).clamp(start + 1, n);

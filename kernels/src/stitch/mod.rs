@@ -1,0 +1,60 @@
+//! Maps of tiles to one map: a rectangle of a tile's map is added where it lies, weighed by a weight for each of its rows and
+//! one for each of its columns. Where tiles share pixels their weights sum to 1.
+//!
+//! map\[y + i, x + j\] += rows\[i\] columns\[j\] tile\[window.y + i, window.x + j\]
+//!
+//! # Shapes
+//! tile (h, w), map (H, W), row-major, map in place; rows and columns (window.height), (window.width).
+
+mod cpu;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result, check_len};
+use crate::preprocess::PixelRect;
+
+/// Part of a tile's map, and where it lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// Part of the tile's map.
+    pub window: PixelRect,
+    /// Column and row of the map where its upper left corner lies.
+    pub at: (usize, usize),
+    /// Weight of each row of the part.
+    pub rows: &'a [f32],
+    /// Weight of each column of the part.
+    pub columns: &'a [f32],
+}
+
+/// Adds a piece of `tile`, whose rows have `width` elements, to `map`, whose rows have `map_width`.
+///
+/// # Errors
+/// When one of them is not whole rows, the piece lies outside of either, or it has not a weight for each row and column.
+pub fn stitch(
+    tile: &[f32],
+    width: usize,
+    piece: &Piece<'_>,
+    map: &mut [f32],
+    map_width: usize,
+) -> Result<()> {
+    let PixelRect { x, y, width: w, height: h } = piece.window;
+    check_len("stitch", "weights of rows", h, piece.rows.len())?;
+    check_len("stitch", "weights of columns", w, piece.columns.len())?;
+    check_inside(tile.len(), width, (x, y), (w, h))?;
+    check_inside(map.len(), map_width, piece.at, (w, h))?;
+    cpu::stitch(tile, width, piece, map, map_width);
+    Ok(())
+}
+
+/// Checks that a rectangle at a place lies in a map of so many elements, whole rows of `width`.
+fn check_inside(len: usize, width: usize, (x, y): (usize, usize), (w, h): (usize, usize)) -> Result<()> {
+    let rows = len / width.max(1);
+    if rows * width == len && x + w <= width && y + h <= rows {
+        return Ok(());
+    }
+    let expected = format!("whole rows of {width}, and a piece inside");
+    let found = format!("{len} values and {w}x{h} at {x},{y}");
+    Err(Error::Shape { op: "stitch", expected, found })
+}
