@@ -23,7 +23,7 @@ use snarm_core::models::Decoder;
 use snarm_core::models::snarm::decoder::{Shape, SnarmDecoder};
 use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
 use snarm_core::threads::install;
-use snarm_core::view::{Crop, View};
+use snarm_core::view::{Crop, IgnoreMask, TileGrid, Tiles, View};
 
 /// Counts allocations of all threads while it is told to.
 struct Counting;
@@ -163,9 +163,8 @@ impl Picture {
     }
 }
 
-fn bank_of(encoder: &Arc<Encoder>, good: &Picture, crop: Crop) -> Arc<Bank> {
-    let settings =
-        BankSettings { capacity: 500, view: View { crop, ..View::default() }, ..BankSettings::default() };
+fn bank_of(encoder: &Arc<Encoder>, good: &Picture, view: View) -> Arc<Bank> {
+    let settings = BankSettings { capacity: 500, view, ..BankSettings::default() };
     let mut builder = BankBuilder::new(encoder.clone(), settings).unwrap();
     for _ in 0..3 {
         builder.add(&good.frame()).unwrap();
@@ -185,16 +184,16 @@ fn many_regions(detector: &mut Detector, frame: &Frame<'_>) -> (Limits, usize) {
 }
 
 /// Detects on good and anomalous frames in turn.
-fn check_detecting(encoder: &Arc<Encoder>, decoder: Option<&Arc<Decoder>>, format: PixelFormat, crop: Crop) {
+fn check_detecting(encoder: &Arc<Encoder>, decoder: Option<&Arc<Decoder>>, format: PixelFormat, view: &View) {
     let pictures = [Picture::new(format, false), Picture::new(format, true)];
     let frames = pictures.each_ref().map(Picture::frame);
-    let bank = bank_of(encoder, &pictures[0], crop);
+    let bank = bank_of(encoder, &pictures[0], view.clone());
     let mut detector = Detector::with_decoder(encoder.clone(), bank, decoder.cloned()).unwrap();
     let (many, regions) = many_regions(&mut detector, &frames[1]);
     // The formula's network shows more regions than a stable sort would handle without a buffer.
     let seeded = encoder.name() == SEEDED_TINY;
-    let least = if seeded && decoder.is_none() && crop == Crop::Full { 52 } else { 1 };
-    assert!(regions >= least, "{regions} regions in {format:?}, {crop:?}");
+    let least = if seeded && decoder.is_none() && *view == View::squeezed() { 52 } else { 1 };
+    assert!(regions >= least, "{regions} regions in {format:?}, {view}");
     // A decoder with weights from a formula knows no good from bad: the middle of its two scores is the limit.
     let limits = detector.bank_limits();
     let scores = frames.each_ref().map(|frame| detector.detect(frame, &limits).unwrap().score);
@@ -215,7 +214,7 @@ fn check_detecting(encoder: &Arc<Encoder>, decoder: Option<&Arc<Decoder>>, forma
         inside = count(|| found = run(FRAMES));
     })
     .unwrap();
-    assert_eq!(inside, 0, "allocations in {FRAMES} frames of {format:?}, {crop:?}");
+    assert_eq!(inside, 0, "allocations in {FRAMES} frames of {format:?}, {view}");
     assert!(found > 0 && found < FRAMES, "{found} of {FRAMES} frames are anomalous");
 
     let outside = count(|| found = run(FRAMES));
@@ -297,25 +296,31 @@ fn nothing_is_allocated_from_the_second_frame_on() {
 
     let load = |name| Arc::new(Encoder::load(name, PositionInterpolation::Legacy).unwrap());
     let (transformer, encoder) = (load(SEEDED_TINY), load(TINY));
-    check_detecting(&transformer, None, PixelFormat::Nv12, Crop::Full);
+    check_detecting(&transformer, None, PixelFormat::Nv12, &View::squeezed());
     for (format, crop) in [
         (PixelFormat::Nv12, Crop::Full),
         (PixelFormat::Rgb, Crop::Full),
         (PixelFormat::Nv12, Crop::Letterbox),
         (PixelFormat::Rgb, Crop::Paper),
     ] {
-        check_detecting(&encoder, None, format, crop);
+        check_detecting(&encoder, None, format, &View { crop, ..View::default() });
     }
+    // Two of the nine tiles are ignored.
+    let mask = IgnoreMask::new((0..9).map(|i| i == 0 || i == 8).collect(), 3, 3).unwrap();
+    let tiles = Tiles::Grid(TileGrid { columns: 3, rows: 3, overlap: 0.0 });
+    let tiled = View { ignore: Some(Arc::new(mask)), tiles, ..View::squeezed() };
+    check_detecting(&encoder, None, PixelFormat::Nv12, &tiled);
     let shape = Shape { width: encoder.geometry().width(), channels: 32, branches: 2 };
     check_detecting(
         &encoder,
         Some(&Arc::new(Decoder::from(SnarmDecoder::seeded(&shape).unwrap()))),
         PixelFormat::Nv12,
-        Crop::Full,
+        &View::squeezed(),
     );
 
     let pictures = [false, true].map(|anomalous| Picture::new(PixelFormat::Nv12, anomalous));
-    let mut detector = Detector::new(encoder.clone(), bank_of(&encoder, &pictures[0], Crop::Full)).unwrap();
+    let mut detector =
+        Detector::new(encoder.clone(), bank_of(&encoder, &pictures[0], View::squeezed())).unwrap();
     let (limits, _) = many_regions(&mut detector, &pictures[1].frame());
     let drawn =
         pictures.each_ref().map(|picture| Drawn::of(detector.detect(&picture.frame(), &limits).unwrap()));

@@ -9,7 +9,7 @@ use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
 use snarm_core::detect::{Detection, Detector};
 use snarm_core::encoder::{Encoder, PositionInterpolation, TINY};
 use snarm_core::frame::Frame;
-use snarm_core::view::{Crop, IgnoreMask, Rect, View};
+use snarm_core::view::{Crop, IgnoreMask, Rect, TileGrid, Tiles, View};
 
 const WIDTH: usize = 128;
 const HEIGHT: usize = 96;
@@ -236,6 +236,7 @@ fn a_bank_file_keeps_the_view_and_a_damaged_one_is_refused() {
         crop: Crop::Letterbox,
         roi: Some(Rect { x: 0.1, y: 0.2, w: 0.7, h: 0.6 }),
         ignore: Some(mask(IN_LEFT)),
+        tiles: Tiles::Grid(TileGrid { columns: 2, rows: 1, overlap: 0.25 }),
     };
     let bank = learn(view.clone(), (0..2).map(good));
     bank.save(&path).unwrap();

@@ -108,7 +108,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         min_area: args.min_area,
         max_regions: args.max_regions,
     };
-    detector.set_view(args.part.over(detector.view().clone())?)?;
+    let view = args.part.over(detector.view().clone())?;
+    if let Some(doubt) = detector.bank().doubt_of_tiles(view.tiles) {
+        tracing::warn!("{doubt}");
+    }
+    detector.set_view(view)?;
     let path = args.out.join("results.jsonl");
     make_parent(&path)?;
     let mut results = Writer::create(path)?;

@@ -25,7 +25,7 @@ use snarm_core::bank::{BankSettings, BuildStage, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile, Reading};
 use snarm_core::paths::text;
 use snarm_core::training::{Device, DeviceKind};
-use snarm_core::view::{Crop, IgnoreMask, Rect, View};
+use snarm_core::view::{Crop, IgnoreMask, Rect, TilesAsked, View};
 
 pub(crate) use self::model::ModelOption;
 use crate::inputs::tell;
@@ -179,7 +179,7 @@ impl BankOptions {
     }
 }
 
-/// Which part of a frame is looked at.
+/// Which part of a frame is looked at, and in how many tiles.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PartOptions {
     /// Look at this part of the frame alone: x,y,w,h in fractions of it
@@ -188,6 +188,18 @@ pub(crate) struct PartOptions {
     /// PNG, PGM, BMP, TIFF, WebP or JPEG picture, stretched over the frame, that is white where nothing is looked at
     #[arg(long, value_name = "FILE")]
     ignore_mask: Option<PathBuf>,
+    /// Tiles that the frame, or its part, is cut into, each of which the network sees by itself: none, auto or COLUMNSxROWS.
+    /// A bank keeps its tiles; auto is as many as --min-defect needs [default: those of the bank, if it has some; auto with
+    /// --min-defect, else none]
+    #[arg(long, value_name = "none|auto|CxR")]
+    tiles: Option<String>,
+    /// Part of a tile, along each side, that it shares with its neighbour, 0 to 0.5 [default: that of the bank, else 0.125]
+    #[arg(long, value_name = "PART")]
+    tile_overlap: Option<f64>,
+    /// Length in pixels of the frame of the smallest defect that is to be found: the first frame decides how many tiles that
+    /// takes, unless a bank has some [default: with --tiles auto 8]
+    #[arg(long, value_name = "PIXELS")]
+    min_defect: Option<f64>,
 }
 
 impl PartOptions {
@@ -198,7 +210,8 @@ impl PartOptions {
             Some(path) => Some(Arc::new(IgnoreMask::open(path)?)),
             None => view.ignore,
         };
-        Ok(View { crop: view.crop, roi, ignore })
+        let tiles = TilesAsked::new(self.tiles.as_deref(), self.tile_overlap, self.min_defect)?;
+        Ok(View { crop: view.crop, roi, ignore, tiles: tiles.over(view.tiles) })
     }
 }
 

@@ -119,6 +119,17 @@ pub struct SnarmBank {
     #[property(name = "ignore-mask", get, set, type = Option<PathBuf>, member = ignore_mask, mutable_ready,
         nick = "Ignore mask",
         blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is learned; stored in the bank")]
+    #[property(name = "tiles", get, set, type = Option<String>, member = tiles, mutable_ready,
+        nick = "Tiles",
+        blurb = "Tiles that the frame, or its region of interest, is cut into, each of which the network sees by itself: none, auto (as min-defect needs) or COLUMNSxROWS (unset = auto where min-defect is set, else none); stored in the bank")]
+    #[property(name = "tile-overlap", get, set, type = f64, member = tile_overlap, mutable_ready,
+        minimum = -1.0, maximum = 0.5, default_value = -1.0,
+        nick = "Tile overlap",
+        blurb = "Part of a tile, along each side, that it shares with its neighbour, 0-0.5 (-1 = 0.125); stored in the bank")]
+    #[property(name = "min-defect", get, set, type = f64, member = min_defect, mutable_ready,
+        minimum = 0.0, maximum = 32768.0, default_value = 0.0,
+        nick = "Minimum defect",
+        blurb = "Length in pixels of the frame of the smallest defect that is to be found; the first frame decides how many tiles that takes (0 = tiles says how many; with tiles=auto 8)")]
     #[property(name = "seed", get, set, type = u64, member = seed, mutable_ready,
         nick = "Seed", blurb = "Seed of every random choice: the same frames and seed give the same bank")]
     pub(super) settings: Mutex<Settings>,

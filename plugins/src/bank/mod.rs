@@ -35,11 +35,19 @@
  * four frames that are no copies, or of hardly any vectors, has a threshold that is a guess: a warning says so here, and
  * when `snarmdetect` opens the bank.
  *
+ * ## Small defects in large frames
+ * The network sees a frame in a few hundred rows and columns; what is smaller than two of them is lost. With
+ * #GstSnarmBank:min-defect, or #GstSnarmBank:tiles, the frame, or its region of interest, is cut into tiles, each of which
+ * the network sees by itself: the bank holds rows of all tiles and knows how frames are cut, the anomaly map is one of the
+ * whole frame, and the threshold is that of whole frames. Learning and analysis take the time of a whole frame for each
+ * tile. In docs/tiles.md stands what is found and what it costs.
+ *
+ * ## Memory
  * Memory does not grow with the stream. Collected are at most 16 vectors for each of #GstSnarmBank:bank-capacity,
  * 16,384 at least; when they are all there, a coreset of the capacity stays of them, and a quarter that is drawn evenly
  * from the whole stream, which halts the stream for some seconds. A vector takes 4 bytes times its width, and 516 more
  * while the bank is made; the frames that the threshold is found with, 256 at most in 160 MiB, take 2 bytes times
- * width and tokens each:
+ * width, tokens and tiles each:
  *
  * | encoder | width | tokens | collected | in all, capacity 10,000 | in all, capacity 200 |
  * |---|---|---|---|---|---|

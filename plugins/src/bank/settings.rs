@@ -28,6 +28,9 @@ pub(super) struct Settings {
     pub(super) crop: Crop,
     pub(super) roi: Option<String>,
     pub(super) ignore_mask: Option<PathBuf>,
+    pub(super) tiles: Option<String>,
+    pub(super) tile_overlap: f64,
+    pub(super) min_defect: f64,
     pub(super) seed: u64,
 }
 
@@ -50,6 +53,9 @@ impl Default for Settings {
             crop: Crop::default(),
             roi: None,
             ignore_mask: None,
+            tiles: None,
+            tile_overlap: view::NO_OVERLAP,
+            min_defect: 0.0,
             seed: 0,
         }
     }
@@ -58,7 +64,8 @@ impl Default for Settings {
 impl Settings {
     /// The part of the frames, as they are stored, that is to be learned.
     pub(super) fn view(&self) -> Result<View, Error> {
-        view::view(self.crop.into(), self.roi.as_deref(), self.ignore_mask.as_deref())
+        let tiles = view::tiles(self.tiles.as_deref(), self.tile_overlap, self.min_defect)?;
+        view::view(self.crop.into(), self.roi.as_deref(), self.ignore_mask.as_deref(), tiles)
     }
 
     /// The core's part of the settings.

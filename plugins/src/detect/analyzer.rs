@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use snarm_core::Error;
+use snarm_core::bank::Bank;
 use snarm_core::detect::{Detector, StageTimes};
 use snarm_core::registry;
 
@@ -13,7 +14,7 @@ use super::look::Look;
 use super::record;
 use super::settings::Settings;
 use crate::frame::{self, Failure, Layout};
-use crate::lock;
+use crate::{lock, view};
 
 /// A detector whose bank was read and checked.
 pub(super) struct Loaded {
@@ -43,11 +44,18 @@ impl Loaded {
             limits: detector.bank_limits(),
             calibration: detector.calibration().clone(),
             crop: detector.bank().crop(),
+            doubt_of_tiles: doubt_of_tiles(detector.bank(), settings)?,
             doubt: detector.bank().doubt(detector.calibration()),
             info: info(&detector, location, generation),
         });
         Ok(Self { detector, bank })
     }
+}
+
+/// What other tiles than the bank's, as frames that are stored upright have them, mean for its thresholds.
+fn doubt_of_tiles(bank: &Bank, settings: &Settings) -> Result<Option<String>, Error> {
+    let asked = view::tiles(settings.tiles.as_deref(), settings.tile_overlap, settings.min_defect)?;
+    Ok(bank.doubt_of_tiles(asked.over(bank.tiles())))
 }
 
 /// What the property `bank-info` shows.
@@ -63,6 +71,7 @@ fn info(detector: &Detector, location: &Path, generation: u32) -> gst::Structure
         .field("frames", bank.frames() as u64)
         .field("copies", header.copies as u64)
         .field("crop", bank.crop().name())
+        .field("tiles", bank.tiles().to_string())
         .field("encoder", bank.encoder_name())
         .field("encoder-digest", &header.encoder_digest)
         .field("made-by", &header.made_by)

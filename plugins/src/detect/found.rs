@@ -30,6 +30,8 @@ pub(super) struct InUse {
     pub(super) limits: Limits,
     pub(super) calibration: Calibration,
     pub(super) crop: Crop,
+    /// Why its thresholds are not those of the tiles in use, if they are not.
+    pub(super) doubt_of_tiles: Option<String>,
     /// Why its threshold is a guess, if it is.
     pub(super) doubt: Option<String>,
     /// Value of the property `bank-info`.

@@ -76,6 +76,9 @@ impl SnarmDetect {
                 ("crop: expected {made}, as the bank was made, found {used}; its thresholds are not those of such frames")
             );
         }
+        if let Some(doubt) = &bank.doubt_of_tiles {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{doubt}"));
+        }
     }
 
     /// Takes the bank before again, as the one that was loaded cannot score the frames.

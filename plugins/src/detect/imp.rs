@@ -99,6 +99,17 @@ pub struct SnarmDetect {
     #[property(name = "ignore-mask", get, set, type = Option<PathBuf>, member = ignore_mask, mutable_ready,
         nick = "Ignore mask",
         blurb = "PNG or PGM picture, stretched over the frame, that is white where nothing is analysed (unset = the bank's; none = no mask)")]
+    #[property(name = "tiles", get, set, type = Option<String>, member = tiles, mutable_ready,
+        nick = "Tiles",
+        blurb = "Tiles that the frame, or its region of interest, is cut into: none, auto (the bank's; of a bank without tiles as min-defect needs) or COLUMNSxROWS (unset = the bank's); other tiles than the bank's shift the scores")]
+    #[property(name = "tile-overlap", get, set, type = f64, member = tile_overlap, mutable_ready,
+        minimum = -1.0, maximum = 0.5, default_value = -1.0,
+        nick = "Tile overlap",
+        blurb = "Part of a tile, along each side, that it shares with its neighbour, 0-0.5 (-1 = the bank's; of a bank without tiles 0.125)")]
+    #[property(name = "min-defect", get, set, type = f64, member = min_defect, mutable_ready,
+        minimum = 0.0, maximum = 32768.0, default_value = 0.0,
+        nick = "Minimum defect",
+        blurb = "Length in pixels of the frame of the smallest defect that is to be found, with a bank without tiles; one with tiles has as many as it was learned with (0 = unset)")]
     #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
         nick = "Crop",
         blurb = "How a frame is brought to the network's input; another way than the bank's shifts the scores, and paper ignores an outer frame of 1/16 per side")]

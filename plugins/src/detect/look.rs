@@ -6,7 +6,7 @@ use std::sync::Arc;
 use snarm_core::Error;
 use snarm_core::bank::Bank;
 use snarm_core::frame::Orientation;
-use snarm_core::view::{Crop, IgnoreMask, Rect, View};
+use snarm_core::view::{Crop, IgnoreMask, Rect, TilesAsked, View};
 
 use super::settings::Settings;
 use crate::view;
@@ -27,6 +27,7 @@ pub(super) struct Look {
     roi: Roi,
     /// `None` is the bank's, `Some(None)` none.
     ignore: Option<Option<Arc<IgnoreMask>>>,
+    tiles: TilesAsked,
     turned: Turned,
 }
 
@@ -58,7 +59,8 @@ impl Look {
             Some(name) => Some(view::ignore_mask(Some(name))?),
             None => None,
         };
-        let mut look = Self { crop: settings.crop.asked(), ignore, ..Self::default() };
+        let tiles = view::tiles(settings.tiles.as_deref(), settings.tile_overlap, settings.min_defect)?;
+        let mut look = Self { crop: settings.crop.asked(), ignore, tiles, ..Self::default() };
         look.set_roi(settings.roi.as_deref())?;
         Ok(look)
     }
@@ -88,7 +90,7 @@ impl Look {
     /// The view of the upright pictures of frames of this orientation that are compared with `bank`. The bank's own is that
     /// of upright pictures, the properties are given for the frames as they are stored.
     pub(super) fn view(&mut self, bank: &Bank, orientation: Orientation) -> View {
-        let View { crop, roi, ignore } = bank.view();
+        let View { crop, roi, ignore, tiles } = bank.view();
         View {
             crop: self.crop.unwrap_or(crop),
             roi: self.roi.map_or(roi, |roi| Some(roi?.upright(orientation))),
@@ -97,6 +99,7 @@ impl Look {
                 Some(None) => None,
                 Some(Some(mask)) => Some(self.turned.get(mask, orientation)),
             },
+            tiles: self.tiles.upright(orientation).over(tiles),
         }
     }
 }

@@ -16,6 +16,11 @@
  * #GstSnarmDetect:model-location, its probabilities are, on the scale that the bank found for this decoder with its good
  * frames; a bank that was made without it is used on the scale that the decoder brings.
  *
+ * ## Small defects in large frames
+ * Frames are cut into the tiles that the bank was learned in (#GstSnarmBank:tiles, #GstSnarmBank:min-defect), and have one
+ * score, one anomaly map and regions of the whole frame. #GstSnarmDetect:tiles asks for others, as for frames that the bank
+ * knows enlarged; its thresholds are not those of such frames, and a warning says so.
+ *
  * ## Limits
  * The bank brings a threshold. #GstSnarmDetect:threshold-mode takes another one from the bank's distribution of good
  * frames, #GstSnarmDetect:threshold overrides all modes, and #GstSnarmDetect:threshold-low makes a band of uncertain

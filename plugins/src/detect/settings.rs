@@ -8,7 +8,7 @@ use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
 
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
-use crate::meta;
+use crate::{meta, view};
 
 /// Half a second, in nanoseconds: a defect that flickers, or is hidden for a moment, is one defect.
 pub(super) const HOLD_TIME: u64 = 500_000_000;
@@ -31,6 +31,9 @@ pub(super) struct Settings {
     pub(super) max_regions: u32,
     pub(super) roi: Option<String>,
     pub(super) ignore_mask: Option<PathBuf>,
+    pub(super) tiles: Option<String>,
+    pub(super) tile_overlap: f64,
+    pub(super) min_defect: f64,
     pub(super) crop: Crop,
     pub(super) interval: u32,
     pub(super) busy_policy: BusyPolicy,
@@ -67,6 +70,9 @@ impl Default for Settings {
             max_regions: 32,
             roi: None,
             ignore_mask: None,
+            tiles: None,
+            tile_overlap: view::NO_OVERLAP,
+            min_defect: 0.0,
             crop: Crop::default(),
             interval: 1,
             busy_policy: BusyPolicy::default(),

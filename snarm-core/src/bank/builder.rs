@@ -21,7 +21,7 @@ use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::models::snarm::TRAINING_FREE;
 use crate::models::{Decoder, needs_memory};
-use crate::view::{IgnoreMask, Rect, View};
+use crate::view::{IgnoreMask, Rect, Tiles, View};
 
 /// Frames whose sketches are kept in any case.
 const FEWEST_SKETCHES: usize = 4096;
@@ -70,7 +70,6 @@ impl BankBuilder {
             return Err(Error::Setting { name: "calibration fraction", expected: "0 to 0.5".into(), found });
         }
         let extractor = Extractor::new(encoder, settings.view.clone(), aspect)?;
-        let numbers = extractor.encoder().geometry().tokens() * extractor.width();
         Ok(Self {
             decoders: Vec::new(),
             sample: Sample::new(
@@ -80,7 +79,7 @@ impl BankBuilder {
                 stream(settings.seed, 3),
             ),
             sketches: Sketches::default(),
-            validation: Validation::new(numbers, stream(settings.seed, 1)),
+            validation: Validation::new(stream(settings.seed, 1)),
             novelty: Novelty::new(settings.min_novelty),
             first: 0,
             group_scales: Vec::new(),
@@ -170,7 +169,7 @@ impl BankBuilder {
     pub fn add_from(&mut self, frame: &Frame<'_>, origin: Option<u64>) -> Result<bool> {
         let image = self.next_image();
         self.extractor.run(frame, &mut Default::default())?;
-        let tokens = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
+        let tokens = self.extractor.seen().ignored_tokens();
         if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
@@ -344,7 +343,7 @@ impl BankBuilder {
 
     /// Collects what the extractor saw last, but for ignored tokens.
     fn collect(&mut self, image: u32) -> Result<()> {
-        let ignored = self.extractor.ignored().map_or(&[][..], |ignored| ignored.tokens());
+        let ignored = self.extractor.seen().ignored_tokens();
         self.sample.add_image(&self.extractor.descriptors, image, ignored)
     }
 
@@ -360,6 +359,7 @@ impl BankBuilder {
             group_scales: self.group_scales.clone(),
             crop: self.settings.view.crop,
             roi: self.settings.view.roi,
+            tiles: self.extractor.tiles(),
             ignore_mask: self.settings.view.ignore.as_ref().map(|mask| [mask.width(), mask.height()]),
             picture_bits: self.picture_bits,
             frames: self.before + self.frames,
@@ -377,6 +377,12 @@ fn check_view(bank: &View, asked: &View) -> Result<()> {
     if asked.roi.is_some() && asked.roi != bank.roi {
         let (expected, found) = (text(bank.roi), text(asked.roi));
         return Err(Error::Mismatch { what: "roi of the bank", expected, found });
+    }
+    if let Tiles::Grid(_) = asked.tiles
+        && asked.tiles != bank.tiles
+    {
+        let (expected, found) = (bank.tiles.to_string(), asked.tiles.to_string());
+        return Err(Error::Mismatch { what: "tiles of the bank", expected, found });
     }
     if asked.ignore.is_some() && asked.ignore != bank.ignore {
         let text = |mask: &Option<Arc<IgnoreMask>>| match mask {

@@ -209,6 +209,9 @@ impl Header {
         if self.roi.is_some_and(|roi| !roi.is_inside_frame()) {
             return Some(("a region of interest inside the frame", format!("{:?}", self.roi)));
         }
+        if let Some(tiles) = self.tiles.filter(|tiles| !tiles.is_sane()) {
+            return Some(("1 to 64 tiles that share at most a half", tiles.to_string()));
+        }
         if self.frames > MOST_FRAMES || self.copies > self.frames {
             let found = format!("{} frames, {} of them copies", self.frames, self.copies);
             return Some(("at most 2^31 frames, some of them copies", found));

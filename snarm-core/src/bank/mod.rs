@@ -35,7 +35,7 @@ pub use self::odd::OddFrame;
 pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
-use crate::view::{Crop, IgnoreMask, Rect, View};
+use crate::view::{Crop, IgnoreMask, Rect, TileGrid, Tiles, View};
 
 /// How collected descriptors are thinned to the bank's capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub struct Header {
     pub side: usize,
     /// Side of the square grid with as many descriptors.
     pub grid: usize,
-    /// Width / height of what is seen of the frames, where the input has that aspect.
+    /// Width / height of what is seen of the frames, or of a tile of it, where the input has that aspect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aspect: Option<f64>,
     /// Blocks in the two groups that a descriptor is made of.
@@ -117,6 +117,9 @@ pub struct Header {
     /// Region of interest; `None` is the whole frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roi: Option<Rect>,
+    /// The tiles that what is seen is cut into; `None` where it is looked at as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiles: Option<TileGrid>,
     /// Width and height of the ignore mask, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_mask: Option<[usize; 2]>,
@@ -323,9 +326,26 @@ impl Bank {
         self.header.aspect.unwrap_or(1.0)
     }
 
+    /// The tiles that frames are cut into.
+    pub fn tiles(&self) -> Tiles {
+        self.header.tiles.map_or(Tiles::None, Tiles::Grid)
+    }
+
+    /// What frames that are cut into other tiles than those of the bank mean for its thresholds; nothing where they are cut
+    /// into the same.
+    pub fn doubt_of_tiles(&self, used: Tiles) -> Option<String> {
+        let made = self.tiles();
+        (made != used).then(|| {
+            format!(
+                "tiles: expected {made}, as the bank was made, found {used}; its thresholds are not those of such frames"
+            )
+        })
+    }
+
     /// The part of the frames that was learned, and how it is brought to the network's input.
     pub fn view(&self) -> View {
-        View { crop: self.header.crop, roi: self.header.roi, ignore: self.ignore.clone() }
+        let Header { crop, roi, .. } = self.header;
+        View { crop, roi, ignore: self.ignore.clone(), tiles: self.tiles() }
     }
 
     /// Score distribution of good frames without a decoder; of a bank without descriptors, with the first decoder.

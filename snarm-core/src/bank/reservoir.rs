@@ -29,6 +29,11 @@ impl Reservoir {
         Self { capacity, seen: 0, kept: 0, rng }
     }
 
+    /// Sets how many items are kept, before the first one.
+    pub(super) fn limit(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
     /// Decides about the next item.
     pub(super) fn place(&mut self) -> Place {
         let index = self.seen;

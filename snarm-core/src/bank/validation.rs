@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use snarm_kernels::preprocess::PixelRect;
 
 use super::likeness::Likeness;
 use super::odd::{self, OddFrame};
@@ -18,10 +17,11 @@ use super::stage::BuildStage;
 use super::{Calibration, Memory};
 use crate::detect::extract::Extractor;
 use crate::detect::postprocess::RawMap;
+use crate::detect::tiled;
 use crate::encoder::{Features, Geometry};
 use crate::error::Result;
 use crate::models::{Decoder, Model, model};
-use crate::view::Ignored;
+use crate::view::Seen;
 
 /// The most frames kept; a longer stream is sampled evenly.
 const MOST_FRAMES: usize = 256;
@@ -40,11 +40,9 @@ struct Kept {
     frame: usize,
     /// What was said of it.
     origin: Option<u64>,
-    /// Part of the network's square that showed it.
-    visible: PixelRect,
-    /// What of it is ignored.
-    ignored: Option<Arc<Ignored>>,
-    /// Its descriptors, in half precision: enough to score it, at half the memory.
+    /// What is seen of it.
+    seen: Arc<Seen>,
+    /// Its descriptors, tile after tile, in half precision: enough to score it, at half the memory.
     descriptors: Vec<half::f16>,
 }
 
@@ -61,9 +59,8 @@ pub(super) struct Validation {
 }
 
 impl Validation {
-    /// For frames of so many numbers each.
-    pub(super) fn new(numbers: usize, rng: ChaCha8Rng) -> Self {
-        Self { kept: Vec::new(), reservoir: Reservoir::new(most_frames(numbers), rng) }
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self { kept: Vec::new(), reservoir: Reservoir::new(MOST_FRAMES, rng) }
     }
 
     /// Offers the frame that the extractor saw last: its number, that among all learned frames, and what was said of it.
@@ -72,10 +69,12 @@ impl Validation {
             image,
             frame,
             origin,
-            visible: seen.visible(),
-            ignored: seen.ignored().cloned(),
+            seen: Arc::clone(seen.seen()),
             descriptors: seen.descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
         };
+        if self.kept.is_empty() {
+            self.reservoir.limit(most_frames(seen.descriptors.len()));
+        }
         match self.reservoir.place() {
             Place::Append => self.kept.push(half()),
             Place::Replace(at) => self.kept[at] = half(),
@@ -248,12 +247,10 @@ impl Kept {
         memory: Option<&Memory>,
     ) -> Result<(f64, f64)> {
         let descriptors: Vec<f32> = self.descriptors.iter().map(|v| v.to_f32()).collect();
-        let features = Features::new(geometry, &descriptors)?;
-        let ignored = self.ignored.as_deref();
-        let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
+        let values = geometry.output_len();
+        let features = |tile: usize| Features::new(geometry, &descriptors[tile * values..][..values]);
         snarm_kernels::threads::install(|| {
-            let map = model.score(&features, memory, Some(OUT), tokens, &mut Default::default())?;
-            raw.run(map, self.visible, ignored)
+            tiled::score(model, raw, &self.seen, features, memory, Some(OUT), &mut Default::default())
         })?
     }
 }

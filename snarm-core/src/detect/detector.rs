@@ -10,6 +10,7 @@ use super::device::Choice;
 use super::extract::Extractor;
 use super::postprocess::{RawMap, Regions};
 use super::result::{Detection, Limits};
+use super::tiled;
 use crate::bank::{Bank, Calibration};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -170,7 +171,8 @@ impl Detector {
         }
     }
 
-    /// Scores one frame, turned upright as its orientation says. The result lives until the next call. Nothing is allocated from the second frame of a size on.
+    /// Scores one frame, turned upright as its orientation says, tile after tile. The result lives until the next call. Nothing
+    /// is allocated from the second frame of a size on.
     ///
     /// # Errors
     /// When the ignore mask leaves next to nothing of the frame, the compute pool cannot be started, or a device that was asked
@@ -192,14 +194,21 @@ impl Detector {
         self.extractor.run(frame, &mut times)?;
         let Self { extractor, bank, model, calibration, raw, regions, detection, .. } = self;
         snarm_kernels::threads::install(|| {
-            let ignored = extractor.ignored().map(|ignored| &**ignored);
-            let tokens = ignored.map_or(&[][..], |ignored| ignored.tokens());
-            let scores = model.score(&extractor.features()?, bank.memory(), None, tokens, &mut times)?;
+            let seen = extractor.seen();
+            let (raw_score, raw_peak) = tiled::score(
+                &mut **model,
+                raw,
+                seen,
+                |tile| extractor.features(tile),
+                bank.memory(),
+                None,
+                &mut times,
+            )?;
             let start = Instant::now();
-            let (raw_score, raw_peak) = raw.run(scores, extractor.visible(), ignored)?;
+            detection.map_size = seen.mosaic.size();
+            (detection.map_rect, detection.seen) = (seen.mosaic.rect(), extractor.seen_part());
+            detection.map.resize(detection.map_size.cells(), 0.0);
             detection.rate(raw.map(), raw_score, raw_peak, calibration, limits)?;
-            (detection.map_rect, detection.seen) = (extractor.map_rect(), extractor.seen());
-            detection.map_size = extractor.encoder().geometry().size;
             regions.run(
                 &detection.map,
                 detection.map_size,

@@ -13,43 +13,55 @@ use super::times::StageTimes;
 use crate::encoder::{Encoder, Features, Geometry, Workspace};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::view::{Crop, Ignored, Rect, View};
+use crate::view::{Crop, Ignored, Mosaic, Rect, Seen, TileGrid, Tiles, Tiling, View};
 
-/// Turns frames into descriptors.
+/// Turns frames into descriptors, tile after tile.
 pub(crate) struct Extractor {
     /// The encoder as it was given: while somebody holds it, others are given the same.
     shared: Arc<Encoder>,
-    /// The same in the aspect of the frames, where that is no square.
+    /// The same in the aspect of the tiles, where that is no square.
     shaped: Option<Arc<Encoder>>,
-    /// The aspect of the frames that the encoder's input has; nothing before the first frame where that decides it.
+    /// The aspect of the tiles that the encoder's input has; nothing before the first frame where that decides it.
     aspect: Option<f64>,
-    /// For each input of the encoder.
-    preprocessors: Vec<Preprocessor>,
+    /// Columns and rows of tiles; nothing before the first frame.
+    tiles: Option<TileGrid>,
+    /// For each tile, for each input of the encoder.
+    preprocessors: Vec<Vec<Preprocessor>>,
+    /// Of one tile.
     input: Vec<f32>,
     /// What each column of the descriptors is multiplied by; empty is nothing.
     factors: Vec<f32>,
     workspace: Workspace,
     view: View,
+    /// Width and height of the frames that tiles were cut of last.
+    size: (usize, usize),
+    /// Where the picture lies in the input of the first tile.
     placement: Placement,
-    /// What the view ignores of a frame of this placement.
-    ignored: Option<Arc<Ignored>>,
-    /// Features of the last frame: all levels, the descriptors (rows * columns, width) first, unless a device has them.
+    /// What is seen of frames of that size.
+    seen: Arc<Seen>,
+    /// Features of one of several tiles.
+    own: Vec<f32>,
+    /// Features of the last frame, tile after tile: all levels, the descriptors (rows * columns, width) first, unless a device
+    /// has them.
     pub(crate) descriptors: Vec<f32>,
     there: Option<There>,
 }
 
 /// What encodes in the memory of a device.
 struct There {
+    place: Place,
     upload: Upload,
-    preprocessor: Preprocessor,
     encoder: Encoder,
     workspace: Workspace,
+    /// For each tile.
+    preprocessors: Vec<Preprocessor>,
     input: Buffer,
-    descriptors: Buffer,
+    /// For each tile.
+    descriptors: Vec<Buffer>,
 }
 
 impl Extractor {
-    /// For frames of that aspect, width / height, where the view keeps it. Without an aspect the first frame decides.
+    /// For tiles of that aspect, width / height, where the view keeps it. Without an aspect the first frame decides.
     pub(crate) fn new(encoder: Arc<Encoder>, view: View, aspect: Option<f64>) -> Result<Self> {
         let aspect = if view.crop.follows_frames() { aspect } else { Some(1.0) };
         let shaped = match aspect {
@@ -58,17 +70,21 @@ impl Extractor {
         };
         let shared = encoder;
         let encoder = shaped.as_ref().unwrap_or(&shared);
-        let preprocessors = preprocessors(encoder, &view)?;
+        check(&view, encoder.geometry())?;
         // Matching and scoring take about as much again.
         memory::check("a frame", 2 * encoder.workspace_bytes())?;
+        let size = encoder.geometry().size;
         Ok(Self {
-            input: input(&preprocessors),
-            preprocessors,
+            tiles: None,
+            preprocessors: Vec::new(),
+            input: Vec::new(),
             factors: Vec::new(),
             workspace: Workspace::default(),
             view,
-            placement: NOWHERE,
-            ignored: None,
+            size: NO_FRAME,
+            placement: PreprocessSpec::imagenet(size, Fit::Full).placement(1, 1),
+            seen: Arc::new(Seen { mosaic: Mosaic::whole(size, whole(size), Rect::WHOLE), ignored: None }),
+            own: Vec::new(),
             descriptors: Vec::new(),
             there: None,
             aspect,
@@ -77,9 +93,14 @@ impl Extractor {
         })
     }
 
-    /// The aspect, width / height, that frames have in the encoder's input, where the view keeps it and it is known.
+    /// The aspect, width / height, that tiles have in the encoder's input, where the view keeps it and it is known.
     pub(crate) fn aspect(&self) -> Option<f64> {
         self.aspect.filter(|_| self.view.crop.follows_frames())
+    }
+
+    /// The columns and rows of tiles, where there are several and they are known.
+    pub(crate) fn tiles(&self) -> Option<TileGrid> {
+        self.tiles.filter(|tiles| tiles.count() > 1)
     }
 
     /// Encodes in the memory of a device from now on.
@@ -90,36 +111,45 @@ impl Extractor {
         self.there = match place {
             Place::Host => None,
             Place::Cuda(_) => Some(There {
+                place: place.clone(),
                 upload: Upload::new(place)?,
-                preprocessor: Preprocessor::new(*self.preprocessors[0].spec())?,
                 encoder: self.encoder().at(place)?,
                 workspace: Workspace::default(),
-                input: Buffer::new(place, self.input.len())?,
-                descriptors: Buffer::new(place, 0)?,
+                preprocessors: Vec::new(),
+                input: Buffer::new(place, self.encoder().geometry().input_len())?,
+                descriptors: Vec::new(),
             }),
         };
+        self.size = NO_FRAME;
         Ok(())
     }
 
     /// What encodes.
     pub(crate) fn place(&self) -> Place {
-        self.there.as_ref().map_or(Place::Host, |there| there.input.place())
+        self.there.as_ref().map_or(Place::Host, |there| there.place.clone())
     }
 
     /// Fills `descriptors` from a frame. Runs on the compute pool.
     pub(crate) fn run(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
-        let (width, height) = frame.upright_size();
-        if self.aspect.is_none() {
-            self.shape(width, height)?;
+        self.place_in(frame.upright_size())?;
+        match &mut self.there {
+            Some(there) => there.run(frame, &self.seen, &self.factors, times),
+            None => snarm_kernels::threads::install(|| self.encode(frame, times))?,
         }
-        self.place_in(width, height)?;
-        if let Some(there) = &mut self.there {
-            return there.run(frame, &self.factors, times);
-        }
-        snarm_kernels::threads::install(|| {
+    }
+
+    fn encode(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
+        let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
+        let (several, values) = (self.preprocessors.len() > 1, encoder.geometry().output_len());
+        self.descriptors.resize(self.preprocessors.len() * values, 0.0);
+        for (tile, preprocessors) in self.preprocessors.iter_mut().enumerate() {
+            if is_left_out(&self.seen, tile) {
+                self.descriptors[tile * values..][..values].fill(0.0);
+                continue;
+            }
             let start = Instant::now();
             let mut input = &mut self.input[..];
-            for preprocessor in &mut self.preprocessors {
+            for preprocessor in preprocessors {
                 let (own, more) = std::mem::take(&mut input).split_at_mut(preprocessor.spec().output_len());
                 preprocessor.run(frame, own)?;
                 input = more;
@@ -127,21 +157,28 @@ impl Extractor {
             times.add("preprocess", start.elapsed());
 
             let start = Instant::now();
-            let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
-            encoder.encode(&self.input, &mut self.workspace, &mut self.descriptors)?;
-            if !self.factors.is_empty() {
-                scale_columns(&mut self.descriptors, &self.factors)?;
+            let features = if several { &mut self.own } else { &mut self.descriptors };
+            encoder.encode(&self.input, &mut self.workspace, features)?;
+            if several {
+                self.descriptors[tile * values..][..values].copy_from_slice(&self.own);
             }
             times.add("encode", start.elapsed());
-            Ok(())
-        })?
+        }
+        if !self.factors.is_empty() {
+            scale_columns(&mut self.descriptors, &self.factors)?;
+        }
+        Ok(())
     }
 
-    /// What the encoder saw in the last frame.
-    pub(crate) fn features(&self) -> Result<Features<'_>> {
-        let host = device::BufferView::Host(&self.descriptors);
-        let seen = self.there.as_ref().map_or(host, |there| there.descriptors.view());
-        Features::new(self.encoder().geometry(), seen)
+    /// What the encoder saw in a tile of the last frame.
+    pub(crate) fn features(&self, tile: usize) -> Result<Features<'_>> {
+        let geometry = self.encoder().geometry();
+        let values = geometry.output_len();
+        let seen = match &self.there {
+            Some(there) => there.descriptors[tile].view(),
+            None => device::BufferView::Host(&self.descriptors[tile * values..][..values]),
+        };
+        Features::new(geometry, seen)
     }
 
     /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
@@ -154,40 +191,86 @@ impl Extractor {
     /// Looks at another part of the frames from now on.
     pub(crate) fn set_view(&mut self, view: View) -> Result<()> {
         if view != self.view {
-            self.preprocessors = preprocessors(self.encoder(), &view)?;
-            if let Some(there) = &mut self.there {
-                there.preprocessor = Preprocessor::new(*self.preprocessors[0].spec())?;
-            }
-            (self.view, self.placement, self.ignored) = (view, NOWHERE, None);
+            check(&view, self.encoder().geometry())?;
+            (self.view, self.tiles, self.size) = (view, None, NO_FRAME);
         }
         Ok(())
     }
 
-    /// Gives the encoder's input the aspect of what is seen of the first frame.
-    fn shape(&mut self, width: usize, height: usize) -> Result<()> {
-        let roi = self.view.roi.unwrap_or(Rect::WHOLE);
-        let aspect = self.view.crop.aspect_of((roi.w * width as f64) / (roi.h * height as f64));
-        self.aspect = Some(aspect);
-        if aspect == 1.0 {
+    /// Finds out where tiles and picture lie and what of them is ignored, when frames of another size come. The first frame
+    /// decides on the number of tiles and on their aspect, where these are left to it.
+    fn place_in(&mut self, (width, height): (usize, usize)) -> Result<()> {
+        if self.size == (width, height) {
             return Ok(());
         }
-        self.shaped = Some(Arc::new(self.shared.of_aspect(aspect)));
-        self.preprocessors = preprocessors(self.encoder(), &self.view)?;
-        self.input = input(&self.preprocessors);
+        // Until all of it has succeeded, nothing is known of any size.
+        self.size = NO_FRAME;
+        let roi = self.view.roi.unwrap_or(Rect::WHOLE);
+        let region = Fractions { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
+        let square = PreprocessSpec { region, ..PreprocessSpec::imagenet(Grid::square(1), Fit::Full) };
+        let part = square.source_rect(width, height);
+        let grid = match self.tiles {
+            Some(grid) => grid,
+            None => self.view.tiles.grid(part.width, part.height, self.shared.input_side())?,
+        };
+        let tiling = Tiling::new(part, grid);
+        if self.aspect.is_none() {
+            let aspect = match grid.count() {
+                1 => (roi.w * width as f64) / (roi.h * height as f64),
+                _ => tiling.size().0 as f64 / tiling.size().1 as f64,
+            };
+            self.shape(self.view.crop.aspect_of(aspect));
+        }
+        let regions: Vec<Fractions> = match grid.count() {
+            1 => vec![region],
+            _ => tiling.tiles().map(|tile| tile.fractions(width, height)).collect(),
+        };
+        self.read(&regions)?;
+        let placements: Vec<Placement> =
+            self.preprocessors.iter().map(|inputs| inputs[0].spec().placement(width, height)).collect();
+        let (tokens, size) = (self.encoder().geometry().grid(), self.encoder().geometry().size);
+        let rects: Vec<Rect> = placements.iter().map(|placement| map_rect(*placement, size)).collect();
+        let mosaic = match grid.count() {
+            1 => Mosaic::whole(size, placements[0].inner, rects[0]),
+            _ => Mosaic::of(&tiling, placements[0].inner, of(part.fractions(width, height))),
+        };
+        if grid.count() > 1 {
+            let values = grid.count() * self.encoder().geometry().output_len();
+            let map = MAPS * mosaic.size().cells();
+            memory::check("the tiles of a frame", size_of::<f32>() * (values + map))?;
+        }
+        let ignored = match &self.view.ignore {
+            Some(mask) => Ignored::new(mask, &mosaic, &rects, tokens, size)?,
+            None => None,
+        };
+        self.seen = Arc::new(Seen { mosaic, ignored });
+        (self.placement, self.tiles, self.size) = (placements[0], Some(grid), (width, height));
         Ok(())
     }
 
-    /// Finds out where the upright picture lies and what of it is ignored, when frames of another size come.
-    fn place_in(&mut self, width: usize, height: usize) -> Result<()> {
-        let placement = self.preprocessors[0].spec().placement(width, height);
-        if placement != self.placement {
-            let (grid, size) = (self.encoder().geometry().grid(), self.encoder().geometry().size);
-            let rect = map_rect(placement, size);
-            self.ignored = match &self.view.ignore {
-                Some(mask) => Ignored::new(mask, rect, grid, size)?.map(Arc::new),
-                None => None,
-            };
-            self.placement = placement;
+    /// Gives the encoder's input an aspect.
+    fn shape(&mut self, aspect: f64) {
+        self.aspect = Some(aspect);
+        if aspect != 1.0 {
+            self.shaped = Some(Arc::new(self.shared.of_aspect(aspect)));
+        }
+    }
+
+    /// Reads these regions of frames from now on, one a tile.
+    fn read(&mut self, regions: &[Fractions]) -> Result<()> {
+        let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
+        let of_tile = |region: &Fractions| -> Result<Vec<Preprocessor>> {
+            let inputs = encoder.inputs();
+            inputs.map(|input| Ok(Preprocessor::new(spec(input, &self.view, *region)?)?)).collect()
+        };
+        self.preprocessors = regions.iter().map(of_tile).collect::<Result<_>>()?;
+        let values = self.preprocessors[0].iter().map(|preprocessor| preprocessor.spec().output_len());
+        self.input.resize(values.sum(), 0.0);
+        if let Some(there) = &mut self.there {
+            let copy = |inputs: &Vec<Preprocessor>| Ok(Preprocessor::new(*inputs[0].spec())?);
+            there.preprocessors = self.preprocessors.iter().map(copy).collect::<Result<_>>()?;
+            let room = |_| Buffer::new(&there.place, 0);
+            there.descriptors = (0..regions.len()).map(room).collect::<snarm_kernels::Result<_>>()?;
         }
         Ok(())
     }
@@ -197,18 +280,20 @@ impl Extractor {
         &self.view
     }
 
-    /// What of the last frame is ignored.
-    pub(crate) fn ignored(&self) -> Option<&Arc<Ignored>> {
-        self.ignored.as_ref()
+    /// What is seen of the last frame.
+    pub(crate) fn seen(&self) -> &Arc<Seen> {
+        &self.seen
     }
 
     /// Part of the last frame that the network saw.
-    pub(crate) fn seen(&self) -> Rect {
-        let Fractions { x, y, w, h } = self.placement.source;
-        Rect { x, y, w, h }
+    pub(crate) fn seen_part(&self) -> Rect {
+        match self.tiles() {
+            Some(_) => self.seen.mosaic.rect(),
+            None => of(self.placement.source),
+        }
     }
 
-    /// The encoder in the aspect of the frames.
+    /// The encoder in the aspect of the tiles.
     pub(crate) fn encoder(&self) -> &Arc<Encoder> {
         self.shaped.as_ref().unwrap_or(&self.shared)
     }
@@ -222,20 +307,10 @@ impl Extractor {
     pub(crate) fn width(&self) -> usize {
         self.encoder().geometry().width()
     }
-
-    /// Part of the network's input that showed the last frame, in pixels.
-    pub(crate) fn visible(&self) -> PixelRect {
-        self.placement.inner
-    }
-
-    /// Part of the last frame that the network's input covers; with a letterbox it reaches beyond the frame.
-    pub(crate) fn map_rect(&self) -> Rect {
-        map_rect(self.placement, self.encoder().geometry().size)
-    }
 }
 
 impl There {
-    fn run(&mut self, frame: &Frame<'_>, factors: &[f32], times: &mut StageTimes) -> Result<()> {
+    fn run(&mut self, frame: &Frame<'_>, seen: &Seen, factors: &[f32], times: &mut StageTimes) -> Result<()> {
         if let Some(factor) = factors.iter().find(|factor| **factor != 1.0) {
             let expected = "descriptors that keep their length, as on a device".to_owned();
             return Err(Error::Mismatch {
@@ -246,18 +321,41 @@ impl There {
         }
         // What is launched goes on by itself; the time until it has ended is that of the matching, which waits.
         let start = Instant::now();
-        self.preprocessor.run_there(&self.upload.copy(frame)?, &mut self.input)?;
+        let frame = self.upload.copy(frame)?;
         times.add("preprocess", start.elapsed());
-        let start = Instant::now();
-        self.encoder.encode_there(&self.input, &mut self.workspace, &mut self.descriptors)?;
-        times.add("encode", start.elapsed());
+        let tiles = self.preprocessors.iter_mut().zip(&mut self.descriptors).enumerate();
+        for (_, (preprocessor, descriptors)) in tiles.filter(|(tile, _)| !is_left_out(seen, *tile)) {
+            let start = Instant::now();
+            preprocessor.run_there(&frame, &mut self.input)?;
+            times.add("preprocess", start.elapsed());
+            let start = Instant::now();
+            self.encoder.encode_there(&self.input, &mut self.workspace, descriptors)?;
+            times.add("encode", start.elapsed());
+        }
         Ok(())
     }
 }
 
 /// Before the first frame.
-const NOWHERE: Placement =
-    Placement { inner: PixelRect { x: 0, y: 0, width: 0, height: 0 }, source: Fractions::WHOLE };
+const NO_FRAME: (usize, usize) = (0, 0);
+
+/// Numbers for each pixel of the map of tiles: raw and rated scores, room to smooth, to turn and to sum them.
+const MAPS: usize = 8;
+
+/// Whether so much of a tile is ignored that it is left out.
+fn is_left_out(seen: &Seen, tile: usize) -> bool {
+    seen.ignored.as_ref().is_some_and(|ignored| ignored.of_tile(tile).is_none())
+}
+
+/// All of an input of `size`.
+fn whole(size: Grid) -> PixelRect {
+    PixelRect { x: 0, y: 0, width: size.columns, height: size.rows }
+}
+
+fn of(fractions: Fractions) -> Rect {
+    let Fractions { x, y, w, h } = fractions;
+    Rect { x, y, w, h }
+}
 
 /// Part of a frame that an input of `size` covers.
 fn map_rect(placement: Placement, size: Grid) -> Rect {
@@ -275,34 +373,41 @@ pub(crate) fn of_columns(groups: &[usize], scales: &[f32]) -> Vec<f32> {
     groups.iter().zip(scales).flat_map(|(width, scale)| std::iter::repeat_n(*scale, *width)).collect()
 }
 
-/// What brings frames to each input of an encoder.
-fn preprocessors(encoder: &Encoder, view: &View) -> Result<Vec<Preprocessor>> {
-    encoder.inputs().map(|input| Ok(Preprocessor::new(spec(input, view)?)?)).collect()
-}
-
-/// Room for what they make of a frame.
-fn input(preprocessors: &[Preprocessor]) -> Vec<f32> {
-    vec![0.0; preprocessors.iter().map(|preprocessor| preprocessor.spec().output_len()).sum()]
-}
-
-/// What a preprocessor has to do for a view.
-fn spec(geometry: &Geometry, view: &View) -> Result<PreprocessSpec> {
-    let fit = match view.crop {
-        Crop::Auto | Crop::Aspect | Crop::Full => Fit::Full,
-        Crop::Letterbox => Fit::Letterbox,
-        Crop::Paper if geometry.size.rows == geometry.size.columns => Fit::paper(geometry.size.rows),
-        Crop::Paper => {
-            let expected = "paper only with a bank that was made of squares".to_owned();
-            let found = format!("paper with a bank of {} pixels", geometry.size);
-            return Err(Error::Setting { name: "crop", expected, found });
-        }
-    };
+/// Checks that an input can show frames by a view.
+fn check(view: &View, geometry: &Geometry) -> Result<()> {
     let roi = view.roi.unwrap_or(Rect::WHOLE);
     if !roi.is_inside_frame() {
         let expected = "a part of the frame that is not empty".to_owned();
         return Err(Error::Setting { name: "roi", expected, found: roi.to_string() });
     }
-    let region = Fractions { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
+    if let (Crop::Paper, false) = (view.crop, view.tiles.is_none()) {
+        // It leaves out the borders of tiles, too.
+        let expected = "paper only without tiles".to_owned();
+        return Err(Error::Setting { name: "crop", expected, found: format!("paper with {}", view.tiles) });
+    }
+    if let Tiles::Grid(_) = view.tiles {
+        view.tiles.grid(1, 1, 1)?;
+    }
+    fit(view.crop, geometry.size).map(|_| ())
+}
+
+/// How frames are placed in an input of `size`.
+fn fit(crop: Crop, size: Grid) -> Result<Fit> {
+    match crop {
+        Crop::Auto | Crop::Aspect | Crop::Full => Ok(Fit::Full),
+        Crop::Letterbox => Ok(Fit::Letterbox),
+        Crop::Paper if size.rows == size.columns => Ok(Fit::paper(size.rows)),
+        Crop::Paper => {
+            let expected = "paper only with a bank that was made of squares".to_owned();
+            let found = format!("paper with a bank of {size} pixels");
+            Err(Error::Setting { name: "crop", expected, found })
+        }
+    }
+}
+
+/// What a preprocessor has to do for a region of frames.
+fn spec(geometry: &Geometry, view: &View, region: Fractions) -> Result<PreprocessSpec> {
+    let fit = fit(view.crop, geometry.size)?;
     Ok(PreprocessSpec { size: geometry.size, fit, region, mean: geometry.mean, std: geometry.std })
 }
 

@@ -1,11 +1,12 @@
-//! The way of a frame: `detector` is its index, `extract` brings a frame to descriptors, `postprocess` raw scores to a map,
-//! an image score and regions.
+//! The way of a frame: `detector` is its index, `extract` brings the tiles of a frame to descriptors, `tiled` these to raw
+//! scores, `postprocess` raw scores to a map, an image score and regions.
 
 mod detector;
 mod device;
 pub(crate) mod extract;
 pub(crate) mod postprocess;
 mod result;
+pub(crate) mod tiled;
 mod times;
 
 pub use self::detector::Detector;

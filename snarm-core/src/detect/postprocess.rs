@@ -1,4 +1,4 @@
-//! From a grid of raw scores to an image score, a map, and regions.
+//! From grids of raw scores, one a tile, to an image score, a map, and regions.
 
 use snarm_kernels::Grid;
 use snarm_kernels::blur::Blur;
@@ -6,12 +6,13 @@ use snarm_kernels::components::{Components, Part};
 use snarm_kernels::hide::hide;
 use snarm_kernels::pooled_max::{peak, pooled_max};
 use snarm_kernels::preprocess::PixelRect;
+use snarm_kernels::stitch::stitch;
 use snarm_kernels::upsample::{Corners, Upsample};
 use snarm_kernels::window;
 
 use super::result::{Limits, Region};
 use crate::error::{Error, Result};
-use crate::view::{Ignored, Rect};
+use crate::view::{Mosaic, Rect, Seen};
 
 /// Standard deviation of the smoothing, in pixels of the map (reference code).
 const SIGMA: f64 = 4.0;
@@ -20,63 +21,97 @@ const SIGMA: f64 = 4.0;
 const WINDOW: usize = 16;
 const STRIDE: usize = 2;
 
-/// Raw pixel scores of one frame: upsampled, cut to the visible part, smoothed.
+/// Raw pixel scores of one frame: those of tiles upsampled and stitched, cut to the visible part, smoothed.
 pub(crate) struct RawMap {
-    size: Grid,
+    /// Size of a tile's map.
+    tile: Grid,
     /// Where the scores come on a grid; a trained decoder brings them to the size itself.
     upsample: Option<Upsample>,
     blur: Blur,
     /// Scores of the grid, those of ignored tokens replaced.
     filled: Vec<f32>,
+    /// The map of one tile.
+    own: Vec<f32>,
+    /// What the map is stitched by.
+    mosaic: Mosaic,
     map: Vec<f32>,
     sums: Vec<f64>,
 }
 
 impl RawMap {
-    /// For maps of `size` pixels from `scores`.
-    pub(crate) fn new(size: Grid, scores: Grid) -> Self {
-        let upsample = || Upsample::new(scores.into(), size.into(), 1, Corners::Edges);
+    /// For maps of tiles of `tile` pixels from `scores`.
+    pub(crate) fn new(tile: Grid, scores: Grid) -> Self {
+        let upsample = || Upsample::new(scores.into(), tile.into(), 1, Corners::Edges);
+        let visible = PixelRect { x: 0, y: 0, width: tile.columns, height: tile.rows };
         Self {
-            size,
-            upsample: (scores != size).then(upsample),
-            blur: Blur::new(size.rows, size.columns, SIGMA),
+            tile,
+            upsample: (scores != tile).then(upsample),
+            blur: Blur::new(tile.rows, tile.columns, SIGMA),
             filled: Vec::new(),
-            map: vec![0.0; size.cells()],
+            own: vec![0.0; tile.cells()],
+            mosaic: Mosaic::whole(tile, visible, Rect::WHOLE),
+            map: vec![0.0; tile.cells()],
             sums: Vec::new(),
         }
     }
 
-    /// Takes the scores (rows, columns) of one frame and returns the raw image score and the highest raw pixel score.
-    pub(crate) fn run(
-        &mut self,
-        scores: &[f32],
-        visible: PixelRect,
-        ignored: Option<&Ignored>,
-    ) -> Result<(f64, f64)> {
-        let scores = match ignored {
-            Some(ignored) => {
-                ignored.stand_in(scores, &mut self.filled)?;
-                &self.filled
+    /// Scores of one frame of one tile, which shows it in `visible`: the raw image score and the highest raw pixel score.
+    pub(crate) fn of_whole(&mut self, scores: &[f32], visible: PixelRect) -> Result<(f64, f64)> {
+        let seen = Seen { mosaic: Mosaic::whole(self.tile, visible, Rect::WHOLE), ignored: None };
+        self.begin(&seen.mosaic);
+        self.add(0, scores, &seen)?;
+        self.end(&seen)
+    }
+
+    /// Begins with the map of another frame.
+    pub(crate) fn begin(&mut self, mosaic: &Mosaic) {
+        if self.mosaic != *mosaic {
+            let size = mosaic.size();
+            if size != self.mosaic.size() {
+                self.blur = Blur::new(size.rows, size.columns, SIGMA);
+                self.map.resize(size.cells(), 0.0);
             }
+            self.mosaic = mosaic.clone();
+        }
+        self.map.fill(0.0);
+    }
+
+    /// Takes the scores (rows, columns) of a tile.
+    pub(crate) fn add(&mut self, tile: usize, scores: &[f32], seen: &Seen) -> Result<()> {
+        let scores = match &seen.ignored {
+            Some(ignored) => ignored.stand_in(tile, scores, &mut self.filled)?,
             None => scores,
         };
-        match &mut self.upsample {
-            Some(upsample) => upsample.run(scores, &mut self.map)?,
-            None if scores.len() == self.map.len() => self.map.copy_from_slice(scores),
+        let scores = match &mut self.upsample {
+            Some(upsample) => {
+                upsample.run(scores, &mut self.own)?;
+                &self.own
+            }
+            None if scores.len() == self.own.len() => scores,
             None => {
-                let (expected, found) = (format!("{} scores", self.map.len()), scores.len().to_string());
+                let (expected, found) = (format!("{} scores", self.own.len()), scores.len().to_string());
                 return Err(Error::Values { what: "score map", expected, found });
             }
+        };
+        let piece = self.mosaic.piece(tile);
+        Ok(stitch(scores, self.tile.columns, &piece, &mut self.map, self.mosaic.size().columns)?)
+    }
+
+    /// Smoothes the map of all tiles and returns the raw image score and the highest raw pixel score.
+    pub(crate) fn end(&mut self, seen: &Seen) -> Result<(f64, f64)> {
+        let (columns, visible) = (self.mosaic.size().columns, self.mosaic.visible());
+        if let Some(ignored) = &seen.ignored {
+            ignored.fill_gaps(&mut self.map, &mut self.filled)?;
         }
         // The scores at the edges of the picture go on in the bars of a letterbox, as the blur has them go on at those of
         // the map: the smoothing shall not dim a defect at an edge. What no camera saw is not anomalous.
-        window::extend(&mut self.map, self.size.columns, visible)?;
+        window::extend(&mut self.map, columns, visible)?;
         self.blur.run(&mut self.map)?;
-        window::clear(&mut self.map, self.size.columns, visible)?;
-        if let Some(ignored) = ignored {
+        window::clear(&mut self.map, columns, visible)?;
+        if let Some(ignored) = &seen.ignored {
             hide(&mut self.map, ignored.pixels())?;
         }
-        let score = pooled_max(&self.map, self.size.columns, WINDOW, STRIDE, &mut self.sums)?;
+        let score = pooled_max(&self.map, columns, WINDOW, STRIDE, &mut self.sums)?;
         Ok((f64::from(score), f64::from(peak(&self.map)?)))
     }
 
@@ -193,12 +228,12 @@ mod tests {
         for map_side in [49, 392] {
             let mut raw = RawMap::new(Grid::square(392), Grid::square(map_side));
             let visible = PixelRect { x: 0, y: 98, width: 392, height: 196 };
-            raw.run(&vec![1.0; map_side * map_side], visible, None).unwrap();
+            raw.of_whole(&vec![1.0; map_side * map_side], visible).unwrap();
             for (i, score) in raw.map().iter().enumerate() {
                 let seen = f32::from(u8::from((98..294).contains(&(i / 392))));
                 assert!((score - seen).abs() < 1e-6, "{score} in row {}", i / 392);
             }
-            assert!(raw.run(&[1.0; 9], visible, None).is_err(), "scores of another side");
+            assert!(raw.of_whole(&[1.0; 9], visible).is_err(), "scores of another side");
         }
     }
 }

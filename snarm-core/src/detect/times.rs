@@ -10,9 +10,12 @@ pub struct StageTimes {
 }
 
 impl StageTimes {
-    /// Adds the time of a stage that came after those before.
+    /// Adds the time of a stage that came after those before, or once more, for another tile.
     pub fn add(&mut self, stage: &'static str, time: Duration) {
-        self.stages.push((stage, time));
+        match self.stages.iter_mut().find(|(name, _)| *name == stage) {
+            Some((_, sum)) => *sum += time,
+            None => self.stages.push((stage, time)),
+        }
     }
 
     /// Forgets all stages, and keeps their room for the next frame.

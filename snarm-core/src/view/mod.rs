@@ -3,7 +3,10 @@
 
 mod ignored;
 mod mask;
+mod mosaic;
 mod rect;
+mod seen;
+mod tiles;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +16,10 @@ use snarm_kernels::frame::Orientation;
 
 pub(crate) use self::ignored::Ignored;
 pub use self::mask::IgnoreMask;
+pub(crate) use self::mosaic::{Mosaic, Tiling};
 pub use self::rect::Rect;
+pub(crate) use self::seen::Seen;
+pub use self::tiles::{MIN_DEFECT, OVERLAP, TileGrid, Tiles, TilesAsked};
 
 /// Part of an upright frame that is looked at, and how it is brought to the network's input.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -25,6 +31,9 @@ pub struct View {
     /// What is ignored inside.
     #[serde(serialize_with = "IgnoreMask::name")]
     pub ignore: Option<Arc<IgnoreMask>>,
+    /// Into how many tiles it is cut, each of which is brought to the input.
+    #[serde(skip_serializing_if = "Tiles::is_none")]
+    pub tiles: Tiles,
 }
 
 /// How a frame is brought to the input of the network.
@@ -90,17 +99,18 @@ impl View {
             crop: self.crop,
             roi: self.roi.map(|roi| roi.upright(orientation)),
             ignore: self.ignore.as_ref().map(|mask| Arc::new(mask.upright(orientation))),
+            tiles: self.tiles.upright(orientation),
         }
     }
 }
 
-/// Crop, region and mask in a few words, for logs.
+/// Crop, region, mask and tiles in a few words, for logs.
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "crop {}, roi {}", self.crop.name(), self.roi.unwrap_or(Rect::WHOLE))?;
-        match &self.ignore {
-            Some(mask) => write!(f, ", ignore mask of {}x{}", mask.width(), mask.height()),
-            None => Ok(()),
+        if let Some(mask) = &self.ignore {
+            write!(f, ", ignore mask of {}x{}", mask.width(), mask.height())?;
         }
+        if self.tiles.is_none() { Ok(()) } else { write!(f, ", tiles {}", self.tiles) }
     }
 }

@@ -116,6 +116,17 @@ fn a_bank_that_says_other_things_than_it_should_is_refused() {
     {
         check(&|parts| parts.about["bank"]["roi"] = roi.clone(), &["a region of interest inside the frame"]);
     }
+    for tiles in [
+        json!({"columns": 0, "rows": 1, "overlap": 0}),
+        json!({"columns": 9, "rows": 8, "overlap": 0}),
+        json!({"columns": 2, "rows": 1, "overlap": 0.75}),
+    ] {
+        check(
+            &|parts| parts.about["bank"]["tiles"] = tiles.clone(),
+            &["1 to 64 tiles that share at most a half"],
+        );
+    }
+    check(&|parts| parts.about["bank"]["tiles"] = json!([2, 1]), &["a header"]);
     check(&|parts| parts.about["bank"]["ignore_mask"] = json!([u64::MAX, u64::MAX]), &["ignore_mask"]);
     check(&|parts| parts.images[3] = u32::MAX, &["numbers of images below 2^31"]);
     for (value, name) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf"), (1.7e38, "1.7e38")] {

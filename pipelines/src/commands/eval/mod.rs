@@ -239,6 +239,7 @@ fn options(args: &Args) -> Result<Vec<(&'static str, serde_json::Value)>> {
         ("crop", json!(bank.view.crop)),
         ("roi", json!(bank.view.roi)),
         ("ignore_mask", json!(bank.view.ignore.map(|mask| [mask.width(), mask.height()]))),
+        ("tiles", json!(bank.view.tiles)),
         ("seed", json!(bank.seed)),
         ("binning", json!(binning)),
         ("aupro_limit", json!(args.aupro_limit)),

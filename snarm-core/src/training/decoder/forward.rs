@@ -64,7 +64,7 @@ impl Validation {
             }
             _ => &self.map,
         };
-        let (score, peak) = self.raw.run(map, sample.visible, None)?;
+        let (score, peak) = self.raw.of_whole(map, sample.visible)?;
         Ok((self.raw.map(), score, peak))
     }
 }

@@ -165,6 +165,9 @@ impl Settings {
         if self.hold_out < 2 {
             return wrong("held-out images", "every second one at most", self.hold_out.to_string());
         }
+        if !self.bank.view.tiles.is_none() {
+            return wrong("tiles", "none while a decoder is trained", self.bank.view.tiles.to_string());
+        }
         if !(1..=3).contains(&self.without.top_k) {
             return wrong("top-k", "1 to 3", self.without.top_k.to_string());
         }

@@ -154,7 +154,8 @@ impl Samples {
         } else {
             half(&to_nearest(inter, descriptors, bank.rows().data, width, self.without.top_k))
         };
-        let mask = mask.on_map(size, self.extractor.map_rect()).map(|marked| u8::from(marked == Some(true)));
+        let mosaic = &self.extractor.seen().mosaic;
+        let mask = mask.on_map(size, mosaic.rect()).map(|marked| u8::from(marked == Some(true)));
         let level = bank.memory().and_then(Memory::level).filter(|_| self.relative);
         let mut distances = Vec::new();
         inter.mean_distances(&mut distances)?;
@@ -162,7 +163,7 @@ impl Samples {
             descriptors: half(descriptors),
             residuals,
             mask: mask.collect(),
-            visible: self.extractor.visible(),
+            visible: mosaic.visible(),
             gain: if self.relative { relative_gain(width, level) } else { 1.0 },
             distances,
             level,

@@ -98,7 +98,7 @@ impl Trainer {
                 let features = Features::new(geometry, &descriptors)?;
                 let (score, peak) = snarm_kernels::threads::install(|| -> Result<(f64, f64)> {
                     let map = model.score(&features, memory.as_ref(), piece, &[], &mut Default::default())?;
-                    raw.run(map, sample.visible, None)
+                    raw.of_whole(map, sample.visible)
                 })??;
                 images.push(score);
                 peaks.push(peak);
