@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and speak as tests do")]
 
 use std::process::Command;
+use std::sync::Arc;
 
+use snarm_core::bank::{BankBuilder, BankSettings};
+use snarm_core::detect::{Choice, Detector};
 use snarm_core::encoder::{
     Encoder, PositionInterpolation, SEEDED_LITE, SEEDED_TINY, TINY, TINY_1, Workspace, seeded,
 };
+use snarm_core::frame::Frame;
+use snarm_core::view::{TileGrid, Tiles, View};
 use snarm_kernels::cuda::Queue;
 use snarm_kernels::device::{Buffer, Place};
 use snarm_tests::fake_cuda::{self, FAKE_CUDA, Mode};
@@ -77,4 +82,43 @@ fn same_there(encoder: &Encoder, place: &Place) {
     assert!(there.encode_there(&wrong, &mut Workspace::default(), &mut descriptors).is_err());
     let host = Buffer::new(&Place::Host, encoder.geometry().input_len()).unwrap();
     assert!(there.encode_there(&host, &mut Workspace::default(), &mut descriptors).is_err());
+}
+
+#[test]
+fn tiles_score_as_on_the_cpu() {
+    on_a_device("tiles_of_a_device");
+}
+
+#[test]
+#[ignore = "in a process of its own, which a test starts"]
+fn tiles_of_a_device() {
+    let encoder = Arc::new(load(TINY));
+    let tiles = Tiles::Grid(TileGrid { columns: 2, rows: 1, overlap: 0.25 });
+    let view = View { tiles, ..View::default() };
+    let settings = BankSettings { capacity: 500, view, ..BankSettings::default() };
+    let mut builder = BankBuilder::new(encoder.clone(), settings).unwrap();
+    let (width, height) = (280, 160);
+    let picture = |i: usize| -> Vec<u8> {
+        (0..3 * width * height).map(|at| (60 + (at / 3 % width * (5 + i) + at / 7) % 97) as u8).collect()
+    };
+    for i in 0..2 {
+        builder.add(&Frame::rgb(&picture(i), width, height).unwrap()).unwrap();
+    }
+    let bank = Arc::new(builder.finish(&mut |_, _, _| {}).unwrap());
+    let mut maps = [Choice::Cpu, Choice::Cuda(0)].map(|choice| {
+        let mut detector = Detector::new(encoder.clone(), bank.clone()).unwrap().on(choice).unwrap();
+        let limits = detector.bank_limits();
+        // Twice: what the first frame left must not shine through.
+        let mut found =
+            || detector.detect(&Frame::rgb(&picture(7), width, height).unwrap(), &limits).unwrap().clone();
+        found();
+        found()
+    });
+    let [expected, found] = &mut maps;
+    assert_eq!((found.map_size, found.map_rect), (expected.map_size, expected.map_rect));
+    let error = (found.raw_score / expected.raw_score - 1.0).abs();
+    println!("the image score of two tiles: relative error {error:.2e}");
+    assert!(error < 0.02, "{} {}", found.raw_score, expected.raw_score);
+    let apart = expected.map.iter().zip(&found.map).map(|(e, f)| (e - f).abs()).fold(0.0, f32::max);
+    assert!(apart < 0.05, "{apart}");
 }

@@ -8,7 +8,7 @@ use snarm_core::detect::Verdict;
 use snarm_core::results;
 use snarm_tests::skip::skip;
 
-use crate::run::{no_gstreamer, run, stdout};
+use crate::run::{no_gstreamer, run, stderr, stdout};
 
 /// A small simulated product in the layout of MVTec AD.
 fn product(dir: &Path, name: &str) {
@@ -83,6 +83,43 @@ fn check_files(dir: &Path, results: &[Value]) {
         let most = numbers.iter().copied().fold(0.0f32, f32::max);
         assert!((f64::from(most) - line["score-max"].as_f64().expect("a score")).abs() < 1e-6);
     }
+}
+
+#[test]
+fn commands_cut_frames_into_tiles() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 5 --frames 2 --width 192 --height 108", 0);
+    run(dir, "bank set/train/good -o a.bank --capacity 400 --tiles 2x1 --tile-overlap 0.25", 0);
+    let pixels = |options: &str| {
+        let line = format!("detect set/test --bank a.bank --out out --pictures all {options}");
+        let told = stderr(&run(dir, &line, 0));
+        let results = lines(&dir.join("out/results.jsonl"));
+        let picture = dir.join("out").join(results[0]["annotated"].as_str().expect("a picture"));
+        assert_eq!(image::image_dimensions(&picture).expect("a picture"), (192, 108));
+        let map =
+            std::fs::read(dir.join("out").join(results[0]["map"].as_str().expect("a map"))).expect("a map");
+        (
+            (map.len() - 128) / 4,
+            told.contains("tiles: expected 2x1 with an overlap of 0.25, as the bank was made"),
+        )
+    };
+    // Tiles of 320 x 320 that share a quarter.
+    assert_eq!(pixels(""), (560 * 320, false));
+    assert_eq!(pixels("--min-defect 4"), (560 * 320, false));
+    assert_eq!(pixels("--tiles none"), (320 * 320, true));
+    assert_eq!(pixels("--tile-overlap 0"), (640 * 320, true));
+    run(dir, "bank set/train/good -o a.bank --capacity 400 --append --min-defect 4", 0);
+    let error = stderr(&run(dir, "bank set/train/good -o a.bank --append --tiles 3x1", 1));
+    assert!(error.contains("tiles of the bank: expected 2x1 with an overlap of 0.25, found 3x1"), "{error}");
+    let error = stderr(&run(dir, "bank set/train/good -o b.bank --tiles 2x1 --min-defect 4", 1));
+    assert!(error.contains("min-defect: expected tiles auto beside it"), "{error}");
+    run(dir, "eval --data . --categories set --capacity 400 --min-defect 1 --json eval.json", 0);
+    let figures: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("eval.json")).expect("figures")).expect("JSON");
+    assert_eq!(figures["options"]["tiles"]["auto"]["min_defect"], 1.0);
+    let told = stdout(&run(dir, "bench --size 192x108 --frames 1 --good-frames 2 --tiles 2x1 --json", 0));
+    assert!(told.contains("\"encode\""), "{told}");
 }
 
 #[test]

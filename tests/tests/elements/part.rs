@@ -103,6 +103,71 @@ fn another_crop_than_the_banks_is_used_and_told_with_both_names() {
 }
 
 #[test]
+fn a_detector_cuts_frames_as_its_bank_and_tells_of_other_tiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = learn(folder.path(), &[("tiles", "2x1"), ("tile-overlap", "0.25")]);
+    let with = |properties: &[(&str, &str)]| {
+        let properties = [&[("bank-location", location.to_str().unwrap())], properties].concat();
+        let mut line = Line::new(detector(&properties), caps());
+        let found = inspect(&mut line, 0, bad_pixels(0));
+        let info = line.element.property::<gst::Structure>("bank-info");
+        assert_eq!(info.get::<&str>("tiles").unwrap(), "2x1 with an overlap of 0.25");
+        (common::map_size(&found), found, line.warnings())
+    };
+    let (size, found, silent) = with(&[]);
+    assert!(size.columns > size.rows && found.map_rect == Rect::WHOLE, "{size}");
+    assert!(found.score > inspect_good(&location), "{}", found.score);
+    assert!(silent.is_empty(), "{silent:?}");
+    // What the bank was made with, in so many words, and what it decided on by itself.
+    for properties in
+        [&[("tiles", "2x1"), ("tile-overlap", "0.25")][..], &[("tiles", "auto"), ("min-defect", "4")]]
+    {
+        let (same, alike, silent) = with(properties);
+        assert_eq!((same, map(&alike)), (size, map(&found)));
+        assert!(silent.is_empty(), "{silent:?}");
+    }
+    for tiles in ["none", "1x2"] {
+        let (other, _, told) = with(&[("tiles", tiles)]);
+        assert!(other != size && told.len() == 1, "{other} {told:?}");
+        assert!(
+            told[0].starts_with("tiles: expected 2x1 with an overlap of 0.25, as the bank was made"),
+            "{told:?}"
+        );
+        assert!(told[0].contains(&format!("found {tiles}")), "{told:?}");
+    }
+}
+
+/// The score of a good frame with a bank.
+fn inspect_good(bank: &Path) -> f64 {
+    let mut line = Line::new(detector(&[("bank-location", bank.to_str().unwrap())]), caps());
+    inspect(&mut line, 0, good_pixels(0)).score
+}
+
+#[test]
+fn tiles_that_cannot_be_are_refused_at_start() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let learner = |name: &str, value: &str| {
+        let location = folder.path().join("none.bank");
+        let element = gst::ElementFactory::make("snarmbank")
+            .property("location", location.to_str().unwrap())
+            .build()
+            .unwrap();
+        element.set_property_from_str(name, value);
+        element.set_property_from_str("min-defect", "4");
+        start_error(element)
+    };
+    for (error, words) in [
+        (start_error(detector(&[("tiles", "3 by 2")])), "tiles: expected none, auto or COLUMNSxROWS"),
+        (start_error(detector(&[("tiles", "2x2"), ("min-defect", "4")])), "min-defect: expected tiles auto"),
+        (learner("tiles", "9x9"), "tiles: expected none, auto or COLUMNSxROWS"),
+        (learner("tiles", "none"), "min-defect: expected tiles auto"),
+    ] {
+        assert!(error.message().contains(words), "{error}");
+    }
+}
+
+#[test]
 fn the_region_of_a_detector_changes_while_it_plays() {
     init();
     let mut line = Line::new(detector(&[]), caps());

@@ -8,7 +8,7 @@ use gstsnarm::meta::AnomalyMeta;
 use snarm_core::registry;
 
 use crate::common::{
-    Line, bad_pixels, bank, buffer, calibration, caps, detector, init, learn_as, read, start_error,
+    Line, bad_pixels, bank, buffer, calibration, caps, detector, init, learn_as, map_size, read, start_error,
 };
 
 /// The metas of four frames, all with a blotch, and the element after them.
@@ -123,6 +123,16 @@ fn has_effect(name: &str) -> bool {
             let [whole, paper, high] = ["full", "paper", "letterbox"].map(map);
             // Frames of 4:3: the square of a letterbox reaches beyond them above and below.
             map("bank") == whole && (0.06..0.065).contains(&paper.x) && high.y < 0.0 && high.w == 1.0
+        }
+        "tiles" | "tile-overlap" | "min-defect" => {
+            // The shared bank is one of whole frames.
+            let columns = |properties: &[(&str, &str)]| map_size(&first(properties)).columns;
+            let whole = columns(&[]);
+            match name {
+                "tiles" => columns(&[(name, "2x1")]) > whole && columns(&[(name, "none")]) == whole,
+                "tile-overlap" => columns(&[("tiles", "2x1"), (name, "0")]) == 2 * whole,
+                _ => columns(&[(name, "0.25")]) > whole && columns(&[(name, "8")]) == whole,
+            }
         }
         "interval" => {
             let analysed = |n: &str| run(&[("interval", n)]).0.iter().filter(|meta| meta.analysed).count();

@@ -89,6 +89,15 @@ fn has_effect(name: &str) -> bool {
             std::fs::write(&mask, b"P5\n2 1\n255\n\xff\x00").unwrap();
             changes(name, mask.to_str().unwrap())
         }
+        "tiles" | "tile-overlap" | "min-defect" => {
+            let cut = |more: &[(&str, &str)]| bank_of(0..9, more).tiles().to_string();
+            match name {
+                "tiles" => cut(&[(name, "2x1")]) == "2x1 with an overlap of 0.125" && cut(&[]) == "none",
+                "tile-overlap" => cut(&[("tiles", "2x1"), (name, "0.25")]) == "2x1 with an overlap of 0.25",
+                // Frames of 64 x 48 have few pixels.
+                _ => cut(&[(name, "0.25")]) != "none" && cut(&[(name, "8")]) == "none",
+            }
+        }
         "seed" => changes(name, "1"),
         "state" | "frames-used" | "frames-seen" | "vectors" | "stats" => {
             let (mut line, _) = line(&folder, &[("interval", "2")]);
