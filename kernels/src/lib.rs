@@ -32,6 +32,8 @@ pub mod columns;
 pub mod components;
 pub mod conv3x3;
 pub mod coreset;
+pub mod cosine_distance;
+pub mod cross_scan;
 pub mod depthwise;
 pub mod device;
 pub mod dropout;
@@ -47,12 +49,14 @@ pub mod gelu;
 mod grid;
 pub mod hide;
 pub mod hybrid_score;
+pub mod instance_norm;
 pub mod layer_norm;
 mod layout;
 pub mod linear;
 pub mod magnify;
 pub mod matched_residual;
 mod math;
+pub mod max_pool;
 pub mod mean3x3;
 pub mod mean_sigmoid;
 pub mod nearest;
@@ -62,6 +66,7 @@ pub mod pooled_max;
 pub mod preprocess;
 pub mod rate;
 pub mod relative_change;
+pub mod relu;
 pub mod residual;
 pub mod resize;
 pub mod row_dot;
@@ -71,6 +76,7 @@ pub mod scale_columns;
 pub mod scatter;
 pub mod selective_scan;
 pub mod sigmoid;
+pub mod silu;
 #[cfg(test)]
 #[expect(
     dead_code,
@@ -90,6 +96,7 @@ pub mod unit_rows;
 pub mod upsample;
 pub mod weigh;
 pub mod window;
+pub mod windows;
 
 pub use device::{cuda, simd, threads};
 pub use error::{Error, Result};

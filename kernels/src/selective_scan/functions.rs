@@ -8,7 +8,7 @@ use crate::simd::mul_add;
 
 /// 2^x to 3 ulp for x in -126..126; clamped outside, so that no result is denormal or infinite.
 #[inline(always)]
-pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // 1.5 * 2^23 + 127: adding it rounds to an integer, which is then in the low mantissa bits, as a biased exponent.
     let round = simd.splat_f32s(12_583_039.0);
     let x = simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(-126.0)), simd.splat_f32s(126.0));
@@ -25,7 +25,7 @@ pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// ln(1 + e^x) to 6e-7 of its value, without a branch: max(x, 0) + ln(1 + t) with t = e^-|x| in 0..1, and
 /// ln(1 + t) = 2 artanh(s) with s = t / (2 + t), whose series is short for s up to 1/3.
 #[inline(always)]
-pub(super) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     let t = exp2(simd, simd.mul_f32s(simd.abs_f32s(x), simd.splat_f32s(-LOG2_E)));
     let s = simd.div_f32s(t, simd.add_f32s(t, simd.splat_f32s(2.0)));
@@ -39,7 +39,7 @@ pub(super) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// x / (1 + e^-x)
 #[inline(always)]
-pub(super) fn silu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn silu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let t = exp2(simd, simd.mul_f32s(x, simd.splat_f32s(-LOG2_E)));
     simd.div_f32s(x, simd.add_f32s(t, simd.splat_f32s(1.0)))
 }

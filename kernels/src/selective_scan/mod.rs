@@ -13,7 +13,7 @@
 
 pub mod backward;
 mod cpu;
-mod functions;
+pub(crate) mod functions;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
