@@ -65,10 +65,15 @@ impl Geometry {
         Self { size, levels: vec![level], mean, std }
     }
 
-    /// The same for an input of `size` pixels, whose first level has the grid `grid`.
+    /// The same for an input of `size` pixels, whose first level has the grid `grid` and whose others keep their cells.
     #[must_use]
     pub(crate) fn of_size(&self, size: Grid, grid: Grid) -> Self {
+        let scaled = |cells: usize, to: usize, from: usize| cells * to / from.max(1);
         let mut geometry = Self { size, ..self.clone() };
+        for Level { grid, .. } in &mut geometry.levels {
+            grid.rows = scaled(grid.rows, size.rows, self.size.rows);
+            grid.columns = scaled(grid.columns, size.columns, self.size.columns);
+        }
         geometry.set_grid(grid);
         geometry
     }
@@ -118,8 +123,13 @@ impl Geometry {
     /// Checks that the first level of a network with a square input can have a grid of `grid` x `grid`.
     ///
     /// # Errors
-    /// When the grid has fewer than 2 descriptors a side, or more than a descriptor for each 2 pixels.
+    /// When the grid has fewer than 2 descriptors a side, or more than a descriptor for each 2 pixels, or there are several
+    /// levels, whose cells belong together.
     pub(crate) fn check_grid(&self, grid: usize) -> Result<()> {
+        if self.levels.len() > 1 {
+            let expected = "a network with one level of features for another grid".to_owned();
+            return Err(Error::Sizes { what: "encoder", expected, found: self.levels.len().to_string() });
+        }
         let most = self.size.rows / 2;
         if (2..=most).contains(&grid) {
             return Ok(());

@@ -8,7 +8,8 @@
 //! Networks that `snarm distill` makes were trained to give descriptors themselves: a last norm and a linear layer take the
 //! place of means, pooling and length. They are transformers or convolutional; the file says which.
 //!
-//! Networks of the EfficientNet-Lite family give what three of their stages see.
+//! Networks of the EfficientNet-Lite family give what three of their stages see, side by side; a ResNet gives it as three
+//! levels of features, one after the other.
 //!
 //! An encoder is one network or several, of which each sees every frame in an input of its own: networks of different kinds
 //! see different things. Their descriptors lie side by side, as groups of channels that a bank weighs against each other.
@@ -24,6 +25,7 @@ mod network;
 mod position;
 mod published;
 mod pyramid;
+mod resnet;
 // A door for tests.
 #[doc(hidden)]
 pub mod seeded;
@@ -52,6 +54,7 @@ use self::network::{Activations, Body, FeatureNetwork};
 pub use self::published::{PUBLISHED, Published, cache_folder};
 pub(crate) use self::published::{cache_of, set_cache_folder};
 use self::pyramid::Pyramid;
+use self::resnet::ResNet;
 pub use self::sizes::{ConvSizes, Network, PyramidSizes, VitSizes};
 pub use self::transformer::{Layers, PositionInterpolation, Transformer};
 use self::vit::Vit;
@@ -224,6 +227,9 @@ impl Encoder {
             encoder.digest = weights.digest().to_owned();
             return Ok(encoder);
         }
+        if let Some(named) = resnet::Named::find(&weights) {
+            return Self::resnet(&name, &weights, &named, provenance);
+        }
         let named = Named::new(&weights)?;
         let (sizes, supervised) = read_sizes(&named)?;
         let (sizes, geometry) = (Transformer { positions, ..sizes.clone() }, sizes.geometry(supervised));
@@ -283,6 +289,15 @@ impl Encoder {
         tracing::info!(encoder = %name, blocks = sizes.depth(), width = geometry.width(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
         Ok(Self::of(name.to_owned(), String::new(), provenance, network))
+    }
+
+    /// A ResNet, which may lie in a file beside other things.
+    fn resnet(name: &str, weights: &Weights, named: &resnet::Named<'_>, provenance: String) -> Result<Self> {
+        let sizes = named.sizes()?;
+        let (geometry, body) = (sizes.geometry(), ResNet::read(&sizes, &Source::new(WHAT, named))?);
+        tracing::info!(encoder = %name, blocks = sizes.depth(), "encoder loaded");
+        let network = FeatureNetwork::new(geometry, Body::ResNet(Arc::new(body)));
+        Ok(Self::of(name.to_owned(), weights.digest().to_owned(), provenance, network))
     }
 
     /// The same network with one descriptor a patch, where it would otherwise have them resampled to a finer grid.

@@ -29,8 +29,8 @@ impl<'a> Named<'a> {
             }
         }
         let expected = format!(
-            "a vision transformer with {HUB} (torch-hub, timm) or {FACE} (Hugging Face), or an EfficientNet-Lite with \
-             conv_stem.weight (timm)"
+            "a vision transformer with {HUB} (torch-hub, timm) or {FACE} (Hugging Face), an EfficientNet-Lite with \
+             conv_stem.weight (timm), or a ResNet with layer1.0.conv1.weight (torchvision, timm)"
         );
         let names = weights.names();
         let wrapper = weights.wrapper(HUB).or_else(|| weights.wrapper(FACE));

@@ -14,6 +14,7 @@ use super::efficientnet::{self, EfficientNet};
 use super::ending::Ending;
 use super::geometry::{Geometry, Level, of_aspect};
 use super::pyramid::{self, Pyramid};
+use super::resnet::{self, ResNet};
 use super::sizes::PyramidSizes;
 use super::transformer::{Layers, Transformer};
 use super::vit::{self, Vit};
@@ -52,6 +53,8 @@ pub(super) enum Body {
     Pyramid(Arc<Pyramid>),
     /// An EfficientNet-Lite.
     EfficientNet(Arc<EfficientNet>),
+    /// A ResNet.
+    ResNet(Arc<ResNet>),
 }
 
 impl Body {
@@ -62,6 +65,7 @@ impl Body {
             Self::Conv(conv) => conv.sizes().stride(),
             Self::Pyramid(_) => PyramidSizes::COARSEST,
             Self::EfficientNet(network) => network.sizes().unit(),
+            Self::ResNet(_) => resnet::Sizes::UNIT,
         }
     }
 
@@ -70,7 +74,7 @@ impl Body {
         match self {
             Self::Pooled(vit, _) | Self::Ended(vit, _) => vit.start(size).into(),
             Self::Conv(conv) => conv.positions(size).into(),
-            Self::Pyramid(_) | Self::EfficientNet(_) => Buffer::default(),
+            Self::Pyramid(_) | Self::EfficientNet(_) | Self::ResNet(_) => Buffer::default(),
         }
     }
 }
@@ -82,6 +86,7 @@ pub(super) struct Activations {
     conv: conv::Activations,
     pyramid: pyramid::Activations,
     efficientnet: efficientnet::Activations,
+    resnet: resnet::Activations,
     first: Vec<f32>,
     second: Vec<f32>,
     ended: Buffer,
@@ -108,6 +113,7 @@ impl FeatureNetwork {
             Body::Pooled(..) | Body::Ended(..) => return Err(not_on_a_device("a transformer")),
             Body::Pyramid(pyramid) => Body::Pyramid(Arc::new(pyramid.at(place)?)),
             Body::EfficientNet(_) => return Err(not_on_a_device("an EfficientNet-Lite")),
+            Body::ResNet(_) => return Err(not_on_a_device("a ResNet")),
         };
         let places = copied(&self.places, place)?;
         Ok(Self { geometry: self.geometry.clone(), side: self.side, body, places })
@@ -139,7 +145,7 @@ impl FeatureNetwork {
     pub(super) fn transformer(&self) -> Option<&Transformer> {
         match &self.body {
             Body::Pooled(vit, _) | Body::Ended(vit, _) => Some(vit.sizes()),
-            Body::Conv(_) | Body::Pyramid(_) | Body::EfficientNet(_) => None,
+            Body::Conv(_) | Body::Pyramid(_) | Body::EfficientNet(_) | Body::ResNet(_) => None,
         }
     }
 
@@ -150,6 +156,7 @@ impl FeatureNetwork {
             Body::Conv(conv) => Layers::last(conv.sizes().depth()),
             Body::Pyramid(pyramid) => Layers::last(pyramid.sizes().depth()),
             Body::EfficientNet(network) => Layers::last(network.sizes().depth()),
+            Body::ResNet(network) => Layers::last(network.sizes().depth()),
         }
     }
 
@@ -166,6 +173,7 @@ impl FeatureNetwork {
             Body::Conv(conv) => conv.sizes().stride(),
             Body::Pyramid(_) => PyramidSizes::STRIDE,
             Body::EfficientNet(network) => network.sizes().stride(),
+            Body::ResNet(_) => resnet::Sizes::STRIDE,
         }
     }
 
@@ -186,6 +194,7 @@ impl FeatureNetwork {
             Body::Conv(conv) => conv.activations(size),
             Body::Pyramid(pyramid) => pyramid.activations(size),
             Body::EfficientNet(network) => network.activations(size),
+            Body::ResNet(network) => network.activations(size),
             Body::Ended(vit, _) => vit.activations(size),
             Body::Pooled(vit, _) => {
                 let sums = 2 * vit.sizes().dim + self.geometry.width();
@@ -197,7 +206,7 @@ impl FeatureNetwork {
 
     /// Descriptors (rows * columns, width) of a normalised image (3, rows, columns). `observe` sees all tokens (tokens, dim) before
     /// the first block, as number 0, and after each block, as numbers from 1; of an EfficientNet-Lite the cells
-    /// (cells, channels) after its stem and its stages.
+    /// (cells, channels) after its stem and its stages, as of a ResNet.
     pub(super) fn encode(
         &self,
         image: BufferView<'_>,
@@ -237,6 +246,7 @@ impl FeatureNetwork {
             conv: maps,
             pyramid: pyramidal,
             efficientnet,
+            resnet,
             first,
             second,
             ended,
@@ -246,7 +256,7 @@ impl FeatureNetwork {
         match &self.body {
             Body::Conv(conv) => return conv.run(image, size, &self.places, maps, descriptors),
             Body::Pyramid(pyramid) => return pyramid.run(image, size, pyramidal, descriptors),
-            Body::Pooled(..) | Body::Ended(..) | Body::EfficientNet(_) => {}
+            Body::Pooled(..) | Body::Ended(..) | Body::EfficientNet(_) | Body::ResNet(_) => {}
         }
         let (image, descriptors) = (image.host(WHAT)?, descriptors.host(WHAT)?);
         let places = self.places.view().host(WHAT)?;
@@ -255,6 +265,7 @@ impl FeatureNetwork {
             Body::EfficientNet(network) => {
                 network.run(image, &self.geometry, efficientnet, descriptors, observe)
             }
+            Body::ResNet(network) => network.run(image, size, resnet, descriptors, observe),
             Body::Ended(vit, ending) => {
                 let skipped = vit.sizes().extra_tokens() * vit.sizes().dim;
                 vit.forward(image, size, places, activations, &mut |number, tokens| {

@@ -24,8 +24,9 @@ pub struct Published {
 
 /// DINOv2 with registers (Darcet et al. 2023, arXiv 2309.16588), patches of 14 pixels, 4 registers; two families that
 /// were trained to classify and see different things, for pairs: a small ViT (Steiner et al. 2021, arXiv 2106.10270) and
-/// EfficientNet-Lite as TensorFlow trained it.
-pub const PUBLISHED: [Published; 9] = [
+/// EfficientNet-Lite as TensorFlow trained it; and the ResNet (He et al. 2015, arXiv 1512.03385) whose features MambaAD
+/// reconstructs.
+pub const PUBLISHED: [Published; 10] = [
     published("dinov2-reg-small", "facebook/dinov2-with-registers-small", 22),
     published("dinov2-reg-base", "facebook/dinov2-with-registers-base", 87),
     published("dinov2-reg-large", "facebook/dinov2-with-registers-large", 304),
@@ -35,6 +36,7 @@ pub const PUBLISHED: [Published; 9] = [
     published("efficientnet-lite2", "timm/tf_efficientnet_lite2.in1k", 6),
     published("efficientnet-lite3", "timm/tf_efficientnet_lite3.in1k", 8),
     published("efficientnet-lite4", "timm/tf_efficientnet_lite4.in1k", 13),
+    published("resnet34", "timm/resnet34.bt_in1k", 22),
 ];
 
 const fn published(name: &'static str, repository: &'static str, parameters: u32) -> Published {

@@ -1,6 +1,7 @@
 //! Layers that networks of several kinds are made of, read by name from a [`Source`].
 
 mod block;
+mod convolution;
 mod source;
 
 use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
@@ -8,6 +9,7 @@ use snarm_kernels::layer_norm::layer_norm;
 use snarm_kernels::linear::{Panels, Then, Weight, linear};
 
 pub(crate) use self::block::{Block, EPS, EXPANSION, HEAD, Scratch};
+pub(crate) use self::convolution::{After, Convolution, Unrolled};
 pub(crate) use self::source::{Made, Source, Tensors};
 use crate::error::{Error, Result};
 
@@ -112,23 +114,34 @@ pub(crate) fn folded(
     inner: &[usize],
     eps: f32,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
+    folded_with(convolution, norm, out, inner, None, eps)
+}
+
+/// As [`folded`], of a convolution with the bias `own` (out).
+pub(crate) fn folded_with(
+    convolution: &Source<'_>,
+    norm: &Source<'_>,
+    out: usize,
+    inner: &[usize],
+    own: Option<&[f32]>,
+    eps: f32,
+) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut weight = convolution.get("weight", &[&[out], inner].concat())?;
     let part = |name: &str| norm.get(name, &[out]);
     let (gain, offset, mean, variance) =
         (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
     let mut bias = Vec::with_capacity(out);
     let rows = weight.chunks_exact_mut(inner.iter().product::<usize>().max(1));
-    for (((row, gain), (offset, mean)), variance) in
-        rows.zip(&gain).zip(offset.iter().zip(&mean)).zip(&variance)
-    {
-        let spread = f64::from(*variance) + f64::from(eps);
+    for (i, row) in rows.enumerate().take(out) {
+        let spread = f64::from(variance[i]) + f64::from(eps);
         if spread.is_nan() || spread <= 0.0 {
             let expected = "a batch norm with variances of at least 0".to_owned();
-            return Err(Error::Sizes { what: "encoder", expected, found: variance.to_string() });
+            return Err(Error::Sizes { what: "encoder", expected, found: variance[i].to_string() });
         }
-        let scale = f64::from(*gain) / spread.sqrt();
+        let scale = f64::from(gain[i]) / spread.sqrt();
         row.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
-        bias.push((f64::from(*offset) - f64::from(*mean) * scale) as f32);
+        let shift = f64::from(own.map_or(0.0, |own| own[i])) - f64::from(mean[i]);
+        bias.push((f64::from(offset[i]) + shift * scale) as f32);
     }
     Ok((weight, bias))
 }
