@@ -123,7 +123,7 @@ impl Validation {
         let mut with =
             |mut memory: Option<&mut Memory>, decoder: Option<&'a Decoder>| -> Result<Scored<'a>> {
                 let mut model = model(geometry, decoder)?;
-                let mut raw = RawMap::new(geometry.size, model.map_size());
+                let mut raw = RawMap::new(geometry.size, model.map_size(), model.image_score());
                 let (mut images, mut peaks) = (Vec::new(), Vec::new());
                 for (frame, out) in kept.iter().zip(&out) {
                     progress(BuildStage::Calibrate, done, total);

@@ -64,7 +64,7 @@ impl Detector {
         let geometry = extractor.encoder().geometry();
         let model = models::model(geometry, decoder.as_deref())?;
         let calibration = calibration(&bank, decoder.as_deref());
-        let raw = RawMap::new(geometry.size, model.map_size());
+        let raw = RawMap::new(geometry.size, model.map_size(), model.image_score());
         let detection = Detection::empty(geometry.size);
         Ok(Self {
             extractor,

@@ -11,5 +11,6 @@ mod times;
 
 pub use self::detector::Detector;
 pub use self::device::Choice;
+pub use self::postprocess::ImageScore;
 pub use self::result::{Detection, Limits, Region, Verdict};
 pub use self::times::StageTimes;

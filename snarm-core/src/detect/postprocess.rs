@@ -21,10 +21,20 @@ const SIGMA: f64 = 4.0;
 const WINDOW: usize = 16;
 const STRIDE: usize = 2;
 
+/// How a smoothed map becomes a score of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageScore {
+    /// The highest mean of a window of 16 x 16 pixels.
+    Windows,
+    /// The highest pixel.
+    Peak,
+}
+
 /// Raw pixel scores of one frame: those of tiles upsampled and stitched, cut to the visible part, smoothed.
 pub(crate) struct RawMap {
     /// Size of a tile's map.
     tile: Grid,
+    image_score: ImageScore,
     /// Where the scores come on a grid; a trained decoder brings them to the size itself.
     upsample: Option<Upsample>,
     blur: Blur,
@@ -40,11 +50,12 @@ pub(crate) struct RawMap {
 
 impl RawMap {
     /// For maps of tiles of `tile` pixels from `scores`.
-    pub(crate) fn new(tile: Grid, scores: Grid) -> Self {
+    pub(crate) fn new(tile: Grid, scores: Grid, image_score: ImageScore) -> Self {
         let upsample = || Upsample::new(scores.into(), tile.into(), 1, Corners::Edges);
         let visible = PixelRect { x: 0, y: 0, width: tile.columns, height: tile.rows };
         Self {
             tile,
+            image_score,
             upsample: (scores != tile).then(upsample),
             blur: Blur::new(tile.rows, tile.columns, SIGMA),
             filled: Vec::new(),
@@ -111,8 +122,12 @@ impl RawMap {
         if let Some(ignored) = &seen.ignored {
             hide(&mut self.map, ignored.pixels())?;
         }
-        let score = pooled_max(&self.map, columns, WINDOW, STRIDE, &mut self.sums)?;
-        Ok((f64::from(score), f64::from(peak(&self.map)?)))
+        let peak = peak(&self.map)?;
+        let score = match self.image_score {
+            ImageScore::Windows => pooled_max(&self.map, columns, WINDOW, STRIDE, &mut self.sums)?,
+            ImageScore::Peak => peak,
+        };
+        Ok((f64::from(score), f64::from(peak)))
     }
 
     /// Smoothed raw scores, (rows, columns).
@@ -226,7 +241,7 @@ mod tests {
     #[test]
     fn what_no_camera_saw_scores_nothing() {
         for map_side in [49, 392] {
-            let mut raw = RawMap::new(Grid::square(392), Grid::square(map_side));
+            let mut raw = RawMap::new(Grid::square(392), Grid::square(map_side), ImageScore::Windows);
             let visible = PixelRect { x: 0, y: 98, width: 392, height: 196 };
             raw.of_whole(&vec![1.0; map_side * map_side], visible).unwrap();
             for (i, score) in raw.map().iter().enumerate() {

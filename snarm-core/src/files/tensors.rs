@@ -61,6 +61,9 @@ const WHAT: &str = "weights";
 /// Bytes that tell what a file is.
 const BEGINNING: usize = 64;
 
+/// The entry of a PyTorch checkpoint in which some training programs keep the tensors of the network.
+const NETWORK: &str = "net";
+
 /// The largest number taken for a weight; others are damage.
 const LARGEST: f32 = 1e9;
 
@@ -81,7 +84,7 @@ impl Weights {
         let bytes = file.whole()?;
         let digest = hex(&Sha256::digest(&bytes));
         if pickled {
-            let source = Source::Pickle(Box::new(Pickle::of_bytes(path, &bytes)?));
+            let source = Source::Pickle(Box::new(Pickle::of_bytes(path, &bytes)?.entered(NETWORK)?));
             return Ok(Self { path: path.to_owned(), digest, source, about: String::new(), sealed: false });
         }
         Self::of_safetensors(path.to_owned(), digest, Bytes::Read(bytes))
@@ -147,13 +150,19 @@ impl Weights {
         *version == if self.sealed { VERSION } else { 1 }
     }
 
-    /// Reads the whole numbers of one tensor; `None` where a file of safetensors has none of that name.
+    /// Reads the whole numbers of one tensor; `None` where there is none of that name.
     ///
     /// # Errors
     /// When they are no 64-bit whole numbers.
     pub fn wholes(&self, name: &str) -> Result<Option<Vec<i64>>> {
         let wrong = |found: String| Error::wrong_file(WHAT, &self.path, format!("{name} of i64"), found);
-        let Source::Safetensors(bytes) = &self.source else { return Ok(None) };
+        let bytes = match &self.source {
+            Source::Safetensors(bytes) => bytes,
+            Source::Pickle(pickle) => {
+                let Some(array) = pickle.array(name)? else { return Ok(None) };
+                return array.i64s().map(Some).ok_or_else(|| wrong(format!("{:?}", array.kind)));
+            }
+        };
         let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(e.to_string()))?;
         match file.tensor(name) {
             Ok(view) if view.dtype() == Dtype::I64 => {

@@ -5,18 +5,10 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::family::{Model, Trained};
-#[cfg(any(test, feature = "testing"))]
-use super::mean::{self, Mean};
-use super::snarm::decoder::{self, SnarmDecoder};
 use crate::encoder::{Geometry, TINY_1_DIGEST};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::Weights;
-
-/// What messages call it.
-const WHAT: &str = "decoder";
 
 /// Decoders that ship with the crate: the digest of the encoder that each was trained for, and the bytes of its file
 /// (docs/models/snarm-tiny.md).
@@ -61,22 +53,6 @@ impl Decoder {
         Self::from_weights(&Weights::embedded("shipped decoder", bytes)?)
     }
 
-    /// Takes the tensors of an open file, and what it says of them. Here the families meet: each is an arm.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn from_weights(file: &Weights) -> Result<Self> {
-        match family(file).as_deref() {
-            None | Some(decoder::FAMILY) => Ok(Self::from(SnarmDecoder::from_weights(file)?)),
-            #[cfg(any(test, feature = "testing"))]
-            Some(mean::FAMILY) => Ok(Self::from(Mean::from_weights(file)?)),
-            Some(other) => {
-                let expected = format!("a decoder of the family {}", decoder::FAMILY);
-                Err(Error::wrong_file(WHAT, file.path(), expected, format!("one of the family {other}")))
-            }
-        }
-    }
-
     /// A model of this decoder for one stream of features of that geometry.
     ///
     /// # Errors
@@ -104,10 +80,4 @@ impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Decoder").field(&self.scorer()).finish()
     }
-}
-
-/// The family that the header of a file of ours names; nothing in files of SNARM.
-fn family(file: &Weights) -> Option<String> {
-    let header: Value = serde_json::from_str(file.about()?).ok()?;
-    header["family"].as_str().map(str::to_owned)
 }

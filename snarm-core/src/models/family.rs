@@ -8,7 +8,7 @@ use snarm_kernels::Grid;
 use snarm_kernels::device::Place;
 
 use crate::bank::{Calibration, Memory};
-use crate::detect::StageTimes;
+use crate::detect::{ImageScore, StageTimes};
 use crate::encoder::{Encoder, Features, Geometry};
 use crate::error::{Error, Result};
 
@@ -35,6 +35,10 @@ pub trait Trained: Send + Sync {
     /// Whether its model compares frames with the descriptors of a bank.
     fn needs_memory(&self) -> bool;
 
+    /// Name or path of the encoder that it was trained for, which its file holds or names; nothing where the file does not
+    /// know it.
+    fn encoder(&self) -> Option<&str>;
+
     /// Checks that an encoder is the one that it was trained for.
     ///
     /// # Errors
@@ -55,6 +59,11 @@ pub trait Model: Send {
 
     /// Rows and columns of the map of raw scores.
     fn map_size(&self) -> Grid;
+
+    /// How its map becomes a score of the image.
+    fn image_score(&self) -> ImageScore {
+        ImageScore::Windows
+    }
 
     /// Compares features in the memory of a device from now on, with a copy of that memory of a bank.
     ///

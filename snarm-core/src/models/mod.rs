@@ -15,7 +15,36 @@ pub mod snarm;
 pub use self::decoder::{Decoder, shipped};
 pub use self::family::{Model, Provenance, Trained};
 use crate::encoder::Geometry;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::files::Weights;
+
+impl Decoder {
+    /// Takes the tensors of an open file, and what it says of them. Here the families meet: each is an arm.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn from_weights(file: &Weights) -> Result<Self> {
+        let family = family(file);
+        match family.as_deref() {
+            None => Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?)),
+            Some(name) if name == snarm::decoder::FAMILY => {
+                Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?))
+            }
+            #[cfg(any(test, feature = "testing"))]
+            Some(mean::FAMILY) => Ok(Self::from(mean::Mean::from_weights(file)?)),
+            Some(other) => {
+                let expected = format!("a decoder of the family {}", snarm::decoder::FAMILY);
+                Err(Error::wrong_file("decoder", file.path(), expected, format!("one of the family {other}")))
+            }
+        }
+    }
+}
+
+/// The family that the header of a file of ours names; nothing in files of SNARM.
+fn family(file: &Weights) -> Option<String> {
+    let header: serde_json::Value = serde_json::from_str(file.about()?).ok()?;
+    header["family"].as_str().map(str::to_owned)
+}
 
 /// The model of a decoder for features of that geometry; without one SNARM, whose hybrid residuals themselves are then the
 /// score.

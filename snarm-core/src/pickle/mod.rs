@@ -141,22 +141,23 @@ impl Pickle {
         let budget = Budget::of(bytes.len());
         let mut values = Values { nodes: Vec::new(), storages: Vec::new(), budget };
         let root = container::read(bytes, &mut values)?;
-        let Values { nodes, budget, .. } = &mut values;
-        let mut entries = Entries::default();
-        if let Node::Dict(pairs) = &nodes[root] {
-            for &(key, value) in pairs {
-                let Node::Text(name) = &nodes[key] else {
-                    return refuse("names as keys of the dictionary", values.describe(key));
-                };
-                // Two copies, in a list and a table.
-                budget.keep(2 * (size_of::<(String, usize)>() + name.len()))?;
-                // As in Python, the last of two equal keys holds.
-                entries.places.insert(name.clone(), value);
-                entries.all.push((name.clone(), value));
-            }
-            return Ok((values, entries));
+        match values.entries(root)? {
+            Some(entries) => Ok((values, entries)),
+            None => refuse("a dictionary of tensors", values.describe(root)),
         }
-        refuse("a dictionary of tensors", values.describe(root))
+    }
+
+    /// What the entry of that name holds, where it is a dictionary, in place of all entries: training programs keep their
+    /// tensors there, beside what they go on from.
+    ///
+    /// # Errors
+    /// When the dictionary has other keys than names.
+    pub(crate) fn entered(mut self, name: &str) -> Result<Self> {
+        let Some(id) = self.entries.places.get(name).copied() else { return Ok(self) };
+        let entries = self.values.entries(id).map_err(|Refusal { expected, found }| {
+            Error::wrong_file(WHAT, &self.path, format!("{name}: {expected}"), found)
+        })?;
+        Ok(Self { entries: entries.unwrap_or(self.entries), ..self })
     }
 
     /// Names of all entries, in their order.
@@ -198,6 +199,24 @@ impl Values {
         self.budget.keep(size_of::<Node>() + node.heap())?;
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
+    }
+
+    /// Names and values of a dictionary; nothing of what is none.
+    fn entries(&mut self, id: usize) -> Read<Option<Entries>> {
+        let Self { nodes, budget, .. } = self;
+        let Node::Dict(pairs) = &nodes[id] else { return Ok(None) };
+        let mut entries = Entries::default();
+        for &(key, value) in pairs {
+            let Node::Text(name) = &nodes[key] else {
+                return refuse("names as keys of the dictionary", self.describe(key));
+            };
+            // Two copies, in a list and a table.
+            budget.keep(2 * (size_of::<(String, usize)>() + name.len()))?;
+            // As in Python, the last of two equal keys holds.
+            entries.places.insert(name.clone(), value);
+            entries.all.push((name.clone(), value));
+        }
+        Ok(Some(entries))
     }
 
     fn array(&self, id: usize) -> Read<Array> {

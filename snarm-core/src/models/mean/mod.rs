@@ -109,6 +109,10 @@ impl Trained for Mean {
         false
     }
 
+    fn encoder(&self) -> Option<&str> {
+        None
+    }
+
     fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
         let (ours, theirs) = (&self.about.encoder_digest, encoder.digest());
         if ours == theirs && encoder.geometry().width() == self.mean.len() {

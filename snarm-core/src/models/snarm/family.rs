@@ -43,6 +43,10 @@ impl Trained for SnarmDecoder {
         true
     }
 
+    fn encoder(&self) -> Option<&str> {
+        self.about().map(|about| about.encoder.as_str())
+    }
+
     fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
         self.check_encoder(encoder)
     }

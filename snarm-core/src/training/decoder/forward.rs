@@ -10,6 +10,7 @@ use snarm_kernels::upsample::{Corners, Upsample};
 use super::assemble::{Assembler, Entry};
 use super::samples::Sample;
 use super::{Mode, Net};
+use crate::detect::ImageScore;
 use crate::detect::postprocess::RawMap;
 use crate::error::Result;
 use crate::models::snarm::Weigh;
@@ -34,7 +35,7 @@ impl Validation {
             upsampled: vec![0.0; side * side * views],
             map: vec![0.0; side * side],
             weigh: Weigh::new(Grid::square(grid), Grid::square(side)),
-            raw: RawMap::new(Grid::square(side), Grid::square(side)),
+            raw: RawMap::new(Grid::square(side), Grid::square(side), ImageScore::Windows),
         }
     }
 

@@ -86,7 +86,7 @@ impl Trainer {
     fn calibrate(&mut self, decoder: &Arc<SnarmDecoder>) -> Result<Option<Calibration>> {
         let geometry = self.encoder.geometry();
         let mut model = Trained::model(Arc::clone(decoder), geometry)?;
-        let mut raw = RawMap::new(geometry.size, model.map_size());
+        let mut raw = RawMap::new(geometry.size, model.map_size(), model.image_score());
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
         for category in 0..self.samples.categories.len() {
             for id in self.held_out(category).into_iter().filter(|id| id.shows == Shows::Good) {
