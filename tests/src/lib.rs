@@ -1,5 +1,6 @@
 //! What holds the rooms together: what several of the tests in `tests/` share.
 
+pub mod checkpoint;
 pub mod fake_cuda;
 pub mod fuzzing;
 pub mod skip;

@@ -1,12 +1,15 @@
 //! Detection models: what turns features, and what a bank knows, into a map of raw scores.
 //!
 //! A family is one folder here and one arm of [`Decoder::from_weights`]. Importing frames, encoding, banks, post-processing,
-//! metadata and drawing know none of them.
+//! metadata and drawing know none of them. `reconstruction` is what two families have in common.
 
 mod decoder;
 mod family;
+pub mod mambaad;
 #[cfg(any(test, feature = "testing"))]
 pub mod mean;
+pub mod pyramid_mamba;
+pub mod reconstruction;
 // A door for tests.
 #[doc(hidden)]
 pub mod scan_order;
@@ -26,14 +29,26 @@ impl Decoder {
     pub fn from_weights(file: &Weights) -> Result<Self> {
         let family = family(file);
         match family.as_deref() {
+            // Published checkpoints name no family.
+            None if file.about().is_none() && reconstruction::has_quarters(file) => {
+                Ok(Self::from(pyramid_mamba::from_weights(file)?))
+            }
+            None if file.about().is_none() && reconstruction::is_in(file) => {
+                Ok(Self::from(mambaad::from_weights(file)?))
+            }
             None => Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?)),
             Some(name) if name == snarm::decoder::FAMILY => {
                 Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?))
             }
+            Some(name) if name == mambaad::KIND.family => Ok(Self::from(mambaad::from_weights(file)?)),
+            Some(name) if name == pyramid_mamba::KIND.family => {
+                Ok(Self::from(pyramid_mamba::from_weights(file)?))
+            }
             #[cfg(any(test, feature = "testing"))]
             Some(mean::FAMILY) => Ok(Self::from(mean::Mean::from_weights(file)?)),
             Some(other) => {
-                let expected = format!("a decoder of the family {}", snarm::decoder::FAMILY);
+                let known = [snarm::decoder::FAMILY, mambaad::KIND.family, pyramid_mamba::KIND.family];
+                let expected = format!("a decoder of one of the families {}", known.join(", "));
                 Err(Error::wrong_file("decoder", file.path(), expected, format!("one of the family {other}")))
             }
         }

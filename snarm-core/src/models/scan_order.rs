@@ -4,10 +4,12 @@
 //! transpose, its rotation by 90 degrees counter-clockwise, the transpose of that, and the reverses of these four.
 //! SNARM reads the plain curve in directions 0, 1, 4 and 5; the MambaAD family reads all eight of any curve.
 
+use serde::{Deserialize, Serialize};
 use snarm_kernels::Grid;
 
 /// A curve through a square map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Curve {
     /// Row by row.
     Sweep,
@@ -19,6 +21,16 @@ pub enum Curve {
     Zigzag,
     /// Hilbert's curve. The side must be a power of two.
     Hilbert,
+}
+
+impl Curve {
+    /// All curves.
+    pub const ALL: [Self; 5] = [Self::Hilbert, Self::Sweep, Self::Boustrophedon, Self::ZOrder, Self::Zigzag];
+
+    /// Whether it goes through squares alone whose side is a power of two.
+    pub fn needs_power_of_two(self) -> bool {
+        matches!(self, Self::ZOrder | Self::Hilbert)
+    }
 }
 
 /// Place that direction `direction` (0..8) reads at each position of its sequence, in an n x n map.

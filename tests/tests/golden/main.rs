@@ -7,6 +7,7 @@ mod losses;
 mod matching;
 mod metrics;
 mod preprocess;
+mod reconstruction;
 mod scan_orders;
 mod selective_scan;
 mod train_step;

@@ -1,0 +1,173 @@
+//! What the families have in common that reconstruct the features of a network from a bottleneck (reverse distillation,
+//! arXiv 2201.10703) by a decoder of state-space blocks (MambaAD, arXiv 2404.06564): where the reconstruction differs from
+//! what the network saw, the frame is anomalous. They need no descriptors of a bank.
+//!
+//! `fusion` makes one map of the three levels of features; `decoder` reconstructs the levels from it in four stages of
+//! modules (`module`), in which blocks scan the map in several directions (`scanning`) beside two branches of depth-wise
+//! convolutions (`local`). `compare` makes the map of cosine distances. Names and shapes of the weights are those of the
+//! published checkpoints (`names`); sizes are read from them (`shape`). Our own files also say what they were trained for
+//! (`file`).
+
+mod compare;
+mod decoder;
+mod expand;
+mod family;
+mod file;
+mod fusion;
+mod levels;
+mod list;
+mod local;
+mod module;
+mod names;
+mod scanning;
+mod shape;
+mod sweeps;
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use self::decoder::Decoder;
+pub use self::decoder::{Observe, Stage, Workspace};
+pub use self::file::{About, save};
+use self::fusion::Fusion;
+pub use self::levels::Levels;
+pub use self::list::tensors;
+pub(super) use self::names::{has_quarters, is_in};
+use self::shape::WHAT;
+pub use self::shape::{Kind, Shape};
+use crate::error::{Error, Result};
+use crate::files::{Tensor, Weights, hex};
+use crate::layers::{Source, Tensors};
+use crate::paths;
+
+/// The trained part of a family that reconstructs, ready to run. Immutable: streams share it.
+pub struct Reconstruction {
+    kind: &'static Kind,
+    shape: Shape,
+    scorer: String,
+    content: String,
+    about: Option<About>,
+    /// Where the encoder lies that the file holds beside the decoder.
+    own_encoder: Option<String>,
+    fusion: Fusion,
+    decoder: Decoder,
+}
+
+impl Reconstruction {
+    /// Takes the tensors of an open file, a published checkpoint or one of ours, and what it says of them.
+    ///
+    /// # Errors
+    /// When the tensors or tables are not those of the family, or the file contradicts itself.
+    pub fn from_weights(kind: &'static Kind, file: &Weights) -> Result<Self> {
+        let named = names::Named::find(file)?;
+        let about = file::about(kind, file)?;
+        let shape = named.shape(kind, about.as_ref().map(|about| about.shape.curve))?;
+        if let Some(about) = &about {
+            file::check(about, &shape, file.path())?;
+        }
+        let made = Self::of(kind, &shape, &named)?;
+        let own_encoder = named.holds_encoder().then(|| paths::text(file.path()));
+        if about.is_none() && own_encoder.is_none() {
+            let expected = "a checkpoint with the network whose features it reconstructs (net_t.*)";
+            return Err(Error::wrong_file(WHAT, file.path(), expected, "none"));
+        }
+        tracing::info!(decoder = %file.path().display(), scorer = made.scorer, ?shape, "decoder loaded");
+        Ok(Self { about, own_encoder, content: file.digest().to_owned(), ..made })
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// As [`Self::from_weights`].
+    pub fn open(kind: &'static Kind, path: &Path) -> Result<Self> {
+        Self::from_weights(kind, &Weights::open(path)?)
+    }
+
+    /// Takes all tensors of `tensors`, by the published names.
+    fn of(kind: &'static Kind, shape: &Shape, tensors: &dyn Tensors) -> Result<Self> {
+        shape.check(kind)?;
+        let hashed = Hashed { tensors, hash: RefCell::default() };
+        let source = Source::new(WHAT, &hashed);
+        let fusion = Fusion::read(shape, &source.at(names::FUSION))?;
+        let decoder = Decoder::read(shape, &source.at(names::DECODER))?;
+        let digest = hex(&hashed.hash.into_inner().finalize());
+        let scorer = format!("{}:{digest}", kind.family);
+        Ok(Self {
+            kind,
+            shape: shape.clone(),
+            scorer,
+            content: digest,
+            about: None,
+            own_encoder: None,
+            fusion,
+            decoder,
+        })
+    }
+
+    /// Sizes.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// What its file says of it; nothing where that is a published checkpoint.
+    pub fn about(&self) -> Option<&About> {
+        self.about.as_ref()
+    }
+
+    /// Fuses the levels of features of one frame and reconstructs them; the reconstruction stays in the workspace.
+    ///
+    /// # Errors
+    /// When the levels are not those of the workspace.
+    pub fn run(&self, levels: Levels<'_>, workspace: &mut Workspace) -> Result<()> {
+        self.run_observed(levels, workspace, &mut |_, _| {})
+    }
+
+    /// As [`Self::run`]; `observe` sees the stages.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_observed(
+        &self,
+        levels: Levels<'_>,
+        workspace: &mut Workspace,
+        observe: &mut Observe<'_>,
+    ) -> Result<()> {
+        self.fuse(levels, workspace)?;
+        observe(Stage::Fused, workspace.map());
+        self.decoder.run(workspace, observe)
+    }
+
+    /// Leaves the fused map in the workspace.
+    fn fuse(&self, levels: Levels<'_>, workspace: &mut Workspace) -> Result<()> {
+        workspace.check(levels)?;
+        let (grids, fusion, map) = workspace.for_fusion();
+        self.fusion.run(levels, grids, fusion, map)
+    }
+}
+
+/// Tensors that are read, and the digest of all of them by name and value.
+struct Hashed<'a> {
+    tensors: &'a dyn Tensors,
+    hash: RefCell<Sha256>,
+}
+
+impl Tensors for Hashed<'_> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
+        let found = self.tensors.tensor(name, shape)?;
+        if let Some(tensor) = &found {
+            let mut hash = self.hash.borrow_mut();
+            hash.update(name);
+            hash.update(bytemuck::cast_slice::<f32, u8>(&tensor.data));
+        }
+        Ok(found)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.tensors.path()
+    }
+}
+
+#[cfg(test)]
+mod tests;
