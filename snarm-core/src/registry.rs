@@ -109,13 +109,9 @@ pub fn decoder_of_instance(
     encoder: &Encoder,
     instance: Option<&str>,
 ) -> Result<Option<Arc<Decoder>>> {
-    let content = |decoder: &Decoder| decoder.content().to_owned();
     let decoder = match name {
         Some(NO_DECODER) => return Ok(None),
-        Some(name) => {
-            let path = paths::named(&find_weights(name));
-            DECODERS.get(&path, instance, content, || Decoder::open(&path))?
-        }
+        Some(name) => decoder_in(name, instance)?,
         None => {
             let digest = encoder.digest();
             let Some(bytes) = shipped(digest) else { return Ok(None) };
@@ -125,6 +121,52 @@ pub fn decoder_of_instance(
     };
     decoder.check_encoder(encoder)?;
     Ok(Some(decoder))
+}
+
+/// What tells a decoder from others in memory.
+fn content(decoder: &Decoder) -> String {
+    decoder.content().to_owned()
+}
+
+/// The decoder in that file, whatever encoder it was trained for.
+fn decoder_in(name: &str, instance: Option<&str>) -> Result<Arc<Decoder>> {
+    let path = paths::named(&find_weights(name));
+    DECODERS.get(&path, instance, content, || Decoder::open(&path))
+}
+
+/// The encoder to learn or score with: `name` if given, else that of the decoder `model` where this compares frames with no
+/// bank, else the usual one, see [`encoder`].
+///
+/// # Errors
+/// As [`encoder`] and [`Decoder::open`].
+pub fn encoder_with(name: Option<&str>, model: Option<&str>) -> Result<Arc<Encoder>> {
+    match (name, model) {
+        (None, Some(model)) if model != NO_DECODER && !paths::named(model).is_dir() => {
+            let decoder = decoder_in(model, None)?;
+            encoder(decoder.encoder().filter(|_| !decoder.needs_memory()))
+        }
+        (name, _) => encoder(name),
+    }
+}
+
+/// What scores frames without a bank: the encoder `name`, else that of the decoder `model`, what stands for the bank, and
+/// the decoder; shared only among those who give the same `instance`.
+///
+/// # Errors
+/// As [`Decoder::open`] and [`encoder`]; when the decoder needs a bank, or neither it nor `name` tells the encoder.
+pub fn without_bank(
+    model: &str,
+    name: Option<&str>,
+    instance: Option<&str>,
+) -> Result<(Arc<Encoder>, Arc<Bank>, Arc<Decoder>)> {
+    if model == NO_DECODER {
+        let expected = "a bank, without which nothing is scored where there is no decoder".to_owned();
+        return Err(Error::Mismatch { what: "bank", expected, found: "none".to_owned() });
+    }
+    let decoder = decoder_in(model, instance)?;
+    let encoder = encoder_of_name(name.or(decoder.encoder()), instance)?;
+    let bank = Arc::new(Bank::absent(&encoder, &decoder)?);
+    Ok((encoder, bank, decoder))
 }
 
 /// A file of that name from the search path, if the name is no path to a file itself. A grid that the name asks for stays.

@@ -14,7 +14,9 @@ fn main() -> Result<()> {
     let [family, file] = &arguments[..] else { bail!("expected a family and a file, found {arguments:?}") };
     let (kind, shape) = match family.as_str() {
         name if name == mambaad::KIND.family => (&mambaad::KIND, Shape::published(8, Curve::Hilbert)),
-        name if name == pyramid_mamba::KIND.family => (&pyramid_mamba::KIND, Shape::published(4, Curve::Sweep)),
+        name if name == pyramid_mamba::KIND.family => {
+            (&pyramid_mamba::KIND, Shape::published(4, Curve::Sweep))
+        }
         other => bail!("expected {} or {}, found {other}", mambaad::KIND.family, pyramid_mamba::KIND.family),
     };
     checkpoint::write(Path::new(file), kind, &shape, [3, 4, 6]);

@@ -55,6 +55,29 @@ const NO_KERNELS: [&str; 2] = ["device", "tile"];
 /// Bodies of kernels that are not called `cpu.rs`: two published ways to resize, each a kernel of its own.
 const OTHER_BODIES: [(&str, &[&str]); 1] = [("resize", &["opencv.rs", "pil.rs"])];
 
+/// Folders whose subfolders nobody but their index names: families of models, and networks. Beside the index those files
+/// may, of which the subfolder and the beginnings of the paths stand here.
+const KINDS: [(&str, &[(&str, &[&str])]); 2] = [
+    (
+        "snarm-core/src/models",
+        &[
+            // The one family that trains, is converted, and scores without a decoder.
+            ("snarm", &["snarm-core/src/training/", "snarm-core/src/convert/", "snarm-core/src/bank/"]),
+            ("snarm", &["pipelines/src/commands/doctor/files.rs"]),
+            // What two families have in common.
+            ("reconstruction", &["snarm-core/src/models/mambaad/", "snarm-core/src/models/pyramid_mamba/"]),
+            ("reconstruction", &["snarm-core/src/training/reconstruction/", "pipelines/src/commands/train/"]),
+        ],
+    ),
+    (
+        "snarm-core/src/encoder",
+        &[
+            ("efficientnet", &["snarm-core/src/encoder/network.rs"]),
+            ("resnet", &["snarm-core/src/encoder/network.rs"]),
+        ],
+    ),
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -196,6 +219,53 @@ fn every_kernel_has_its_contract_reference_body_and_tests() {
     }
     assert!(count >= 10, "{count} kernels");
     check("one op, one folder", complaints);
+}
+
+#[test]
+fn a_family_or_a_network_is_named_by_its_index_alone() {
+    let is_source = |path: &String| {
+        path.ends_with(".rs")
+            && path.contains("/src/")
+            && !path.contains("/tests")
+            && !path.starts_with("tests/")
+    };
+    let sources: Vec<(String, String)> = files()
+        .into_iter()
+        .filter(is_source)
+        .map(|path| {
+            let text = read(&path);
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+            let code = code.collect::<Vec<_>>().join("\n");
+            (path, code)
+        })
+        .collect();
+    let names_it = |code: &str, name: &str| {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        code.match_indices(&format!("{name}::")).any(|(at, _)| !code[..at].ends_with(is_part))
+    };
+    let mut complaints = Vec::new();
+    let mut count = 0;
+    for (folder, exceptions) in KINDS {
+        let index = format!("{folder}/mod.rs");
+        for kind in names(folder).into_iter().filter(|name| !name.contains('.')) {
+            let own = format!("{folder}/{kind}/");
+            let may = |path: &str| {
+                let listed =
+                    exceptions.iter().filter(|(name, _)| *name == kind).flat_map(|(_, paths)| *paths);
+                path == index || path.starts_with(&own) || listed.clone().any(|start| path.starts_with(start))
+            };
+            count += 1;
+            assert!(
+                sources.iter().any(|(path, code)| *path == index && names_it(code, &kind)),
+                "{index}: {kind}"
+            );
+            let named = sources.iter().filter(|(path, code)| !may(path) && names_it(code, &kind));
+            complaints.extend(named.map(|(path, _)| format!("{path} names {kind}")));
+        }
+    }
+    assert!(count >= 6, "{count} families and networks");
+    check("a family is one folder and one arm, a network too", complaints);
 }
 
 #[test]

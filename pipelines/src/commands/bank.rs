@@ -101,7 +101,7 @@ fn start(args: &Args) -> Result<(BankBuilder, Option<Held>)> {
         let encoder = registry::encoder_of(&bank, name)?;
         (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings()?)?, Some(held))
     } else {
-        let encoder = registry::encoder(name)?;
+        let encoder = args.model.encoder(name)?;
         (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?, None)
     };
     if let Some(decoder) = args.model.decoder(&encoder)? {

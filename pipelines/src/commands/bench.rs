@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 use snarm_core::bank::BankBuilder;
 use snarm_core::detect::{Choice, Detector, Limits};
-use snarm_core::registry;
 
 use super::{BankOptions, ModelOption, show_stage};
 use crate::exit::Outcome;
@@ -47,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let (width, height) = args.size;
     let progress = Progress::new("learn");
     let good: Vec<Nv12> = simulate::pictures(width, height, args.good_frames as usize, true);
-    let encoder = registry::encoder(args.bank.encoder.as_deref())?;
+    let encoder = args.model.encoder(args.bank.encoder.as_deref())?;
     let decoder = args.model.decoder(&encoder)?;
     let mut builder = BankBuilder::new(Arc::clone(&encoder), args.bank.settings()?)?;
     if let Some(decoder) = &decoder {

@@ -17,7 +17,7 @@ use crate::npy;
 use crate::output;
 use crate::progress::Progress;
 
-/// Judges images or clips against a bank.
+/// Judges images or clips against a bank, or by a decoder that needs none.
 ///
 /// OUT receives results.jsonl with one line a frame, annotated/NAME.png, and maps/NAME.npy: the pixel scores
 /// 0..1 without loss (float32, rows by columns). NAME is the path of an image below the folder that was asked
@@ -28,9 +28,9 @@ pub(crate) struct Args {
     /// Images, folders, patterns ('line/*.png') or clips
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
-    /// Bank to compare with
+    /// Bank to compare with; without one --model names a decoder that needs none
     #[arg(long, short)]
-    bank: PathBuf,
+    bank: Option<PathBuf>,
     /// Folder to write to
     #[arg(long, short)]
     out: PathBuf,
@@ -93,12 +93,12 @@ enum Pictures {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let sources = inputs::resolve(&args.inputs)?;
-    let bank = registry::bank(&args.bank)?;
-    let encoder = registry::encoder_of(&bank, args.encoder.as_deref())?;
-    let decoder = args.model.decoder(&encoder)?;
-    let mut detector = Detector::with_decoder(encoder, bank, decoder)?.on(args.device)?;
+    let mut detector = detector(args)?.on(args.device)?;
     if let Some(doubt) = detector.bank().doubt(detector.calibration()).filter(|_| args.threshold.is_none()) {
-        tracing::warn!("{doubt}: {}", args.bank.display());
+        match &args.bank {
+            Some(bank) => tracing::warn!("{doubt}: {}", bank.display()),
+            None => tracing::warn!("{doubt}, as a bank: {}", detector.scorer()),
+        }
     }
     let calibrated = detector.bank_limits();
     let limits = Limits {
@@ -133,6 +133,15 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     drop(progress);
     output::line(summary.text(&args.out, &limits, seen))?;
     Ok(if args.fail_on_anomaly && summary.anomalous > 0 { Outcome::Anomalous } else { Outcome::Done })
+}
+
+fn detector(args: &Args) -> Result<Detector> {
+    let encoder = args.encoder.as_deref();
+    let Some(bank) = &args.bank else { return args.model.without_bank(encoder) };
+    let bank = registry::bank(bank)?;
+    let encoder = registry::encoder_of(&bank, encoder)?;
+    let decoder = args.model.decoder(&encoder)?;
+    Ok(Detector::with_decoder(encoder, bank, decoder)?)
 }
 
 fn selection(args: &Args) -> Selection {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use snarm_core::detect::Detector;
 use snarm_core::encoder::Encoder;
 use snarm_core::models::Decoder;
 use snarm_core::{paths, registry};
@@ -19,6 +20,20 @@ pub(crate) struct ModelOption {
 }
 
 impl ModelOption {
+    /// The encoder of that name, else that of a decoder which compares frames with no bank, else the usual one.
+    pub(crate) fn encoder(&self, name: Option<&str>) -> Result<Arc<Encoder>> {
+        Ok(registry::encoder_with(name, self.model.as_deref())?)
+    }
+
+    /// A detector without a bank, with the encoder of that name, else that of the decoder.
+    pub(crate) fn without_bank(&self, encoder: Option<&str>) -> Result<Detector> {
+        let Some(model) = &self.model else {
+            bail!("--bank: expected a bank, or --model with a decoder that needs none, found neither");
+        };
+        let (encoder, bank, decoder) = registry::without_bank(model, encoder, None)?;
+        Ok(Detector::with_decoder(encoder, bank, Some(decoder))?)
+    }
+
     /// The decoder for that encoder; nothing where the residuals themselves are the score.
     pub(crate) fn decoder(&self, encoder: &Encoder) -> Result<Option<Arc<Decoder>>> {
         Ok(registry::decoder(self.model.as_deref(), encoder)?)

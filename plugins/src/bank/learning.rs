@@ -406,7 +406,7 @@ fn begin(settings: &Settings, location: &Path) -> Result<(BankBuilder, Option<He
         let encoder = registry::encoder_of(&bank, encoder)?;
         (encoder.clone(), BankBuilder::append(encoder, &bank, wanted)?, Some(held))
     } else {
-        let encoder = registry::encoder(encoder)?;
+        let encoder = registry::encoder_with(encoder, settings.model_location.as_deref())?;
         (encoder.clone(), BankBuilder::new(encoder, wanted)?, None)
     };
     if let Some(decoder) = registry::decoder(settings.model_location.as_deref(), &encoder)? {

@@ -23,18 +23,31 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads the bank and its encoder.
+    /// Reads the bank and its encoder, or without a bank a decoder that needs none.
     pub(super) fn load(
-        location: &Path,
+        location: Option<&Path>,
         settings: &Settings,
         generation: u32,
     ) -> Result<Self, snarm_core::Error> {
         let start = Instant::now();
-        let bank = registry::bank(location)?;
-        let instance = settings.model_instance_id.as_deref();
-        let encoder = registry::encoder_of_instance(&bank, settings.encoder.as_deref(), instance)?;
-        let decoder = registry::decoder_of_instance(settings.model_location.as_deref(), &encoder, instance)?;
+        let [instance, encoder, model] =
+            [&settings.model_instance_id, &settings.encoder, &settings.model_location].map(Option::as_deref);
+        let (encoder, bank, decoder) = match location {
+            Some(location) => {
+                let bank = registry::bank(location)?;
+                let encoder = registry::encoder_of_instance(&bank, encoder, instance)?;
+                let decoder = registry::decoder_of_instance(model, &encoder, instance)?;
+                (encoder, bank, decoder)
+            }
+            None => {
+                let model = model.ok_or_else(nothing_named)?;
+                let (encoder, bank, decoder) = registry::without_bank(model, encoder, instance)?;
+                (encoder, bank, Some(decoder))
+            }
+        };
         let detector = Detector::with_decoder(encoder, bank, decoder)?;
+        // What was learned lies in the bank, or else in the decoder.
+        let location = location.or(model.map(Path::new)).unwrap_or(Path::new(""));
         let bank = Arc::new(InUse {
             location: location.to_owned(),
             generation,
@@ -56,6 +69,12 @@ impl Loaded {
 fn doubt_of_tiles(bank: &Bank, settings: &Settings) -> Result<Option<String>, Error> {
     let asked = view::tiles(settings.tiles.as_deref(), settings.tile_overlap, settings.min_defect)?;
     Ok(bank.doubt_of_tiles(asked.over(bank.tiles())))
+}
+
+/// Neither bank nor decoder.
+fn nothing_named() -> Error {
+    let expected = "a bank file, or a model-location that needs none".to_owned();
+    Error::Setting { name: "bank-location", expected, found: "nothing".to_owned() }
 }
 
 /// What the property `bank-info` shows.

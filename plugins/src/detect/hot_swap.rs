@@ -102,7 +102,7 @@ impl SnarmDetect {
     fn load_next(&self, location: PathBuf) {
         let settings = lock(&self.settings).clone();
         let generation = lock(&self.loader.state).generation + 1;
-        match Loaded::load(&location, &settings, generation) {
+        match Loaded::load(Some(&location), &settings, generation) {
             Ok(loaded) => {
                 let bank = loaded.bank.clone();
                 {

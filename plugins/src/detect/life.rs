@@ -16,16 +16,11 @@ use super::stream::Stream;
 use crate::{error, files, lock, start};
 
 impl SnarmDetect {
-    /// Loads the bank, or says why no frame could be scored.
+    /// Loads the bank, or a decoder that needs none, or says why no frame could be scored.
     pub(super) fn begin(&self) -> Result<(), gst::ErrorMessage> {
         start::prepare(&*self.obj())?;
         let settings = lock(&self.settings).clone();
-        let Some(location) = &settings.bank_location else {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("bank-location: expected a bank file, found nothing")
-            ));
-        };
+        let location = settings.bank_location.as_deref();
         settings.check_threshold().map_err(|error| error::message(&error))?;
         let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
         let mut look = Look::new(&settings).map_err(|error| error::message(&error))?;
@@ -47,7 +42,7 @@ impl SnarmDetect {
         *lock(&self.events) = Events::default();
         self.loader.start();
         self.tell_loaded(&bank, &settings);
-        if lock(&self.settings).bank_location.as_ref() != Some(location) {
+        if lock(&self.settings).bank_location.as_deref() != location {
             // Another one was named while this one was loaded.
             self.reload();
         }
@@ -55,10 +50,14 @@ impl SnarmDetect {
     }
 
     /// Opens the results file, which is none that the element reads.
-    fn open_results(&self, bank: &Path, settings: &Settings) -> Result<Option<Results>, gst::ErrorMessage> {
+    fn open_results(
+        &self,
+        bank: Option<&Path>,
+        settings: &Settings,
+    ) -> Result<Option<Results>, gst::ErrorMessage> {
         let Some(location) = settings.results_location.as_deref() else { return Ok(None) };
         let read = [
-            ("bank-location", Some(bank)),
+            ("bank-location", bank),
             ("ignore-mask", settings.ignore_mask.as_deref()),
             ("encoder", settings.encoder.as_deref().map(Path::new)),
             ("model-location", settings.model_location.as_deref().map(Path::new)),

@@ -14,7 +14,9 @@
  *
  * Without a trained decoder the distances between features are the score. With one, named by
  * #GstSnarmDetect:model-location, its probabilities are, on the scale that the bank found for this decoder with its good
- * frames; a bank that was made without it is used on the scale that the decoder brings.
+ * frames; a bank that was made without it is used on the scale that the decoder brings. Decoders that reconstruct what a
+ * network sees (MambaAD, Pyramid-Mamba) compare frames with no bank: for one of them #GstSnarmDetect:bank-location may stay
+ * unset, and the encoder is the one that its file holds or names. A bank that was made with it brings view, mask and scale.
  *
  * ## Small defects in large frames
  * Frames are cut into the tiles that the bank was learned in (#GstSnarmBank:tiles, #GstSnarmBank:min-defect), and have one

@@ -1,6 +1,7 @@
 //! The memory of what normal looks like: descriptors of good frames, how they were made, and what good frames score
 //! that it does not know.
 
+mod absent;
 mod blocks;
 mod builder;
 mod calibration;

@@ -2,8 +2,10 @@
 
 use gst::prelude::*;
 use snarm_core::bank::Bank;
-use snarm_core::models::mean;
+use snarm_core::models::scan_order::Curve;
+use snarm_core::models::{mean, pyramid_mamba};
 use snarm_core::registry;
+use snarm_tests::checkpoint;
 
 use crate::common::{GOOD_FRAMES, Line, bad_pixels, bank, caps, good_pixels, init};
 
@@ -37,4 +39,37 @@ fn a_second_family_learns_and_detects() {
     assert!(bad.score > good.score && bad.bank_id == learned.digest(), "{} {}", bad.score, good.score);
     let info = line.element.property::<gst::Structure>("bank-info");
     assert_eq!(info.get::<u64>("vectors").unwrap(), 0);
+}
+
+/// A published checkpoint, which holds its own encoder, in place of a bank; then a bank that was made with it.
+#[test]
+fn a_decoder_that_reconstructs_detects_without_a_bank() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let (model, location) = (folder.path().join("model.safetensors"), folder.path().join("part.bank"));
+    checkpoint::write(&model, &pyramid_mamba::KIND, &checkpoint::narrow(4, Curve::Sweep), [1, 1, 1]);
+    let model = model.to_str().unwrap().to_owned();
+    let make = |name: &'static str| gst::ElementFactory::make(name).property("model-location", model.clone());
+    let mut line = Line::new(make("snarmdetect").build().unwrap(), caps());
+    let found = line.inspect(0, good_pixels(0));
+    assert!(found.model_id.contains(":pyramid-mamba:") && found.analysed, "{}", found.model_id);
+    let info = line.element.property::<gst::Structure>("bank-info");
+    assert_eq!(info.get::<String>("location").unwrap(), model);
+    assert_eq!((info.get::<u64>("frames").unwrap(), info.get::<u64>("vectors").unwrap()), (0, 0));
+
+    let mut good = Line::new(
+        make("snarmbank").property("location", location.to_str().unwrap()).build().unwrap(),
+        caps(),
+    );
+    good.push_good(GOOD_FRAMES);
+    good.finish();
+    let learned = Bank::open(&location).unwrap();
+    let bank = make("snarmdetect").property("bank-location", location.to_str().unwrap()).build().unwrap();
+    let mut calibrated = Line::new(bank, caps());
+    let again = calibrated.inspect(0, good_pixels(0));
+    assert_eq!(
+        (again.model_id.as_str(), again.bank_id.as_str()),
+        (found.model_id.as_str(), learned.digest())
+    );
+    assert_ne!(again.score, found.score, "the bank brings the scale");
 }

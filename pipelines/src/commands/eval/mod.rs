@@ -13,7 +13,6 @@ use snarm_core::detect::Detector;
 use snarm_core::files;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::paths::text;
-use snarm_core::registry;
 
 use self::category::Evaluator;
 use super::{BankOptions, ModelOption, SetOptions, fraction, make_parent};
@@ -151,7 +150,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
     let (root, folders) = categories(args)?;
     let names: Vec<String> = folders.iter().map(text).collect();
-    let encoder = registry::encoder(args.bank.encoder.as_deref())?;
+    let encoder = args.model.encoder(args.bank.encoder.as_deref())?;
     let progress = Progress::new("learn");
     let evaluator = Evaluator {
         root: &root,
