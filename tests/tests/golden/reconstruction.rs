@@ -26,7 +26,7 @@ fn input() -> Vec<f32> {
 
 /// Compares a map (cells, channels) with the channels and the positions that are stored of it.
 fn check(golden: &Golden, name: &str, level: usize, map: &[f32], tolerance: f32) {
-    let cells = (SIDE / 4 >> level).pow(2);
+    let cells = ((SIDE / 4) >> level).pow(2);
     let c = map.len() / cells;
     let channels = golden.u32s(&format!("channel_index.{level}"));
     let found: Vec<f32> =
