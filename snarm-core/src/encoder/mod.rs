@@ -55,6 +55,8 @@ pub use self::published::{PUBLISHED, Published, cache_folder};
 pub(crate) use self::published::{cache_of, set_cache_folder};
 use self::pyramid::Pyramid;
 use self::resnet::ResNet;
+#[cfg(test)]
+pub(crate) use self::resnet::tests::write_narrow as write_narrow_resnet;
 pub use self::sizes::{ConvSizes, Network, PyramidSizes, VitSizes};
 pub use self::transformer::{Layers, PositionInterpolation, Transformer};
 use self::vit::Vit;

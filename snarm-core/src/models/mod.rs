@@ -47,11 +47,29 @@ impl Decoder {
             #[cfg(any(test, feature = "testing"))]
             Some(mean::FAMILY) => Ok(Self::from(mean::Mean::from_weights(file)?)),
             Some(other) => {
-                let known = [snarm::decoder::FAMILY, mambaad::KIND.family, pyramid_mamba::KIND.family];
-                let expected = format!("a decoder of one of the families {}", known.join(", "));
+                let expected = format!("a decoder of one of the families {}", trainable().join(", "));
                 Err(Error::wrong_file("decoder", file.path(), expected, format!("one of the family {other}")))
             }
         }
+    }
+}
+
+/// Names of the families that are trained, SNARM first.
+pub fn trainable() -> [&'static str; 3] {
+    [snarm::decoder::FAMILY, mambaad::KIND.family, pyramid_mamba::KIND.family]
+}
+
+/// The family of that name with its published sizes, where it is one that reconstructs features.
+pub fn reconstructing(name: &str) -> Option<(&'static reconstruction::Kind, reconstruction::Shape)> {
+    let published = reconstruction::Shape::published;
+    match name {
+        name if name == mambaad::KIND.family => {
+            Some((&mambaad::KIND, published(8, scan_order::Curve::Hilbert)))
+        }
+        name if name == pyramid_mamba::KIND.family => {
+            Some((&pyramid_mamba::KIND, published(4, scan_order::Curve::Sweep)))
+        }
+        _ => None,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Training on candle. This folder holds what any network needs to be trained, and nothing of what a network is; SNARM's
-//! decoder is trained by [`decoder`].
+//! decoder is trained by [`decoder`], those that reconstruct by [`reconstruction`], encoders by [`distill`].
 //!
 //! [`Variables`] move by [`AdamW`] at the rate of a [`Schedule`]; a [`Checkpoint`] holds all that the next step depends
 //! on, so that a run that was killed goes on as if it had not been. For that no generator has a state either: every
@@ -15,6 +15,7 @@ pub mod ops;
 mod optim;
 mod progress;
 pub mod random;
+pub mod reconstruction;
 mod schedule;
 #[cfg(test)]
 mod testing;

@@ -2,14 +2,17 @@
 
 mod data;
 mod options;
+mod reconstruct;
 mod test;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
 use snarm_core::dataset::Dataset;
 use snarm_core::encoder::Encoder;
+use snarm_core::models;
 use snarm_core::paths::text;
 use snarm_core::registry;
 use snarm_core::synthetic::Synthesizer;
@@ -24,7 +27,8 @@ use crate::exit::Outcome;
 use crate::output;
 use crate::progress::Progress;
 
-/// Trains the decoder of SNARM on good images with synthetic defects.
+/// Trains the decoder of SNARM on good images with synthetic defects, or, with --family, one that reconstructs what the
+/// encoder sees of good images (MambaAD, Pyramid-Mamba), without any defects.
 ///
 /// Settings: `multi` trains one decoder on all categories, with one bank for all; OUT is its file. `universal` trains one
 /// on all categories, each with a bank of its own, for products that it has not seen; it may learn from --products and
@@ -40,6 +44,9 @@ pub(crate) struct Args {
     /// Folder that holds categories; may be given several times
     #[arg(long, required_unless_present_any = ["products", "pictures"])]
     data: Vec<PathBuf>,
+    /// Family of the decoder
+    #[arg(long, default_value = models::trainable()[0], value_parser = PossibleValuesParser::new(models::trainable()))]
+    family: String,
     /// What is trained on what
     #[arg(long, value_enum, default_value_t = Setting::Multi)]
     setting: Setting,
@@ -49,7 +56,8 @@ pub(crate) struct Args {
     /// Decoder to write; of `single`, `few` and `cross` a folder
     #[arg(long, short)]
     out: PathBuf,
-    /// Encoder: a built-in name or a weights file, or several joined by + [default: $SNARM_ENCODER, or snarm-tiny]
+    /// Encoder: a built-in name or a weights file, or several joined by + [default: $SNARM_ENCODER, or snarm-tiny; of
+    /// families that reconstruct resnet34]
     #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
     /// Side of the grid of descriptors [default: the encoder's own]; banks must then be made with ENCODER@GRID
@@ -88,6 +96,9 @@ struct Job {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    if let Some(family) = models::reconstructing(&args.family) {
+        return reconstruct::run(args, family);
+    }
     let device = args.device.open()?;
     let encoder = encoder(args)?;
     let settings = args.options.settings();

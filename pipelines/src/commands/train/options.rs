@@ -7,9 +7,14 @@ use clap::ValueEnum;
 use snarm_core::bank::BankSettings;
 use snarm_core::synthetic;
 use snarm_core::training::decoder::{DiskCache, Settings, Without};
+use snarm_core::training::reconstruction;
 use snarm_core::view::View;
 
 use super::data::Shots;
+
+/// Highest learning rate and weight decay of SNARM, where no others are asked for.
+const RATE: f64 = 1e-3;
+const DECAY: f64 = 0.05;
 
 /// What is trained on what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,18 +70,18 @@ pub(super) struct Options {
     /// Steps that a branch trains before the next one takes its turn; with 0 all train in every step
     #[arg(long, default_value_t = 100)]
     cycle: u64,
-    /// Highest learning rate
-    #[arg(long, default_value_t = 1e-3)]
-    rate: f64,
+    /// Highest learning rate [default: 1e-3; of families that reconstruct 5e-3]
+    #[arg(long)]
+    rate: Option<f64>,
     /// Learning rate at the end
     #[arg(long, default_value_t = 1e-4)]
     last_rate: f64,
     /// Steps until the highest rate
     #[arg(long, default_value_t = 100)]
     warm_up: u64,
-    /// Weight decay
-    #[arg(long, default_value_t = 0.05)]
-    decay: f64,
+    /// Weight decay [default: 0.05; of families that reconstruct 1e-4]
+    #[arg(long)]
+    decay: Option<f64>,
     /// Noise on descriptors and residuals, times the length of a row over its width (published: 30)
     #[arg(long, default_value_t = Settings::default().jitter)]
     jitter: f32,
@@ -168,10 +173,10 @@ impl Options {
             steps: self.steps,
             batch: self.batch,
             cycle: self.cycle,
-            rate: self.rate,
+            rate: self.rate.unwrap_or(RATE),
             last_rate: self.last_rate,
             warm_up: self.warm_up,
-            decay: self.decay,
+            decay: self.decay.unwrap_or(DECAY),
             jitter: self.jitter,
             relative: !self.absolute,
             variants: self.variants,
@@ -197,6 +202,21 @@ impl Options {
             },
             seed: self.seed,
             ..Settings::default()
+        }
+    }
+
+    /// What the core calls them for a family that reconstructs.
+    pub(super) fn reconstruction(&self) -> reconstruction::Settings {
+        let usual = reconstruction::Settings::default();
+        reconstruction::Settings {
+            steps: self.steps,
+            batch: self.batch,
+            rate: self.rate.unwrap_or(usual.rate),
+            decay: self.decay.unwrap_or(usual.decay),
+            save: self.save,
+            seed: self.seed,
+            memory: self.memory.saturating_mul(1 << 20),
+            ..usual
         }
     }
 

@@ -197,4 +197,4 @@ impl Block {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

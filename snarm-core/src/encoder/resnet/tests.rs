@@ -54,6 +54,12 @@ fn write(path: &Path, tensors: &[(String, Vec<usize>)], name: impl Fn(&str) -> S
     std::fs::write(path, serialize(views, None).unwrap()).unwrap();
 }
 
+/// Writes a narrow network to that file, whose name is returned.
+pub(crate) fn write_narrow(path: &Path) -> &str {
+    write(path, &narrow(), str::to_owned);
+    path.to_str().unwrap()
+}
+
 fn load(path: &Path) -> Result<Encoder> {
     Encoder::load(&path.display().to_string(), PositionInterpolation::Legacy)
 }

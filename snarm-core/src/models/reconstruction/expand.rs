@@ -45,7 +45,7 @@ impl Expand {
 }
 
 /// For each cell of the map that is twice as fine as `grid`, the part that it is made of.
-pub(super) fn places(grid: Grid) -> Vec<u32> {
+pub(crate) fn places(grid: Grid) -> Vec<u32> {
     let finer = Grid { rows: 2 * grid.rows, columns: 2 * grid.columns };
     let place = |cell: usize| {
         let (row, column) = (cell / finer.columns, cell % finer.columns);

@@ -36,7 +36,7 @@ pub struct About {
 }
 
 /// Gives the tensor of that name and shape.
-pub type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
+pub(crate) type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
 /// Writes a decoder of a family: to a temporary file beside `path`, synced, then renamed.
 ///

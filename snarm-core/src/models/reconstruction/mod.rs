@@ -30,16 +30,20 @@ use sha2::{Digest, Sha256};
 
 use self::decoder::Decoder;
 pub use self::decoder::{Observe, Stage, Workspace};
+pub(crate) use self::expand::places;
+pub(crate) use self::file::Fetch;
 pub use self::file::{About, save};
 use self::fusion::Fusion;
 pub use self::levels::Levels;
 pub use self::list::tensors;
 pub(super) use self::names::{has_quarters, is_in};
 use self::shape::WHAT;
+pub(crate) use self::shape::{EPS, STAGES};
 pub use self::shape::{Kind, Shape};
+pub(crate) use self::sweeps::orders;
 use crate::error::{Error, Result};
 use crate::files::{Tensor, Weights, hex};
-use crate::layers::{Source, Tensors};
+use crate::layers::{Made, Source, Tensors};
 use crate::paths;
 
 /// The trained part of a family that reconstructs, ready to run. Immutable: streams share it.
@@ -83,6 +87,19 @@ impl Reconstruction {
     /// As [`Self::from_weights`].
     pub fn open(kind: &'static Kind, path: &Path) -> Result<Self> {
         Self::from_weights(kind, &Weights::open(path)?)
+    }
+
+    /// Takes all tensors of `fetch`, by the published names.
+    ///
+    /// # Errors
+    /// When the sizes are none of the family, or `fetch` fails.
+    pub(crate) fn new(kind: &'static Kind, shape: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        Self::of(kind, shape, &Made(fetch))
+    }
+
+    /// The same decoder, saying that of itself.
+    pub(crate) fn with_about(self, about: About) -> Self {
+        Self { about: Some(about), ..self }
     }
 
     /// Takes all tensors of `tensors`, by the published names.

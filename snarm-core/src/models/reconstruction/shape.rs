@@ -9,10 +9,10 @@ use crate::models::scan_order::Curve;
 pub(super) const WHAT: &str = "decoder";
 
 /// Epsilon of all norms.
-pub(super) const EPS: f32 = 1e-5;
+pub(crate) const EPS: f32 = 1e-5;
 
 /// Stages of the decoder, from the coarsest map to the finest.
-pub(super) const STAGES: usize = 4;
+pub(crate) const STAGES: usize = 4;
 
 /// Channels of a map for each element of the rank of the scan's step.
 const CHANNELS_PER_RANK: usize = 16;
@@ -82,12 +82,12 @@ impl Shape {
     }
 
     /// Channels that are scanned in a map of `channels`.
-    pub(super) fn inner(channels: usize) -> usize {
+    pub(crate) fn inner(channels: usize) -> usize {
         EXPANSION * channels
     }
 
     /// Rank of the scan's step in a map of `channels`.
-    pub(super) fn rank(channels: usize) -> usize {
+    pub(crate) fn rank(channels: usize) -> usize {
         channels.div_ceil(CHANNELS_PER_RANK)
     }
 

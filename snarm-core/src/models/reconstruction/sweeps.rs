@@ -16,9 +16,14 @@ fn directions(count: usize) -> impl Iterator<Item = usize> {
 /// # Errors
 /// When the side is odd and quarters are scanned.
 pub(super) fn sweeps(kind: &Kind, shape: &Shape, side: usize) -> Result<Vec<Sweep>> {
-    let cells = side * side;
+    let made = orders(kind, shape, side).into_iter();
+    made.map(|(orders, len)| Ok(Sweep::new(orders, side * side, len)?)).collect()
+}
+
+/// For each sweep, the cell at each place of each direction, (directions, cells), and the length of a sequence.
+pub(crate) fn orders(kind: &Kind, shape: &Shape, side: usize) -> Vec<(Vec<u32>, usize)> {
     let whole = |direction: usize| scan_order(shape.curve, side, direction);
-    let mut all = vec![Sweep::new(directions(shape.directions).flat_map(whole).collect(), cells, cells)?];
+    let mut all = vec![(directions(shape.directions).flat_map(whole).collect(), side * side)];
     if kind.quarters {
         let half = side / 2;
         let quarters = |direction: usize| {
@@ -30,8 +35,7 @@ pub(super) fn sweeps(kind: &Kind, shape: &Shape, side: usize) -> Result<Vec<Swee
                 order.clone().into_iter().map(move |cell| place(cell) as u32)
             })
         };
-        let orders = directions(shape.directions).flat_map(quarters).collect();
-        all.push(Sweep::new(orders, cells, half * half)?);
+        all.push((directions(shape.directions).flat_map(quarters).collect(), half * half));
     }
-    Ok(all)
+    all
 }

@@ -98,7 +98,7 @@ impl Net<'_> {
         let read = Scanned {
             u: &u,
             delta: &delta,
-            z: &z,
+            z: Some(&z),
             bc: &projected,
             a: &a,
             skip: get("D")?,

@@ -15,8 +15,8 @@ pub struct Scanned<'a> {
     pub u: &'a Tensor,
     /// The step before bias and softplus, (rows, d).
     pub delta: &'a Tensor,
-    /// The gate, (rows, d).
-    pub z: &'a Tensor,
+    /// The gate, (rows, d), where there is one.
+    pub z: Option<&'a Tensor>,
     /// Rows that end in B and C of n elements each.
     pub bc: &'a Tensor,
     /// A = -exp(A_log), (n, d).
@@ -27,14 +27,15 @@ pub struct Scanned<'a> {
     pub bias: &'a Tensor,
 }
 
-/// Scans sequences of `len` tokens; returns the gated (rows, d).
+/// Scans sequences of `len` tokens; returns (rows, d), gated where there is a gate.
 ///
 /// # Errors
 /// When a shape does not fit.
 pub fn selective_scan(read: Scanned<'_>, len: usize) -> Result<Tensor> {
     let d = width(read.u);
-    if read.u.elem_count() == 0 || [read.delta, read.z].iter().any(|rows| rows.dims() != read.u.dims()) {
-        let found = [read.u, read.delta, read.z].map(Tensor::dims);
+    let rows: Vec<&Tensor> = [read.u, read.delta].into_iter().chain(read.z).collect();
+    if read.u.elem_count() == 0 || rows.iter().any(|rows| rows.dims() != read.u.dims()) {
+        let found: Vec<_> = rows.iter().map(|rows| rows.dims()).collect();
         bail!("selective_scan: expected u, delta and z of one shape, found {found:?}");
     }
     if read.skip.elem_count() != d || read.bias.elem_count() != d {
@@ -47,29 +48,35 @@ pub fn selective_scan(read: Scanned<'_>, len: usize) -> Result<Tensor> {
     if !on_kernels(read.u) {
         return composed::selective_scan(read, len);
     }
-    let tokens = Tensor::cat(&[read.u, read.delta, read.z], 0)?;
+    let tokens = Tensor::cat(&rows, 0)?;
     let parameters = Tensor::cat(&[&read.a.flatten_all()?, read.skip, read.bias], 0)?;
-    tokens.apply_op3(read.bc, &parameters, Scan { d, len })
+    tokens.apply_op3(read.bc, &parameters, Scan { d, len, parts: rows.len() })
 }
 
 struct Scan {
     d: usize,
     len: usize,
+    /// u and delta, and z where there is one.
+    parts: usize,
 }
 
 impl Scan {
-    /// u, delta and z one after another; A, D and the bias one after another.
+    /// u, delta and z, where there is one, one after another; A, D and the bias one after another.
     fn unpack<'a>(
         &self,
         tokens: &'a [f32],
         bc: &'a [f32],
         parameters: &'a [f32],
     ) -> (Tokens<&'a [f32]>, Parameters<&'a [f32]>) {
-        let one = tokens.len() / 3;
+        let one = tokens.len() / self.parts;
         let (a, rest) = parameters.split_at(parameters.len().saturating_sub(2 * self.d));
         let (skip, bias) = rest.split_at(rest.len() / 2);
-        let tokens =
-            Tokens { u: &tokens[..one], delta: &tokens[one..2 * one], bc, z: Some(&tokens[2 * one..]) };
+        let tokens = Tokens {
+            u: &tokens[..one],
+            delta: &tokens[one..2 * one],
+            bc,
+            z: Some(&tokens[2 * one..]).filter(|z| !z.is_empty()),
+        };
         (tokens, Parameters { a, skip, bias })
     }
 }
@@ -90,7 +97,7 @@ impl CustomOp3 for Scan {
     ) -> Result<(CpuStorage, Shape)> {
         let (packed, all) = (slice(tokens, tokens_layout)?, slice(parameters, parameters_layout)?);
         let (tokens, parameters) = self.unpack(packed, slice(bc, bc_layout)?, all);
-        let rows = packed.len() / 3 / self.d;
+        let rows = packed.len() / self.parts / self.d;
         let mut y = vec![0.0; rows * self.d];
         let mut states = vec![0.0; rows / self.len.max(1) * parameters.a.len()];
         kernel::selective_scan(tokens, parameters, self.len, &mut Workspace::default(), &mut states, &mut y)
@@ -111,8 +118,12 @@ impl CustomOp3 for Scan {
         let (read, constants) = self.unpack(&packed, &rows, &all);
         let (mut to_tokens, mut to_bc, mut to_parameters) =
             (vec![0.0; packed.len()], vec![0.0; rows.len()], vec![0.0; all.len()]);
-        let (u, rest) = to_tokens.split_at_mut(packed.len() / 3);
-        let (delta, z) = rest.split_at_mut(packed.len() / 3);
+        let one = packed.len() / self.parts;
+        let (u, rest) = to_tokens.split_at_mut(one);
+        let (delta, z) = rest.split_at_mut(one);
+        // Without a gate the kernel wants room for its gradient all the same.
+        let mut none = vec![0.0; if z.is_empty() { one } else { 0 }];
+        let z = if z.is_empty() { &mut none[..] } else { z };
         let (a, rest) = to_parameters.split_at_mut(constants.a.len());
         let (skip, bias) = rest.split_at_mut(self.d);
         let gradients = Gradients { u, delta, bc: &mut to_bc[..], z, a, skip, bias };

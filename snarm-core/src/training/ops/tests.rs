@@ -199,7 +199,7 @@ fn shapes_that_do_not_fit_are_named(device: &Device) {
     let whole = "a whole number of maps for each mask, found 3 maps and 2 masks";
     refused(focal(&var(device, "m", &[3, 4]), Of::Logits, &target, constants), whole);
     let (a, one) = (var(device, "a", &[2, 4]), var(device, "d", &[4]));
-    let read = Scanned { u: &x, delta: &x, z: &w, bc: &x, a: &a, skip: &one, bias: &one };
+    let read = Scanned { u: &x, delta: &x, z: Some(&w), bc: &x, a: &a, skip: &one, bias: &one };
     refused(selective_scan(read, 8), "of one shape, found [[32, 4], [32, 4], [6, 4]]");
 }
 
@@ -294,8 +294,15 @@ fn the_scan_is_that_of_the_kernels(device: &Device) {
             same_as_kernels(device, &shapes, |v| {
                 let delta = v[1].affine(spread, offset).unwrap();
                 let (a, skip) = (v[4].exp().unwrap().neg().unwrap(), (v[5].as_tensor() * heard).unwrap());
-                let read =
-                    Scanned { u: &v[0], delta: &delta, z: &v[2], bc: &v[3], a: &a, skip: &skip, bias: &v[6] };
+                let read = Scanned {
+                    u: &v[0],
+                    delta: &delta,
+                    z: Some(&v[2]),
+                    bc: &v[3],
+                    a: &a,
+                    skip: &skip,
+                    bias: &v[6],
+                };
                 selective_scan(read, len).unwrap()
             });
         }

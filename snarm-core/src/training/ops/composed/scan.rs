@@ -31,7 +31,11 @@ pub(in super::super) fn selective_scan(read: Scanned<'_>, len: usize) -> Result<
     let sequences = (rows / len, len, n * d);
     let states = recurrence(&decay.reshape(sequences)?, &input.reshape(sequences)?)?;
     let y = states.reshape((rows, n, d))?.broadcast_mul(&c)?.sum(1)?;
-    (y + read.u.broadcast_mul(read.skip)?)? * read.z.silu()?
+    let y = (y + read.u.broadcast_mul(read.skip)?)?;
+    match read.z {
+        Some(z) => y * z.silu()?,
+        None => Ok(y),
+    }
 }
 
 /// States h_t = a_t h_{t-1} + b_t of sequences (sequences, len, m), from h = 0.
