@@ -55,9 +55,12 @@ const NO_KERNELS: [&str; 2] = ["device", "tile"];
 /// Bodies of kernels that are not called `cpu.rs`: two published ways to resize, each a kernel of its own.
 const OTHER_BODIES: [(&str, &[&str]); 1] = [("resize", &["opencv.rs", "pil.rs"])];
 
+/// A subfolder, and the beginnings of the paths of those who may name it.
+type Exception = (&'static str, &'static [&'static str]);
+
 /// Folders whose subfolders nobody but their index names: families of models, and networks. Beside the index those files
 /// may, of which the subfolder and the beginnings of the paths stand here.
-const KINDS: [(&str, &[(&str, &[&str])]); 2] = [
+const KINDS: [(&str, &[Exception]); 2] = [
     (
         "snarm-core/src/models",
         &[
