@@ -131,7 +131,7 @@ impl Ignored {
             return Ok(scores);
         };
         filled.resize(scores.len(), 0.0);
-        gather(scores, 1, stand_ins, filled)?;
+        gather(scores, 1, stand_ins, &mut *filled)?;
         Ok(filled)
     }
 
@@ -139,9 +139,9 @@ impl Ignored {
     /// them.
     pub(crate) fn fill_gaps(&self, map: &mut Vec<f32>, filled: &mut Vec<f32>) -> Result<()> {
         let Some(gaps) = &self.gaps else { return Ok(()) };
-        scale_columns(map, &gaps.gain)?;
+        scale_columns(&mut *map, &gaps.gain)?;
         filled.resize(map.len(), 0.0);
-        gather(map, 1, &gaps.stand_ins, filled)?;
+        gather(&*map, 1, &gaps.stand_ins, &mut *filled)?;
         std::mem::swap(map, filled);
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Expand {
         parts.resize(places.len() * channels, 0.0);
         cells.resize(parts.len(), 0.0);
         self.linear.run(&*map, Then::Store, &mut *parts)?;
-        gather(parts, channels, places, cells)?;
+        gather(&*parts, channels, places, &mut *cells)?;
         map.resize(cells.len(), 0.0);
         self.norm.run(&*cells, EPS, &mut *map)
     }
