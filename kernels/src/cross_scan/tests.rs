@@ -47,7 +47,7 @@ fn one_direction_forward_is_the_selective_scan() {
     let tokens = Tokens { u: &u, delta: &delta, bc: &bc, z: None };
     let parameters = Parameters { a: &a, skip: &skip, bias: &bias };
     let mut workspace = selective_scan::Workspace::default();
-    selective_scan(&tokens, &parameters, cells, &mut workspace, &mut states, &mut expected).unwrap();
+    selective_scan(tokens, parameters, cells, &mut workspace, &mut states, &mut expected).unwrap();
     // The step of each channel by a rank of its own.
     let identity: Vec<f32> = (0..d * d).map(|i| f32::from(u8::from(i / d == i % d))).collect();
     let rows: Vec<f32> =
