@@ -3,7 +3,7 @@
 use gst::prelude::*;
 use snarm_core::bank::Bank;
 
-use crate::common::{bad_pixels, buffer, start_error};
+use crate::common::{buffer, good_pixels, start_error};
 use crate::learning::{bank_of, element, line, push};
 use crate::properties::check_effects;
 
@@ -58,7 +58,8 @@ fn has_effect(name: &str) -> bool {
                 let folder = tempfile::tempdir().unwrap();
                 let (mut line, location) = line(&folder, &[(name, value), ("bank-capacity", "2000")]);
                 push(&mut line, 0..30);
-                line.harness.push(buffer(30, bad_pixels(30))).unwrap();
+                // The light went out.
+                line.harness.push(buffer(30, vec![0; good_pixels(30).len()])).unwrap();
                 line.finish();
                 let odd = line.element_message("snarm-bank-ready").get::<gst::Array>("odd-frames").unwrap();
                 let named =
