@@ -2,16 +2,17 @@
 //!
 //! `cargo run --release -p snarm-tests --example tiles -- [DOT [LEARNED [GOOD [BAD]]]] [TILES...]`, where DOT is the diameter
 //! of the dots in pixels, and TILES are `none`, `CxR`, or a smallest defect in pixels, for which the tiles are cut by
-//! themselves. `--free` scores without the decoder that ships.
+//! themselves. `--free` scores without the decoder that ships; `--holes` drills holes with bright rims into the plate.
 //!
-//! The frames show a plate with a rough, brushed surface and drilled holes; each is shifted by some pixels, a little lighter
-//! or darker, and noisy as cameras are.
+//! The frames show a plate with a rough, brushed surface; each is shifted by some pixels, a little lighter or darker, and
+//! noisy as cameras are. A dot is found `there` where the map of its frame is highest within 16 pixels of it.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for whoever measures")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use snarm_core::Grid;
 use snarm_core::bank::{BankBuilder, BankSettings};
 use snarm_core::detect::Detector;
 use snarm_core::encoder::Encoder;
@@ -40,13 +41,13 @@ impl Random {
 }
 
 /// The plate, larger than a frame by what frames are shifted.
-struct Plate(Vec<f32>);
+struct Plate(Vec<f32>, bool);
 
 /// The most pixels that a frame is shifted.
-const SHIFT: usize = 4;
+const SHIFT: usize = 2;
 
 impl Plate {
-    fn new() -> Self {
+    fn new(holes: bool) -> Self {
         let mut random = Random(1);
         let (width, height) = (WIDTH + SHIFT, HEIGHT + SHIFT);
         // Brushed along x: noise with a long memory in each row, and coarse clouds.
@@ -63,7 +64,7 @@ impl Plate {
                     + t * ((1.0 - s) * at(i, j + 1) + s * at(i + 1, j + 1));
                 let plate = (80..width - 80).contains(&x) && (60..height - 60).contains(&y);
                 let (hx, hy) = ((x % 240) as f32 - 120.0, (y % 240) as f32 - 120.0);
-                let hole = (hx * hx + hy * hy).sqrt();
+                let hole = if holes { hx.hypot(hy) } else { f32::INFINITY };
                 let level = match (plate, hole) {
                     (false, _) => 40.0,
                     (_, ..26.0) => 25.0,
@@ -73,11 +74,11 @@ impl Plate {
                 pixels.push(level);
             }
         }
-        Self(pixels)
+        Self(pixels, holes)
     }
 
-    /// Frame number `seed`, in RGB, and a dot of that diameter on it.
-    fn frame(&self, seed: u64, dot: Option<f32>) -> Vec<u8> {
+    /// Frame number `seed`, in RGB, with a dot of that diameter on it, and where that is.
+    fn frame(&self, seed: u64, dot: Option<f32>) -> (Vec<u8>, Option<(f32, f32)>) {
         let mut random = Random(seed << 20);
         let mut shift = || random.between(0.0, SHIFT as f32 + 1.0) as usize;
         let (dx, dy) = (shift(), shift());
@@ -86,11 +87,11 @@ impl Plate {
             let (x, y) = loop {
                 let (x, y) = (random.between(100.0, 1820.0), random.between(80.0, 1000.0));
                 let hole = (x % 240.0 - 120.0).hypot(y % 240.0 - 120.0);
-                if hole > 50.0 {
+                if hole > 50.0 || !self.1 {
                     break (x, y);
                 }
             };
-            let contrast = if random.between(0.0, 1.0) < 0.5 { 70.0 } else { -70.0_f32 };
+            let contrast = if random.between(0.0, 1.0) < 0.5 { 90.0 } else { -110.0_f32 };
             (x, y, diameter / 2.0, contrast)
         });
         let mut pixels = Vec::with_capacity(3 * WIDTH * HEIGHT);
@@ -110,7 +111,7 @@ impl Plate {
                 ]);
             }
         }
-        pixels
+        (pixels, dot.map(|(x, y, ..)| (x, y)))
     }
 }
 
@@ -130,8 +131,10 @@ fn tiles(name: &str) -> Tiles {
 }
 
 fn main() {
-    let free = std::env::args().any(|argument| argument == "--free");
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--free").collect();
+    let (flags, arguments): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let is_set = |name: &str| flags.iter().any(|flag| flag == name);
+    let free = is_set("--free");
     let number = |i: usize, or: f64| arguments.get(i).map_or(or, |text| text.parse().unwrap());
     let (dot, learned, good, bad) =
         (number(0, 4.0) as f32, number(1, 32.0) as u64, number(2, 100.0) as u64, number(3, 64.0) as u64);
@@ -139,14 +142,14 @@ fn main() {
     let asked = if asked.is_empty() { vec!["none", "2x2", "3x3", "4"] } else { asked };
     let encoder = registry::encoder(None).unwrap();
     let decoder = if free { None } else { registry::decoder(None, &encoder).unwrap() };
-    let plate = Plate::new();
+    let plate = Plate::new(is_set("--holes"));
     println!(
         "{}, {}; {learned} frames learned, {good} good ones, {bad} with a dot of {dot} pixels",
         encoder.name(),
         decoder.as_ref().map_or("training-free", |decoder| decoder.scorer())
     );
     println!(
-        "tiles | found, alarms at the bank's threshold | found, alarms at {RATE} | AUROC | seconds to learn, ms a frame | MiB"
+        "tiles | found, alarms at the bank's threshold | found, alarms at {RATE} | there | AUROC | seconds to learn, ms a frame | MiB"
     );
     for name in asked {
         measure(name, &encoder, decoder.clone(), &plate, dot, [learned, good, bad]);
@@ -169,7 +172,7 @@ fn measure(
     }
     let mut learning = Duration::ZERO;
     for seed in 0..learned {
-        let pixels = plate.frame(seed, None);
+        let (pixels, _) = plate.frame(seed, None);
         let start = Instant::now();
         builder.add(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap()).unwrap();
         learning += start.elapsed();
@@ -182,19 +185,25 @@ fn measure(
     let limits = detector.bank_limits();
     let at_rate = detector.calibration().threshold_at_fpr(RATE);
     let mut time = Duration::ZERO;
+    let mut there = 0;
     let mut score = |seed: u64, dot: Option<f32>| {
-        let pixels = plate.frame(seed, dot);
+        let (pixels, place) = plate.frame(seed, dot);
         let start = Instant::now();
-        let score = detector.detect(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &limits).unwrap().score;
+        let found = detector.detect(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &limits).unwrap();
         time += start.elapsed();
-        score
+        let at = (0..found.map.len()).max_by(|a, b| found.map[*a].total_cmp(&found.map[*b])).unwrap();
+        let Grid { rows, columns } = found.map_size;
+        let middle = |i: usize, n: usize, length: usize| (i as f32 + 0.5) * length as f32 / n as f32;
+        let (x, y) = (middle(at % columns, columns, WIDTH), middle(at / columns, rows, HEIGHT));
+        there += u64::from(place.is_some_and(|(u, v)| (x - u).abs() < 16.0 && (y - v).abs() < 16.0));
+        found.score
     };
     let of_good: Vec<f64> = (0..good).map(|seed| score(10_000 + seed, None)).collect();
     let of_bad: Vec<f64> = (0..bad).map(|seed| score(20_000 + seed, Some(dot))).collect();
     let count = |scores: &[f64], least: f64| scores.iter().filter(|score| **score >= least).count();
     let above: usize = of_bad.iter().map(|bad| of_good.iter().filter(|good| *good < bad).count()).sum();
     println!(
-        "{name} ({cut}) | {}, {} | {}, {} | {:.3} | {:.0}, {:.0} | {:.0}",
+        "{name} ({cut}) | {}, {} | {}, {} | {there} | {:.3} | {:.0}, {:.0} | {:.0}",
         count(&of_bad, limits.threshold),
         count(&of_good, limits.threshold),
         count(&of_bad, at_rate),

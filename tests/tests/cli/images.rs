@@ -89,14 +89,14 @@ fn check_files(dir: &Path, results: &[Value]) {
 fn commands_cut_frames_into_tiles() {
     let dir = tempfile::tempdir().expect("a folder");
     let dir = dir.path();
-    run(dir, "simulate --out set --as frames --good-frames 5 --frames 2 --width 192 --height 108", 0);
+    run(dir, "simulate --out set --as frames --good-frames 5 --frames 2 --width 280 --height 160", 0);
     run(dir, "bank set/train/good -o a.bank --capacity 400 --tiles 2x1 --tile-overlap 0.25", 0);
     let pixels = |options: &str| {
         let line = format!("detect set/test --bank a.bank --out out --pictures all {options}");
         let told = stderr(&run(dir, &line, 0));
         let results = lines(&dir.join("out/results.jsonl"));
         let picture = dir.join("out").join(results[0]["annotated"].as_str().expect("a picture"));
-        assert_eq!(image::image_dimensions(&picture).expect("a picture"), (192, 108));
+        assert_eq!(image::image_dimensions(&picture).expect("a picture"), (280, 160));
         let map =
             std::fs::read(dir.join("out").join(results[0]["map"].as_str().expect("a map"))).expect("a map");
         (
