@@ -3,7 +3,7 @@
 use super::Piece;
 use crate::simd::dispatch;
 
-pub(super) fn stitch(tile: &[f32], width: usize, piece: &Piece<'_>, map: &mut [f32], map_width: usize) {
+pub(super) fn stitch(tile: &[f32], width: usize, piece: &Piece<&[f32]>, map: &mut [f32], map_width: usize) {
     let (window, (x, y)) = (piece.window, piece.at);
     if window.width == 0 {
         return;

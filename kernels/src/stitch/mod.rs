@@ -12,39 +12,46 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::device::{BufferView, BufferViewMut};
 use crate::error::{Error, Result, check_len};
 use crate::preprocess::PixelRect;
 
+const OP: &str = "stitch";
+
 /// Part of a tile's map, and where it lies.
 #[derive(Debug, Clone, Copy)]
-pub struct Piece<'a> {
+pub struct Piece<T> {
     /// Part of the tile's map.
     pub window: PixelRect,
     /// Column and row of the map where its upper left corner lies.
     pub at: (usize, usize),
     /// Weight of each row of the part.
-    pub rows: &'a [f32],
+    pub rows: T,
     /// Weight of each column of the part.
-    pub columns: &'a [f32],
+    pub columns: T,
 }
 
 /// Adds a piece of `tile`, whose rows have `width` elements, to `map`, whose rows have `map_width`.
 ///
 /// # Errors
-/// When one of them is not whole rows, the piece lies outside of either, or it has not a weight for each row and column.
-pub fn stitch(
-    tile: &[f32],
+/// When one of them is not whole rows, the piece lies outside of either, it has not a weight for each row and column, or
+/// an operand lives on a device.
+pub fn stitch<'a>(
+    tile: impl Into<BufferView<'a>>,
     width: usize,
-    piece: &Piece<'_>,
-    map: &mut [f32],
+    piece: Piece<impl Into<BufferView<'a>>>,
+    map: impl Into<BufferViewMut<'a>>,
     map_width: usize,
 ) -> Result<()> {
-    let PixelRect { x, y, width: w, height: h } = piece.window;
-    check_len("stitch", "weights of rows", h, piece.rows.len())?;
-    check_len("stitch", "weights of columns", w, piece.columns.len())?;
+    let Piece { window, at, rows, columns } = piece;
+    let piece = Piece { window, at, rows: rows.into().host(OP)?, columns: columns.into().host(OP)? };
+    let (tile, map) = (tile.into().host(OP)?, map.into().host(OP)?);
+    let PixelRect { x, y, width: w, height: h } = window;
+    check_len(OP, "weights of rows", h, piece.rows.len())?;
+    check_len(OP, "weights of columns", w, piece.columns.len())?;
     check_inside(tile.len(), width, (x, y), (w, h))?;
-    check_inside(map.len(), map_width, piece.at, (w, h))?;
-    cpu::stitch(tile, width, piece, map, map_width);
+    check_inside(map.len(), map_width, at, (w, h))?;
+    cpu::stitch(tile, width, &piece, map, map_width);
     Ok(())
 }
 
@@ -56,5 +63,5 @@ fn check_inside(len: usize, width: usize, (x, y): (usize, usize), (w, h): (usize
     }
     let expected = format!("whole rows of {width}, and a piece inside");
     let found = format!("{len} values and {w}x{h} at {x},{y}");
-    Err(Error::Shape { op: "stitch", expected, found })
+    Err(Error::Shape { op: OP, expected, found })
 }

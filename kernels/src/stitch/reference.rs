@@ -2,7 +2,7 @@
 
 use super::Piece;
 
-pub(super) fn stitch(tile: &[f32], width: usize, piece: &Piece<'_>, map: &mut [f32], map_width: usize) {
+pub(super) fn stitch(tile: &[f32], width: usize, piece: &Piece<&[f32]>, map: &mut [f32], map_width: usize) {
     let (x, y) = piece.at;
     for (at, value) in map.iter_mut().enumerate() {
         let (column, row) = ((at % map_width).wrapping_sub(x), (at / map_width).wrapping_sub(y));

@@ -105,7 +105,7 @@ impl RawMap {
             }
         };
         let piece = self.mosaic.piece(tile);
-        Ok(stitch(scores, self.tile.columns, &piece, &mut self.map, self.mosaic.size().columns)?)
+        Ok(stitch(scores, self.tile.columns, piece, &mut self.map, self.mosaic.size().columns)?)
     }
 
     /// Smoothes the map of all tiles and returns the raw image score and the highest raw pixel score.

@@ -204,7 +204,7 @@ impl Gaps {
         let columns = mosaic.size().columns;
         let (ones, mut shares) = (vec![1.0; size.cells()], vec![0.0; mosaic.size().cells()]);
         for tile in (0..tiles.len()).filter(is_seen) {
-            stitch(&ones, size.columns, &mosaic.piece(tile), &mut shares, columns)?;
+            stitch(&ones, size.columns, mosaic.piece(tile), &mut shares, columns)?;
         }
         let unseen: Vec<bool> = shares.iter().map(|share| *share <= 0.0).collect();
         let stand_ins = nearest_seen(&unseen, columns);
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(ignored.of_tile(0).unwrap()[..4], [false, false, true, true]);
         let mut map = vec![0.0; 160];
         for (tile, score) in [(0, 1.0), (2, 3.0)] {
-            stitch(&[score; 64], 8, &mosaic.piece(tile), &mut map, 20).unwrap();
+            stitch(&[score; 64], 8, mosaic.piece(tile), &mut map, 20).unwrap();
         }
         assert!(map[7] < 1.0, "the share of the tile that is left out is missing");
         ignored.fill_gaps(&mut map, &mut Vec::new()).unwrap();

@@ -145,7 +145,7 @@ impl Mosaic {
     }
 
     /// Where the map of a tile lies.
-    pub(crate) fn piece(&self, tile: usize) -> Piece<'_> {
+    pub(crate) fn piece(&self, tile: usize) -> Piece<&[f32]> {
         let (x, columns) = &self.columns[tile % self.columns.len()];
         let (y, rows) = &self.rows[tile / self.columns.len()];
         Piece { window: self.window, at: (*x, *y), rows, columns }

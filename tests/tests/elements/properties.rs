@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gst::glib;
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta as Roi;
 use gstsnarm::meta::AnomalyMeta;
@@ -217,8 +218,14 @@ fn has_effect(name: &str) -> bool {
 pub(crate) fn check_effects(element: &str, has_effect: impl Fn(&str) -> bool) {
     init();
     let element = gst::ElementFactory::make(element).build().unwrap();
-    let own = element.list_properties().to_vec().into_iter().filter(|p| p.owner_type() == element.type_());
-    let names: Vec<String> = own.map(|property| property.name().to_owned()).collect();
+    let own: Vec<_> = element.list_properties().to_vec();
+    let own: Vec<_> = own.into_iter().filter(|p| p.owner_type() == element.type_()).collect();
+    let both = glib::ParamFlags::READABLE | glib::ParamFlags::WRITABLE;
+    for property in own.iter().filter(|property| property.flags().contains(both)) {
+        let found = element.property_value(property.name());
+        assert_eq!(format!("{found:?}"), format!("{:?}", property.default_value()), "{}", property.name());
+    }
+    let names: Vec<String> = own.iter().map(|property| property.name().to_owned()).collect();
     assert!(names.len() >= 19, "{names:?}");
     // Blocks are left out of streams alone, which the frames of this test are not: tests/bank/calibration.rs has one.
     let elsewhere = |name: &&String| name.as_str() != "calibration-fraction";

@@ -4,10 +4,11 @@
 use crate::{NO_KERNELS, check, names, read};
 
 /// Functions that take slices all the same: they make from the host's numbers what an operation runs with, wherever.
-const FROM_THE_HOST: [(&str, &str); 6] = [
+const FROM_THE_HOST: [(&str, &str); 7] = [
     // Weights are packed once.
     ("conv3x3/mod.rs", "new"),
     ("conv3x3/backward.rs", "transposed"),
+    ("cross_scan/packed.rs", "new"),
     ("depthwise/mod.rs", "new"),
     ("depthwise/mod.rs", "of_input_gradient"),
     ("linear/mod.rs", "new"),
@@ -38,8 +39,12 @@ fn parse(file: &str, text: &str) -> (Vec<Function>, Vec<String>) {
         };
         let name = rest.split(['(', '<']).next().unwrap_or_default().to_owned();
         let mut all = line.to_owned() + "\n";
-        let end = format!("{indent}}}");
-        while !all.ends_with(&format!("\n{end}\n")) && !(all.lines().count() == 1 && all.ends_with("}\n")) {
+        let end = format!("\n{indent}}}\n");
+        let is_whole = |all: &str| match all.lines().count() {
+            1 => all.ends_with("}\n"),
+            _ => all.ends_with(&end),
+        };
+        while !is_whole(&all) {
             all += lines.next().unwrap_or_else(|| panic!("{file}: {name} has no end"));
             all.push('\n');
         }
