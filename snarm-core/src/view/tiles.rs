@@ -16,7 +16,7 @@ pub const OVERLAP: f64 = 0.125;
 /// Pixels of the smallest defect wanted, where tiles are cut by themselves and nothing else is said.
 pub const MIN_DEFECT: f64 = 8.0;
 
-/// Pixels of the network's input that the smallest defect must have along each side to be found (docs/accuracy.md).
+/// Pixels of the network's input that the smallest defect must have along each side to be found (docs/tiles.md).
 const NEEDED: f64 = 2.4;
 
 /// The most tiles of a frame, and along one side of it.
