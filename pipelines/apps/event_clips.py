@@ -30,6 +30,7 @@ except (ImportError, ValueError) as reason:
     sys.exit(77)
 
 ENCODER = "x264enc tune=zerolatency speed-preset=veryfast key-int-max=25 ! h264parse"
+HOLD = 0.5  # seconds of good frames that end a defect; fewer where the clip ends sooner
 SLACK = 2 * Gst.SECOND  # a defect is told of after its first frame: confirm-frames, and the encoder's own delay
 
 Packet = collections.namedtuple("Packet", "time buffer caps")
@@ -150,7 +151,8 @@ def main():
     recorder = Recorder(args.out, int(args.before * Gst.SECOND), int(args.after * Gst.SECOND))
     pipeline = Gst.parse_launch(
         f"{args.source} ! videoconvert ! snarmdetect bank-location={args.bank} "
-        f"confirm-frames={args.confirm_frames} message-mode=events ! snarmoverlay "
+        f"confirm-frames={args.confirm_frames} hold-time={int(min(HOLD, args.after) * Gst.SECOND)} "
+        "message-mode=events ! snarmoverlay "
         f"! videoconvert ! video/x-raw,format=I420 ! {args.encoder} ! appsink name=packets emit-signals=true sync=false"
     )
     pipeline.get_by_name("packets").connect("new-sample", recorder.on_sample)
