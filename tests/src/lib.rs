@@ -4,3 +4,4 @@ pub mod checkpoint;
 pub mod fake_cuda;
 pub mod fuzzing;
 pub mod skip;
+pub mod stripes;

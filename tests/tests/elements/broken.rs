@@ -53,7 +53,7 @@ fn text_that_is_not_utf8_is_refused_or_taken_as_a_path() {
             assert_eq!(element.property::<String>(property.name()), "caf\u{e9}", "text is no longer taken");
         }
     }
-    assert_eq!(tried, 14, "properties that hold text");
+    assert_eq!(tried, 16, "properties that hold text");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use gst::prelude::*;
 use snarm_core::bank::Bank;
+use snarm_tests::stripes;
 
-use crate::common::{buffer, good_pixels, start_error};
+use crate::common::{HEIGHT, WIDTH, buffer, start_error};
 use crate::learning::{bank_of, element, line, push};
 use crate::properties::check_effects;
 
@@ -57,9 +58,9 @@ fn has_effect(name: &str) -> bool {
             let images = |value: &str| {
                 let folder = tempfile::tempdir().unwrap();
                 let (mut line, location) = line(&folder, &[(name, value), ("bank-capacity", "2000")]);
-                push(&mut line, 0..30);
-                // The light went out.
-                line.harness.push(buffer(30, vec![0; good_pixels(30).len()])).unwrap();
+                for n in 0..31 {
+                    line.harness.push(buffer(n, stripes::part(WIDTH, HEIGHT, n, n == 30))).unwrap();
+                }
                 line.finish();
                 let odd = line.element_message("snarm-bank-ready").get::<gst::Array>("odd-frames").unwrap();
                 let named =
