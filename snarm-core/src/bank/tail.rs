@@ -33,7 +33,7 @@ impl Calibration {
     ///
     /// Where the k = 1.5 sqrt(n) highest of n logarithms have not begun, this is an order statistic, interpolated: exact for
     /// any distribution. Above, it is the quantile of a generalised Pareto distribution of their excesses (Pickands 1975;
-    /// Coles 2001, chapter 4), see [`Tail`]: one odd frame among the learned ones moves it a little, and is not the least
+    /// Coles 2001, chapter 4): one odd frame among the learned ones moves it a little, and is not the least
     /// that it can be. Few frames give a high threshold: that is how little they tell. docs/accuracy.md has a table of the
     /// rates that come of it. The bank's own threshold where fewer than two frames were scored.
     pub fn threshold_at_fpr(&self, fpr: f64) -> f64 {
