@@ -196,6 +196,7 @@ impl Scores<'_> {
         without: &HashSet<u32>,
         earlier: &[Calibration],
     ) -> Result<Vec<Calibration>> {
+        let whole = self.frames.iter().all(|frame| frame.seen.mosaic.tiles() == 1);
         let counts: Vec<bool> = self.frames.iter().map(|frame| !without.contains(&frame.image)).collect();
         let numbers = counted(&self.frames.iter().map(|frame| frame.image).collect::<Vec<_>>(), &counts);
         let calibration = |scored: &Scored<'_>| -> Result<Calibration> {
@@ -206,7 +207,8 @@ impl Scores<'_> {
             };
             let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);
             let own = known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh));
-            let prior = scored.decoder.and_then(|decoder| decoder.calibration());
+            // A decoder knows what whole frames score; of several tiles the highest counts.
+            let prior = scored.decoder.and_then(|decoder| decoder.calibration()).filter(|_| whole);
             Ok(prior.map_or_else(|| own.clone(), |prior| own.towards(prior)))
         };
         self.by.iter().map(calibration).collect()
