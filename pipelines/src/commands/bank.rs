@@ -73,10 +73,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     inputs::find_bits(&sources, &mut wanted)?;
     builder.set_picture_bits(wanted.reading.bits);
     let progress = Progress::new("learn");
-    let mut shown = 0;
+    let mut shown = Vec::new();
     let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
-        builder.add_from(&item.frame, Some(shown))?;
-        shown += 1;
+        builder.add_from(&item.frame, Some(shown.len() as u64))?;
+        shown.push(odd::Place::of(item));
         Ok(())
     })?;
     let bank = builder.finish(&mut show_stage(&progress))?;
@@ -88,7 +88,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
         tracing::warn!("{doubt}");
     }
-    odd::tell(&bank, &sources, &wanted, args.odd_frames.as_deref())?;
+    odd::tell(&bank, &shown);
+    if let Some(folder) = &args.odd_frames {
+        odd::write(&bank, &sources, &wanted, folder)?;
+    }
     output::line(describe(args, &bank, seen))?;
     Ok(Outcome::Done)
 }
