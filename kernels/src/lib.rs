@@ -52,6 +52,7 @@ pub mod hybrid_score;
 pub mod instance_norm;
 pub mod layer_norm;
 mod layout;
+pub mod light;
 pub mod linear;
 pub mod magnify;
 pub mod matched_residual;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use gst::meta::CustomMeta;
 use snarm_core::detect::{Region, Verdict};
+use snarm_core::light::Reason;
 use snarm_core::results::{Record, Resolution};
 use snarm_core::view::Rect;
 
@@ -91,6 +92,9 @@ fn write_found(s: &mut gst::StructureRef, record: &Record) {
     s.set("pixel-threshold", record.pixel_threshold);
     s.set("anomalous", record.is_anomalous());
     s.set("verdict", record.verdict.name());
+    s.set("reason", record.reason.map(Reason::name));
+    s.set("light", record.light);
+    s.set("sharpness", record.sharpness);
     s.set("area", record.area);
     s.set("regions", gst::Array::new(record.regions.iter().map(region)));
     s.set("frame-width", record.resolution.width);
@@ -128,6 +132,9 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         threshold_low: s.get("threshold-low").ok()?,
         pixel_threshold: s.get("pixel-threshold").ok()?,
         verdict: Verdict::named(&text(s, "verdict")?).unwrap_or_default(),
+        reason: text(s, "reason").and_then(|name| Reason::named(&name)),
+        light: s.get("light").unwrap_or(NONE),
+        sharpness: s.get("sharpness").unwrap_or(NONE),
         area: s.get("area").ok()?,
         regions: s.get::<gst::Array>("regions").ok()?.iter().filter_map(read_region).collect(),
         latency: s.get("latency").ok()?,

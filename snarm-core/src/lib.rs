@@ -44,6 +44,7 @@ pub mod environment;
 mod error;
 pub mod files;
 mod layers;
+pub mod light;
 mod memory;
 pub mod metrics;
 pub mod models;

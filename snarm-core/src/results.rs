@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::detect::{Detection, Limits, Region, Verdict};
 use crate::error::{Error, Result};
+use crate::light::{Quality, Reason};
 
 /// What type and label of a region are called.
 pub const LABEL: &str = "anomaly";
@@ -65,6 +66,15 @@ pub struct Record {
     /// What the score means by the thresholds.
     #[serde(default)]
     pub verdict: Verdict,
+    /// Why an analysed frame has no verdict.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// Light of the frame as a multiple of what was usual while learning; [`NONE`] where that is not known.
+    #[serde(default = "none")]
+    pub light: f64,
+    /// Detail of the frame as a multiple of what was usual; [`NONE`] where that is not known.
+    #[serde(default = "none")]
+    pub sharpness: f64,
     /// Fraction of the frame that the regions cover.
     #[serde(default)]
     pub area: f64,
@@ -126,6 +136,9 @@ impl Record {
             threshold_low: limits.threshold_low.unwrap_or(NONE),
             pixel_threshold: limits.pixel_threshold,
             verdict: Verdict::Unknown,
+            reason: None,
+            light: NONE,
+            sharpness: NONE,
             area: 0.0,
             regions: Vec::new(),
             latency: 0,
@@ -144,6 +157,10 @@ impl Record {
         self.score_raw = found.raw_score;
         self.score_max = found.score_max;
         self.verdict = found.verdict;
+        self.reason =
+            found.quality.and_then(|quality| quality.reason).filter(|_| found.verdict == Verdict::Unknown);
+        let number = |of: fn(Quality) -> f64| found.quality.map_or(NONE, of);
+        (self.light, self.sharpness) = (number(|quality| quality.light), number(|quality| quality.sharpness));
         self.area = found.area;
         self.regions.clone_from(&found.regions);
         self.latency = found.times.total().as_nanos() as u64;

@@ -82,6 +82,11 @@ const WINDOW: unfold::Window = unfold::Window { side: 1, step: 1 };
 const WINDOWS: windows::Window = windows::Window { side: 1, step: 1, border: 0 };
 const RECT: preprocess::PixelRect = preprocess::PixelRect { x: 0, y: 0, width: 0, height: 0 };
 
+/// An input of a network of one pixel.
+fn picture() -> preprocess::PreprocessSpec {
+    preprocess::PreprocessSpec::imagenet(GRID, preprocess::Fit::Full)
+}
+
 /// Statistics of no channels.
 fn statistics() -> batch_norm::Statistics {
     batch_norm::Statistics { mean: Vec::new(), var: Vec::new() }
@@ -152,6 +157,8 @@ const CALLS: &[(&str, Call)] = &[
         let (then, mut workspace) = (instance_norm::Then::Store, instance_norm::Workspace::default());
         instance_norm::instance_norm(o.y(), 1, 0.1, then, &mut workspace)
     }),
+    ("light::cells", |o| light::cells(o.x(), &picture(), RECT).map(drop)),
+    ("light::relight", |o| light::relight(o.y(), &picture(), RECT, &Default::default())),
     ("linear::input_gradient", |o| linear::input_gradient(o.x(), o.x(), 1, 1, o.y())),
     ("linear::bias_gradient", |o| linear::bias_gradient(o.x(), o.y())),
     ("max_pool::max_pool", |o| max_pool::max_pool(o.x(), GRID, WINDOWS, o.y())),
@@ -167,7 +174,7 @@ const CALLS: &[(&str, Call)] = &[
     ("pooled_max::pooled_max", |o| pooled_max::pooled_max(o.x(), 1, 1, 1, &mut Vec::new()).map(drop)),
     ("pooled_max::peak", |o| pooled_max::peak(o.x()).map(drop)),
     ("preprocess::run", |o| {
-        let spec = preprocess::PreprocessSpec::imagenet(GRID, preprocess::Fit::Full);
+        let spec = picture();
         preprocess::Preprocessor::new(spec)?.run(&Frame::rgb(&[0; 3], 1, 1)?, o.y())
     }),
     ("rate::rate", |o| rate::rate(o.x(), 1.0, o.y())),

@@ -9,7 +9,7 @@ use snarm_core::paths::text;
 use snarm_core::registry;
 
 use super::results::{Files, Writer, record};
-use super::{ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text};
+use super::{LightOptions, ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text};
 use crate::annotate::Annotator;
 use crate::exit::Outcome;
 use crate::inputs::{self, Item, Ranges, Selection};
@@ -52,6 +52,8 @@ pub(crate) struct Args {
     /// Pixel scores from here on are marked [default: the bank's]
     #[arg(long, value_parser = fraction)]
     pixel_threshold: Option<f64>,
+    #[command(flatten)]
+    light: LightOptions,
     // Unset is what the bank was learned of.
     #[command(flatten)]
     part: PartOptions,
@@ -113,6 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         tracing::warn!("{doubt}");
     }
     detector.set_view(view)?;
+    args.light.set(&mut detector);
     let path = args.out.join("results.jsonl");
     make_parent(&path)?;
     let mut results = Writer::create(path)?;

@@ -23,7 +23,10 @@ use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile, Reading};
+use snarm_core::detect::Detector;
+use snarm_core::files;
 use snarm_core::paths::text;
+use snarm_core::synthetic::augmentation::Views;
 use snarm_core::training::{Device, DeviceKind};
 use snarm_core::view::{Crop, IgnoreMask, Rect, TilesAsked, View};
 
@@ -54,6 +57,36 @@ impl From<CropName> for Crop {
             CropName::Full => Self::Full,
             CropName::Letterbox => Self::Letterbox,
             CropName::Paper => Self::Paper,
+        }
+    }
+}
+
+/// Which views of each frame are learned beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ViewsName {
+    /// The frame alone
+    None,
+    /// In other light
+    Light,
+    /// A little moved and turned
+    Pose,
+    /// Turned by each 15 degrees
+    Turns,
+    /// In other light, and a little moved and turned
+    All,
+    /// Those of few-shot learning
+    FewShot,
+}
+
+impl From<ViewsName> for Views {
+    fn from(name: ViewsName) -> Self {
+        match name {
+            ViewsName::None => Self::None,
+            ViewsName::Light => Self::Light,
+            ViewsName::Pose => Self::Pose,
+            ViewsName::Turns => Self::Turns,
+            ViewsName::All => Self::All,
+            ViewsName::FewShot => Self::FewShot,
         }
     }
 }
@@ -154,6 +187,11 @@ pub(crate) struct BankOptions {
     /// Leave out learned frames that are unlike the rest, which are named in any case, when the bank is made
     #[arg(long)]
     leave_out_odd: bool,
+    /// Views of each frame that are learned beside it: light (other brightness, colours, gradients), pose (a little moved and
+    /// turned), turns (each 15 degrees), all (light and pose), few-shot (those of few-shot learning). With some, one frame makes a
+    /// bank; each costs the time of a frame
+    #[arg(long, value_enum, default_value_t = ViewsName::None)]
+    views: ViewsName,
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -174,6 +212,7 @@ impl BankOptions {
             view: self.part.over(View { crop, ..View::default() })?,
             min_novelty: self.min_novelty,
             leave_out_odd: self.leave_out_odd,
+            views: self.views.into(),
             seed: self.seed,
         })
     }
@@ -212,6 +251,26 @@ impl PartOptions {
         };
         let tiles = TilesAsked::new(self.tiles.as_deref(), self.tile_overlap, self.min_defect)?;
         Ok(View { crop: view.crop, roi, ignore, tiles: tiles.over(view.tiles) })
+    }
+}
+
+/// What happens to frames in another light than the learned ones.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct LightOptions {
+    /// Score frames as they are, in whatever light: without this, those in another light than the learned ones are brought
+    /// to it first
+    #[arg(long)]
+    no_light_correction: bool,
+    /// Judge frames that are too dark, too bright, blurred or covered, too: without this, their verdict is unknown
+    #[arg(long)]
+    no_quality_gate: bool,
+}
+
+impl LightOptions {
+    /// Has a detector do so.
+    pub(crate) fn set(&self, detector: &mut Detector) {
+        detector.set_light_correction(!self.no_light_correction);
+        detector.set_quality_gate(!self.no_quality_gate);
     }
 }
 
@@ -281,4 +340,9 @@ pub(crate) fn make_parent(path: &Path) -> Result<()> {
             .with_context(|| format!("cannot write to folder {}", text(parent))),
         _ => Ok(()),
     }
+}
+
+/// Writes a text, in place of an older one only once it is whole.
+pub(crate) fn write_text(path: &Path, content: &str) -> Result<()> {
+    files::replace(path, content.as_bytes()).with_context(|| format!("cannot write {}", text(path)))
 }

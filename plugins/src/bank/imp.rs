@@ -17,7 +17,7 @@ use snarm_core::frame::Orientation;
 
 use super::settings::Settings;
 use super::signals;
-use super::{BankState, Crop, Reduction};
+use super::{BankState, Crop, Reduction, Views};
 use crate::orientation::Turning;
 use crate::properties::properties;
 use crate::{error, frame, lock};
@@ -107,6 +107,8 @@ pub struct SnarmBank {
     #[property(name = "leave-out-odd-frames", get, set, type = bool, member = leave_out_odd_frames, mutable_ready,
         nick = "Leave out odd frames",
         blurb = "Leave out learned frames that are unlike the rest, which snarm-bank-ready names, when the bank is made")]
+    #[property(name = "views", get, set, type = Views, member = views, mutable_ready, default,
+        nick = "Views", blurb = "Views of each frame that are learned beside it; with some, one frame makes a bank")]
     #[property(name = "calibration-fraction", get, set, type = f64, member = calibration_fraction, mutable_ready,
         minimum = 0.0, maximum = 0.5, default_value = 0.2,
         nick = "Calibration fraction",

@@ -54,6 +54,11 @@
  * | snarm-tiny | 128 | 1600 | 160,000 of 512 bytes | 0.27 GB | 0.12 GB |
  * | DINOv2 with registers, small to large | 512 | 2401 | 160,000 of 2048 bytes | 0.57 GB | 0.20 GB |
  *
+ * ## Few frames
+ * With #GstSnarmBank:views each frame is also learned in other light or poses, which costs as many times its encoding; rows stay
+ * within #GstSnarmBank:bank-capacity. One frame makes a bank then, whose threshold comes from its views and from what a shipped
+ * decoder knows of other products; a warning says that it is a guess.
+ *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 multifilesrc location=good/%04d.png caps=image/png,framerate=1/1 ! pngdec ! videoconvert ! snarmbank location=part.bank ! fakesink
@@ -106,6 +111,18 @@ choices! {
 }
 
 choices! {
+    /// Which views of each frame are learned beside it.
+    Views, "GstSnarmViews" for snarm_core::synthetic::augmentation::Views;
+    #[default]
+    None, "none", "None: the frame alone";
+    Light, "light", "Light: in other brightness, gamma, white balance, gradients (8 views)";
+    Pose, "pose", "Pose: moved by 4 % of each side, turned by 3 and 6 degrees (8 views)";
+    Turns, "turns", "Turns: turned by each 15 degrees (23 views)";
+    All, "all", "All: light and pose (16 views)";
+    FewShot, "few-shot", "Few shot: turned, moved, mirrored, grey, as published for few-shot learning (21 views)";
+}
+
+choices! {
     /// How a frame is brought to the input of the network.
     Crop, "GstSnarmCrop" for snarm_core::view::Crop;
     #[default]
@@ -119,7 +136,8 @@ choices! {
 /// Registers the element.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "doc")]
-    for api in [BankState::static_type(), Reduction::static_type(), Crop::static_type()] {
+    for api in [BankState::static_type(), Reduction::static_type(), Crop::static_type(), Views::static_type()]
+    {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "snarmbank", gst::Rank::NONE, SnarmBank::static_type())

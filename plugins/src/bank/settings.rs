@@ -6,7 +6,7 @@ use snarm_core::Error;
 use snarm_core::bank::BankSettings;
 use snarm_core::view::View;
 
-use super::{Crop, Reduction};
+use super::{Crop, Reduction, Views};
 use crate::view;
 
 /// The properties that can be set.
@@ -24,6 +24,7 @@ pub(super) struct Settings {
     pub(super) learning: bool,
     pub(super) checkpoint_frames: u32,
     pub(super) leave_out_odd_frames: bool,
+    pub(super) views: Views,
     pub(super) calibration_fraction: f64,
     pub(super) crop: Crop,
     pub(super) roi: Option<String>,
@@ -49,6 +50,7 @@ impl Default for Settings {
             learning: true,
             checkpoint_frames: 0,
             leave_out_odd_frames: false,
+            views: Views::default(),
             calibration_fraction: 0.2,
             crop: Crop::default(),
             roi: None,
@@ -77,6 +79,7 @@ impl Settings {
             view: self.view()?,
             min_novelty: self.min_novelty,
             leave_out_odd: self.leave_out_odd_frames,
+            views: self.views.into(),
             seed: self.seed,
         })
     }

@@ -57,6 +57,7 @@ impl Loaded {
             limits: detector.bank_limits(),
             calibration: detector.calibration().clone(),
             crop: detector.bank().crop(),
+            light: detector.bank().light().map(|light| light.range()),
             doubt_of_tiles: doubt_of_tiles(detector.bank(), settings)?,
             doubt: detector.bank().doubt(detector.calibration()),
             info: info(&detector, location, generation),
@@ -181,6 +182,8 @@ impl Analyzer {
     ) -> Result<Found, Failure> {
         let Loaded { detector, bank } = &mut self.loaded;
         detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
+        detector.set_light_correction(settings.light_correction);
+        detector.set_quality_gate(settings.quality_gate);
         let limits = settings.limits(&bank.limits, &bank.calibration, &layout.info);
         let mut found = record::unknown(bank, &layout.info, settings, number);
         frame::with_frame(buffer, layout, |frame| {

@@ -80,7 +80,7 @@ impl SnarmDetect {
     /// Brings the figures up to date and posts what follows from them.
     fn count(&self, record: &Record, settings: &Settings) {
         let now = Instant::now();
-        let (latency_changed, stats_due) = {
+        let (latency_changed, stats_due, drift) = {
             let mut figures = lock(&self.figures);
             figures.stats.count(now, record.analysed.then_some(record.latency), record.is_anomalous());
             if record.analysed {
@@ -90,12 +90,21 @@ impl SnarmDetect {
             (
                 record.analysed && figures.latency.add(record.latency),
                 !interval.is_zero() && figures.stats.due(now, interval),
+                record.analysed.then(|| figures.see_light(record.light)).flatten(),
             )
         };
         if latency_changed && settings.report_latency {
             gst::debug!(CAT, imp = self, "latency: {}", lock(&self.figures).latency.reported());
             let message = gst::message::Latency::builder().src(&*self.obj()).build();
             let _ = self.obj().post_message(message);
+        }
+        if let Some((drifting, range)) = drift {
+            let light = lock(&self.figures).drift.light().unwrap_or(meta::NONE);
+            let fields = messages::drift(drifting, light, range, settings.source_id.as_deref());
+            gst::info!(CAT, imp = self, "{fields}");
+            if settings.message_mode >= MessageMode::Events {
+                messages::post(&self.obj(), fields);
+            }
         }
         if stats_due {
             messages::post(&self.obj(), self.stats());
@@ -171,7 +180,7 @@ impl SnarmDetect {
     /// Value of the property `stats`.
     pub(super) fn stats(&self) -> gst::Structure {
         let queue = lock(&self.stream).held.len();
-        lock(&self.figures).stats.structure(queue)
+        lock(&self.figures).structure(queue)
     }
 }
 

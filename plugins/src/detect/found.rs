@@ -30,6 +30,8 @@ pub(super) struct InUse {
     pub(super) limits: Limits,
     pub(super) calibration: Calibration,
     pub(super) crop: Crop,
+    /// The learned range of light, as multiples of what is usual, where it is known.
+    pub(super) light: Option<(f64, f64)>,
     /// Why its thresholds are not those of the tiles in use, if they are not.
     pub(super) doubt_of_tiles: Option<String>,
     /// Why its threshold is a guess, if it is.

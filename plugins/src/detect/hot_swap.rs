@@ -87,7 +87,7 @@ impl SnarmDetect {
             let mut figures = lock(&self.figures);
             // The next one may be loaded already.
             if figures.bank.as_ref().is_some_and(|bank| Arc::ptr_eq(bank, refused)) {
-                figures.bank = Some(kept);
+                figures.use_bank(kept);
             }
         }
         self.tell_kept(error);
@@ -113,7 +113,7 @@ impl SnarmDetect {
                     }
                     state.generation = generation;
                     // Shown first: the next frame may refuse it.
-                    lock(&self.figures).bank = Some(bank.clone());
+                    lock(&self.figures).use_bank(bank.clone());
                     *lock(&self.next) = Some(loaded);
                 }
                 gst::info!(

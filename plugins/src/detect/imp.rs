@@ -110,6 +110,10 @@ pub struct SnarmDetect {
         minimum = 0.0, maximum = 32768.0, default_value = 0.0,
         nick = "Minimum defect",
         blurb = "Length in pixels of the frame of the smallest defect that is to be found, with a bank without tiles; one with tiles has as many as it was learned with (0 = unset)")]
+    #[property(name = "light-correction", get, set, type = bool, member = light_correction, mutable_playing, default = true,
+        nick = "Light correction", blurb = "Whether frames in another light than the learned ones are brought to it before they are scored")]
+    #[property(name = "quality-gate", get, set, type = bool, member = quality_gate, mutable_playing, default = true,
+        nick = "Quality gate", blurb = "Whether the verdict on frames that are too dark, too bright, blurred or covered is unknown")]
     #[property(name = "crop", get, set, type = Crop, member = crop, mutable_ready, default,
         nick = "Crop",
         blurb = "How a frame is brought to the network's input; another way than the bank's shifts the scores, and paper ignores an outer frame of 1/16 per side")]

@@ -35,12 +35,15 @@ pub(super) fn bank_loaded(element: &SnarmDetect, bank: &InUse) {
 }
 
 /// Fields of `snarm-result` beside its times.
-const RESULT: [&str; 9] = [
+const RESULT: [&str; 12] = [
     "frame-number",
     "score",
     "threshold",
     "threshold-low",
     "verdict",
+    "reason",
+    "light",
+    "sharpness",
     "area",
     "regions",
     "latency",
@@ -71,6 +74,22 @@ pub(super) fn defect(event: &Event, source_id: Option<&str>, reason: Option<&str
         .field("frames", event.frames)
         .field("source-id", source_id)
         .field_if_some("reason", reason)
+        .build()
+}
+
+/// The light of the last frames, and whether it lies outside of the learned range.
+pub(super) fn drift(
+    drifting: bool,
+    light: f64,
+    (low, high): (f64, f64),
+    source_id: Option<&str>,
+) -> gst::Structure {
+    gst::Structure::builder("snarm-drift")
+        .field("drifting", drifting)
+        .field("light", light)
+        .field("light-low", low)
+        .field("light-high", high)
+        .field("source-id", source_id)
         .build()
 }
 

@@ -53,6 +53,20 @@
  * nearer to the threshold than to that of good frames does not end it. #GstSnarmDetect:confirm-frames is 1, since on a fast
  * line one frame may be all that shows a defect; 2 or 3 leave out single ones at the rate of a camera.
  *
+ * ## Light and quality
+ * A bank knows the light of the frames that it learned. Frames in another light are brought to the nearest that was
+ * learned before they are scored, as long as that is less than 2.5 times as bright or dark, unless
+ * #GstSnarmDetect:light-correction is off. Light is taken from what stays as it is in the frames; where all of a frame is the
+ * part, as with cloth, a part of another shade passes for another light. `light` in the meta is the light of the frame as a
+ * multiple of the usual one, `sharpness` its detail, and -1 where the bank is older, frames are read on a GPU, or another
+ * part of them is looked at than was learned. When the mean light of about 32 frames leaves the learned range, or comes back,
+ * `snarm-drift` is posted.
+ *
+ * With #GstSnarmDetect:quality-gate the verdict on a frame that tells nothing of the part is `unknown`, and `reason` says why:
+ * `too-dark` (less than a third of the least light that was learned), `too-bright` (half of it white that usually is not),
+ * `blurred` (the usual colours with less than two fifths of the least detail), `covered` (other colours nearly everywhere, and no
+ * detail). Its scores are what they would be. A frame whose part is missing is none of these.
+ *
  * ## Another bank
  * Set while playing, #GstSnarmDetect:bank-location is loaded in the background and used from the next frame on; a bank
  * that cannot be used is a warning, and the old one goes on. The action `reload-bank` reads the same file again.
@@ -62,7 +76,8 @@
  * `vectors`, `load-time`), `snarm-defect-begin` and `snarm-defect-end` (`event-id`, `begin`, `end`, `peak-score`,
  * `peak-time`, `frames`, `source-id`, at the end `reason`: normal, eos, flush, segment, jump, disabled, reset or stop;
  * times are running times), `snarm-result` (`timestamp`, `stream-time`, `running-time`, `duration`, `frame-number`, `score`,
- * `threshold`, `threshold-low`, `verdict`, `area`, `regions`, `latency`, `source-id`) and `snarm-stats`, the structure
+ * `threshold`, `threshold-low`, `verdict`, `reason`, `light`, `sharpness`, `area`, `regions`, `latency`, `source-id`),
+ * `snarm-drift` (`drifting`, `light`, `light-low`, `light-high`, `source-id`) and `snarm-stats`, the structure
  * of #GstSnarmDetect:stats. #GstSnarmDetect:message-mode chooses. With #GstSnarmDetect:emit-signals the signals
  * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. A
  * defect ends with reason jump, where it was seen last, when the times of the stream jump: back by more than a second, or
@@ -101,6 +116,7 @@
  */
 mod analyzer;
 mod deliver;
+mod drift;
 mod enums;
 mod events;
 mod flow;

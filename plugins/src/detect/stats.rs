@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::drift::Drift;
 use super::found::InUse;
 use super::latency::Latency;
 use crate::meta;
@@ -19,12 +20,40 @@ pub(super) struct Figures {
     pub(super) last_score: f64,
     pub(super) stats: Stats,
     pub(super) latency: Latency,
+    pub(super) drift: Drift,
     pub(super) bank: Option<Arc<InUse>>,
 }
 
 impl Default for Figures {
     fn default() -> Self {
-        Self { last_score: meta::NONE, stats: Stats::default(), latency: Latency::default(), bank: None }
+        Self {
+            last_score: meta::NONE,
+            stats: Stats::default(),
+            latency: Latency::default(),
+            drift: Drift::default(),
+            bank: None,
+        }
+    }
+}
+
+impl Figures {
+    /// Goes on with another bank.
+    pub(super) fn use_bank(&mut self, bank: Arc<InUse>) {
+        (self.bank, self.drift) = (Some(bank), Drift::default());
+    }
+
+    /// The drift of light and the learned range, where a frame has just changed whether it drifts.
+    pub(super) fn see_light(&mut self, light: f64) -> Option<(bool, (f64, f64))> {
+        let range = self.bank.as_ref()?.light?;
+        let drifting = (light >= 0.0).then(|| self.drift.see(light, range)).flatten()?;
+        Some((drifting, range))
+    }
+
+    /// Value of the property `stats`.
+    pub(super) fn structure(&self, queue: usize) -> gst::Structure {
+        let mut fields = self.stats.structure(queue);
+        fields.set("light", self.drift.light().unwrap_or(meta::NONE));
+        fields
     }
 }
 
@@ -125,8 +154,8 @@ impl Stats {
         due
     }
 
-    /// All figures. Times are in nanoseconds; those of no frame are 0.
-    pub(super) fn structure(&self, queue: usize) -> gst::Structure {
+    /// All counts and times. Times are in nanoseconds; those of no frame are 0.
+    fn structure(&self, queue: usize) -> gst::Structure {
         let mut sorted: Vec<u64> = self.latencies.iter().copied().collect();
         sorted.sort_unstable();
         let percentile = |percent: usize| {

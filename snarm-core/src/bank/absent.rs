@@ -5,6 +5,7 @@ use super::{Bank, Calibration, Header, Reduction, layers_of};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::models::Decoder;
+use crate::synthetic::augmentation::Views;
 use crate::view::View;
 
 /// Raw score that is the limit of all where nothing is known of good frames.
@@ -37,12 +38,13 @@ impl Bank {
             picture_bits: None,
             frames: 0,
             copies: 0,
+            views: Views::None,
             reduction: Reduction::None,
             seed: 0,
             made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         let assumed = || Calibration::assumed(decoder.scorer(), LIMIT);
         let calibration = decoder.calibration().cloned().unwrap_or_else(assumed);
-        Ok(Self::new(header, vec![calibration], None, None, Sketches::default()))
+        Ok(Self::new(header, vec![calibration], None, None, Sketches::default(), None))
     }
 }

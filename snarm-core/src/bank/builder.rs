@@ -10,11 +10,13 @@ use rand_chacha::ChaCha8Rng;
 use snarm_kernels::frame::Frame;
 
 use super::blocks::Blocks;
+use super::cells::Cells;
 use super::likeness::{Likeness, Sketch, Sketches};
 use super::novelty::Novelty;
 use super::sample::Sample;
 use super::stage::BuildStage;
 use super::validation::Validation;
+use super::views::Viewer;
 use super::{Bank, BankSettings, Calibration, Header, Memory, OddFrame, layers_of, scales};
 use crate::detect::extract::{Extractor, of_columns};
 use crate::encoder::Encoder;
@@ -36,6 +38,10 @@ pub struct BankBuilder {
     sketches: Sketches,
     validation: Validation,
     novelty: Novelty,
+    cells: Cells,
+    viewer: Viewer,
+    /// Views that took the place of frames.
+    made: usize,
     /// What the groups of channels of the encoder's descriptors are multiplied by before they are collected.
     group_scales: Vec<f32>,
     /// Number of the first frame that is learned here.
@@ -81,6 +87,9 @@ impl BankBuilder {
             sketches: Sketches::default(),
             validation: Validation::new(stream(settings.seed, 1)),
             novelty: Novelty::new(settings.min_novelty),
+            cells: Cells::new(stream(settings.seed, 4), None),
+            viewer: Viewer::new(settings.views),
+            made: 0,
             first: 0,
             group_scales: Vec::new(),
             before: 0,
@@ -115,6 +124,7 @@ impl BankBuilder {
         builder.group_scales = bank.group_scales().to_vec();
         builder.extractor.set_scales(bank.group_scales());
         builder.earlier = bank.calibrations().cloned().collect();
+        builder.cells = Cells::new(stream(builder.settings.seed, 4), bank.light.as_deref().cloned());
         let width = bank.width();
         for (row, image) in bank.rows().data.chunks_exact(width.max(1)).zip(bank.images()) {
             builder.sample.add(row, *image)?;
@@ -167,21 +177,31 @@ impl BankBuilder {
     /// # Errors
     /// As [`Self::add`].
     pub fn add_from(&mut self, frame: &Frame<'_>, origin: Option<u64>) -> Result<bool> {
-        let image = self.next_image();
         self.extractor.run(frame, &mut Default::default())?;
         let tokens = self.extractor.seen().ignored_tokens();
         if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
+        if self.learn(origin)? && self.viewer.is_asked() {
+            self.learn_views(frame)?;
+        }
+        Ok(true)
+    }
+
+    /// Learns the frame that the extractor saw last. Whether it is the same as none before it.
+    fn learn(&mut self, origin: Option<u64>) -> Result<bool> {
+        let image = self.next_image();
+        let tokens = self.extractor.seen().ignored_tokens();
         let sketch = Sketch::of(&self.extractor.descriptors, self.extractor.width(), tokens);
         let same = self.sketches.same(&sketch);
         if same.is_some_and(|same| same >= self.first) {
             self.same.push(self.frames as u32);
             self.frames += 1;
-            return Ok(true);
+            return Ok(false);
         }
         self.sketches.add(image, &sketch);
         self.validation.offer(image, self.frames, origin, &self.extractor);
+        self.cells.offer(image, self.extractor.cells());
         // What the bank that is continued knows may be scored for the thresholds, but is not collected once more.
         if same.is_none() {
             self.collect(image)?;
@@ -196,6 +216,40 @@ impl BankBuilder {
         Ok(true)
     }
 
+    /// Learns the views of a frame that was just learned. Those of the first one wait for a second.
+    fn learn_views(&mut self, frame: &Frame<'_>) -> Result<()> {
+        if self.frames_with_before() == 1 {
+            return self.viewer.keep(frame);
+        }
+        for view in self.viewer.of_first() {
+            self.learn_view(&view.frame()?, self.first)?;
+        }
+        for view in self.viewer.of(frame)? {
+            self.learn_view(&view.frame()?, self.next_image() - 1)?;
+        }
+        Ok(())
+    }
+
+    /// Learns a view of that image.
+    fn learn_view(&mut self, frame: &Frame<'_>, image: u32) -> Result<()> {
+        self.extractor.run(frame, &mut Default::default())?;
+        self.collect(image)
+    }
+
+    /// Learns the views of the only frame as if they were frames.
+    fn learn_views_alone(&mut self) -> Result<()> {
+        for view in self.viewer.of_first() {
+            self.extractor.run(&view.frame()?, &mut Default::default())?;
+            self.learn(None)?;
+            self.made += 1;
+        }
+        Ok(())
+    }
+
+    fn frames_with_before(&self) -> usize {
+        self.frames + self.before
+    }
+
     /// Takes back the last `n` learned frames, as far as there are so many, and returns their number. A bank that is
     /// continued stays whole.
     pub fn discard_last(&mut self, n: usize) -> usize {
@@ -206,7 +260,11 @@ impl BankBuilder {
         self.sketches.discard_from(first);
         self.sample.discard_from(first);
         self.validation.discard_from(first);
+        self.cells.discard_from(first);
         self.novelty.clear();
+        if self.frames == 0 {
+            self.viewer.forget();
+        }
         n
     }
 
@@ -232,26 +290,9 @@ impl BankBuilder {
         self.novelty.last()
     }
 
-    /// Learns another view of the frame that was added last, such as a turned copy. It is part of that frame: never what
-    /// the frame is compared with when the thresholds are found.
-    ///
-    /// # Errors
-    /// As [`Self::add`].
-    pub fn add_view(&mut self, frame: &Frame<'_>) -> Result<()> {
-        if self.frames == 0 {
-            return self.add(frame).map(|_| ());
-        }
-        if self.same.last().is_some_and(|at| *at as usize + 1 == self.frames) {
-            return Ok(());
-        }
-        let image = self.next_image() - 1;
-        self.extractor.run(frame, &mut Default::default())?;
-        self.collect(image)
-    }
-
     /// Frames learned so far.
     pub fn frames(&self) -> usize {
-        self.frames
+        self.frames - self.made
     }
 
     /// Descriptors held at present.
@@ -259,9 +300,10 @@ impl BankBuilder {
         self.sample.len()
     }
 
-    /// Frames needed before [`BankBuilder::build`] can succeed: one to remember and one to compare with it.
+    /// Frames needed before [`BankBuilder::build`] can succeed: one to remember and one to compare with it, which may be its
+    /// views.
     pub fn frames_needed(&self) -> usize {
-        if self.before > 0 { 1 } else { 2 }
+        if self.before > 0 || self.viewer.is_asked() { 1 } else { 2 }
     }
 
     /// Thins the descriptors, scores some of the frames and returns the bank. `progress` hears the stage, steps done and
@@ -281,6 +323,7 @@ impl BankBuilder {
         if self.frames < self.frames_needed() {
             return Err(Error::TooFewFrames { needed: self.frames_needed(), found: self.frames });
         }
+        self.learn_views_alone()?;
         let (first, fraction) = (self.first, self.settings.calibration_fraction);
         let numbered = self.frames - self.same.len();
         self.weigh_groups(Blocks::new(first as usize, numbered, fraction))?;
@@ -291,7 +334,7 @@ impl BankBuilder {
         let scores = self.validation.run(memory.as_ref(), &likeness, geometry, &self.decoders, progress)?;
         let (numbers, odd): (HashSet<u32>, Vec<OddFrame>) = scores.odd().into_iter().unzip();
         let left_out = if settings.leave_out_odd { numbers } else { HashSet::new() };
-        let calibrations = scores.calibrations(&left_out, &self.earlier)?;
+        let calibrations = scores.calibrations(&left_out, &self.earlier, self.before + self.frames())?;
         let memory = match memory {
             Some(memory) if !left_out.is_empty() => Some(memory.without(&left_out)?),
             memory => memory,
@@ -300,7 +343,8 @@ impl BankBuilder {
         let header = Header { copies, ..self.header() };
         let images = memory.iter().flat_map(|memory| memory.images()).copied().collect();
         let ignore = settings.view.ignore.clone();
-        Ok(Bank::new(header, calibrations, ignore, memory, self.sketches.only(&images)).with_odd(odd))
+        let (sketches, light) = (self.sketches.only(&images), self.cells.light());
+        Ok(Bank::new(header, calibrations, ignore, memory, sketches, light).with_odd(odd))
     }
 
     /// The descriptors that are kept of all that was collected.
@@ -362,8 +406,9 @@ impl BankBuilder {
             tiles: self.extractor.tiles(),
             ignore_mask: self.settings.view.ignore.as_ref().map(|mask| [mask.width(), mask.height()]),
             picture_bits: self.picture_bits,
-            frames: self.before + self.frames,
+            frames: self.before + self.frames - self.made,
             copies: self.copies_before,
+            views: self.settings.views,
             reduction: self.settings.reduction,
             seed: self.settings.seed,
             made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),

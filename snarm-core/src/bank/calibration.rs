@@ -155,10 +155,11 @@ impl Calibration {
     }
 
     /// With limits between its own and those of `prior`, by which a decoder knows what good frames of many products score. The
-    /// more frames it has itself, the less that counts: limits are weighted means of logarithms.
-    pub(super) fn towards(&self, prior: &Self) -> Self {
+    /// more frames it has itself, `frames`, the less that counts: limits are weighted means of logarithms. Views that took the
+    /// place of frames are none.
+    pub(super) fn towards(&self, prior: &Self, frames: usize) -> Self {
         let images: Vec<f64> = self.scores.iter().map(|score| raw_score(*score, self.reference)).collect();
-        let weight = PRIOR / (PRIOR + self.frames as f64);
+        let weight = PRIOR / (PRIOR + frames as f64);
         let between = |own: f64, known: f64| {
             ((1.0 - weight) * own.max(LEAST).ln() + weight * known.max(LEAST).ln()).exp()
         };
@@ -350,7 +351,7 @@ mod tests {
         };
         let prior = of(300, 0.4);
         let limits = |frames: usize| {
-            let (own, found) = (of(frames, 0.8), of(frames, 0.8).towards(&prior));
+            let (own, found) = (of(frames, 0.8), of(frames, 0.8).towards(&prior, frames));
             assert_eq!((found.frames, found.threshold), (frames, 0.5));
             assert!(
                 (raw_score(found.scores[0], found.reference) - 0.8).abs() < 1e-9,
@@ -386,7 +387,7 @@ mod tests {
         let single = Calibration::of_stream("x", &apart, &scores, &scores).unwrap();
         assert_eq!(single.run, 1.0);
         assert_eq!(single.joined(&found).run, found.run);
-        assert_eq!(found.towards(&single).run, found.run);
+        assert_eq!(found.towards(&single, found.frames).run, found.run);
         assert!(!serde_json::to_string(&single).unwrap().contains("run"), "files of before stay as they are");
         let read: Calibration = serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap();
         assert_eq!(read, found);

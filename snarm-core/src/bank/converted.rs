@@ -45,7 +45,14 @@ impl Bank {
         let reference = snarm_kernels::threads::install(|| spacing(&memory))??.max(LEAST);
         let calibration = Calibration::assumed(TRAINING_FREE, reference);
         let sketches = super::Sketches::default();
-        Ok(Self::new(super::Header { frames, ..header }, vec![calibration], None, Some(memory), sketches))
+        Ok(Self::new(
+            super::Header { frames, ..header },
+            vec![calibration],
+            None,
+            Some(memory),
+            sketches,
+            None,
+        ))
     }
 }
 

@@ -3,7 +3,8 @@
 //! Tensors: `features` (vectors, width) f32, `images` (vectors) u32 (both are missing where the bank was made for decoders
 //! alone that need no descriptors, whose calibrations are then the only ones), and where something is ignored `ignore_mask`
 //! (height, ceil(width / 8)) u8, eight pixels a byte; `sketches` (frames, 128) f32 and `sketch_images` (frames) u32, by which
-//! copies of frames are known when the bank is continued, and which may be missing. The entry is a JSON object with
+//! copies of frames are known when the bank is continued, and which may be missing; `light_cells` (tiles * 64, 8) and
+//! `light_range` (2, 10) f32, what light learned frames have, which may be missing. The entry is a JSON object with
 //! `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained decoders, which may be
 //! missing.
 
@@ -19,6 +20,7 @@ use super::{Bank, Calibration, Header, Memory};
 use crate::encoder::name_today;
 use crate::error::{Error, Result};
 use crate::files::{self, Sealed, VERSION, hex, seal};
+use crate::light::{self, Light};
 use crate::models::snarm::TRAINING_FREE;
 use crate::view::IgnoreMask;
 
@@ -32,6 +34,10 @@ const MASK: &str = "ignore_mask";
 const SKETCHES: &str = "sketches";
 const SKETCH_IMAGES: &str = "sketch_images";
 
+/// The tensors of light.
+const LIGHT_CELLS: &str = "light_cells";
+const LIGHT_RANGE: &str = "light_range";
+
 /// The largest number taken for an element of a descriptor; others are damage.
 const LARGEST: f32 = 1e6;
 
@@ -41,18 +47,23 @@ const LARGEST_SIDE: usize = 4096;
 /// The most frames that a bank is made of.
 const MOST_FRAMES: usize = 1 << 31;
 
-/// Identity of a bank: SHA-256 of its header, calibrations, ignore mask and descriptors.
+/// Identity of a bank: SHA-256 of its header, calibrations, ignore mask, descriptors and light.
 pub(super) fn digest(
     header: &Header,
     calibrations: &[Calibration],
     ignore: Option<&IgnoreMask>,
     memory: Option<&Memory>,
+    light: Option<&Light>,
 ) -> String {
     let mut hash = Sha256::new();
     let (calibration, trained) = (&calibrations[0], &calibrations[1..]);
     hash.update(format!("{header:?}{calibration:?}{trained:?}"));
     hash.update(ignore.map(IgnoreMask::to_bits).unwrap_or_default());
     hash.update(bytemuck::cast_slice::<f32, u8>(memory.map_or(&[], |memory| memory.rows().data)));
+    if let Some((cells, range)) = light.map(Light::to_numbers) {
+        hash.update(bytemuck::cast_slice::<f32, u8>(&cells));
+        hash.update(bytemuck::cast_slice::<f32, u8>(&range));
+    }
     hex(&hash.finalize())
 }
 
@@ -87,6 +98,12 @@ pub(super) fn bytes(bank: &Bank, more: Vec<(&str, TensorView<'_>)>) -> std::io::
     if !frames.is_empty() {
         tensors.push((SKETCHES, view(Dtype::F32, vec![frames.len(), NUMBERS], sketches)?));
         tensors.push((SKETCH_IMAGES, view(Dtype::U32, vec![frames.len()], bytemuck::cast_slice(frames))?));
+    }
+    let light = bank.light.as_ref().map(|light| light.to_numbers());
+    if let Some((cells, range)) = &light {
+        let shape = vec![cells.len() / light::NUMBERS, light::NUMBERS];
+        tensors.push((LIGHT_CELLS, view(Dtype::F32, shape, bytemuck::cast_slice(cells))?));
+        tensors.push((LIGHT_RANGE, view(Dtype::F32, vec![2, light::ENDS], bytemuck::cast_slice(range))?));
     }
     seal(&about, tensors)
 }
@@ -182,7 +199,16 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         }
     };
     let memory = memory.map(|(features, images)| Memory::new(features, images)).transpose()?;
-    Ok(Bank::new(header, calibrations, ignore, memory, sketches))
+    let light = match file.tensor(LIGHT_CELLS) {
+        None => None,
+        Some(_) => {
+            let ((_, cells), (_, range)) =
+                (tensor(LIGHT_CELLS, Dtype::F32)?, tensor(LIGHT_RANGE, Dtype::F32)?);
+            let light = Light::from_numbers(&floats(cells), &floats(range));
+            Some(light.ok_or_else(|| wrong("the light of whole tiles and its range", "others".into()))?)
+        }
+    };
+    Ok(Bank::new(header, calibrations, ignore, memory, sketches, light))
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

@@ -5,6 +5,7 @@ mod absent;
 mod blocks;
 mod builder;
 mod calibration;
+mod cells;
 mod converted;
 mod coreset;
 mod file;
@@ -19,6 +20,7 @@ mod scales;
 mod stage;
 mod tail;
 mod validation;
+mod views;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub use self::odd::OddFrame;
 pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
+use crate::light::Light;
+use crate::synthetic::augmentation::Views;
 use crate::view::{Crop, IgnoreMask, Rect, TileGrid, Tiles, View};
 
 /// How collected descriptors are thinned to the bank's capacity.
@@ -70,6 +74,9 @@ pub struct BankSettings {
     /// Whether frames that are unlike the rest are left out in the end, see [`Bank::odd_frames`].
     #[serde(skip_serializing_if = "is_false")]
     pub leave_out_odd: bool,
+    /// Views of each frame that are learned beside it. With some, one frame makes a bank.
+    #[serde(skip_serializing_if = "Views::is_none")]
+    pub views: Views,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -87,6 +94,7 @@ impl Default for BankSettings {
             view: View::default(),
             min_novelty: 0.0,
             leave_out_odd: false,
+            views: Views::None,
             seed: 0,
         }
     }
@@ -132,6 +140,9 @@ pub struct Header {
     /// Those of them that are copies of one before them, or nearly so.
     #[serde(default)]
     pub copies: usize,
+    /// Views of each frame that were learned beside it.
+    #[serde(default, skip_serializing_if = "Views::is_none")]
+    pub views: Views,
     /// How descriptors were thinned.
     pub reduction: Reduction,
     /// Seed of the random choices.
@@ -151,6 +162,8 @@ pub struct Bank {
     memory: Option<Memory>,
     /// Of the frames that descriptors were taken from, as far as they are known.
     sketches: Sketches,
+    /// Of the learned frames; not in older banks.
+    light: Option<Arc<Light>>,
     odd: Vec<OddFrame>,
     digest: String,
 }
@@ -168,10 +181,12 @@ impl Bank {
         ignore: Option<Arc<IgnoreMask>>,
         memory: Option<Memory>,
         sketches: Sketches,
+        light: Option<Light>,
     ) -> Self {
         let memory = memory.map(|memory| memory.with_level_of(&calibrations[0]));
-        let digest = file::digest(&header, &calibrations, ignore.as_deref(), memory.as_ref());
-        Self { header, calibrations, ignore, memory, sketches, odd: Vec::new(), digest }
+        let digest = file::digest(&header, &calibrations, ignore.as_deref(), memory.as_ref(), light.as_ref());
+        let light = light.map(Arc::new);
+        Self { header, calibrations, ignore, memory, sketches, light, odd: Vec::new(), digest }
     }
 
     /// With those of the learned frames that are unlike the rest.
@@ -275,7 +290,7 @@ impl Bank {
     /// mend it; `None` where good frames bear it out.
     pub fn doubt(&self, calibration: &Calibration) -> Option<String> {
         let enough = (ENOUGH_FOR_EACH * (self.header.grid * self.header.grid) as f64) as usize;
-        let (expected, found, mend) = match (calibration.frames, self.vectors()) {
+        let (expected, found, mend) = match (calibration.frames.min(self.frames()), self.vectors()) {
             (frames, _) if frames < ENOUGH_FRAMES => (
                 format!("at least {ENOUGH_FRAMES} good frames that are no copies"),
                 frames,
@@ -297,7 +312,12 @@ impl Bank {
         &self.odd
     }
 
-    /// SHA-256 of header, calibrations and descriptors, in hexadecimal: the bank's identity.
+    /// The light of the learned frames, where it is known.
+    pub fn light(&self) -> Option<&Arc<Light>> {
+        self.light.as_ref()
+    }
+
+    /// SHA-256 of header, calibrations, descriptors and light, in hexadecimal: the bank's identity.
     pub fn digest(&self) -> &str {
         &self.digest
     }

@@ -190,11 +190,12 @@ impl Scores<'_> {
     }
 
     /// The calibrations by all frames but those numbers, each joined with what the bank before it knew of good frames.
-    /// That without a decoder comes first.
+    /// That without a decoder comes first. `learned` is the number of frames that were seen, without views.
     pub(super) fn calibrations(
         &self,
         without: &HashSet<u32>,
         earlier: &[Calibration],
+        learned: usize,
     ) -> Result<Vec<Calibration>> {
         let whole = self.frames.iter().all(|frame| frame.seen.mosaic.tiles() == 1);
         let counts: Vec<bool> = self.frames.iter().map(|frame| !without.contains(&frame.image)).collect();
@@ -209,7 +210,7 @@ impl Scores<'_> {
             let own = known.map_or_else(|| fresh.clone(), |known| known.joined(&fresh));
             // A decoder knows what whole frames score; of several tiles the highest counts.
             let prior = scored.decoder.and_then(|decoder| decoder.calibration()).filter(|_| whole);
-            Ok(prior.map_or_else(|| own.clone(), |prior| own.towards(prior)))
+            Ok(prior.map_or_else(|| own.clone(), |prior| own.towards(prior, own.frames.min(learned))))
         };
         self.by.iter().map(calibration).collect()
     }

@@ -9,7 +9,7 @@ use snarm_kernels::frame::Frame;
 use super::device::Choice;
 use super::extract::Extractor;
 use super::postprocess::{RawMap, Regions};
-use super::result::{Detection, Limits};
+use super::result::{Detection, Limits, Verdict};
 use super::tiled;
 use crate::bank::{Bank, Calibration};
 use crate::encoder::Encoder;
@@ -29,6 +29,8 @@ pub struct Detector {
     detection: Detection,
     /// Whether the processor goes on where a device fails.
     falls_back: bool,
+    corrects_light: bool,
+    has_quality_gate: bool,
 }
 
 impl Detector {
@@ -66,7 +68,7 @@ impl Detector {
         let calibration = calibration(&bank, decoder.as_deref());
         let raw = RawMap::new(geometry.size, model.map_size(), model.image_score());
         let detection = Detection::empty(geometry.size);
-        Ok(Self {
+        let mut detector = Self {
             extractor,
             bank,
             decoder,
@@ -76,7 +78,11 @@ impl Detector {
             regions: Regions::default(),
             detection,
             falls_back: false,
-        })
+            corrects_light: true,
+            has_quality_gate: true,
+        };
+        detector.light_as_learned();
+        Ok(detector)
     }
 
     /// Imports, encodes and matches on that device from now on; scores are decoded and smoothed on the host.
@@ -156,7 +162,32 @@ impl Detector {
     /// # Errors
     /// When the region of interest is no part of the frame; then nothing changes.
     pub fn set_view(&mut self, view: View) -> Result<()> {
-        self.extractor.set_view(view)
+        if self.extractor.set_view(view)? {
+            self.light_as_learned();
+        }
+        Ok(())
+    }
+
+    /// Whether frames in another light than the learned ones are brought to it before they are encoded, which they are
+    /// unless set otherwise. Where a device reads the frames, or another part of them is looked at than the bank's, light is
+    /// neither measured nor corrected.
+    pub fn set_light_correction(&mut self, corrects: bool) {
+        if corrects != self.corrects_light {
+            self.corrects_light = corrects;
+            self.light_as_learned();
+        }
+    }
+
+    /// Whether the verdict on frames that are too dark, too bright, blurred or covered is unknown, as it is unless set
+    /// otherwise.
+    pub fn set_quality_gate(&mut self, gate: bool) {
+        self.has_quality_gate = gate;
+    }
+
+    /// The bank knows the light of what it looked at.
+    fn light_as_learned(&mut self) {
+        let known = self.bank.light().filter(|_| *self.extractor.view() == self.bank.view());
+        self.extractor.set_light(known.cloned(), self.corrects_light);
     }
 
     /// The limits that the calibration gives.
@@ -192,7 +223,8 @@ impl Detector {
         let mut times = std::mem::take(&mut self.detection.times);
         times.clear();
         self.extractor.run(frame, &mut times)?;
-        let Self { extractor, bank, model, calibration, raw, regions, detection, .. } = self;
+        let Self { extractor, bank, model, calibration, raw, regions, detection, has_quality_gate, .. } =
+            self;
         snarm_kernels::threads::install(|| {
             let seen = extractor.seen();
             let (raw_score, raw_peak) = tiled::score(
@@ -209,6 +241,10 @@ impl Detector {
             (detection.map_rect, detection.seen) = (seen.mosaic.rect(), extractor.seen_part());
             detection.map.resize(detection.map_size.cells(), 0.0);
             detection.rate(raw.map(), raw_score, raw_peak, calibration, limits)?;
+            detection.quality = extractor.quality();
+            if *has_quality_gate && detection.quality.is_some_and(|quality| quality.reason.is_some()) {
+                detection.verdict = Verdict::Unknown;
+            }
             regions.run(
                 &detection.map,
                 detection.map_size,

@@ -6,12 +6,14 @@ use std::time::Instant;
 use snarm_kernels::Grid;
 use snarm_kernels::device::{self, Buffer, Place};
 use snarm_kernels::frame::{Frame, Upload};
+use snarm_kernels::light::{Cell, cells, relight};
 use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
 use snarm_kernels::scale_columns::scale_columns;
 
 use super::times::StageTimes;
 use crate::encoder::{Encoder, Features, Geometry, Workspace};
 use crate::error::{Error, Result};
+use crate::light::{CELLS, Light, Quality};
 use crate::memory;
 use crate::view::{Crop, Ignored, Mosaic, Rect, Seen, TileGrid, Tiles, Tiling, View};
 
@@ -45,6 +47,11 @@ pub(crate) struct Extractor {
     /// has them.
     pub(crate) descriptors: Vec<f32>,
     there: Option<There>,
+    /// What light frames have, in each tile of the last one; none where a device reads the frames.
+    cells: Vec<Cell>,
+    /// What light they should have.
+    light: Option<Arc<Light>>,
+    corrects_light: bool,
 }
 
 /// What encodes in the memory of a device.
@@ -87,6 +94,9 @@ impl Extractor {
             own: Vec::new(),
             descriptors: Vec::new(),
             there: None,
+            cells: Vec::new(),
+            light: None,
+            corrects_light: false,
             aspect,
             shaped,
             shared,
@@ -120,6 +130,7 @@ impl Extractor {
                 descriptors: Vec::new(),
             }),
         };
+        self.cells.clear();
         self.size = NO_FRAME;
         Ok(())
     }
@@ -142,6 +153,12 @@ impl Extractor {
         let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
         let (several, values) = (self.preprocessors.len() > 1, encoder.geometry().output_len());
         self.descriptors.resize(self.preprocessors.len() * values, 0.0);
+        self.cells.resize(self.preprocessors.len() * CELLS, Cell::default());
+        let lit = self
+            .light
+            .as_deref()
+            .filter(|light| self.corrects_light && light.tiles() == self.preprocessors.len());
+        let (width, height) = frame.upright_size();
         for (tile, preprocessors) in self.preprocessors.iter_mut().enumerate() {
             if is_left_out(&self.seen, tile) {
                 self.descriptors[tile * values..][..values].fill(0.0);
@@ -149,10 +166,20 @@ impl Extractor {
             }
             let start = Instant::now();
             let mut input = &mut self.input[..];
-            for preprocessor in preprocessors {
+            for preprocessor in preprocessors.iter_mut() {
                 let (own, more) = std::mem::take(&mut input).split_at_mut(preprocessor.spec().output_len());
                 preprocessor.run(frame, own)?;
                 input = more;
+            }
+            let own = &mut self.cells[tile * CELLS..][..CELLS];
+            own.copy_from_slice(&measured(&self.input, &preprocessors[0], (width, height))?);
+            if let Some(gains) = lit.and_then(|light| light.correction(tile, own)) {
+                let mut input = &mut self.input[..];
+                for spec in preprocessors.iter().map(Preprocessor::spec) {
+                    let (own, more) = std::mem::take(&mut input).split_at_mut(spec.output_len());
+                    relight(own, spec, spec.placement(width, height).inner, &gains)?;
+                    input = more;
+                }
             }
             times.add("preprocess", start.elapsed());
 
@@ -168,6 +195,22 @@ impl Extractor {
             scale_columns(&mut self.descriptors, &self.factors)?;
         }
         Ok(())
+    }
+
+    /// The cells of the tiles of the last frame, where they were measured.
+    pub(crate) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// The light that frames should have, and whether they are brought to it.
+    pub(crate) fn set_light(&mut self, light: Option<Arc<Light>>, corrects: bool) {
+        (self.light, self.corrects_light) = (light, corrects);
+    }
+
+    /// What the last frame says of its own quality, where frames of the kind were learned.
+    pub(crate) fn quality(&self) -> Option<Quality> {
+        let fits = |light: &&Light| light.tiles() * CELLS == self.cells.len();
+        self.light.as_deref().filter(fits).map(|light| light.quality(&self.cells))
     }
 
     /// What the encoder saw in a tile of the last frame.
@@ -188,13 +231,14 @@ impl Extractor {
         self.factors = of_columns(&self.encoder().groups(), scales);
     }
 
-    /// Looks at another part of the frames from now on.
-    pub(crate) fn set_view(&mut self, view: View) -> Result<()> {
-        if view != self.view {
+    /// Looks at another part of the frames from now on. Whether it is another.
+    pub(crate) fn set_view(&mut self, view: View) -> Result<bool> {
+        let is_other = view != self.view;
+        if is_other {
             check(&view, self.encoder().geometry())?;
             (self.view, self.tiles, self.size) = (view, None, NO_FRAME);
         }
-        Ok(())
+        Ok(is_other)
     }
 
     /// Finds out where tiles and picture lie and what of them is ignored, when frames of another size come. The first frame
@@ -334,6 +378,16 @@ impl There {
         }
         Ok(())
     }
+}
+
+/// The cells of what a preprocessor read of a frame.
+fn measured(
+    input: &[f32],
+    preprocessor: &Preprocessor,
+    (width, height): (usize, usize),
+) -> Result<[Cell; CELLS]> {
+    let spec = preprocessor.spec();
+    Ok(cells(&input[..spec.output_len()], spec, spec.placement(width, height).inner)?)
 }
 
 /// Before the first frame.

@@ -10,6 +10,7 @@ use snarm_kernels::rate::rate;
 use super::times::StageTimes;
 use crate::bank::Calibration;
 use crate::error::Result;
+use crate::light::Quality;
 use crate::view::Rect;
 
 /// Limits that turn scores into verdicts. All of them may change between two frames.
@@ -121,8 +122,10 @@ pub struct Detection {
     pub raw_score: f64,
     /// Highest pixel score.
     pub score_max: f64,
-    /// What `score` means by the limits.
+    /// What `score` means by the limits; unknown where the frame cannot be judged.
     pub verdict: Verdict,
+    /// Light and sharpness of the frame, where the bank knows those of learned ones.
+    pub quality: Option<Quality>,
     /// Fraction of the frame covered by the reported regions.
     pub area: f64,
     /// The regions, highest score first.
@@ -148,6 +151,7 @@ impl Detection {
             raw_score: 0.0,
             score_max: 0.0,
             verdict: Verdict::Unknown,
+            quality: None,
             area: 0.0,
             regions: Vec::new(),
             map: vec![0.0; size.cells()],

@@ -1,4 +1,6 @@
-//! The views that few-shot learning makes of each good image.
+//! Views of a good image, by which a bank knows what its product may look like in another light or pose.
+
+use serde::{Deserialize, Serialize};
 
 use super::ops;
 use super::sampling::{Affine, Border, transform};
@@ -26,6 +28,71 @@ pub enum Augmentation {
     Grey,
     /// Turned counter-clockwise by this many quarters, sides exchanged where they differ.
     Quarter(usize),
+    /// Each colour multiplied.
+    Gain([f32; 3]),
+    /// Colours from 0 to 1 to the power of this.
+    Gamma(f32),
+    /// Brighter towards the right and the lower edge by these parts, darker towards the others.
+    Gradient([f32; 2]),
+}
+
+/// Which views of each good image are learned beside the image itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Views {
+    /// The image alone.
+    #[default]
+    None,
+    /// In other light: brightness, gamma, white balance, gradients (8).
+    Light,
+    /// A little moved and turned: by 4 % of each side, 3 and 6 degrees (8).
+    Pose,
+    /// Turned by each 15 degrees (23).
+    Turns,
+    /// In other light, and a little moved and turned (16).
+    All,
+    /// Those of few-shot learning (21).
+    FewShot,
+}
+
+impl Views {
+    /// Lower-case name, as files and properties give it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Light => "light",
+            Self::Pose => "pose",
+            Self::Turns => "turns",
+            Self::All => "all",
+            Self::FewShot => "few-shot",
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// The views, without the image itself.
+    pub fn list(self) -> Vec<Augmentation> {
+        let light = || {
+            let gains = [[0.8; 3], [1.2; 3], [1.08, 1.0, 0.92], [0.92, 1.0, 1.08]].map(Augmentation::Gain);
+            let gradients = [[0.2, 0.0], [0.0, 0.2]].map(Augmentation::Gradient);
+            gains.into_iter().chain([0.8, 1.25].map(Augmentation::Gamma)).chain(gradients)
+        };
+        let pose = || {
+            let shifts = [[0.04, 0.0], [-0.04, 0.0], [0.0, 0.04], [0.0, -0.04]].map(Augmentation::Shift);
+            shifts.into_iter().chain([-6.0, -3.0, 3.0, 6.0].map(Augmentation::Turn))
+        };
+        match self {
+            Self::None => Vec::new(),
+            Self::Light => light().collect(),
+            Self::Pose => pose().collect(),
+            Self::Turns => (1..24).map(|i| Augmentation::Turn(15.0 * i as f32)).collect(),
+            Self::All => light().chain(pose()).collect(),
+            Self::FewShot => few_shot().into_iter().skip(1).collect(),
+        }
+    }
 }
 
 /// The 22 views: the image itself; turns by 1, 2, 3 and 4 times 11.25 degrees either way; 8 translations by 10 % and
@@ -59,12 +126,32 @@ impl Augmentation {
                 }
                 grey
             }
+            Self::Gain(gains) => lit(picture, |_, _| gains),
+            Self::Gradient([right, down]) => lit(picture, |x, y| {
+                let of = |at: usize, side: f32| (2.0 * at as f32 + 1.0) / side - 1.0;
+                [1.0 + right * of(x, width) + down * of(y, height); 3]
+            }),
+            Self::Gamma(exponent) => {
+                let mut other = picture.clone();
+                ops::gamma_contrast(&mut other, [exponent; 3]);
+                other
+            }
             Self::Quarter(quarters) => (0..quarters % 4).fold(picture.clone(), |picture, _| {
                 let last = picture.width - 1;
                 rearranged(&picture, picture.height, picture.width, |x, y| (last - y, x))
             }),
         }
     }
+}
+
+/// A picture whose colours are multiplied at each place.
+fn lit(picture: &Picture, gain: impl Fn(usize, usize) -> [f32; 3]) -> Picture {
+    let mut other = picture.clone();
+    for (at, pixel) in other.data.chunks_exact_mut(3).enumerate() {
+        let gains = gain(at % picture.width, at / picture.width);
+        pixel.iter_mut().zip(gains).for_each(|(v, gain)| *v = ops::to_level(f32::from(*v) * gain));
+    }
+    other
 }
 
 /// A picture of `width` x `height` whose pixel at (x, y) is the one at `from(x, y)`.
@@ -120,6 +207,36 @@ mod tests {
         assert_eq!(red(&Augmentation::Quarter(3).of(&picture)), [3, 0, 4, 1, 5, 2]);
         // 0.299 * 1 + 0.587 * 2 + 0.114 * 3 = 1.815
         assert_eq!(Augmentation::Grey.of(&picture).data[3..6], [2, 2, 2]);
+    }
+
+    #[test]
+    fn sets_of_views_are_named_and_no_two_views_are_the_same() {
+        let picture = numbered(9, 9);
+        for (views, count) in [
+            (Views::None, 0),
+            (Views::Light, 8),
+            (Views::Pose, 8),
+            (Views::Turns, 23),
+            (Views::All, 16),
+            (Views::FewShot, 21),
+        ] {
+            assert_eq!(serde_json::to_value(views).unwrap(), views.name());
+            let seen: Vec<Picture> = views.list().into_iter().map(|view| view.of(&picture)).collect();
+            assert_eq!(seen.len(), count, "{views:?}");
+            for (i, a) in seen.iter().enumerate() {
+                assert!(*a != picture && seen[..i].iter().all(|b| a != b), "{views:?} {i}");
+                assert_eq!((a.width, a.height), (9, 9));
+            }
+        }
+    }
+
+    #[test]
+    fn light_changes_colours_alone() {
+        let row = Picture { data: [[100; 3]; 4].concat(), width: 4, height: 1 };
+        assert_eq!(red(&Augmentation::Gain([0.5, 1.0, 1.0]).of(&row)), [50; 4]);
+        assert_eq!(red(&Augmentation::Gradient([0.2, 0.0]).of(&row)), [85, 95, 105, 115]);
+        assert!(red(&Augmentation::Gamma(0.5).of(&row)).iter().all(|v| *v == 160));
+        assert_eq!(red(&Augmentation::Gain([9.0; 3]).of(&row)), [255; 4]);
     }
 
     #[test]

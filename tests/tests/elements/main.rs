@@ -19,6 +19,7 @@ mod hard_use;
 mod hot_swap;
 mod interest;
 mod learning;
+mod light;
 mod limited;
 mod limits;
 mod model;

@@ -115,6 +115,21 @@ fn has_effect(name: &str) -> bool {
             mask.save(&location).unwrap();
             first(&[("ignore-mask", location.to_str().unwrap())]).score < score
         }
+        "light-correction" => {
+            let dark: Vec<u8> = bad_pixels(0).iter().map(|v| v / 2 + v / 4).collect();
+            let score = |value: &str| {
+                let mut line = Line::new(detector(&[("light-correction", value)]), caps());
+                line.inspect(0, dark.clone()).score
+            };
+            score("true") != score("false")
+        }
+        "quality-gate" => {
+            let verdict = |value: &str| {
+                let mut line = Line::new(detector(&[("quality-gate", value)]), caps());
+                line.inspect(0, vec![0; bad_pixels(0).len()]).verdict.name()
+            };
+            verdict("true") == "unknown" && verdict("false") != "unknown"
+        }
         "crop" => {
             let folder = tempfile::tempdir().unwrap();
             let squares = folder.path().join("squares.bank");

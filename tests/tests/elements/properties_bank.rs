@@ -70,6 +70,17 @@ fn has_effect(name: &str) -> bool {
             };
             images("false") && !images("true")
         }
+        "views" => {
+            // One frame makes a bank only with views.
+            let frames = |value: &str| {
+                let folder = tempfile::tempdir().unwrap();
+                let (mut line, location) = line(&folder, &[(name, value)]);
+                line.harness.push(buffer(0, stripes::part(WIDTH, HEIGHT, 0, false))).unwrap();
+                line.finish();
+                Bank::open(&location).ok().map(|bank| (bank.frames(), bank.header().views.name()))
+            };
+            frames("none").is_none() && frames("pose") == Some((1, "pose"))
+        }
         "checkpoint-frames" => {
             let written = |value: &str| {
                 let folder = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ use snarm_core::dataset::{Dataset, Picture, Reading};
 use snarm_core::encoder::Encoder;
 use snarm_core::models::Decoder;
 use snarm_core::paths::text;
-use snarm_core::synthetic::augmentation::few_shot;
+use snarm_core::synthetic::augmentation::Views;
 
 use super::{Args, Setting};
 use crate::commands::show_stage;
@@ -44,7 +44,10 @@ pub(super) fn bank(
     progress: &Progress,
 ) -> Result<(Arc<Bank>, Duration)> {
     let start = Instant::now();
-    let settings = args.bank.settings()?;
+    let mut settings = args.bank.settings()?;
+    if args.shots().is_some() && settings.views == Views::None {
+        settings.views = Views::FewShot;
+    }
     let seed = settings.seed;
     let mut builder = BankBuilder::new(Arc::clone(encoder), settings)?;
     if let Some(decoder) = decoder {
@@ -63,10 +66,7 @@ pub(super) fn bank(
     for (number, (path, reading)) in images.iter().enumerate() {
         progress.step();
         let picture = Picture::read(path, reading)?;
-        match args.shots() {
-            Some(_) => add_views(&mut builder, &picture, images.len() > 1)?,
-            None => _ = builder.add_from(&picture.frame()?, Some(number as u64))?,
-        }
+        builder.add_from(&picture.frame()?, Some(number as u64))?;
     }
     let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
     for odd in bank.odd_frames() {
@@ -80,20 +80,6 @@ pub(super) fn bank(
         }
     }
     Ok((Arc::new(bank), start.elapsed()))
-}
-
-/// Learns all views of an image. They belong together, unless there is no other image: then the views are all there is
-/// to find thresholds with.
-fn add_views(builder: &mut BankBuilder, picture: &Picture, together: bool) -> Result<()> {
-    for (i, view) in few_shot().into_iter().enumerate() {
-        let seen = view.of(picture);
-        if i == 0 || !together {
-            builder.add(&seen.frame()?)?;
-        } else {
-            builder.add_view(&seen.frame()?)?;
-        }
-    }
-    Ok(())
 }
 
 /// So many of `images`, chosen by `seed`, in order.

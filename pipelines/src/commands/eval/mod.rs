@@ -3,19 +3,18 @@
 mod category;
 mod learn;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
 use snarm_core::dataset::{self, Layout};
 use snarm_core::detect::Detector;
-use snarm_core::files;
 use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::paths::text;
 
 use self::category::Evaluator;
-use super::{BankOptions, ModelOption, SetOptions, fraction, make_parent};
+use super::{BankOptions, LightOptions, ModelOption, SetOptions, fraction, make_parent, write_text};
 use crate::evaluation::figures::NAMES;
 use crate::evaluation::{Category, Evaluation, json as file};
 use crate::exit::Outcome;
@@ -104,6 +103,8 @@ pub(crate) struct Args {
     bank: BankOptions,
     #[command(flatten)]
     model: ModelOption,
+    #[command(flatten)]
+    light: LightOptions,
 }
 
 impl Args {
@@ -138,10 +139,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let (evaluation, galleries) = evaluate(args)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&file::evaluation(&evaluation, args.times))? + "\n";
-        write(path, &text)?;
+        write_text(path, &text)?;
     }
     if let Some(path) = &args.report {
-        write(path, &report::page(&evaluation, &galleries))?;
+        write_text(path, &report::page(&evaluation, &galleries))?;
     }
     table(&evaluation).print()?;
     Ok(Outcome::Done)
@@ -188,6 +189,7 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
                 None => learn::bank(args, &encoder, &[set], decoder.clone(), &progress)?,
             };
             let mut detector = Detector::with_decoder(encoder.clone(), bank, decoder.clone())?;
+            args.light.set(&mut detector);
             let (mut category, gallery) = evaluator.run(name, set, &mut detector, &progress)?;
             category.times.learn = time;
             Ok((category, gallery))
@@ -258,10 +260,6 @@ fn table(evaluation: &Evaluation) -> Table {
         table.row(std::iter::once(name).chain(figures.cells()).collect());
     }
     table
-}
-
-fn write(path: &Path, content: &str) -> Result<()> {
-    files::replace(path, content.as_bytes()).with_context(|| format!("cannot write {}", text(path)))
 }
 
 fn binning(text: &str) -> Result<Binning, String> {

@@ -1,0 +1,238 @@
+//! Whether a frame is good enough to be judged.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use snarm_kernels::light::COLOURS;
+
+use super::seen::{Seen, Usual, deviation, has_detail};
+use super::{CELLS, Logs};
+
+/// Light that is so many times less than the darkest learned one.
+const DARKER: f32 = 3.0;
+
+/// Detail that is so many times less than that of the least sharp learned frame.
+const BLURRED: f32 = 2.5;
+
+/// Detail of a cell that is so many times less than usual, where a frame is blurred.
+const SOFT: f32 = 1.6;
+
+/// Luma that is next to white.
+const WHITE: f32 = 0.97;
+
+/// Part of the cells that are white beyond what is usual.
+const BRIGHT: f32 = 0.5;
+
+/// Part of the usual detail that is next to none, and the part of the detailed cells that have so little where a frame is
+/// covered.
+const NONE_LEFT: f32 = 0.25;
+const MOST_CELLS: f32 = 0.9;
+
+/// Deviations, and logarithm, by which the colour of a cell is another, and the part of all cells that are so where a frame is
+/// covered.
+const OTHER: f32 = 6.0;
+const OTHER_LOG: f32 = 0.1;
+const COVERED: f32 = 0.8;
+
+/// Why a frame cannot be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It has less than a third of the light of the darkest learned frame.
+    TooDark,
+    /// Half of it is white that usually is not.
+    TooBright,
+    /// It shows the usual colours nearly everywhere, with less than two fifths of the least detail that was learned.
+    Blurred,
+    /// It shows other colours nearly everywhere, and no detail.
+    Covered,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::TooDark, Self::TooBright, Self::Blurred, Self::Covered];
+
+    /// The word in metadata, messages and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TooDark => "too-dark",
+            Self::TooBright => "too-bright",
+            Self::Blurred => "blurred",
+            Self::Covered => "covered",
+        }
+    }
+}
+
+impl Reason {
+    /// The reason of that word.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Light and sharpness of a frame beside those of the learned ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quality {
+    /// Light of what usually stays as it is, as a multiple of what is usual.
+    pub light: f64,
+    /// Detail, as a multiple of what is usual.
+    pub sharpness: f64,
+    /// Why it cannot be judged, where that is so.
+    pub reason: Option<Reason>,
+}
+
+fn luma(logs: &Logs) -> f32 {
+    0.2126 * logs[0].exp() + 0.7152 * logs[1].exp() + 0.0722 * logs[2].exp()
+}
+
+/// The part of some things that are so.
+fn part<T>(things: impl Iterator<Item = T>, is_so: impl Fn(T) -> bool) -> f32 {
+    let (mut all, mut so) = (0, 0);
+    for thing in things {
+        all += 1;
+        so += usize::from(is_so(thing));
+    }
+    so as f32 / all.max(1) as f32
+}
+
+/// From the cells of all tiles, what is usual there, how the tiles were seen, and level and sharpness at the ends of the
+/// learned range.
+pub(super) fn of(own: &[Logs], usual: &[Usual], seen: &[Seen], [low, _]: [(f32, f32); 2]) -> Quality {
+    let mean = |number: fn(&Seen) -> f32| seen.iter().map(number).sum::<f32>() / seen.len().max(1) as f32;
+    let (level, sharpness) = (mean(Seen::level), mean(|seen| seen.sharpness));
+    let cells = || own.iter().zip(usual);
+    let white = part(cells(), |(own, usual)| luma(own) >= WHITE && luma(&usual.median) < WHITE);
+    let other = part(cells(), |(own, usual)| {
+        (0..COLOURS).any(|colour| {
+            let difference = (own[colour] - usual.median[colour]).abs();
+            difference > OTHER * deviation(usual, colour) && difference > OTHER_LOG
+        })
+    });
+    let detailed = || cells().filter(|(_, usual)| has_detail(usual));
+    let plain = part(detailed(), |(own, usual)| own[3] - usual.median[3] < NONE_LEFT.ln());
+    // Blur takes the detail of all cells and keeps their colours; a part that is missing does neither.
+    let planes = seen.iter().flat_map(|seen| std::iter::repeat_n(seen, CELLS));
+    let blurred =
+        part(cells().zip(planes).filter(|((_, usual), _)| has_detail(usual)), |((own, usual), seen)| {
+            let colours = (0..COLOURS).all(|colour| {
+                let rest = own[colour] - usual.median[colour] - seen.planes[colour].level;
+                rest.abs() <= OTHER * deviation(usual, colour)
+            });
+            colours && own[3] - usual.median[3] - seen.level() < -SOFT.ln()
+        });
+    let reason = if level < low.0 - DARKER.ln() {
+        Some(Reason::TooDark)
+    } else if white > BRIGHT {
+        Some(Reason::TooBright)
+    } else if other >= COVERED && plain >= MOST_CELLS {
+        Some(Reason::Covered)
+    } else if sharpness < low.1 - BLURRED.ln() && blurred >= MOST_CELLS {
+        Some(Reason::Blurred)
+    } else {
+        None
+    };
+    Quality { light: f64::from(level.exp()), sharpness: f64::from(sharpness.exp()), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use snarm_kernels::light::Cell;
+
+    use super::super::Light;
+    use super::*;
+
+    /// A plain backdrop with a part of much detail in the middle, and a little noise of frame `i`.
+    fn frame(i: usize) -> Vec<Cell> {
+        let cell = |cell: usize| {
+            let is_part = (2..6).contains(&(cell % 8)) && (2..6).contains(&(cell / 8));
+            let noise = 0.002 * ((7 * i + 3 * cell) % 5) as f32;
+            let colour = if is_part { 0.3 } else { 0.6 } + noise;
+            Cell { colours: [colour; 3], detail: if is_part { 0.05 } else { 0.006 } + noise * 0.1 }
+        };
+        (0..CELLS).map(cell).collect()
+    }
+
+    fn learned() -> Light {
+        let frames: Vec<Vec<Cell>> = (0..10).map(frame).collect();
+        Light::of(&frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn changed(change: impl Fn(usize, &mut Cell)) -> Quality {
+        let mut cells = frame(3);
+        cells.iter_mut().enumerate().for_each(|(at, cell)| change(at, cell));
+        learned().quality(&cells)
+    }
+
+    fn lit(by: f32) -> Quality {
+        changed(|_, cell| {
+            cell.colours = cell.colours.map(|colour| (by * colour).min(1.0));
+            cell.detail *= by;
+        })
+    }
+
+    #[test]
+    fn frames_like_the_learned_ones_can_be_judged() {
+        let found = changed(|_, _| {});
+        assert!(found.reason.is_none() && (found.light - 1.0).abs() < 0.02, "{found:?}");
+        assert!((found.sharpness - 1.0).abs() < 0.05, "{found:?}");
+        for by in [0.5, 0.8, 1.2] {
+            let found = lit(by);
+            assert!(
+                found.reason.is_none() && (found.light / f64::from(by) - 1.0).abs() < 0.02,
+                "{by} {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn too_little_and_too_much_light_are_named() {
+        assert_eq!(lit(0.2).reason, Some(Reason::TooDark));
+        assert_eq!(lit(5.0).reason, Some(Reason::TooBright));
+    }
+
+    #[test]
+    fn blur_takes_detail_and_leaves_colours() {
+        let found = changed(|_, cell| cell.detail *= 0.3);
+        assert_eq!(found.reason, Some(Reason::Blurred), "{found:?}");
+        assert_eq!(changed(|_, cell| cell.detail *= 0.6).reason, None);
+    }
+
+    #[test]
+    fn a_hand_over_the_lens_covers_the_frame() {
+        let hand = |_: usize, cell: &mut Cell| *cell = Cell { colours: [0.4, 0.25, 0.2], detail: 0.001 };
+        assert_eq!(changed(hand).reason, Some(Reason::Covered));
+    }
+
+    #[test]
+    fn missing_and_strange_parts_are_for_the_detector() {
+        let is_part = |at: usize| (2..6).contains(&(at % 8)) && (2..6).contains(&(at / 8));
+        let missing = |at: usize, cell: &mut Cell| {
+            if is_part(at) {
+                *cell = Cell { colours: [0.6; 3], detail: 0.006 };
+            }
+        };
+        assert_eq!(changed(missing).reason, None);
+        let third = |at: usize, cell: &mut Cell| {
+            if at < CELLS / 3 {
+                *cell = Cell { colours: [0.05; 3], detail: 0.1 };
+            }
+        };
+        let found = changed(third);
+        assert!(found.reason.is_none() && (found.light - 1.0).abs() < 0.05, "{found:?}");
+    }
+
+    #[test]
+    fn reasons_are_one_word_everywhere() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::named(reason.name()), Some(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+        assert_eq!(Reason::named("dark"), None);
+    }
+}

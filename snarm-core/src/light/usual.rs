@@ -1,0 +1,263 @@
+//! What light learned frames have, cell by cell and as a range of planes.
+
+use snarm_kernels::light::{COLOURS, Cell, Gain};
+
+use super::quality::{self, Quality};
+use super::seen::{self, ENDS, Seen, Usual, deviation, has_detail};
+use super::{CELLS, Logs, fit, logs, median};
+
+/// Numbers of a cell in a file.
+pub(crate) const NUMBERS: usize = 8;
+
+/// Deviation of a standard normal distribution whose median absolute deviation is 1.
+const PER_MAD: f32 = 1.4826;
+
+/// Light so far beside the learned range, as a logarithm, is still usual.
+const NEAR: f32 = 0.015;
+
+/// Part of the learned range that light may lie beside it.
+const BESIDE: f32 = 0.1;
+
+/// The most that a frame is made brighter or darker, as a factor: beyond it the sensor has lost what the light has.
+const MOST: f32 = 2.5;
+
+/// The largest number that can be one: others are damage.
+const LARGEST: f32 = 1e3;
+
+/// The light of learned frames, which a bank keeps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Light {
+    /// Those of all tiles, one tile after the other.
+    cells: Vec<Usual>,
+    low: [f32; ENDS],
+    high: [f32; ENDS],
+}
+
+impl Light {
+    /// From the cells of frames, of the same number of tiles each; nothing of less than two frames.
+    pub(crate) fn of(frames: &[&[Cell]]) -> Option<Self> {
+        let cells = frames.first()?.len();
+        let frames: Vec<Vec<Logs>> = frames
+            .iter()
+            .filter(|frame| frame.len() == cells)
+            .map(|frame| frame.iter().map(logs).collect())
+            .collect();
+        if frames.len() < 2 || cells == 0 {
+            return None;
+        }
+        let mut room = vec![0.0; frames.len()];
+        let mut of_cell = |cell: usize| {
+            let mut usual = Usual { median: [0.0; 4], deviation: [0.0; 4] };
+            for number in 0..4 {
+                let fill = |room: &mut [f32], from: f32| {
+                    room.iter_mut()
+                        .zip(&frames)
+                        .for_each(|(v, frame)| *v = (frame[cell][number] - from).abs());
+                };
+                room.iter_mut().zip(&frames).for_each(|(v, frame)| *v = frame[cell][number]);
+                usual.median[number] = median(&mut room);
+                fill(&mut room, usual.median[number]);
+                usual.deviation[number] = PER_MAD * median(&mut room);
+            }
+            usual
+        };
+        let cells = (0..cells).map(&mut of_cell).collect();
+        let light = Self { cells, low: [0.0; ENDS], high: [0.0; ENDS] };
+        Some(light.clone().ranged(frames.iter().map(|frame| light.look(frame))))
+    }
+
+    /// With the range of frames as these were seen: without the highest and lowest fiftieth, so that an odd frame says
+    /// nothing.
+    fn ranged(mut self, seen: impl Iterator<Item = Vec<Seen>>) -> Self {
+        let all: Vec<[f32; ENDS]> = seen.flatten().map(|seen| seen.numbers()).collect();
+        for number in 0..ENDS {
+            let mut sorted: Vec<f32> = all.iter().map(|numbers| numbers[number]).collect();
+            sorted.sort_by(f32::total_cmp);
+            let off = sorted.len() / 50;
+            if let (Some(low), Some(high)) = (sorted.get(off), sorted.iter().rev().nth(off)) {
+                (self.low[number], self.high[number]) = (*low, *high);
+            }
+        }
+        self
+    }
+
+    /// With the light of frames that came later, by the cells of those before.
+    pub(crate) fn and(&self, frames: &[&[Cell]]) -> Self {
+        let of_frame = |frame: &&[Cell]| self.look(&frame.iter().map(logs).collect::<Vec<_>>());
+        let fits = frames.iter().filter(|frame| frame.len() == self.cells.len());
+        let mut later = self.clone();
+        let seen: Vec<Vec<Seen>> = fits.map(of_frame).collect();
+        if !seen.is_empty() {
+            later = later.ranged(seen.into_iter());
+            later.low.iter_mut().zip(self.low).for_each(|(low, own)| *low = low.min(own));
+            later.high.iter_mut().zip(self.high).for_each(|(high, own)| *high = high.max(own));
+        }
+        later
+    }
+
+    /// Tiles that were measured.
+    pub(crate) fn tiles(&self) -> usize {
+        self.cells.len() / CELLS
+    }
+
+    /// How the tiles of a frame look beside what is usual.
+    fn look(&self, logs: &[Logs]) -> Vec<Seen> {
+        logs.chunks_exact(CELLS)
+            .zip(self.cells.chunks_exact(CELLS))
+            .map(|(logs, usual)| see(logs, usual))
+            .collect()
+    }
+
+    /// The gains that bring a tile to the learned range of light; nothing where it is there already, or too far away.
+    pub(crate) fn correction(&self, tile: usize, cells: &[Cell]) -> Option<[Gain; COLOURS]> {
+        let logs: Vec<Logs> = cells.iter().map(logs).collect();
+        let usual = self.cells.get(tile * CELLS..(tile + 1) * CELLS)?;
+        let found = see(&logs, usual).numbers();
+        let nearest = |number: usize| {
+            let (low, high) = (self.low[number], self.high[number]);
+            let room = NEAR + BESIDE * (high - low);
+            found[number].clamp(low - room, high + room) - found[number]
+        };
+        let changes: [f32; ENDS] = std::array::from_fn(|at| if at < ENDS - 1 { nearest(at) } else { 0.0 });
+        let gains = seen::planes(&changes);
+        let is_near =
+            gains.iter().all(|gain| gain.level.abs() + gain.slope_x.abs() + gain.slope_y.abs() < MOST.ln());
+        (gains != [Gain::default(); COLOURS] && is_near).then_some(gains)
+    }
+
+    /// What a frame says of its own quality, from the cells of all its tiles.
+    pub(crate) fn quality(&self, cells: &[Cell]) -> Quality {
+        let own: Vec<Logs> = cells.iter().map(logs).collect();
+        quality::of(&own, &self.cells, &self.look(&own), self.ends())
+    }
+
+    /// Mean level and sharpness at both ends of the range.
+    pub(super) fn ends(&self) -> [(f32, f32); 2] {
+        [&self.low, &self.high].map(|numbers| (numbers[0], numbers[ENDS - 1]))
+    }
+
+    /// The range of light that was learned, as multiples of what is usual.
+    pub fn range(&self) -> (f64, f64) {
+        let [low, high] = self.ends().map(|(level, _)| f64::from(level.exp()));
+        (low, high)
+    }
+
+    /// For a file: [`NUMBERS`] for each cell, and the two ends of the range.
+    pub(crate) fn to_numbers(&self) -> (Vec<f32>, Vec<f32>) {
+        let cells = self.cells.iter().flat_map(|usual| usual.median.into_iter().chain(usual.deviation));
+        (cells.collect(), self.low.into_iter().chain(self.high).collect())
+    }
+
+    /// From what a file says; nothing where that cannot be true.
+    pub(crate) fn from_numbers(cells: &[f32], range: &[f32]) -> Option<Self> {
+        let (low, high) = range.split_at_checked(ENDS)?;
+        let (low, high): ([f32; ENDS], [f32; ENDS]) = (low.try_into().ok()?, high.try_into().ok()?);
+        let is_sane = |v: &f32| v.is_finite() && v.abs() < LARGEST;
+        let usual = |numbers: &[f32; NUMBERS]| Usual {
+            median: std::array::from_fn(|i| numbers[i]),
+            deviation: std::array::from_fn(|i| numbers[4 + i]),
+        };
+        let (chunks, rest) = cells.as_chunks::<NUMBERS>();
+        let found = Self { cells: chunks.iter().map(usual).collect(), low, high };
+        let whole = rest.is_empty() && !chunks.is_empty() && chunks.len().is_multiple_of(CELLS);
+        let ordered = low.iter().zip(&high).all(|(low, high)| low <= high);
+        let positive = found.cells.iter().all(|usual| usual.deviation.iter().all(|v| *v >= 0.0));
+        (whole && ordered && positive && cells.iter().chain(range).all(is_sane)).then_some(found)
+    }
+}
+
+/// The light and the sharpness of a tile.
+fn see(own: &[Logs], usual: &[Usual]) -> Seen {
+    let planes: [Gain; COLOURS] = std::array::from_fn(|colour| {
+        let differences: Vec<f32> =
+            own.iter().zip(usual).map(|(own, usual)| own[colour] - usual.median[colour]).collect();
+        let deviations: Vec<f32> = usual.iter().map(|usual| deviation(usual, colour)).collect();
+        fit::plane(&differences, &deviations)
+    });
+    let level = Seen { planes, sharpness: 0.0 }.level();
+    // Contrast grows with the light.
+    let mut details: Vec<f32> = own
+        .iter()
+        .zip(usual)
+        .filter(|(_, usual)| has_detail(usual))
+        .map(|(own, usual)| own[3] - usual.median[3] - level)
+        .collect();
+    Seen { planes, sharpness: median(&mut details) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A steady picture that gets brighter to the right, times `by`.
+    fn frame(i: usize, by: [f32; COLOURS]) -> Vec<Cell> {
+        let cell = |cell: usize| {
+            let colour = 0.3 + 0.04 * (cell % 8) as f32 + 0.001 * ((5 * i + cell) % 7) as f32;
+            Cell { colours: by.map(|by| by * colour), detail: 0.02 }
+        };
+        (0..CELLS).map(cell).collect()
+    }
+
+    fn learned(lights: &[f32]) -> Light {
+        let frames: Vec<Vec<Cell>> = lights.iter().enumerate().map(|(i, by)| frame(i, [*by; 3])).collect();
+        Light::of(&frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn light_as_it_was_learned_is_not_touched() {
+        let light = learned(&[1.0, 0.9, 1.1, 1.0]);
+        for by in [0.9, 1.0, 1.1, 1.115] {
+            assert_eq!(light.correction(0, &frame(9, [by; 3])), None, "{by}");
+        }
+        let (low, high) = light.range();
+        assert!((0.88..0.91).contains(&low) && (1.09..1.12).contains(&high), "{low} {high}");
+    }
+
+    #[test]
+    fn other_light_is_brought_to_the_edge_of_what_was_learned() {
+        let light = learned(&[1.0; 6]);
+        let gains = light.correction(0, &frame(9, [0.8, 0.8, 1.0])).unwrap();
+        let levels = gains.map(|gain| gain.level.exp());
+        assert!((1.18..1.26).contains(&levels[0]) && (0.96..1.03).contains(&levels[2]), "{levels:?}");
+        // Brightness varied while learning, the tint did not.
+        let varied = learned(&[0.6, 0.8, 1.0]);
+        let tinted = varied.correction(0, &frame(9, [0.86, 0.8, 0.74])).unwrap();
+        let levels = tinted.map(|gain| gain.level.exp());
+        assert!(levels[0] < 0.97 && levels[2] > 1.04 && (levels[1] - 1.0).abs() < 0.03, "{levels:?}");
+        // So dark that no gain brings back what the sensor lost.
+        assert_eq!(light.correction(0, &frame(9, [0.3; 3])), None);
+        assert_eq!(light.correction(1, &frame(9, [0.8; 3])), None, "a tile that was not learned");
+    }
+
+    #[test]
+    fn a_bank_that_goes_on_keeps_the_light_of_both() {
+        let light = learned(&[1.0; 4]);
+        let brighter = frame(5, [1.3; 3]);
+        assert!(light.correction(0, &brighter).is_some());
+        let both = light.and(&[&brighter, &frame(6, [1.3; 3])]);
+        assert_eq!(both.correction(0, &brighter), None);
+        assert_eq!(both.correction(0, &frame(7, [1.0; 3])), None);
+    }
+
+    #[test]
+    fn light_is_read_as_it_was_written_and_damage_is_seen() {
+        let light = learned(&[0.9, 1.0, 1.1]);
+        let (cells, range) = light.to_numbers();
+        assert_eq!(Light::from_numbers(&cells, &range), Some(light));
+        assert_eq!(Light::from_numbers(&cells[1..], &range), None);
+        assert_eq!(Light::from_numbers(&cells, &range[1..]), None);
+        let turned: Vec<f32> = range.iter().rev().copied().collect();
+        assert_eq!(Light::from_numbers(&cells, &turned), None);
+        for damage in [f32::NAN, f32::INFINITY, -1e30] {
+            let mut cells = cells.clone();
+            cells[6] = damage;
+            assert_eq!(Light::from_numbers(&cells, &range), None);
+        }
+    }
+
+    #[test]
+    fn one_frame_says_nothing_of_light() {
+        assert_eq!(Light::of(&[&frame(0, [1.0; 3])]), None);
+        assert_eq!(Light::of(&[]), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Frames in another light than the learned ones, and frames that cannot be judged.
+
+use gst::prelude::*;
+
+use crate::common::{Line, caps, detector, good_pixels, init};
+
+/// A good frame with its light changed.
+fn lit(n: u64, by: f64) -> Vec<u8> {
+    good_pixels(n).into_iter().map(|v| (f64::from(v) * by).round().min(255.0) as u8).collect()
+}
+
+#[test]
+fn a_frame_in_other_light_is_brought_to_what_was_learned() {
+    init();
+    let mut line = Line::new(detector(&[]), caps());
+    let usual = line.inspect(0, good_pixels(40));
+    let dark = line.inspect(1, lit(40, 0.7));
+    line.element.set_property("light-correction", false);
+    let as_it_is = line.inspect(2, lit(40, 0.7));
+    assert!(
+        (usual.light - 1.0).abs() < 0.02 && (dark.light - 0.7).abs() < 0.02,
+        "{} {}",
+        usual.light,
+        dark.light
+    );
+    assert_eq!(dark.light, as_it_is.light);
+    assert!(dark.score < as_it_is.score, "{} {}", dark.score, as_it_is.score);
+    assert!((usual.sharpness - 1.0).abs() < 0.1 && usual.reason.is_none(), "{}", usual.sharpness);
+}
+
+#[test]
+fn a_frame_that_tells_nothing_has_no_verdict_and_a_reason() {
+    init();
+    let mut line = Line::new(detector(&[("message-mode", "all")]), caps());
+    let mut verdict = |n, pixels| {
+        let meta = line.inspect(n, pixels);
+        (meta.verdict.name(), meta.reason.map(|reason| reason.name()))
+    };
+    assert_eq!(verdict(0, lit(0, 0.1)), ("unknown", Some("too-dark")));
+    assert_eq!(verdict(1, lit(0, 20.0)), ("unknown", Some("too-bright")));
+    let covered = good_pixels(0).chunks_exact(3).flat_map(|_| [40, 90, 60]).collect();
+    assert_eq!(verdict(2, covered), ("unknown", Some("covered")));
+    let told = line.element_messages("snarm-result");
+    assert_eq!(told[0].get::<&str>("reason").unwrap(), "too-dark");
+    assert!(told[0].get::<f64>("score").unwrap() >= 0.0, "the score is what it would be");
+    line.element.set_property("quality-gate", false);
+    let meta = line.inspect(3, lit(0, 0.1));
+    assert!(meta.verdict.name() != "unknown" && meta.reason.is_none());
+}
+
+#[test]
+fn drift_is_told_when_it_begins_and_ends() {
+    init();
+    let mut line = Line::new(detector(&[]), caps());
+    let lights = [vec![1.0; 10], vec![0.7; 8], vec![1.0; 60]].concat();
+    for (n, by) in (0..).zip(lights) {
+        line.inspect(n, lit(n, by));
+    }
+    let told = line.element_messages("snarm-drift");
+    let drifting: Vec<bool> = told.iter().map(|fields| fields.get("drifting").unwrap()).collect();
+    assert_eq!(drifting, [true, false]);
+    let number = |name: &str| told[0].get::<f64>(name).unwrap();
+    assert!(number("light") < number("light-low") && number("light-low") <= number("light-high"));
+    let stats = line.element.property::<gst::Structure>("stats");
+    assert!((0.9..1.02).contains(&stats.get::<f64>("light").unwrap()), "{stats}");
+}
