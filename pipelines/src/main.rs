@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use commands::{bank, bench, convert, detect, distill, doctor, eval, fetch, launch, train, worst};
+use commands::{bank, bench, convert, detect, distill, doctor, eval, fetch, launch, limits, train, worst};
 use tracing_subscriber::EnvFilter;
 
 /// Visual anomaly detection from good examples alone.
@@ -43,6 +43,7 @@ enum Command {
     Distill(distill::Args),
     Fetch(fetch::Args),
     Launch(launch::Args),
+    Limits(limits::Args),
     Worst(worst::Args),
     Bench(bench::Args),
     Convert(convert::Args),
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Distill(args) => distill::run(args),
         Command::Fetch(args) => fetch::run(args),
         Command::Launch(args) => launch::run(args),
+        Command::Limits(args) => limits::run(args),
         Command::Worst(args) => worst::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(args),

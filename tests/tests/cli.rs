@@ -48,8 +48,8 @@ fn every_command_explains_itself() {
     let dir = tempfile::tempdir().expect("a folder");
     let all = stdout(&run(dir.path(), "--help", 0));
     for command in [
-        "bank", "detect", "eval", "train", "distill", "simulate", "fetch", "launch", "worst", "bench",
-        "convert", "doctor",
+        "bank", "detect", "eval", "train", "distill", "simulate", "fetch", "launch", "limits", "worst",
+        "bench", "convert", "doctor",
     ] {
         assert!(all.contains(command), "{all}");
         let help = stdout(&run(dir.path(), &format!("{command} --help"), 0));

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod fetch;
 pub(crate) mod launch;
+pub(crate) mod limits;
 pub(crate) mod train;
 pub(crate) mod worst;
 

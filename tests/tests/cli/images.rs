@@ -220,6 +220,16 @@ fn clips_are_read_by_range_and_interval() {
     let summary = stdout(&run(dir.path(), worst, 0));
     assert!(summary.contains("20 frames inspected") && summary.contains("AUROC"), "{summary}");
     assert_eq!(std::fs::read_dir(dir.path().join("worst")).expect("pictures").count(), 2);
+    let limits =
+        stdout(&run(dir.path(), "limits a.bank all/results.jsonl --target-fpr 0.1 --picture limits.svg", 0));
+    let bank: Vec<&str> = limits.lines().nth(1).expect("a rule").split_whitespace().collect();
+    let anomalous =
+        lines(&dir.path().join("all/results.jsonl")).iter().filter(|l| l["anomalous"] == true).count();
+    assert_eq!(bank[..2], ["bank", "0.500"], "{limits}");
+    assert_eq!(bank[5..], [&anomalous.to_string(), "of", "20", "+0"], "{limits}");
+    assert!(limits.contains("fpr 0.1") && limits.contains("events 1 an hour at 25 frames/s"), "{limits}");
+    let picture = std::fs::read_to_string(dir.path().join("limits.svg")).expect("a picture");
+    assert!(picture.starts_with("<svg") && picture.contains("20 judged frames"), "{picture}");
 }
 
 /// H.264 decoders keep frames in memory with wide borders; pictures must not be sheared by them.
