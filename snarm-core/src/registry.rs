@@ -11,7 +11,9 @@ use std::time::SystemTime;
 use once_cell::sync::OnceCell;
 
 use crate::bank::Bank;
-use crate::encoder::{Encoder, PositionInterpolation, Published, TINY, is_known, parts, split_grid};
+use crate::encoder::{
+    Encoder, PositionInterpolation, Published, TINY, Wanted, is_known, parts, split_wanted,
+};
 use crate::error::{Error, Result};
 use crate::models::{Decoder, shipped};
 use crate::paths;
@@ -169,10 +171,10 @@ pub fn without_bank(
     Ok((encoder, bank, decoder))
 }
 
-/// A file of that name from the search path, if the name is no path to a file itself. A grid that the name asks for stays.
+/// A file of that name from the search path, if the name is no path to a file itself. What the name asks for at its end stays.
 pub fn find_weights(name: &str) -> String {
-    if let (base, Some(grid)) = split_grid(name) {
-        return format!("{}@{grid}", find_weights(base));
+    if let (base, Some(wanted)) = split_wanted(name) {
+        return format!("{}@{wanted}", find_weights(base));
     }
     let named = paths::named(name);
     if named.exists() {
@@ -183,10 +185,10 @@ pub fn find_weights(name: &str) -> String {
 
 /// As [`find_weights`], for the name of an encoder, which may be several joined by `+`.
 pub fn find_encoder(name: &str) -> String {
-    if let (base, Some(grid)) = split_grid(name) {
-        return format!("{}@{grid}", find_encoder(base));
+    if let (base, Some(wanted)) = split_wanted(name) {
+        return format!("{}@{wanted}", find_encoder(base));
     }
-    let is_here = |name: &str| is_known(name) || on_path(split_grid(name).0).is_some();
+    let is_here = |name: &str| is_known(name) || on_path(split_wanted(name).0).is_some();
     parts(name, &is_here).into_iter().map(find_weights).collect::<Vec<_>>().join("+")
 }
 
@@ -200,7 +202,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 type File = (PathBuf, Option<SystemTime>, u64);
 
 /// The files that something was read from, the rest of its name, and the instance.
-type Source = (Vec<File>, Option<usize>, Option<String>);
+type Source = (Vec<File>, Option<Wanted>, Option<String>);
 
 /// Instance and content.
 type Content = (Option<String>, String);
@@ -274,9 +276,9 @@ fn source(name: &Path, instance: Option<&str>) -> Source {
     let Some(text) = name.to_str() else {
         return (vec![file_at(name.to_owned())], None, instance.map(str::to_owned));
     };
-    let (base, grid) = split_grid(text);
+    let (base, wanted) = split_wanted(text);
     let files = parts(base, &is_known).into_iter().map(file).collect();
-    (files, grid, instance.map(str::to_owned))
+    (files, wanted, instance.map(str::to_owned))
 }
 
 fn file(name: &str) -> File {

@@ -1,4 +1,6 @@
-//! What encoders are called: names of those that need no file, grids at the end of names, and several names as one.
+//! What encoders are called: names of those that need no file, grids and levels at the end of names, and several names as one.
+
+use std::fmt;
 
 use super::published::Published;
 use crate::paths;
@@ -25,26 +27,54 @@ const BUILT_IN: [&str; 7] =
 /// What stands between the names of several encoders.
 const AND: char = '+';
 
-/// A name without its grid, and the grid it asks for.
-pub(crate) fn split_grid(name: &str) -> (&str, Option<usize>) {
-    match name.rsplit_once('@').map(|(base, grid)| (base, grid.parse())) {
-        Some((base, Ok(grid))) => (base, Some(grid)),
-        _ => (name, None),
+/// What the end of a name, behind `@`, asks a network for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Wanted {
+    /// Descriptors on a grid of that side.
+    Grid(usize),
+    /// Its levels of features, each for itself, the finest on a grid of that side.
+    Levels(usize),
+}
+
+/// Side of the grid of the finest level, where a name asks for levels alone: that of the published decoders.
+const FINEST: usize = 64;
+
+/// What asks for levels.
+const LEVELS: &str = "levels";
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grid(side) => write!(f, "{side}"),
+            Self::Levels(FINEST) => f.write_str(LEVELS),
+            Self::Levels(side) => write!(f, "{LEVELS}{side}"),
+        }
     }
+}
+
+/// A name without its end, and what that asks for.
+pub(crate) fn split_wanted(name: &str) -> (&str, Option<Wanted>) {
+    let Some((base, end)) = name.rsplit_once('@') else { return (name, None) };
+    let wanted = match end.strip_prefix(LEVELS) {
+        Some("") => Some(Wanted::Levels(FINEST)),
+        Some(side) => side.parse().ok().map(Wanted::Levels),
+        None => end.parse().ok().map(Wanted::Grid),
+    };
+    (if wanted.is_some() { base } else { name }, wanted)
 }
 
 /// What the network is called today that had this name and these weights when a bank was made.
 pub(crate) fn name_today(name: &str, digest: &str) -> String {
-    match split_grid(name) {
+    match split_wanted(name) {
         (TINY, None) if digest == TINY_1_DIGEST => TINY_1.to_owned(),
-        (TINY, Some(grid)) if digest == TINY_1_DIGEST => format!("{TINY_1}@{grid}"),
+        (TINY, Some(wanted)) if digest == TINY_1_DIGEST => format!("{TINY_1}@{wanted}"),
         _ => name.to_owned(),
     }
 }
 
-/// Whether a name is that of a network, with or without a grid: a built-in or published one, or a file.
+/// Whether a name is that of a network, whatever it asks for at the end: a built-in or published one, or a file.
 pub(crate) fn is_known(name: &str) -> bool {
-    let name = split_grid(name).0;
+    let name = split_wanted(name).0;
     BUILT_IN.contains(&name) || Published::named(name).is_some() || paths::named(name).is_file()
 }
 
@@ -84,7 +114,7 @@ mod tests {
 
     fn cut(name: &str) -> Vec<&str> {
         let files = ["a", "b", "/c++/a", "d+e", "x@9"];
-        parts(name, &|name| files.contains(&split_grid(name).0))
+        parts(name, &|name| files.contains(&split_wanted(name).0))
     }
 
     #[test]
@@ -95,6 +125,19 @@ mod tests {
             assert_eq!(name_today(other, "0123"), other);
         }
         assert_eq!(name_today("seeded:tiny", TINY_1_DIGEST), "seeded:tiny");
+    }
+
+    #[test]
+    fn ends_are_said_as_they_are_read() {
+        for (end, wanted) in
+            [("24", Wanted::Grid(24)), ("levels", Wanted::Levels(64)), ("levels32", Wanted::Levels(32))]
+        {
+            let name = format!("a@b@{end}");
+            assert_eq!((split_wanted(&name), wanted.to_string()), (("a@b", Some(wanted)), end.to_owned()));
+        }
+        for name in ["a", "a@", "a@levelsb", "a@-1"] {
+            assert_eq!(split_wanted(name), (name, None));
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! Networks that `snarm distill` makes were trained to give descriptors themselves: a last norm and a linear layer take the
 //! place of means, pooling and length. They are transformers or convolutional; the file says which.
 //!
-//! Networks of the EfficientNet-Lite family give what three of their stages see, side by side; a ResNet gives it as three
-//! levels of features, one after the other.
+//! Networks of the EfficientNet-Lite family give what three of their stages see, side by side, or, where they are asked to, as
+//! three levels of features, one after the other; a ResNet gives it so always.
 //!
 //! An encoder is one network or several, of which each sees every frame in an input of its own: networks of different kinds
 //! see different things. Their descriptors lie side by side, as groups of channels that a bank weighs against each other.
@@ -44,9 +44,9 @@ use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, Place};
 
 pub use self::called::{SEEDED_LITE, SEEDED_TINY, TINY, TINY_1};
-pub(crate) use self::called::{TINY_1_DIGEST, is_known, name_today, parts, split_grid};
+pub(crate) use self::called::{TINY_1_DIGEST, Wanted, is_known, name_today, parts, split_wanted};
 use self::conv::Conv;
-use self::efficientnet::EfficientNet;
+use self::efficientnet::{EfficientNet, Given};
 use self::ending::Ending;
 pub use self::geometry::{Features, Geometry, IMAGENET, Level};
 use self::names::Named;
@@ -108,14 +108,19 @@ impl Encoder {
     /// Loads a network by name (`snarm-tiny`; those of [`PUBLISHED`], once they are fetched; `seeded:tiny`, `seeded:lite`,
     /// `seeded:small`, `seeded:base` and `seeded:large` for tests and timings) or from a weights file, or several that see
     /// every frame together: `vit-tiny+efficientnet-lite2`. A name may end in `@` and the side of the grid of descriptors,
-    /// where it shall be another than the network's own, or than the finest of several: `vit.safetensors@24`.
+    /// where it shall be another than the network's own, or than the finest of several: `vit.safetensors@24`; in `@levels`,
+    /// where the levels of features of an EfficientNet-Lite shall be given each for itself: `efficientnet-lite2@levels`, or
+    /// `efficientnet-lite2@levels32` for a finest level of 32 x 32 cells in place of 64 x 64.
     ///
     /// # Errors
-    /// When the file is missing or holds no network that is known, or the grid is none that it can have.
+    /// When the file is missing or holds no network that is known, or it cannot have that grid or has no
+    /// such levels.
     pub fn load(name: &str, positions: PositionInterpolation) -> Result<Self> {
         memory::check("an encoder", LEAST_BYTES)?;
-        if let (base, Some(grid)) = split_grid(name) {
-            return Self::load(base, positions)?.with_grid(grid);
+        match split_wanted(name) {
+            (base, Some(Wanted::Grid(grid))) => return Self::load(base, positions)?.with_grid(grid),
+            (base, Some(Wanted::Levels(side))) => return Self::load(base, positions)?.with_levels(side),
+            (_, None) => {}
         }
         if let several @ [_, _, ..] = &parts(name, &is_known)[..] {
             return Self::side_by_side(name, several, positions);
@@ -196,7 +201,7 @@ impl Encoder {
 
     /// Several encoders as one, on the finest of their grids.
     fn side_by_side(name: &str, parts: &[&str], positions: PositionInterpolation) -> Result<Self> {
-        if let Some(part) = parts.iter().find(|part| part.is_empty() || split_grid(part).1.is_some()) {
+        if let Some(part) = parts.iter().find(|part| part.is_empty() || split_wanted(part).1.is_some()) {
             let expected = "encoders joined by +, a grid (@) for all of them at the end alone".to_owned();
             let found = format!("'{part}' in {name}");
             return Err(Error::Mismatch { what: WHAT, expected, found });
@@ -287,7 +292,7 @@ impl Encoder {
         source: &Source<'_>,
     ) -> Result<Self> {
         let (geometry, body) = (sizes.geometry(), EfficientNet::read(sizes, source)?);
-        let body = Body::EfficientNet(Arc::new(body));
+        let body = Body::EfficientNet(Arc::new(body), Given::Descriptors);
         tracing::info!(encoder = %name, blocks = sizes.depth(), width = geometry.width(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
         Ok(Self::of(name.to_owned(), String::new(), provenance, network))
@@ -340,8 +345,29 @@ impl Encoder {
     /// When the grid has fewer than 2 descriptors a side, or more than a descriptor for each 2 pixels.
     pub fn with_grid(mut self, grid: usize) -> Result<Self> {
         self.check_grid(grid)?;
-        self.name = format!("{}@{grid}", split_grid(&self.name).0);
+        self.name = format!("{}@{grid}", split_wanted(&self.name).0);
         self.set_grid(grid);
+        Ok(self)
+    }
+
+    /// The same network with its levels of features, each for itself, in place of descriptors, the finest on a grid of `side` x
+    /// `side`.
+    ///
+    /// # Errors
+    /// When it is none that can do so, an EfficientNet-Lite alone, or cannot have that grid.
+    fn with_levels(mut self, side: usize) -> Result<Self> {
+        let wanted = Wanted::Levels(side);
+        let wrong = |found: String| {
+            let expected = format!("an EfficientNet-Lite before @{wanted}");
+            Error::Mismatch { what: WHAT, expected, found: format!("{found} ({})", self.name) }
+        };
+        let [network] = &self.networks[..] else {
+            return Err(wrong(format!("{} networks", self.networks.len())));
+        };
+        let network = network.with_levels(side)?.ok_or_else(|| wrong("another network".to_owned()))?;
+        self.name = format!("{}@{wanted}", split_wanted(&self.name).0);
+        (self.side, self.geometry) = (side, network.geometry.clone());
+        self.networks = vec![network];
         Ok(self)
     }
 
@@ -356,9 +382,9 @@ impl Encoder {
         self.networks.iter_mut().for_each(|network| network.geometry.set_grid(grid));
     }
 
-    /// What tells it from other networks in memory: its weights and its grid.
+    /// What tells it from other networks in memory: its weights, its grid, and its levels.
     pub(crate) fn identity(&self) -> String {
-        format!("{}@{}", self.digest, self.side)
+        format!("{}@{}x{}", self.digest, self.side, self.geometry.levels().len())
     }
 
     /// What it reads and gives.
@@ -618,6 +644,49 @@ mod tests {
             let apart: f32 = one.iter().zip(&other).map(|(a, b)| (a - b).powi(2)).sum();
             let long: f32 = one.iter().map(|v| v * v).sum();
             assert!(apart < 0.15 * long, "{name}: {apart} of {long}");
+        }
+    }
+
+    #[test]
+    fn levels_are_the_ends_of_stages_each_cell_with_a_mean_square_of_1() {
+        let lite = load("seeded:lite@levels").unwrap();
+        let geometry = lite.geometry().clone();
+        assert_eq!((lite.name(), lite.grid_side(), lite.input_side()), ("seeded:lite@levels", 64, 256));
+        assert_eq!(lite.digest(), load("seeded:lite").unwrap().digest());
+        assert_ne!(lite.identity(), load("seeded:lite@64").unwrap().identity());
+        assert_eq!(lite.of_aspect(1.0).geometry(), &geometry);
+        let small = load("seeded:lite@levels32").unwrap();
+        assert_eq!((small.name(), small.input_side(), small.grid_side()), ("seeded:lite@levels32", 128, 32));
+        let image = seeded::values("image", geometry.input_len(), 0.0, 1.0);
+        let (mut stages, mut values) = (Vec::new(), Vec::new());
+        let mut observe = |number: usize, map: &[f32]| stages.push((number, map.to_vec()));
+        lite.encode_observed(&image, &mut Workspace::default(), &mut values, &mut observe).unwrap();
+        // Stages behind the last level are not run.
+        assert_eq!(stages.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        let features = Features::new(&geometry, &values).unwrap();
+        for (number, stage) in [2, 3, 5].into_iter().enumerate() {
+            let (level, found) = features.level(number).unwrap();
+            let (found, seen) = (found.host("test").unwrap(), &stages[stage].1);
+            assert_eq!((found.len(), level.grid.rows), (seen.len(), 64 >> number));
+            for (found, seen) in found.chunks_exact(level.width).zip(seen.chunks_exact(level.width)) {
+                let square = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>() / level.width as f32;
+                let scale = square(seen).sqrt();
+                assert!((square(found) - 1.0).abs() < 1e-4, "{}", square(found));
+                assert!(found.iter().zip(seen).all(|(f, s)| (f * scale - s).abs() < 1e-4 * scale.max(1.0)));
+            }
+        }
+        for (name, words) in [
+            (
+                "seeded:tiny@levels",
+                "expected an EfficientNet-Lite before @levels, found another network (seeded:tiny)",
+            ),
+            ("seeded:tiny+seeded:lite@levels", "found 2 networks (seeded:tiny+seeded:lite)"),
+            ("seeded:lite@levels@levels", "found another network (seeded:lite@levels)"),
+            ("seeded:lite@levels12", "a finest level of 8 to 128 cells a side, a multiple of 8, found 12"),
+            ("seeded:lite@levels136", "a multiple of 8, found 136"),
+        ] {
+            let error = load(name).err().unwrap().to_string();
+            assert!(error.contains(words), "{error}");
         }
     }
 

@@ -10,7 +10,7 @@ use snarm_kernels::unit_rows::unit_rows;
 use snarm_kernels::upsample::{Corners, Upsample};
 
 use super::conv::{self, Conv};
-use super::efficientnet::{self, EfficientNet};
+use super::efficientnet::{self, EfficientNet, Given};
 use super::ending::Ending;
 use super::geometry::{Geometry, Level, of_aspect};
 use super::pyramid::{self, Pyramid};
@@ -51,8 +51,8 @@ pub(super) enum Body {
     Conv(Arc<Conv>),
     /// A convolutional pyramid.
     Pyramid(Arc<Pyramid>),
-    /// An EfficientNet-Lite.
-    EfficientNet(Arc<EfficientNet>),
+    /// An EfficientNet-Lite, and what is given of it.
+    EfficientNet(Arc<EfficientNet>, Given),
     /// A ResNet.
     ResNet(Arc<ResNet>),
 }
@@ -64,7 +64,7 @@ impl Body {
             Self::Pooled(vit, _) | Self::Ended(vit, _) => vit.sizes().patch,
             Self::Conv(conv) => conv.sizes().stride(),
             Self::Pyramid(_) => PyramidSizes::COARSEST,
-            Self::EfficientNet(network) => network.sizes().unit(),
+            Self::EfficientNet(_, given) => given.unit(),
             Self::ResNet(_) => resnet::Sizes::UNIT,
         }
     }
@@ -74,7 +74,7 @@ impl Body {
         match self {
             Self::Pooled(vit, _) | Self::Ended(vit, _) => vit.start(size).into(),
             Self::Conv(conv) => conv.positions(size).into(),
-            Self::Pyramid(_) | Self::EfficientNet(_) | Self::ResNet(_) => Buffer::default(),
+            Self::Pyramid(_) | Self::EfficientNet(..) | Self::ResNet(_) => Buffer::default(),
         }
     }
 }
@@ -112,7 +112,7 @@ impl FeatureNetwork {
             Body::Conv(conv) => Body::Conv(Arc::new(conv.at(place)?)),
             Body::Pooled(..) | Body::Ended(..) => return Err(not_on_a_device("a transformer")),
             Body::Pyramid(pyramid) => Body::Pyramid(Arc::new(pyramid.at(place)?)),
-            Body::EfficientNet(_) => return Err(not_on_a_device("an EfficientNet-Lite")),
+            Body::EfficientNet(..) => return Err(not_on_a_device("an EfficientNet-Lite")),
             Body::ResNet(_) => return Err(not_on_a_device("a ResNet")),
         };
         let places = copied(&self.places, place)?;
@@ -123,6 +123,14 @@ impl FeatureNetwork {
     pub(super) fn new(geometry: Geometry, body: Body) -> Self {
         let places = body.places(geometry.size);
         Self { side: geometry.size.rows, geometry, body, places }
+    }
+
+    /// The same network with its levels of features, each for itself, in place of descriptors, the finest on a grid of `side` x
+    /// `side`; nothing of a network that does not have them, or gives them anyhow. It shares the weights.
+    pub(super) fn with_levels(&self, side: usize) -> Result<Option<Self>> {
+        let Body::EfficientNet(network, Given::Descriptors) = &self.body else { return Ok(None) };
+        let geometry = network.sizes().levels(side)?;
+        Ok(Some(Self::new(geometry, Body::EfficientNet(Arc::clone(network), Given::Levels))))
     }
 
     /// The same network for inputs of the aspect width / height, with as many pixels as its square and descriptors on a grid
@@ -145,7 +153,7 @@ impl FeatureNetwork {
     pub(super) fn transformer(&self) -> Option<&Transformer> {
         match &self.body {
             Body::Pooled(vit, _) | Body::Ended(vit, _) => Some(vit.sizes()),
-            Body::Conv(_) | Body::Pyramid(_) | Body::EfficientNet(_) | Body::ResNet(_) => None,
+            Body::Conv(_) | Body::Pyramid(_) | Body::EfficientNet(..) | Body::ResNet(_) => None,
         }
     }
 
@@ -155,7 +163,7 @@ impl FeatureNetwork {
             Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().layers.clone(),
             Body::Conv(conv) => Layers::last(conv.sizes().depth()),
             Body::Pyramid(pyramid) => Layers::last(pyramid.sizes().depth()),
-            Body::EfficientNet(network) => Layers::last(network.sizes().depth()),
+            Body::EfficientNet(network, _) => Layers::last(network.sizes().depth()),
             Body::ResNet(network) => Layers::last(network.sizes().depth()),
         }
     }
@@ -172,7 +180,7 @@ impl FeatureNetwork {
             Body::Pooled(vit, _) | Body::Ended(vit, _) => vit.sizes().patch,
             Body::Conv(conv) => conv.sizes().stride(),
             Body::Pyramid(_) => PyramidSizes::STRIDE,
-            Body::EfficientNet(network) => network.sizes().stride(),
+            Body::EfficientNet(_, given) => given.stride(),
             Body::ResNet(_) => resnet::Sizes::STRIDE,
         }
     }
@@ -193,7 +201,7 @@ impl FeatureNetwork {
         let inside = match &self.body {
             Body::Conv(conv) => conv.activations(size),
             Body::Pyramid(pyramid) => pyramid.activations(size),
-            Body::EfficientNet(network) => network.activations(size),
+            Body::EfficientNet(network, _) => network.activations(size),
             Body::ResNet(network) => network.activations(size),
             Body::Ended(vit, _) => vit.activations(size),
             Body::Pooled(vit, _) => {
@@ -217,7 +225,7 @@ impl FeatureNetwork {
         let Level { grid, width } = self.geometry.level();
         let n = self.patches();
         // An EfficientNet-Lite brings what it sees to the grid itself.
-        if grid == n || matches!(self.body, Body::EfficientNet(_)) {
+        if grid == n || matches!(self.body, Body::EfficientNet(..)) {
             self.of_patches(image, activations, descriptors.reborrow(), observe)?;
         } else {
             let mut patches = std::mem::take(&mut activations.patches);
@@ -256,14 +264,14 @@ impl FeatureNetwork {
         match &self.body {
             Body::Conv(conv) => return conv.run(image, size, &self.places, maps, descriptors),
             Body::Pyramid(pyramid) => return pyramid.run(image, size, pyramidal, descriptors),
-            Body::Pooled(..) | Body::Ended(..) | Body::EfficientNet(_) | Body::ResNet(_) => {}
+            Body::Pooled(..) | Body::Ended(..) | Body::EfficientNet(..) | Body::ResNet(_) => {}
         }
         let (image, descriptors) = (image.host(WHAT)?, descriptors.host(WHAT)?);
         let places = self.places.view().host(WHAT)?;
         match &self.body {
             Body::Conv(_) | Body::Pyramid(_) => Ok(()),
-            Body::EfficientNet(network) => {
-                network.run(image, &self.geometry, efficientnet, descriptors, observe)
+            Body::EfficientNet(network, given) => {
+                network.run(image, (&self.geometry, *given), efficientnet, descriptors, observe)
             }
             Body::ResNet(network) => network.run(image, size, resnet, descriptors, observe),
             Body::Ended(vit, ending) => {

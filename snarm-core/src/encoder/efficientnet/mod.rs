@@ -2,8 +2,9 @@
 //! that TensorFlow trained: a dense stem and seven stages of inverted residuals.
 //!
 //! Descriptors are taken as for patch search: the ends of stages 3, 5 and 7 (strides 8, 16 and 32), each averaged over 3 x 3
-//! cells, of one length, brought to the grid of descriptors, side by side. Batch norms are folded into the convolutions
-//! before them; windows lie as TensorFlow's padding "SAME" has them.
+//! cells, of one length, brought to the grid of descriptors, side by side. For networks that reconstruct levels of features
+//! the ends of stages 2, 3 and 5 (strides 4, 8 and 16) are given, each cell with a mean square of 1. Batch norms are folded
+//! into the convolutions before them; windows lie as TensorFlow's padding "SAME" has them.
 
 mod names;
 mod sizes;
@@ -18,8 +19,8 @@ use snarm_kernels::unit_rows::unit_rows;
 use snarm_kernels::upsample::{Corners, Upsample};
 
 pub(super) use self::names::Named;
-pub(super) use self::sizes::Sizes;
 use self::sizes::{BlockSizes, LEVELS, STEPS};
+pub(super) use self::sizes::{Given, Sizes};
 use super::geometry::{Geometry, Level};
 use crate::error::Result;
 use crate::layers::{Linear, Source, folded};
@@ -94,46 +95,73 @@ impl EfficientNet {
         cells * (3 * STEM.side * STEM.side + 2 * self.stem.width() + 2 * wide)
     }
 
-    /// A normalised image (3, rows, columns) to descriptors (cells of the grid, width). `observe` sees the cells (cells, channels)
-    /// after the stem, as number 0, and after each stage, as numbers from 1.
+    /// A normalised image (3, rows, columns) to what is given of it: descriptors (cells of the grid, width), or the values of
+    /// all levels, (cells, channels) one after the other. `observe` sees the cells (cells, channels) after the stem, as number
+    /// 0, and after each stage that is needed, as numbers from 1.
     pub(super) fn run(
         &self,
         image: &[f32],
-        geometry: &Geometry,
+        (geometry, given): (&Geometry, Given),
         a: &mut Activations,
-        descriptors: &mut [f32],
+        values: &mut [f32],
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let (size, Level { grid, width }) = (geometry.size, geometry.level());
+        let size = geometry.size;
         let mut cells = stepped(size, STEM.step);
         a.windows.resize(cells.cells() * 3 * STEM.side * STEM.side, 0.0);
         unfold(image, size.rows, size.columns, STEM, &mut a.windows)?;
         a.x.resize(cells.cells() * self.stem.width(), 0.0);
         self.stem.run(&a.windows, Then::Relu6, &mut a.x)?;
         observe(0, &a.x);
-        let (mut levels, mut first) = (0, 0);
-        for (s, stage) in self.stages.iter().enumerate() {
+        let (stages, mut first) = (given.stages(), 0);
+        for (s, stage) in self.stages.iter().enumerate().take(stages[LEVELS - 1] + 1) {
             for block in stage {
                 block.run(&mut cells, a)?;
             }
             observe(s + 1, &a.x);
-            if LEVELS.contains(&s) {
-                let c = self.sizes.channels(s);
-                a.mean.resize(a.x.len(), 0.0);
-                mean3x3(&a.x, cells.rows, cells.columns, c, &mut a.mean)?;
-                unit_rows(&mut a.mean, c)?;
-                if a.upsample.len() == levels {
-                    a.upsample.push(Upsample::new(cells.into(), grid.into(), c, Corners::Edges));
-                }
-                a.level.resize(grid.cells() * c, 0.0);
-                a.upsample[levels].run(&a.mean, &mut a.level)?;
-                // All levels have one length, and together a mean square of 1.
-                let scale = (width as f32 / (LEVELS.len() * c) as f32).sqrt();
-                columns(&a.level, c, scale, Place { width, first }, &mut *descriptors)?;
-                (levels, first) = (levels + 1, first + c);
-            }
+            let Some(level) = stages.iter().position(|stage| *stage == s) else { continue };
+            let c = self.sizes.channels(s);
+            first += match given {
+                Given::Descriptors => a.describe(cells, (level, c), geometry.level(), first, values)?,
+                Given::Levels => a.give(c, values.get_mut(first..).unwrap_or_default())?,
+            };
         }
         Ok(())
+    }
+}
+
+impl Activations {
+    /// Writes the channels of a level, from the channel `first` on, to descriptors (cells of the grid, width). Returns their
+    /// number.
+    fn describe(
+        &mut self,
+        cells: Grid,
+        (level, c): (usize, usize),
+        Level { grid, width }: Level,
+        first: usize,
+        descriptors: &mut [f32],
+    ) -> Result<usize> {
+        self.mean.resize(self.x.len(), 0.0);
+        mean3x3(&self.x, cells.rows, cells.columns, c, &mut self.mean)?;
+        unit_rows(&mut self.mean, c)?;
+        if self.upsample.len() == level {
+            self.upsample.push(Upsample::new(cells.into(), grid.into(), c, Corners::Edges));
+        }
+        self.level.resize(grid.cells() * c, 0.0);
+        self.upsample[level].run(&self.mean, &mut self.level)?;
+        // All levels have one length, and together a mean square of 1.
+        let scale = (width as f32 / (LEVELS * c) as f32).sqrt();
+        columns(&self.level, c, scale, Place { width, first }, descriptors)?;
+        Ok(c)
+    }
+
+    /// Writes a level (cells, c) to the front of `values`, each cell with a mean square of 1. Returns the number of its values.
+    fn give(&mut self, c: usize, values: &mut [f32]) -> Result<usize> {
+        self.level.clone_from(&self.x);
+        unit_rows(&mut self.level, c)?;
+        let own = values.len().min(self.level.len());
+        columns(&self.level, c, (c as f32).sqrt(), Place { width: c, first: 0 }, &mut values[..own])?;
+        Ok(own)
     }
 }
 

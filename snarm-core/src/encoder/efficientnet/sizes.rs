@@ -4,7 +4,7 @@ use snarm_kernels::Grid;
 
 use super::super::geometry::{Geometry, Level};
 use super::names::Named;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Step of the first block of each stage.
 pub(super) const STEPS: [usize; 7] = [1, 2, 2, 2, 1, 2, 1];
@@ -12,14 +12,18 @@ pub(super) const STEPS: [usize; 7] = [1, 2, 2, 2, 1, 2, 1];
 /// Side of the squares of taps of each stage.
 const KERNELS: [usize; 7] = [3, 3, 5, 3, 5, 5, 3];
 
-/// Stages, from 0, at whose ends descriptors are taken.
-pub(super) const LEVELS: [usize; 3] = [2, 4, 6];
-
-/// Side of the input in pixels. The networks were trained on 224 to 300; on 320 the levels have whole grids of 40, 20 and 10.
+/// Side of the input in pixels where descriptors are given. The networks were trained on 224 to 300; on 320 the levels that
+/// descriptors are put together of have whole grids of 40, 20 and 10.
 const SIDE: usize = 320;
 
-/// Pixels between two cells of the finest level.
-const STRIDE: usize = 8;
+/// Levels that are given, or put together.
+pub(super) const LEVELS: usize = 3;
+
+/// What reconstructions of the finest level halve three times.
+const COARSER: usize = 8;
+
+/// The largest side of the grid of the finest level.
+const MOST_FINE: usize = 128;
 
 /// What the networks were trained on: (255 x - 127) / 128.
 const NORMALISATION: ([f32; 3], [f32; 3]) = ([127.0 / 255.0; 3], [128.0 / 255.0; 3]);
@@ -44,6 +48,35 @@ pub(super) struct BlockSizes {
     pub(super) outputs: usize,
     /// Whether a layer widens its input.
     pub(super) expands: bool,
+}
+
+/// What is given of what a network sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// Descriptors for patch search, from three levels on one grid.
+    Descriptors,
+    /// Three levels of features with cells of 4, 8 and 16 pixels, each for itself.
+    Levels,
+}
+
+impl Given {
+    /// Stages, from 0, at whose ends it is taken.
+    pub(super) fn stages(self) -> [usize; LEVELS] {
+        match self {
+            Self::Descriptors => [2, 4, 6],
+            Self::Levels => [1, 2, 4],
+        }
+    }
+
+    /// Pixels between two cells of the finest level.
+    pub(crate) fn stride(self) -> usize {
+        2 * STEPS[..=self.stages()[0]].iter().product::<usize>()
+    }
+
+    /// Pixels between two cells of the coarsest level.
+    pub(crate) fn unit(self) -> usize {
+        2 * STEPS[..=self.stages()[LEVELS - 1]].iter().product::<usize>()
+    }
 }
 
 impl Sizes {
@@ -98,25 +131,32 @@ impl Sizes {
         Self { stem, stages: stages.collect() }
     }
 
-    /// Input and output.
+    /// Input and output where descriptors are given.
     pub(crate) fn geometry(&self) -> Geometry {
-        let width = LEVELS.iter().map(|level| self.channels(*level)).sum();
-        Geometry::new(Grid::square(SIDE), Level { grid: Grid::square(SIDE / STRIDE), width }, NORMALISATION)
+        let grid = Grid::square(SIDE / Given::Descriptors.stride());
+        let width = Given::Descriptors.stages().into_iter().map(|stage| self.channels(stage)).sum();
+        Geometry::new(Grid::square(SIDE), Level { grid, width }, NORMALISATION)
+    }
+
+    /// Input and output where levels of features are given, the finest on a grid of `side` x `side`.
+    ///
+    /// # Errors
+    /// When the side is not one that all levels and their reconstructions have whole grids with.
+    pub(crate) fn levels(&self, side: usize) -> Result<Geometry> {
+        if !side.is_multiple_of(COARSER) || !(COARSER..=MOST_FINE).contains(&side) {
+            let expected =
+                format!("a finest level of {COARSER} to {MOST_FINE} cells a side, a multiple of {COARSER}");
+            return Err(Error::Sizes { what: "encoder", expected, found: side.to_string() });
+        }
+        let [fine, middle, coarse] = Given::Levels.stages().map(|stage| self.channels(stage));
+        let level = |times: usize, width: usize| Level { grid: Grid::square(side >> times), width };
+        let size = Grid::square(side * Given::Levels.stride());
+        Ok(Geometry::new(size, level(0, fine), NORMALISATION).and(level(1, middle)).and(level(2, coarse)))
     }
 
     /// Blocks of all stages.
     pub(crate) fn depth(&self) -> usize {
         self.stages.iter().map(Vec::len).sum()
-    }
-
-    /// Pixels between two cells of the coarsest level.
-    pub(crate) fn unit(&self) -> usize {
-        STEPS.iter().product::<usize>() * 2
-    }
-
-    /// Pixels between two cells of the finest level.
-    pub(crate) fn stride(&self) -> usize {
-        STRIDE
     }
 
     /// Channels at the end of a stage, from 0.
@@ -133,8 +173,9 @@ impl Sizes {
         if let Some(block) = self.stages.iter().flatten().find(|block| block.hidden * block.outputs == 0) {
             return Err(format!("a block of {} and {} channels", block.hidden, block.outputs));
         }
-        if !self.geometry().width().is_multiple_of(2) {
-            return Err(format!("descriptors {} wide", self.geometry().width()));
+        let width = self.geometry().width();
+        if !width.is_multiple_of(2) {
+            return Err(format!("descriptors {width} wide"));
         }
         Ok(())
     }
@@ -151,9 +192,14 @@ mod tests {
     fn lite2_has_the_published_sizes() {
         let sizes = Sizes::new(32, [(16, 1), (24, 3), (48, 3), (88, 4), (120, 4), (208, 5), (352, 1)]);
         sizes.check().unwrap();
+        let geometry = sizes.geometry();
+        assert_eq!((sizes.depth(), geometry.width(), geometry.grid()), (21, 520, Grid::square(40)));
+        let geometry = sizes.levels(64).unwrap();
+        let levels: Vec<_> = geometry.levels().iter().map(|level| (level.grid.rows, level.width)).collect();
+        assert_eq!((geometry.size, &levels[..]), (Grid::square(256), &[(64, 24), (32, 48), (16, 120)][..]));
         assert_eq!(
-            (sizes.depth(), sizes.geometry().width(), sizes.geometry().grid()),
-            (21, 520, Grid::square(40))
+            [Given::Descriptors, Given::Levels].map(|given| (given.stride(), given.unit())),
+            [(8, 32), (4, 16)]
         );
         let [last] = sizes.stages[6][..] else { panic!("one block") };
         assert_eq!(last, BlockSizes { kernel: 3, hidden: 1248, outputs: 352, expands: true });
