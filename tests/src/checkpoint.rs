@@ -4,9 +4,10 @@ use std::path::Path;
 
 use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
-use snarm_core::encoder::seeded;
+use snarm_core::encoder::{resnet_tensors, seeded};
 use snarm_core::models::reconstruction::{Kind, Shape, tensors};
 use snarm_core::models::scan_order::{Curve, scan_order};
+use snarm_core::pickle::{Array, Kind as ArrayKind, state_dict};
 
 /// Sizes of a narrow decoder.
 pub fn narrow(directions: usize, curve: Curve) -> Shape {
@@ -46,33 +47,10 @@ fn value(name: &str, shape: &[usize]) -> Vec<f32> {
     seeded::values(name, len, offset, scale)
 }
 
-/// Names and shapes of a ResNet of these channels and blocks, whose features are reconstructed.
+/// Names and shapes of the ResNet in a checkpoint, with stages of these channels and numbers of blocks.
 fn resnet(channels: [usize; 3], blocks: [usize; 3]) -> Vec<(String, Vec<usize>)> {
-    let mut all = Vec::new();
-    let mut convolution = |conv: String, norm: String, shape: &[usize]| {
-        all.push((format!("net_t.{conv}.weight"), shape.to_vec()));
-        for part in ["weight", "bias", "running_mean", "running_var"] {
-            all.push((format!("net_t.{norm}.{part}"), vec![shape[0]]));
-        }
-    };
-    let mut inputs = channels[0];
-    convolution("conv1".into(), "bn1".into(), &[inputs, 3, 7, 7]);
-    for (s, (channels, blocks)) in channels.into_iter().zip(blocks).enumerate() {
-        for b in 0..blocks {
-            let at = format!("layer{}.{b}", s + 1);
-            convolution(format!("{at}.conv1"), format!("{at}.bn1"), &[channels, inputs, 3, 3]);
-            convolution(format!("{at}.conv2"), format!("{at}.bn2"), &[channels, channels, 3, 3]);
-            if inputs != channels {
-                convolution(
-                    format!("{at}.downsample.0"),
-                    format!("{at}.downsample.1"),
-                    &[channels, inputs, 1, 1],
-                );
-            }
-            inputs = channels;
-        }
-    }
-    all
+    let all = resnet_tensors(channels[0], [0, 1, 2].map(|stage| (channels[stage], blocks[stage]))).unwrap();
+    all.into_iter().map(|(name, shape)| (format!("net_t.{name}"), shape)).collect()
 }
 
 /// The tables of a published checkpoint.
@@ -95,18 +73,41 @@ fn tables(kind: &Kind, shape: &Shape) -> Vec<(String, Vec<i64>)> {
     all
 }
 
-/// Writes a checkpoint of a family, whose ResNet has stages of so many blocks.
-pub fn write(path: &Path, kind: &'static Kind, shape: &Shape, blocks: [usize; 3]) {
-    let mut all: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (name, shape) in resnet(shape.levels, blocks).into_iter().chain(tensors(kind, shape).unwrap()) {
-        let bytes = bytemuck::cast_slice(&value(&name, &shape)).to_vec();
-        all.push((name, Dtype::F32, shape, bytes));
-    }
-    for (name, table) in tables(kind, shape) {
-        all.push((name, Dtype::I64, vec![table.len()], bytemuck::cast_slice(&table).to_vec()));
-    }
-    let views = all.iter().map(|(name, dtype, shape, bytes)| {
-        (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+/// Name, shape and numbers of a tensor.
+pub type Entry = (String, Array);
+
+/// The tensors of a checkpoint of a family, whose ResNet has stages of so many blocks.
+pub fn entries(kind: &'static Kind, shape: &Shape, blocks: [usize; 3]) -> Vec<Entry> {
+    let weights = resnet(shape.levels, blocks).into_iter().chain(tensors(kind, shape).unwrap());
+    let float = |(name, shape): (String, Vec<usize>)| {
+        let array = Array::of_f32(&shape, &value(&name, &shape));
+        (name, array)
+    };
+    let whole = |(name, table): (String, Vec<i64>)| (name, Array::of_i64(&[1, table.len()], &table));
+    weights.map(float).chain(tables(kind, shape).into_iter().map(whole)).collect()
+}
+
+/// The same by the names of the program that calls the layers around the 7 x 7 convolution as if it were one of 3 x 3 taps.
+pub fn respelled(entries: &[Entry]) -> Vec<Entry> {
+    let name = |name: &str| name.replace("conv1b7.", "conv1b3.").replace("conv1a7.", "conv1a3.");
+    entries.iter().map(|(own, array)| (name(own), array.clone())).collect()
+}
+
+/// Writes tensors as safetensors.
+pub fn save(path: &Path, entries: &[Entry]) {
+    let views = entries.iter().map(|(name, array)| {
+        let dtype = if array.kind == ArrayKind::I64 { Dtype::I64 } else { Dtype::F32 };
+        (name.as_str(), TensorView::new(dtype, array.shape.clone(), &array.data).unwrap())
     });
     std::fs::write(path, serialize(views, None).unwrap()).unwrap();
+}
+
+/// Writes tensors as `torch.save` does.
+pub fn save_torch(path: &Path, entries: &[Entry]) {
+    std::fs::write(path, state_dict(entries).unwrap()).unwrap();
+}
+
+/// Writes a checkpoint of a family as safetensors, whose ResNet has stages of so many blocks.
+pub fn write(path: &Path, kind: &'static Kind, shape: &Shape, blocks: [usize; 3]) {
+    save(path, &entries(kind, shape, blocks));
 }

@@ -57,6 +57,9 @@ use self::pyramid::Pyramid;
 use self::resnet::ResNet;
 #[cfg(test)]
 pub(crate) use self::resnet::tests::write_narrow as write_narrow_resnet;
+// A door for tests.
+#[doc(hidden)]
+pub use self::resnet::tensors as resnet_tensors;
 pub use self::sizes::{ConvSizes, Network, PyramidSizes, VitSizes};
 pub use self::transformer::{Layers, PositionInterpolation, Transformer};
 use self::vit::Vit;

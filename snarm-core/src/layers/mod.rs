@@ -10,7 +10,7 @@ use snarm_kernels::linear::{Panels, Then, Weight, linear};
 
 pub(crate) use self::block::{Block, EPS, EXPANSION, HEAD, Scratch};
 pub(crate) use self::convolution::{After, Convolution, Unrolled};
-pub(crate) use self::source::{Made, Source, Tensors};
+pub(crate) use self::source::{Made, Source, Tensors, recorded};
 use crate::error::{Error, Result};
 
 /// A linear layer with a bias.

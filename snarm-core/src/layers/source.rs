@@ -1,5 +1,6 @@
 //! Tensors by name and shape, wherever they lie: the one way in which networks take their weights.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -38,6 +39,17 @@ impl Tensors for Made<'_> {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
         Ok(Some(Tensor { shape: shape.to_vec(), data: (self.0)(name, shape)? }))
     }
+}
+
+/// Names and shapes of all tensors that `read` takes, in that order; their values are 1.
+pub(crate) fn recorded<T>(read: impl FnOnce(&dyn Tensors) -> Result<T>) -> Result<Vec<(String, Vec<usize>)>> {
+    let all = RefCell::new(Vec::new());
+    let record = |name: &str, shape: &[usize]| {
+        all.borrow_mut().push((name.to_owned(), shape.to_vec()));
+        Ok(vec![1.0; shape.iter().product()])
+    };
+    read(&Made(&record))?;
+    Ok(all.into_inner())
 }
 
 /// Tensors whose names begin alike: those of a network or of a part of it.

@@ -18,7 +18,7 @@ use snarm_kernels::windows::Window;
 pub(super) use self::names::Named;
 use super::geometry::{Geometry, IMAGENET, Level};
 use crate::error::Result;
-use crate::layers::{After, Convolution, Linear, Source, Unrolled, folded};
+use crate::layers::{After, Convolution, Linear, Source, Unrolled, folded, recorded};
 
 /// Epsilon of the batch norms.
 const EPS: f32 = 1e-5;
@@ -91,6 +91,15 @@ pub(super) struct Activations {
     outer: Vec<f32>,
     past: Vec<f32>,
     unrolled: Unrolled,
+}
+
+/// torchvision's names and the shapes of all tensors that a network with a stem of so many channels reads, whose stages have
+/// these channels and numbers of blocks.
+///
+/// # Errors
+/// When a size is 0.
+pub fn tensors(stem: usize, stages: [(usize, usize); STAGES]) -> Result<Vec<(String, Vec<usize>)>> {
+    recorded(|tensors| ResNet::read(&Sizes { stem, stages }, &Source::new("encoder", tensors)))
 }
 
 impl ResNet {

@@ -6,33 +6,11 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::*;
 use crate::encoder::{Encoder, PositionInterpolation, Workspace, seeded};
 
-/// torchvision's names and the shapes of a narrow network, without what is not read.
+/// Channels of the stem, and channels and blocks of the stages, of a narrow network.
+const NARROW: (usize, [(usize, usize); 3]) = (4, [(4, 2), (6, 1), (10, 2)]);
+
 fn narrow() -> Vec<(String, Vec<usize>)> {
-    let mut all = Vec::new();
-    let mut convolution = |conv: String, norm: String, shape: &[usize]| {
-        all.push((format!("{conv}.weight"), shape.to_vec()));
-        for part in ["weight", "bias", "running_mean", "running_var"] {
-            all.push((format!("{norm}.{part}"), vec![shape[0]]));
-        }
-    };
-    convolution("conv1".into(), "bn1".into(), &[4, 3, 7, 7]);
-    let mut inputs = 4;
-    for (s, (channels, blocks)) in [(4, 2), (6, 1), (10, 2)].into_iter().enumerate() {
-        for b in 0..blocks {
-            let at = format!("layer{}.{b}", s + 1);
-            convolution(format!("{at}.conv1"), format!("{at}.bn1"), &[channels, inputs, 3, 3]);
-            convolution(format!("{at}.conv2"), format!("{at}.bn2"), &[channels, channels, 3, 3]);
-            if inputs != channels {
-                convolution(
-                    format!("{at}.downsample.0"),
-                    format!("{at}.downsample.1"),
-                    &[channels, inputs, 1, 1],
-                );
-            }
-            inputs = channels;
-        }
-    }
-    all
+    tensors(NARROW.0, NARROW.1).unwrap()
 }
 
 fn value(name: &str, shape: &[usize]) -> Vec<f32> {
@@ -124,7 +102,7 @@ fn reference(image: &[f32], size: Grid) -> Vec<f32> {
         }
     }
     let (mut x, mut grid, mut found, mut inputs) = (y, pooled, Vec::new(), 4);
-    for (s, (channels, blocks)) in [(4, 2), (6, 1), (10, 2)].into_iter().enumerate() {
+    for (s, (channels, blocks)) in NARROW.1.into_iter().enumerate() {
         for b in 0..blocks {
             let (at, step) = (format!("layer{}.{b}", s + 1), if s > 0 && b == 0 { 2 } else { 1 });
             let name = |part: &str| format!("{at}.{part}");
