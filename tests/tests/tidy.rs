@@ -66,10 +66,10 @@ const KINDS: [(&str, &[Exception]); 2] = [
         &[
             // The one family that trains, is converted, and scores without a decoder.
             ("snarm", &["snarm-core/src/training/", "snarm-core/src/convert/", "snarm-core/src/bank/"]),
-            ("snarm", &["pipelines/src/commands/doctor/files.rs"]),
             // What two families have in common.
             ("reconstruction", &["snarm-core/src/models/mambaad/", "snarm-core/src/models/pyramid_mamba/"]),
             ("reconstruction", &["snarm-core/src/training/reconstruction/", "pipelines/src/commands/train/"]),
+            ("reconstruction", &["snarm-core/src/convert/"]),
         ],
     ),
     (

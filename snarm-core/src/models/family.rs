@@ -17,6 +17,9 @@ pub trait Trained: Send + Sync {
     /// Name of the family.
     fn family(&self) -> &'static str;
 
+    /// What it is, in a line: its family, what it reads, and its sizes.
+    fn summary(&self) -> String;
+
     /// SHA-256 of its weights, in hexadecimal.
     fn digest(&self) -> &str;
 
@@ -38,6 +41,9 @@ pub trait Trained: Send + Sync {
     /// Name or path of the encoder that it was trained for, which its file holds or names; nothing where the file does not
     /// know it.
     fn encoder(&self) -> Option<&str>;
+
+    /// Digest of that encoder's weights; nothing where its file holds the encoder, or does not know it.
+    fn encoder_digest(&self) -> Option<&str>;
 
     /// Checks that an encoder is the one that it was trained for.
     ///

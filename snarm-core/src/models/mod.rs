@@ -1,6 +1,6 @@
 //! Detection models: what turns features, and what a bank knows, into a map of raw scores.
 //!
-//! A family is one folder here and one arm of [`Decoder::from_weights`]. Importing frames, encoding, banks, post-processing,
+//! A family is one folder here and one arm of [`Decoder::from_weights`], or of [`reconstruction_in`]. Importing frames, encoding, banks, post-processing,
 //! metadata and drawing know none of them. `reconstruction` is what two families have in common.
 
 mod decoder;
@@ -27,31 +27,36 @@ impl Decoder {
     /// # Errors
     /// As [`Self::open`].
     pub fn from_weights(file: &Weights) -> Result<Self> {
-        let family = family(file);
-        match family.as_deref() {
-            // Published checkpoints name no family.
-            None if file.about().is_none() && reconstruction::has_quarters(file) => {
-                Ok(Self::from(pyramid_mamba::from_weights(file)?))
-            }
-            None if file.about().is_none() && reconstruction::is_in(file) => {
-                Ok(Self::from(mambaad::from_weights(file)?))
-            }
-            None => Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?)),
-            Some(name) if name == snarm::decoder::FAMILY => {
-                Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?))
-            }
-            Some(name) if name == mambaad::KIND.family => Ok(Self::from(mambaad::from_weights(file)?)),
-            Some(name) if name == pyramid_mamba::KIND.family => {
-                Ok(Self::from(pyramid_mamba::from_weights(file)?))
-            }
+        if let Some(decoder) = reconstruction_in(file)? {
+            return Ok(Self::from(decoder));
+        }
+        let snarm = || Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?));
+        match family(file) {
+            None => snarm(),
+            Some(name) if name == snarm::decoder::FAMILY => snarm(),
             #[cfg(any(test, feature = "testing"))]
-            Some(mean::FAMILY) => Ok(Self::from(mean::Mean::from_weights(file)?)),
+            Some(name) if name == mean::FAMILY => Ok(Self::from(mean::Mean::from_weights(file)?)),
             Some(other) => {
                 let expected = format!("a decoder of one of the families {}", trainable().join(", "));
                 Err(Error::wrong_file("decoder", file.path(), expected, format!("one of the family {other}")))
             }
         }
     }
+}
+
+/// The decoder in a file, where it is one that reconstructs features: a file of ours, or a published checkpoint, which does
+/// not say so.
+///
+/// # Errors
+/// When tensors or tables are not those of its family, or the file contradicts itself.
+pub fn reconstruction_in(file: &Weights) -> Result<Option<reconstruction::Reconstruction>> {
+    let kind = match family(file) {
+        Some(name) => reconstructing(&name).map(|(kind, _)| kind),
+        None if file.about().is_some() => None,
+        None if reconstruction::has_quarters(file) => Some(&pyramid_mamba::KIND),
+        None => reconstruction::is_in(file).then_some(&mambaad::KIND),
+    };
+    kind.map(|kind| reconstruction::Reconstruction::from_weights(kind, file)).transpose()
 }
 
 /// Names of the families that are trained, SNARM first.

@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail};
 use snarm_core::bank::Bank;
 use snarm_core::dataset::{self, Picture};
 use snarm_core::encoder::{Encoder, PositionInterpolation};
-use snarm_core::models::snarm::decoder::SnarmDecoder;
-use snarm_core::registry;
+use snarm_core::files::Weights;
+use snarm_core::models::{self, Decoder};
+use snarm_core::{paths, registry};
 
 use super::Findings;
 use crate::inputs::Video;
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What was opened.
 enum Opened {
     Bank(Box<Bank>),
-    Decoder(Arc<SnarmDecoder>),
+    Decoder(Decoder),
     Encoder(Arc<Encoder>),
     /// Frames, which fit everything.
     Frames(String),
@@ -79,25 +80,23 @@ fn open(path: &Path) -> Result<Opened> {
     }
     match () {
         () if is_safetensors && has("snarm-bank") => Ok(Opened::Bank(Box::new(Bank::open(path)?))),
-        () if is_safetensors && has("snarm-decoder") => {
-            Ok(Opened::Decoder(Arc::new(SnarmDecoder::open(path)?)))
-        }
+        () if is_safetensors && has("snarm-decoder") => Ok(Opened::Decoder(Decoder::open(path)?)),
         () if is_safetensors || is_torch => weights(path),
         () => clip(path),
     }
 }
 
-/// An encoder, or else a decoder without a header of ours.
+/// A decoder or an encoder, without a header of ours. Decoders that reconstruct features hold an encoder, too.
 fn weights(path: &Path) -> Result<Opened> {
-    let name = path.display().to_string();
-    let reason = match Encoder::load(&name, PositionInterpolation::Legacy) {
+    let file = Weights::open(path)?;
+    if let Some(decoder) = models::reconstruction_in(&file)? {
+        return Ok(Opened::Decoder(Decoder::from(decoder)));
+    }
+    let reason = match Encoder::load(&paths::text(path), PositionInterpolation::Legacy) {
         Ok(encoder) => return Ok(Opened::Encoder(Arc::new(encoder))),
         Err(reason) => reason,
     };
-    match SnarmDecoder::open(path) {
-        Ok(decoder) => Ok(Opened::Decoder(Arc::new(decoder))),
-        Err(_) => Err(reason.into()),
-    }
+    Decoder::from_weights(&file).map(Opened::Decoder).map_err(|_| reason.into())
 }
 
 /// A clip that can be decoded to its end, or as far as there is time for.
@@ -147,23 +146,29 @@ fn describe(name: &str, opened: &Opened, findings: &mut Findings) {
                 }
             }
         }
-        Opened::Decoder(decoder) => match decoder.about() {
-            Some(about) => {
-                let (side, grid) = (about.side, about.grid);
-                findings.good(name, format!("decoder for {side} pixels and a grid of {grid} x {grid}"));
-                findings.good(
-                    "",
-                    format!("made for the encoder {} ({})", about.encoder, short(&about.encoder_digest)),
-                );
-            }
-            None => findings.good(name, "decoder that does not say which encoder it is made for"),
-        },
+        Opened::Decoder(decoder) => describe_decoder(name, decoder, findings),
         Opened::Encoder(encoder) => {
             let (geometry, digest) = (encoder.geometry(), short(encoder.digest()));
             let (side, grid, width) = (encoder.input_side(), geometry.grid(), geometry.width());
             findings.good(name, format!("encoder ({digest}), {side} pixels, {grid} descriptors of {width}"));
             findings.good("", encoder.provenance());
         }
+    }
+}
+
+fn describe_decoder(name: &str, decoder: &Decoder, findings: &mut Findings) {
+    findings.good(name, format!("decoder of the family {}: {}", decoder.family(), decoder.summary()));
+    let encoder = match (decoder.encoder(), decoder.encoder_digest()) {
+        (Some(encoder), Some(digest)) => format!("made for the encoder {encoder} ({})", short(digest)),
+        (Some(_), None) => "holds its encoder".to_owned(),
+        (None, _) => "does not say which encoder it is made for".to_owned(),
+    };
+    findings.good("", encoder);
+    if !decoder.needs_memory() {
+        findings.good(
+            "",
+            "detects without a bank; `snarm bank --model` with it makes one of limits, view and mask",
+        );
     }
 }
 
@@ -200,9 +205,11 @@ fn fit(opened: &[(String, Opened)], named: Option<&str>, findings: &mut Findings
     }
     for (name, one) in opened {
         let Opened::Decoder(decoder) = one else { continue };
-        if known.is_empty() {
-            match registry::encoder(named.or(decoder.about().map(|about| about.encoder.as_str()))) {
-                Ok(encoder) => known.push(encoder),
+        let mut candidates = known.clone();
+        // A decoder that needs no bank may bring an encoder that no other of these files has.
+        if candidates.is_empty() || banks.is_empty() && !decoder.needs_memory() {
+            match registry::encoder(named.or(decoder.encoder())) {
+                Ok(encoder) => candidates.push(encoder),
                 Err(reason) => {
                     findings.bad(name, format!("its encoder: {reason}"));
                     continue;
@@ -210,8 +217,9 @@ fn fit(opened: &[(String, Opened)], named: Option<&str>, findings: &mut Findings
             }
         }
         let mut wrong = None;
-        let fits =
-            known.iter().find(|encoder| decoder.check_encoder(encoder).map_err(|e| wrong = Some(e)).is_ok());
+        let mut fit =
+            |encoder: &&Arc<Encoder>| decoder.check_encoder(encoder).map_err(|e| wrong = Some(e)).is_ok();
+        let fits = candidates.iter().find(&mut fit);
         match (fits, wrong) {
             (Some(encoder), _) => findings.good(name, format!("fits the encoder {}", encoder.name())),
             (None, Some(reason)) => findings.bad(name, reason.to_string()),

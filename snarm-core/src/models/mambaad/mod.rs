@@ -1,17 +1,7 @@
 //! MambaAD (He et al. 2024, arXiv 2404.06564): a decoder of state-space blocks reconstructs the features of a ResNet-34,
 //! scanning maps in eight directions along Hilbert's curve. What it consists of is in [`reconstruction`](super::reconstruction).
 
-use crate::error::Result;
-use crate::files::Weights;
-use crate::models::reconstruction::{Kind, Reconstruction};
+use crate::models::reconstruction::Kind;
 
 /// The family. The published program can scan along other curves and in fewer directions.
 pub static KIND: Kind = Kind { family: "mambaad", curve: None, directions: &[2, 4, 8], quarters: false };
-
-/// Reads a decoder: a published checkpoint or a file of our own.
-///
-/// # Errors
-/// As [`Reconstruction::from_weights`].
-pub fn from_weights(file: &Weights) -> Result<Reconstruction> {
-    Reconstruction::from_weights(&KIND, file)
-}

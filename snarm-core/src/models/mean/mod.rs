@@ -85,6 +85,10 @@ impl Trained for Mean {
         FAMILY
     }
 
+    fn summary(&self) -> String {
+        format!("the mean of descriptors {} wide", self.mean.len())
+    }
+
     fn digest(&self) -> &str {
         &self.digest
     }
@@ -111,6 +115,10 @@ impl Trained for Mean {
 
     fn encoder(&self) -> Option<&str> {
         None
+    }
+
+    fn encoder_digest(&self) -> Option<&str> {
+        Some(&self.about.encoder_digest)
     }
 
     fn check_encoder(&self, encoder: &Encoder) -> Result<()> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use snarm_kernels::Grid;
 
 use super::compare::Comparison;
-use super::{Reconstruction, Workspace};
+use super::{Reconstruction, Shape, Workspace};
 use crate::bank::{Calibration, Memory};
 use crate::detect::{ImageScore, StageTimes};
 use crate::encoder::{Encoder, Features, Geometry};
@@ -16,6 +16,16 @@ use crate::models::family::{Model, Provenance, Trained};
 impl Trained for Reconstruction {
     fn family(&self) -> &'static str {
         self.kind.family
+    }
+
+    fn summary(&self) -> String {
+        let Shape { levels: [fine, middle, coarse], fused, states, directions, curve, .. } = &self.shape;
+        let quarters = if self.kind.quarters { ", of quarters as well" } else { "" };
+        format!(
+            "levels of features {fine}, {middle} and {coarse} wide, {fused} fused; scans in {directions} directions along \
+             {curve:?}{quarters}, {states} states; {:.2} million parameters",
+            self.parameters as f64 / 1e6
+        )
     }
 
     fn digest(&self) -> &str {
@@ -46,10 +56,15 @@ impl Trained for Reconstruction {
         self.own_encoder.as_deref().or(self.about.as_ref().map(|about| about.encoder.as_str()))
     }
 
+    fn encoder_digest(&self) -> Option<&str> {
+        let about = self.about.as_ref().filter(|about| !about.encoder_is_inside());
+        about.map(|about| about.encoder_digest.as_str())
+    }
+
     fn check_encoder(&self, encoder: &Encoder) -> Result<()> {
-        let (digest, name) = match &self.about {
+        let (digest, name) = match self.about.as_ref().filter(|about| !about.encoder_is_inside()) {
             Some(about) => (&about.encoder_digest, &about.encoder),
-            // The network in a published checkpoint is known by the file.
+            // The network in a file is known by the file.
             None => (&self.content, &self.content),
         };
         let widths: Vec<usize> = encoder.geometry().levels().iter().map(|level| level.width).collect();

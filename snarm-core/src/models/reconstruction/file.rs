@@ -1,5 +1,5 @@
-//! Our own files: the tensors of a published checkpoint without the network whose features they reconstruct, sealed
-//! (`files/sealed.rs`) with an entry that says which that is.
+//! Our own files: the tensors of a published checkpoint without its tables, sealed (`files/sealed.rs`) with an entry that says
+//! what they are, and which network's features they reconstruct; a file that was converted may hold that network.
 
 use std::path::Path;
 
@@ -20,9 +20,9 @@ const FORMAT: &str = "snarm-decoder";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
-    /// Name or path of the encoder as it was given to the training.
+    /// Name or path of the encoder as it was given to the training; empty where the file holds the encoder.
     pub encoder: String,
-    /// Digest of the encoder's weights.
+    /// Digest of the encoder's weights; empty where the file holds the encoder.
     pub encoder_digest: String,
     /// Sizes of the decoder.
     pub shape: Shape,
@@ -35,18 +35,35 @@ pub struct About {
     pub calibration: Option<Calibration>,
 }
 
+impl About {
+    /// Whether the encoder lies in the file.
+    pub(super) fn encoder_is_inside(&self) -> bool {
+        self.encoder.is_empty()
+    }
+}
+
+/// Name, shape and values of a tensor.
+pub type Entry = (String, Vec<usize>, Vec<f32>);
+
 /// Gives the tensor of that name and shape.
 pub(crate) type Fetch<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
-/// Writes a decoder of a family: to a temporary file beside `path`, synced, then renamed.
+/// Writes a decoder of a family, and the tensors of its encoder where the file shall hold them: to a temporary file beside
+/// `path`, synced, then renamed.
 ///
 /// # Errors
 /// When `fetch` fails, a tensor has another size, or the folder cannot be written.
-pub fn save(path: &Path, kind: &'static Kind, about: &About, fetch: &Fetch<'_>) -> Result<()> {
+pub fn save(
+    path: &Path,
+    kind: &'static Kind,
+    about: &About,
+    fetch: &Fetch<'_>,
+    encoder: Vec<Entry>,
+) -> Result<()> {
     let failed = |e: std::io::Error| Error::write(WHAT, path, e);
     about.shape.check(kind)?;
     let header = json!({ "format": FORMAT, "version": VERSION, "family": kind.family, "decoder": about });
-    let mut all = Vec::new();
+    let mut all = encoder;
     for (name, shape) in tensors(kind, &about.shape)? {
         let values = fetch(&name, &shape)?;
         all.push((name, shape, values));

@@ -23,7 +23,7 @@ mod scanning;
 mod shape;
 mod sweeps;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -32,10 +32,11 @@ use self::decoder::Decoder;
 pub use self::decoder::{Observe, Stage, Workspace};
 pub(crate) use self::expand::places;
 pub(crate) use self::file::Fetch;
-pub use self::file::{About, save};
+pub use self::file::{About, Entry, save};
 use self::fusion::Fusion;
 pub use self::levels::Levels;
 pub use self::list::tensors;
+pub(crate) use self::names::Named as Published;
 pub(super) use self::names::{has_quarters, is_in};
 use self::shape::WHAT;
 pub(crate) use self::shape::{EPS, STAGES};
@@ -46,12 +47,17 @@ use crate::files::{Tensor, Weights, hex};
 use crate::layers::{Made, Source, Tensors};
 use crate::paths;
 
+/// What tells the tensors that batch norms gather from those that are learned.
+const GATHERED: &str = ".running_";
+
 /// The trained part of a family that reconstructs, ready to run. Immutable: streams share it.
 pub struct Reconstruction {
     kind: &'static Kind,
     shape: Shape,
     scorer: String,
     content: String,
+    /// Numbers in its tensors, without what batch norms gathered.
+    parameters: usize,
     about: Option<About>,
     /// Where the encoder lies that the file holds beside the decoder.
     own_encoder: Option<String>,
@@ -73,7 +79,7 @@ impl Reconstruction {
         }
         let made = Self::of(kind, &shape, &named)?;
         let own_encoder = named.holds_encoder().then(|| paths::text(file.path()));
-        if about.is_none() && own_encoder.is_none() {
+        if about.as_ref().is_none_or(About::encoder_is_inside) && own_encoder.is_none() {
             let expected = "a checkpoint with the network whose features it reconstructs (net_t.*)";
             return Err(Error::wrong_file(WHAT, file.path(), expected, "none"));
         }
@@ -105,10 +111,11 @@ impl Reconstruction {
     /// Takes all tensors of `tensors`, by the published names.
     fn of(kind: &'static Kind, shape: &Shape, tensors: &dyn Tensors) -> Result<Self> {
         shape.check(kind)?;
-        let hashed = Hashed { tensors, hash: RefCell::default() };
+        let hashed = Hashed { tensors, hash: RefCell::default(), parameters: Cell::new(0) };
         let source = Source::new(WHAT, &hashed);
         let fusion = Fusion::read(shape, &source.at(names::FUSION))?;
         let decoder = Decoder::read(shape, &source.at(names::DECODER))?;
+        let parameters = hashed.parameters.get();
         let digest = hex(&hashed.hash.into_inner().finalize());
         let scorer = format!("{}:{digest}", kind.family);
         Ok(Self {
@@ -116,11 +123,22 @@ impl Reconstruction {
             shape: shape.clone(),
             scorer,
             content: digest,
+            parameters,
             about: None,
             own_encoder: None,
             fusion,
             decoder,
         })
+    }
+
+    /// What tells its family from others that reconstruct.
+    pub fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    /// Number of its parameters.
+    pub fn parameters(&self) -> usize {
+        self.parameters
     }
 
     /// Sizes.
@@ -164,10 +182,11 @@ impl Reconstruction {
     }
 }
 
-/// Tensors that are read, and the digest of all of them by name and value.
+/// Tensors that are read, the digest of all of them by name and value, and how many numbers are parameters.
 struct Hashed<'a> {
     tensors: &'a dyn Tensors,
     hash: RefCell<Sha256>,
+    parameters: Cell<usize>,
 }
 
 impl Tensors for Hashed<'_> {
@@ -177,6 +196,9 @@ impl Tensors for Hashed<'_> {
             let mut hash = self.hash.borrow_mut();
             hash.update(name);
             hash.update(bytemuck::cast_slice::<f32, u8>(&tensor.data));
+            if !name.contains(GATHERED) {
+                self.parameters.set(self.parameters.get() + tensor.data.len());
+            }
         }
         Ok(found)
     }

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use super::file::Entry;
 use super::shape::{Kind, STAGES, Shape, WHAT};
 use crate::error::{Error, Result};
 use crate::files::{Tensor, Weights};
@@ -22,8 +23,11 @@ pub(super) const DECODER: &str = "net_s.layers_up";
 /// A tensor that all have.
 const FIRST: &str = "mff_oce.conv1.weight";
 
-/// A tensor of the network whose features are reconstructed.
-const ENCODER: &str = "net_t.conv1.weight";
+/// What the tensors of the network begin with whose features are reconstructed, and which of them all have.
+const ENCODER: (&str, &str) = ("net_t.", "net_t.conv1.weight");
+
+/// The ending of counters that batch norms keep and nothing reads.
+const COUNTER: &str = ".num_batches_tracked";
 
 /// Layers by their name here and by the other published one.
 const SPELLINGS: [(&str, &str); 2] = [("conv1b7.", "conv1b3."), ("conv1a7.", "conv1a3.")];
@@ -45,7 +49,7 @@ pub(crate) fn has_quarters(file: &Weights) -> bool {
 }
 
 /// Tensors by their published names.
-pub(super) struct Named<'a> {
+pub(crate) struct Named<'a> {
     file: &'a Weights,
     names: Vec<String>,
     prefix: String,
@@ -54,7 +58,7 @@ pub(super) struct Named<'a> {
 
 impl<'a> Named<'a> {
     /// The tensors of a file.
-    pub(super) fn find(file: &'a Weights) -> Result<Self> {
+    pub(crate) fn find(file: &'a Weights) -> Result<Self> {
         let names = file.names();
         let prefix = names.iter().find_map(|name| {
             name.strip_suffix(FIRST).filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
@@ -73,13 +77,31 @@ impl<'a> Named<'a> {
 
     /// Whether the network lies in the file whose features are reconstructed.
     pub(super) fn holds_encoder(&self) -> bool {
-        self.has(ENCODER)
+        self.has(ENCODER.1)
+    }
+
+    /// A tensor by its name here, whatever the file calls it.
+    pub(crate) fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
+        self.file.get(&self.spelled(name))
+    }
+
+    /// The tensors of the network whose features are reconstructed, without a checkpoint's prefix.
+    pub(crate) fn encoder(&self) -> Result<Vec<Entry>> {
+        let own = format!("{}{}", self.prefix, ENCODER.0);
+        let names = self.names.iter().filter(|name| name.starts_with(&own) && !name.ends_with(COUNTER));
+        let mut all = Vec::new();
+        for name in names {
+            if let Some(Tensor { shape, data }) = self.file.get(name)? {
+                all.push((name[self.prefix.len()..].to_owned(), shape, data));
+            }
+        }
+        Ok(all)
     }
 
     /// Sizes of the decoder; `curve` is that of a file without tables.
     pub(super) fn shape(&self, kind: &Kind, curve: Option<Curve>) -> Result<Shape> {
         let size = |name: &str, axis: usize| -> Result<usize> {
-            Ok(self.tensor(name, &[])?.and_then(|tensor| tensor.shape.get(axis).copied()).unwrap_or(0))
+            Ok(self.tensor(name)?.and_then(|tensor| tensor.shape.get(axis).copied()).unwrap_or(0))
         };
         let count = |name: &dyn Fn(usize) -> String| (0..MOST).take_while(|i| self.has(&name(*i))).count();
         let stages = std::array::from_fn(|s| {
@@ -188,7 +210,7 @@ fn block_name(stage: usize, module: usize, block: usize) -> String {
 
 impl Tensors for Named<'_> {
     fn tensor(&self, name: &str, _: &[usize]) -> Result<Option<Tensor>> {
-        self.file.get(&self.spelled(name))
+        self.tensor(name)
     }
 
     fn path(&self) -> Option<&Path> {

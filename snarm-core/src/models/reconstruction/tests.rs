@@ -194,7 +194,7 @@ fn a_file_of_ours_is_the_decoder_that_was_saved() {
         licence: "none".to_owned(),
         calibration: None,
     };
-    save(&path, &mambaad::KIND, &about, &|name, shape| Ok(value(name, shape))).unwrap();
+    save(&path, &mambaad::KIND, &about, &|name, shape| Ok(value(name, shape)), Vec::new()).unwrap();
     let found = Reconstruction::open(&mambaad::KIND, &path).unwrap();
     assert_eq!((found.shape(), found.about()), (&shape, Some(&about)));
     let decoder = Any::open(&path).unwrap();
@@ -208,7 +208,7 @@ fn a_file_of_ours_is_the_decoder_that_was_saved() {
     let error = decoder.model(tiny.geometry()).err().unwrap().to_string();
     assert!(error.contains("three levels of features of a square input"), "{error}");
     let contradicts = About { shape: narrow(8, Curve::Sweep), ..about };
-    save(&path, &mambaad::KIND, &contradicts, &|name, shape| Ok(value(name, shape))).unwrap();
+    save(&path, &mambaad::KIND, &contradicts, &|name, shape| Ok(value(name, shape)), Vec::new()).unwrap();
     // The curve of a file of ours is what its header says.
     assert_ne!(map(&Any::open(&path).unwrap()), map(&decoder));
 }

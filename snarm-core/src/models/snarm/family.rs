@@ -19,6 +19,20 @@ impl Trained for SnarmDecoder {
         FAMILY
     }
 
+    fn summary(&self) -> String {
+        let shape = self.shape();
+        let sizes = format!(
+            "descriptors {} wide, {} channels, {} branches",
+            shape.width, shape.channels, shape.branches
+        );
+        match self.about() {
+            Some(about) => {
+                format!("{sizes}; {} pixels and a grid of {side} x {side}", about.side, side = about.grid)
+            }
+            None => sizes,
+        }
+    }
+
     fn digest(&self) -> &str {
         self.digest()
     }
@@ -45,6 +59,10 @@ impl Trained for SnarmDecoder {
 
     fn encoder(&self) -> Option<&str> {
         self.about().map(|about| about.encoder.as_str())
+    }
+
+    fn encoder_digest(&self) -> Option<&str> {
+        self.about().map(|about| about.encoder_digest.as_str())
     }
 
     fn check_encoder(&self, encoder: &Encoder) -> Result<()> {

@@ -120,7 +120,10 @@ impl Trainer {
     ) -> Result<Self> {
         let widths: Vec<usize> = encoder.geometry().levels().iter().map(|level| level.width).collect();
         if widths != shape.levels {
-            let expected = format!("an encoder with three levels {:?} wide", shape.levels);
+            let expected = format!(
+                "an encoder with three levels {:?} wide (a ResNet, or an EfficientNet-Lite with @levels)",
+                shape.levels
+            );
             let found = format!("{widths:?} ({})", encoder.name());
             return Err(Error::Mismatch { what: kind.family, expected, found });
         }
@@ -277,7 +280,7 @@ impl Trainer {
         };
         let made = Reconstruction::new(self.kind, &self.shape, &fetch)?.with_about(about.clone());
         let about = About { calibration: self.calibrate(&Decoder::from(made))?, ..about };
-        save(path, self.kind, &about, &fetch)
+        save(path, self.kind, &about, &fetch, Vec::new())
     }
 
     /// Scores of the held-out images, by the kernels that score frames.
