@@ -14,6 +14,9 @@ use crate::output;
 ///
 /// A PyTorch checkpoint (.pth) becomes a decoder, a pickled bank (.pkl) becomes a bank, and each back; what INPUT is
 /// shows in the file itself. Pickles are read without running anything in them.
+///
+/// Checkpoints of the families that reconstruct features (MambaAD, Pyramid-Mamba), .pth or .safetensors, become decoders of
+/// ours, one way. They hold the network whose features are reconstructed, and so does OUT, or with --encoder OUT names it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// File to convert
@@ -21,8 +24,8 @@ pub(crate) struct Args {
     /// File to write
     #[arg(long, short)]
     out: PathBuf,
-    /// Encoder that the published file belongs to: a built-in name or a weights file. A bank needs it; a decoder without
-    /// it serves any encoder whose descriptors have its width
+    /// Encoder that the published file belongs to: a built-in name or a weights file. A bank needs it; a decoder of SNARM
+    /// without it serves any encoder whose descriptors have its width; one that reconstructs features holds its own
     #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
     /// How the published bank's frames were brought to the network's square
@@ -46,6 +49,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
                 format!("for any encoder with descriptors {} wide", shape.width)
             };
             format!("a decoder of {} channels and {} branches, {tied}", shape.channels, shape.branches)
+        }
+        Converted::Reconstruction { family, parameters, encoder } => {
+            let tied =
+                encoder.map_or("with its encoder".to_owned(), |name| format!("for the encoder {name}"));
+            format!("a decoder of the family {family}, {parameters} parameters, {tied}")
         }
         Converted::Bank { vectors, images } => format!(
             "a bank of {vectors} vectors from {images} images; no good frame was scored against it, so its threshold is a \

@@ -1,10 +1,12 @@
-//! Between the files of the published program and ours, both ways: decoders (`decoder`) and banks (`bank`).
+//! Between the files of the published program and ours, both ways: decoders (`decoder`) and banks (`bank`). Published
+//! checkpoints of families that reconstruct features become files of ours (`reconstruction`).
 //!
 //! What the published files lack, the name of their encoder, has to be given; what ours need beyond that is checked where
 //! the two can be compared.
 
 mod bank;
 mod decoder;
+mod reconstruction;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::files::{self, Weights};
+use crate::models::reconstruction_in;
 use crate::models::snarm::decoder::Shape;
 use crate::pickle::Pickle;
 use crate::view::Crop;
@@ -38,6 +41,15 @@ pub enum Converted {
         /// Whether it says which encoder it was trained for.
         names_encoder: bool,
     },
+    /// A published checkpoint of a family that reconstructs features to a decoder of ours.
+    Reconstruction {
+        /// Name of the family.
+        family: &'static str,
+        /// Number of the decoder's parameters.
+        parameters: usize,
+        /// The encoder that the file names; nothing where the file holds it.
+        encoder: Option<String>,
+    },
     /// A published bank to one of ours.
     Bank {
         /// Number of descriptors.
@@ -59,20 +71,21 @@ pub enum Converted {
 /// Converts a file to its counterpart: what it is shows in the file itself.
 ///
 /// # Errors
-/// When the file is missing or none of the four kinds, does not fit the encoder, or `output` cannot be written.
+/// When the file is missing or none of these kinds, does not fit the encoder, or `output` cannot be written.
 pub fn convert(input: &Path, output: &Path, options: &Options) -> Result<Converted> {
     let bytes = files::read(WHAT, input)?;
-    if Pickle::recognise(&bytes) {
-        let pickle = Pickle::of_bytes(input, &bytes)?;
-        drop(bytes);
-        return if pickle.names().any(|name| name == bank::FEATURES) {
-            bank::from_pickle(&pickle, output, options)
-        } else {
-            decoder::from_pickle(&pickle, output, options)
-        };
-    }
+    let pickle = if Pickle::recognise(&bytes) { Some(Pickle::of_bytes(input, &bytes)?) } else { None };
     drop(bytes);
+    if let Some(pickle) = pickle.as_ref().filter(|pickle| pickle.names().any(|name| name == bank::FEATURES)) {
+        return bank::from_pickle(pickle, output, options);
+    }
     let file = Weights::open(input)?;
+    if let Some(decoder) = reconstruction_in(&file)? {
+        return reconstruction::from_published(&decoder, &file, output, options);
+    }
+    if let Some(pickle) = &pickle {
+        return decoder::from_pickle(pickle, output, options);
+    }
     let about: serde_json::Value =
         file.about().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     match about["format"].as_str() {

@@ -180,3 +180,112 @@ fn a_family_that_reconstructs_is_trained_and_goes_on() {
         assert!(message.contains(told), "{line}: {message}");
     }
 }
+
+/// The scores that `detect` wrote.
+fn scores(dir: &Path, out: &str) -> Vec<f64> {
+    let lines = std::fs::read_to_string(dir.join(out).join("results.jsonl")).expect("results");
+    let score = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["score"].as_f64();
+    lines.lines().map(|line| score(line).expect("a score")).collect()
+}
+
+/// Both spellings, both formats; with the network inside and with one that is named.
+#[test]
+fn published_checkpoints_become_files_of_ours() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 2 --frames 3 --width 192 --height 144", 0);
+    for (kind, directions, curve) in
+        [(&mambaad::KIND, 8, Curve::Hilbert), (&pyramid_mamba::KIND, 4, Curve::Sweep)]
+    {
+        let entries = checkpoint::entries(kind, &checkpoint::narrow(directions, curve), [1, 1, 1]);
+        checkpoint::save(&dir.join("published.safetensors"), &entries);
+        checkpoint::save_torch(&dir.join("published.pth"), &checkpoint::respelled(&entries));
+        let published = Decoder::open(&dir.join("published.safetensors")).expect("a decoder");
+        run(dir, "detect set/test --model published.safetensors --out published", 0);
+        let (expected, summary) = (scores(dir, "published"), published.summary());
+        assert!(expected.len() == 3 && expected[0] != expected[1], "{expected:?}");
+        for name in ["published.safetensors", "published.pth"] {
+            let told = stdout(&run(dir, &format!("convert {name} --out own.safetensors --licence none"), 0));
+            assert!(
+                told.contains(&format!("a decoder of the family {}, ", kind.family))
+                    && told.contains("with its encoder"),
+                "{told}"
+            );
+            let own = Decoder::open(&dir.join("own.safetensors")).expect("a decoder");
+            assert_eq!((own.scorer(), own.summary()), (published.scorer(), summary.clone()));
+            let data = own.provenance().map(|provenance| provenance.data.clone());
+            assert_eq!(data, Some(format!("converted from {name}")));
+            run(dir, "detect set/test --model own.safetensors --out own", 0);
+            assert_eq!(scores(dir, "own"), expected, "{name}");
+        }
+        // Without its encoder, which is named.
+        let inside = entries
+            .iter()
+            .filter_map(|(name, array)| Some((name.strip_prefix("net_t.")?.to_owned(), array.clone())));
+        let inside: Vec<_> = inside.collect();
+        checkpoint::save(&dir.join("network.safetensors"), &inside);
+        let line = "convert published.pth --out own.safetensors --encoder network.safetensors";
+        let told = stdout(&run(dir, line, 0));
+        assert!(told.contains("for the encoder network.safetensors"), "{told}");
+        let own = Decoder::open(&dir.join("own.safetensors")).expect("a decoder");
+        assert_eq!((own.scorer(), own.encoder()), (published.scorer(), Some("network.safetensors")));
+        run(dir, "detect set/test --model own.safetensors --out own", 0);
+        assert_eq!(scores(dir, "own"), expected);
+
+        let told = stdout(&run(dir, "doctor published.pth own.safetensors", 0));
+        for words in [
+            &format!("decoder of the family {}: {summary}", kind.family),
+            "holds its encoder",
+            "made for the encoder network.safetensors (",
+            "detects without a bank",
+            "fits the encoder network.safetensors",
+        ] {
+            assert!(told.contains(words), "expected '{words}' in:\n{told}");
+        }
+    }
+}
+
+#[test]
+fn checkpoints_that_contradict_themselves_are_not_converted() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let shape = checkpoint::narrow(8, Curve::Hilbert);
+    let whole = checkpoint::respelled(&checkpoint::entries(&mambaad::KIND, &shape, [1, 1, 1]));
+    let position =
+        |ending: &str| whole.iter().position(|(name, _)| name.ends_with(ending)).expect("a tensor");
+    let mut changed = whole.clone();
+    changed[position("index_flat_inv")].1.data[..16].rotate_left(8);
+    checkpoint::save_torch(&dir.join("tables.pth"), &changed);
+    let mut changed = whole.clone();
+    changed.retain(|(name, _)| !name.starts_with("net_t."));
+    checkpoint::save_torch(&dir.join("alone.pth"), &changed);
+    let mut changed = whole.clone();
+    changed.remove(position("blocks.0.conv1b3.0.bias"));
+    checkpoint::save_torch(&dir.join("without.pth"), &changed);
+    checkpoint::save_torch(&dir.join("whole.pth"), &whole);
+    checkpoint::write(&dir.join("other.safetensors"), &mambaad::KIND, &shape, [1, 2, 1]);
+    run(dir, "convert whole.pth --out own.safetensors", 0);
+    for (line, told) in [
+        ("tables.pth", "index_flat_inv that undoes"),
+        ("alone.pth", "a checkpoint with the network whose features it reconstructs (net_t.*), found none"),
+        ("without.pth", "expected a tensor net_s.layers_up.0.blocks.0.conv1b7.0.bias"),
+        (
+            "own.safetensors",
+            "expected a published checkpoint, the only kind of this family that is converted",
+        ),
+        (
+            "whole.pth --encoder other.safetensors",
+            "expected the network in the checkpoint (net_t.*), found other",
+        ),
+        (
+            "whole.pth --encoder snarm-tiny",
+            "expected the network in the checkpoint (net_t.*), found snarm-tiny",
+        ),
+    ] {
+        let message = stderr(&run(dir, &format!("convert {line} --out no.safetensors"), 1));
+        assert!(message.contains(told) && !dir.join("no.safetensors").exists(), "{line}: {message}");
+    }
+    // The doctor says why, and does not take it for an encoder.
+    let told = stdout(&run(dir, "doctor tables.pth", 1));
+    assert!(told.contains("index_flat_inv that undoes"), "{told}");
+}
