@@ -19,11 +19,13 @@ use snarm_core::detect::{Detection, Detector, Limits};
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY, TINY};
 use snarm_core::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry};
 use snarm_core::frame::{Frame, FrameMut, PixelFormat, Plane, PlaneMut};
-use snarm_core::models::Decoder;
+use snarm_core::models::scan_order::Curve;
 use snarm_core::models::snarm::decoder::{Shape, SnarmDecoder};
+use snarm_core::models::{Decoder, mambaad, pyramid_mamba};
 use snarm_core::overlay::{MapView, Overlay, RegionBox, Scene, Style};
 use snarm_core::threads::install;
 use snarm_core::view::{Crop, IgnoreMask, TileGrid, Tiles, View};
+use snarm_tests::checkpoint;
 
 /// Counts allocations of all threads while it is told to.
 struct Counting;
@@ -259,6 +261,21 @@ impl Drawn {
     }
 }
 
+/// Detects by decoders that reconstruct what a ResNet sees, which lies in their file.
+fn check_reconstructing() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (kind, directions, curve) in
+        [(&mambaad::KIND, 8, Curve::Hilbert), (&pyramid_mamba::KIND, 4, Curve::Sweep)]
+    {
+        checkpoint::write(file.path(), kind, &checkpoint::narrow(directions, curve), [1, 1, 1]);
+        let name = file.path().to_str().unwrap();
+        let encoder = Arc::new(Encoder::load(name, PositionInterpolation::Legacy).unwrap());
+        let decoder = Arc::new(Decoder::open(file.path()).unwrap());
+        assert_eq!(decoder.family(), kind.family);
+        check_detecting(&encoder, Some(&decoder), PixelFormat::Nv12, &View::squeezed());
+    }
+}
+
 /// Draws scenes of good and anomalous frames in turn, with everything on that can be drawn.
 fn check_drawing(scenes: [&Scene; 2], format: PixelFormat) {
     let mut picture = Picture::new(format, false);
@@ -317,6 +334,8 @@ fn nothing_is_allocated_from_the_second_frame_on() {
         PixelFormat::Nv12,
         &View::squeezed(),
     );
+
+    check_reconstructing();
 
     let pictures = [false, true].map(|anomalous| Picture::new(PixelFormat::Nv12, anomalous));
     let mut detector =

@@ -8,6 +8,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use snarm_core::models::Decoder;
 use snarm_tests::fuzzing::mutate::{Random, mutate};
 use snarm_tests::fuzzing::{ENTRIES, Entry};
 
@@ -71,6 +72,18 @@ fn check(name: &str) {
     for _ in 0..runs {
         run(entry, &mutate(&seeds, &mut random));
     }
+}
+
+#[test]
+fn seeds_of_decoders_that_reconstruct_are_whole_but_for_what_they_lack() {
+    let open = |name: &str| Decoder::open(&root().join("data/fuzz/decoder").join(name));
+    let decoder = open("reconstruction").unwrap();
+    assert!(decoder.family() == "mambaad" && !decoder.needs_memory(), "{decoder:?}");
+    let error = open("reconstruction-published").err().unwrap().to_string();
+    assert!(
+        error.contains("index_flat of 4096 places") && error.contains("found none of that name"),
+        "{error}"
+    );
 }
 
 #[test]

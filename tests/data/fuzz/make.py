@@ -126,6 +126,72 @@ def write_decoders():
     write("decoder", "no-width", safetensors(None, wide))
 
 
+def reconstruction():
+    """The tensors of the narrowest decoder that reconstructs: one channel everywhere, one block a module, two directions."""
+    names = {}
+
+    def convolution(at, conv, norm, side, bias=False):
+        names[f"{at}.{conv}.weight"] = [1, 1, side, side]
+        if bias:
+            names[f"{at}.{conv}.bias"] = [1]
+        names.update({f"{at}.{norm}.{part}": [1] for part in ["weight", "bias", "running_mean", "running_var"]})
+
+    for number, side in [("1", 3), ("2", 3), ("21", 1), ("31", 1), ("f", 1)]:
+        convolution("mff_oce", f"conv{number}", f"bn{number}", side, side == 1)
+    for number, side in [(1, 1), (2, 3), (3, 1)]:
+        convolution("mff_oce.bn_layer.0", f"conv{number}", f"bn{number}", side)
+    convolution("mff_oce.bn_layer.0", "downsample.0", "downsample.1", 1)
+    directions, inner, rank, states = 2, 2, 1, 1
+    for stage in range(4):
+        at = f"net_s.layers_up.{stage}"
+        if stage > 0:
+            names.update({f"{at}.upsample.expand.weight": [4, 1], f"{at}.upsample.norm.weight": [1]})
+            names[f"{at}.upsample.norm.bias"] = [1]
+        at += ".blocks.0"
+        names.update({f"{at}.finalconv11.weight": [1, 3, 1, 1], f"{at}.finalconv11.bias": [1]})
+        for side in [5, 7]:
+            names[f"{at}.conv{side}{side}.0.weight"] = [1, 1, side, side]
+            for place in "ab":
+                name = f"{at}.conv1{place}{side}.0"
+                names.update({f"{name}.weight": [1, 1, 1, 1], f"{name}.bias": [1]})
+        at += ".smm_blocks.0"
+        names.update({f"{at}.ln_1.{part}": [1] for part in ["weight", "bias"]})
+        at += ".self_attention"
+        names.update({
+            f"{at}.in_proj.weight": [2 * inner, 1], f"{at}.conv2d.weight": [inner, 1, 3, 3], f"{at}.conv2d.bias": [inner],
+            f"{at}.x_proj_weight": [directions, rank + 2 * states, inner],
+            f"{at}.dt_projs_weight": [directions, inner, rank], f"{at}.dt_projs_bias": [directions, inner],
+            f"{at}.A_logs": [directions * inner, states], f"{at}.Ds": [directions * inner],
+            f"{at}.out_norm.weight": [inner], f"{at}.out_norm.bias": [inner], f"{at}.out_proj.weight": [1, inner],
+        })
+    # Variances must not be negative.
+    return {name: floats(shape, 0.7 if "running_var" in name else 0.1) for name, shape in names.items()}
+
+
+def write_reconstructions():
+    shape = {
+        "levels": [1, 1, 1], "fused": 1, "planes": 1, "bottlenecks": 1, "stages": [[1], [1], [1], [1]], "states": 1,
+        "directions": 2, "curve": "sweep",
+    }
+    about = {
+        "format": "snarm-decoder", "version": 1, "family": "mambaad",
+        "decoder": {
+            "encoder": "seeded:lite@levels", "encoder_digest": "0" * 64, "shape": shape,
+            "provenance": {"categories": ["bottle"], "steps": 7, "seed": 7, "data": "none"}, "licence": "none",
+            "calibration": None,
+        },
+    }
+    write("decoder", "reconstruction", safetensors(about, reconstruction()))
+    # A published checkpoint, whose last stage lacks its tables, which are the largest.
+    tensors = {"net_t.conv1.weight": floats([1, 3, 7, 7]), **reconstruction()}
+    for stage in range(3):
+        cells = (8 << stage) ** 2
+        table = ("I64", [1, cells], struct.pack(f"<{cells}q", *range(cells)))
+        at = f"net_s.layers_up.{stage}.blocks.0.smm_blocks.0.self_attention.scans.index_flat"
+        tensors.update({at: table, f"{at}_inv": table})
+    write("decoder", "reconstruction-published", safetensors(None, tensors))
+
+
 def network(network, side, grid, width, tensors):
     about = {
         "format": "snarm-encoder", "version": 1, "network": network, "side": side, "grid": grid, "width": width,
@@ -255,6 +321,7 @@ def write_lists():
 
 write_banks()
 write_decoders()
+write_reconstructions()
 write_encoders()
 write_pickles()
 write_pictures()

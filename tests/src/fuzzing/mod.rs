@@ -15,7 +15,9 @@ use snarm_core::Grid;
 use snarm_core::bank::Bank;
 use snarm_core::convert::{Options, convert};
 use snarm_core::dataset::{Dataset, Mask, Picture};
-use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY, Workspace};
+use snarm_core::encoder::{
+    Encoder, Features, Geometry, IMAGENET, Level, PositionInterpolation, SEEDED_TINY, Workspace,
+};
 use snarm_core::models::Decoder;
 use snarm_core::pickle::Pickle;
 use snarm_core::results;
@@ -111,11 +113,23 @@ pub fn bank(bytes: &[u8]) {
     });
 }
 
+/// Runs a decoder that reconstructs the narrowest levels of features.
+fn reconstruct(decoder: &Decoder) {
+    let level = |side: usize| Level { grid: Grid::square(side), width: 1 };
+    let geometry = Geometry::new(Grid::square(64), level(16), IMAGENET).and(level(8)).and(level(4));
+    let values = vec![0.25; geometry.output_len()];
+    let (Ok(mut model), Ok(features)) = (decoder.model(&geometry), Features::new(&geometry, &values)) else {
+        return;
+    };
+    let _ = model.score(&features, None, None, &[], &mut Default::default());
+}
+
 /// A decoder: a file of our own or a published one.
 pub fn decoder(bytes: &[u8]) {
     with_file("decoder", bytes, |path| {
         let Ok(decoder) = Decoder::open(path) else { return };
-        let _ = (decoder.provenance(), decoder.calibration(), decoder.scorer());
+        let _ = (decoder.provenance(), decoder.calibration(), decoder.scorer(), decoder.summary());
+        reconstruct(&decoder);
         convert_twice(path);
     });
 }
