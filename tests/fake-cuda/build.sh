@@ -35,3 +35,5 @@ g++ -shared $sanitizer -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -
     -Wl,-soname,libcuda.so.1 -o "$out/libcuda.part" "$out"/*.o -lpthread
 mv "$out/libcuda.part" "$out/libcuda.so.1"
 ln -sf libcuda.so.1 "$out/libcuda.so"
+gcc -shared -fPIC -Wl,-soname,libnvcuvid.so.1 -o "$out/libnvcuvid.part" "$here/nvcuvid.c"
+mv "$out/libnvcuvid.part" "$out/libnvcuvid.so.1"

@@ -29,10 +29,12 @@ enum : CUresult {
     INVALID_DEVICE = 101,
     INVALID_IMAGE = 200,
     INVALID_CONTEXT = 201,
+    NOT_SUPPORTED = 801,
     INVALID_PTX = 218,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
     NOT_READY = 600,
+    OUT_OF_RESOURCES = 701,
     LAUNCH_FAILED = 719,
 };
 
@@ -48,6 +50,7 @@ const std::map<CUresult, std::pair<const char*, const char*>> ERRORS = {
     {INVALID_HANDLE, {"CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"}},
     {NOT_FOUND, {"CUDA_ERROR_NOT_FOUND", "named symbol not found"}},
     {NOT_READY, {"CUDA_ERROR_NOT_READY", "device not ready"}},
+    {OUT_OF_RESOURCES, {"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"}},
     {LAUNCH_FAILED, {"CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"}},
 };
 
@@ -67,68 +70,40 @@ constexpr bool SANITIZED = false;
 
 /// What has been asked of the driver since it was loaded.
 struct Counts {
-    unsigned long long allocations = 0, frees = 0, pinned = 0, launches = 0, to_device = 0, to_host = 0, waits = 0;
+    unsigned long long allocations = 0, frees = 0, pinned = 0, launches = 0, to_device = 0, to_host = 0, waits = 0, contexts = 0;
+    unsigned long long bytes_to_device = 0, bytes_to_host = 0;
 
     ~Counts() {
         // At the end of the process.
         const char* path = getenv("FAKE_CUDA_REPORT");
         FILE* file = path && *path ? fopen(path, "w") : nullptr;
         if (!file) return;
-        fprintf(file, "allocations %llu\nfrees %llu\npinned %llu\nlaunches %llu\nto_device %llu\nto_host %llu\nwaits %llu\n",
-                allocations, frees, pinned, launches, to_device, to_host, waits);
+        fprintf(file, "allocations %llu\nfrees %llu\npinned %llu\nlaunches %llu\nto_device %llu\nto_host %llu\nwaits %llu\ncontexts %llu\n"
+                "bytes_to_device %llu\nbytes_to_host %llu\n",
+                allocations, frees, pinned, launches, to_device, to_host, waits, contexts, bytes_to_device, bytes_to_host);
         fclose(file);
     }
 } counts;
 
 std::recursive_mutex mutex;
 
-struct Context {
-    int device;
-    int retained = 0;
-    /// After a kernel has failed nothing works any more, as on a device.
-    bool broken = false;
-};
-
-typedef std::function<CUresult()> Work;
-
-struct Stream {
-    Context* context;
-    std::deque<Work> work;
-};
-
-struct Event {
-    Stream* stream = nullptr;
-    unsigned long long recorded = 0, reached = 0;
-};
-
-struct Module {
-    std::string text;
-};
-
-struct Function {
-    const gpu::Kernel* kernel;
-    unsigned most_shared = 48 << 10;
-};
-
-constexpr unsigned MOST_SHARED = 99 << 10;
-
-Context primary[8];
-thread_local Context* current = nullptr;
-std::map<Context*, Stream*> default_streams;
-std::vector<Stream*> streams;
-
 // Memory.
 
-std::map<CUdeviceptr, size_t> on_device, pinned;
+std::map<CUdeviceptr, size_t> pinned;
 
-/// Device memory lies in one region that the process may touch only while the device works, each allocation before a
-/// stretch of known bytes. With a sanitizer each allocation is one of the heap, whose bounds the sanitizer knows.
+/// Bytes that all contexts have taken.
+size_t taken = 0;
+
+/// Device memory of a context lies in one region that the process may touch only while the device works for that context,
+/// each allocation before a stretch of known bytes. With a sanitizer each allocation is one of the heap, whose bounds the
+/// sanitizer knows.
 struct Arena {
     static constexpr size_t GRAIN = 256, SPACE = 1ull << 36;
     static constexpr unsigned char FENCE = 0xa5;
     unsigned char* base = nullptr;
-    size_t used = 0, taken = 0;
+    size_t used = 0;
     int open = 0;
+    std::map<CUdeviceptr, size_t> all;
     std::multimap<size_t, CUdeviceptr> free;
 
     static size_t rounded(size_t n) { return (n + 2 * GRAIN - 1) / GRAIN * GRAIN; }
@@ -184,17 +159,57 @@ struct Arena {
         const auto* fence = reinterpret_cast<const unsigned char*>(at + n);
         return std::all_of(fence, fence + rounded(n) - n, [](unsigned char byte) { return byte == FENCE; });
     }
-} arena;
+};
 
-/// While one lives the device works.
+struct Context {
+    int device = 0;
+    int retained = 0;
+    /// After a kernel has failed nothing works any more, as on a device.
+    bool broken = false;
+    /// Its memory is that of no other context.
+    Arena arena;
+};
+
+/// While one lives the device works for a context.
 struct Working {
-    Working() {
-        if (!SANITIZED && arena.open++ == 0) arena.protect(PROT_READ | PROT_WRITE);
+    Context& context;
+    explicit Working(Context* context) : context(*context) {
+        if (!SANITIZED && context->arena.open++ == 0) context->arena.protect(PROT_READ | PROT_WRITE);
     }
     ~Working() {
-        if (!SANITIZED && --arena.open == 0) arena.protect(PROT_NONE);
+        if (!SANITIZED && --context.arena.open == 0) context.arena.protect(PROT_NONE);
     }
 };
+
+typedef std::function<CUresult()> Work;
+
+struct Stream {
+    Context* context;
+    std::deque<Work> work;
+};
+
+struct Event {
+    Stream* stream = nullptr;
+    unsigned long long recorded = 0, reached = 0;
+};
+
+struct Module {
+    std::string text;
+};
+
+struct Function {
+    const gpu::Kernel* kernel;
+    unsigned most_shared = 48 << 10;
+};
+
+constexpr unsigned MOST_SHARED = 99 << 10;
+
+Context primary[8];
+/// The contexts of a thread; the last one is current.
+thread_local std::vector<Context*> entered;
+#define current (entered.empty() ? nullptr : entered.back())
+std::map<Context*, Stream*> default_streams;
+std::vector<Stream*> streams;
 
 bool lies_in(const std::map<CUdeviceptr, size_t>& all, CUdeviceptr at, size_t n) {
     if (n == 0) return true;
@@ -266,8 +281,8 @@ CUresult wait_for_all() {
     return SUCCESS;
 }
 
-CUresult copy(CUdeviceptr to, CUdeviceptr from, size_t n) {
-    Working working;
+CUresult copy(Context* context, CUdeviceptr to, CUdeviceptr from, size_t n) {
+    Working working(context);
     memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), n);
     return SUCCESS;
 }
@@ -286,7 +301,7 @@ extern "C" __attribute__((visibility("default"))) unsigned long long fake_cuda_c
     const std::pair<const char*, unsigned long long> all[] = {
         {"allocations", counts.allocations}, {"frees", counts.frees},         {"pinned", counts.pinned},
         {"launches", counts.launches},       {"to_device", counts.to_device}, {"to_host", counts.to_host},
-        {"waits", counts.waits},
+        {"waits", counts.waits},             {"contexts", counts.contexts},
     };
     for (const auto& [name, count] : all) {
         if (!strcmp(name, what)) return count;
@@ -362,7 +377,44 @@ API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     return SUCCESS;
 }
 API cuCtxSetCurrent(Context* context) {
-    current = context;
+    if (!entered.empty()) entered.pop_back();
+    if (context) entered.push_back(context);
+    return SUCCESS;
+}
+API cuCtxPushCurrent_v2(Context* context) {
+    if (!context) return INVALID_CONTEXT;
+    entered.push_back(context);
+    return SUCCESS;
+}
+API cuCtxPopCurrent_v2(Context** context) {
+    if (entered.empty()) return INVALID_CONTEXT;
+    if (context) *context = current;
+    entered.pop_back();
+    return SUCCESS;
+}
+API cuCtxCreate_v2(Context** context, unsigned, CUdevice device) {
+    LOCKED;
+    if (device < 0 || device >= n_devices()) return INVALID_DEVICE;
+    *context = new Context;
+    (*context)->device = device;
+    counts.contexts++;
+    entered.push_back(*context);
+    return SUCCESS;
+}
+API cuCtxDestroy_v2(Context* context) {
+    LOCKED;
+    for (Stream* stream : streams) {
+        if (stream->context == context) stream->work.clear();
+    }
+    default_streams.erase(context);
+    // Whoever uses it later is told so; the memory goes with the process.
+    context->broken = true;
+    entered.erase(std::remove(entered.begin(), entered.end(), context), entered.end());
+    return SUCCESS;
+}
+API cuCtxGetDevice(CUdevice* device) {
+    IN_CONTEXT;
+    *device = current->device;
     return SUCCESS;
 }
 API cuCtxGetCurrent(Context** context) {
@@ -382,31 +434,33 @@ API cuMemAlloc_v2(CUdeviceptr* at, size_t n) {
     if (n == 0) return INVALID_VALUE;
     if (current->broken) return LAUNCH_FAILED;
     if (counts.allocations >= (unsigned long long)(setting("FAKE_CUDA_ALLOCATIONS", 1ll << 40))) return OUT_OF_MEMORY;
-    *at = arena.take(n);
+    if (n > size_t(setting("FAKE_CUDA_LARGEST", 1ll << 40))) return OUT_OF_MEMORY;
+    *at = current->arena.take(n);
     if (!*at) return OUT_OF_MEMORY;
     counts.allocations++;
-    on_device[*at] = n;
+    current->arena.all[*at] = n;
     return SUCCESS;
 }
 API cuMemFree_v2(CUdeviceptr at) {
     IN_CONTEXT;
-    const auto found = on_device.find(at);
-    if (found == on_device.end()) return complain("cuMemFree", "of memory that was not allocated");
+    Arena& arena = current->arena;
+    const auto found = arena.all.find(at);
+    if (found == arena.all.end()) return complain("cuMemFree", "of memory that was not allocated in this context");
     wait_for_all();
     counts.frees++;
-    Working working;
+    Working working(current);
     if (!arena.is_whole(at, found->second)) {
         complain("cuMemFree", "something wrote behind the end of the allocation");
         current->broken = true;
     }
     arena.give_back(at, found->second);
-    on_device.erase(found);
+    arena.all.erase(found);
     return current->broken ? LAUNCH_FAILED : SUCCESS;
 }
 API cuMemGetInfo_v2(size_t* free, size_t* total) {
     IN_CONTEXT;
     cuDeviceTotalMem_v2(total, 0);
-    *free = *total - arena.taken;
+    *free = *total - taken;
     return SUCCESS;
 }
 API cuMemHostAlloc(void** at, size_t n, unsigned) {
@@ -430,30 +484,32 @@ API cuMemFreeHost(void* at) {
 
 API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, void* stream) {
     IN_CONTEXT;
-    if (!lies_in(on_device, to, n)) return complain("cuMemcpyHtoDAsync", "the device's side is not allocated");
+    if (!lies_in(current->arena.all, to, n)) return complain("cuMemcpyHtoDAsync", "the device's side is not allocated");
     counts.to_device++;
-    if (lies_in(pinned, CUdeviceptr(from), n)) return enqueue(stream, [=] { return copy(to, CUdeviceptr(from), n); });
+    counts.bytes_to_device += n;
+    if (lies_in(pinned, CUdeviceptr(from), n)) return enqueue(stream, [=, in = current] { return copy(in, to, CUdeviceptr(from), n); });
     const auto* bytes = static_cast<const unsigned char*>(from);
     const auto staged = std::make_shared<std::vector<unsigned char>>(bytes, bytes + n);
-    return enqueue(stream, [=] { return copy(to, CUdeviceptr(staged->data()), n); });
+    return enqueue(stream, [=, in = current] { return copy(in, to, CUdeviceptr(staged->data()), n); });
 }
 API cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t n, void* stream) {
     IN_CONTEXT;
-    if (!lies_in(on_device, from, n)) return complain("cuMemcpyDtoHAsync", "the device's side is not allocated");
+    if (!lies_in(current->arena.all, from, n)) return complain("cuMemcpyDtoHAsync", "the device's side is not allocated");
     counts.to_host++;
-    const CUresult result = enqueue(stream, [=] { return copy(CUdeviceptr(to), from, n); });
+    counts.bytes_to_host += n;
+    const CUresult result = enqueue(stream, [=, in = current] { return copy(in, CUdeviceptr(to), from, n); });
     return result == SUCCESS && !lies_in(pinned, CUdeviceptr(to), n) ? drain(*stream_of(stream)) : result;
 }
 API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, void* stream) {
     IN_CONTEXT;
-    if (!lies_in(on_device, from, n) || !lies_in(on_device, to, n)) return complain("cuMemcpyDtoDAsync", "a side is not allocated");
-    return enqueue(stream, [=] { return copy(to, from, n); });
+    if (!lies_in(current->arena.all, from, n) || !lies_in(current->arena.all, to, n)) return complain("cuMemcpyDtoDAsync", "a side is not allocated");
+    return enqueue(stream, [=, in = current] { return copy(in, to, from, n); });
 }
 API cuMemsetD8Async(CUdeviceptr at, unsigned char value, size_t n, void* stream) {
     IN_CONTEXT;
-    if (!lies_in(on_device, at, n)) return complain("cuMemsetD8Async", "the memory is not allocated");
-    return enqueue(stream, [=] {
-        Working working;
+    if (!lies_in(current->arena.all, at, n)) return complain("cuMemsetD8Async", "the memory is not allocated");
+    return enqueue(stream, [=, in = current] {
+        Working working(in);
         memset(reinterpret_cast<void*>(at), value, n);
         return SUCCESS;
     });
@@ -519,6 +575,9 @@ API cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, un
     if (!threads.count() || threads.count() > 1024) return complain("cuLaunchKernel", "a block that no device takes");
     if (shared > function->most_shared) return complain("cuLaunchKernel", "more shared memory than the function may have");
     counts.launches++;
+    if (counts.launches == (unsigned long long)(setting("FAKE_CUDA_REFUSES", 0))) return OUT_OF_RESOURCES;
+    const char* skipped = getenv("FAKE_CUDA_SKIPS");
+    if (skipped && !strcmp(skipped, function->kernel->name)) return SUCCESS;
     const bool fails = counts.launches > (unsigned long long)(setting("FAKE_CUDA_LAUNCHES", 1ll << 40));
     // Arguments are taken now; the kernel runs when its turn comes.
     const gpu::Kernel kernel = *function->kernel;
@@ -527,11 +586,84 @@ API cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, un
         const auto* bytes = static_cast<const unsigned char*>(arguments[i]);
         kept->emplace_back(bytes, bytes + kernel.sizes[i]);
     }
-    return enqueue(stream, [=] {
+    return enqueue(stream, [=, in = current] {
         if (fails) return LAUNCH_FAILED;
-        Working working;
+        Working working(in);
         std::vector<void*> pointers;
         for (auto& argument : *kept) pointers.push_back(argument.data());
         return gpu::launch(kernel, blocks, threads, shared, pointers.data()) ? SUCCESS : LAUNCH_FAILED;
     });
 }
+
+// What libgstcuda and its elements ask for beside that.
+
+API cuCtxEnablePeerAccess(Context*, unsigned) { return NOT_SUPPORTED; }
+API cuCtxDisablePeerAccess(Context*) { return NOT_SUPPORTED; }
+API cuDeviceCanAccessPeer(int* can, CUdevice, CUdevice) {
+    *can = 0;
+    return SUCCESS;
+}
+API cuMemAllocPitch_v2(CUdeviceptr* at, size_t* pitch, size_t width, size_t height, unsigned) {
+    *pitch = (width + 511) / 512 * 512;
+    return cuMemAlloc_v2(at, *pitch * height);
+}
+API cuMemAllocHost_v2(void** at, size_t n) { return cuMemHostAlloc(at, n, 0); }
+API cuStreamDestroy(Stream* stream) { return cuStreamDestroy_v2(stream); }
+
+/// A side of a copy of rows, as the driver's manual lays it out.
+struct Rows {
+    size_t x, y;
+    int kind;
+    void* host;
+    CUdeviceptr device;
+    void* array;
+    size_t pitch;
+
+    CUdeviceptr at() const { return (kind == 1 ? CUdeviceptr(host) : device) + y * pitch + x; }
+};
+struct Copy2D {
+    Rows from, to;
+    size_t width, height;
+};
+API cuMemcpy2DAsync_v2(const Copy2D* given, void* stream) {
+    IN_CONTEXT;
+    const Copy2D c = *given;
+    if (c.width == 0 || c.height == 0) return SUCCESS;
+    bool now = false;
+    for (const Rows* side : {&c.from, &c.to}) {
+        const size_t bytes = (c.height - 1) * side->pitch + c.width;
+        if (side->kind == 2 && !lies_in(current->arena.all, side->at(), bytes)) {
+            return complain("cuMemcpy2DAsync", "a side is not allocated in this context");
+        }
+        // Memory that is not pinned is read or written before the call returns.
+        now |= side->kind == 1 && !lies_in(pinned, side->at(), bytes);
+    }
+    (c.to.kind == 1 ? counts.to_host : counts.to_device)++;
+    (c.to.kind == 1 ? counts.bytes_to_host : counts.bytes_to_device) += c.width * c.height;
+    const CUresult result = enqueue(stream, [=, in = current] {
+        for (size_t y = 0; y < c.height; y++) {
+            copy(in, c.to.at() + y * c.to.pitch, c.from.at() + y * c.from.pitch, c.width);
+        }
+        return SUCCESS;
+    });
+    return result == SUCCESS && now ? drain(*stream_of(stream)) : result;
+}
+API cuMemcpy2D_v2(const Copy2D* given) {
+    if (const CUresult result = cuMemcpy2DAsync_v2(given, nullptr)) return result;
+    LOCKED;
+    return wait_for(nullptr);
+}
+
+#define LACKS(name) \
+    API name() { return NOT_SUPPORTED; }
+LACKS(cuGraphicsMapResources)
+LACKS(cuGraphicsUnmapResources)
+LACKS(cuGraphicsUnregisterResource)
+LACKS(cuGraphicsGLRegisterImage)
+LACKS(cuGraphicsGLRegisterBuffer)
+LACKS(cuGLGetDevices_v2)
+LACKS(cuGraphicsResourceSetMapFlags_v2)
+LACKS(cuGraphicsSubResourceGetMappedArray)
+LACKS(cuGraphicsResourceGetMappedPointer_v2)
+LACKS(cuTexObjectCreate)
+LACKS(cuTexObjectDestroy)
