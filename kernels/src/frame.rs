@@ -456,6 +456,56 @@ impl<'a> DeviceFrame<'a> {
     }
 }
 
+/// A frame, wherever it lives.
+#[derive(Debug, Clone, Copy)]
+pub enum AnyFrame<'a> {
+    /// In the host's memory.
+    Host(Frame<'a>),
+    /// In the memory of a device.
+    Device(DeviceFrame<'a>),
+}
+
+impl AnyFrame<'_> {
+    /// How the stored picture is turned to be upright.
+    pub fn orientation(&self) -> Orientation {
+        match self {
+            Self::Host(frame) => frame.orientation(),
+            Self::Device(frame) => frame.orientation(),
+        }
+    }
+
+    /// Width and height of the upright picture in pixels.
+    pub fn upright_size(&self) -> (usize, usize) {
+        match self {
+            Self::Host(frame) => frame.upright_size(),
+            Self::Device(frame) => frame.orientation.size(frame.width, frame.height),
+        }
+    }
+
+    /// The frame in the host's memory.
+    ///
+    /// # Errors
+    /// When it is in that of a device.
+    pub fn host(&self) -> Result<&Frame<'_>> {
+        match self {
+            Self::Host(frame) => Ok(frame),
+            Self::Device(_) => Err(apart("frame")),
+        }
+    }
+}
+
+impl<'a> From<&Frame<'a>> for AnyFrame<'a> {
+    fn from(frame: &Frame<'a>) -> Self {
+        Self::Host(*frame)
+    }
+}
+
+impl<'a> From<&DeviceFrame<'a>> for AnyFrame<'a> {
+    fn from(frame: &DeviceFrame<'a>) -> Self {
+        Self::Device(*frame)
+    }
+}
+
 /// Copies of the planes of frames in the memory of a device, which is taken when it grows.
 #[derive(Debug)]
 pub struct Upload {

@@ -15,10 +15,11 @@ const CAPABILITY: (i32, i32) = (8, 0);
 
 /// The functions of the driver that this crate calls, by itself or through cudarc.
 #[cfg(not(feature = "cuda-linked"))]
-const FUNCTIONS: [&str; 29] = [
+const FUNCTIONS: [&str; 30] = [
     "cuCtxGetCurrent",
-    "cuCtxSetCurrent",
-    "cuCtxSynchronize",
+    "cuCtxGetDevice",
+    "cuCtxPopCurrent_v2",
+    "cuCtxPushCurrent_v2",
     "cuDeviceGet",
     "cuDeviceGetAttribute",
     "cuDeviceGetCount",

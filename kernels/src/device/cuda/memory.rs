@@ -20,7 +20,7 @@ impl Memory {
     #[expect(unsafe_code, reason = "a call of the driver")]
     pub(crate) fn new(queue: &Queue, bytes: usize) -> Result<Self> {
         let bytes = bytes.max(1);
-        queue.stream()?;
+        let _at = queue.stream()?;
         // SAFETY: the call has no preconditions but a context, which `stream` makes current.
         let at = unsafe { result::malloc_sync(bytes) }.map_err(|error| {
             let Device { name, memory, .. } = queue.device();
@@ -47,9 +47,9 @@ impl Memory {
         if from.is_empty() {
             return Ok(());
         }
-        let stream = self.queue.stream()?;
+        let at = self.queue.stream()?;
         // SAFETY: the range lies in this memory, see above. Memory that is not pinned is staged before the call returns.
-        unsafe { result::memcpy_htod_async(self.at + start as u64, from, stream) }
+        unsafe { result::memcpy_htod_async(self.at + start as u64, from, at.stream) }
             .map_err(failed("cuMemcpyHtoDAsync"))
     }
 
@@ -60,9 +60,9 @@ impl Memory {
         if to.is_empty() {
             return Ok(());
         }
-        let stream = self.queue.stream()?;
+        let at = self.queue.stream()?;
         // SAFETY: the range lies in this memory, see above, and `to` is borrowed until the copy has ended.
-        unsafe { result::memcpy_dtoh_async(to, self.at + start as u64, stream) }
+        unsafe { result::memcpy_dtoh_async(to, self.at + start as u64, at.stream) }
             .map_err(failed("cuMemcpyDtoHAsync"))?;
         self.queue.wait()
     }
@@ -74,18 +74,19 @@ impl Memory {
         if bytes == 0 {
             return Ok(());
         }
-        let stream = self.queue.stream()?;
+        let at = self.queue.stream()?;
         // SAFETY: the range lies in both memories, see above.
-        unsafe { result::memcpy_dtod_async(self.at, from.at, bytes, stream) }
+        unsafe { result::memcpy_dtod_async(self.at, from.at, bytes, at.stream) }
             .map_err(failed("cuMemcpyDtoDAsync"))
     }
 
     /// Sets all bytes to zero.
     #[expect(unsafe_code, reason = "a call of the driver")]
     pub(crate) fn clear(&mut self) -> Result<()> {
-        let stream = self.queue.stream()?;
+        let at = self.queue.stream()?;
         // SAFETY: the range is this memory.
-        unsafe { result::memset_d8_async(self.at, 0, self.bytes, stream) }.map_err(failed("cuMemsetD8Async"))
+        unsafe { result::memset_d8_async(self.at, 0, self.bytes, at.stream) }
+            .map_err(failed("cuMemsetD8Async"))
     }
 }
 
@@ -93,7 +94,7 @@ impl Drop for Memory {
     #[expect(unsafe_code, reason = "a call of the driver")]
     fn drop(&mut self) {
         // Work that uses the memory ends first; where that failed, the driver takes it back at the end of the process.
-        if self.queue.wait().is_ok() {
+        if let (Ok(()), Ok(_at)) = (self.queue.wait(), self.queue.stream()) {
             // SAFETY: it was given by the driver, is freed once, and nothing uses it, see above.
             let _ = unsafe { result::free_sync(self.at) };
         }
@@ -124,6 +125,15 @@ impl<'a> Slice<'a> {
     /// `len` elements at the beginning of a memory; floats that are kept as bf16 where `half`.
     pub(crate) fn new(memory: &'a Memory, len: usize, half: bool) -> Self {
         Self { queue: &memory.queue, at: memory.at, len, half }
+    }
+
+    /// `len` bytes in memory that others took.
+    ///
+    /// # Safety
+    /// They lie at `at` in the memory of the queue's context, where nobody changes them before the queue has been waited for.
+    #[expect(unsafe_code, reason = "an address that others give")]
+    pub unsafe fn foreign(queue: &'a Queue, at: u64, len: usize) -> Self {
+        Self { queue, at, len, half: false }
     }
 
     /// Number of elements.

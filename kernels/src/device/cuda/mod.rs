@@ -1,6 +1,7 @@
 //! CUDA as it is found at run time: the driver is opened by name, so one binary serves machines with and without it.
 //! With the feature `cuda-linked` the driver is linked instead, since cudarc knows only one way at a time.
 
+mod context;
 mod driver;
 mod kernel;
 mod memory;
@@ -12,6 +13,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::context::Context;
 pub(crate) use self::kernel::{Arg, Kernel, kernel};
 pub(crate) use self::memory::{Memory, check_floats, check_queue};
 pub use self::memory::{Slice, SliceMut};

@@ -5,11 +5,12 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cudarc::driver::{CudaContext, result, sys};
+use cudarc::driver::{result, sys};
 
-use super::driver::{self, failed};
+use super::Device;
+use super::context::{Context, Entered};
+use super::driver::failed;
 use super::kernel::{Arg, Kernel, sizes_of_arguments};
-use super::{Device, is_disabled};
 use crate::error::{Error, Result};
 
 /// Bytes of shared memory that a block has without asking.
@@ -26,8 +27,7 @@ const MOST_ARGUMENTS: usize = 24;
 pub struct Queue(Arc<Inner>);
 
 struct Inner {
-    device: Device,
-    context: Arc<CudaContext>,
+    context: Context,
     stream: sys::CUstream,
     loaded: Mutex<Loaded>,
 }
@@ -48,6 +48,13 @@ struct Function {
     shared: usize,
 }
 
+/// A stream, and that this thread is in its context.
+#[derive(Debug)]
+pub(super) struct At {
+    pub(super) stream: sys::CUstream,
+    _entered: Entered,
+}
+
 #[expect(unsafe_code, reason = "handles of the driver may be used by every thread")]
 // SAFETY: streams, modules and functions are bound to a context, not to a thread, and the context is made current before each
 // call (CUDA C++ Programming Guide, driver API).
@@ -58,7 +65,7 @@ unsafe impl Sync for Inner {}
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Queue").field(&self.0.device).finish()
+        f.debug_tuple("Queue").field(self.device()).finish()
     }
 }
 
@@ -72,36 +79,38 @@ impl PartialEq for Queue {
 impl Eq for Queue {}
 
 impl Queue {
-    /// A queue of the device of that number.
+    /// A queue in the primary context of the device of that number.
     ///
     /// # Errors
     /// When there is no driver, it is too old or refuses, or there is no such device or one that is too old.
-    #[expect(unsafe_code, reason = "a stream of the driver")]
     pub fn new(ordinal: usize) -> Result<Self> {
-        if is_disabled() {
-            return Err(Error::Cuda("expected CUDA, found it switched off".to_owned()));
-        }
-        let count = driver::start()?;
-        if ordinal >= count {
-            let found = if count == 0 { "none".to_owned() } else { format!("{count}, counted from 0") };
-            return Err(Error::Cuda(format!("expected a device {ordinal}, found {found}")));
-        }
-        let device = driver::describe(ordinal)?;
-        driver::check_capability(&device)?;
-        let context = CudaContext::new(ordinal).map_err(failed("cuDevicePrimaryCtxRetain"))?;
+        Self::within(&Context::primary(ordinal)?)
+    }
+
+    /// A queue in a context, whose memory it may use.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    #[expect(unsafe_code, reason = "a stream of the driver")]
+    pub fn within(context: &Context) -> Result<Self> {
+        let _entered = context.enter()?;
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking)
             .map_err(failed("cuStreamCreate"))?;
-        let inner = Inner { device, context, stream, loaded: Mutex::default() };
-        let queue = Self(Arc::new(inner));
-        // The context was made current by its constructor, and a stream without work is waited for in no time.
+        let queue = Self(Arc::new(Inner { context: context.clone(), stream, loaded: Mutex::default() }));
+        // A stream without work is waited for in no time.
         // SAFETY: the stream is that of a moment ago.
-        unsafe { result::stream::synchronize(queue.0.stream) }.map_err(failed("cuStreamSynchronize"))?;
+        unsafe { result::stream::synchronize(stream) }.map_err(failed("cuStreamSynchronize"))?;
         Ok(queue)
+    }
+
+    /// The context that it works in.
+    pub fn context(&self) -> &Context {
+        &self.0.context
     }
 
     /// The device that works.
     pub fn device(&self) -> &Device {
-        &self.0.device
+        self.0.context.device()
     }
 
     /// Waits until all that was launched has ended.
@@ -110,15 +119,14 @@ impl Queue {
     /// When a kernel failed; then nothing on this device works any more in this process.
     #[expect(unsafe_code, reason = "a call of the driver")]
     pub fn wait(&self) -> Result<()> {
-        let stream = self.stream()?;
+        let at = self.stream()?;
         // SAFETY: the stream lives as long as the queue.
-        unsafe { result::stream::synchronize(stream) }.map_err(failed("cuStreamSynchronize"))
+        unsafe { result::stream::synchronize(at.stream) }.map_err(failed("cuStreamSynchronize"))
     }
 
-    /// The stream, whose context this thread is in now.
-    pub(super) fn stream(&self) -> Result<sys::CUstream> {
-        self.0.context.bind_to_thread().map_err(failed("cuCtxSetCurrent"))?;
-        Ok(self.0.stream)
+    /// The stream, whose context this thread is in as long as what is returned lives.
+    pub(super) fn stream(&self) -> Result<At> {
+        Ok(At { stream: self.0.stream, _entered: self.0.context.enter()? })
     }
 
     /// Launches a kernel of this crate: `grid` blocks of `threads`, each with `shared` bytes of shared memory. What it reads
@@ -135,7 +143,7 @@ impl Queue {
         shared: usize,
         arguments: &[Arg],
     ) -> Result<()> {
-        let stream = self.stream()?;
+        let at = self.stream()?;
         let function = self.function(kernel, shared)?;
         let fits = arguments.len() <= MOST_ARGUMENTS
             && arguments.iter().map(|argument| argument.bytes()).eq(function.arguments.iter().copied());
@@ -163,7 +171,7 @@ impl Queue {
                 grid,
                 block,
                 shared as u32,
-                stream,
+                at.stream,
                 &mut pointers[..arguments.len()],
             )
         }
@@ -191,8 +199,8 @@ impl Queue {
         {
             return Ok(function.clone());
         }
-        if shared > self.0.device.shared.max(SHARED) {
-            let found = self.0.device.shared;
+        if shared > self.device().shared.max(SHARED) {
+            let found = self.device().shared;
             return Err(Error::Cuda(format!(
                 "kernel {}: expected a device with {shared} bytes of shared memory a block, found {found}",
                 kernel.name
@@ -251,7 +259,7 @@ impl Drop for Inner {
     #[expect(unsafe_code, reason = "the stream is given back")]
     fn drop(&mut self) {
         // A driver that fails here has nothing left to give back.
-        if self.context.bind_to_thread().is_ok() {
+        if let Ok(_entered) = self.context.enter() {
             // SAFETY: nobody else has the stream, and all memory that its work uses was freed before, or this were not the
             // last copy of the queue.
             let _ = unsafe { result::stream::destroy(self.stream) };
