@@ -163,6 +163,11 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// Whether CUDA is missing or failed, so that the processor could do what was asked for.
+    pub fn is_of_device(&self) -> bool {
+        matches!(self, Self::Kernel(snarm_kernels::Error::Cuda(_)))
+    }
+
     /// The error for a failed open or read of `path`: [`Error::NotFound`] or [`Error::Read`].
     pub(crate) fn read(what: &'static str, path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();

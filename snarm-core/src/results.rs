@@ -96,6 +96,9 @@ pub struct Record {
     /// Number of the bank since the stream started, from 0.
     #[serde(default)]
     pub bank_generation: u32,
+    /// Where the network ran: `cpu`, or `cuda:` and the number of the device; empty where that is not known.
+    #[serde(default)]
+    pub device: String,
     /// Size of the frame as analysed.
     #[serde(default)]
     pub resolution: Resolution,
@@ -146,6 +149,7 @@ impl Record {
             model_id: String::new(),
             bank_id: String::new(),
             bank_generation: 0,
+            device: String::new(),
             resolution: Resolution::default(),
         }
     }

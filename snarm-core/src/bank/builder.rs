@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use snarm_kernels::frame::Frame;
+use snarm_kernels::device::Place;
+use snarm_kernels::frame::AnyFrame;
 
 use super::blocks::Blocks;
 use super::cells::Cells;
@@ -18,7 +19,9 @@ use super::stage::BuildStage;
 use super::validation::Validation;
 use super::views::Viewer;
 use super::{Bank, BankSettings, Calibration, Header, Memory, OddFrame, layers_of, scales};
+use crate::dataset::Picture;
 use crate::detect::extract::{Extractor, of_columns};
+use crate::detect::{Choice, parity};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::models::snarm::TRAINING_FREE;
@@ -54,6 +57,8 @@ pub struct BankBuilder {
     /// Which of the frames, counted from 0, are the same as one before and were given no number.
     same: Vec<u32>,
     picture_bits: Option<u8>,
+    /// Whether the processor goes on where a device fails.
+    falls_back: bool,
 }
 
 impl BankBuilder {
@@ -98,6 +103,7 @@ impl BankBuilder {
             frames: 0,
             same: Vec::new(),
             picture_bits: None,
+            falls_back: false,
             extractor,
             settings,
         })
@@ -149,6 +155,68 @@ impl BankBuilder {
         self.decoders.is_empty() || self.decoders.iter().any(|decoder| needs_memory(Some(decoder)))
     }
 
+    /// Imports and encodes on that device from now on; all else is done on the host. With [`Choice::Auto`] the processor does it
+    /// where the device cannot, or fails later, and the log says so.
+    ///
+    /// # Errors
+    /// When a device is asked for by name and is not there, does not run the encoder, finds other numbers, or lacks the memory.
+    pub fn on(mut self, choice: Choice) -> Result<Self> {
+        let moved = choice.open().and_then(|place| self.set_place(&place));
+        match moved {
+            Err(reason) if choice == Choice::Auto => self.fall_back(&reason)?,
+            moved => moved?,
+        }
+        self.falls_back = choice == Choice::Auto && self.place() != Place::Host;
+        Ok(self)
+    }
+
+    /// Goes on with the processor.
+    fn fall_back(&mut self, reason: &Error) -> Result<()> {
+        tracing::warn!("frames are encoded on the CPU from now on: {reason}");
+        self.falls_back = false;
+        self.extractor.move_to(&Place::Host)
+    }
+
+    /// Brings the descriptors of a frame to the host.
+    fn extract(&mut self, frame: &AnyFrame<'_>) -> Result<()> {
+        let run = |extractor: &mut Extractor| {
+            extractor.run(*frame, &mut Default::default())?;
+            extractor.fetch()
+        };
+        match run(&mut self.extractor) {
+            Err(reason) if self.falls_back && reason.is_of_device() => {
+                self.fall_back(&reason)?;
+                run(&mut self.extractor)
+            }
+            extracted => extracted,
+        }
+    }
+
+    /// Imports and encodes there from now on, where a device has shown that it finds in a built-in picture what the processor
+    /// finds. Frames may be in the memory of that place, or in the host's. All else is done on the host.
+    ///
+    /// # Errors
+    /// When the device does not run the encoder, finds other numbers, lacks the memory or fails; then the processor goes on.
+    pub fn set_place(&mut self, place: &Place) -> Result<()> {
+        if *place == self.place() {
+            return Ok(());
+        }
+        let checked = match place {
+            Place::Host => Ok(()),
+            Place::Cuda(_) => parity::check_encoder(self.extractor.shared(), place),
+        };
+        let moved = checked.and_then(|()| self.extractor.move_to(place));
+        if moved.is_err() {
+            self.extractor.move_to(&Place::Host)?;
+        }
+        moved
+    }
+
+    /// What encodes.
+    pub fn place(&self) -> Place {
+        self.extractor.place()
+    }
+
     /// Looks at another part of the upright frames, before the first one is learned.
     ///
     /// # Errors
@@ -158,7 +226,9 @@ impl BankBuilder {
             let found = format!("{} that were learned with another", self.frames + self.before);
             return Err(Error::Mismatch { what: "view of a bank", expected: "no frames".into(), found });
         }
+        let place = self.extractor.place();
         self.extractor = Extractor::new(Arc::clone(self.extractor.shared()), view.clone(), None)?;
+        self.extractor.move_to(&place)?;
         self.settings.view = view;
         Ok(())
     }
@@ -167,8 +237,9 @@ impl BankBuilder {
     /// Whether it was learned. One that is the same as a frame before it counts as a copy and changes nothing else.
     ///
     /// # Errors
-    /// When the ignore mask leaves next to nothing of the frame, or the compute pool cannot be started.
-    pub fn add(&mut self, frame: &Frame<'_>) -> Result<bool> {
+    /// When the ignore mask leaves next to nothing of the frame, the compute pool cannot be started, a device that was asked
+    /// for by name fails, or the frame is in the memory of another place than [`Self::place`] and the host.
+    pub fn add<'a>(&mut self, frame: impl Into<AnyFrame<'a>>) -> Result<bool> {
         self.add_from(frame, None)
     }
 
@@ -176,14 +247,15 @@ impl BankBuilder {
     ///
     /// # Errors
     /// As [`Self::add`].
-    pub fn add_from(&mut self, frame: &Frame<'_>, origin: Option<u64>) -> Result<bool> {
-        self.extractor.run(frame, &mut Default::default())?;
+    pub fn add_from<'a>(&mut self, frame: impl Into<AnyFrame<'a>>, origin: Option<u64>) -> Result<bool> {
+        let frame = frame.into();
+        self.extract(&frame)?;
         let tokens = self.extractor.seen().ignored_tokens();
         if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
         if self.learn(origin)? && self.viewer.is_asked() {
-            self.learn_views(frame)?;
+            self.learn_views(&frame)?;
         }
         Ok(true)
     }
@@ -217,29 +289,29 @@ impl BankBuilder {
     }
 
     /// Learns the views of a frame that was just learned. Those of the first one wait for a second.
-    fn learn_views(&mut self, frame: &Frame<'_>) -> Result<()> {
+    fn learn_views(&mut self, frame: &AnyFrame<'_>) -> Result<()> {
         if self.frames_with_before() == 1 {
-            return self.viewer.keep(frame);
+            return self.viewer.keep(frame, &self.extractor.place());
         }
         for view in self.viewer.of_first() {
-            self.learn_view(&view.frame()?, self.first)?;
+            self.learn_view(&view, self.first)?;
         }
-        for view in self.viewer.of(frame)? {
-            self.learn_view(&view.frame()?, self.next_image() - 1)?;
+        for view in self.viewer.of(frame, &self.extractor.place())? {
+            self.learn_view(&view, self.next_image() - 1)?;
         }
         Ok(())
     }
 
     /// Learns a view of that image.
-    fn learn_view(&mut self, frame: &Frame<'_>, image: u32) -> Result<()> {
-        self.extractor.run(frame, &mut Default::default())?;
+    fn learn_view(&mut self, view: &Picture, image: u32) -> Result<()> {
+        self.extract(&AnyFrame::from(&view.frame()?))?;
         self.collect(image)
     }
 
     /// Learns the views of the only frame as if they were frames.
     fn learn_views_alone(&mut self) -> Result<()> {
         for view in self.viewer.of_first() {
-            self.extractor.run(&view.frame()?, &mut Default::default())?;
+            self.extract(&AnyFrame::from(&view.frame()?))?;
             self.learn(None)?;
             self.made += 1;
         }

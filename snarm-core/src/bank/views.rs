@@ -4,7 +4,8 @@
 //! alone, its views are all that can be compared, each with the others, and take the place of frames.
 
 use snarm_kernels::Grid;
-use snarm_kernels::frame::Frame;
+use snarm_kernels::device::{Buffer, Place};
+use snarm_kernels::frame::AnyFrame;
 use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor};
 
 use crate::dataset::Picture;
@@ -27,9 +28,9 @@ impl Viewer {
         !self.views.is_empty()
     }
 
-    /// Keeps the picture of the only frame.
-    pub(super) fn keep(&mut self, frame: &Frame<'_>) -> Result<()> {
-        self.first = Some(picture(frame)?);
+    /// Keeps the picture of the only frame. One in the memory of a device is in that of `place`.
+    pub(super) fn keep(&mut self, frame: &AnyFrame<'_>, place: &Place) -> Result<()> {
+        self.first = Some(picture(frame, place)?);
         Ok(())
     }
 
@@ -44,8 +45,8 @@ impl Viewer {
     }
 
     /// The views of a frame.
-    pub(super) fn of(&self, frame: &Frame<'_>) -> Result<Vec<Picture>> {
-        Ok(self.of_picture(&picture(frame)?))
+    pub(super) fn of(&self, frame: &AnyFrame<'_>, place: &Place) -> Result<Vec<Picture>> {
+        Ok(self.of_picture(&picture(frame, place)?))
     }
 
     fn of_picture(&self, picture: &Picture) -> Vec<Picture> {
@@ -54,12 +55,20 @@ impl Viewer {
 }
 
 /// A frame, turned upright, as a picture of as many pixels.
-fn picture(frame: &Frame<'_>) -> Result<Picture> {
+fn picture(frame: &AnyFrame<'_>, place: &Place) -> Result<Picture> {
     let (width, height) = frame.upright_size();
     let size = Grid { rows: height, columns: width };
     let spec = PreprocessSpec { mean: [0.0; 3], std: [1.0; 3], ..PreprocessSpec::imagenet(size, Fit::Full) };
     let mut planes = vec![0.0; spec.output_len()];
-    snarm_kernels::threads::install(|| Preprocessor::new(spec)?.run(frame, &mut planes))??;
+    let mut preprocessor = Preprocessor::new(spec)?;
+    match frame {
+        AnyFrame::Host(frame) => snarm_kernels::threads::install(|| preprocessor.run(frame, &mut planes))??,
+        AnyFrame::Device(frame) => {
+            let mut there = Buffer::new(place, planes.len())?;
+            preprocessor.run_there(frame, &mut there)?;
+            there.read(&mut planes)?;
+        }
+    }
     let colour = |at: usize, plane: usize| (255.0 * planes[plane * size.cells() + at]).round() as u8;
     let data = (0..size.cells()).flat_map(|at| [colour(at, 0), colour(at, 1), colour(at, 2)]).collect();
     Ok(Picture { data, width, height })
@@ -67,12 +76,14 @@ fn picture(frame: &Frame<'_>) -> Result<Picture> {
 
 #[cfg(test)]
 mod tests {
+    use snarm_kernels::frame::Frame;
+
     use super::*;
 
     #[test]
     fn a_frame_is_a_picture_of_its_pixels() {
         let data: Vec<u8> = (0..60).map(|v| 4 * v).collect();
-        let found = picture(&Frame::rgb(&data, 5, 4).unwrap()).unwrap();
+        let found = picture(&AnyFrame::from(&Frame::rgb(&data, 5, 4).unwrap()), &Place::Host).unwrap();
         assert_eq!((found.data, found.width, found.height), (data, 5, 4));
     }
 }

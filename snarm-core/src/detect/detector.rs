@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use snarm_kernels::device::Place;
-use snarm_kernels::frame::Frame;
+use snarm_kernels::frame::AnyFrame;
 
 use super::device::Choice;
 use super::extract::Extractor;
+use super::parity;
 use super::postprocess::{RawMap, Regions};
 use super::result::{Detection, Limits, Verdict};
 use super::tiled;
@@ -91,13 +92,49 @@ impl Detector {
     /// # Errors
     /// When a device is asked for by name and is not there, does not run the encoder, or lacks the memory.
     pub fn on(mut self, choice: Choice) -> Result<Self> {
-        let moved = choice.open().and_then(|place| self.move_to(&place));
-        self.falls_back = choice == Choice::Auto;
+        let moved = choice.open().and_then(|place| self.set_place(&place));
         match moved {
-            Err(reason) if self.falls_back => self.fall_back(&reason)?,
+            Err(reason) if choice == Choice::Auto => self.fall_back(&reason)?,
             moved => moved?,
         }
+        self.falls_back = choice == Choice::Auto && self.place() != Place::Host;
         Ok(self)
+    }
+
+    /// Imports, encodes and matches there from now on, where a device has shown that it finds in a built-in picture what the
+    /// processor finds. Frames may be in the memory of that place, or in the host's.
+    ///
+    /// # Errors
+    /// When the device does not run the encoder, finds other numbers, lacks the memory or fails; then the processor goes on.
+    pub fn set_place(&mut self, place: &Place) -> Result<()> {
+        if *place == self.place() {
+            return Ok(());
+        }
+        let checked = match place {
+            Place::Host => Ok(()),
+            Place::Cuda(_) => self.check(place),
+        };
+        let moved = checked.and_then(|()| self.move_to(place));
+        if moved.is_err() {
+            self.move_to(&Place::Host)?;
+        }
+        moved
+    }
+
+    /// Compares what a device finds in a built-in picture with what the processor finds.
+    fn check(&self, place: &Place) -> Result<()> {
+        let encoder = self.extractor.shared();
+        parity::check_encoder(encoder, place)?;
+        let picture = parity::picture();
+        // Of this one the next frame may decide how many tiles there are.
+        let mut other = Self::with_decoder(encoder.clone(), self.bank.clone(), self.decoder.clone())?;
+        let limits = other.bank_limits();
+        let mut map = |there: &Place| -> Result<Vec<f32>> {
+            other.move_to(there)?;
+            other.score(&(&parity::frame(&picture)?).into(), &limits)?;
+            Ok(other.raw.map().to_vec())
+        };
+        parity::check_maps(&map(&Place::Host)?, &map(place)?)
     }
 
     fn move_to(&mut self, place: &Place) -> Result<()> {
@@ -206,23 +243,24 @@ impl Detector {
     /// is allocated from the second frame of a size on.
     ///
     /// # Errors
-    /// When the ignore mask leaves next to nothing of the frame, the compute pool cannot be started, or a device that was asked
-    /// for by name fails.
-    pub fn detect(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<&Detection> {
-        match self.score(frame, limits) {
-            Err(reason @ Error::Kernel(snarm_kernels::Error::Cuda(_))) if self.falls_back => {
+    /// When the ignore mask leaves next to nothing of the frame, the compute pool cannot be started, a device that was asked
+    /// for by name fails, or the frame is in the memory of another place than [`Self::place`] and the host.
+    pub fn detect<'a>(&mut self, frame: impl Into<AnyFrame<'a>>, limits: &Limits) -> Result<&Detection> {
+        let frame = frame.into();
+        match self.score(&frame, limits) {
+            Err(reason) if self.falls_back && reason.is_of_device() => {
                 self.fall_back(&reason)?;
-                self.score(frame, limits)?;
+                self.score(&frame, limits)?;
             }
             scored => scored?,
         }
         Ok(&self.detection)
     }
 
-    fn score(&mut self, frame: &Frame<'_>, limits: &Limits) -> Result<()> {
+    fn score(&mut self, frame: &AnyFrame<'_>, limits: &Limits) -> Result<()> {
         let mut times = std::mem::take(&mut self.detection.times);
         times.clear();
-        self.extractor.run(frame, &mut times)?;
+        self.extractor.run(*frame, &mut times)?;
         let Self { extractor, bank, model, calibration, raw, regions, detection, has_quality_gate, .. } =
             self;
         snarm_kernels::threads::install(|| {

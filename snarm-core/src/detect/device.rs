@@ -25,7 +25,7 @@ impl Choice {
     ///
     /// # Errors
     /// When there is no such device, or no driver for it. With [`Choice::Auto`] never.
-    pub(super) fn open(self) -> Result<Place> {
+    pub(crate) fn open(self) -> Result<Place> {
         match self {
             Self::Cpu => Ok(Place::Host),
             Self::Cuda(number) => Ok(Place::Cuda(Queue::new(number)?)),
@@ -43,6 +43,14 @@ impl Choice {
                 }
             },
         }
+    }
+}
+
+/// The name of a place in results: `cpu`, or `cuda:` and the number of the device.
+pub fn device_name(place: &Place) -> String {
+    match place {
+        Place::Host => "cpu".to_owned(),
+        Place::Cuda(queue) => format!("cuda:{}", queue.device().ordinal),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use snarm_kernels::Grid;
 use snarm_kernels::device::{self, Buffer, Place};
-use snarm_kernels::frame::{Frame, Upload};
+use snarm_kernels::frame::{AnyFrame, Frame, Upload};
 use snarm_kernels::light::{Cell, cells, relight};
 use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
 use snarm_kernels::scale_columns::scale_columns;
@@ -140,13 +140,30 @@ impl Extractor {
         self.there.as_ref().map_or(Place::Host, |there| there.place.clone())
     }
 
-    /// Fills `descriptors` from a frame. Runs on the compute pool.
-    pub(crate) fn run(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
+    /// Fills `descriptors`, or what the device has of them, from a frame. Runs on the compute pool.
+    pub(crate) fn run<'a>(&mut self, frame: impl Into<AnyFrame<'a>>, times: &mut StageTimes) -> Result<()> {
+        let frame = frame.into();
         self.place_in(frame.upright_size())?;
-        match &mut self.there {
-            Some(there) => there.run(frame, &self.seen, &self.factors, times),
-            None => snarm_kernels::threads::install(|| self.encode(frame, times))?,
+        if let Some(there) = &mut self.there {
+            return there.run(&frame, &self.seen, &self.factors, times);
         }
+        let frame = frame.host()?;
+        snarm_kernels::threads::install(|| self.encode(frame, times))?
+    }
+
+    /// Brings what a device has of the last frame to `descriptors`.
+    pub(crate) fn fetch(&mut self) -> Result<()> {
+        let Some(there) = &self.there else { return Ok(()) };
+        let values = self.encoder().geometry().output_len();
+        let tiles = there.descriptors.len();
+        self.descriptors.resize(tiles * values, 0.0);
+        for (tile, own) in self.descriptors.chunks_exact_mut(values).enumerate() {
+            match is_left_out(&self.seen, tile) {
+                true => own.fill(0.0),
+                false => there.descriptors[tile].read(own)?,
+            }
+        }
+        Ok(())
     }
 
     fn encode(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
@@ -263,7 +280,7 @@ impl Extractor {
                 1 => (roi.w * width as f64) / (roi.h * height as f64),
                 _ => tiling.size().0 as f64 / tiling.size().1 as f64,
             };
-            self.shape(self.view.crop.aspect_of(aspect));
+            self.shape(self.view.crop.aspect_of(aspect))?;
         }
         let regions: Vec<Fractions> = match grid.count() {
             1 => vec![region],
@@ -293,11 +310,14 @@ impl Extractor {
     }
 
     /// Gives the encoder's input an aspect.
-    fn shape(&mut self, aspect: f64) {
-        self.aspect = Some(aspect);
+    fn shape(&mut self, aspect: f64) -> Result<()> {
         if aspect != 1.0 {
             self.shaped = Some(Arc::new(self.shared.of_aspect(aspect)));
+            // A device has the encoder in the aspect before.
+            self.move_to(&self.place())?;
         }
+        self.aspect = Some(aspect);
+        Ok(())
     }
 
     /// Reads these regions of frames from now on, one a tile.
@@ -354,7 +374,13 @@ impl Extractor {
 }
 
 impl There {
-    fn run(&mut self, frame: &Frame<'_>, seen: &Seen, factors: &[f32], times: &mut StageTimes) -> Result<()> {
+    fn run(
+        &mut self,
+        frame: &AnyFrame<'_>,
+        seen: &Seen,
+        factors: &[f32],
+        times: &mut StageTimes,
+    ) -> Result<()> {
         if let Some(factor) = factors.iter().find(|factor| **factor != 1.0) {
             let expected = "descriptors that keep their length, as on a device".to_owned();
             return Err(Error::Mismatch {
@@ -365,7 +391,10 @@ impl There {
         }
         // What is launched goes on by itself; the time until it has ended is that of the matching, which waits.
         let start = Instant::now();
-        let frame = self.upload.copy(frame)?;
+        let frame = match frame {
+            AnyFrame::Host(frame) => self.upload.copy(frame)?,
+            AnyFrame::Device(frame) => *frame,
+        };
         times.add("preprocess", start.elapsed());
         let tiles = self.preprocessors.iter_mut().zip(&mut self.descriptors).enumerate();
         for (_, (preprocessor, descriptors)) in tiles.filter(|(tile, _)| !is_left_out(seen, *tile)) {

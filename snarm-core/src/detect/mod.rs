@@ -4,13 +4,14 @@
 mod detector;
 mod device;
 pub(crate) mod extract;
+pub(crate) mod parity;
 pub(crate) mod postprocess;
 mod result;
 pub(crate) mod tiled;
 mod times;
 
 pub use self::detector::Detector;
-pub use self::device::Choice;
+pub use self::device::{Choice, device_name};
 pub use self::postprocess::ImageScore;
 pub use self::result::{Detection, Limits, Region, Verdict};
 pub use self::times::StageTimes;
