@@ -10,22 +10,28 @@ use snarm_core::frame::{
     PlaneMut,
 };
 
+use crate::cuda;
+
 /// Smallest width and height that is taken.
 const MIN_SIDE: i32 = 16;
 
 /// Height from which GStreamer takes frames without colour information for high definition.
 const HD_HEIGHT: u32 = 577;
 
-/// Every format of the core in system memory.
+/// Every format of the core, in the memory of the system and in that of CUDA.
 pub(crate) fn caps() -> gst::Caps {
-    gst_video::VideoCapsBuilder::new()
-        .format_list(PixelFormat::ALL.map(video_format))
-        .width_range(MIN_SIDE..)
-        .height_range(MIN_SIDE..)
-        .build()
+    let formats = || {
+        gst_video::VideoCapsBuilder::new()
+            .format_list(PixelFormat::ALL.map(video_format))
+            .width_range(MIN_SIDE..)
+            .height_range(MIN_SIDE..)
+    };
+    let mut caps = formats().build();
+    caps.merge(formats().features([cuda::FEATURE]).build());
+    caps
 }
 
-/// The same caps on a sink and a source pad: every format of the core in system memory.
+/// The same caps on a sink and a source pad: every format of the core.
 pub(crate) fn pad_templates() -> Vec<gst::PadTemplate> {
     both_pads(&caps())
 }
@@ -109,7 +115,7 @@ pub(crate) fn warn_unreadable(element: &impl IsA<gst::Element>, reason: &str, co
 
 /// Finds out whether a buffer holds a frame of these caps. GStreamer maps by what the metadata of a buffer say, whether
 /// its memory is that large or not.
-fn check(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(), Failure> {
+pub(crate) fn check(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(), Failure> {
     let Some(meta) = buffer.meta::<gst_video::VideoMeta>() else {
         let (needed, found) = (info.size(), buffer.size());
         if found < needed {
@@ -202,19 +208,19 @@ where
 }
 
 /// The core's name of the format of a buffer, which may be another than that of its caps.
-fn known(format: VideoFormat) -> Result<PixelFormat, Failure> {
+pub(crate) fn known(format: VideoFormat) -> Result<PixelFormat, Failure> {
     pixel_format(format)
         .ok_or_else(|| Failure::Buffer(format!("expected a format of the caps, found {format}")))
 }
 
 /// Bytes from one row to the next.
-fn stride(found: i32) -> Result<usize, Failure> {
+pub(crate) fn stride(found: i32) -> Result<usize, Failure> {
     usize::try_from(found)
         .map_err(|_| Failure::Buffer(format!("expected rows from top to bottom, found a stride of {found}")))
 }
 
 /// How the samples of a frame become colours. What the caps leave open is filled as GStreamer's own converters do.
-fn colorimetry(info: &VideoInfo) -> Colorimetry {
+pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
     let luma_chroma = info.is_yuv();
     let hd = info.height() >= HD_HEIGHT;
     let given = info.colorimetry();

@@ -29,6 +29,7 @@ pub mod detect;
 pub mod meta;
 pub mod overlay;
 
+mod cuda;
 mod error;
 mod files;
 mod frame;

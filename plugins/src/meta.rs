@@ -32,8 +32,6 @@ pub struct AnomalyMeta {
     pub map_rect: Rect,
     /// Pixel scores as a GRAY8 or GRAY16_LE picture with a `GstVideoMeta`; left out of the meta when `None`.
     pub map: Option<gst::Buffer>,
-    /// Where the network ran.
-    pub device: String,
 }
 
 impl Deref for AnomalyMeta {
@@ -74,7 +72,6 @@ pub fn attach(buffer: &mut gst::BufferRef, meta: &AnomalyMeta) -> Result<(), gst
         s.set("map", map);
     }
     write_origin(s, &meta.record);
-    s.set("device", &meta.device);
     Ok(())
 }
 
@@ -108,6 +105,7 @@ fn write_origin(s: &mut gst::StructureRef, record: &Record) {
     s.set("model-id", &record.model_id);
     s.set("bank-id", &record.bank_id);
     s.set("bank-generation", record.bank_generation);
+    s.set("device", &record.device);
 }
 
 /// Reads the meta of `buffer`; `None` when there is none, or one with other fields. A verdict in other words is unknown.
@@ -142,6 +140,7 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         model_id: text(s, "model-id")?,
         bank_id: text(s, "bank-id")?,
         bank_generation: s.get("bank-generation").ok()?,
+        device: text(s, "device")?,
         resolution: Resolution { width: s.get("frame-width").ok()?, height: s.get("frame-height").ok()? },
     };
     Some(AnomalyMeta {
@@ -149,7 +148,6 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         seen: rect(s, ["roi-x", "roi-y", "roi-w", "roi-h"])?,
         map_rect: rect(s, ["map-x", "map-y", "map-w", "map-h"])?,
         map: s.get("map").ok(),
-        device: text(s, "device")?,
     })
 }
 

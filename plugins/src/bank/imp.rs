@@ -18,6 +18,7 @@ use snarm_core::frame::Orientation;
 use super::settings::Settings;
 use super::signals;
 use super::{BankState, Crop, Reduction, Views};
+use crate::cuda::{self, Device, Seat, Sharing, Where};
 use crate::orientation::Turning;
 use crate::properties::properties;
 use crate::{error, frame, lock};
@@ -37,6 +38,8 @@ pub(super) struct State {
     pub(super) broken: bool,
     /// Empty once the bank is made, or cannot be made.
     pub(super) builder: Option<BankBuilder>,
+    /// Where it encodes.
+    pub(super) seat: Option<Seat>,
     /// The file that is continued, while nobody else may write it.
     pub(super) held: Option<Held>,
     pub(super) started: bool,
@@ -81,6 +84,12 @@ pub struct SnarmBank {
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]
+    #[property(name = "device", get, set, type = Device, member = device, mutable_ready, default,
+        nick = "Device", blurb = "What encodes frames; all else is done on the CPU, and the field device of stats says what encodes")]
+    #[property(name = "cuda-device-id", get, set, type = i32, member = cuda_device_id, mutable_ready,
+        minimum = -1, default_value = -1,
+        nick = "CUDA device id",
+        blurb = "Number of the GPU that frames in system memory are uploaded to, and whose context elements that ask are given (-1 = the first one); frames in CUDA memory are encoded where they are")]
     #[property(name = "append", get, set, type = bool, member = append, mutable_ready,
         nick = "Append", blurb = "Start from the existing file at location and add to it")]
     #[property(name = "bank-capacity", get, set, type = u32, member = bank_capacity, mutable_ready,
@@ -147,6 +156,9 @@ pub struct SnarmBank {
     pub(super) state: Mutex<State>,
     /// Held while a bank is made of what was collected.
     pub(super) finishing: Mutex<()>,
+    /// Where frames are encoded.
+    pub(super) place: Where,
+    pub(super) sharing: Sharing,
 }
 
 impl SnarmBank {
@@ -162,6 +174,7 @@ impl SnarmBank {
             .field("vectors", figures.vectors)
             .field("checkpoints", figures.checkpoints)
             .field("learn-time", figures.learn_time.as_nanos() as u64)
+            .field("device", cuda::name(&self.place))
             .build()
     }
 }
@@ -176,7 +189,7 @@ impl ObjectSubclass for SnarmBank {
 impl ObjectImpl for SnarmBank {
     properties! {
         SnarmBank, paths ["location", "ignore-mask"];
-        "stats", "Statistics", "Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, frames-unreadable, novelty, vectors, checkpoints, learn-time in nanoseconds" => stats;
+        "stats", "Statistics", "Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, frames-unreadable, novelty, vectors, checkpoints, learn-time in nanoseconds, device" => stats;
     }
 
     fn signals() -> &'static [glib::subclass::Signal] {
@@ -202,6 +215,12 @@ impl ElementImpl for SnarmBank {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(frame::pad_templates);
         TEMPLATES.as_slice()
+    }
+
+    fn set_context(&self, context: &gst::Context) {
+        let settings = lock(&self.settings).clone();
+        self.sharing.hear(&*self.obj(), context, settings.device, settings.cuda_device_id);
+        self.parent_set_context(context);
     }
 }
 
@@ -230,6 +249,15 @@ impl BaseTransformImpl for SnarmBank {
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         lock(&self.state).info = Some(frame::video_info(incaps)?);
         Ok(())
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        let (device, id) = {
+            let settings = lock(&self.settings);
+            (settings.device, settings.cuda_device_id)
+        };
+        self.sharing.answer(&*self.obj(), query, device, id)
+            || BaseTransformImplExt::parent_query(self, direction, query)
     }
 
     fn propose_allocation(

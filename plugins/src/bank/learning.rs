@@ -14,11 +14,13 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held, OddFrame};
 use snarm_core::files::check_writable;
+use snarm_core::frame::AnyFrame;
 use snarm_core::registry;
 
 use super::imp::{CAT, Figures, SnarmBank, State};
 use super::settings::Settings;
 use super::{BankState, messages};
+use crate::cuda::Seat;
 use crate::frame::{self, Failure, Layout};
 use crate::{error, files, lock, start};
 
@@ -47,7 +49,9 @@ impl SnarmBank {
         files::check_apart("location", location, &others)?;
         // A reset continues the file that this element holds itself.
         lock(&self.state).held = None;
-        let (builder, held) = begin(&settings, location).map_err(|error| error::message(&error))?;
+        let (mut builder, held) = begin(&settings, location).map_err(|error| error::message(&error))?;
+        let seat = Seat::new(settings.device, settings.cuda_device_id, self.place.clone());
+        seat.begin(&mut builder, &self.sharing).map_err(|error| error::message(&error))?;
         let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
         if max > 0 && max < needed {
             return Err(gst::error_msg!(
@@ -62,6 +66,7 @@ impl SnarmBank {
                 info: state.info.take(),
                 turning: std::mem::take(&mut state.turning),
                 builder: Some(builder),
+                seat: Some(seat),
                 held,
                 started: true,
                 ..State::default()
@@ -79,8 +84,16 @@ impl SnarmBank {
             return Ok(());
         }
         let mut state = lock(&self.state);
-        let State { info: Some(info), builder: Some(builder), turning, viewed, broken, held, .. } =
-            &mut *state
+        let State {
+            info: Some(info),
+            builder: Some(builder),
+            seat: Some(seat),
+            turning,
+            viewed,
+            broken,
+            held,
+            ..
+        } = &mut *state
         else {
             return Ok(());
         };
@@ -103,7 +116,12 @@ impl SnarmBank {
         let segment = segment.downcast_ref::<gst::ClockTime>();
         let time =
             segment.and_then(|segment| segment.to_running_time(buffer.pts())).map(|time| time.nseconds());
-        let learned = match frame::with_frame(buffer, &layout, |frame| builder.add_from(frame, time)) {
+        let warn = |error: &snarm_core::Error| {
+            let text = format!("{error}; frames are encoded on the CPU from now on");
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
+        };
+        let add = |builder: &mut BankBuilder, frame: AnyFrame<'_>| builder.add_from(frame, time);
+        let learned = match seat.with_frame(builder, buffer, &layout, &self.sharing, warn, add) {
             Ok(learned) => learned,
             Err(Failure::Core(error)) => return Err(error::message(&error)),
             Err(Failure::Buffer(reason)) => {

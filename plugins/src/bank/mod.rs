@@ -42,6 +42,11 @@
  * whole frame, and the threshold is that of whole frames. Learning and analysis take the time of a whole frame for each
  * tile. In docs/tiles.md stands what is found and what it costs.
  *
+ * ## On a GPU
+ * Frames in CUDA memory are imported and encoded where they are, with #GstSnarmBank:device=cuda those in system memory, too;
+ * descriptors come to the host, where all else is done. Which networks run there, what happens where a GPU cannot, and that
+ * none of it has been run on a card yet, is as with `snarmdetect`: after one warning the CPU goes on.
+ *
  * ## Memory
  * Memory does not grow with the stream. Collected are at most 16 vectors for each of #GstSnarmBank:bank-capacity,
  * 16,384 at least; when they are all there, a coreset of the capacity stays of them, and a quarter that is drawn evenly

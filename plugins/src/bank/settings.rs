@@ -7,6 +7,7 @@ use snarm_core::bank::BankSettings;
 use snarm_core::view::View;
 
 use super::{Crop, Reduction, Views};
+use crate::cuda::Device;
 use crate::view;
 
 /// The properties that can be set.
@@ -15,6 +16,8 @@ pub(super) struct Settings {
     pub(super) location: Option<PathBuf>,
     pub(super) encoder: Option<String>,
     pub(super) model_location: Option<String>,
+    pub(super) device: Device,
+    pub(super) cuda_device_id: i32,
     pub(super) append: bool,
     pub(super) bank_capacity: u32,
     pub(super) reduction: Reduction,
@@ -41,6 +44,8 @@ impl Default for Settings {
             location: None,
             encoder: None,
             model_location: None,
+            device: Device::default(),
+            cuda_device_id: -1,
             append: false,
             bank_capacity: 10_000,
             reduction: Reduction::default(),

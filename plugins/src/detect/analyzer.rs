@@ -7,13 +7,15 @@ use std::time::Instant;
 use snarm_core::Error;
 use snarm_core::bank::Bank;
 use snarm_core::detect::{Detector, StageTimes};
+use snarm_core::frame::AnyFrame;
 use snarm_core::registry;
 
 use super::found::{Found, InUse};
 use super::look::Look;
 use super::record;
 use super::settings::Settings;
-use crate::frame::{self, Failure, Layout};
+use crate::cuda::{Seat, Sharing};
+use crate::frame::{Failure, Layout};
 use crate::{lock, view};
 
 /// A detector whose bank was read and checked.
@@ -112,6 +114,8 @@ pub(super) enum Refused {
     Region,
     /// A bank, for the sake of the other one.
     Bank { refused: Arc<InUse>, kept: Arc<InUse> },
+    /// The device that `device=auto` took.
+    Device,
 }
 
 /// Scores frames, one after the other, always with one bank from the beginning of a frame to its end.
@@ -119,12 +123,13 @@ pub(super) struct Analyzer {
     loaded: Loaded,
     look: Look,
     next: Arc<Mutex<Option<Loaded>>>,
+    seat: Seat,
 }
 
 impl Analyzer {
     /// Starts with `loaded`; what is put into `next` takes its place at the following frame.
-    pub(super) fn new(loaded: Loaded, look: Look, next: Arc<Mutex<Option<Loaded>>>) -> Self {
-        Self { loaded, look, next }
+    pub(super) fn new(loaded: Loaded, look: Look, next: Arc<Mutex<Option<Loaded>>>, seat: Seat) -> Self {
+        Self { loaded, look, next, seat }
     }
 
     /// Scores the frame `number`. `log` gets the times of the stages, `warn` hears of a region or a bank that cannot be
@@ -135,6 +140,7 @@ impl Analyzer {
         layout: &Layout,
         settings: &Settings,
         number: u64,
+        sharing: &Sharing,
         log: impl Fn(f64, &StageTimes),
         warn: impl Fn(&Error, Refused),
     ) -> Result<Found, Failure> {
@@ -146,7 +152,7 @@ impl Analyzer {
             warn(&error, Refused::Region);
             None
         });
-        let mut found = self.detect(buffer, layout, settings, number, &log);
+        let mut found = self.detect(buffer, layout, settings, number, sharing, &log, &warn);
         if let Err(Failure::Core(error @ Error::NothingToSee { .. })) = &found
             && (old.is_some() || roi.is_some())
         {
@@ -159,7 +165,7 @@ impl Analyzer {
                 let refused = std::mem::replace(&mut self.loaded, old).bank;
                 warn(error, Refused::Bank { refused, kept });
             }
-            found = self.detect(buffer, layout, settings, number, &log);
+            found = self.detect(buffer, layout, settings, number, sharing, &log, &warn);
         }
         let mut found = found?;
         found.meta.latency = start.elapsed().as_nanos() as u64;
@@ -168,7 +174,7 @@ impl Analyzer {
 
     /// The result of a frame that cannot be read.
     pub(super) fn unknown(&self, layout: &Layout, settings: &Settings, number: u64) -> Found {
-        record::unknown(&self.loaded.bank, &layout.info, settings, number)
+        record::unknown(&self.loaded.bank, &layout.info, settings, number, &self.seat.name())
     }
 
     /// Scores a frame with bank and region as they are.
@@ -178,20 +184,25 @@ impl Analyzer {
         layout: &Layout,
         settings: &Settings,
         number: u64,
+        sharing: &Sharing,
         log: impl Fn(f64, &StageTimes),
+        warn: impl Fn(&Error, Refused),
     ) -> Result<Found, Failure> {
-        let Loaded { detector, bank } = &mut self.loaded;
+        let Self { loaded: Loaded { detector, bank }, seat, .. } = self;
         detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
         detector.set_light_correction(settings.light_correction);
         detector.set_quality_gate(settings.quality_gate);
         let limits = settings.limits(&bank.limits, &bank.calibration, &layout.info);
-        let mut found = record::unknown(bank, &layout.info, settings, number);
-        frame::with_frame(buffer, layout, |frame| {
-            detector.detect(frame, &limits).map(|detection| {
-                record::detection(detection, settings, &mut found);
-                log(detection.score, &detection.times);
-                found
-            })
-        })
+        let tell = |error: &Error| warn(error, Refused::Device);
+        let score = |detector: &mut Detector, frame: AnyFrame<'_>| {
+            let detection = detector.detect(frame, &limits)?;
+            let mut found = record::unknown(bank, &layout.info, settings, number, "");
+            record::detection(detection, settings, &mut found);
+            log(detection.score, &detection.times);
+            Ok(found)
+        };
+        let mut found = seat.with_frame(detector, buffer, layout, sharing, tell, score)?;
+        found.meta.device = seat.name();
+        Ok(found)
     }
 }

@@ -16,7 +16,7 @@ use super::results::set_times;
 use super::settings::Settings;
 use super::stream::{Frame, Turn};
 use super::{Attach, MessageMode, Pass, messages, roi, signals};
-use crate::{lock, meta};
+use crate::{cuda, lock, meta};
 
 impl SnarmDetect {
     /// Attaches and tells what was found; the frame, if it goes on.
@@ -180,7 +180,8 @@ impl SnarmDetect {
     /// Value of the property `stats`.
     pub(super) fn stats(&self) -> gst::Structure {
         let queue = lock(&self.stream).held.len();
-        lock(&self.figures).structure(queue)
+        let device = cuda::name(&self.place);
+        lock(&self.figures).structure(queue, &device)
     }
 }
 

@@ -19,7 +19,7 @@ use super::settings::Settings;
 use super::stream::{Frame, Outcome, Turn};
 use super::{BusyPolicy, messages, record};
 use crate::frame::{Failure, Layout};
-use crate::{error, frame, lock};
+use crate::{cuda, error, frame, lock};
 
 impl SnarmDetect {
     /// Takes the next frame from upstream.
@@ -110,8 +110,11 @@ impl SnarmDetect {
         let warn = |error: &snarm_core::Error, refused: Refused| match refused {
             Refused::Region => messages::warn(&self.obj(), error, "the region stays as it was"),
             Refused::Bank { refused, kept } => self.keep_bank(error, &refused, kept),
+            Refused::Device => {
+                messages::warn(&self.obj(), error, "frames are scored on the CPU from now on");
+            }
         };
-        match analyzer.analyse(buffer, layout, settings, number, log, warn) {
+        match analyzer.analyse(buffer, layout, settings, number, &self.sharing, log, warn) {
             Ok(found) => {
                 lock(&self.stream).broken = false;
                 Ok(found)
@@ -154,7 +157,7 @@ impl SnarmDetect {
                 self.fail(gst::error_msg!(gst::CoreError::StateChange, ("a frame came without a bank")))
             );
         };
-        Ok(record::unknown(&bank, &info, settings, frame.number))
+        Ok(record::unknown(&bank, &info, settings, frame.number, &cuda::name(&self.place)))
     }
 
     /// How the frames are stored that come now.

@@ -102,7 +102,11 @@ impl SnarmDetect {
     fn load_next(&self, location: PathBuf) {
         let settings = lock(&self.settings).clone();
         let generation = lock(&self.loader.state).generation + 1;
-        match Loaded::load(Some(&location), &settings, generation) {
+        // A bank that the device in use does not take leaves the old one in place.
+        let place = lock(&self.place).clone();
+        let loaded = Loaded::load(Some(&location), &settings, generation)
+            .and_then(|mut loaded| loaded.detector.set_place(&place).map(|()| loaded));
+        match loaded {
             Ok(loaded) => {
                 let bank = loaded.bank.clone();
                 {

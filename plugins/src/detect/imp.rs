@@ -15,6 +15,7 @@
 //! | `settings` | the properties | for a copy | |
 //! | `figures` | counts, and the bank in use | for moments | |
 //! | `next` | a bank that waits for the next frame | for moments | |
+//! | `place` and the lock of `sharing` | where frames are scored, the context that was given | for moments | |
 #![allow(
     unused_lifetimes,
     missing_docs,
@@ -39,6 +40,7 @@ use super::stats::Figures;
 use super::stream::{Job, Outcome, Stream};
 use super::worker::Worker;
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode, signals};
+use crate::cuda::{Device, Sharing, Where};
 use crate::properties::properties;
 use crate::{frame, lock};
 
@@ -60,6 +62,12 @@ pub struct SnarmDetect {
     #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the bank's encoder, if there is one; none = training-free)")]
+    #[property(name = "device", get, set, type = Device, member = device, mutable_ready, default,
+        nick = "Device", blurb = "What scores frames; the field device of results says what did")]
+    #[property(name = "cuda-device-id", get, set, type = i32, member = cuda_device_id, mutable_ready,
+        minimum = -1, default_value = -1,
+        nick = "CUDA device id",
+        blurb = "Number of the GPU that frames in system memory are uploaded to, and whose context elements that ask are given (-1 = the first one); frames in CUDA memory are scored where they are")]
     #[property(name = "model-instance-id", get, set, type = Option<String>, member = model_instance_id, mutable_ready,
         nick = "Model instance id",
         blurb = "Elements of a process that give the same id share one copy of a network, apart from other ids (unset = all share)")]
@@ -169,6 +177,9 @@ pub struct SnarmDetect {
     pub(super) next: Arc<Mutex<Option<Loaded>>>,
     pub(super) loader: Loader,
     pub(super) worker: Worker<Job, Outcome>,
+    /// Where frames are scored.
+    pub(super) place: Where,
+    pub(super) sharing: Sharing,
 }
 
 #[glib::object_subclass]
@@ -215,6 +226,12 @@ impl ElementImpl for SnarmDetect {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(frame::pad_templates);
         TEMPLATES.as_slice()
     }
+
+    fn set_context(&self, context: &gst::Context) {
+        let settings = lock(&self.settings).clone();
+        self.sharing.hear(&*self.obj(), context, settings.device, settings.cuda_device_id);
+        self.parent_set_context(context);
+    }
 }
 
 impl BaseTransformImpl for SnarmDetect {
@@ -251,6 +268,13 @@ impl BaseTransformImpl for SnarmDetect {
         if direction == gst::PadDirection::Sink && query.is_serialized() {
             // Whoever asks counts on the frames before it having left.
             self.drain_for_event();
+        }
+        let (device, id) = {
+            let settings = lock(&self.settings);
+            (settings.device, settings.cuda_device_id)
+        };
+        if self.sharing.answer(&*self.obj(), query, device, id) {
+            return true;
         }
         if !BaseTransformImplExt::parent_query(self, direction, query) {
             return false;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gst::subclass::prelude::*;
+use snarm_core::device::Place;
 use snarm_core::frame::Orientation;
 
 use super::analyzer::{Analyzer, Loaded};
@@ -13,6 +14,7 @@ use super::results::Results;
 use super::settings::Settings;
 use super::stats::{Figures, Stats};
 use super::stream::Stream;
+use crate::cuda::Seat;
 use crate::{error, files, lock, start};
 
 impl SnarmDetect {
@@ -22,7 +24,9 @@ impl SnarmDetect {
         let settings = lock(&self.settings).clone();
         let location = settings.bank_location.as_deref();
         settings.check_threshold().map_err(|error| error::message(&error))?;
-        let loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
+        let mut loaded = Loaded::load(location, &settings, 0).map_err(|error| error::message(&error))?;
+        let seat = Seat::new(settings.device, settings.cuda_device_id, self.place.clone());
+        seat.begin(&mut loaded.detector, &self.sharing).map_err(|error| error::message(&error))?;
         let mut look = Look::new(&settings).map_err(|error| error::message(&error))?;
         let (learned, used) =
             (loaded.detector.bank().view(), look.view(loaded.detector.bank(), Orientation::UPRIGHT));
@@ -34,7 +38,7 @@ impl SnarmDetect {
         let bank = loaded.bank.clone();
         gst::info!(CAT, imp = self, "bank loaded in {:.2?}: {}", bank.load_time, bank.info);
         *lock(&self.next) = None;
-        *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone()));
+        *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone(), seat));
         *lock(&self.stream) = Stream::default();
         *lock(&self.results) = results;
         *lock(&self.figures) =
@@ -75,6 +79,7 @@ impl SnarmDetect {
         *lock(&self.results) = None;
         *lock(&self.analyzer) = None;
         *lock(&self.next) = None;
+        *lock(&self.place) = Place::Host;
         lock(&self.figures).bank = None;
     }
 

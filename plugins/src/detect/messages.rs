@@ -35,7 +35,7 @@ pub(super) fn bank_loaded(element: &SnarmDetect, bank: &InUse) {
 }
 
 /// Fields of `snarm-result` beside its times.
-const RESULT: [&str; 12] = [
+const RESULT: [&str; 13] = [
     "frame-number",
     "score",
     "threshold",
@@ -48,6 +48,7 @@ const RESULT: [&str; 12] = [
     "regions",
     "latency",
     "source-id",
+    "device",
 ];
 
 /// The result of a frame. The map is left out: a message is printed and kept.

@@ -23,6 +23,22 @@
  * score, one anomaly map and regions of the whole frame. #GstSnarmDetect:tiles asks for others, as for frames that the bank
  * knows enlarged; its thresholds are not those of such frames, and a warning says so.
  *
+ * ## On a GPU
+ * Frames in CUDA memory, as `cudaupload` and hardware decoders hand them on, are imported, encoded and matched where they
+ * are, and never copied to the host; decoder, smoothing and regions follow on the CPU. The context is that of the frames:
+ * elements that ask for one are given the primary context of #GstSnarmDetect:cuda-device-id, and one that the pipeline had
+ * before is kept. Frames in system memory stay on the CPU, unless #GstSnarmDetect:device=cuda asks for a GPU, which they
+ * are uploaded to. With #GstSnarmDetect:device=cpu frames in CUDA memory are downloaded. What scored a frame is the field
+ * `device` of its results.
+ *
+ * Before frames are left to a GPU it has to find in a built-in picture what the CPU finds. Where there is no driver or
+ * device, one that is too old, too little memory, a network that does not run there (all but `snarm-tiny` and
+ * `snarm-tiny-1`), other numbers, or a failure in the middle of the stream, frames in CUDA memory are downloaded and scored
+ * by the CPU from then on, after one warning; with #GstSnarmDetect:device=cuda that is an error. Where the driver itself has
+ * failed, frames cannot be downloaded either, and pass with `analysed=false`. Scores of a GPU, which multiplies bf16, differ
+ * from those of the CPU by about a hundredth. All of it is tested on a driver over host memory and has not been run on a
+ * card yet.
+ *
  * ## Limits
  * The bank brings a threshold. #GstSnarmDetect:threshold-mode takes another one from the bank's distribution of good
  * frames, #GstSnarmDetect:threshold overrides all modes, and #GstSnarmDetect:threshold-low makes a band of uncertain
@@ -76,7 +92,7 @@
  * `vectors`, `load-time`), `snarm-defect-begin` and `snarm-defect-end` (`event-id`, `begin`, `end`, `peak-score`,
  * `peak-time`, `frames`, `source-id`, at the end `reason`: normal, eos, flush, segment, jump, disabled, reset or stop;
  * times are running times), `snarm-result` (`timestamp`, `stream-time`, `running-time`, `duration`, `frame-number`, `score`,
- * `threshold`, `threshold-low`, `verdict`, `reason`, `light`, `sharpness`, `area`, `regions`, `latency`, `source-id`),
+ * `threshold`, `threshold-low`, `verdict`, `reason`, `light`, `sharpness`, `area`, `regions`, `latency`, `source-id`, `device`),
  * `snarm-drift` (`drifting`, `light`, `light-low`, `light-high`, `source-id`) and `snarm-stats`, the structure
  * of #GstSnarmDetect:stats. #GstSnarmDetect:message-mode chooses. With #GstSnarmDetect:emit-signals the signals
  * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. A
@@ -111,6 +127,10 @@
  * gst-launch-1.0 -m v4l2src ! videoconvert ! snarmdetect bank-location=part.bank pass=anomalous confirm-frames=3 hold-time=2000000000 ! videoconvert ! jpegenc ! multifilesink location=bad%05d.jpg
  * ]|
  * Keeps the bad frames as pictures and tells when defects begin and end.
+ * |[
+ * gst-launch-1.0 rtspsrc location=rtsp://camera/stream ! rtph264depay ! h264parse ! nvh264dec ! snarmdetect bank-location=part.bank results-location=line.jsonl ! fakesink
+ * ]|
+ * Inspects a stream on the GPU that decodes it; frames do not leave its memory.
  *
  * Since: plugins-snarm-0.1.0
  */

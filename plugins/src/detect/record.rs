@@ -11,7 +11,13 @@ use super::settings::Settings;
 use crate::meta::{self, AnomalyMeta};
 
 /// The result of a frame that was not analysed.
-pub(super) fn unknown(bank: &InUse, info: &VideoInfo, settings: &Settings, frame_number: u64) -> Found {
+pub(super) fn unknown(
+    bank: &InUse,
+    info: &VideoInfo,
+    settings: &Settings,
+    frame_number: u64,
+    device: &str,
+) -> Found {
     let record = Record {
         frame_number,
         resolution: Resolution { width: info.width(), height: info.height() },
@@ -19,10 +25,10 @@ pub(super) fn unknown(bank: &InUse, info: &VideoInfo, settings: &Settings, frame
         model_id: bank.model_id.clone(),
         bank_id: bank.bank_id.clone(),
         bank_generation: bank.generation,
+        device: device.to_owned(),
         ..Record::unknown(&settings.limits(&bank.limits, &bank.calibration, info))
     };
-    let meta =
-        AnomalyMeta { record, seen: Rect::WHOLE, map_rect: Rect::WHOLE, map: None, device: "cpu".into() };
+    let meta = AnomalyMeta { record, seen: Rect::WHOLE, map_rect: Rect::WHOLE, map: None };
     Found {
         meta,
         #[cfg(feature = "analytics")]

@@ -8,6 +8,7 @@ use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
 
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
+use crate::cuda::Device;
 use crate::{meta, view};
 
 /// Half a second, in nanoseconds: a defect that flickers, or is hidden for a moment, is one defect.
@@ -19,6 +20,8 @@ pub(super) struct Settings {
     pub(super) bank_location: Option<PathBuf>,
     pub(super) encoder: Option<String>,
     pub(super) model_location: Option<String>,
+    pub(super) device: Device,
+    pub(super) cuda_device_id: i32,
     pub(super) model_instance_id: Option<String>,
     pub(super) threshold_mode: ThresholdMode,
     pub(super) threshold: f64,
@@ -60,6 +63,8 @@ impl Default for Settings {
             bank_location: None,
             encoder: None,
             model_location: None,
+            device: Device::default(),
+            cuda_device_id: -1,
             model_instance_id: None,
             threshold_mode: ThresholdMode::default(),
             threshold: meta::NONE,

@@ -50,8 +50,8 @@ impl Figures {
     }
 
     /// Value of the property `stats`.
-    pub(super) fn structure(&self, queue: usize) -> gst::Structure {
-        let mut fields = self.stats.structure(queue);
+    pub(super) fn structure(&self, queue: usize, device: &str) -> gst::Structure {
+        let mut fields = self.stats.structure(queue, device);
         fields.set("light", self.drift.light().unwrap_or(meta::NONE));
         fields
     }
@@ -155,7 +155,7 @@ impl Stats {
     }
 
     /// All counts and times. Times are in nanoseconds; those of no frame are 0.
-    fn structure(&self, queue: usize) -> gst::Structure {
+    fn structure(&self, queue: usize, device: &str) -> gst::Structure {
         let mut sorted: Vec<u64> = self.latencies.iter().copied().collect();
         sorted.sort_unstable();
         let percentile = |percent: usize| {
@@ -185,6 +185,7 @@ impl Stats {
             .field("latency-p95", percentile(95))
             .field("latency-last", self.latencies.back().copied().unwrap_or_default())
             .field("queue", queue as u32)
+            .field("device", device)
             .field("since", self.started.map_or(0, |started| started.elapsed().as_nanos() as u64))
             .build()
     }
@@ -198,7 +199,7 @@ mod tests {
     fn figures_are_of_what_was_counted() {
         gst::init().unwrap();
         let mut stats = Stats::default();
-        let empty = stats.structure(0);
+        let empty = stats.structure(0, "cpu");
         assert_eq!(empty.get::<u64>("latency-min").unwrap(), 0);
         assert_eq!(empty.get::<f64>("fps").unwrap(), 0.0);
         let start = Instant::now();
@@ -208,7 +209,7 @@ mod tests {
         stats.count(start + Duration::from_millis(4040), None, true);
         stats.count_dropped();
         stats.count_event();
-        let s = stats.structure(3);
+        let s = stats.structure(3, "cuda:1");
         let count = |name| s.get::<u64>(name).unwrap();
         assert_eq!((count("frames"), count("analysed"), count("skipped")), (101, 100, 1));
         assert_eq!((count("anomalous"), count("dropped"), count("events")), (25, 1, 1));
@@ -217,6 +218,7 @@ mod tests {
         assert_eq!((count("latency-p50"), count("latency-p95")), (50_000, 95_000));
         assert!((s.get::<f64>("fps").unwrap() - 25.0).abs() < 1e-6);
         assert_eq!(s.get::<u32>("queue").unwrap(), 3);
+        assert_eq!(s.get::<&str>("device").unwrap(), "cuda:1");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which frames are taken, and whether overlays may be handed on beside them.
 //!
-//! Frames in system memory and a format of the core can be drawn on. Any other frame can carry a composition, which
+//! Frames in a format of the core, in system memory or that of CUDA, can be drawn on. Any other frame can carry a composition, which
 //! asks for the caps feature downstream.
 
 use gst_video::CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION as FEATURE;

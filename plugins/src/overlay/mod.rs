@@ -18,8 +18,9 @@
  * confidence are the label's verdict and score.
  *
  * Where downstream draws `GstVideoOverlayComposition` itself (it lists the meta in its answer to the ALLOCATION query,
- * as `glimagesink` and `gloverlaycompositor` do), or where frames cannot be drawn on (GPU memory, other formats), the
- * overlay is attached instead: #GstSnarmOverlay:render-mode.
+ * as `glimagesink` and `gloverlaycompositor` do), or where frames cannot be drawn on (GL memory, other formats), the
+ * overlay is attached instead: #GstSnarmOverlay:render-mode. Frames in CUDA memory are drawn on by the CPU: one with something
+ * to draw is downloaded, and uploaded again when an element downstream reads it in CUDA memory.
  *
  * ## Example launch lines
  * |[

@@ -52,9 +52,10 @@ pub(crate) fn anomalous() -> AnomalyMeta {
         model_id: "test".into(),
         bank_id: "test".into(),
         bank_generation: 0,
+        device: "cpu".into(),
     };
     let rect = Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 };
-    AnomalyMeta { record, seen: Rect::WHOLE, map_rect: rect, map: Some(map), device: "cpu".into() }
+    AnomalyMeta { record, seen: Rect::WHOLE, map_rect: rect, map: Some(map) }
 }
 
 /// The same of a frame that was not analysed.

@@ -84,7 +84,8 @@ fn formats(factory: &gst::ElementFactory) -> String {
     let list = caps.structure(0).unwrap().get::<gst::List>("format").unwrap();
     let names: Vec<_> = list.iter().map(|name| format!("`{}`", name.get::<String>().unwrap())).collect();
     format!(
-        "`video/x-raw` of 16 x 16 pixels or more, any rate (0/1 for stills), any stride, in {}.",
+        "`video/x-raw` in system memory and in that of CUDA (`memory:CUDAMemory`), of 16 x 16 pixels or more, any rate (0/1 \
+         for stills), any stride, in {}.",
         names.join(", ")
     )
 }
@@ -98,6 +99,10 @@ fn kind(property: &glib::ParamSpec) -> String {
     if let Some(p) = property.downcast_ref::<glib::ParamSpecUInt>() {
         let high = limit(p.maximum().into(), u32::MAX.into()).replace('n', "32");
         return format!("uint{}", range(p.minimum().to_string(), high));
+    }
+    if let Some(p) = property.downcast_ref::<glib::ParamSpecInt>() {
+        let high = limit(p.maximum() as u64, i32::MAX as u64).replace('n', "31");
+        return format!("int{}", range(p.minimum().to_string(), high));
     }
     if let Some(p) = property.downcast_ref::<glib::ParamSpecUInt64>() {
         let high = limit(p.maximum(), u64::MAX).replace('n', "64");

@@ -47,6 +47,12 @@ fn emitted(value: &str) -> usize {
     count.load(std::sync::atomic::Ordering::SeqCst)
 }
 
+/// Whether a device that no machine has is an error, where it is asked for.
+pub(crate) fn is_no_device(element: impl Fn(&[(&str, &str)]) -> gst::Element) -> bool {
+    let error = start_error(element(&[("device", "cuda"), ("cuda-device-id", "4096")]));
+    error.message().starts_with("CUDA: expected ")
+}
+
 /// Whether the property does what its blurb says.
 fn has_effect(name: &str) -> bool {
     let score = first(&[]).score;
@@ -58,6 +64,10 @@ fn has_effect(name: &str) -> bool {
         "model-location" => {
             start_error(detector(&[("model-location", "/nowhere")])).matches(gst::ResourceError::NotFound)
                 && first(&[("model-location", "none")]).model_id.ends_with(":training-free")
+        }
+        // What runs where there is one: tests/tests/gstcuda.
+        "device" | "cuda-device-id" => {
+            first(&[("device", "cpu")]).device == "cpu" && is_no_device(|properties| detector(properties))
         }
         // Two networks or one: see `attach`.
         "model-instance-id" => {

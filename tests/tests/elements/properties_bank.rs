@@ -6,7 +6,7 @@ use snarm_tests::stripes;
 
 use crate::common::{HEIGHT, WIDTH, buffer, start_error};
 use crate::learning::{bank_of, element, line, push};
-use crate::properties::check_effects;
+use crate::properties::{check_effects, is_no_device};
 
 /// Whether nine frames give other rows with another value of the property. The digest says nothing: settings are in it.
 fn changes(name: &str, value: &str) -> bool {
@@ -38,6 +38,8 @@ fn has_effect(name: &str) -> bool {
             Bank::open(&location).is_ok()
         }
         "encoder" | "model-location" => is_missed(name),
+        // What runs where there is one: tests/tests/gstcuda.
+        "device" | "cuda-device-id" => is_no_device(|properties| element(&folder, properties).0),
         "append" => {
             let frames = ["false", "true", "true"].map(|value| {
                 let (mut line, location) = line(&folder, &[(name, value)]);
