@@ -11,7 +11,7 @@ use snarm_core::files::check_writable;
 use snarm_core::paths::text;
 use snarm_core::registry;
 
-use super::{BankOptions, ModelOption, ReadingOptions, make_parent, show_stage};
+use super::{BankOptions, FramesOn, ModelOption, ReadingOptions, make_parent, show_stage};
 use crate::exit::Outcome;
 use crate::inputs::{self, Ranges, Selection, Source};
 use crate::output;
@@ -50,6 +50,8 @@ pub(crate) struct Args {
     bank: BankOptions,
     #[command(flatten)]
     model: ModelOption,
+    #[command(flatten)]
+    frames: FramesOn,
 }
 
 /// Runs the command.
@@ -110,7 +112,7 @@ fn start(args: &Args) -> Result<(BankBuilder, Option<Held>)> {
     if let Some(decoder) = args.model.decoder(&encoder)? {
         builder.calibrate_with(decoder)?;
     }
-    Ok((builder, held))
+    Ok((builder.on(args.frames.device)?, held))
 }
 
 fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {

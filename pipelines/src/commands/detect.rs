@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use snarm_core::detect::{Choice, Detection, Detector, Limits, Verdict};
+use snarm_core::detect::{Detection, Detector, Limits, Verdict};
 use snarm_core::paths::text;
 use snarm_core::registry;
 
 use super::results::{Files, Writer, record};
-use super::{LightOptions, ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text};
+use super::{
+    FramesOn, LightOptions, ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text,
+};
 use crate::annotate::Annotator;
 use crate::exit::Outcome;
 use crate::inputs::{self, Item, Ranges, Selection};
@@ -39,10 +41,8 @@ pub(crate) struct Args {
     encoder: Option<String>,
     #[command(flatten)]
     model: ModelOption,
-    /// What encodes and matches: auto, cpu, cuda, or cuda:N for one of several GPUs; auto is a GPU where one is found, else
-    /// the CPU (docs/gpu.md)
-    #[arg(long, default_value_t = Choice::Cpu, value_name = "DEVICE")]
-    device: Choice,
+    #[command(flatten)]
+    frames: FramesOn,
     /// Image scores from here on are anomalous [default: the bank's]
     #[arg(long, value_parser = fraction)]
     threshold: Option<f64>,
@@ -95,7 +95,7 @@ enum Pictures {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let sources = inputs::resolve(&args.inputs)?;
-    let mut detector = detector(args)?.on(args.device)?;
+    let mut detector = detector(args)?.on(args.frames.device)?;
     if let Some(doubt) = detector.bank().doubt(detector.calibration()).filter(|_| args.threshold.is_none()) {
         match &args.bank {
             Some(bank) => tracing::warn!("{doubt}: {}", bank.display()),

@@ -24,7 +24,7 @@ use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile, Reading};
-use snarm_core::detect::Detector;
+use snarm_core::detect::{Choice, Detector};
 use snarm_core::files;
 use snarm_core::paths::text;
 use snarm_core::synthetic::augmentation::Views;
@@ -273,6 +273,15 @@ impl LightOptions {
         detector.set_light_correction(!self.no_light_correction);
         detector.set_quality_gate(!self.no_quality_gate);
     }
+}
+
+/// What works on frames.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct FramesOn {
+    /// What encodes and matches: auto, cpu, cuda, or cuda:N for one of several GPUs; auto is a GPU where one is found, else
+    /// the CPU (docs/gpu.md)
+    #[arg(long, default_value_t = Choice::Cpu, value_name = "DEVICE")]
+    pub(crate) device: Choice,
 }
 
 /// Where a network is trained.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use snarm_core::detect::{Detection, Detector, Limits};
+use snarm_core::detect::{Detection, Detector, Limits, device_name};
 use snarm_core::paths::text;
 use snarm_core::results::{Record, Resolution};
 
@@ -52,6 +52,7 @@ pub(super) fn record(item: &Item<'_>, found: &Detection, limits: &Limits, detect
         frame_number: item.number,
         model_id: detector.model_id(),
         bank_id: detector.bank().digest().to_owned(),
+        device: device_name(&detector.place()),
         resolution: Resolution { width, height },
         ..Record::unknown(limits)
     };

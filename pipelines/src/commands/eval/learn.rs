@@ -49,7 +49,7 @@ pub(super) fn bank(
         settings.views = Views::FewShot;
     }
     let seed = settings.seed;
-    let mut builder = BankBuilder::new(Arc::clone(encoder), settings)?;
+    let mut builder = BankBuilder::new(Arc::clone(encoder), settings)?.on(args.frames.device)?;
     if let Some(decoder) = decoder {
         builder.calibrate_with(decoder)?;
     }

@@ -14,7 +14,7 @@ use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::paths::text;
 
 use self::category::Evaluator;
-use super::{BankOptions, LightOptions, ModelOption, SetOptions, fraction, make_parent, write_text};
+use super::{BankOptions, FramesOn, LightOptions, ModelOption, SetOptions, fraction, make_parent, write_text};
 use crate::evaluation::figures::NAMES;
 use crate::evaluation::{Category, Evaluation, json as file};
 use crate::exit::Outcome;
@@ -105,6 +105,8 @@ pub(crate) struct Args {
     model: ModelOption,
     #[command(flatten)]
     light: LightOptions,
+    #[command(flatten)]
+    frames: FramesOn,
 }
 
 impl Args {
@@ -188,7 +190,8 @@ fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
                 Some((bank, time)) => (bank.clone(), std::mem::take(time)),
                 None => learn::bank(args, &encoder, &[set], decoder.clone(), &progress)?,
             };
-            let mut detector = Detector::with_decoder(encoder.clone(), bank, decoder.clone())?;
+            let mut detector =
+                Detector::with_decoder(encoder.clone(), bank, decoder.clone())?.on(args.frames.device)?;
             args.light.set(&mut detector);
             let (mut category, gallery) = evaluator.run(name, set, &mut detector, &progress)?;
             category.times.learn = time;
