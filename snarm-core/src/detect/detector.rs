@@ -123,18 +123,20 @@ impl Detector {
 
     /// Compares what a device finds in a built-in picture with what the processor finds.
     fn check(&self, place: &Place) -> Result<()> {
-        let encoder = self.extractor.shared();
-        parity::check_encoder(encoder, place)?;
         let picture = parity::picture();
         // Of this one the next frame may decide how many tiles there are.
-        let mut other = Self::with_decoder(encoder.clone(), self.bank.clone(), self.decoder.clone())?;
+        let encoder = self.extractor.shared().clone();
+        let mut other = Self::with_decoder(encoder, self.bank.clone(), self.decoder.clone())?;
         let limits = other.bank_limits();
-        let mut map = |there: &Place| -> Result<Vec<f32>> {
+        let mut look = |there: &Place| -> Result<[Vec<f32>; 2]> {
             other.move_to(there)?;
             other.score(&(&parity::frame(&picture)?).into(), &limits)?;
-            Ok(other.raw.map().to_vec())
+            other.extractor.fetch()?;
+            Ok([other.extractor.descriptors.clone(), other.raw.map().to_vec()])
         };
-        parity::check_maps(&map(&Place::Host)?, &map(place)?)
+        let ([descriptors, map], [found, found_map]) = (look(&Place::Host)?, look(place)?);
+        parity::check_descriptors(&descriptors, &found)?;
+        parity::check_maps(&map, &found_map)
     }
 
     fn move_to(&mut self, place: &Place) -> Result<()> {

@@ -34,7 +34,15 @@ pub(crate) fn check_encoder(encoder: &Arc<Encoder>, place: &Place) -> Result<()>
     };
     let expected = descriptors(&mut extractor)?;
     extractor.move_to(place)?;
-    check("descriptors", DESCRIPTORS, &expected, &descriptors(&mut extractor)?)
+    check_descriptors(&expected, &descriptors(&mut extractor)?)
+}
+
+/// Checks that descriptors of the picture are the same.
+///
+/// # Errors
+/// When they are not.
+pub(super) fn check_descriptors(expected: &[f32], found: &[f32]) -> Result<()> {
+    check("descriptors", DESCRIPTORS, expected, found)
 }
 
 /// Checks that raw maps of the picture are the same.
