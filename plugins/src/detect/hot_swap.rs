@@ -11,6 +11,7 @@ use super::found::InUse;
 use super::imp::{CAT, SnarmDetect};
 use super::messages;
 use super::settings::Settings;
+use crate::cuda::Device;
 use crate::lock;
 
 impl SnarmDetect {
@@ -102,10 +103,15 @@ impl SnarmDetect {
     fn load_next(&self, location: PathBuf) {
         let settings = lock(&self.settings).clone();
         let generation = lock(&self.loader.state).generation + 1;
-        // A bank that the device in use does not take leaves the old one in place.
         let place = lock(&self.place).clone();
-        let loaded = Loaded::load(Some(&location), &settings, generation)
-            .and_then(|mut loaded| loaded.detector.set_place(&place).map(|()| loaded));
+        let loaded = Loaded::load(Some(&location), &settings, generation).and_then(|mut loaded| {
+            match loaded.detector.set_place(&place) {
+                // A bank that the device in use does not take leaves the old one in place.
+                Err(error) if settings.device == Device::Cuda => Err(error),
+                // The next frame tries again, and tells of the processor if it has to.
+                _ => Ok(loaded),
+            }
+        });
         match loaded {
             Ok(loaded) => {
                 let bank = loaded.bank.clone();
