@@ -1,6 +1,6 @@
 //! A video frame as the kernels see it: borrowed planes with strides and the meaning of their samples.
 
-use crate::device::cuda::Slice;
+use crate::device::cuda::{Slice, SliceMut};
 use crate::device::{Buffer, BufferView, Place, apart};
 use crate::error::{Error, Result};
 use crate::grid::Grid;
@@ -617,6 +617,54 @@ impl<'a> FrameMut<'a> {
     /// Meaning of the samples.
     pub fn colorimetry(&self) -> Colorimetry {
         self.colorimetry
+    }
+}
+
+/// A frame in the memory of a device that is drawn on.
+#[derive(Debug)]
+pub struct DeviceFrameMut<'a> {
+    frame: DeviceFrame<'a>,
+}
+
+impl<'a> DeviceFrameMut<'a> {
+    /// Describes a frame over planes of bytes in the memory of a device.
+    ///
+    /// # Errors
+    /// As [`Frame::new`].
+    pub fn new(
+        format: PixelFormat,
+        width: usize,
+        height: usize,
+        planes: Vec<(SliceMut<'a>, usize)>,
+        colorimetry: Colorimetry,
+    ) -> Result<Self> {
+        let planes: Vec<_> = planes.into_iter().map(|(data, stride)| (data.into_slice(), stride)).collect();
+        Ok(Self { frame: DeviceFrame::new(format, width, height, &planes, colorimetry)? })
+    }
+
+    /// Sample layout.
+    pub fn format(&self) -> PixelFormat {
+        self.frame.format
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.frame.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.frame.height
+    }
+
+    /// Meaning of the samples.
+    pub fn colorimetry(&self) -> Colorimetry {
+        self.frame.colorimetry
+    }
+
+    /// A plane of the format, and its stride. What is written there is nobody else's.
+    pub(crate) fn plane(&self, plane: usize) -> (Slice<'a>, usize) {
+        self.frame.planes[plane]
     }
 }
 

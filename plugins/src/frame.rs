@@ -10,7 +10,8 @@ use snarm_core::frame::{
     PlaneMut,
 };
 
-use crate::cuda;
+/// Feature of caps whose frames are in the memory of CUDA.
+const CUDA: &str = "memory:CUDAMemory";
 
 /// Smallest width and height that is taken.
 const MIN_SIDE: i32 = 16;
@@ -27,7 +28,7 @@ pub(crate) fn caps() -> gst::Caps {
             .height_range(MIN_SIDE..)
     };
     let mut caps = formats().build();
-    caps.merge(formats().features([cuda::FEATURE]).build());
+    caps.merge(formats().features([CUDA]).build());
     caps
 }
 

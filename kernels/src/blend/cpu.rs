@@ -17,7 +17,7 @@ const BLOCK: usize = 64;
 /// When the tile has too few bytes for its size and stride, or lives on a device.
 pub fn blend<'a>(frame: &mut FrameMut, tile: Tile<impl Into<BufferView<'a, u8>>>) -> Result<()> {
     let tile = &tile.host()?;
-    tile.check()?;
+    tile.check_room(tile.pixels.len())?;
     let (width, height, format) = (frame.width(), frame.height(), frame.format());
     let Some(clip) = tile.clip(width, height) else { return Ok(()) };
     let samples = layout::samples(format);

@@ -12,6 +12,7 @@
 //! It allocates nothing, uses one thread and touches only the samples under the tile.
 
 mod cpu;
+mod cuda;
 pub mod reference;
 
 #[cfg(test)]
@@ -19,10 +20,30 @@ mod tests;
 
 pub use cpu::blend;
 
-use crate::device::BufferView;
+use crate::device::{BufferView, apart};
 use crate::error::{Error, Result};
+use crate::frame::DeviceFrameMut;
 
 const OP: &str = "blend";
+
+/// As [`blend()`], on a frame in the memory of a device, of a tile there. Formats with three samples in a word have no body
+/// there.
+///
+/// # Errors
+/// When the tile has too few bytes for its size and stride or lives elsewhere than the frame, or the device fails.
+pub fn blend_there<'a>(
+    frame: &mut DeviceFrameMut<'_>,
+    tile: Tile<impl Into<BufferView<'a, u8>>>,
+) -> Result<()> {
+    let Tile { pixels, width, height, stride, x, y } = tile;
+    let BufferView::Cuda(pixels) = pixels.into() else { return Err(apart(OP)) };
+    let tile = Tile { pixels, width, height, stride, x, y };
+    tile.check_room(pixels.len())?;
+    match tile.clip(frame.width(), frame.height()) {
+        Some(clip) => cuda::blend(frame, &tile, &clip),
+        None => Ok(()),
+    }
+}
 
 /// A picture to draw, with its place on the frame.
 #[derive(Debug, Clone, Copy)]
@@ -58,27 +79,17 @@ impl<P> Tile<P> {
         Self { pixels, width, height, stride: 4 * width, x, y }
     }
 
-    /// The same tile, its pixels in the memory of the host.
-    fn host<'a>(self) -> Result<Tile<&'a [u8]>>
-    where
-        P: Into<BufferView<'a, u8>>,
-    {
-        let Self { pixels, width, height, stride, x, y } = self;
-        Ok(Tile { pixels: pixels.into().host(OP)?, width, height, stride, x, y })
-    }
-}
-
-impl<'a> Tile<&'a [u8]> {
-    fn check(&self) -> Result<()> {
+    /// Checks the stride, and that so many bytes are enough.
+    fn check_room(&self, bytes: usize) -> Result<()> {
         let empty = self.width == 0 || self.height == 0;
         let needed = if empty { 0 } else { (self.height - 1) * self.stride + 4 * self.width };
-        if self.stride >= 4 * self.width && self.pixels.len() >= needed {
+        if self.stride >= 4 * self.width && bytes >= needed {
             return Ok(());
         }
         Err(Error::Shape {
             op: OP,
             expected: format!("a stride of at least {} and {needed} bytes", 4 * self.width),
-            found: format!("stride {} and {} bytes", self.stride, self.pixels.len()),
+            found: format!("stride {} and {bytes} bytes", self.stride),
         })
     }
 
@@ -95,6 +106,17 @@ impl<'a> Tile<&'a [u8]> {
         Some(Clip { x, y, width, height, tile_x, tile_y })
     }
 
+    /// The same tile, its pixels in the memory of the host.
+    fn host<'a>(self) -> Result<Tile<&'a [u8]>>
+    where
+        P: Into<BufferView<'a, u8>>,
+    {
+        let Self { pixels, width, height, stride, x, y } = self;
+        Ok(Tile { pixels: pixels.into().host(OP)?, width, height, stride, x, y })
+    }
+}
+
+impl<'a> Tile<&'a [u8]> {
     /// The bytes of row `i` of the clipped part.
     #[inline(always)]
     fn row(&self, clip: &Clip, i: usize) -> &'a [u8] {

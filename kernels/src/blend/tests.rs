@@ -1,8 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::frame::{ChromaSite, ColorMatrix, ColorRange, Colorimetry, FrameMut, PixelFormat, PlaneMut};
+use crate::device::{Buffer, BufferViewMut};
+use crate::frame::{
+    ChromaSite, ColorMatrix, ColorRange, Colorimetry, DeviceFrameMut, FrameMut, PixelFormat, PlaneMut,
+};
 use crate::layout::{self, Family};
+use crate::testing::device;
 
 const STUDIO: Colorimetry =
     Colorimetry { matrix: ColorMatrix::BT709, range: ColorRange::Limited, site: ChromaSite::LEFT };
@@ -43,6 +47,11 @@ fn check(format: PixelFormat, size: [usize; 2], tile: Tile<&[u8]>, colorimetry: 
     let mut slow = fast.clone();
     with_frame(&mut fast, format, size[0], size[1], colorimetry, |frame| blend(frame, tile).unwrap());
     with_frame(&mut slow, format, size[0], size[1], colorimetry, |frame| reference::blend(frame, &tile));
+    compare(format, size, &mut fast, &slow);
+}
+
+/// Samples are within 1 of each other, and all else is the same.
+fn compare(format: PixelFormat, size: [usize; 2], fast: &mut [(Vec<u8>, usize)], slow: &[(Vec<u8>, usize)]) {
     let samples = layout::samples(format);
     for channel in layout::channels(format) {
         let ((fast, stride), (slow, _)) = (&mut fast[channel.plane], &slow[channel.plane]);
@@ -138,4 +147,44 @@ fn a_short_slice_is_an_error() {
     let mut frame = FrameMut::rgb(&mut data, 4, 4).unwrap();
     assert!(blend(&mut frame, Tile::packed(&[0; 15], 2, 2, 0, 0)).is_err());
     assert!(blend(&mut frame, Tile { stride: 7, ..Tile::packed(&[0; 64], 2, 2, 0, 0) }).is_err());
+}
+
+/// On a device a frame is within 1 of the reference, and nothing beside the samples changes.
+#[test]
+fn cuda_blend_agrees_with_the_reference_at_any_place() {
+    let Some(place) = device() else { return };
+    let pixels = bytes(4 * 13 * 11, 5);
+    let there = Buffer::of(&place, &pixels).unwrap();
+    for format in PixelFormat::ALL.into_iter().filter(|format| *format != PixelFormat::Gray10Le32) {
+        for (size, (x, y), colorimetry) in [
+            ([17, 33], (3, 5), STUDIO),
+            ([16, 12], (-5, 1), Colorimetry::FULL_RANGE),
+            ([40, 7], (2, -7), STUDIO),
+        ] {
+            let before = planes(format, size[0], size[1], 4);
+            let mut slow = before.clone();
+            with_frame(&mut slow, format, size[0], size[1], colorimetry, |frame| {
+                reference::blend(frame, &Tile::packed(&pixels, 13, 11, x, y));
+            });
+            let mut own: Vec<Buffer<u8>> =
+                before.iter().map(|(data, _)| Buffer::of(&place, data).unwrap()).collect();
+            let views = own.iter_mut().zip(&before).map(|(plane, (_, stride))| match plane.view_mut() {
+                BufferViewMut::Cuda(data) => (data, *stride),
+                BufferViewMut::Host(_) => panic!("on the host"),
+            });
+            let mut frame =
+                DeviceFrameMut::new(format, size[0], size[1], views.collect(), colorimetry).unwrap();
+            blend_there(&mut frame, Tile::packed(&there, 13, 11, x, y)).unwrap();
+            let mut fast = before.clone();
+            fast.iter_mut().zip(&own).for_each(|((data, _), own)| own.read(data).unwrap());
+            compare(format, size, &mut fast, &slow);
+        }
+    }
+    let mut plane = Buffer::<u8>::new(&place, 4 * 4).unwrap();
+    let BufferViewMut::Cuda(data) = plane.view_mut() else { panic!("on the host") };
+    let mut frame = DeviceFrameMut::new(PixelFormat::Gray10Le32, 3, 4, vec![(data, 4)], STUDIO).unwrap();
+    let refused = blend_there(&mut frame, Tile::packed(&there, 13, 11, 0, 0)).unwrap_err().to_string();
+    assert!(refused.contains("samples of whole bytes, on a device"), "{refused}");
+    assert!(blend_there(&mut frame, Tile::packed(&pixels[..], 13, 11, 0, 0)).is_err());
+    assert!(blend_there(&mut frame, Tile::packed(&there, 13, 12, 0, 0)).is_err());
 }

@@ -10,7 +10,7 @@ use gst::glib::translate::{FromGlibPtrFull, FromGlibPtrNone, ToGlibPtr};
 use gst::prelude::*;
 use libloading::Library as Opened;
 use snarm_core::Error;
-use snarm_core::cuda::{Context, Queue, Slice};
+use snarm_core::cuda::{Context, Queue, Slice, SliceMut};
 
 /// The file, by its name for programs that run.
 const FILE: &str = "libgstcuda-1.0.so.0";
@@ -220,7 +220,7 @@ pub(super) struct Mapped<'a, 'q> {
 impl Mapped<'_, '_> {
     /// The bytes from `offset` on; none where there are none.
     #[expect(unsafe_code, reason = "an address that C gives")]
-    pub(super) fn from(&self, offset: usize) -> Option<Slice<'_>> {
+    pub(super) fn rest(&self, offset: usize) -> Option<Slice<'_>> {
         let len = self.map.size.checked_sub(offset)?;
         // SAFETY: the library says that so many bytes are there, of the queue's context, and nobody writes while they are mapped
         // for reading; the queue is waited for before that ends.
@@ -235,6 +235,60 @@ impl Drop for Mapped<'_, '_> {
         let _ = self.queue.wait();
         // SAFETY: it was mapped once, and is unmapped once.
         unsafe { gst::ffi::gst_memory_unmap(self.memory.as_mut_ptr(), &raw mut self.map) };
+    }
+}
+
+/// A buffer of CUDA memory whose address of the device is known, to be drawn on. When this is dropped, the work of the queue
+/// has ended.
+pub(super) struct MappedMut<'a, 'q> {
+    buffer: &'a mut gst::BufferRef,
+    map: gst::ffi::GstMapInfo,
+    queue: &'q Queue,
+}
+
+impl<'a, 'q> MappedMut<'a, 'q> {
+    /// Maps the memory of `buffer`, in place of which it gets a copy where others have it, too; none where GStreamer refuses.
+    #[expect(unsafe_code, reason = "calls of C")]
+    pub(super) fn new(buffer: &'a mut gst::BufferRef, queue: &'q Queue) -> Result<Option<Self>, Error> {
+        let library = Library::get()?;
+        let mut map = std::mem::MaybeUninit::uninit();
+        let flags = gst::ffi::GST_MAP_READ | gst::ffi::GST_MAP_WRITE | MAP_CUDA;
+        // SAFETY: the buffer is borrowed exclusively for longer than the map lives, which is filled where the call succeeds.
+        unsafe {
+            if gst::ffi::gst_buffer_map(buffer.as_mut_ptr(), map.as_mut_ptr(), flags) == glib::ffi::GFALSE {
+                return Ok(None);
+            }
+            let map: gst::ffi::GstMapInfo = map.assume_init();
+            if let Some(sync) = library.memory_sync {
+                sync(map.memory);
+            }
+            Ok(Some(Self { buffer, map, queue }))
+        }
+    }
+
+    /// The metadata of the frame.
+    pub(super) fn meta(&self) -> Option<gst::MetaRef<'_, gst_video::VideoMeta>> {
+        self.buffer.meta::<gst_video::VideoMeta>()
+    }
+
+    /// `len` bytes from `offset` on; none where there are not so many. Planes do not overlap.
+    #[expect(unsafe_code, reason = "an address that C gives")]
+    pub(super) fn part(&self, offset: usize, len: usize) -> Option<SliceMut<'_>> {
+        let fits = offset.checked_add(len).is_some_and(|end| end <= self.map.size);
+        // SAFETY: the library says that so many bytes are there, of the queue's context, and nobody else reads or writes while
+        // they are mapped for writing; the queue is waited for before that ends. Whoever gets two parts that overlap hands both
+        // to the work of one queue, which is done in order.
+        fits.then(|| unsafe { SliceMut::foreign(self.queue, self.map.data as u64 + offset as u64, len) })
+    }
+}
+
+impl Drop for MappedMut<'_, '_> {
+    #[expect(unsafe_code, reason = "a call of C")]
+    fn drop(&mut self) {
+        // A queue that failed does nothing any more.
+        let _ = self.queue.wait();
+        // SAFETY: it was mapped once, and is unmapped once.
+        unsafe { gst::ffi::gst_buffer_unmap(self.buffer.as_mut_ptr(), &raw mut self.map) };
     }
 }
 

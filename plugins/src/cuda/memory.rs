@@ -24,7 +24,7 @@ pub(super) fn with_frame<R>(
     let format = known(meta.format())?;
     let mut planes = Vec::with_capacity(format.n_planes());
     for plane in 0..format.n_planes() {
-        let data = mapped.from(meta.offset()[plane]).ok_or_else(|| unreadable("a plane outside of it"))?;
+        let data = mapped.rest(meta.offset()[plane]).ok_or_else(|| unreadable("a plane outside of it"))?;
         planes.push((data, stride(meta.stride()[plane])?));
     }
     let (width, height) = (meta.width() as usize, meta.height() as usize);

@@ -9,9 +9,10 @@ use snarm_core::detect::{Detector, device_name};
 use snarm_core::device::Place;
 use snarm_core::frame::AnyFrame;
 
+use super::device::Device;
 use super::library::Memory;
+use super::memory;
 use super::sharing::Sharing;
-use super::{Device, memory};
 use crate::frame::{self, Failure, Layout};
 use crate::lock;
 

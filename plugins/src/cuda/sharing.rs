@@ -7,7 +7,7 @@ use gst::prelude::*;
 use snarm_core::Error;
 use snarm_core::cuda::Context;
 
-use super::Device;
+use super::device::Device;
 use super::library::Library;
 use crate::lock;
 

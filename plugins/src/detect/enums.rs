@@ -126,6 +126,7 @@ pub(super) fn mark_as_plugin_api() {
         MapFormat::static_type(),
         ResultsMode::static_type(),
         Attach::static_type(),
+        crate::cuda::Device::static_type(),
     ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }

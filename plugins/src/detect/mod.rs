@@ -162,6 +162,7 @@ mod worker;
 use gst::glib;
 use gst::prelude::*;
 
+pub use crate::cuda::Device;
 pub use enums::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
 
 glib::wrapper! {

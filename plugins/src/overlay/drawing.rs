@@ -90,7 +90,11 @@ impl SnarmOverlay {
             });
         }
         let told = state.broken;
-        match frame::with_frame_mut(buffer, &info, |frame| Ok(state.overlay.blend(frame)?)) {
+        let warn = |failed: &snarm_core::Error| {
+            let text = format!("{failed}; frames are drawn on by the CPU from now on");
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
+        };
+        match state.brush.draw(&state.overlay, buffer, &info, warn) {
             Ok(()) => state.broken = false,
             Err(Failure::Core(error)) => return Err(error::message(&error)),
             Err(Failure::Buffer(reason)) => {

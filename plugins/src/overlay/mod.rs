@@ -19,8 +19,8 @@
  *
  * Where downstream draws `GstVideoOverlayComposition` itself (it lists the meta in its answer to the ALLOCATION query,
  * as `glimagesink` and `gloverlaycompositor` do), or where frames cannot be drawn on (GL memory, other formats), the
- * overlay is attached instead: #GstSnarmOverlay:render-mode. Frames in CUDA memory are drawn on by the CPU: one with something
- * to draw is downloaded, and uploaded again when an element downstream reads it in CUDA memory.
+ * overlay is attached instead: #GstSnarmOverlay:render-mode. Frames in CUDA memory are drawn on where they are,
+ * or by the CPU, after a download and one warning, where the GPU cannot.
  *
  * ## Example launch lines
  * |[

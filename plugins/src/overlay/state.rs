@@ -3,6 +3,7 @@
 use snarm_core::overlay::{Overlay, Style};
 
 use super::scene::Found;
+use crate::cuda::Brush;
 use crate::orientation::Turning;
 
 /// How overlays leave the element.
@@ -25,6 +26,7 @@ pub(super) struct State {
     /// Downstream was asked and takes no compositions.
     pub(super) blend_only: bool,
     pub(super) overlay: Overlay,
+    pub(super) brush: Brush,
     pub(super) style: Style,
     /// The last result, and the time of its frame.
     pub(super) held: Option<(Found, Option<gst::ClockTime>)>,

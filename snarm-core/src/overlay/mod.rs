@@ -18,8 +18,9 @@ mod tile;
 #[cfg(test)]
 mod tests;
 
-use snarm_kernels::blend::{self, blend};
-use snarm_kernels::frame::{FrameMut, Orientation};
+use snarm_kernels::blend::{self, blend, blend_there};
+use snarm_kernels::device::Buffer;
+use snarm_kernels::frame::{DeviceFrameMut, FrameMut, Orientation};
 use snarm_kernels::{Error, Result};
 
 pub use fields::{FIELDS, check_label};
@@ -205,6 +206,19 @@ impl Overlay {
     pub fn blend(&self, frame: &mut FrameMut) -> Result<()> {
         for tile in self.tiles.used() {
             blend(frame, blend::Tile::packed(&tile.pixels, tile.width, tile.height, tile.x, tile.y))?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::blend`], on a frame in the memory of a device, where `room` is, which tiles are copied to.
+    ///
+    /// # Errors
+    /// Those of [`blend_there()`], and when the device lacks the memory.
+    pub fn blend_there(&self, frame: &mut DeviceFrameMut<'_>, room: &mut Buffer<u8>) -> Result<()> {
+        for tile in self.tiles.used() {
+            room.resize(tile.pixels.len())?;
+            room.write(&tile.pixels)?;
+            blend_there(frame, blend::Tile::packed(&*room, tile.width, tile.height, tile.x, tile.y))?;
         }
         Ok(())
     }

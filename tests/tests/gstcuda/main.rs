@@ -9,5 +9,6 @@
 
 mod common;
 mod contexts;
+mod drawing;
 mod fallbacks;
 mod frames;

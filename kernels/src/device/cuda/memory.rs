@@ -178,6 +178,21 @@ impl<'a> SliceMut<'a> {
         Self(Slice::new(memory, len, half))
     }
 
+    /// As [`Slice::foreign`], of bytes that are written.
+    ///
+    /// # Safety
+    /// As there, and nobody reads them before the queue has been waited for.
+    #[expect(unsafe_code, reason = "an address that others give")]
+    pub unsafe fn foreign(queue: &'a Queue, at: u64, len: usize) -> Self {
+        // SAFETY: the same is asked of the caller.
+        Self(unsafe { Slice::foreign(queue, at, len) })
+    }
+
+    /// The same elements, for the rest of the time that they are borrowed for.
+    pub(crate) fn into_slice(self) -> Slice<'a> {
+        self.0
+    }
+
     /// The same elements, to be read.
     pub fn as_slice(&self) -> &Slice<'a> {
         &self.0

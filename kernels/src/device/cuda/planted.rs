@@ -179,6 +179,22 @@ const BUGS: &[Bug] = &[
         tests: "residual::tests::cuda",
         says: "wrote behind the end",
     },
+    Bug {
+        file: "blend/blend.cu",
+        from: "    if (at >= across * down) return;\n",
+        to: "",
+        found_by: Mode::Asan,
+        tests: "blend::tests::cuda",
+        says: "heap-buffer-overflow",
+    },
+    Bug {
+        file: "blend/blend.cu",
+        from: "            if (u >= columns || v >= rows) continue;\n",
+        to: "",
+        found_by: Mode::Plain,
+        tests: "blend::tests::cuda",
+        says: ", not ",
+    },
 ];
 
 /// Runs tests that use a device on a driver.

@@ -14,7 +14,9 @@ use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::paths::text;
 
 use self::category::Evaluator;
-use super::{BankOptions, FramesOn, LightOptions, ModelOption, SetOptions, fraction, make_parent, write_text};
+use super::{
+    BankOptions, FramesOn, LightOptions, ModelOption, SetOptions, fraction, make_parent, write_text,
+};
 use crate::evaluation::figures::NAMES;
 use crate::evaluation::{Category, Evaluation, json as file};
 use crate::exit::Outcome;
