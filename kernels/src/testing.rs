@@ -3,9 +3,12 @@
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use proptest::prelude::*;
 
 use crate::device::{Buffer, Element, Place, cuda};
 use crate::fake_cuda::{self, FAKE_CUDA, Mode};
+use crate::grid::Grid;
+use crate::windows::Window;
 
 /// The driver that the tests of this process use; nothing where they use the machine's own, or there is none.
 static DRIVER: OnceLock<Option<Library>> = OnceLock::new();
@@ -66,6 +69,14 @@ pub(crate) fn read<T: Element>(buffer: &Buffer<T>) -> Vec<T> {
 pub(crate) fn assert_near(expected: &[f32], found: &[f32], tolerance: f32) {
     let most = expected.iter().fold(1e-6_f32, |most, v| most.max(v.abs()));
     assert_close(expected, found, tolerance * most);
+}
+
+/// Maps, their numbers of channels, and windows over them.
+pub(crate) fn windows_over_maps() -> impl Strategy<Value = (Grid, usize, Window)> {
+    let sizes = (1_usize..14, 1_usize..14, 1_usize..9, 1_usize..6, 1_usize..4, 0_usize..6);
+    sizes.prop_map(|(rows, columns, c, side, step, border)| {
+        (Grid { rows, columns }, c, Window { side, step, border: border.min(side - 1) })
+    })
 }
 
 /// Deterministic values in -1..1.

@@ -1,15 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::noise;
+use crate::testing::{noise, windows_over_maps};
 
 proptest! {
     #[test]
-    fn agrees_with_the_reference(
-        rows in 1_usize..14, columns in 1_usize..14, c in 1_usize..9, side in 1_usize..5, step in 1_usize..4,
-        border in 0_usize..5
-    ) {
-        let (grid, window) = (Grid { rows, columns }, Window { side, step, border: border.min(side - 1) });
+    fn agrees_with_the_reference((grid, c, window) in windows_over_maps()) {
         let x = noise(grid.cells() * c, 1);
         let n = window.outputs(grid).cells() * c;
         let (mut expected, mut found) = (vec![0.0; n], vec![f32::NAN; n]);

@@ -1,17 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::noise;
+use crate::testing::{noise, windows_over_maps};
 
 proptest! {
     #[test]
-    fn agrees_with_the_reference(
-        rows in 1_usize..14, columns in 1_usize..14, c in 1_usize..5, side in 1_usize..6, step in 1_usize..4,
-        border in 0_usize..6
-    ) {
-        let (grid, window) = (Grid { rows, columns }, Window { side, step, border: border.min(side - 1) });
+    fn agrees_with_the_reference((grid, c, window) in windows_over_maps()) {
         let x = noise(grid.cells() * c, 1);
-        let n = window.outputs(grid).cells() * side * side * c;
+        let n = window.outputs(grid).cells() * window.side * window.side * c;
         let (mut expected, mut found) = (vec![0.0; n], vec![f32::NAN; n]);
         reference::windows(&x, grid, c, window, &mut expected);
         windows(&x, grid, window, &mut found).unwrap();

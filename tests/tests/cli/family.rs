@@ -144,6 +144,25 @@ fn decoders_that_reconstruct_need_no_bank() {
     }
 }
 
+/// Trained on levels of features of a narrow EfficientNet-Lite of formula weights, which the file names.
+#[test]
+fn a_family_that_reconstructs_is_trained_on_levels_of_an_efficientnet() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out data/set --as frames --good-frames 6 --frames 3 --width 96 --height 72", 0);
+    let train = "train --family mambaad --data data --encoder seeded:lite@levels8 --batch 2 --steps 1 --out own.safetensors";
+    run(dir, train, 0);
+    let decoder = Decoder::open(&dir.join("own.safetensors")).expect("a decoder");
+    assert_eq!(decoder.encoder(), Some("seeded:lite@levels8"));
+    run(dir, "detect data/set/test --model own.safetensors --out out", 0);
+    assert_eq!(scores(dir, "out").len(), 3);
+    // Any grid will do.
+    run(dir, "detect data/set/test --model own.safetensors --encoder seeded:lite@levels16 --out fine", 0);
+    let other = "detect data/set/test --model own.safetensors --encoder seeded:lite --out no";
+    let message = stderr(&run(dir, other, 1));
+    assert!(message.contains("levels [12, 16, 32] wide, found"), "{message}");
+}
+
 /// Trained on what a narrow ResNet of formula weights sees.
 #[test]
 fn a_family_that_reconstructs_is_trained_and_goes_on() {

@@ -122,6 +122,8 @@ fn run(file: &str, kind: &'static Kind, shape: &Shape, parameters: usize, tolera
         own.map(|(_, shape)| shape.iter().product::<usize>()).sum()
     };
     assert_eq!((count("mff_oce."), count("net_s.")), (1_458_304, parameters));
+    let found = Reconstruction::open(kind, &path).unwrap().parameters();
+    assert_eq!(found, 1_458_304 + parameters);
 }
 
 #[test]

@@ -57,7 +57,8 @@ pub(crate) struct Args {
     #[arg(long, short)]
     out: PathBuf,
     /// Encoder: a built-in name or a weights file, or several joined by + [default: $SNARM_ENCODER, or snarm-tiny; of
-    /// families that reconstruct resnet34]
+    /// families that reconstruct resnet34]. These need levels of features, which an EfficientNet-Lite gives as NAME@levels,
+    /// or as NAME@levels32 on grids half as fine
     #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
     /// Side of the grid of descriptors [default: the encoder's own]; banks must then be made with ENCODER@GRID

@@ -136,7 +136,7 @@ impl Reconstruction {
         self.kind
     }
 
-    /// Number of its parameters.
+    /// Number of its parameters, the fusion's among them.
     pub fn parameters(&self) -> usize {
         self.parameters
     }
