@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! snarm-player run WORD...     runs a pipeline to its end; INT, TERM and HUP end the stream properly
+//! snarm-player watch WORD...   the same for a station, which is told what is found over standard input, a socket
 //! snarm-player clip FILE       writes the frames of a clip, upright and with their times, to standard output
 //! snarm-player check WORD...   says as JSON whether a pipeline would run; it writes nothing and sends nothing
 //! snarm-player about           says as JSON which GStreamer this is, and what it has
@@ -19,6 +20,7 @@ mod mirror;
 mod packages;
 mod pipeline;
 mod run;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -40,12 +42,13 @@ fn main() -> ExitCode {
 }
 
 fn work(arguments: &[OsString]) -> Result<()> {
-    let (name, rest) = arguments.split_first().context("expected run, clip, check, about or load")?;
-    if name.to_str() == Some("run") {
+    let (name, rest) = arguments.split_first().context("expected run, watch, clip, check, about or load")?;
+    if let Some(verb @ ("run" | "watch")) = name.to_str() {
         // GStreamer may take seconds to start; a signal that comes meanwhile must not be lost.
         let asked = run::listen()?;
         start()?;
-        return run::run(&texts(rest)?, &asked);
+        let words = texts(rest)?;
+        return if verb == "run" { run::run(&words, &asked) } else { watch::watch(&words, &asked) };
     }
     start()?;
     match (name.to_str(), rest) {
@@ -55,7 +58,7 @@ fn work(arguments: &[OsString]) -> Result<()> {
         (Some("load"), [file]) => {
             gst::Plugin::load_file(Path::new(file)).map(drop).map_err(|error| anyhow!("{}", error.message()))
         }
-        _ => bail!("expected run WORD..., clip FILE, check WORD..., about or load FILE"),
+        _ => bail!("expected run WORD..., watch WORD..., clip FILE, check WORD..., about or load FILE"),
     }
 }
 

@@ -38,6 +38,11 @@ impl Asked {
     fn take(&self) -> Option<i32> {
         Some(self.0.swap(0, Ordering::Relaxed)).filter(|signal| *signal != 0)
     }
+
+    /// Asks for the end of the stream, as a signal does.
+    pub(crate) fn end(&self) {
+        self.0.store(SIGTERM, Ordering::Relaxed);
+    }
 }
 
 /// Listens to the signals that end a stream, from now on. The first one asks for the end of the stream; a second one ends
@@ -68,16 +73,21 @@ pub(crate) fn listen() -> Result<Asked> {
 /// # Errors
 /// When the line is no pipeline, when an element fails, and when the stream was stopped before its end.
 pub(crate) fn run(words: &[&str], asked: &Asked) -> Result<()> {
-    let pipeline = parse(words)?;
+    play(&parse(words)?, asked, &mut |_| {})
+}
+
+/// Runs a pipeline as [`run`] does; `heard` is called with each message of its bus.
+///
+/// # Errors
+/// When an element fails, and when the stream was stopped before its end.
+pub(crate) fn play(
+    pipeline: &gst::Pipeline,
+    asked: &Asked,
+    heard: &mut dyn FnMut(&gst::MessageRef),
+) -> Result<()> {
     let bus = pipeline.bus().context("the pipeline has no bus")?;
-    let mut player = Player {
-        pipeline: &pipeline,
-        is_live: false,
-        paused: false,
-        is_busy: false,
-        error: None,
-        told: None,
-    };
+    let mut player =
+        Player { pipeline, heard, is_live: false, paused: false, is_busy: false, error: None, told: None };
     let ended = player.start().and_then(|()| player.play(&bus, asked));
     let stopped = pipeline.set_state(gst::State::Null);
     ended.and_then(|()| stopped.map(drop).context("the pipeline does not stop"))
@@ -94,6 +104,7 @@ fn wanted() -> Vec<i32> {
 
 struct Player<'a> {
     pipeline: &'a gst::Pipeline,
+    heard: &'a mut dyn FnMut(&gst::MessageRef),
     is_live: bool,
     /// Whether the pipeline waits for its network buffers to fill.
     paused: bool,
@@ -137,10 +148,11 @@ impl Player<'_> {
             }
             // Some elements count on the main loop of their application.
             while context.iteration(false) {}
-            if let Some(message) = bus.timed_pop(TICK)
-                && self.hear(&message)?
-            {
-                return self.error.take().map_or(Ok(()), Err);
+            if let Some(message) = bus.timed_pop(TICK) {
+                (self.heard)(&message);
+                if self.hear(&message)? {
+                    return self.error.take().map_or(Ok(()), Err);
+                }
             }
             if self.error.is_some() && deadline.is_none() {
                 deadline = Some(Instant::now() + ERROR_PATIENCE);

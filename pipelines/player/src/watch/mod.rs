@@ -1,0 +1,247 @@
+//! Runs a pipeline for a station. Standard input is a socket that goes both ways; when its other end is gone, the stream
+//! ends. Standard output has the JSON lines of `snarmdetect`.
+//!
+//! The station writes lines of JSON, [`Order`], the first of them before the pipeline starts. It reads packets: a line of
+//! JSON, and behind it as many bytes as the line's `parts` say, in their order.
+//!
+//! | `kind` | when | fields | parts |
+//! |---|---|---|---|
+//! | `message` | an element posts a `snarm-...` message | `name`, `fields` | |
+//! | `live` | ten times a second while asked for | `frame` | annotated JPEG |
+//! | `found` | frames with an alarm, or in the uncertain band, came to their end | `frame` of the highest score, `first`, `last` | annotated JPEG, PNG of the frame, anomaly map as PGM (may be empty) |
+//! | `refused` | an order made no sense | `text` | |
+//! | `lost` | pictures came faster than they can be compressed | `pictures` since the start | |
+
+mod finds;
+mod pictures;
+mod station;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use anyhow::{Context, Result, bail};
+use gst::prelude::*;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use station::Station;
+
+use crate::pipeline::parse;
+use crate::run::{self, Asked};
+use crate::say;
+
+/// The element whose results are told.
+const DETECTOR: &str = "snarmdetect";
+
+/// Time between two `snarm-stats` messages, in nanoseconds.
+const STATS_INTERVAL: u64 = 1_000_000_000;
+
+/// What the station asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Order {
+    /// Properties of the detector, as text.
+    set: BTreeMap<String, String>,
+    /// Whether somebody looks at the live picture.
+    live: Option<bool>,
+    /// The stream is to end.
+    stop: bool,
+}
+
+/// Runs a pipeline until the end of its stream, a signal, or the end of the station.
+///
+/// # Errors
+/// As [`run::run`]; when standard input is no socket, and when there are several detectors, or one whose results go
+/// elsewhere.
+pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("cannot take standard input")?;
+    let stream = UnixStream::from(stdin);
+    let station = Station::new(stream.try_clone().context("cannot take standard input")?);
+    let mut orders = BufReader::new(stream);
+    let first = read(&mut orders).context("expected a socket with a first order as standard input")?;
+    let pipeline = parse(words)?;
+    let detector = detector(&pipeline)?;
+    if let Some(detector) = &detector {
+        take_results(detector)?;
+        set(detector, &first.set)?;
+    }
+    let watcher = detector.as_ref().map(|detector| finds::Watcher::start(detector, &station)).transpose()?;
+    let live = watcher.as_ref().map(finds::Watcher::live);
+    if let (Some(live), Some(is_wanted)) = (&live, first.live) {
+        live.set(is_wanted);
+    }
+    let listener = Listener { detector, live, station: station.clone(), asked: asked.clone() };
+    std::thread::Builder::new().name("orders".into()).spawn(move || listener.listen(orders))?;
+    let ended = run::play(&pipeline, asked, &mut |message| {
+        if let Some(told) = told(message) {
+            station.tell(told, &[]);
+        }
+    });
+    if let Some(watcher) = watcher {
+        watcher.finish();
+    }
+    ended
+}
+
+/// The next order; an empty one asks for the end, as the end of the socket does.
+fn read(orders: &mut impl BufRead) -> Result<Order> {
+    let mut line = String::new();
+    if orders.read_line(&mut line)? == 0 {
+        bail!("the station is gone");
+    }
+    serde_json::from_str(&line).context("expected an order")
+}
+
+/// The one detector of a pipeline, where there is one.
+fn detector(pipeline: &gst::Pipeline) -> Result<Option<gst::Element>> {
+    let is_detector =
+        |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == DETECTOR);
+    let mut found: Vec<gst::Element> =
+        pipeline.iterate_recurse().into_iter().filter_map(Result::ok).filter(is_detector).collect();
+    if found.len() > 1 {
+        bail!(
+            "expected one {DETECTOR} in a pipeline of a station, found {}: make a line for each",
+            found.len()
+        );
+    }
+    Ok(found.pop())
+}
+
+/// Sends results and figures of a detector here.
+fn take_results(detector: &gst::Element) -> Result<()> {
+    match detector.property::<Option<String>>("results-location").as_deref() {
+        None => detector.set_property("results-location", "-"),
+        Some("-") => {}
+        Some(other) => bail!(
+            "expected a {DETECTOR} without results-location, since the station keeps the results, found {other}"
+        ),
+    }
+    if detector.property::<u64>("stats-interval") == 0 {
+        detector.set_property("stats-interval", STATS_INTERVAL);
+    }
+    Ok(())
+}
+
+/// Sets properties of the detector from text; none where one of them cannot be.
+fn set(detector: &gst::Element, properties: &BTreeMap<String, String>) -> Result<()> {
+    let mut values = Vec::new();
+    for (name, text) in properties {
+        let property = detector
+            .find_property(name)
+            .filter(|property| property.flags().contains(glib::ParamFlags::WRITABLE))
+            .with_context(|| format!("expected a property of {DETECTOR} that can be set, found {name}"))?;
+        let value = glib::Value::deserialize_with_pspec(text, &property)
+            .with_context(|| format!("{name}: expected a {}, found {text}", property.value_type()))?;
+        values.push((name, value));
+    }
+    for (name, value) in values {
+        detector.set_property_from_value(name, &value);
+    }
+    Ok(())
+}
+
+/// What carries orders out while the pipeline runs.
+struct Listener {
+    detector: Option<gst::Element>,
+    live: Option<finds::Live>,
+    station: Station,
+    asked: Asked,
+}
+
+impl Listener {
+    fn listen(&self, mut orders: impl BufRead) {
+        loop {
+            match read(&mut orders) {
+                Ok(order) if order.stop => break,
+                Ok(order) => self.obey(&order),
+                Err(error) if error.downcast_ref::<serde_json::Error>().is_some() => self.refuse(&error),
+                Err(_) => {
+                    say(format_args!("the station is gone: ends the stream"));
+                    break;
+                }
+            }
+        }
+        self.asked.end();
+    }
+
+    fn obey(&self, order: &Order) {
+        if let (Some(live), Some(is_wanted)) = (&self.live, order.live) {
+            live.set(is_wanted);
+        }
+        if let Some(detector) = &self.detector
+            && let Err(error) = set(detector, &order.set)
+        {
+            self.refuse(&error);
+        }
+    }
+
+    fn refuse(&self, error: &anyhow::Error) {
+        self.station.tell(json!({ "kind": "refused", "text": format!("{error:#}") }), &[]);
+    }
+}
+
+/// A message of one of our elements as a packet.
+fn told(message: &gst::MessageRef) -> Option<Value> {
+    if let gst::MessageView::Warning(warning) = message.view() {
+        let fields = json!({ "text": crate::pipeline::warning_text(warning) });
+        return Some(json!({ "kind": "message", "name": "warning", "fields": fields }));
+    }
+    let structure = message.structure().filter(|structure| structure.name().starts_with("snarm-"))?;
+    let fields: Map<String, Value> =
+        structure.iter().filter_map(|(name, value)| Some((name.to_string(), plain(value)?))).collect();
+    Some(json!({ "kind": "message", "name": structure.name().as_str(), "fields": fields }))
+}
+
+/// A value of a message as JSON; lists and structures are left out, which results have.
+fn plain(value: &glib::SendValue) -> Option<Value> {
+    if let Ok(number) = value.get::<u64>() {
+        return Some(number.into());
+    }
+    if let Ok(number) = value.get::<u32>() {
+        return Some(number.into());
+    }
+    if let Ok(number) = value.get::<f64>() {
+        return Some(number.into());
+    }
+    if let Ok(truth) = value.get::<bool>() {
+        return Some(truth.into());
+    }
+    value.get::<Option<String>>().ok().map(Value::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_line_by_line_and_unknown_ones_are_refused() {
+        let mut lines = "{\"set\":{\"threshold\":\"0.6\"},\"live\":true}\n{\"sett\":{}}\n".as_bytes();
+        let order = read(&mut lines).unwrap();
+        assert_eq!((order.set["threshold"].as_str(), order.live, order.stop), ("0.6", Some(true), false));
+        let text = format!("{:#}", read(&mut lines).unwrap_err());
+        assert!(text.contains("sett"), "{text}");
+        assert!(read(&mut lines).unwrap_err().downcast_ref::<serde_json::Error>().is_none());
+    }
+
+    #[test]
+    fn messages_of_our_elements_become_packets_and_others_do_not() {
+        gst::init().unwrap();
+        let message = |name: &str| {
+            let fields = gst::Structure::builder(name)
+                .field("fps", 25.0)
+                .field("frames", 7_u64)
+                .field("generation", 2_u32)
+                .field("is-new", true)
+                .field("location", "a.bank")
+                .build();
+            gst::message::Element::new(fields)
+        };
+        let packet = told(&message("snarm-stats")).unwrap();
+        assert_eq!(packet["name"], "snarm-stats");
+        let expected =
+            json!({ "fps": 25.0, "frames": 7, "generation": 2, "is-new": true, "location": "a.bank" });
+        assert_eq!(packet["fields"], expected);
+        assert!(told(&message("level")).is_none());
+    }
+}
