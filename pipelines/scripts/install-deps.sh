@@ -19,6 +19,7 @@ tests=(
     python3-opencv
     gstreamer1.0-gl libgl1-mesa-dri
     meson ninja-build
+    mosquitto mosquitto-clients
 )
 case "${1:-}" in
     "") ;;

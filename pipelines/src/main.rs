@@ -18,7 +18,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use commands::{bank, bench, convert, detect, distill, doctor, eval, fetch, launch, limits, train, worst};
+use commands::{
+    bank, bench, convert, detect, distill, doctor, eval, fetch, launch, limits, station, train, worst,
+};
 use tracing_subscriber::EnvFilter;
 
 /// Visual anomaly detection from good examples alone.
@@ -48,6 +50,7 @@ enum Command {
     Bench(bench::Args),
     Convert(convert::Args),
     Doctor(doctor::Args),
+    Station(station::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Station(args) => station::run(args),
     }))
 }
 

@@ -131,13 +131,17 @@ fn output(command: &mut Command) -> Result<Output> {
     }
 }
 
-/// The player of this installation: beside the command, or in `libexec`.
 fn command() -> Result<Command> {
+    path().map(Command::new)
+}
+
+/// The player of this installation: beside the command, or in `libexec`.
+pub(crate) fn path() -> Result<PathBuf> {
     let exe = std::env::current_exe().and_then(|path| path.canonicalize()).context("cannot find myself")?;
     let folder = exe.parent().unwrap_or(Path::new(""));
     let places = [folder.join(PLAYER), folder.join("../libexec/snarm").join(PLAYER)];
-    match places.iter().find(|path| path.is_file()) {
-        Some(path) => Ok(Command::new(path)),
+    match places.into_iter().find(|path| path.is_file()) {
+        Some(path) => Ok(path),
         None => bail!(
             "expected the program {PLAYER}, which is installed with snarm, found none in {} and ../libexec/snarm",
             folder.display()

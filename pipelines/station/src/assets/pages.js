@@ -1,0 +1,583 @@
+// The pages: each begins when its document is the one that was loaded.
+
+import { $, ask, attempt, begin, clock, make, may, notice, rows, score, svg, when, whole } from "./common.js";
+
+// ---- Line
+
+const VERDICTS = {
+  normal: { word: "Good", shape: "M24 2a22 22 0 1 0 .01 0z", mark: "M14 25l7 7 13-15", rank: 1 },
+  uncertain: { word: "Uncertain", shape: "M24 3L46 43H2z", mark: "M24 18v12m0 6v.5", rank: 2 },
+  anomalous: { word: "Alarm", shape: "M15 2h18l13 13v18L33 46H15L2 33V15z", mark: "M16 16l16 16m0-16L16 32", rank: 3 },
+  unknown: { word: "No frame yet", shape: "M4 4h40v40H4z", mark: "M15 24h18", rank: 0 },
+};
+
+// Long enough to be seen, at any rate of frames.
+const HOLD_MS = 1200;
+
+// Forms tell lamps apart without colours.
+const LAMPS = {
+  good: { path: "M10 1a9 9 0 1 0 .01 0z", word: "good" },
+  warning: { path: "M10 1l9.5 17H.5z", word: "warning" },
+  bad: { path: "M6 1h8l5 5v8l-5 5H6l-5-5V6z", word: "bad" },
+  off: { path: "M3 8h14v4H3z", word: "not known" },
+};
+
+const STATUS = {
+  preparing: "Gets ready",
+  starting: "Starts",
+  running: "Running",
+  waiting: "Failed, starts again by itself",
+  stopped: "Stopped",
+};
+
+function strip(canvas, points, state) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  if (canvas.width !== width * ratio) canvas.width = width * ratio;
+  if (canvas.height !== height * ratio) canvas.height = height * ratio;
+  const to = canvas.getContext("2d");
+  to.setTransform(ratio, 0, 0, ratio, 0, 0);
+  to.clearRect(0, 0, width, height);
+  const y = (value) => height - 4 - value * (height - 8);
+  const step = width / 200;
+  const colours = { normal: colour("--good"), uncertain: colour("--warn"), anomalous: colour("--bad") };
+  points.forEach((point, at) => {
+    to.fillStyle = colours[point.verdict] ?? colour("--off");
+    const x = width - (points.length - at) * step;
+    // Alarms are wider as well: colour is not all that tells.
+    const wide = point.verdict === "anomalous" ? 1 : 0.55;
+    to.fillRect(x, y(point.score), step * wide, height - y(point.score));
+  });
+  const limit = (value, name, dash) => {
+    if (value < 0) return;
+    to.strokeStyle = colour(name);
+    to.lineWidth = 2;
+    to.setLineDash(dash);
+    to.beginPath();
+    to.moveTo(0, y(value));
+    to.lineTo(width, y(value));
+    to.stroke();
+  };
+  limit(state.threshold, "--bad", []);
+  limit(state.low, "--warn", [6, 4]);
+  const alarms = points.filter((point) => point.verdict === "anomalous").length;
+  canvas.setAttribute("aria-label", `Scores of the last ${points.length} frames, ${alarms} above the limit of alarms`);
+}
+
+function lamp({ name, light, text }) {
+  const { path, word } = LAMPS[light];
+  const shape = svg("svg", { viewBox: "0 0 20 20", class: `l-${light}`, role: "img", "aria-label": word });
+  shape.append(svg("path", { d: path }));
+  return make("li", {}, shape, make("b", {}, name), make("span", {}, text));
+}
+
+function thumb(find, line) {
+  const picture = make("img", { src: `/api/finds/${find.id}/annotated`, alt: `Alarm of frame ${find.frame}`, loading: "lazy" });
+  const about = make("span", {}, make("time", {}, clock(find.at)), make("b", {}, score(find.score)));
+  return make("li", {}, make("a", { href: `/review?line=${line}&find=${find.id}` }, picture, about));
+}
+
+async function showAlarms(base, line) {
+  const finds = await ask(`${base}/alarms`);
+  $("last").replaceChildren(...finds.map((find) => thumb(find, line)));
+  $("no-alarms").hidden = finds.length > 0;
+}
+
+async function linePage() {
+  const { line, base } = await begin();
+  $("title").textContent = line.title;
+  document.title = `${line.title} - SNARM station`;
+  let points = [];
+  let held = { verdict: "unknown", until: 0 };
+  let alarms = -1;
+
+  const live = $("live");
+  live.classList.add("waits");
+  live.addEventListener("load", () => live.classList.remove("waits"));
+  const look = () => {
+    // Nobody looks at a page that is not shown; pictures cost time.
+    live.src = document.hidden ? "" : `${base}/live?${Date.now()}`;
+  };
+  document.addEventListener("visibilitychange", look);
+  setInterval(look, 280_000);
+  // A picture without an end would keep the page loading for ever.
+  if (document.readyState === "complete") look();
+  else window.addEventListener("load", look);
+
+  const showVerdict = (verdict) => {
+    const box = $("verdict");
+    if (box.classList.contains(verdict) && $("shape").getAttribute("d")) return;
+    const { word, shape, mark } = VERDICTS[verdict];
+    box.className = `verdict ${verdict}`;
+    $("word").textContent = word;
+    $("shape").setAttribute("d", shape);
+    $("mark").setAttribute("d", mark);
+  };
+
+  const show = (state) => {
+    points = points.concat(state.strip).slice(-200);
+    const fresh = state.strip.map((point) => point.verdict);
+    let verdict = state.status === "running" ? state.verdict : "unknown";
+    for (const each of fresh) if (VERDICTS[each].rank > VERDICTS[verdict].rank) verdict = each;
+    const now = Date.now();
+    if (VERDICTS[verdict].rank >= VERDICTS[held.verdict].rank && verdict !== "unknown") {
+      held = { verdict, until: now + HOLD_MS };
+    } else if (now > held.until) {
+      held = { verdict, until: now };
+    }
+    showVerdict(held.verdict);
+    if (held.verdict === "unknown") $("word").textContent = STATUS[state.status];
+    $("score").textContent = state.status === "running" ? score(state.score) : "";
+    $("status").textContent = state.detail || `${STATUS[state.status]}, frame ${whole(state.frame)}`;
+    $("frames").textContent = whole(state.shift.frames);
+    $("alarms").textContent = whole(state.shift.alarms);
+    $("uncertain").textContent = whole(state.shift.uncertain);
+    $("since").textContent = state.shift.since ? `Since ${when(state.shift.since)}` : "";
+    $("bank").textContent = state.bank ? `version ${state.bank}` : "-";
+    $("threshold").textContent = score(state.threshold);
+    $("low").textContent = score(state.low);
+    $("fps").textContent = `${state.fps.toFixed(1)} frames a second`;
+    $("latency").textContent = `${state.latency_ms.toFixed(0)} ms`;
+    $("lamps").replaceChildren(...state.lamps.map(lamp));
+    strip($("strip"), points, state);
+    if (state.shift.alarms !== alarms) {
+      alarms = state.shift.alarms;
+      attempt(() => showAlarms(base, line.name));
+    }
+  };
+
+  const events = new EventSource(`${base}/events`);
+  events.addEventListener("state", (event) => {
+    notice("");
+    show(JSON.parse(event.data));
+  });
+  events.addEventListener("open", () => (points = []));
+  events.addEventListener("error", () => {
+    showVerdict("unknown");
+    $("word").textContent = "No connection";
+    // Whoever is signed out is sent to where one signs in.
+    attempt(() => ask("/api/me"));
+  });
+  $("new-shift").addEventListener("click", (event) => attempt(() => ask(`${base}/shift`, {}), event.target));
+}
+
+// ---- Review
+
+/** Draws a PGM picture of 8 bits. */
+async function drawMap(canvas, path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error("This find has no anomaly map.");
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const head = new TextDecoder("latin1").decode(bytes.slice(0, 40)).match(/^P5\n(\d+) (\d+)\n255\n/);
+  if (!head) throw new Error("This anomaly map cannot be read.");
+  const [width, height] = [Number(head[1]), Number(head[2])];
+  canvas.width = width;
+  canvas.height = height;
+  const to = canvas.getContext("2d");
+  const image = to.createImageData(width, height);
+  for (let at = 0; at < width * height; at += 1) {
+    image.data.fill(bytes[head[0].length + at], 4 * at, 4 * at + 3);
+    image.data[4 * at + 3] = 255;
+  }
+  to.putImageData(image, 0, 0);
+}
+
+const JUDGED = { good: "good: a false alarm", bad: "bad: a defect", unsure: "unsure" };
+
+async function reviewPage() {
+  const { me, line, base } = await begin();
+  $("to-banks").href = `/banks?line=${line.name}`;
+  const first = Number(new URLSearchParams(location.search).get("find"));
+  let find = null;
+  let view = "annotated";
+  let busy = false;
+
+  const draw = async () => {
+    const path = `/api/finds/${find.id}/${view}`;
+    for (const button of document.querySelectorAll("[data-view]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.view === view));
+    }
+    const isMap = view === "map";
+    $("shown").hidden = isMap;
+    $("map").hidden = !isMap;
+    if (isMap) return attempt(() => drawMap($("map"), path));
+    $("shown").src = path;
+    $("shown").alt = `Frame ${find.frame}, ${view === "annotated" ? "with heat map" : "as it was seen"}`;
+  };
+
+  const describe = () => {
+    const regions = (find.record.regions ?? []).length;
+    const places = regions === 1 ? "1 region" : `${regions} regions`;
+    const run = find.last - find.first + 1;
+    $("about").textContent =
+      `${find.verdict === "anomalous" ? "Alarm" : "Uncertain"}, score ${score(find.score)}, limit ` +
+      `${score(find.record.threshold ?? -1)}; ${places}; ${when(find.at)}; frame ${find.frame}, ` +
+      `${run === 1 ? "seen in one frame" : `seen in ${run} frames`}` +
+      (find.judgement ? `; judged ${JUDGED[find.judgement]} by ${find.judged_by}` : "");
+  };
+
+  const show = async (wanted) => {
+    const review = await ask(`${base}/queue`);
+    const asked = wanted ? await ask(`/api/finds/${wanted}`).catch(() => null) : null;
+    find = asked ?? review.finds[0] ?? null;
+    $("counts").textContent =
+      `${whole(review.waiting)} wait for a judgement, the highest score first; ${whole(review.judged)} judged. ` +
+      `${whole(review.to_learn)} judged good and not in the bank yet.`;
+    $("next-step").hidden = review.to_learn === 0;
+    $("case").hidden = find === null;
+    $("empty").hidden = find !== null;
+    if (!find) return;
+    describe();
+    await draw();
+    // The next one is there when it is asked for.
+    const next = review.finds.find((each) => each.id !== find.id);
+    if (next) new Image().src = `/api/finds/${next.id}/annotated`;
+  };
+
+  const judge = async (judgement) => {
+    if (!find || busy || !may(me, "operator")) return;
+    busy = true;
+    await attempt(async () => {
+      const judged = await ask(`/api/finds/${find.id}/judgement`, { judgement });
+      notice(`Frame ${judged.frame} is ${JUDGED[judgement]}.`);
+      await show();
+    });
+    busy = false;
+  };
+
+  const undo = async () => {
+    if (busy || !may(me, "operator")) return;
+    busy = true;
+    await attempt(async () => {
+      const undone = await ask(`${base}/undo`, {});
+      notice(`The judgement of frame ${undone.frame} is taken back.`);
+      await show(undone.id);
+    });
+    busy = false;
+  };
+
+  const look = (wanted) => {
+    view = wanted;
+    if (find) draw();
+  };
+
+  for (const button of document.querySelectorAll("[data-judge]")) {
+    button.addEventListener("click", () => judge(button.dataset.judge));
+  }
+  for (const button of document.querySelectorAll("[data-view]")) {
+    button.addEventListener("click", () => look(button.dataset.view));
+  }
+  $("undo").addEventListener("click", undo);
+  const keys = {
+    ArrowLeft: () => judge("good"),
+    ArrowRight: () => judge("bad"),
+    " ": () => judge("unsure"),
+    u: undo,
+    h: () => look("annotated"),
+    p: () => look("frame"),
+    m: () => look("map"),
+  };
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    const isField = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+    if (event.altKey || event.metaKey || isField || event.repeat) return;
+    if (event.ctrlKey) {
+      if (event.key === "z") {
+        event.preventDefault();
+        undo();
+      }
+      return;
+    }
+    // Space on a button that has the focus is a click on it.
+    if (event.key === " " && target instanceof HTMLButtonElement) return;
+    const work = keys[event.key];
+    if (!work) return;
+    event.preventDefault();
+    work();
+  });
+  await show(first);
+}
+
+// ---- Limits
+
+const WIDE = 1000;
+const FLOOR = 260;
+
+function bars(counts, most) {
+  // Roots show a few frames beside thousands.
+  return counts.map((count) => (count ? Math.max(3, (Math.sqrt(count) / Math.sqrt(most)) * (FLOOR - 20)) : 0));
+}
+
+function drawHistogram(limits, threshold, low) {
+  const step = WIDE / limits.recent.length;
+  const recent = bars(limits.recent, Math.max(1, ...limits.recent));
+  const learned = bars(limits.learned, Math.max(1, ...limits.learned));
+  const all = recent.map((height, at) =>
+    svg("rect", { class: "recent", x: at * step, y: FLOOR - height, width: step, height }));
+  const edge = learned.map((height, at) => `L${at * step} ${FLOOR - height}H${(at + 1) * step}`).join("");
+  all.push(svg("path", { class: "learned", d: `M0 ${FLOOR}${edge}L${WIDE} ${FLOOR}` }));
+  limits.good.forEach((count, at) => {
+    if (count) all.push(svg("circle", { class: "good", cx: (at + 0.5) * step, cy: FLOOR - 14, r: 9 }));
+  });
+  limits.bad.forEach((count, at) => {
+    const x = (at + 0.5) * step;
+    if (count) all.push(svg("path", { class: "bad", d: `M${x} ${FLOOR - 52}l10 20h-20z` }));
+  });
+  const line = (kind, value, text, y) => {
+    const x = value * WIDE;
+    const anchor = value > 0.8 ? "end" : "start";
+    all.push(svg("line", { class: kind, x1: x, x2: x, y1: 0, y2: FLOOR }));
+    if (text) all.push(svg("text", { x: x + (anchor === "end" ? -8 : 8), y, "text-anchor": anchor }, text));
+  };
+  line("now", limits.threshold, "", 0);
+  line("limit", threshold, `alarm ${threshold.toFixed(3)}`, 22);
+  if (low !== null) line("low", low, `uncertain ${low.toFixed(3)}`, 48);
+  for (const at of [0, 0.25, 0.5, 0.75, 1]) {
+    const anchor = at === 0 ? "start" : at === 1 ? "end" : "middle";
+    all.push(svg("text", { x: at * WIDE, y: FLOOR + 28, "text-anchor": anchor }, String(at)));
+  }
+  $("histogram").replaceChildren(...all);
+}
+
+async function limitsPage() {
+  const { me, base } = await begin();
+  $("author").textContent = me.name;
+  let limits = null;
+  let asked = 0;
+
+  const chosen = () => {
+    const threshold = $("of-bank").checked ? limits.bank : Number($("threshold").value);
+    return { threshold, low: $("has-low").checked ? Number($("low").value) : null };
+  };
+
+  const preview = async () => {
+    const { threshold, low } = chosen();
+    asked += 1;
+    const number = asked;
+    const would = await ask(`${base}/limits/preview?threshold=${threshold}${low === null ? "" : `&low=${low}`}`);
+    // An answer that comes late is no answer to what is asked now.
+    if (number !== asked) return;
+    const row = (name, then, now) => {
+      const cell = (key) => (now ? `${whole(now[key])} → ${whole(then[key])}` : whole(then[key]));
+      return [name, cell("anomalous"), cell("uncertain"), cell("normal")];
+    };
+    rows($("would"), [
+      row("last frames", would.frames_then, would.frames_now),
+      row("judged good", would.good_then),
+      row("judged bad", would.bad_then),
+    ]);
+  };
+
+  let timer;
+  const change = () => {
+    const ofBank = $("of-bank").checked;
+    $("threshold").disabled = ofBank;
+    if (ofBank) $("threshold").value = limits.bank;
+    $("low").disabled = !$("has-low").checked;
+    // The band lies below the limit of alarms.
+    const highest = Math.max(0, chosen().threshold - 0.005);
+    if (Number($("low").value) > highest) $("low").value = highest;
+    const { threshold, low } = chosen();
+    $("threshold-value").textContent = threshold.toFixed(3);
+    $("low-value").textContent = low === null ? "none" : low.toFixed(3);
+    drawHistogram(limits, threshold, low);
+    clearTimeout(timer);
+    timer = setTimeout(() => attempt(preview), 150);
+  };
+
+  const load = async () => {
+    limits = await ask(`${base}/limits`);
+    const set = limits.changes[0];
+    $("of-bank").checked = !set || set.threshold === null;
+    $("of-bank-value").textContent = limits.bank.toFixed(3);
+    $("threshold").value = limits.threshold;
+    $("has-low").checked = limits.low !== null;
+    $("low").value = limits.low ?? Math.max(0, limits.threshold - 0.1);
+    rows($("changes"), limits.changes.map((each) => [
+      when(each.at),
+      each.author,
+      each.threshold === null ? "as the bank says" : each.threshold.toFixed(3),
+      each.low === null ? "no band" : each.low.toFixed(3),
+      each.reason,
+    ]));
+    change();
+  };
+
+  for (const id of ["threshold", "low", "of-bank", "has-low"]) $(id).addEventListener("input", change);
+  $("limits-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      const { threshold, low } = chosen();
+      await ask(`${base}/limits`, {
+        threshold: $("of-bank").checked ? null : threshold,
+        low,
+        reason: $("reason").value,
+      });
+      $("reason").value = "";
+      notice(`Applied: alarm from ${threshold.toFixed(3)}.`);
+      await load();
+    }, event.submitter);
+  });
+  await load();
+}
+
+// ---- Banks
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function tried(report, limit) {
+  const line = (word, name) => {
+    const all = report.filter((each) => each.judgement === word);
+    if (!all.length) return null;
+    const above = all.filter((each) => each.after >= limit).length;
+    return `${all.length} judged ${name}: mean score ${mean(all.map((each) => each.before)).toFixed(3)} → ` +
+      `${mean(all.map((each) => each.after)).toFixed(3)}, ${above} still above ${limit.toFixed(3)}`;
+  };
+  return [line("good", "good"), line("bad", "bad")].filter(Boolean);
+}
+
+async function banksPage() {
+  const { me, line, base } = await begin();
+  const isEngineer = may(me, "engineer");
+  let wanted = null;
+
+  const card = (bank, limit) => {
+    const title = make("h3", {}, `Version ${bank.version}`);
+    const state = bank.running ? "in use" : bank.released ? "was in use" : "candidate";
+    title.append(make("span", { class: bank.running ? "badge running" : "badge" }, state));
+    const parent = bank.parent === null ? "" : `, from version ${bank.parent} and ${whole(bank.added)} new frames`;
+    const item = make("li", {}, title,
+      make("p", {}, `${bank.reason} - ${bank.author}, ${when(bank.at)}`),
+      make("p", { class: "small" }, `${whole(bank.frames)} good frames${parent}; ${whole(bank.vectors)} descriptors`),
+      ...tried(bank.report, limit).map((text) => make("p", {}, text)),
+      make("p", { class: "small" }, "digest ", make("code", {}, bank.digest)));
+    if (!bank.running && isEngineer) {
+      const button = make("button", {}, `Release version ${bank.version}`);
+      button.addEventListener("click", () => {
+        wanted = bank.version;
+        $("release-title").textContent = `Release version ${bank.version}`;
+        $("release-about").textContent = `As ${me.name}. The line goes on, and judges by it from the next frame on.`;
+        $("release-reason").value = "";
+        $("release").showModal();
+      });
+      item.append(button);
+    }
+    return item;
+  };
+
+  const load = async () => {
+    const [banks, state] = await Promise.all([ask(`${base}/banks`), ask(base)]);
+    const limit = state.threshold < 0 ? 0.5 : state.threshold;
+    $("versions").replaceChildren(...banks.versions.map((bank) => card(bank, limit)));
+    rows($("releases"), banks.releases.map((each) => [when(each.at), String(each.version), each.author, each.reason]));
+    $("to-learn").replaceChildren(banks.to_learn
+      ? `${whole(banks.to_learn)} finds were judged good and are not in the bank in use.`
+      : make("span", {}, "Nothing new was judged good: ", make("a", { href: `/review?line=${line.name}` }, "go to Review"), "."));
+    $("candidate").querySelector("button").disabled = !isEngineer || banks.to_learn === 0;
+    $("before").textContent = banks.before === null
+      ? "No other version was in use yet."
+      : `Takes version ${banks.before} into use again.`;
+    $("rollback").querySelector("button").disabled = !isEngineer || banks.before === null;
+  };
+
+  $("candidate").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      notice("The candidate is made. This may take a minute.");
+      const made = await ask(`${base}/banks`, { reason: $("candidate-reason").value });
+      $("candidate-reason").value = "";
+      notice(`Version ${made.version} is made. It judges nothing until it is released.`);
+    }, event.submitter).then(() => attempt(load));
+  });
+  $("rollback").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      await ask(`${base}/rollback`, { reason: $("rollback-reason").value });
+      $("rollback-reason").value = "";
+      notice("Rolled back.");
+    }, event.submitter).then(() => attempt(load));
+  });
+  $("release").addEventListener("close", () => {
+    if ($("release").returnValue !== "yes") return;
+    attempt(async () => {
+      await ask(`${base}/banks/${wanted}/release`, { reason: $("release-reason").value });
+      notice(`Version ${wanted} is in use.`);
+    }).then(() => attempt(load));
+  });
+  await load();
+}
+
+// ---- Access
+
+async function accessPage() {
+  const { me } = await begin();
+  const remover = (name, path) => {
+    const button = make("button", { "aria-label": `Remove ${name}` }, "Remove");
+    button.addEventListener("click", () => {
+      if (!confirm(`Remove ${name}?`)) return;
+      attempt(() => ask(path, undefined, "DELETE"), button).then(() => attempt(load));
+    });
+    return button;
+  };
+  const load = async () => {
+    const [people, tokens, audit] = await Promise.all([ask("/api/people"), ask("/api/tokens"), ask("/api/audit")]);
+    rows($("people"), people.map((each) => [
+      each.name, each.role, when(each.at), each.name === me.name ? "" : remover(each.name, `/api/people/${encodeURIComponent(each.name)}`),
+    ]));
+    rows($("tokens"), tokens.map((each) => [each.name, each.role, each.author, remover(each.name, `/api/tokens/${each.id}`)]));
+    rows($("audit"), audit.map((each) => [when(each.at), each.who, each.what, each.detail]));
+  };
+  $("person").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      const name = $("person-name").value;
+      await ask("/api/people", { name, role: $("person-role").value, password: $("person-password").value });
+      event.target.reset();
+      notice(`${name} is saved.`);
+      await load();
+    }, event.submitter);
+  });
+  $("token").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      const { token } = await ask("/api/tokens", { name: $("token-name").value, role: $("token-role").value });
+      event.target.reset();
+      $("token-value").textContent = token;
+      $("token-made").hidden = false;
+      await load();
+    }, event.submitter);
+  });
+  await load();
+}
+
+// ---- Sign in
+
+async function signInPage() {
+  const { setup } = await ask("/api/door");
+  $("setup-about").hidden = !setup;
+  $("code-row").hidden = !setup;
+  $("code").required = setup;
+  if (setup) {
+    $("door-title").textContent = "Make the first admin";
+    $("password").autocomplete = "new-password";
+    $("door").querySelector("button").textContent = "Make the first admin";
+  }
+  $("door").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      const body = { name: $("name").value, password: $("password").value };
+      await ask(setup ? "/api/setup" : "/api/sign-in", setup ? { code: $("code").value, ...body } : body);
+      const next = new URLSearchParams(location.search).get("next") ?? "/";
+      // Only to a page of this station.
+      location.href = /^\/(?![/\\])/.test(next) ? next : "/";
+    }, event.submitter);
+  });
+}
+
+const PAGES = { line: linePage, review: reviewPage, limits: limitsPage, banks: banksPage, access: accessPage, "sign-in": signInPage };
+
+attempt(PAGES[document.body.dataset.page]);

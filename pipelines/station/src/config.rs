@@ -1,0 +1,363 @@
+//! The configuration file, in TOML. An error names line, key, what was expected and what was found.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// Where pages and API are served unless the configuration says otherwise: this machine alone.
+pub const LISTEN: &str = "127.0.0.1:8470";
+
+/// Longest name of a line or an output, in characters.
+const LONGEST_NAME: usize = 32;
+
+/// What a station is to do.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Address and port of pages and API.
+    #[serde(default = "listen")]
+    pub listen: SocketAddr,
+    /// Folder for results, pictures and banks.
+    pub data: PathBuf,
+    /// Whether everybody who reaches the port may look, without signing in.
+    #[serde(default)]
+    pub open_viewing: bool,
+    /// What is kept.
+    #[serde(default)]
+    pub keep: Keep,
+    /// The lines.
+    #[serde(default, rename = "line")]
+    pub lines: Vec<Line>,
+    /// Where results go.
+    #[serde(default, rename = "output")]
+    pub outputs: Vec<Output>,
+}
+
+fn listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8470))
+}
+
+/// How much is kept, of each line.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Keep {
+    /// Scores of frames.
+    pub frames: u64,
+    /// Finds with their pictures. Those that were judged are the last to go.
+    pub finds: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { frames: 2_000_000, finds: 2_000 }
+    }
+}
+
+/// One pipeline with one detector.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Line {
+    /// Name in addresses and results: small letters, digits, `-`.
+    pub name: String,
+    /// Name on pages; without one the name.
+    #[serde(default)]
+    pub title: String,
+    /// Name of a launch recipe, or a launch line with one snarmdetect.
+    pub pipeline: String,
+    /// Variables of the recipe. `bank` and `results` are the station's.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Bank to begin with; it is copied.
+    #[serde(default)]
+    pub bank: Option<PathBuf>,
+    /// How to learn a bank to begin with, where none is given.
+    #[serde(default)]
+    pub learn: Option<Learn>,
+    /// What happens at the end of the stream.
+    #[serde(default)]
+    pub at_end: AtEnd,
+}
+
+impl Line {
+    /// The name on pages.
+    pub fn shown(&self) -> &str {
+        if self.title.is_empty() { &self.name } else { &self.title }
+    }
+}
+
+/// How good frames are learned before the first start.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Learn {
+    /// Elements that good frames come from.
+    pub source: String,
+    /// Learn each so many-th frame.
+    #[serde(default = "one")]
+    pub interval: u32,
+    /// The bank is made after so many frames; 0 learns to the end of the stream.
+    #[serde(default)]
+    pub max_frames: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What happens at the end of a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AtEnd {
+    /// The pipeline is started again.
+    #[default]
+    Again,
+    /// The line stops.
+    Stop,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+pub enum Output {
+    /// Messages to an MQTT broker.
+    Mqtt(Mqtt),
+    /// Requests to a web server.
+    Webhook(Webhook),
+    /// Registers that a PLC reads.
+    Modbus(Modbus),
+}
+
+impl Output {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Mqtt(output) => &output.name,
+            Self::Webhook(output) => &output.name,
+            Self::Modbus(output) => &output.name,
+        }
+    }
+
+    /// The messages that it wants; nothing where it asks for the state itself.
+    pub fn what(&self) -> Option<What> {
+        match self {
+            Self::Mqtt(output) => Some(output.send),
+            Self::Webhook(output) => Some(output.send),
+            Self::Modbus(_) => None,
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// One message for each run of frames with an alarm, or in the uncertain band.
+    #[default]
+    Finds,
+    /// One message for each analysed frame.
+    Frames,
+}
+
+/// An MQTT broker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Mqtt {
+    /// Name of the output.
+    pub name: String,
+    /// Host of the broker.
+    pub host: String,
+    /// Port of the broker.
+    #[serde(default = "mqtt_port")]
+    pub port: u16,
+    /// First part of the topics: `TOPIC/LINE/find`, `TOPIC/LINE/frame`, `TOPIC/LINE/state` (retained).
+    #[serde(default = "topic")]
+    pub topic: String,
+    /// What is sent.
+    #[serde(default)]
+    pub send: What,
+    /// User at the broker.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// File with the password, which is its first line.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+}
+
+fn mqtt_port() -> u16 {
+    1883
+}
+
+fn topic() -> String {
+    "snarm".to_owned()
+}
+
+/// A web server that takes results.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Webhook {
+    /// Name of the output.
+    pub name: String,
+    /// Address that results are posted to.
+    pub url: String,
+    /// What is sent.
+    #[serde(default)]
+    pub send: What,
+    /// File with a token, its first line, that is sent as `Authorization: Bearer TOKEN`.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// A Modbus TCP server.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Modbus {
+    /// Name of the output.
+    pub name: String,
+    /// Address and port to serve at.
+    pub listen: SocketAddr,
+}
+
+impl Config {
+    /// Reads a file. Paths in it are meant from its folder.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no TOML, or says what a station cannot do.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let mut config = Self::parse(&text).with_context(|| path.display().to_string())?;
+        config.beside(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// From the text of a file.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|error| explained(text, &error))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.lines.is_empty() {
+            bail!("expected at least one [[line]], found none");
+        }
+        let lines = self.lines.iter().map(|line| ("line", line.name.as_str()));
+        let outputs = self.outputs.iter().map(|output| ("output", output.name()));
+        let mut seen = Vec::new();
+        for (kind, name) in lines.chain(outputs) {
+            if !is_name(name) {
+                bail!(
+                    "{kind}.name: expected 1 to {LONGEST_NAME} small letters, digits and -, found {name:?}"
+                );
+            }
+            if seen.contains(&(kind, name)) {
+                bail!("{kind}.name: expected names that differ, found {name:?} twice");
+            }
+            seen.push((kind, name));
+        }
+        for line in &self.lines {
+            if let Some(name) =
+                ["bank", "results"].into_iter().find(|name| line.variables.contains_key(*name))
+            {
+                bail!(
+                    "line {:?}: expected variables without {name}, which the station fills in (the first bank is the \
+                     key bank of the line)",
+                    line.name
+                );
+            }
+            if line.bank.is_none() && line.learn.is_none() {
+                bail!(
+                    "line {:?}: expected bank = \"FILE\" or [line.learn] to begin with, found neither",
+                    line.name
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes relative paths those of a folder.
+    fn beside(&mut self, folder: &Path) {
+        let place = |path: &mut PathBuf| *path = folder.join(&*path);
+        place(&mut self.data);
+        self.lines.iter_mut().filter_map(|line| line.bank.as_mut()).for_each(place);
+        for output in &mut self.outputs {
+            match output {
+                Output::Mqtt(mqtt) => mqtt.password_file.iter_mut().for_each(place),
+                Output::Webhook(webhook) => webhook.token_file.iter_mut().for_each(place),
+                Output::Modbus(_) => {}
+            }
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(is_part)
+}
+
+/// An error of TOML with its line, and the key that stands there.
+fn explained(text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let Some(span) = error.span() else { return anyhow::anyhow!("{}", error.message()) };
+    let before = text.get(..span.start).unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default().trim();
+    let message = error.message();
+    match line.split_once('=') {
+        Some((key, value)) => {
+            anyhow::anyhow!("line {number}, key {}: {message}, found {}", key.trim(), value.trim())
+        }
+        None => anyhow::anyhow!("line {number}: {message}, found {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "data = 'd'\n[[line]]\nname = 'cap'\npipeline = 'inspect'\nbank = 'cap.bank'\n";
+
+    fn refusal(text: &str) -> String {
+        format!("{:#}", Config::parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn the_smallest_configuration_serves_this_machine_alone() {
+        let config = Config::parse(LINE).unwrap();
+        assert_eq!(config.listen.to_string(), LISTEN);
+        assert!(config.listen.ip().is_loopback() && !config.open_viewing);
+        assert_eq!((config.lines[0].shown(), config.lines[0].at_end), ("cap", AtEnd::Again));
+    }
+
+    #[test]
+    fn errors_name_line_key_expected_and_found() {
+        for (text, words) in [
+            (LINE.replace("'inspect'", "3"), &["line 4", "pipeline", "expected a string", "3"][..]),
+            (LINE.replace("bank =", "bnak ="), &["line 5", "bnak", "expected one of", "`bank`"]),
+            (LINE.replace("data = 'd'", "listen = 'here'\ndata = 'd'"), &["line 1", "listen", "'here'"]),
+            (LINE.replace("'cap'", "'../cap'"), &["line.name", "expected", "../cap"]),
+            (LINE.replace("bank = 'cap.bank'\n", ""), &["cap", "bank", "found neither"]),
+            ("data = 'd'".to_owned(), &["[[line]]", "found none"]),
+            (format!("{LINE}[line.variables]\nbank = 'x'\n"), &["cap", "without bank"]),
+            (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
+            (format!("{LINE}[[output]]\nkind = 'opc'\nname = 'x'\n"), &["opc", "expected one of", "mqtt"]),
+        ] {
+            let found = refusal(&text);
+            assert!(words.iter().all(|word| found.contains(word)), "expected {words:?} in {found}");
+        }
+    }
+
+    #[test]
+    fn paths_are_meant_from_the_folder_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("station.toml");
+        std::fs::write(&path, LINE).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.data, dir.path().join("d"));
+        assert_eq!(config.lines[0].bank.as_deref(), Some(dir.path().join("cap.bank").as_path()));
+    }
+}

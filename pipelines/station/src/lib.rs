@@ -1,0 +1,159 @@
+//! The station: pages and API around the pipelines of one or more lines, a store of what they found, and outputs that
+//! tell others of it. Each pipeline is a process of its own, which the station starts, watches and ends.
+
+mod clock;
+pub mod config;
+mod demo;
+mod host;
+mod line;
+mod output;
+mod secret;
+mod store;
+mod web;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use config::Config;
+pub use host::{Host, Words};
+use line::{Line, Reader};
+use output::Health;
+use store::Store;
+use web::App;
+
+/// How long pipelines may take to end.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Threads that serve; pipelines are other processes.
+const THREADS: usize = 2;
+
+/// Runs a station as a configuration says, until INT or TERM.
+///
+/// # Errors
+/// When it cannot start: the configuration, the data folder or the address is not usable.
+pub fn run(config: &Path, host: Host) -> Result<()> {
+    start(Config::read(config)?, host, false)
+}
+
+/// Runs a station with a simulated line, on this machine alone. `data` keeps what it makes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_demo(data: &Path, port: u16, host: Host) -> Result<()> {
+    start(demo::config(data, port), host, true)
+}
+
+fn start(config: Config, host: Host, is_demo: bool) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let ended = runtime.block_on(serve(config, host, is_demo));
+    // Requests that still run, such as a bank that is made, are given up.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
+}
+
+async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
+    let store = Arc::new(Store::open(&config.data)?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot serve at {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let host = Arc::new(host);
+    let lines: Vec<Arc<Line>> =
+        config.lines.iter().map(|line| make(line, &config, is_demo, &store, &host)).collect();
+    let outputs: Vec<Arc<Health>> =
+        config.outputs.iter().map(|output| Arc::new(Health::new(output.name()))).collect();
+    let has_people = !store.people()?.is_empty();
+    let code = (is_demo || !has_people).then(secret::code).transpose()?;
+    greet(address, code.as_deref(), is_demo)?;
+    let app = App::new(
+        Arc::clone(&store),
+        lines.clone(),
+        outputs.clone(),
+        config.open_viewing,
+        is_demo,
+        code,
+        host.version,
+    );
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks: Vec<_> =
+        lines.iter().map(|line| tokio::spawn(line::run(Arc::clone(line), stopped.clone()))).collect();
+    for (output, health) in config.outputs.iter().zip(&outputs) {
+        tasks.push(output::start(
+            output,
+            Arc::clone(health),
+            Arc::clone(&store),
+            lines.clone(),
+            stopped.clone(),
+        ));
+    }
+    let served = tokio::select! {
+        served = web::serve(Arc::new(app), listener) => served,
+        asked = asked() => asked,
+    };
+    tracing::info!("the station ends");
+    stop.send_replace(true);
+    for task in tasks {
+        if tokio::time::timeout(PATIENCE, task).await.is_err() {
+            tracing::warn!("a line did not end within {} s", PATIENCE.as_secs());
+        }
+    }
+    served
+}
+
+/// A line of the configuration.
+fn make(
+    line: &config::Line,
+    config: &Config,
+    is_demo: bool,
+    store: &Arc<Store>,
+    host: &Arc<Host>,
+) -> Arc<Line> {
+    let readers = config
+        .outputs
+        .iter()
+        .filter_map(|output| output.what().map(|what| Reader { output: output.name().to_owned(), what }));
+    let simulated = is_demo.then(|| demo::clips(&config.data));
+    Arc::new(Line::new(
+        line.clone(),
+        config.keep.clone(),
+        simulated,
+        readers.collect(),
+        Arc::clone(store),
+        Arc::clone(host),
+    ))
+}
+
+/// Waits for INT or TERM.
+async fn asked() -> Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Says on the terminal where the pages are, and how to come in.
+fn greet(address: SocketAddr, code: Option<&str>, is_demo: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match code {
+        Some(code) if is_demo => writeln!(out, "open http://{address}/enter?code={code}")?,
+        Some(code) => {
+            writeln!(out, "open http://{address}/sign-in and make the first admin with the code {code}")?
+        }
+        None => writeln!(out, "open http://{address}/")?,
+    }
+    Ok(out.flush()?)
+}

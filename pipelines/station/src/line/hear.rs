@@ -1,0 +1,214 @@
+//! Takes what comes from a pipeline into state and store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value, json};
+use snarm_core::results::Record;
+use tokio::sync::mpsc;
+
+use super::child::{Found, Heard, Order};
+use super::shared::Line;
+use super::state::Status;
+use crate::clock;
+use crate::config::What;
+use crate::store::{Frame, NewFind, Waiting};
+
+/// Time between two transactions.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Most frames of a transaction.
+const BATCH: usize = 500;
+
+/// How long a find waits for the result of its frame, which comes another way.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Ticks between two looks at what is to be forgotten.
+const FORGET: u32 = 240;
+
+/// What waits to be stored.
+struct Work {
+    line: Arc<Line>,
+    frames: Vec<Frame>,
+    to_send: Vec<Waiting>,
+    finds: Vec<(Found, Instant)>,
+    is_live: bool,
+    ticks: u32,
+}
+
+/// Takes everything that is heard, until the end.
+pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>) {
+    let mut work =
+        Work { line, frames: Vec::new(), to_send: Vec::new(), finds: Vec::new(), is_live: false, ticks: 0 };
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            heard = heard.recv() => match heard {
+                Some(heard) => work.hear(heard),
+                None => break,
+            },
+            _ = tick.tick() => work.tick().await,
+        }
+        if work.frames.len() >= BATCH {
+            work.store().await;
+        }
+    }
+    work.store().await;
+}
+
+impl Work {
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Result(line) => self.take_result(&line),
+            Heard::Message { name, fields } => self.take_message(&name, &fields),
+            Heard::Live(jpeg) => drop(self.line.live.send_replace(Arc::new(jpeg))),
+            Heard::Found(found) => self.finds.push((found, Instant::now())),
+            Heard::Lost(pictures) => self.line.state().lost_pictures = pictures,
+            Heard::Said(text) => {
+                tracing::info!("{}: {text}", self.line.name());
+                let mut state = self.line.state();
+                if state.status != Status::Running {
+                    state.detail = text;
+                }
+            }
+        }
+    }
+
+    fn take_result(&mut self, text: &str) {
+        let record: Record = match serde_json::from_str(text) {
+            Ok(record) => record,
+            Err(error) => return tracing::warn!("{}: expected a line of results: {error}", self.line.name()),
+        };
+        let frame = Frame {
+            at: clock::now(),
+            frame: record.frame_number,
+            score: record.score,
+            threshold: record.threshold,
+            low: record.threshold_low,
+            verdict: record.verdict.name(),
+            bank: record.bank_id.clone(),
+        };
+        let at = frame.at;
+        if !self.line.state().take(record) {
+            return;
+        }
+        self.frames.push(frame);
+        let wanted = self.line.readers.iter().filter(|reader| reader.what == What::Frames);
+        let outputs: Vec<String> = wanted.map(|reader| reader.output.clone()).collect();
+        if !outputs.is_empty()
+            && let Ok(mut payload) = serde_json::from_str::<Value>(text)
+        {
+            payload["line"] = json!(self.line.name());
+            payload["time"] = json!(at);
+            self.send(outputs, "frame", &payload);
+        }
+    }
+
+    fn send(&mut self, outputs: Vec<String>, kind: &str, payload: &Value) {
+        let topic = format!("{}/{kind}", self.line.name());
+        let payload = payload.to_string();
+        let message = |output| Waiting { output, topic: topic.clone(), payload: payload.clone() };
+        self.to_send.extend(outputs.into_iter().map(message));
+    }
+
+    fn take_message(&mut self, name: &str, fields: &Map<String, Value>) {
+        let number = |name: &str| fields.get(name).and_then(Value::as_f64).unwrap_or_default();
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        match name {
+            "snarm-stats" => {
+                let mut state = self.line.state();
+                state.fps = number("fps");
+                state.latency_ms = number("latency-avg") / 1e6;
+            }
+            "snarm-bank-loaded" => drop(self.line.loaded.send_replace(Ok(text("bank-id").to_owned()))),
+            "warning" => drop(self.line.loaded.send_replace(Err(text("text").to_owned()))),
+            _ => {}
+        }
+    }
+
+    async fn tick(&mut self) {
+        self.ticks += 1;
+        let is_wanted = self.line.live.receiver_count() > 0;
+        if is_wanted != self.is_live {
+            self.is_live = is_wanted;
+            self.line.order(Order { live: Some(is_wanted), ..Order::default() }).await;
+        }
+        self.store().await;
+        if self.ticks % FORGET == 1 {
+            let forgotten = self.line.ask(|line| {
+                line.store.forget_frames(line.name(), line.keep.frames)?;
+                line.store.forget_finds(line.name(), line.keep.finds)
+            });
+            self.say(forgotten.await.map(drop));
+        }
+    }
+
+    /// Stores what waits. What cannot be stored is told, and counted as lost.
+    async fn store(&mut self) {
+        let (frames, to_send) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.to_send));
+        if !frames.is_empty() {
+            let stored =
+                self.line.ask(move |line| line.store.add_frames(line.name(), &frames, &to_send)).await;
+            self.say(stored);
+        }
+        for (found, since) in std::mem::take(&mut self.finds) {
+            let result = self.line.state().result_of(found.frame).cloned();
+            match result {
+                Some(record) => {
+                    let stored = self.line.ask(move |line| add_find(line, &record, &found)).await;
+                    self.say(stored);
+                }
+                None if since.elapsed() < PATIENCE => self.finds.push((found, since)),
+                None => tracing::warn!("{}: a find has no result: frame {}", self.line.name(), found.frame),
+            }
+        }
+    }
+
+    fn say(&self, done: Result<()>) {
+        if let Err(error) = done {
+            tracing::error!("{}: {error:#}", self.line.name());
+        }
+    }
+}
+
+fn add_find(line: &Line, record: &Record, found: &Found) -> Result<()> {
+    let told = record.line(Some(line.name()))?;
+    let new = NewFind {
+        at: clock::now(),
+        frame: found.frame,
+        first: found.first,
+        last: found.last,
+        score: record.score,
+        verdict: record.verdict.name(),
+        record: told,
+    };
+    let [jpeg, png, map] = &found.pictures;
+    if png.is_empty() || jpeg.is_empty() {
+        bail!("expected pictures of a find, found none: frame {}", found.frame);
+    }
+    line.store.add_find(line.name(), &new, [jpeg, png, map], |id| {
+        let mut payload = new.record.clone();
+        payload["find"] = json!(id);
+        payload["first"] = json!(new.first);
+        payload["last"] = json!(new.last);
+        payload["line"] = json!(line.name());
+        payload["time"] = json!(new.at);
+        let topic = format!("{}/find", line.name());
+        let wanted = line.readers.iter().filter(|reader| reader.what == What::Finds);
+        wanted
+            .map(|reader| Waiting {
+                output: reader.output.clone(),
+                topic: topic.clone(),
+                payload: payload.to_string(),
+            })
+            .collect()
+    })?;
+    let mut state = line.state();
+    state.finds += 1;
+    match record.is_anomalous() {
+        true => state.shift.alarms += 1,
+        false => state.shift.uncertain += 1,
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Keeps the pipeline of a line running.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::sync::{mpsc, watch};
+
+use super::child::{self, End, Order};
+use super::shared::Line;
+use super::state::Status;
+use super::{control, hear, prepare};
+use crate::config::AtEnd;
+
+/// Wait after the first failure; it doubles with each that follows.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// Longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A run of that length was no failure to start.
+const GOOD_RUN: Duration = Duration::from_secs(60);
+
+/// A stream that ends sooner is started again as one that failed.
+const SHORTEST_STREAM: Duration = Duration::from_secs(1);
+
+/// Packets that may wait; a pipeline that sends more waits.
+const WAITING: usize = 256;
+
+/// Runs a line until the station ends.
+pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
+    let mut wait = FIRST_WAIT;
+    while !*stop.borrow() {
+        let began = Instant::now();
+        let ended = match prepare::prepare(&line, &stop).await {
+            Ok(()) => once(&line, stop.clone()).await,
+            Err(error) => Err(error),
+        };
+        line.connect(None);
+        if *stop.borrow() {
+            break;
+        }
+        let reason = match ended {
+            Ok(End::Stream) if line.config.at_end == AtEnd::Stop => {
+                set(&line, Status::Stopped, String::new());
+                // Nothing is left to do until the station ends.
+                let _ = stop.changed().await;
+                break;
+            }
+            Ok(_) if began.elapsed() >= SHORTEST_STREAM => {
+                wait = FIRST_WAIT;
+                continue;
+            }
+            Ok(_) => "the stream ended as soon as it began".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        if began.elapsed() >= GOOD_RUN {
+            wait = FIRST_WAIT;
+        }
+        tracing::warn!("{}: {reason}; starts again in {} s", line.name(), wait.as_secs());
+        set(&line, Status::Waiting, reason);
+        line.state().restarts += 1;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.changed() => {}
+        }
+        wait = (2 * wait).min(LONGEST_WAIT);
+    }
+    set(&line, Status::Stopped, String::new());
+}
+
+fn set(line: &Line, status: Status, detail: String) {
+    let mut state = line.state();
+    (state.status, state.detail) = (status, detail);
+}
+
+/// Runs the pipeline once.
+async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
+    set(line, Status::Starting, String::new());
+    line.state().forget_run();
+    let shift = line.ask(|line| line.store.shift(line.name())).await?;
+    line.state().shift = shift;
+    let (bank, first) = line.ask(first_order).await?;
+    let own = [("bank", bank), ("results", "-".to_owned()), ("sink", "fakesink".to_owned())];
+    let own: BTreeMap<String, String> =
+        own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let words = (line.host.words)(&line.config.pipeline, &line.config.variables, &own)
+        .with_context(|| format!("line {:?}", line.name()))?;
+    let (orders, to_child) = mpsc::channel(WAITING);
+    let (heard_by, heard) = mpsc::channel(WAITING);
+    line.connect(Some(orders));
+    let listening = tokio::spawn(hear::listen(Arc::clone(line), heard));
+    let ended = child::play(&line.host.player, &words, &first, to_child, heard_by, stop).await;
+    listening.await.context("a task of the station failed")?;
+    ended
+}
+
+/// Where the bank is, and what a pipeline is told before it starts.
+fn first_order(line: &Line) -> Result<(String, Order)> {
+    let running = line.store.running_bank(line.name())?.context("expected a bank in use, found none")?;
+    let file = line.store.bank_file(running.id).display().to_string();
+    let mut set = control::limits(line)?;
+    set.insert("bank-location".to_owned(), file.clone());
+    set.insert("source-id".to_owned(), line.name().to_owned());
+    Ok((file, Order { set, ..Order::default() }))
+}

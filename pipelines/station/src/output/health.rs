@@ -1,0 +1,39 @@
+//! How an output is.
+
+use std::sync::{Mutex, PoisonError};
+
+/// How an output is.
+#[derive(Debug)]
+pub(crate) struct Health {
+    name: String,
+    failure: Mutex<Option<String>>,
+}
+
+impl Health {
+    /// Of an output that has not begun yet.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), failure: Mutex::new(Some("not connected yet".to_owned())) }
+    }
+
+    /// Name of the output.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Why it takes nothing, where it does not.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It works, or does not. A change is told in the log.
+    pub(crate) fn set(&self, failure: Option<String>) {
+        let mut now = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now != failure {
+            match &failure {
+                Some(reason) => tracing::warn!("output {}: {reason}", self.name),
+                None => tracing::info!("output {}: works", self.name),
+            }
+        }
+        *now = failure;
+    }
+}

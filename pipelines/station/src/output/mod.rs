@@ -1,0 +1,36 @@
+//! Where results go. An output that takes messages has a queue on disk: a message is removed when it was taken, and not
+//! before. So each is sent at least once, in order, whatever ends in between, and has an `id` that ascends and is never
+//! used twice: who reads leaves out what is not greater than the last one.
+
+mod health;
+mod modbus;
+mod mqtt;
+mod queue;
+mod webhook;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) use health::Health;
+
+use crate::config::Output;
+use crate::line::Line;
+use crate::store::Store;
+use queue::Queue;
+
+/// Starts an output. It runs until the station ends.
+pub(crate) fn start(
+    output: &Output,
+    health: Arc<Health>,
+    store: Arc<Store>,
+    lines: Vec<Arc<Line>>,
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    match output.clone() {
+        Output::Mqtt(config) => tokio::spawn(mqtt::run(config, Queue::new(store, health, stop))),
+        Output::Webhook(config) => tokio::spawn(webhook::run(config, Queue::new(store, health, stop))),
+        Output::Modbus(config) => tokio::spawn(modbus::run(config, health, lines, stop)),
+    }
+}

@@ -1,0 +1,163 @@
+//! A Modbus TCP server that a PLC reads: input and holding registers alike, 20 for each line in the order of the
+//! configuration. Nothing can be written.
+//!
+//! | register of a line | holds |
+//! |---|---|
+//! | 0 | heartbeat: seconds since the start, modulo 65536 |
+//! | 1 | status: 0 preparing, 1 starting, 2 running, 3 waiting after a failure, 4 stopped |
+//! | 2 | verdict of the last frame: 0 unknown, 1 normal, 2 uncertain, 3 anomalous |
+//! | 3 | score of the last frame, in 1/10000 |
+//! | 4 | limit of alarms, in 1/10000 |
+//! | 5 | version of the bank |
+//! | 6, 7 | frames of the shift, high word first |
+//! | 8, 9 | alarms of the shift, high word first |
+//! | 10, 11 | uncertain finds of the shift, high word first |
+//! | 12 to 19 | 0 |
+
+use std::future::ready;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
+use tokio_modbus::{ExceptionCode, Request, Response};
+
+use super::health::Health;
+use crate::config::Modbus;
+use crate::line::{Line, Snapshot, Status};
+
+/// Registers of a line.
+const EACH: usize = 20;
+
+/// Most registers of an answer, by the standard.
+const MOST: u16 = 125;
+
+/// Time until another try to serve.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Serves until the station ends.
+pub(super) async fn run(
+    config: Modbus,
+    health: Arc<Health>,
+    lines: Vec<Arc<Line>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let registers = Registers { lines: lines.into(), started: Instant::now() };
+    while !*stop.borrow() {
+        tokio::select! {
+            served = serve(&config, &health, &registers) => {
+                if let Err(error) = served {
+                    health.set(Some(format!("cannot serve at {}: {error:#}", config.listen)));
+                }
+                tokio::time::sleep(WAIT).await;
+            }
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+async fn serve(config: &Modbus, health: &Health, registers: &Registers) -> Result<()> {
+    let listener = TcpListener::bind(config.listen).await?;
+    health.set(None);
+    let server = Server::new(listener);
+    let connected = |stream: TcpStream, from: SocketAddr| {
+        let registers = registers.clone();
+        async move { accept_tcp_connection(stream, from, |_| Ok(Some(registers.clone()))) }
+    };
+    let failed = |error| tracing::debug!("modbus: {error}");
+    Ok(server.serve(&connected, failed).await?)
+}
+
+/// The registers, as they are when they are asked for.
+#[derive(Clone)]
+struct Registers {
+    lines: Arc<[Arc<Line>]>,
+    started: Instant,
+}
+
+impl Registers {
+    fn read(&self, address: u16, count: u16) -> Result<Vec<u16>, ExceptionCode> {
+        let all: Vec<u16> = self
+            .lines
+            .iter()
+            .flat_map(|line| {
+                let now = line.state().snapshot(line.name(), "", u64::MAX);
+                registers(&now, self.started.elapsed())
+            })
+            .collect();
+        let (start, end) = (usize::from(address), usize::from(address) + usize::from(count));
+        let asked = all.get(start..end).filter(|asked| !asked.is_empty() && count <= MOST);
+        asked.map(<[u16]>::to_vec).ok_or(ExceptionCode::IllegalDataAddress)
+    }
+}
+
+impl tokio_modbus::server::Service for Registers {
+    type Request = Request<'static>;
+    type Response = Response;
+    type Exception = ExceptionCode;
+    type Future = std::future::Ready<Result<Response, ExceptionCode>>;
+
+    fn call(&self, request: Self::Request) -> Self::Future {
+        ready(match request {
+            Request::ReadInputRegisters(address, count) => {
+                self.read(address, count).map(Response::ReadInputRegisters)
+            }
+            Request::ReadHoldingRegisters(address, count) => {
+                self.read(address, count).map(Response::ReadHoldingRegisters)
+            }
+            _ => Err(ExceptionCode::IllegalFunction),
+        })
+    }
+}
+
+/// The registers of a line.
+fn registers(now: &Snapshot, since: Duration) -> [u16; EACH] {
+    let low = |n: u64| (n & 0xffff) as u16;
+    let pair = |n: u64| [low(n >> 16), low(n)];
+    let scaled = |score: f64| (score.clamp(0.0, 1.0) * 10_000.0).round() as u16;
+    let status = match now.status {
+        Status::Preparing => 0,
+        Status::Starting => 1,
+        Status::Running => 2,
+        Status::Waiting => 3,
+        Status::Stopped => 4,
+    };
+    let verdict = match now.verdict {
+        "normal" => 1,
+        "uncertain" => 2,
+        "anomalous" => 3,
+        _ => 0,
+    };
+    let mut all = [0; EACH];
+    let first = [
+        low(since.as_secs()),
+        status,
+        verdict,
+        scaled(now.score),
+        scaled(now.threshold),
+        low(now.bank.unsigned_abs()),
+    ];
+    let counters = [now.shift.frames, now.shift.alarms, now.shift.uncertain].map(pair);
+    let values = first.into_iter().chain(counters.into_iter().flatten());
+    all.iter_mut().zip(values).for_each(|(register, value)| *register = value);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Shift;
+
+    #[test]
+    fn registers_tell_verdict_score_and_counters() {
+        let mut now = crate::line::State::default().snapshot("cap", "", 0);
+        (now.status, now.verdict, now.score, now.threshold, now.bank) =
+            (Status::Running, "anomalous", 0.75, 0.5, 3);
+        now.shift = Shift { since: 0, frames: 0x1_0002, alarms: 7, uncertain: 1 };
+        let all = registers(&now, Duration::from_secs(65_537));
+        assert_eq!(all[..12], [1, 2, 3, 7500, 5000, 3, 1, 2, 0, 7, 0, 1]);
+    }
+}

@@ -1,0 +1,147 @@
+//! Messages to an MQTT broker, QoS 1: a message is removed from the queue when the broker has acknowledged it. Topics are
+//! `TOPIC/LINE/find` and `TOPIC/LINE/frame`; `TOPIC/status` is retained, `online`, or `offline` once the station is gone.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS};
+
+use super::queue::{Queue, envelope, secret_of};
+use crate::config::Mqtt;
+use crate::store::Waiting;
+
+/// Time between two signs of life.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Messages between us and the connection.
+const REQUESTS: usize = 128;
+
+/// Largest message, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// How long a broker may take to acknowledge.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Sends what waits; a connection that breaks is made anew.
+pub(super) async fn run(config: Mqtt, mut queue: Queue) {
+    while !queue.is_over() {
+        if let Err(error) = connected(&config, &mut queue).await {
+            queue.failed(&error).await;
+        }
+    }
+}
+
+/// One connection, until it breaks or the station ends.
+async fn connected(config: &Mqtt, queue: &mut Queue) -> Result<()> {
+    let (client, mut events) = connect(config, queue).await?;
+    queue.health.set(None);
+    loop {
+        // The connection is kept alive while nothing is to be sent.
+        let messages = tokio::select! {
+            messages = queue.next() => messages,
+            failure = idle(&mut events) => return failure,
+        };
+        if messages.is_empty() {
+            return leave(config, &client, &mut events).await;
+        }
+        send(config, &client, &mut events, queue, messages).await?;
+    }
+}
+
+async fn connect(config: &Mqtt, queue: &Queue) -> Result<(AsyncClient, EventLoop)> {
+    let mut options = MqttOptions::new(format!("snarm-{}", queue.health.name()), &config.host, config.port);
+    options.set_keep_alive(KEEP_ALIVE);
+    options.set_max_packet_size(LARGEST, LARGEST);
+    options.set_last_will(LastWill::new(status_topic(config), "offline", QoS::AtLeastOnce, true));
+    if let Some(user) = &config.user {
+        let password = config.password_file.as_deref().map(secret_of).transpose()?;
+        options.set_credentials(user, password.unwrap_or_default());
+    }
+    let (client, mut events) = AsyncClient::new(options, REQUESTS);
+    let broker = || format!("cannot reach the broker {}:{}", config.host, config.port);
+    loop {
+        let event =
+            tokio::time::timeout(PATIENCE, events.poll()).await.with_context(broker)?.with_context(broker)?;
+        if matches!(event, Event::Incoming(Packet::ConnAck(_))) {
+            break;
+        }
+    }
+    client
+        .try_publish(status_topic(config), QoS::AtLeastOnce, true, "online")
+        .context("cannot send the status")?;
+    wait_for_acknowledgement(&mut events).await?;
+    Ok((client, events))
+}
+
+fn status_topic(config: &Mqtt) -> String {
+    format!("{}/status", config.topic)
+}
+
+/// Keeps a connection alive until it breaks.
+async fn idle(events: &mut EventLoop) -> Result<()> {
+    loop {
+        events.poll().await.context("the connection to the broker broke")?;
+    }
+}
+
+/// Sends messages and removes each when it is acknowledged. Brokers acknowledge in order.
+async fn send(
+    config: &Mqtt,
+    client: &AsyncClient,
+    events: &mut EventLoop,
+    queue: &mut Queue,
+    messages: Vec<(i64, Waiting)>,
+) -> Result<()> {
+    let mut sent: VecDeque<(i64, Option<u16>)> = VecDeque::new();
+    for (id, message) in &messages {
+        let topic = format!("{}/{}", config.topic, message.topic);
+        client
+            .try_publish(topic, QoS::AtLeastOnce, false, envelope(*id, message))
+            .context("cannot send a message")?;
+        sent.push_back((*id, None));
+    }
+    while !sent.is_empty() {
+        let event = tokio::time::timeout(PATIENCE, events.poll())
+            .await
+            .context("the broker does not acknowledge")?
+            .context("the connection to the broker broke")?;
+        match event {
+            Event::Outgoing(Outgoing::Publish(packet)) => {
+                if let Some((_, number)) = sent.iter_mut().find(|(_, number)| number.is_none()) {
+                    *number = Some(packet);
+                }
+            }
+            Event::Incoming(Packet::PubAck(ack)) => match sent.pop_front() {
+                Some((id, Some(number))) if number == ack.pkid => queue.taken(id).await,
+                first => bail!("expected an acknowledgement of {first:?}, found one of {}", ack.pkid),
+            },
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn wait_for_acknowledgement(events: &mut EventLoop) -> Result<()> {
+    loop {
+        let event = tokio::time::timeout(PATIENCE, events.poll())
+            .await
+            .context("the broker does not acknowledge")?
+            .context("the connection to the broker broke")?;
+        if matches!(event, Event::Incoming(Packet::PubAck(_))) {
+            return Ok(());
+        }
+    }
+}
+
+/// Says good-bye. A broker that is gone hears nothing, and tells of us by itself.
+async fn leave(config: &Mqtt, client: &AsyncClient, events: &mut EventLoop) -> Result<()> {
+    client
+        .try_publish(status_topic(config), QoS::AtLeastOnce, true, "offline")
+        .context("cannot send the status")?;
+    wait_for_acknowledgement(events).await?;
+    client.try_disconnect().context("cannot disconnect")?;
+    // Sends what was asked for; then the connection is over, which is an error to it.
+    while let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(1), events.poll()).await {}
+    Ok(())
+}

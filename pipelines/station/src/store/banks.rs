@@ -1,0 +1,251 @@
+//! Versions of banks, and which of them ran when.
+
+use anyhow::Result;
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Judgement, Store, audit};
+use crate::clock;
+
+/// A version of the bank of a line.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct BankVersion {
+    /// Number of its file.
+    #[serde(skip)]
+    pub(crate) id: i64,
+    /// Number of the version, from 1.
+    pub(crate) version: i64,
+    /// The version that it grew from.
+    pub(crate) parent: Option<i64>,
+    /// SHA-256 of its content, by which results name it.
+    pub(crate) digest: String,
+    /// Good frames in it.
+    pub(crate) frames: i64,
+    /// Those of them that its parent does not have.
+    pub(crate) added: i64,
+    /// Descriptors in it.
+    pub(crate) vectors: i64,
+    /// Who made it.
+    pub(crate) author: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// When, in milliseconds since 1970.
+    pub(crate) at: i64,
+    /// The finds that were added to its parent.
+    pub(crate) finds: Vec<i64>,
+    /// How it scores what was judged.
+    pub(crate) report: Vec<Rescored>,
+    /// Whether it is the one in use.
+    pub(crate) running: bool,
+    /// Whether it was in use at some time.
+    pub(crate) released: bool,
+}
+
+/// A judged find, scored again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Rescored {
+    /// Its number.
+    pub(crate) find: i64,
+    /// What was said of it.
+    pub(crate) judgement: Judgement,
+    /// Its score when it was found.
+    pub(crate) before: f64,
+    /// Its score by the version.
+    pub(crate) after: f64,
+}
+
+/// A version that is new.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NewBank {
+    pub(crate) parent: Option<i64>,
+    pub(crate) digest: String,
+    pub(crate) frames: i64,
+    pub(crate) added: i64,
+    pub(crate) vectors: i64,
+    pub(crate) author: String,
+    pub(crate) reason: String,
+    pub(crate) finds: Vec<i64>,
+    pub(crate) report: Vec<Rescored>,
+}
+
+/// A change of the bank in use.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Release {
+    /// The version.
+    pub(crate) version: i64,
+    /// Who released it.
+    pub(crate) author: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// When, in milliseconds since 1970.
+    pub(crate) at: i64,
+}
+
+/// All versions of a line, the newest first.
+fn versions(store: &Connection, line: &str) -> rusqlite::Result<Vec<BankVersion>> {
+    let mut ask = store.prepare(
+        "SELECT id, version, parent, digest, frames, added, vectors, author, reason, at, finds, report,
+             version = (SELECT r.version FROM releases r WHERE r.line = b.line ORDER BY r.id DESC LIMIT 1),
+             EXISTS (SELECT 1 FROM releases r WHERE r.line = b.line AND r.version = b.version)
+         FROM banks b WHERE line = ? ORDER BY version DESC",
+    )?;
+    let rows = ask.query_map([line], |row| {
+        let (finds, report): (String, String) = (row.get(10)?, row.get(11)?);
+        Ok(BankVersion {
+            id: row.get(0)?,
+            version: row.get(1)?,
+            parent: row.get(2)?,
+            digest: row.get(3)?,
+            frames: row.get(4)?,
+            added: row.get(5)?,
+            vectors: row.get(6)?,
+            author: row.get(7)?,
+            reason: row.get(8)?,
+            at: row.get(9)?,
+            finds: serde_json::from_str(&finds).unwrap_or_default(),
+            report: serde_json::from_str(&report).unwrap_or_default(),
+            running: row.get::<_, Option<bool>>(12)?.unwrap_or_default(),
+            released: row.get(13)?,
+        })
+    })?;
+    rows.collect()
+}
+
+impl Store {
+    /// Adds a version; `place` puts its file where the store says. Nothing is added where that fails.
+    pub(crate) fn add_bank(
+        &self,
+        line: &str,
+        new: &NewBank,
+        place: impl FnOnce(&std::path::Path) -> std::io::Result<()>,
+    ) -> Result<BankVersion> {
+        self.change(|change| {
+            let version: i64 = change.query_row(
+                "SELECT COALESCE(MAX(version), 0) + 1 FROM banks WHERE line = ?",
+                [line],
+                |row| row.get(0),
+            )?;
+            change.execute(
+                "INSERT INTO banks (line, version, parent, digest, frames, added, vectors, author, reason, at, finds, report)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    line,
+                    version,
+                    new.parent,
+                    &new.digest,
+                    new.frames,
+                    new.added,
+                    new.vectors,
+                    &new.author,
+                    &new.reason,
+                    clock::now(),
+                    serde_json::json!(new.finds).to_string(),
+                    serde_json::json!(new.report).to_string(),
+                ),
+            )?;
+            place(&self.bank_file(change.last_insert_rowid()))
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+            audit::add(change, &new.author, "bank", &format!("{line}: version {version}, {}", new.reason))?;
+            let made = versions(change, line)?.into_iter().find(|bank| bank.version == version);
+            made.ok_or(rusqlite::Error::QueryReturnedNoRows)
+        })
+    }
+
+    /// All versions of a line, the newest first.
+    pub(crate) fn banks(&self, line: &str) -> Result<Vec<BankVersion>> {
+        self.read(|store| versions(store, line))
+    }
+
+    /// The finds that a version and those it grew from learned.
+    pub(crate) fn learned_finds(&self, line: &str, version: i64) -> Result<Vec<i64>> {
+        let banks = self.banks(line)?;
+        let (mut next, mut found) = (Some(version), Vec::new());
+        // A parent is older than its child, so that this ends.
+        while let Some(bank) = next.and_then(|version| banks.iter().find(|bank| bank.version == version)) {
+            found.extend(&bank.finds);
+            next = bank.parent.filter(|parent| *parent < bank.version);
+        }
+        Ok(found)
+    }
+
+    /// The version of a line that is in use.
+    pub(crate) fn running_bank(&self, line: &str) -> Result<Option<BankVersion>> {
+        Ok(self.banks(line)?.into_iter().find(|bank| bank.running))
+    }
+
+    /// Takes down that a version is in use from now on.
+    pub(crate) fn release(&self, line: &str, version: i64, author: &str, reason: &str) -> Result<()> {
+        self.change(|change| {
+            change.execute(
+                "INSERT INTO releases (line, version, author, reason, at) VALUES (?, ?, ?, ?, ?)",
+                (line, version, author, reason, clock::now()),
+            )?;
+            audit::add(change, author, "release", &format!("{line}: version {version}, {reason}"))
+        })
+    }
+
+    /// Changes of the bank in use, the last one first.
+    pub(crate) fn releases(&self, line: &str, most: u32) -> Result<Vec<Release>> {
+        self.read(|store| {
+            let mut ask = store.prepare(
+                "SELECT version, author, reason, at FROM releases WHERE line = ? ORDER BY id DESC LIMIT ?",
+            )?;
+            let rows = ask.query_map((line, most), |row| {
+                Ok(Release {
+                    version: row.get(0)?,
+                    author: row.get(1)?,
+                    reason: row.get(2)?,
+                    at: row.get(3)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// The version that was in use before the running one, other than it.
+    pub(crate) fn bank_before(&self, line: &str) -> Result<Option<i64>> {
+        self.read(|store| {
+            let text = "SELECT version FROM releases WHERE line = ?1 AND version <>
+                            (SELECT version FROM releases WHERE line = ?1 ORDER BY id DESC LIMIT 1)
+                        ORDER BY id DESC LIMIT 1";
+            store.query_row(text, [line], |row| row.get(0)).optional()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_released_and_rolled_back_and_none_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let new = |parent| NewBank {
+            parent,
+            digest: "d".into(),
+            frames: 3,
+            added: 1,
+            vectors: 9,
+            author: "ann".into(),
+            reason: "new lamp".into(),
+            finds: vec![4],
+            report: Vec::new(),
+        };
+        let write = |path: &std::path::Path| std::fs::write(path, b"bank");
+        let first = store.add_bank("cap", &new(None), write).unwrap();
+        let second = store.add_bank("cap", &new(Some(1)), write).unwrap();
+        assert_eq!((first.version, second.version, second.running), (1, 2, false));
+        assert_eq!(store.learned_finds("cap", 2).unwrap(), [4, 4]);
+        assert!(store.bank_file(second.id).is_file() && store.bank_before("cap").unwrap().is_none());
+        store.release("cap", 1, "ann", "begins").unwrap();
+        store.release("cap", 2, "bob", "false alarms").unwrap();
+        assert_eq!(store.running_bank("cap").unwrap().unwrap().version, 2);
+        assert_eq!(store.bank_before("cap").unwrap(), Some(1));
+        let authors: Vec<String> = store.releases("cap", 9).unwrap().into_iter().map(|r| r.author).collect();
+        assert_eq!(authors, ["bob", "ann"]);
+        let failed = store.add_bank("cap", &new(None), |_| Err(std::io::Error::other("full")));
+        assert!(failed.is_err() && store.banks("cap").unwrap().len() == 2);
+    }
+}

@@ -1,0 +1,151 @@
+//! Scores of frames, and the counters of a shift.
+
+use anyhow::Result;
+use rusqlite::Connection;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Store, Waiting, audit, outbox};
+use crate::clock;
+
+/// The score of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Frame {
+    /// Time in milliseconds since 1970.
+    pub(crate) at: i64,
+    /// Number in its stream.
+    pub(crate) frame: u64,
+    /// Image score.
+    pub(crate) score: f64,
+    /// Limits; negative where there is none.
+    pub(crate) threshold: f64,
+    pub(crate) low: f64,
+    /// Word of the verdict.
+    pub(crate) verdict: &'static str,
+    /// Digest of the bank that judged.
+    pub(crate) bank: String,
+}
+
+/// Counters of a shift.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Shift {
+    /// When it began, in milliseconds since 1970.
+    pub(crate) since: i64,
+    /// Frames analysed.
+    pub(crate) frames: u64,
+    /// Runs of frames with an alarm.
+    pub(crate) alarms: u64,
+    /// Runs of frames in the uncertain band alone.
+    pub(crate) uncertain: u64,
+}
+
+impl Store {
+    /// Adds frames of a line, and what is to be sent of them.
+    pub(crate) fn add_frames(&self, line: &str, frames: &[Frame], to_send: &[Waiting]) -> Result<()> {
+        self.change(|change| {
+            let mut add = change.prepare(
+                "INSERT INTO frames (line, at, frame, score, threshold, low, verdict, bank)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            for frame in frames {
+                let number = i64::try_from(frame.frame).unwrap_or(i64::MAX);
+                add.execute((
+                    line,
+                    frame.at,
+                    number,
+                    frame.score,
+                    frame.threshold,
+                    frame.low,
+                    frame.verdict,
+                    &frame.bank,
+                ))?;
+            }
+            to_send.iter().try_for_each(|message| outbox::add(change, message))
+        })
+    }
+
+    /// Drops the oldest frames of a line beyond `keep`. Counts how many.
+    pub(crate) fn forget_frames(&self, line: &str, keep: u64) -> Result<usize> {
+        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+        self.change(|change| {
+            change.execute(
+                "DELETE FROM frames WHERE line = ?1 AND id <=
+                     (SELECT id FROM frames WHERE line = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                (line, keep),
+            )
+        })
+    }
+
+    /// Scores of the last frames of a line, in no order.
+    pub(crate) fn last_scores(&self, line: &str, most: u32) -> Result<Vec<f64>> {
+        self.read(|store| {
+            let mut ask =
+                store.prepare("SELECT score FROM frames WHERE line = ? ORDER BY id DESC LIMIT ?")?;
+            ask.query_map((line, most), |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Counters of the shift of a line. The first shift began with the first frame that is kept.
+    pub(crate) fn shift(&self, line: &str) -> Result<Shift> {
+        self.read(|store| {
+            let since: i64 = store.query_row(
+                "SELECT COALESCE((SELECT MAX(at) FROM shifts WHERE line = ?1),
+                     (SELECT MIN(at) FROM frames WHERE line = ?1), ?2)",
+                (line, clock::now()),
+                |row| row.get(0),
+            )?;
+            let frames = "SELECT COUNT(*) FROM frames WHERE line = ? AND at >= ?";
+            let finds = |verdict| {
+                let text = "SELECT COUNT(*) FROM finds WHERE line = ? AND at >= ? AND verdict = ?";
+                count(store, text, (line, since, verdict))
+            };
+            Ok(Shift {
+                since,
+                frames: count(store, frames, (line, since))?,
+                alarms: finds("anomalous")?,
+                uncertain: finds("uncertain")?,
+            })
+        })
+    }
+
+    /// Begins a new shift of a line.
+    pub(crate) fn begin_shift(&self, line: &str, who: &str) -> Result<()> {
+        self.change(|change| {
+            change
+                .execute("INSERT INTO shifts (line, who, at) VALUES (?, ?, ?)", (line, who, clock::now()))?;
+            audit::add(change, who, "shift", &format!("{line}: begins"))
+        })
+    }
+}
+
+fn count(store: &Connection, text: &str, of: impl rusqlite::Params) -> rusqlite::Result<u64> {
+    store.query_row(text, of, |row| row.get::<_, i64>(0)).map(|n| n.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(at: i64, score: f64) -> Frame {
+        let bank = "b".to_owned();
+        Frame { at, frame: 7, score, threshold: 0.5, low: -1.0, verdict: "normal", bank }
+    }
+
+    #[test]
+    fn the_last_frames_of_each_line_are_kept_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let frames: Vec<Frame> = (0..10).map(|i| frame(i, i as f64 / 10.0)).collect();
+        store.add_frames("a", &frames, &[]).unwrap();
+        store.add_frames("b", &frames[..2], &[]).unwrap();
+        assert_eq!(store.forget_frames("a", 4).unwrap(), 6);
+        assert_eq!(store.forget_frames("b", 4).unwrap(), 0);
+        let mut scores = store.last_scores("a", 100).unwrap();
+        scores.sort_by(f64::total_cmp);
+        assert_eq!(scores, [0.6, 0.7, 0.8, 0.9]);
+        assert_eq!(store.shift("a").unwrap(), Shift { since: 6, frames: 4, alarms: 0, uncertain: 0 });
+        store.begin_shift("a", "ann").unwrap();
+        assert_eq!(store.shift("a").unwrap().frames, 0);
+        assert_eq!(store.audit(1).unwrap()[0].what, "shift");
+    }
+}

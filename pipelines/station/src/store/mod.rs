@@ -1,0 +1,154 @@
+//! What a station remembers: an SQLite database in WAL mode, and beside it folders of pictures and banks, whose files are
+//! named by numbers of the database. One station has a folder.
+
+mod audit;
+mod banks;
+mod finds;
+mod frames;
+mod limits;
+mod outbox;
+mod people;
+mod schema;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rusqlite::{Connection, Transaction};
+
+pub(crate) use audit::Entry;
+pub(crate) use banks::{BankVersion, NewBank, Release, Rescored};
+pub(crate) use finds::{Find, Judgement, NewFind, Queue};
+pub(crate) use frames::{Frame, Shift};
+pub(crate) use limits::{LimitChange, WouldChange};
+pub(crate) use outbox::Waiting;
+pub(crate) use people::{Person, Role, Token, Who};
+
+/// How long a change waits for another process that reads the database, such as a backup.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A picture of a find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Picture {
+    /// The frame with heat map, JPEG.
+    Annotated,
+    /// The frame, PNG.
+    Frame,
+    /// The anomaly map, PGM.
+    Map,
+}
+
+impl Picture {
+    const ALL: [Self; 3] = [Self::Annotated, Self::Frame, Self::Map];
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Annotated => "jpg",
+            Self::Frame => "png",
+            Self::Map => "pgm",
+        }
+    }
+}
+
+/// The store of a station.
+pub(crate) struct Store {
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+    folder: PathBuf,
+    /// Locked while the station runs.
+    _held: File,
+}
+
+impl Store {
+    /// Opens the store of a folder, or makes one.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, another station has it, or a newer version wrote it.
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        for name in ["pictures", "banks"] {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        }
+        let held = File::create(folder.join("station.lock"))
+            .with_context(|| format!("cannot write to {}", folder.display()))?;
+        if held.try_lock().is_err() {
+            bail!("expected a data folder of no other station, found one that runs in {}", folder.display());
+        }
+        let path = folder.join("station.sqlite");
+        let mut writer = connect(&path)?;
+        schema::bring_up(&mut writer).with_context(|| path.display().to_string())?;
+        let reader = connect(&path)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(Self {
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+            folder: folder.to_owned(),
+            _held: held,
+        })
+    }
+
+    /// The folder of the store.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the bank of a number of [`BankVersion::id`] is.
+    pub(crate) fn bank_file(&self, id: i64) -> PathBuf {
+        self.folder.join("banks").join(format!("{id}.bank"))
+    }
+
+    /// Where a picture of a find is.
+    pub(crate) fn picture_file(&self, find: i64, picture: Picture) -> PathBuf {
+        self.folder.join("pictures").join(format!("{find}.{}", picture.ending()))
+    }
+
+    fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        ask(&reader).context("cannot read the store")
+    }
+
+    /// A change that happens as a whole, or not at all.
+    fn change<T>(&self, make: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        whole(&mut writer, make).context("cannot write to the store")
+    }
+}
+
+/// A change that happens as a whole, or not at all.
+fn whole<T>(
+    writer: &mut Connection,
+    make: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let change = writer.transaction()?;
+    let made = make(&change)?;
+    change.commit()?;
+    Ok(made)
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let connection = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A change survives the end of the process; the last ones may be lost when the power fails.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_station_and_no_store_of_a_later_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let text = format!("{:#}", Store::open(dir.path()).err().unwrap());
+        assert!(text.contains("expected a data folder of no other station"), "{text}");
+        store.writer.lock().unwrap().pragma_update(None, "user_version", 99).unwrap();
+        drop(store);
+        let text = format!("{:#}", Store::open(dir.path()).err().unwrap());
+        assert!(text.contains("found version 99"), "{text}");
+    }
+}

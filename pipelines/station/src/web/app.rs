@@ -1,0 +1,124 @@
+//! What the handlers share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use tokio::sync::Semaphore;
+
+use super::tries::Tries;
+use crate::line::{Lamp, Light, Line};
+use crate::output::Health;
+use crate::store::Store;
+
+/// Streams of events and pictures at the same time.
+const STREAMS: usize = 64;
+
+/// Passwords that are checked at the same time: each takes 19 MiB.
+const CHECKS: usize = 2;
+
+/// Free space below which the lamp of the disk warns, in bytes.
+const LITTLE_SPACE: u64 = 5 << 30;
+
+/// Free space below which it is red, in bytes.
+const NO_SPACE: u64 = 500 << 20;
+
+/// The state of the web server.
+pub(crate) struct App {
+    pub(crate) store: Arc<Store>,
+    pub(crate) lines: Vec<Arc<Line>>,
+    pub(crate) outputs: Vec<Arc<Health>>,
+    /// Whether everybody may look.
+    pub(crate) open_viewing: bool,
+    /// Whether the code signs in, as in the demo, instead of making the first admin.
+    pub(crate) is_demo: bool,
+    pub(crate) version: &'static str,
+    pub(crate) started: Instant,
+    pub(crate) tries: Tries,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) checks: Semaphore,
+    code: Mutex<Option<String>>,
+}
+
+impl App {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        lines: Vec<Arc<Line>>,
+        outputs: Vec<Arc<Health>>,
+        open_viewing: bool,
+        is_demo: bool,
+        code: Option<String>,
+        version: &'static str,
+    ) -> Self {
+        Self {
+            store,
+            lines,
+            outputs,
+            open_viewing,
+            is_demo,
+            version,
+            started: Instant::now(),
+            tries: Tries::default(),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            checks: Semaphore::new(CHECKS),
+            code: Mutex::new(code),
+        }
+    }
+
+    /// The line of a name.
+    pub(crate) fn line(&self, name: &str) -> Option<&Arc<Line>> {
+        self.lines.iter().find(|line| line.name() == name)
+    }
+
+    /// The code of the first start, while it holds.
+    pub(crate) fn code(&self) -> Option<String> {
+        self.code.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The code was used, and holds no longer.
+    pub(crate) fn spend_code(&self) {
+        *self.code.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Asks the store, away from the threads that serve.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || ask(&store)).await.context("a task of the station failed")?
+    }
+
+    /// Lamps of the station: outputs and disk.
+    pub(crate) fn lamps(&self) -> Vec<Lamp> {
+        let failing: Vec<String> = self
+            .outputs
+            .iter()
+            .filter_map(|output| Some(format!("{}: {}", output.name(), output.failure()?)))
+            .collect();
+        let outputs = match (self.outputs.is_empty(), failing.is_empty()) {
+            (true, _) => Lamp { name: "outputs", light: Light::Off, text: "none is configured".to_owned() },
+            (false, true) => Lamp {
+                name: "outputs",
+                light: Light::Good,
+                text: format!("{} connected", self.outputs.len()),
+            },
+            (false, false) => Lamp { name: "outputs", light: Light::Bad, text: failing.join("; ") },
+        };
+        vec![outputs, self.disk()]
+    }
+
+    fn disk(&self) -> Lamp {
+        let lamp = |light, text| Lamp { name: "disk", light, text };
+        let Ok(disk) = rustix::fs::statvfs(self.store.folder()) else {
+            return lamp(Light::Off, "its free space is not known".to_owned());
+        };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let light = match free {
+            free if free < NO_SPACE => Light::Bad,
+            free if free < LITTLE_SPACE => Light::Warning,
+            _ => Light::Good,
+        };
+        lamp(light, format!("{:.1} GB free", free as f64 / 1e9))
+    }
+}

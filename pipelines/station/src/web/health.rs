@@ -1,0 +1,115 @@
+//! For machines that look after machines: `/healthz` and `/metrics`.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::app::App;
+use super::failure::Answer;
+use crate::line::{Light, Status};
+
+/// Whether all is well.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// Lines of the configuration.
+    lines: usize,
+    /// Lines that judge frames, or whose stream is over.
+    well: usize,
+}
+
+/// 200 where every line does what it should, else 503. Tells no names.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = Health), (status = 503, body = Health)))]
+pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Response {
+    let is_well = |status| matches!(status, Status::Running | Status::Stopped);
+    let well = app.lines.iter().filter(|line| {
+        let state = line.state();
+        let lamps = state.snapshot("", "", u64::MAX).lamps;
+        is_well(state.status) && lamps.iter().all(|lamp| lamp.light != Light::Bad)
+    });
+    let health = Health { lines: app.lines.len(), well: well.count() };
+    let code = if health.well == health.lines { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(health)).into_response()
+}
+
+/// A family of numbers in Prometheus' words.
+struct Family<'a> {
+    text: &'a mut String,
+    name: &'static str,
+}
+
+impl<'a> Family<'a> {
+    fn new(text: &'a mut String, kind: &str, name: &'static str, help: &str) -> Self {
+        // Writing to a text does not fail.
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        Self { text, name }
+    }
+
+    /// Names of lines and outputs need no escapes.
+    fn add(&mut self, label: &str, of: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.text, "{}{{{label}=\"{of}\"}} {value}", self.name);
+    }
+}
+
+/// Figures of lines and outputs for Prometheus.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain")))]
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
+    let mut text = String::new();
+    type Value = fn(&crate::line::State) -> f64;
+    let families: [(&str, &str, &str, Value); 8] = [
+        ("counter", "snarm_frames_total", "Frames analysed.", |state| state.frames as f64),
+        ("counter", "snarm_anomalous_frames_total", "Frames above the limit of alarms.", |state| {
+            state.anomalous as f64
+        }),
+        (
+            "counter",
+            "snarm_finds_total",
+            "Runs of frames with an alarm, or in the uncertain band.",
+            |state| state.finds as f64,
+        ),
+        ("counter", "snarm_restarts_total", "Starts of the pipeline after a failure.", |state| {
+            state.restarts as f64
+        }),
+        ("counter", "snarm_lost_pictures_total", "Finds without a picture: too many at once.", |state| {
+            state.lost_pictures as f64
+        }),
+        ("gauge", "snarm_running", "1 while frames are judged.", |state| {
+            f64::from(u8::from(state.status == Status::Running))
+        }),
+        ("gauge", "snarm_frames_per_second", "Frames analysed in a second.", |state| state.fps),
+        ("gauge", "snarm_latency_seconds", "Mean time of an analysis.", |state| state.latency_ms / 1e3),
+    ];
+    for (kind, name, help, value) in families {
+        let mut family = Family::new(&mut text, kind, name, help);
+        for line in &app.lines {
+            family.add("line", line.name(), value(&line.state()));
+        }
+    }
+    let names: Vec<String> = app.outputs.iter().map(|output| output.name().to_owned()).collect();
+    let waiting = app.ask(move |store| {
+        names
+            .into_iter()
+            .map(|name| Ok((store.waiting_count(&name)?, name)))
+            .collect::<anyhow::Result<Vec<_>>>()
+    });
+    let waiting = waiting.await?;
+    let mut family =
+        Family::new(&mut text, "gauge", "snarm_output_waiting", "Messages that wait for an output.");
+    waiting.iter().for_each(|(count, name)| family.add("output", name, count));
+    let mut family = Family::new(&mut text, "gauge", "snarm_output_up", "1 while an output takes messages.");
+    app.outputs.iter().for_each(|output| {
+        family.add("output", output.name(), u8::from(output.failure().is_none()));
+    });
+    let up = app.started.elapsed().as_secs();
+    let _ = write!(
+        text,
+        "# HELP snarm_up_seconds Time since the start.\n# TYPE snarm_up_seconds gauge\nsnarm_up_seconds {up}\n"
+    );
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}

@@ -1,0 +1,423 @@
+//! What is asked of lines: their state, their finds, limits and banks.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::app::App;
+use super::failure::{Answer, Failure};
+use crate::line::{self, Line, Snapshot};
+use crate::store::{BankVersion, Find, Judgement, LimitChange, Picture, Queue, Release, Who, WouldChange};
+
+/// Finds of the queue that are sent at once.
+const QUEUE: u32 = 50;
+
+/// Last alarms that are shown.
+const ALARMS: u32 = 10;
+
+/// Frames that histograms and previews look at.
+const FRAMES: u32 = 20_000;
+
+/// Bars of a histogram.
+const BARS: usize = 100;
+
+/// Changes of limits and banks that are shown.
+const CHANGES: u32 = 50;
+
+/// Longest reason, in characters.
+const LONGEST_REASON: usize = 500;
+
+/// The line of an address.
+pub(super) fn of<'a>(app: &'a App, name: &str) -> Answer<&'a Arc<Line>> {
+    app.line(name).ok_or_else(|| Failure::missing("expected the name of a line, found no such line"))
+}
+
+/// A line, for choosing one.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Named {
+    name: String,
+    title: String,
+}
+
+/// The lines of the station.
+#[utoipa::path(get, path = "/api/lines", responses((status = 200, body = [Named])))]
+pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<Named>> {
+    let named =
+        |line: &Arc<Line>| Named { name: line.name().to_owned(), title: line.config.shown().to_owned() };
+    Json(app.lines.iter().map(named).collect())
+}
+
+/// What is known of a line at this moment, with the scores after a number.
+pub(super) fn snapshot(app: &App, line: &Line, after: u64) -> Snapshot {
+    let mut snapshot = line.state().snapshot(line.name(), line.config.shown(), after);
+    snapshot.lamps.extend(app.lamps());
+    snapshot
+}
+
+/// The state of a line, with its last 200 scores.
+#[utoipa::path(get, path = "/api/lines/{line}", params(("line" = String, Path)), responses((status = 200, body = Snapshot), (status = 404)))]
+pub(crate) async fn state(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<Snapshot>> {
+    Ok(Json(snapshot(&app, of(&app, &name)?, 0)))
+}
+
+/// The last ten finds of a line with an alarm.
+#[utoipa::path(get, path = "/api/lines/{line}/alarms", params(("line" = String, Path)), responses((status = 200, body = [Find])))]
+pub(crate) async fn alarms(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<Vec<Find>>> {
+    let line = of(&app, &name)?;
+    Ok(Json(line.ask(|line| line.store.last_alarms(line.name(), ALARMS)).await?))
+}
+
+/// Begins a new shift: counters start at 0.
+#[utoipa::path(post, path = "/api/lines/{line}/shift", params(("line" = String, Path)), responses((status = 204)))]
+pub(crate) async fn shift(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    let line = of(&app, &name)?;
+    let begun = line.ask(move |line| {
+        line.store.begin_shift(line.name(), &who.name)?;
+        line.store.shift(line.name())
+    });
+    let begun = begun.await?;
+    line.state().shift = begun;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The finds that wait for a judgement.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Review {
+    #[serde(flatten)]
+    queue: Queue,
+    /// How many were judged good, and are not in the bank in use.
+    to_learn: usize,
+}
+
+/// The finds of a line that wait for a judgement, the highest score first.
+#[utoipa::path(get, path = "/api/lines/{line}/queue", params(("line" = String, Path)), responses((status = 200, body = Review)))]
+pub(crate) async fn queue(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<Review>> {
+    let line = of(&app, &name)?;
+    let review = line.ask(|line| {
+        let queue = line.store.to_judge(line.name(), QUEUE)?;
+        Ok(Review { queue, to_learn: line::to_learn(&line.store, line.name())?.len() })
+    });
+    Ok(Json(review.await?))
+}
+
+/// A find.
+#[utoipa::path(get, path = "/api/finds/{id}", params(("id" = i64, Path)), responses((status = 200, body = Find), (status = 404)))]
+pub(crate) async fn find(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Json<Find>> {
+    let find = app.ask(move |store| store.find(id)).await?;
+    find.map(Json).ok_or_else(|| no_find(id))
+}
+
+fn no_find(id: i64) -> Failure {
+    Failure::missing(format!("expected a find, found none of number {id}"))
+}
+
+/// What somebody says of a find.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Said {
+    judgement: Judgement,
+}
+
+/// Judges a find.
+#[utoipa::path(post, path = "/api/finds/{id}/judgement", params(("id" = i64, Path)), request_body = Said, responses((status = 200, body = Find), (status = 404)))]
+pub(crate) async fn judge(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<i64>,
+    Json(said): Json<Said>,
+) -> Answer<Json<Find>> {
+    let judged = app.ask(move |store| store.judge(id, said.judgement, &who.name)).await?;
+    judged.map(Json).ok_or_else(|| no_find(id))
+}
+
+/// Takes back the caller's last judgement on a line.
+#[utoipa::path(post, path = "/api/lines/{line}/undo", params(("line" = String, Path)), responses((status = 200, body = Find), (status = 404)))]
+pub(crate) async fn undo(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<Json<Find>> {
+    let line = of(&app, &name)?;
+    let undone = line.ask(move |line| line.store.undo(line.name(), &who.name)).await?;
+    undone.map(Json).ok_or_else(|| Failure::missing("expected a judgement of yours to take back, found none"))
+}
+
+/// The frame of a find with heat map, JPEG.
+#[utoipa::path(get, path = "/api/finds/{id}/annotated", params(("id" = i64, Path)), responses((status = 200, content_type = "image/jpeg"), (status = 404)))]
+pub(crate) async fn annotated(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Response> {
+    picture(&app, id, Picture::Annotated, "image/jpeg").await
+}
+
+/// The frame of a find, PNG.
+#[utoipa::path(get, path = "/api/finds/{id}/frame", params(("id" = i64, Path)), responses((status = 200, content_type = "image/png"), (status = 404)))]
+pub(crate) async fn frame(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Response> {
+    picture(&app, id, Picture::Frame, "image/png").await
+}
+
+/// The anomaly map of a find, PGM of 8 bits, 255 being a score of 1.
+#[utoipa::path(get, path = "/api/finds/{id}/map", params(("id" = i64, Path)), responses((status = 200, content_type = "image/x-portable-graymap"), (status = 404)))]
+pub(crate) async fn map(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Response> {
+    picture(&app, id, Picture::Map, "image/x-portable-graymap").await
+}
+
+async fn picture(app: &App, id: i64, picture: Picture, kind: &'static str) -> Answer<Response> {
+    let bytes = app.ask(move |store| store.picture(id, picture)).await?;
+    let bytes =
+        bytes.ok_or_else(|| Failure::missing(format!("expected a picture, found none of find {id}")))?;
+    Ok(([(CONTENT_TYPE, kind)], bytes).into_response())
+}
+
+/// Limits of a line, and the scores that they stand between.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Limits {
+    /// The limit of alarms that holds.
+    threshold: f64,
+    /// The limit of the uncertain band that holds; `null` where there is none.
+    low: Option<f64>,
+    /// The threshold of the bank in use.
+    bank: f64,
+    /// Changes, the last one first.
+    changes: Vec<LimitChange>,
+    /// Good frames of the bank, by score: 100 bars from 0 to 1.
+    learned: Vec<u32>,
+    /// The last frames, likewise.
+    recent: Vec<u32>,
+    /// Finds judged good, likewise.
+    good: Vec<u32>,
+    /// Finds judged bad, likewise.
+    bad: Vec<u32>,
+}
+
+fn histogram(scores: impl IntoIterator<Item = f64>) -> Vec<u32> {
+    let mut bars = vec![0; BARS];
+    for score in scores {
+        let bar = ((score * BARS as f64) as usize).min(BARS - 1);
+        if let Some(bar) = bars.get_mut(bar) {
+            *bar += 1;
+        }
+    }
+    bars
+}
+
+/// The limits of a line, and histograms of scores.
+#[utoipa::path(get, path = "/api/lines/{line}/limits", params(("line" = String, Path)), responses((status = 200, body = Limits)))]
+pub(crate) async fn limits(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<Limits>> {
+    let line = of(&app, &name)?;
+    let limits = line.ask(|line| {
+        let changes = line.store.limits(line.name(), CHANGES)?;
+        let learned = line.state().learned.clone();
+        let now = changes.first().cloned().unwrap_or_default();
+        let judged = |judgement| -> anyhow::Result<Vec<u32>> {
+            let finds = line.store.judged(line.name(), judgement)?;
+            Ok(histogram(finds.into_iter().map(|find| find.score)))
+        };
+        Ok(Limits {
+            threshold: now.threshold.unwrap_or(learned.threshold),
+            low: now.low,
+            bank: learned.threshold,
+            changes,
+            learned: histogram(learned.scores),
+            recent: histogram(line.store.last_scores(line.name(), FRAMES)?),
+            good: judged(Judgement::Good)?,
+            bad: judged(Judgement::Bad)?,
+        })
+    });
+    Ok(Json(limits.await?))
+}
+
+/// Limits to try. A threshold that is left out is the bank's.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tried {
+    threshold: Option<f64>,
+    low: Option<f64>,
+}
+
+fn check_limits(threshold: Option<f64>, low: Option<f64>, of_bank: f64) -> Answer<()> {
+    let is_score = |limit: &f64| (0.0..=1.0).contains(limit);
+    for (name, limit) in [("threshold", threshold), ("low", low)] {
+        if limit.is_some_and(|limit| !is_score(&limit)) {
+            return Err(Failure::bad(format!(
+                "{name}: expected a score of 0 to 1, found {}",
+                limit.unwrap_or_default()
+            )));
+        }
+    }
+    let high = threshold.unwrap_or(of_bank);
+    match low {
+        Some(low) if low >= high => Err(Failure::bad(format!(
+            "low: expected a limit below that of alarms, {high:.3}, found {low:.3}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What limits would have changed in the last 20,000 frames, and in what was judged.
+#[utoipa::path(get, path = "/api/lines/{line}/limits/preview", params(("line" = String, Path), Tried), responses((status = 200, body = WouldChange), (status = 400)))]
+pub(crate) async fn preview(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(tried): Query<Tried>,
+) -> Answer<Json<WouldChange>> {
+    let line = of(&app, &name)?;
+    let (of_bank, digest) = {
+        let state = line.state();
+        (state.learned.threshold, state.learned.digest.clone())
+    };
+    check_limits(tried.threshold, tried.low, of_bank)?;
+    let threshold = tried.threshold.unwrap_or(of_bank);
+    let changed =
+        line.ask(move |line| line.store.would_change(line.name(), &digest, FRAMES, threshold, tried.low));
+    Ok(Json(changed.await?))
+}
+
+/// Limits to hold from now on. A threshold of `null` is the bank's, a low of `null` no uncertain band.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewLimits {
+    threshold: Option<f64>,
+    low: Option<f64>,
+    reason: String,
+}
+
+fn check_reason(reason: &str) -> Answer<String> {
+    let reason = reason.trim();
+    let length = reason.chars().count();
+    if !(3..=LONGEST_REASON).contains(&length) {
+        return Err(Failure::bad(format!(
+            "reason: expected 3 to {LONGEST_REASON} characters, found {length}"
+        )));
+    }
+    Ok(reason.to_owned())
+}
+
+/// Changes the limits of a line, without stopping it.
+#[utoipa::path(post, path = "/api/lines/{line}/limits", params(("line" = String, Path)), request_body = NewLimits, responses((status = 204), (status = 400)))]
+pub(crate) async fn set_limits(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    Json(new): Json<NewLimits>,
+) -> Answer<StatusCode> {
+    let line = of(&app, &name)?;
+    let reason = check_reason(&new.reason)?;
+    let of_bank = line.state().learned.threshold;
+    check_limits(new.threshold, new.low, of_bank)?;
+    line::set_limits(line, new.threshold, new.low, &who.name, &reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Banks of a line.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Banks {
+    /// Versions, the newest first.
+    versions: Vec<BankVersion>,
+    /// Changes of the version in use, the last one first.
+    releases: Vec<Release>,
+    /// The version that a roll back takes.
+    before: Option<i64>,
+    /// Finds that a candidate would learn.
+    to_learn: usize,
+}
+
+/// The versions of the bank of a line.
+#[utoipa::path(get, path = "/api/lines/{line}/banks", params(("line" = String, Path)), responses((status = 200, body = Banks)))]
+pub(crate) async fn banks(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<Banks>> {
+    let line = of(&app, &name)?;
+    let banks = line.ask(|line| {
+        Ok(Banks {
+            versions: line.store.banks(line.name())?,
+            releases: line.store.releases(line.name(), CHANGES)?,
+            before: line.store.bank_before(line.name())?,
+            to_learn: line::to_learn(&line.store, line.name())?.len(),
+        })
+    });
+    Ok(Json(banks.await?))
+}
+
+/// Why something is done.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Why {
+    reason: String,
+}
+
+/// Makes a candidate of the bank in use and what was judged good. It judges nothing until it is released.
+#[utoipa::path(post, path = "/api/lines/{line}/banks", params(("line" = String, Path)), request_body = Why, responses((status = 200, body = BankVersion), (status = 409)))]
+pub(crate) async fn make_candidate(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    Json(why): Json<Why>,
+) -> Answer<Json<BankVersion>> {
+    let line = of(&app, &name)?;
+    let reason = check_reason(&why.reason)?;
+    let made = line::make_candidate(line, &who.name, &reason).await;
+    made.map(Json).map_err(|error| Failure::conflict(&error))
+}
+
+/// Takes a version into use, without stopping the line.
+#[utoipa::path(post, path = "/api/lines/{line}/banks/{version}/release", params(("line" = String, Path), ("version" = i64, Path)), request_body = Why, responses((status = 204), (status = 409)))]
+pub(crate) async fn release(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path((name, version)): Path<(String, i64)>,
+    Json(why): Json<Why>,
+) -> Answer<StatusCode> {
+    let line = of(&app, &name)?;
+    let reason = check_reason(&why.reason)?;
+    let released = line::release(line, version, &who.name, &reason).await;
+    released.map(|()| StatusCode::NO_CONTENT).map_err(|error| Failure::conflict(&error))
+}
+
+/// Takes the version into use that was in use before.
+#[utoipa::path(post, path = "/api/lines/{line}/rollback", params(("line" = String, Path)), request_body = Why, responses((status = 204), (status = 409)))]
+pub(crate) async fn roll_back(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    Json(why): Json<Why>,
+) -> Answer<StatusCode> {
+    let line = of(&app, &name)?;
+    let reason = check_reason(&why.reason)?;
+    let before = line.ask(|line| line.store.bank_before(line.name())).await?;
+    let version = before.ok_or_else(|| {
+        Failure(StatusCode::CONFLICT, "expected a version that was in use before, found none".to_owned())
+    })?;
+    let released = line::release(line, version, &who.name, &format!("roll back: {reason}")).await;
+    released.map(|()| StatusCode::NO_CONTENT).map_err(|error| Failure::conflict(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_scores_in_order_and_reasons_are_given() {
+        assert!(check_limits(Some(0.6), Some(0.5), 0.5).is_ok() && check_limits(None, None, 0.5).is_ok());
+        for (threshold, low) in
+            [(Some(1.1), None), (Some(f64::NAN), None), (Some(0.5), Some(0.5)), (None, Some(0.6))]
+        {
+            assert!(check_limits(threshold, low, 0.5).is_err(), "{threshold:?} {low:?}");
+        }
+        assert_eq!(check_reason("  new lamp ").unwrap(), "new lamp");
+        assert!(check_reason("  ").is_err() && check_reason(&"x".repeat(LONGEST_REASON + 1)).is_err());
+    }
+
+    #[test]
+    fn every_score_is_in_a_bar() {
+        let bars = histogram([0.0, 0.005, 0.995, 1.0]);
+        assert_eq!((bars.len(), bars[0], bars[99], bars.iter().sum::<u32>()), (BARS, 2, 2, 4));
+    }
+}

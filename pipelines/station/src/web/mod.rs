@@ -1,0 +1,163 @@
+//! Pages and API, on one port.
+
+mod access;
+mod app;
+mod failure;
+mod guard;
+mod health;
+mod lines;
+mod pages;
+mod streams;
+mod tries;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router, middleware};
+use tokio::net::TcpListener;
+use utoipa::OpenApi;
+
+pub(crate) use app::App;
+
+use crate::store::Role;
+use failure::Failure;
+use guard::Asks;
+
+/// Largest body of a request, in bytes.
+const LARGEST_BODY: usize = 64 << 10;
+
+/// The description of the API.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "snarm station", description = "Lines, finds, limits and banks of a station"),
+    paths(
+        access::door,
+        access::me,
+        access::sign_in,
+        access::sign_out,
+        access::setup,
+        access::people,
+        access::set_person,
+        access::remove_person,
+        access::tokens,
+        access::add_token,
+        access::remove_token,
+        access::audit,
+        health::healthz,
+        health::metrics,
+        lines::all,
+        lines::state,
+        lines::alarms,
+        lines::shift,
+        lines::queue,
+        lines::find,
+        lines::judge,
+        lines::undo,
+        lines::annotated,
+        lines::frame,
+        lines::map,
+        lines::limits,
+        lines::preview,
+        lines::set_limits,
+        lines::banks,
+        lines::make_candidate,
+        lines::release,
+        lines::roll_back,
+        streams::events,
+        streams::live,
+    )
+)]
+struct Api;
+
+/// The description of this API, OpenAPI.
+async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(Api::openapi())
+}
+
+/// What everybody may ask for.
+fn open() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/api/door", get(access::door))
+        .route("/api/openapi.json", get(openapi))
+        .route("/api/sign-in", post(access::sign_in))
+        .route("/api/setup", post(access::setup))
+        .route("/enter", get(access::enter_demo))
+}
+
+fn for_viewers() -> Router<Arc<App>> {
+    Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/api/me", get(access::me))
+        .route("/api/sign-out", post(access::sign_out))
+        .route("/api/lines", get(lines::all))
+        .route("/api/lines/{line}", get(lines::state))
+        .route("/api/lines/{line}/events", get(streams::events))
+        .route("/api/lines/{line}/live", get(streams::live))
+        .route("/api/lines/{line}/alarms", get(lines::alarms))
+        .route("/api/lines/{line}/queue", get(lines::queue))
+        .route("/api/lines/{line}/limits", get(lines::limits))
+        .route("/api/lines/{line}/limits/preview", get(lines::preview))
+        .route("/api/lines/{line}/banks", get(lines::banks))
+        .route("/api/finds/{id}", get(lines::find))
+        .route("/api/finds/{id}/annotated", get(lines::annotated))
+        .route("/api/finds/{id}/frame", get(lines::frame))
+        .route("/api/finds/{id}/map", get(lines::map))
+}
+
+fn for_operators() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/lines/{line}/shift", post(lines::shift))
+        .route("/api/lines/{line}/undo", post(lines::undo))
+        .route("/api/finds/{id}/judgement", post(lines::judge))
+}
+
+fn for_engineers() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/lines/{line}/limits", post(lines::set_limits))
+        .route("/api/lines/{line}/banks", post(lines::make_candidate))
+        .route("/api/lines/{line}/banks/{version}/release", post(lines::release))
+        .route("/api/lines/{line}/rollback", post(lines::roll_back))
+}
+
+fn for_admins() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/people", get(access::people).post(access::set_person))
+        .route("/api/people/{name}", delete(access::remove_person))
+        .route("/api/tokens", get(access::tokens).post(access::add_token))
+        .route("/api/tokens/{id}", delete(access::remove_token))
+        .route("/api/audit", get(access::audit))
+}
+
+fn router(app: &Arc<App>) -> Router {
+    let guarded = |routes: Router<Arc<App>>, role| {
+        let asks = Asks { app: Arc::clone(app), role };
+        routes.route_layer(middleware::from_fn_with_state(asks, guard::guard))
+    };
+    open()
+        .merge(guarded(for_viewers(), Role::Viewer))
+        .merge(guarded(for_operators(), Role::Operator))
+        .merge(guarded(for_engineers(), Role::Engineer))
+        .merge(guarded(for_admins(), Role::Admin))
+        .merge(pages::routes())
+        .fallback(|| async { Failure::missing("expected a page or a part of the API, found neither") })
+        .method_not_allowed_fallback(|| async {
+            Failure(StatusCode::METHOD_NOT_ALLOWED, "expected another method".to_owned())
+        })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(guard::headers))
+        .with_state(Arc::clone(app))
+}
+
+/// Serves until it is dropped.
+///
+/// # Errors
+/// When the listener fails.
+pub(crate) async fn serve(app: Arc<App>, listener: TcpListener) -> Result<()> {
+    let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await.context("cannot serve pages")
+}

@@ -1,0 +1,76 @@
+//! What a page listens to: events of a line, and its live picture.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::app::App;
+use super::failure::{Answer, Failure};
+use super::lines;
+
+/// Time between two events.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A stream ends after that time, and the page asks again: whoever may no longer look is noticed.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Between two pictures.
+const BOUNDARY: &str = "snarm-picture";
+
+fn permit(app: &App) -> Answer<OwnedSemaphorePermit> {
+    let busy = || Failure(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open".to_owned());
+    Arc::clone(&app.streams).try_acquire_owned().map_err(|_| busy())
+}
+
+/// The state of a line four times a second, with new scores, as server-sent events of the type `state`.
+#[utoipa::path(get, path = "/api/lines/{line}/events", params(("line" = String, Path)), responses((status = 200, content_type = "text/event-stream"), (status = 503)))]
+pub(crate) async fn events(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Response> {
+    let line = Arc::clone(lines::of(&app, &name)?);
+    let permit = permit(&app)?;
+    let began = Instant::now();
+    let events = stream::unfold((None, permit), move |(last, permit): (Option<u64>, _)| {
+        let (app, line) = (Arc::clone(&app), Arc::clone(&line));
+        async move {
+            if began.elapsed() > LONGEST {
+                return None;
+            }
+            if last.is_some() {
+                tokio::time::sleep(TICK).await;
+            }
+            let after = last.unwrap_or_default();
+            let snapshot = lines::snapshot(&app, &line, after);
+            let after = snapshot.strip.last().map_or(after, |point| point.seq);
+            let event = Event::default().event("state").json_data(&snapshot).unwrap_or_default();
+            Some((Ok::<_, Infallible>(event), (Some(after), permit)))
+        }
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// The annotated picture, up to ten times a second, as `multipart/x-mixed-replace` of JPEG.
+#[utoipa::path(get, path = "/api/lines/{line}/live", params(("line" = String, Path)), responses((status = 200, content_type = "multipart/x-mixed-replace"), (status = 503)))]
+pub(crate) async fn live(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Response> {
+    let pictures = lines::of(&app, &name)?.look_on();
+    let permit = permit(&app)?;
+    let began = Instant::now();
+    let parts = stream::unfold((pictures, permit), move |(mut pictures, permit)| async move {
+        let left = LONGEST.checked_sub(began.elapsed())?;
+        tokio::time::timeout(left, pictures.changed()).await.ok()?.ok()?;
+        let jpeg = Arc::clone(&pictures.borrow_and_update());
+        let head =
+            format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+        let part = [head.as_bytes(), &jpeg, b"\r\n"].concat();
+        Some((Ok::<_, Infallible>(part), (pictures, permit)))
+    });
+    let kind = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
+    Ok(([(CONTENT_TYPE, kind)], Body::from_stream(parts)).into_response())
+}

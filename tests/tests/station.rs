@@ -1,0 +1,174 @@
+//! `snarm station` from outside: the real binary, real pipelines, a real broker and browser where there are such. Nothing
+//! but this machine is spoken to.
+
+#![expect(clippy::expect_used, reason = "helpers of tests fail and speak as tests do")]
+
+#[path = "station/common.rs"]
+mod common;
+#[path = "station/outputs.rs"]
+mod outputs;
+#[path = "station/pages.rs"]
+mod pages;
+#[path = "station/refusals.rs"]
+mod refusals;
+#[path = "cli/run.rs"]
+mod run;
+
+use std::process::Command;
+
+use serde_json::json;
+
+use common::{ADMIN, Station, learned, until};
+
+/// Limits under which every frame is an alarm.
+const ALARMS: f64 = 0.0;
+
+#[test]
+fn a_false_alarm_becomes_a_candidate_that_is_released_and_rolled_back() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let admin = station.set_up();
+    let line = |admin: &common::Visitor| admin.get("/api/lines/belt").json();
+    until("frames are judged", || line(&admin)["shift"]["frames"].as_u64() > Some(3));
+    assert_eq!(line(&admin)["bank"], 1);
+
+    // Limits change while the line runs; a reason is asked for.
+    let refused =
+        admin.post("/api/lines/belt/limits", &json!({ "threshold": ALARMS, "low": null, "reason": " " }));
+    assert_eq!(refused.code, 400, "{}", refused.text());
+    let body = json!({ "threshold": ALARMS, "low": null, "reason": "to see alarms" });
+    assert_eq!(admin.post("/api/lines/belt/limits", &body).code, 204);
+    until("alarms are found", || admin.get("/api/lines/belt/queue").json()["waiting"].as_u64() > Some(1));
+    let restarts = |station: &Station| station.metric(&admin, "snarm_restarts_total");
+    assert_eq!(restarts(&station), 0.0);
+
+    // The queue has the worst first, with pictures and the result of their frame.
+    let queue = admin.get("/api/lines/belt/queue").json();
+    let finds = queue["finds"].as_array().expect("finds");
+    let scores: Vec<f64> = finds.iter().map(|find| find["score"].as_f64().expect("a score")).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    let id = finds[0]["id"].as_i64().expect("a number");
+    assert_eq!(finds[0]["record"]["frame-number"], finds[0]["frame"]);
+    for (kind, magic) in [("annotated", &b"\xff\xd8"[..]), ("frame", b"\x89PNG"), ("map", b"P5\n")] {
+        let picture = admin.get(&format!("/api/finds/{id}/{kind}"));
+        assert!(picture.code == 200 && picture.body.starts_with(magic), "{kind}: {}", picture.code);
+    }
+
+    // Nothing was judged good: there is no candidate to make.
+    let why = json!({ "reason": "false alarms" });
+    assert_eq!(admin.post("/api/lines/belt/banks", &why).code, 409);
+    let judged = admin.post(&format!("/api/finds/{id}/judgement"), &json!({ "judgement": "good" }));
+    assert_eq!((judged.code, &judged.json()["judgement"]), (200, &json!("good")));
+    assert_eq!(admin.post("/api/lines/belt/undo", &json!({})).json()["judgement"], json!(null));
+    assert_eq!(admin.post("/api/lines/belt/undo", &json!({})).code, 404);
+    assert_eq!(admin.post(&format!("/api/finds/{id}/judgement"), &json!({ "judgement": "good" })).code, 200);
+
+    // The candidate is no running bank until it is released; the pipeline takes it without a restart.
+    let made = admin.post("/api/lines/belt/banks", &why);
+    assert_eq!(made.code, 200, "{}", made.text());
+    let made = made.json();
+    assert_eq!((&made["version"], &made["parent"], &made["running"]), (&json!(2), &json!(1), &json!(false)));
+    assert_eq!(made["report"][0]["find"], id);
+    let before = made["report"][0]["before"].as_f64().expect("a score");
+    assert!(made["report"][0]["after"].as_f64().expect("a score") < before, "{made}");
+    assert_eq!(line(&admin)["bank"], 1);
+    let released = admin.post("/api/lines/belt/banks/2/release", &json!({ "reason": "fewer alarms" }));
+    assert_eq!(released.code, 204, "{}", released.text());
+    assert_eq!(line(&admin)["bank"], 2);
+    assert_eq!(admin.post("/api/lines/belt/rollback", &json!({ "reason": "as before" })).code, 204);
+    assert_eq!((line(&admin)["bank"].as_i64(), restarts(&station)), (Some(1), 0.0));
+    assert_eq!(admin.post("/api/lines/belt/banks/9/release", &why).code, 409);
+
+    // Who did what is written down.
+    let audit = admin.get("/api/audit").json();
+    let whats: Vec<&str> =
+        audit.as_array().expect("entries").iter().filter_map(|e| e["what"].as_str()).collect();
+    for what in ["person", "sign in", "limits", "judge", "undo", "bank", "release"] {
+        assert!(whats.contains(&what), "{what} in {whats:?}");
+    }
+    assert!(audit.as_array().expect("entries").iter().any(|entry| entry["who"] == ADMIN));
+
+    // A second start goes on with bank, limits and people.
+    drop(station);
+    let station = Station::start(dir.path(), "");
+    let admin = station.sign_in(ADMIN);
+    until("frames are judged again", || line(&admin)["status"] == "running");
+    assert_eq!((&line(&admin)["bank"], &line(&admin)["threshold"]), (&json!(1), &json!(ALARMS)));
+}
+
+#[test]
+fn a_pipeline_that_is_killed_is_started_again_and_none_outlives_its_station() {
+    let Some(dir) = learned() else { return };
+    let mut station = Station::start(dir.path(), "");
+    let admin = station.set_up();
+    until("frames are judged", || admin.get("/api/lines/belt").json()["status"] == "running");
+    let children = station.children();
+    assert_eq!(children.len(), 1, "{children:?}");
+    kill("-9", children[0]);
+    until("it is started again", || {
+        station.metric(&admin, "snarm_restarts_total") == 1.0
+            && admin.get("/api/lines/belt").json()["status"] == "running"
+    });
+    let again = station.children();
+    assert!(again.len() == 1 && again != children, "{again:?}");
+
+    // Killed, the station can do nothing more; its pipeline notices by itself.
+    station.kill();
+    until("the pipeline has ended", || !is_running(again[0]));
+
+    // Asked to end, it ends its pipeline.
+    let station = Station::start(dir.path(), "");
+    until("it runs", || station.children().len() == 1);
+    let child = station.children()[0];
+    drop(station);
+    assert!(!is_running(child));
+}
+
+#[test]
+fn a_live_picture_is_made_while_somebody_looks_on() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let admin = station.set_up();
+    until("frames are judged", || admin.get("/api/lines/belt").json()["status"] == "running");
+    let live = admin.begin("/api/lines/belt/live", b"\xff\xd8");
+    assert!(live.contains("multipart/x-mixed-replace; boundary="), "{live}");
+    let events = admin.begin("/api/lines/belt/events", b"\"lamps\"");
+    assert!(events.contains("text/event-stream") && events.contains("event: state"), "{events}");
+}
+
+#[test]
+fn the_demo_needs_no_configuration_and_its_first_pages_come_at_once() {
+    let Some(dir) = learned() else { return };
+    let station = Station::demo(dir.path());
+    let demo = station.enter();
+    let line = demo.get("/api/lines/demo").json();
+    assert!(
+        ["preparing", "starting", "running"].contains(&line["status"].as_str().expect("a word")),
+        "{line}"
+    );
+    assert_eq!(demo.get("/api/me").json()["role"], "admin");
+    assert_eq!(demo.get("/").code, 200);
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_is_told_by_line_and_key() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("station.toml"), "data = 'd'\n[[line]]\nname = 'a'\npipelin = 'x'\n")
+        .expect("a file");
+    let output = run::run(dir.path(), "station station.toml", 1);
+    let text = run::stderr(&output);
+    for word in ["station.toml", "line 4", "pipelin", "expected one of"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+}
+
+fn kill(signal: &str, process: u32) {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status().expect("kill starts");
+    assert!(status.success());
+}
+
+/// Whether a process runs. One that ended and was not waited for does not.
+fn is_running(process: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
+}

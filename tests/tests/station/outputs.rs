@@ -1,0 +1,273 @@
+//! Outputs: what is sent is what was found, once each, in order, whoever is away or killed in between.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use snarm_tests::skip::skip;
+
+use crate::common::{ADMIN, Station, learned, until};
+
+/// A port that nobody uses at this moment.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+/// A broker, ended with the test.
+struct Broker(Child);
+
+impl Broker {
+    fn start(dir: &Path, port: u16) -> Option<Self> {
+        // It remembers sessions and what waits for them, and stays the user that starts it.
+        let config = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n\
+             user root\nmax_queued_messages 0\n",
+            dir.display()
+        );
+        std::fs::write(dir.join("mosquitto.conf"), config).expect("a file");
+        let program = ["mosquitto", "/usr/sbin/mosquitto"].into_iter().find_map(|program| {
+            let mut command = Command::new(program);
+            command.args(["-c", "mosquitto.conf"]).current_dir(dir);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
+        });
+        let Some(child) = program else {
+            skip("mosquitto", "no mosquitto on this machine");
+            return None;
+        };
+        let broker = Self(child);
+        until("the broker listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Some(broker)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // SIGTERM: it writes down what waits for sessions.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// A subscriber that the broker remembers while it is away.
+fn subscriber(port: u16) -> Command {
+    let mut command = Command::new("mosquitto_sub");
+    command.args([
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+        "-c",
+        "-i",
+        "reader",
+        "-q",
+        "1",
+        "-t",
+        "plant/#",
+    ]);
+    command
+}
+
+/// What a subscriber got.
+struct Heard {
+    client: Child,
+    lines: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Heard {
+    /// Listens to everything.
+    fn start(port: u16) -> Self {
+        let mut command = subscriber(port);
+        let mut client = command.args(["-F", "%t %p"]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (out, to) = (BufReader::new(client.stdout.take().expect("its output")), Arc::clone(&lines));
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let (topic, payload) = line.split_once(' ').expect("topic and payload");
+                let value = serde_json::from_str(payload).unwrap_or_else(|_| Value::from(payload));
+                to.lock().expect("lines").push((topic.to_owned(), value));
+            }
+        });
+        Self { client, lines }
+    }
+
+    /// Numbers of the messages of a topic, as they came.
+    fn ids(&self, topic: &str) -> Vec<i64> {
+        let lines = self.lines.lock().expect("lines");
+        let of = lines.iter().filter(|(found, _)| found == topic);
+        of.map(|(_, message)| message["id"].as_i64().expect("a number")).collect()
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        let _ = self.client.kill();
+        let _ = self.client.wait();
+    }
+}
+
+/// How many messages wait.
+fn waiting(station: &Station, visitor: &crate::common::Visitor) -> f64 {
+    station.metric(visitor, "snarm_output_waiting")
+}
+
+#[test]
+fn a_broker_that_was_away_gets_every_frame_in_order_though_the_station_is_killed() {
+    let Some(dir) = learned() else { return };
+    let port = free_port();
+    let Some(broker) = Broker::start(dir.path(), port) else { return };
+    let Ok(status) = subscriber(port).arg("-E").status() else {
+        return skip("mosquitto", "no mosquitto_sub on this machine");
+    };
+    assert!(status.success());
+    drop(broker);
+    let output = format!(
+        "[[output]]\nkind = 'mqtt'\nname = 'plant'\nhost = '127.0.0.1'\nport = {port}\ntopic = 'plant'\nsend = 'frames'\n"
+    );
+    // Nobody listens: frames wait on the disk, whatever becomes of the station.
+    let mut station = Station::start(dir.path(), &output);
+    let admin = station.set_up();
+    until("frames wait", || waiting(&station, &admin) > 5.0);
+    station.kill();
+    let mut station = Station::start(dir.path(), &output);
+    let admin = station.sign_in(ADMIN);
+    until("more frames wait", || waiting(&station, &admin) > 10.0);
+    let broker = Broker::start(dir.path(), port).expect("a broker");
+    let first = Heard::start(port);
+    until("frames come", || first.ids("plant/belt/frame").len() > 15);
+    // Both go away, one after the other, while frames come, and come back.
+    station.kill();
+    let station = Station::start(dir.path(), &output);
+    let admin = station.sign_in(ADMIN);
+    let before = first.ids("plant/belt/frame").len();
+    until("frames come again", || first.ids("plant/belt/frame").len() > before);
+    drop(broker);
+    until("frames wait again", || waiting(&station, &admin) > 3.0);
+    assert_eq!(station.metric(&admin, "snarm_output_up"), 0.0);
+    let _broker = Broker::start(dir.path(), port).expect("a broker");
+    let second = Heard::start(port);
+    until("frames come once more", || second.ids("plant/belt/frame").len() > 5);
+    let ids: Vec<i64> =
+        [&first, &second].into_iter().flat_map(|heard| heard.ids("plant/belt/frame")).collect();
+    // A message may be sent again where its acknowledgement was lost, with the same number; none is missing.
+    let unique: BTreeSet<i64> = ids.iter().copied().collect();
+    let (least, most) = (*unique.first().expect("one"), *unique.last().expect("one"));
+    assert_eq!((least, unique.len() as i64), (1, most), "{ids:?}");
+    let mut news: Vec<i64> = Vec::new();
+    ids.iter().for_each(|id| {
+        if news.last().is_none_or(|last| id > last) {
+            news.push(*id)
+        }
+    });
+    assert_eq!(news, unique.into_iter().collect::<Vec<_>>(), "{ids:?}");
+    let lines = second.lines.lock().expect("lines");
+    let frame = lines.iter().find(|(topic, _)| topic == "plant/belt/frame").expect("a frame");
+    for name in ["line", "time", "score", "threshold", "verdict", "bank-id", "objects", "resolution"] {
+        assert!(!frame.1[name].is_null(), "{name} in {}", frame.1);
+    }
+    assert!(lines.iter().any(|(topic, payload)| topic == "plant/status" && payload == "online"), "{lines:?}");
+}
+
+#[test]
+fn a_web_server_that_fails_gets_every_find_once_it_works() {
+    let Some(dir) = learned() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (works, got) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::<(String, Value)>::new())));
+    let (does_work, to) = (Arc::clone(&works), Arc::clone(&got));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (head, body) = request(&stream);
+            let code = if does_work.load(Ordering::Relaxed) { "200 OK" } else { "503 Service Unavailable" };
+            if code.starts_with("200") {
+                to.lock().expect("requests").push((head, serde_json::from_slice(&body).expect("JSON")));
+            }
+            let answer = format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = (&stream).write_all(answer.as_bytes());
+        }
+    });
+    std::fs::write(dir.path().join("token"), "the-token\n").expect("a file");
+    let output = format!(
+        "[[output]]\nkind = 'webhook'\nname = 'mes'\nurl = 'http://{address}/found'\ntoken-file = 'token'\n"
+    );
+    let station = Station::start(dir.path(), &output);
+    let admin = station.set_up();
+    let body = serde_json::json!({ "threshold": 0.0, "low": null, "reason": "to see alarms" });
+    assert_eq!(admin.post("/api/lines/belt/limits", &body).code, 204);
+    until("finds wait", || waiting(&station, &admin) > 1.0);
+    assert_eq!(station.metric(&admin, "snarm_output_up"), 0.0);
+    works.store(true, Ordering::Relaxed);
+    until("finds come", || got.lock().expect("requests").len() > 1);
+    let requests = got.lock().expect("requests").clone();
+    let ids: Vec<i64> = requests.iter().map(|(_, body)| body["id"].as_i64().expect("a number")).collect();
+    assert_eq!(ids, (1..=ids.len() as i64).collect::<Vec<_>>());
+    let (head, body) = &requests[0];
+    let head = head.to_lowercase();
+    assert!(
+        head.contains("idempotency-key: 1") && head.contains("authorization: bearer the-token"),
+        "{head}"
+    );
+    assert_eq!((body["line"].as_str(), body["find"].as_i64()), (Some("belt"), Some(1)));
+    until("it is told to be up", || station.metric(&admin, "snarm_output_up") == 1.0);
+}
+
+/// Head and body of a request.
+fn request(stream: &TcpStream) -> (String, Vec<u8>) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).expect("a line") == 0 {
+            break;
+        }
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).expect("a body");
+    (head, body)
+}
+
+#[test]
+fn a_plc_reads_registers_and_writes_none() {
+    let Some(dir) = learned() else { return };
+    let port = free_port();
+    let output = format!("[[output]]\nkind = 'modbus'\nname = 'plc'\nlisten = '127.0.0.1:{port}'\n");
+    let station = Station::start(dir.path(), &output);
+    let admin = station.set_up();
+    until("frames are judged", || admin.get("/api/lines/belt").json()["status"] == "running");
+    // Function 4, input registers, and 3, holding registers: 12 from address 0.
+    for function in [4, 3] {
+        let answer = modbus(port, &[function, 0, 0, 0, 12]);
+        assert_eq!(answer[..2], [function, 24], "{answer:?}");
+        let register = |at: usize| u16::from_be_bytes([answer[2 + 2 * at], answer[3 + 2 * at]]);
+        let line = admin.get("/api/lines/belt").json();
+        assert_eq!((register(1), register(5)), (2, 1));
+        assert!((1..=3).contains(&register(2)) && register(3) <= 10_000 && register(7) > 0);
+        let limit = (line["threshold"].as_f64().expect("a limit") * 10_000.0).round() as u16;
+        assert_eq!(register(4), limit);
+    }
+    // Beyond the last line, and writing: exceptions 2 and 1.
+    assert_eq!(modbus(port, &[4, 0, 15, 0, 6]), [0x84, 2]);
+    assert_eq!(modbus(port, &[4, 0xff, 0xff, 0, 125]), [0x84, 2]);
+    assert_eq!(modbus(port, &[6, 0, 0, 0, 1]), [0x86, 1]);
+}
+
+/// Sends a request of the protocol and returns the answer, without the heads of both.
+fn modbus(port: u16, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+    let length = u8::try_from(request.len() + 1).expect("a short request");
+    stream.write_all(&[&[0, 7, 0, 0, 0, length, 1], request].concat()).expect("a request");
+    let mut head = [0; 7];
+    stream.read_exact(&mut head).expect("a head");
+    assert_eq!(head[..4], [0, 7, 0, 0]);
+    let mut answer = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]])) - 1];
+    stream.read_exact(&mut answer).expect("an answer");
+    answer
+}

@@ -1,0 +1,181 @@
+//! What a station refuses: each with the code and the words of the refusal.
+
+use serde_json::json;
+
+use crate::common::{ADMIN, PASSWORD, Station, learned};
+
+#[test]
+fn nobody_comes_in_without_a_code_a_password_or_a_token() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let stranger = station.stranger();
+    for path in [
+        "/api/me",
+        "/api/lines",
+        "/api/lines/belt",
+        "/api/lines/belt/events",
+        "/api/lines/belt/live",
+        "/api/finds/1/frame",
+        "/api/audit",
+        "/api/people",
+        "/metrics",
+    ] {
+        assert_eq!(stranger.get(path).code, 401, "{path}");
+    }
+    // Health tells no names.
+    assert!(!stranger.get("/healthz").text().contains("belt"));
+    let first = |code: &str, password: &str| {
+        stranger.post("/api/setup", &json!({ "code": code, "name": ADMIN, "password": password }))
+    };
+    assert_eq!(first("AAAABBBBCCCC", PASSWORD).code, 401);
+    assert_eq!(first(station.code(), "short").code, 400);
+    assert_eq!(first(station.code(), PASSWORD).code, 200);
+    // The code holds once.
+    assert_eq!(first(station.code(), PASSWORD).code, 409);
+    assert_eq!(stranger.get(&format!("/enter?code={}", station.code())).code, 401);
+    assert_eq!(stranger.with("Authorization", Some("Bearer made-up")).get("/api/me").code, 401);
+    assert_eq!(stranger.with("Authorization", Some("Basic YTpi")).get("/api/me").code, 401);
+    assert_eq!(stranger.with("Cookie", Some("snarm-station=made-up")).get("/api/me").code, 401);
+    let admin = station.sign_in(ADMIN);
+    assert_eq!(admin.get("/api/me").code, 200);
+    assert_eq!(admin.post("/api/sign-out", &json!({})).code, 204);
+    assert_eq!(admin.get("/api/me").code, 401);
+}
+
+#[test]
+fn every_role_may_what_it_is_for_and_no_more() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let admin = station.set_up();
+    for role in ["viewer", "operator", "engineer"] {
+        let person = json!({ "name": role, "role": role, "password": PASSWORD });
+        assert_eq!(admin.post("/api/people", &person).code, 204);
+    }
+    let limits = json!({ "threshold": 0.9, "low": null, "reason": "a test" });
+    let undo = ("/api/lines/belt/undo", json!({}), 404);
+    let change = ("/api/lines/belt/limits", limits, 204);
+    let person = ("/api/people", json!({ "name": "x", "role": "viewer", "password": PASSWORD }), 204);
+    for (role, may) in [("viewer", 0), ("operator", 1), ("engineer", 2), (ADMIN, 3)] {
+        let visitor = station.sign_in(role);
+        assert_eq!(visitor.get("/api/lines/belt").code, 200, "{role}");
+        for (at, (path, body, done)) in [&undo, &change, &person].into_iter().enumerate() {
+            let answer = visitor.post(path, body);
+            let expected = if at < may { *done } else { 403 };
+            assert_eq!(answer.code, expected, "{role} {path} {}", answer.text());
+        }
+    }
+    // A token has its role alone, needs no origin, and ends when it is removed.
+    let made = admin.post("/api/tokens", &json!({ "name": "mes", "role": "viewer" })).json();
+    let token = format!("Bearer {}", made["token"].as_str().expect("a token"));
+    let program = station.stranger().with("Origin", None).with("Authorization", Some(&token));
+    assert_eq!((program.get("/metrics").code, program.post(undo.0, &undo.1).code), (200, 403));
+    let id = admin.get("/api/tokens").json()[0]["id"].as_i64().expect("a number");
+    assert_eq!(admin.ask("DELETE", &format!("/api/tokens/{id}"), &[]).code, 204);
+    assert_eq!(program.get("/metrics").code, 401);
+    // Whoever is removed is out at once; the last admin stays.
+    let operator = station.sign_in("operator");
+    assert_eq!(admin.ask("DELETE", "/api/people/operator", &[]).code, 204);
+    assert_eq!(operator.get("/api/me").code, 401);
+    assert_eq!(admin.ask("DELETE", &format!("/api/people/{ADMIN}"), &[]).code, 404);
+}
+
+#[test]
+fn a_browser_of_another_site_changes_nothing() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let admin = station.set_up();
+    let body = json!({ "threshold": 0.9, "low": null, "reason": "a test" });
+    for origin in [None, Some("null"), Some("http://evil.example"), Some("http://127.0.0.1:1")] {
+        let answer = admin.with("Origin", origin).post("/api/lines/belt/limits", &body);
+        assert_eq!(answer.code, 403, "{origin:?} {}", answer.text());
+        let sign_in = json!({ "name": ADMIN, "password": PASSWORD });
+        assert_eq!(admin.with("Origin", origin).post("/api/sign-in", &sign_in).code, 403, "{origin:?}");
+    }
+    let entry = station.stranger().post("/api/sign-in", &json!({ "name": ADMIN, "password": PASSWORD }));
+    let cookie = entry.header("set-cookie").expect("a cookie");
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let policy = admin.get("/").header("content-security-policy").expect("a policy").to_owned();
+    assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+}
+
+#[test]
+fn guessing_passwords_has_to_wait() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    station.set_up();
+    let stranger = station.stranger();
+    let tries =
+        |password: &str| stranger.post("/api/sign-in", &json!({ "name": ADMIN, "password": password }));
+    for _ in 0..5 {
+        assert_eq!(tries("not the password").code, 401);
+    }
+    // Now the right one waits as well, and nobody learns whether it was.
+    let refused = tries(PASSWORD);
+    assert_eq!(refused.code, 429, "{}", refused.text());
+    let seconds: u64 = refused.header("retry-after").and_then(|text| text.parse().ok()).expect("a time");
+    assert!((1..=61).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn paths_names_and_bodies_of_strangers_stay_what_they_are() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let admin = station.set_up();
+    std::fs::write(dir.path().join("data/secret.png"), b"secret").expect("a file");
+    for path in [
+        "/api/finds/../secret/frame",
+        "/api/finds/..%2fsecret/frame",
+        "/api/finds/%2e%2e%2fsecret/frame",
+        "/api/finds/1%00/frame",
+        "/api/finds/-1/frame",
+        "/../data/secret.png",
+        "/..%2f..%2fetc%2fpasswd",
+        "//etc/passwd",
+        "/api/lines/..%2f..%2fbelt",
+    ] {
+        let answer = admin.get(path);
+        assert!([400, 404].contains(&answer.code), "{path}: {} {}", answer.code, answer.text());
+        assert!(!answer.text().contains("secret") || answer.json()["error"].is_string(), "{path}");
+    }
+    // Names are data: they come back as they were, as JSON that no browser takes for a page.
+    let name = "<script>alert(1)</script>";
+    let person = json!({ "name": name, "role": "viewer", "password": PASSWORD });
+    assert_eq!(admin.post("/api/people", &person).code, 204);
+    let people = admin.get("/api/people");
+    assert_eq!(people.header("content-type"), Some("application/json"));
+    assert_eq!(people.header("x-content-type-options"), Some("nosniff"));
+    assert!(people.json().as_array().expect("people").iter().any(|person| person["name"] == name));
+    for name in ["", "a\u{7}b", &"x".repeat(41)] {
+        let person = json!({ "name": name, "role": "viewer", "password": PASSWORD });
+        assert_eq!(admin.post("/api/people", &person).code, 400, "{name:?}");
+    }
+    // Bodies are small, and what the API knows.
+    let large = json!({ "name": "x".repeat(100_000), "role": "viewer", "password": PASSWORD });
+    assert_eq!(admin.post("/api/people", &large).code, 413);
+    assert_eq!(
+        admin.post("/api/people", &json!({ "name": "x", "role": "king", "password": PASSWORD })).code,
+        422
+    );
+    assert_eq!(admin.post("/api/lines/belt/undo", &json!({ "deep": 1 })).code, 404);
+    assert_eq!(admin.ask("POST", "/api/people", b"no json").code, 400);
+    assert_eq!(admin.ask("PUT", "/api/people", b"{}").code, 405);
+    let limits = |threshold: f64, low: f64| {
+        admin
+            .post(
+                "/api/lines/belt/limits",
+                &json!({ "threshold": threshold, "low": low, "reason": "a test" }),
+            )
+            .code
+    };
+    assert_eq!((limits(1.5, 0.1), limits(0.5, 0.6), limits(0.5, -0.1)), (400, 400, 400));
+}
+
+#[test]
+fn looking_without_signing_in_is_for_those_who_configured_it() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "open-viewing = true---");
+    let stranger = station.stranger();
+    assert_eq!((stranger.get("/api/lines/belt").code, stranger.get("/metrics").code), (200, 200));
+    assert_eq!(stranger.post("/api/lines/belt/undo", &json!({})).code, 403);
+    assert_eq!(stranger.get("/api/audit").code, 403);
+}
