@@ -1,4 +1,4 @@
-//! `snarm station` from outside: the real binary, real pipelines, a real broker and browser where there are such. Nothing
+//! `snarm station` from outside: the real binary, real pipelines, a real broker where there is one. Nothing
 //! but this machine is spoken to.
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail and speak as tests do")]
@@ -7,8 +7,6 @@
 mod common;
 #[path = "station/outputs.rs"]
 mod outputs;
-#[path = "station/pages.rs"]
-mod pages;
 #[path = "station/refusals.rs"]
 mod refusals;
 #[path = "cli/run.rs"]
