@@ -90,7 +90,7 @@ async function linePage() {
   $("title").textContent = line.title;
   document.title = `${line.title} - SNARM station`;
   let points = [];
-  let held = { verdict: "unknown", until: 0 };
+  let held = { verdict: "unknown", score: -1, until: 0 };
   let alarms = -1;
 
   const live = $("live");
@@ -118,18 +118,17 @@ async function linePage() {
 
   const show = (state) => {
     points = points.concat(state.strip).slice(-200);
-    const fresh = state.strip.map((point) => point.verdict);
-    let verdict = state.status === "running" ? state.verdict : "unknown";
-    for (const each of fresh) if (VERDICTS[each].rank > VERDICTS[verdict].rank) verdict = each;
+    let seen = { verdict: state.status === "running" ? state.verdict : "unknown", score: state.score };
+    for (const point of state.strip) if (VERDICTS[point.verdict].rank > VERDICTS[seen.verdict].rank) seen = point;
     const now = Date.now();
-    if (VERDICTS[verdict].rank >= VERDICTS[held.verdict].rank && verdict !== "unknown") {
-      held = { verdict, until: now + HOLD_MS };
+    if (VERDICTS[seen.verdict].rank >= VERDICTS[held.verdict].rank && seen.verdict !== "unknown") {
+      held = { ...seen, until: now + HOLD_MS };
     } else if (now > held.until) {
-      held = { verdict, until: now };
+      held = { ...seen, until: now };
     }
     showVerdict(held.verdict);
     if (held.verdict === "unknown") $("word").textContent = STATUS[state.status];
-    $("score").textContent = state.status === "running" ? score(state.score) : "";
+    $("score").textContent = state.status === "running" ? score(held.score) : "";
     $("status").textContent = state.detail || `${STATUS[state.status]}, frame ${whole(state.frame)}`;
     $("frames").textContent = whole(state.shift.frames);
     $("alarms").textContent = whole(state.shift.alarms);
