@@ -173,8 +173,8 @@ fn picture(rules: &[Rule], good: &[f64], judged: &[f64]) -> String {
     let _ = writeln!(svg, "<path d=\"M{LEFT} {MIDDLE}h{WIDTH}\" stroke=\"#222\"/>");
     for (i, Rule { name, threshold }) in rules.iter().enumerate() {
         let (x, y) = (LEFT + threshold * WIDTH, 16.0 + 14.0 * i as f64);
-        let anchor = if *threshold > 0.6 { "end" } else { "start" };
-        let beside = if *threshold > 0.6 { x - 4.0 } else { x + 4.0 };
+        let anchor = if *threshold > 0.8 { "end" } else { "start" };
+        let beside = if *threshold > 0.8 { x - 4.0 } else { x + 4.0 };
         let _ = writeln!(
             svg,
             "<path d=\"M{x:.1} {}V{}\" stroke=\"#b3261e\" stroke-dasharray=\"{} 3\"/><text x=\"{beside:.1}\" y=\"{y}\" \
