@@ -1,4 +1,5 @@
-//! Sums of a row's part in f32, of parts in f64. The gain is a product of what a row and what a column adds.
+//! Sums of a row's part in f32, of parts in f64. A gain is that of the first column of a block,
+//! times a step.
 
 use std::array::from_fn;
 use std::ops::Range;
@@ -13,6 +14,9 @@ use crate::simd::dispatch;
 pub(super) const STEP: usize = 4;
 
 const LANES: usize = 8;
+
+/// Columns whose gains are steps from the first one's.
+const BLOCK: usize = 64;
 
 fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; LANES];
@@ -76,25 +80,26 @@ pub(super) fn relight(
     gains: &[Gain; COLOURS],
 ) {
     let (columns, rows) = (spec.size.columns, spec.size.rows);
-    let across: [Vec<f32>; COLOURS] = from_fn(|colour| {
-        let slope = gains[colour].slope_x;
-        (0..visible.width).map(|i| (slope * place(i, visible.width)).exp()).collect()
-    });
     picture.par_chunks_mut(columns).enumerate().for_each(|(at, line)| {
         let (colour, row) = (at / rows, at % rows);
         if !(visible.y..visible.y + visible.height).contains(&row) {
             return;
         }
         let (gain, y) = (gains[colour], place(row - visible.y, visible.height));
-        let of_row = (gain.level + gain.slope_y * y).exp();
+        let of_row = gain.level + gain.slope_y * y;
         let (mean, std) = (spec.mean[colour], spec.std[colour]);
         let (share, most) = (1.0 / std, (1.0 - mean) / std);
+        // From a column to the i-th after it.
+        let steps: [f32; BLOCK] = from_fn(|i| (gain.slope_x * 2.0 * i as f32 / visible.width as f32).exp());
         let line = &mut line[visible.x..visible.x + visible.width];
         dispatch(
             #[inline(always)]
             || {
-                for (v, gain) in line.iter_mut().zip(&across[colour]) {
-                    *v = (((*v * std + mean) * (gain * of_row) - mean) * share).min(most);
+                for (block, values) in line.chunks_mut(BLOCK).enumerate() {
+                    let first = (of_row + gain.slope_x * place(block * BLOCK, visible.width)).exp();
+                    for (v, step) in values.iter_mut().zip(&steps) {
+                        *v = (((*v * std + mean) * (first * step) - mean) * share).min(most);
+                    }
                 }
             },
         );

@@ -2,7 +2,7 @@
 
 use snarm_kernels::light::{Gain, SIDE};
 
-use super::median;
+use super::{CELLS, median};
 
 /// Rounds of weighing anew.
 const ROUNDS: usize = 8;
@@ -27,32 +27,26 @@ pub(super) fn at(plane: Gain, cell: usize) -> f32 {
 }
 
 /// The plane of `differences`, one a cell, each of which has a deviation that is usual there.
-pub(super) fn plane(differences: &[f32], deviations: &[f32]) -> Gain {
+pub(super) fn plane(differences: &[f32; CELLS], deviations: &[f32; CELLS]) -> Gain {
     let mut plane = Gain { level: weighted_median(differences, deviations), ..Gain::default() };
-    let mut room = vec![0.0; differences.len()];
     for _ in 0..ROUNDS {
-        let rests = differences.iter().zip(deviations).enumerate();
-        let rests: Vec<f32> = rests.map(|(cell, (v, deviation))| (v - at(plane, cell)) / deviation).collect();
-        room.iter_mut().zip(&rests).for_each(|(room, rest)| *room = rest.abs());
-        let scale = (PER_MAD * median(&mut room)).max(1.0);
-        let weight = |(rest, deviation): (&f32, &f32)| {
-            let share = (1.0 - (rest / (BEYOND * scale)).powi(2)).max(0.0);
-            share * share / (deviation * deviation * scale * scale)
-        };
-        let weights: Vec<f32> = rests.iter().zip(deviations).map(weight).collect();
+        let rests: [f32; CELLS] =
+            std::array::from_fn(|cell| (differences[cell] - at(plane, cell)) / deviations[cell]);
+        let scale = (PER_MAD * median(&mut rests.map(f32::abs))).max(1.0);
+        let weights: [f32; CELLS] = std::array::from_fn(|cell| {
+            let share = (1.0 - (rests[cell] / (BEYOND * scale)).powi(2)).max(0.0);
+            share * share / (deviations[cell] * deviations[cell] * scale * scale)
+        });
         plane = least_squares(differences, &weights);
     }
     plane
 }
 
 /// The number that half of the weight lies below.
-fn weighted_median(values: &[f32], deviations: &[f32]) -> f32 {
-    let mut sorted: Vec<(f32, f32)> = values
-        .iter()
-        .zip(deviations)
-        .map(|(value, deviation)| (*value, 1.0 / (deviation * deviation)))
-        .collect();
-    sorted.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+fn weighted_median(values: &[f32; CELLS], deviations: &[f32; CELLS]) -> f32 {
+    let mut sorted: [(f32, f32); CELLS] =
+        std::array::from_fn(|cell| (values[cell], 1.0 / (deviations[cell] * deviations[cell])));
+    sorted.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
     let half = 0.5 * sorted.iter().map(|(_, weight)| weight).sum::<f32>();
     let mut below = 0.0;
     for (value, weight) in sorted {
@@ -65,7 +59,7 @@ fn weighted_median(values: &[f32], deviations: &[f32]) -> f32 {
 }
 
 /// The plane of least weighted squares, by Gauss-Jordan elimination.
-fn least_squares(values: &[f32], weights: &[f32]) -> Gain {
+fn least_squares(values: &[f32; CELLS], weights: &[f32; CELLS]) -> Gain {
     let mut rows = [[0.0_f64; 4]; 3];
     for (cell, (value, weight)) in values.iter().zip(weights).enumerate() {
         let basis = [1.0, place(cell % SIDE), place(cell / SIDE)].map(f64::from);
@@ -95,7 +89,6 @@ fn least_squares(values: &[f32], weights: &[f32]) -> Gain {
 
 #[cfg(test)]
 mod tests {
-    use super::super::CELLS;
     use super::*;
 
     const TILTED: Gain = Gain { level: -0.2, slope_x: 0.1, slope_y: -0.05 };
@@ -108,8 +101,8 @@ mod tests {
 
     #[test]
     fn cells_that_a_defect_changed_do_not_count() {
-        let mut differences: Vec<f32> = (0..CELLS).map(|cell| at(TILTED, cell)).collect();
-        let deviations = vec![0.02; CELLS];
+        let mut differences: [f32; CELLS] = std::array::from_fn(|cell| at(TILTED, cell));
+        let deviations = [0.02; CELLS];
         assert!(close(plane(&differences, &deviations), TILTED));
         // A third of the frame is black.
         differences.iter_mut().take(CELLS / 3).for_each(|v| *v -= 2.0);
@@ -119,8 +112,8 @@ mod tests {
 
     #[test]
     fn cells_that_usually_change_count_little() {
-        let mut differences: Vec<f32> = (0..CELLS).map(|cell| at(TILTED, cell)).collect();
-        let mut deviations = vec![0.02; CELLS];
+        let mut differences: [f32; CELLS] = std::array::from_fn(|cell| at(TILTED, cell));
+        let mut deviations = [0.02; CELLS];
         // Parts cover two thirds of the frame, somewhat darker than usual.
         for cell in CELLS / 3..CELLS {
             differences[cell] -= 0.3;

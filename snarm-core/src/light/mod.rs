@@ -38,6 +38,11 @@ fn logs(cell: &Cell) -> Logs {
     [red, green, blue, cell.detail.max(PLAIN).ln()]
 }
 
+/// Those of all cells of a tile, without room on the heap: they are taken of every frame.
+fn logs_of(cells: &[Cell]) -> [Logs; CELLS] {
+    std::array::from_fn(|at| cells.get(at).map_or([0.0; 4], logs))
+}
+
 /// Median of numbers, 0 of none.
 fn median(numbers: &mut [f32]) -> f32 {
     if numbers.is_empty() {

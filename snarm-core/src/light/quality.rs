@@ -91,48 +91,71 @@ fn luma(logs: &Logs) -> f32 {
     0.2126 * logs[0].exp() + 0.7152 * logs[1].exp() + 0.0722 * logs[2].exp()
 }
 
-/// The part of some things that are so.
-fn part<T>(things: impl Iterator<Item = T>, is_so: impl Fn(T) -> bool) -> f32 {
-    let (mut all, mut so) = (0, 0);
-    for thing in things {
-        all += 1;
-        so += usize::from(is_so(thing));
-    }
-    so as f32 / all.max(1) as f32
+/// How many of some things are so.
+#[derive(Default)]
+struct Part {
+    all: usize,
+    so: usize,
 }
 
-/// From the cells of all tiles, what is usual there, how the tiles were seen, and level and sharpness at the ends of the
-/// learned range.
-pub(super) fn of(own: &[Logs], usual: &[Usual], seen: &[Seen], [low, _]: [(f32, f32); 2]) -> Quality {
-    let mean = |number: fn(&Seen) -> f32| seen.iter().map(number).sum::<f32>() / seen.len().max(1) as f32;
-    let (level, sharpness) = (mean(Seen::level), mean(|seen| seen.sharpness));
-    let cells = || own.iter().zip(usual);
-    let white = part(cells(), |(own, usual)| luma(own) >= WHITE && luma(&usual.median) < WHITE);
-    let other = part(cells(), |(own, usual)| {
-        (0..COLOURS).any(|colour| {
-            let difference = (own[colour] - usual.median[colour]).abs();
-            difference > OTHER * deviation(usual, colour) && difference > OTHER_LOG
-        })
+impl Part {
+    fn count(&mut self, is_so: bool) {
+        self.all += 1;
+        self.so += usize::from(is_so);
+    }
+
+    fn share(&self) -> f32 {
+        self.so as f32 / self.all.max(1) as f32
+    }
+}
+
+/// Whether a cell shows another colour than usual.
+fn is_other(own: &Logs, usual: &Usual) -> bool {
+    (0..COLOURS).any(|colour| {
+        let difference = (own[colour] - usual.median[colour]).abs();
+        difference > OTHER * deviation(usual, colour) && difference > OTHER_LOG
+    })
+}
+
+/// Whether a cell has its colour, in the light of its tile, and not its detail.
+fn is_blurred(own: &Logs, usual: &Usual, seen: &Seen) -> bool {
+    let colours = (0..COLOURS).all(|colour| {
+        let rest = own[colour] - usual.median[colour] - seen.planes[colour].level;
+        rest.abs() <= OTHER * deviation(usual, colour)
     });
-    let detailed = || cells().filter(|(_, usual)| has_detail(usual));
-    let plain = part(detailed(), |(own, usual)| own[3] - usual.median[3] < NONE_LEFT.ln());
-    // Blur takes the detail of all cells and keeps their colours; a part that is missing does neither.
-    let planes = seen.iter().flat_map(|seen| std::iter::repeat_n(seen, CELLS));
-    let blurred =
-        part(cells().zip(planes).filter(|((_, usual), _)| has_detail(usual)), |((own, usual), seen)| {
-            let colours = (0..COLOURS).all(|colour| {
-                let rest = own[colour] - usual.median[colour] - seen.planes[colour].level;
-                rest.abs() <= OTHER * deviation(usual, colour)
-            });
-            colours && own[3] - usual.median[3] - seen.level() < -SOFT.ln()
-        });
+    colours && own[3] - usual.median[3] - seen.level() < -SOFT.ln()
+}
+
+/// From the tiles of a frame (what they show, what is usual, how they were seen), and level and sharpness at the ends of the
+/// learned range.
+pub(super) fn of<'a>(
+    tiles: impl Iterator<Item = ([Logs; CELLS], &'a [Usual], Seen)>,
+    [low, _]: [(f32, f32); 2],
+) -> Quality {
+    let (mut count, mut level, mut sharpness) = (0.0_f32, 0.0, 0.0);
+    let [mut white, mut other, mut plain, mut blurred] = [(); 4].map(|()| Part::default());
+    for (own, usual, seen) in tiles {
+        count += 1.0;
+        level += seen.level();
+        sharpness += seen.sharpness;
+        for (own, usual) in own.iter().zip(usual) {
+            white.count(luma(own) >= WHITE && luma(&usual.median) < WHITE);
+            other.count(is_other(own, usual));
+            if has_detail(usual) {
+                plain.count(own[3] - usual.median[3] < NONE_LEFT.ln());
+                // Blur takes the detail of all cells and keeps their colours; a part that is missing does neither.
+                blurred.count(is_blurred(own, usual, &seen));
+            }
+        }
+    }
+    let (level, sharpness) = (level / count.max(1.0), sharpness / count.max(1.0));
     let reason = if level < low.0 - DARKER.ln() {
         Some(Reason::TooDark)
-    } else if white > BRIGHT {
+    } else if white.share() > BRIGHT {
         Some(Reason::TooBright)
-    } else if other >= COVERED && plain >= MOST_CELLS {
+    } else if other.share() >= COVERED && plain.share() >= MOST_CELLS {
         Some(Reason::Covered)
-    } else if sharpness < low.1 - BLURRED.ln() && blurred >= MOST_CELLS {
+    } else if sharpness < low.1 - BLURRED.ln() && blurred.share() >= MOST_CELLS {
         Some(Reason::Blurred)
     } else {
         None

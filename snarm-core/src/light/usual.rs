@@ -4,7 +4,7 @@ use snarm_kernels::light::{COLOURS, Cell, Gain};
 
 use super::quality::{self, Quality};
 use super::seen::{self, ENDS, Seen, Usual, deviation, has_detail};
-use super::{CELLS, Logs, fit, logs, median};
+use super::{CELLS, Logs, fit, logs, logs_of, median};
 
 /// Numbers of a cell in a file.
 pub(crate) const NUMBERS: usize = 8;
@@ -37,14 +37,12 @@ impl Light {
     /// From the cells of frames, of the same number of tiles each; nothing of less than two frames.
     pub(crate) fn of(frames: &[&[Cell]]) -> Option<Self> {
         let cells = frames.first()?.len();
-        let frames: Vec<Vec<Logs>> = frames
-            .iter()
-            .filter(|frame| frame.len() == cells)
-            .map(|frame| frame.iter().map(logs).collect())
-            .collect();
+        let frames: Vec<&[Cell]> = frames.iter().copied().filter(|frame| frame.len() == cells).collect();
         if frames.len() < 2 || cells == 0 {
             return None;
         }
+        let cells_of = frames;
+        let frames: Vec<Vec<Logs>> = cells_of.iter().map(|frame| frame.iter().map(logs).collect()).collect();
         let mut room = vec![0.0; frames.len()];
         let mut of_cell = |cell: usize| {
             let mut usual = Usual { median: [0.0; 4], deviation: [0.0; 4] };
@@ -63,13 +61,13 @@ impl Light {
         };
         let cells = (0..cells).map(&mut of_cell).collect();
         let light = Self { cells, low: [0.0; ENDS], high: [0.0; ENDS] };
-        Some(light.clone().ranged(frames.iter().map(|frame| light.look(frame))))
+        Some(light.clone().ranged(light.look(&cells_of)))
     }
 
     /// With the range of frames as these were seen: without the highest and lowest fiftieth, so that an odd frame says
     /// nothing.
-    fn ranged(mut self, seen: impl Iterator<Item = Vec<Seen>>) -> Self {
-        let all: Vec<[f32; ENDS]> = seen.flatten().map(|seen| seen.numbers()).collect();
+    fn ranged(mut self, seen: impl Iterator<Item = Seen>) -> Self {
+        let all: Vec<[f32; ENDS]> = seen.map(|seen| seen.numbers()).collect();
         for number in 0..ENDS {
             let mut sorted: Vec<f32> = all.iter().map(|numbers| numbers[number]).collect();
             sorted.sort_by(f32::total_cmp);
@@ -83,12 +81,9 @@ impl Light {
 
     /// With the light of frames that came later, by the cells of those before.
     pub(crate) fn and(&self, frames: &[&[Cell]]) -> Self {
-        let of_frame = |frame: &&[Cell]| self.look(&frame.iter().map(logs).collect::<Vec<_>>());
-        let fits = frames.iter().filter(|frame| frame.len() == self.cells.len());
         let mut later = self.clone();
-        let seen: Vec<Vec<Seen>> = fits.map(of_frame).collect();
-        if !seen.is_empty() {
-            later = later.ranged(seen.into_iter());
+        if self.look(frames).next().is_some() {
+            later = later.ranged(self.look(frames));
             later.low.iter_mut().zip(self.low).for_each(|(low, own)| *low = low.min(own));
             later.high.iter_mut().zip(self.high).for_each(|(high, own)| *high = high.max(own));
         }
@@ -100,19 +95,24 @@ impl Light {
         self.cells.len() / CELLS
     }
 
-    /// How the tiles of a frame look beside what is usual.
-    fn look(&self, logs: &[Logs]) -> Vec<Seen> {
-        logs.chunks_exact(CELLS)
-            .zip(self.cells.chunks_exact(CELLS))
-            .map(|(logs, usual)| see(logs, usual))
-            .collect()
+    /// The tiles of a frame: what they show, what is usual, and how the one lies beside the other.
+    fn tiles_of<'a>(&'a self, cells: &'a [Cell]) -> impl Iterator<Item = ([Logs; CELLS], &'a [Usual], Seen)> {
+        cells.chunks_exact(CELLS).zip(self.cells.chunks_exact(CELLS)).map(|(cells, usual)| {
+            let own = logs_of(cells);
+            (own, usual, see(&own, usual))
+        })
+    }
+
+    /// How the tiles of frames look beside what is usual.
+    fn look<'a>(&'a self, frames: &'a [&[Cell]]) -> impl Iterator<Item = Seen> {
+        let fits = frames.iter().filter(|frame| frame.len() == self.cells.len());
+        fits.flat_map(|frame| self.tiles_of(frame).map(|(_, _, seen)| seen))
     }
 
     /// The gains that bring a tile to the learned range of light; nothing where it is there already, or too far away.
     pub(crate) fn correction(&self, tile: usize, cells: &[Cell]) -> Option<[Gain; COLOURS]> {
-        let logs: Vec<Logs> = cells.iter().map(logs).collect();
         let usual = self.cells.get(tile * CELLS..(tile + 1) * CELLS)?;
-        let found = see(&logs, usual).numbers();
+        let found = see(&logs_of(cells), usual).numbers();
         let nearest = |number: usize| {
             let (low, high) = (self.low[number], self.high[number]);
             let room = NEAR + BESIDE * (high - low);
@@ -127,8 +127,7 @@ impl Light {
 
     /// What a frame says of its own quality, from the cells of all its tiles.
     pub(crate) fn quality(&self, cells: &[Cell]) -> Quality {
-        let own: Vec<Logs> = cells.iter().map(logs).collect();
-        quality::of(&own, &self.cells, &self.look(&own), self.ends())
+        quality::of(self.tiles_of(cells), self.ends())
     }
 
     /// Mean level and sharpness at both ends of the range.
@@ -167,22 +166,20 @@ impl Light {
 }
 
 /// The light and the sharpness of a tile.
-fn see(own: &[Logs], usual: &[Usual]) -> Seen {
+fn see(own: &[Logs; CELLS], usual: &[Usual]) -> Seen {
     let planes: [Gain; COLOURS] = std::array::from_fn(|colour| {
-        let differences: Vec<f32> =
-            own.iter().zip(usual).map(|(own, usual)| own[colour] - usual.median[colour]).collect();
-        let deviations: Vec<f32> = usual.iter().map(|usual| deviation(usual, colour)).collect();
+        let differences = std::array::from_fn(|at| own[at][colour] - usual[at].median[colour]);
+        let deviations = std::array::from_fn(|at| deviation(&usual[at], colour));
         fit::plane(&differences, &deviations)
     });
     let level = Seen { planes, sharpness: 0.0 }.level();
     // Contrast grows with the light.
-    let mut details: Vec<f32> = own
-        .iter()
-        .zip(usual)
-        .filter(|(_, usual)| has_detail(usual))
-        .map(|(own, usual)| own[3] - usual.median[3] - level)
-        .collect();
-    Seen { planes, sharpness: median(&mut details) }
+    let (mut details, mut count) = ([0.0; CELLS], 0);
+    for (own, usual) in own.iter().zip(usual).filter(|(_, usual)| has_detail(usual)) {
+        details[count] = own[3] - usual.median[3] - level;
+        count += 1;
+    }
+    Seen { planes, sharpness: median(&mut details[..count]) }
 }
 
 #[cfg(test)]

@@ -150,7 +150,8 @@ fn a_bank_that_a_device_learned_is_evaluated_there_as_one_of_the_cpu() {
         serde_json::from_str(&text).expect("JSON")
     });
     let scores = |figures: &Value| -> Vec<f64> {
-        let images = figures["categories"][0]["images"].as_array().expect("images");
+        let categories = figures["categories"].as_object().expect("categories");
+        let images = categories["flange"]["images"].as_array().expect("images");
         images.iter().map(|image| image["score"].as_f64().expect("a score")).collect()
     };
     let (cpu, cuda) = (scores(&cpu), scores(&cuda));
