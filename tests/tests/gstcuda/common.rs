@@ -248,7 +248,10 @@ pub(crate) fn bank(name: &str, line: &str) -> PathBuf {
 
 /// A detector without a decoder.
 pub(crate) fn detector(bank: &Path) -> String {
-    format!("snarmdetect bank-location={} model-location=none threshold=0.5", bank.display())
+    format!(
+        "snarmdetect bank-location={} model-location=none threshold=0.5 light-correction=false",
+        bank.display()
+    )
 }
 
 /// Scores and maps are those of the other one, within what bf16 is.
