@@ -127,6 +127,8 @@ impl Detector {
         // Of this one the next frame may decide how many tiles there are.
         let encoder = self.extractor.shared().clone();
         let mut other = Self::with_decoder(encoder, self.bank.clone(), self.decoder.clone())?;
+        // The processor alone corrects light.
+        other.set_light_correction(false);
         let limits = other.bank_limits();
         let mut look = |there: &Place| -> Result<[Vec<f32>; 2]> {
             other.move_to(there)?;
