@@ -98,8 +98,7 @@ impl SnarmDetect {
             let message = gst::message::Latency::builder().src(&*self.obj()).build();
             let _ = self.obj().post_message(message);
         }
-        if let Some((drifting, range)) = drift {
-            let light = lock(&self.figures).drift.light().unwrap_or(meta::NONE);
+        if let Some((drifting, light, range)) = drift {
             let fields = messages::drift(drifting, light, range, settings.source_id.as_deref());
             gst::info!(CAT, imp = self, "{fields}");
             if settings.message_mode >= MessageMode::Events {

@@ -42,11 +42,11 @@ impl Figures {
         (self.bank, self.drift) = (Some(bank), Drift::default());
     }
 
-    /// The drift of light and the learned range, where a frame has just changed whether it drifts.
-    pub(super) fn see_light(&mut self, light: f64) -> Option<(bool, (f64, f64))> {
+    /// Whether the light drifts, its mean, and the learned range, where the light of a frame has just changed the first.
+    pub(super) fn see_light(&mut self, light: f64) -> Option<(bool, f64, (f64, f64))> {
         let range = self.bank.as_ref()?.light?;
         let drifting = (light >= 0.0).then(|| self.drift.see(light, range)).flatten()?;
-        Some((drifting, range))
+        Some((drifting, self.drift.light()?, range))
     }
 
     /// Value of the property `stats`.

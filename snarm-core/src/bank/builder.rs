@@ -20,7 +20,7 @@ use super::validation::Validation;
 use super::views::Viewer;
 use super::{Bank, BankSettings, Calibration, Header, Memory, OddFrame, layers_of, scales};
 use crate::dataset::Picture;
-use crate::detect::extract::{Extractor, of_columns};
+use crate::detect::extract::{Extractor, Lighting, of_columns};
 use crate::detect::{Choice, parity};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ impl BankBuilder {
             let found = settings.calibration_fraction.to_string();
             return Err(Error::Setting { name: "calibration fraction", expected: "0 to 0.5".into(), found });
         }
-        let extractor = Extractor::new(encoder, settings.view.clone(), aspect)?;
+        let extractor = measuring(encoder, settings.view.clone(), aspect)?;
         Ok(Self {
             decoders: Vec::new(),
             sample: Sample::new(
@@ -222,12 +222,12 @@ impl BankBuilder {
     /// # Errors
     /// When frames were learned already, a bank is continued, or the region of interest is no part of the frame.
     pub fn set_view(&mut self, view: View) -> Result<()> {
-        if self.frames + self.before > 0 {
-            let found = format!("{} that were learned with another", self.frames + self.before);
+        if self.frames_with_before() > 0 {
+            let found = format!("{} that were learned with another", self.frames_with_before());
             return Err(Error::Mismatch { what: "view of a bank", expected: "no frames".into(), found });
         }
         let place = self.extractor.place();
-        self.extractor = Extractor::new(Arc::clone(self.extractor.shared()), view.clone(), None)?;
+        self.extractor = measuring(Arc::clone(self.extractor.shared()), view.clone(), None)?;
         self.extractor.move_to(&place)?;
         self.settings.view = view;
         Ok(())
@@ -318,6 +318,7 @@ impl BankBuilder {
         Ok(())
     }
 
+    /// Frames in the bank so far, with those of the bank that is continued.
     fn frames_with_before(&self) -> usize {
         self.frames + self.before
     }
@@ -486,6 +487,13 @@ impl BankBuilder {
             made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
+}
+
+/// What encodes frames and measures their light.
+fn measuring(encoder: Arc<Encoder>, view: View, aspect: Option<f64>) -> Result<Extractor> {
+    let mut extractor = Extractor::new(encoder, view, aspect)?;
+    extractor.set_lighting(Lighting::Measured);
+    Ok(extractor)
 }
 
 /// A bank goes on with the part of the frames that it began with; what is asked for may be left open.

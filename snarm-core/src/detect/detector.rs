@@ -7,7 +7,7 @@ use snarm_kernels::device::Place;
 use snarm_kernels::frame::AnyFrame;
 
 use super::device::Choice;
-use super::extract::Extractor;
+use super::extract::{Extractor, Lighting};
 use super::parity;
 use super::postprocess::{RawMap, Regions};
 use super::result::{Detection, Limits, Verdict};
@@ -228,7 +228,9 @@ impl Detector {
     /// The bank knows the light of what it looked at.
     fn light_as_learned(&mut self) {
         let known = self.bank.light().filter(|_| *self.extractor.view() == self.bank.view());
-        self.extractor.set_light(known.cloned(), self.corrects_light);
+        let known =
+            known.map(|light| Lighting::Known { light: light.clone(), corrects: self.corrects_light });
+        self.extractor.set_lighting(known.unwrap_or(Lighting::Ignored));
     }
 
     /// The limits that the calibration gives.

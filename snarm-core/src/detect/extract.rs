@@ -13,7 +13,7 @@ use snarm_kernels::scale_columns::scale_columns;
 use super::times::StageTimes;
 use crate::encoder::{Encoder, Features, Geometry, Workspace};
 use crate::error::{Error, Result};
-use crate::light::{CELLS, Light, Quality};
+use crate::light::{CELLS, Light, Quality, Seen as SeenLight};
 use crate::memory;
 use crate::view::{Crop, Ignored, Mosaic, Rect, Seen, TileGrid, Tiles, Tiling, View};
 
@@ -47,11 +47,21 @@ pub(crate) struct Extractor {
     /// has them.
     pub(crate) descriptors: Vec<f32>,
     there: Option<There>,
-    /// What light frames have, in each tile of the last one; none where a device reads the frames.
+    lighting: Lighting,
+    /// Cells of each tile of the last frame; none where they are not measured, or a device reads the frames.
     cells: Vec<Cell>,
-    /// What light they should have.
-    light: Option<Arc<Light>>,
-    corrects_light: bool,
+    /// The light of its tiles beside what was learned, of those that were looked at.
+    light: Vec<(usize, SeenLight)>,
+}
+
+/// What is done about the light of frames.
+pub(crate) enum Lighting {
+    /// Nothing.
+    Ignored,
+    /// It is measured, for a bank to know.
+    Measured,
+    /// It is compared with what was learned, and with `corrects` brought to that.
+    Known { light: Arc<Light>, corrects: bool },
 }
 
 /// What encodes in the memory of a device.
@@ -94,9 +104,9 @@ impl Extractor {
             own: Vec::new(),
             descriptors: Vec::new(),
             there: None,
+            lighting: Lighting::Ignored,
             cells: Vec::new(),
-            light: None,
-            corrects_light: false,
+            light: Vec::new(),
             aspect,
             shaped,
             shared,
@@ -131,6 +141,7 @@ impl Extractor {
             }),
         };
         self.cells.clear();
+        self.light.clear();
         self.size = NO_FRAME;
         Ok(())
     }
@@ -170,11 +181,14 @@ impl Extractor {
         let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
         let (several, values) = (self.preprocessors.len() > 1, encoder.geometry().output_len());
         self.descriptors.resize(self.preprocessors.len() * values, 0.0);
-        self.cells.resize(self.preprocessors.len() * CELLS, Cell::default());
-        let lit = self
-            .light
-            .as_deref()
-            .filter(|light| self.corrects_light && light.tiles() == self.preprocessors.len());
+        let tiles = self.preprocessors.len();
+        let known = match &self.lighting {
+            Lighting::Known { light, corrects } if light.tiles() == tiles => Some((light, *corrects)),
+            _ => None,
+        };
+        let measures = known.is_some() || matches!(self.lighting, Lighting::Measured);
+        self.cells.resize(if measures { tiles * CELLS } else { 0 }, Cell::default());
+        self.light.clear();
         let (width, height) = frame.upright_size();
         for (tile, preprocessors) in self.preprocessors.iter_mut().enumerate() {
             if is_left_out(&self.seen, tile) {
@@ -182,20 +196,20 @@ impl Extractor {
                 continue;
             }
             let start = Instant::now();
-            let mut input = &mut self.input[..];
-            for preprocessor in preprocessors.iter_mut() {
-                let (own, more) = std::mem::take(&mut input).split_at_mut(preprocessor.spec().output_len());
-                preprocessor.run(frame, own)?;
-                input = more;
-            }
-            let own = &mut self.cells[tile * CELLS..][..CELLS];
-            own.copy_from_slice(&measured(&self.input, &preprocessors[0], (width, height))?);
-            if let Some(gains) = lit.and_then(|light| light.correction(tile, own)) {
-                let mut input = &mut self.input[..];
-                for spec in preprocessors.iter().map(Preprocessor::spec) {
-                    let (own, more) = std::mem::take(&mut input).split_at_mut(spec.output_len());
-                    relight(own, spec, spec.placement(width, height).inner, &gains)?;
-                    input = more;
+            for_inputs(&mut self.input, preprocessors, |preprocessor, own| preprocessor.run(frame, own))?;
+            if measures {
+                let own = &mut self.cells[tile * CELLS..][..CELLS];
+                own.copy_from_slice(&measured(&self.input, &preprocessors[0], (width, height))?);
+                if let Some((light, corrects)) = known
+                    && let Some(seen) = light.see(tile, own)
+                {
+                    if let Some(gains) = light.correction(&seen).filter(|_| corrects) {
+                        for_inputs(&mut self.input, preprocessors, |preprocessor, own| {
+                            let spec = preprocessor.spec();
+                            relight(own, spec, spec.placement(width, height).inner, &gains)
+                        })?;
+                    }
+                    self.light.push((tile, seen));
                 }
             }
             times.add("preprocess", start.elapsed());
@@ -219,15 +233,19 @@ impl Extractor {
         &self.cells
     }
 
-    /// The light that frames should have, and whether they are brought to it.
-    pub(crate) fn set_light(&mut self, light: Option<Arc<Light>>, corrects: bool) {
-        (self.light, self.corrects_light) = (light, corrects);
+    /// What is done about the light of frames from now on; nothing before.
+    pub(crate) fn set_lighting(&mut self, lighting: Lighting) {
+        self.lighting = lighting;
     }
 
     /// What the last frame says of its own quality, where frames of the kind were learned.
     pub(crate) fn quality(&self) -> Option<Quality> {
-        let fits = |light: &&Light| light.tiles() * CELLS == self.cells.len();
-        self.light.as_deref().filter(fits).map(|light| light.quality(&self.cells))
+        match &self.lighting {
+            Lighting::Known { light, .. } if !self.light.is_empty() => {
+                Some(light.quality(&self.cells, &self.light))
+            }
+            _ => None,
+        }
     }
 
     /// What the encoder saw in a tile of the last frame.
@@ -407,6 +425,20 @@ impl There {
         }
         Ok(())
     }
+}
+
+/// Works on the input of each preprocessor of a tile; they lie behind each other.
+fn for_inputs(
+    mut input: &mut [f32],
+    preprocessors: &mut [Preprocessor],
+    mut work: impl FnMut(&mut Preprocessor, &mut [f32]) -> snarm_kernels::Result<()>,
+) -> Result<()> {
+    for preprocessor in preprocessors {
+        let (own, more) = input.split_at_mut(preprocessor.spec().output_len());
+        work(preprocessor, own)?;
+        input = more;
+    }
+    Ok(())
 }
 
 /// The cells of what a preprocessor read of a frame.

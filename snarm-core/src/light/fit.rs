@@ -2,16 +2,13 @@
 
 use snarm_kernels::light::{Gain, SIDE};
 
-use super::{CELLS, median};
+use super::{CELLS, PER_MAD, median};
 
 /// Rounds of weighing anew.
 const ROUNDS: usize = 8;
 
 /// Deviations beyond which a cell does not count (Tukey's biweight, 95 % efficient).
 const BEYOND: f32 = 4.685;
-
-/// Deviation of a normal distribution whose median absolute deviation is 1.
-const PER_MAD: f32 = 1.4826;
 
 /// The slope that planes have without any cell that says otherwise: a normal distribution of this deviation about 0.
 const SLOPE: f32 = 0.3;

@@ -15,7 +15,7 @@ mod seen;
 mod usual;
 
 pub use self::quality::{Quality, Reason};
-pub(crate) use self::seen::ENDS;
+pub(crate) use self::seen::{ENDS, Seen};
 pub use self::usual::Light;
 pub(crate) use self::usual::NUMBERS;
 
@@ -26,6 +26,9 @@ pub(crate) const CELLS: usize = SIDE * SIDE;
 
 /// Colours darker than this say little: a sensor's noise is as large.
 const DARK: f32 = 0.01;
+
+/// Standard deviation of a normal distribution whose median absolute deviation is 1.
+const PER_MAD: f32 = 1.4826;
 
 /// Detail that is told from none.
 const PLAIN: f32 = 1e-3;

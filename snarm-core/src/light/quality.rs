@@ -189,7 +189,9 @@ mod tests {
     fn changed(change: impl Fn(usize, &mut Cell)) -> Quality {
         let mut cells = frame(3);
         cells.iter_mut().enumerate().for_each(|(at, cell)| change(at, cell));
-        learned().quality(&cells)
+        let light = learned();
+        let seen = light.see(0, &cells).unwrap();
+        light.quality(&cells, &[(0, seen)])
     }
 
     fn lit(by: f32) -> Quality {

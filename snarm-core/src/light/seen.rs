@@ -22,7 +22,7 @@ pub(super) struct Usual {
 
 /// The planes of each colour, and the sharpness: the logarithm of the detail beside what is usual.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     pub(super) planes: [Gain; COLOURS],
     pub(super) sharpness: f32,
 }

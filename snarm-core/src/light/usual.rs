@@ -4,13 +4,10 @@ use snarm_kernels::light::{COLOURS, Cell, Gain};
 
 use super::quality::{self, Quality};
 use super::seen::{self, ENDS, Seen, Usual, deviation, has_detail};
-use super::{CELLS, Logs, fit, logs, logs_of, median};
+use super::{CELLS, Logs, PER_MAD, fit, logs, logs_of, median};
 
 /// Numbers of a cell in a file.
 pub(crate) const NUMBERS: usize = 8;
-
-/// Deviation of a standard normal distribution whose median absolute deviation is 1.
-const PER_MAD: f32 = 1.4826;
 
 /// Light so far beside the learned range, as a logarithm, is still usual.
 const NEAR: f32 = 0.015;
@@ -41,33 +38,28 @@ impl Light {
         if frames.len() < 2 || cells == 0 {
             return None;
         }
-        let cells_of = frames;
-        let frames: Vec<Vec<Logs>> = cells_of.iter().map(|frame| frame.iter().map(logs).collect()).collect();
+        let shown: Vec<Vec<Logs>> = frames.iter().map(|frame| frame.iter().map(logs).collect()).collect();
         let mut room = vec![0.0; frames.len()];
         let mut of_cell = |cell: usize| {
             let mut usual = Usual { median: [0.0; 4], deviation: [0.0; 4] };
             for number in 0..4 {
-                let fill = |room: &mut [f32], from: f32| {
-                    room.iter_mut()
-                        .zip(&frames)
-                        .for_each(|(v, frame)| *v = (frame[cell][number] - from).abs());
-                };
-                room.iter_mut().zip(&frames).for_each(|(v, frame)| *v = frame[cell][number]);
-                usual.median[number] = median(&mut room);
-                fill(&mut room, usual.median[number]);
-                usual.deviation[number] = PER_MAD * median(&mut room);
+                room.iter_mut().zip(&shown).for_each(|(v, frame)| *v = frame[cell][number]);
+                let middle = median(&mut room);
+                room.iter_mut().for_each(|v| *v = (*v - middle).abs());
+                (usual.median[number], usual.deviation[number]) = (middle, PER_MAD * median(&mut room));
             }
             usual
         };
-        let cells = (0..cells).map(&mut of_cell).collect();
-        let light = Self { cells, low: [0.0; ENDS], high: [0.0; ENDS] };
-        Some(light.clone().ranged(light.look(&cells_of)))
+        let light =
+            Self { cells: (0..cells).map(&mut of_cell).collect(), low: [0.0; ENDS], high: [0.0; ENDS] };
+        let seen: Vec<Seen> = light.look(&frames).collect();
+        Some(light.ranged(&seen))
     }
 
     /// With the range of frames as these were seen: without the highest and lowest fiftieth, so that an odd frame says
     /// nothing.
-    fn ranged(mut self, seen: impl Iterator<Item = Seen>) -> Self {
-        let all: Vec<[f32; ENDS]> = seen.map(|seen| seen.numbers()).collect();
+    fn ranged(mut self, seen: &[Seen]) -> Self {
+        let all: Vec<[f32; ENDS]> = seen.iter().map(Seen::numbers).collect();
         for number in 0..ENDS {
             let mut sorted: Vec<f32> = all.iter().map(|numbers| numbers[number]).collect();
             sorted.sort_by(f32::total_cmp);
@@ -81,12 +73,13 @@ impl Light {
 
     /// With the light of frames that came later, by the cells of those before.
     pub(crate) fn and(&self, frames: &[&[Cell]]) -> Self {
-        let mut later = self.clone();
-        if self.look(frames).next().is_some() {
-            later = later.ranged(self.look(frames));
-            later.low.iter_mut().zip(self.low).for_each(|(low, own)| *low = low.min(own));
-            later.high.iter_mut().zip(self.high).for_each(|(high, own)| *high = high.max(own));
+        let seen: Vec<Seen> = self.look(frames).collect();
+        if seen.is_empty() {
+            return self.clone();
         }
+        let mut later = self.clone().ranged(&seen);
+        later.low.iter_mut().zip(self.low).for_each(|(low, own)| *low = low.min(own));
+        later.high.iter_mut().zip(self.high).for_each(|(high, own)| *high = high.max(own));
         later
     }
 
@@ -95,24 +88,27 @@ impl Light {
         self.cells.len() / CELLS
     }
 
-    /// The tiles of a frame: what they show, what is usual, and how the one lies beside the other.
-    fn tiles_of<'a>(&'a self, cells: &'a [Cell]) -> impl Iterator<Item = ([Logs; CELLS], &'a [Usual], Seen)> {
-        cells.chunks_exact(CELLS).zip(self.cells.chunks_exact(CELLS)).map(|(cells, usual)| {
-            let own = logs_of(cells);
-            (own, usual, see(&own, usual))
+    /// What is usual in a tile.
+    fn usual(&self, tile: usize) -> Option<&[Usual]> {
+        self.cells.get(tile * CELLS..(tile + 1) * CELLS)
+    }
+
+    /// How a tile looks beside what is usual there; nothing where that was not learned.
+    pub(crate) fn see(&self, tile: usize, cells: &[Cell]) -> Option<Seen> {
+        Some(see(&logs_of(cells), self.usual(tile)?))
+    }
+
+    /// How the tiles of frames look.
+    fn look<'a>(&'a self, frames: &'a [&[Cell]]) -> impl Iterator<Item = Seen> {
+        let fits = frames.iter().filter(|frame| frame.len() == self.cells.len());
+        fits.flat_map(|frame| {
+            frame.chunks_exact(CELLS).enumerate().filter_map(|(tile, cells)| self.see(tile, cells))
         })
     }
 
-    /// How the tiles of frames look beside what is usual.
-    fn look<'a>(&'a self, frames: &'a [&[Cell]]) -> impl Iterator<Item = Seen> {
-        let fits = frames.iter().filter(|frame| frame.len() == self.cells.len());
-        fits.flat_map(|frame| self.tiles_of(frame).map(|(_, _, seen)| seen))
-    }
-
     /// The gains that bring a tile to the learned range of light; nothing where it is there already, or too far away.
-    pub(crate) fn correction(&self, tile: usize, cells: &[Cell]) -> Option<[Gain; COLOURS]> {
-        let usual = self.cells.get(tile * CELLS..(tile + 1) * CELLS)?;
-        let found = see(&logs_of(cells), usual).numbers();
+    pub(crate) fn correction(&self, seen: &Seen) -> Option<[Gain; COLOURS]> {
+        let found = seen.numbers();
         let nearest = |number: usize| {
             let (low, high) = (self.low[number], self.high[number]);
             let room = NEAR + BESIDE * (high - low);
@@ -125,9 +121,12 @@ impl Light {
         (gains != [Gain::default(); COLOURS] && is_near).then_some(gains)
     }
 
-    /// What a frame says of its own quality, from the cells of all its tiles.
-    pub(crate) fn quality(&self, cells: &[Cell]) -> Quality {
-        quality::of(self.tiles_of(cells), self.ends())
+    /// What a frame says of its own quality, from the cells of all its tiles and how those of them look that were seen.
+    pub(crate) fn quality(&self, cells: &[Cell], seen: &[(usize, Seen)]) -> Quality {
+        let tiles = seen.iter().filter_map(|(tile, seen)| {
+            Some((logs_of(cells.get(tile * CELLS..)?), self.usual(*tile)?, *seen))
+        });
+        quality::of(tiles, self.ends())
     }
 
     /// Mean level and sharpness at both ends of the range.
@@ -200,11 +199,15 @@ mod tests {
         Light::of(&frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>()).unwrap()
     }
 
+    fn correction(light: &Light, tile: usize, cells: &[Cell]) -> Option<[Gain; COLOURS]> {
+        light.correction(&light.see(tile, cells)?)
+    }
+
     #[test]
     fn light_as_it_was_learned_is_not_touched() {
         let light = learned(&[1.0, 0.9, 1.1, 1.0]);
         for by in [0.9, 1.0, 1.1, 1.115] {
-            assert_eq!(light.correction(0, &frame(9, [by; 3])), None, "{by}");
+            assert_eq!(correction(&light, 0, &frame(9, [by; 3])), None, "{by}");
         }
         let (low, high) = light.range();
         assert!((0.88..0.91).contains(&low) && (1.09..1.12).contains(&high), "{low} {high}");
@@ -213,27 +216,27 @@ mod tests {
     #[test]
     fn other_light_is_brought_to_the_edge_of_what_was_learned() {
         let light = learned(&[1.0; 6]);
-        let gains = light.correction(0, &frame(9, [0.8, 0.8, 1.0])).unwrap();
+        let gains = correction(&light, 0, &frame(9, [0.8, 0.8, 1.0])).unwrap();
         let levels = gains.map(|gain| gain.level.exp());
         assert!((1.18..1.26).contains(&levels[0]) && (0.96..1.03).contains(&levels[2]), "{levels:?}");
         // Brightness varied while learning, the tint did not.
         let varied = learned(&[0.6, 0.8, 1.0]);
-        let tinted = varied.correction(0, &frame(9, [0.86, 0.8, 0.74])).unwrap();
+        let tinted = correction(&varied, 0, &frame(9, [0.86, 0.8, 0.74])).unwrap();
         let levels = tinted.map(|gain| gain.level.exp());
         assert!(levels[0] < 0.97 && levels[2] > 1.04 && (levels[1] - 1.0).abs() < 0.03, "{levels:?}");
         // So dark that no gain brings back what the sensor lost.
-        assert_eq!(light.correction(0, &frame(9, [0.3; 3])), None);
-        assert_eq!(light.correction(1, &frame(9, [0.8; 3])), None, "a tile that was not learned");
+        assert_eq!(correction(&light, 0, &frame(9, [0.3; 3])), None);
+        assert_eq!(correction(&light, 1, &frame(9, [0.8; 3])), None, "a tile that was not learned");
     }
 
     #[test]
     fn a_bank_that_goes_on_keeps_the_light_of_both() {
         let light = learned(&[1.0; 4]);
         let brighter = frame(5, [1.3; 3]);
-        assert!(light.correction(0, &brighter).is_some());
+        assert!(correction(&light, 0, &brighter).is_some());
         let both = light.and(&[&brighter, &frame(6, [1.3; 3])]);
-        assert_eq!(both.correction(0, &brighter), None);
-        assert_eq!(both.correction(0, &frame(7, [1.0; 3])), None);
+        assert_eq!(correction(&both, 0, &brighter), None);
+        assert_eq!(correction(&both, 0, &frame(7, [1.0; 3])), None);
     }
 
     #[test]
