@@ -4,7 +4,8 @@
 //! old score is an upper bound, and a point whose bound lies below the best current score need not be looked at. The
 //! points therefore wait in a heap by their bounds. The best few are brought up to date together (against all picks
 //! they have not seen yet, each stopping as soon as its bound drops below what the heap still holds); when the best
-//! bound is up to date, that point is the pick.
+//! bound is up to date, that point is the pick. A score of zero is up to date for ever: points that are there twice, such
+//! as those of flat areas, cost nothing more.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -17,6 +18,9 @@ use crate::simd::dispatch;
 /// Points brought up to date together: enough to keep all threads busy.
 const BATCH: usize = 64;
 
+/// Distances from which threads pay: handing out less takes longer than computing it, the more so on a busy machine.
+const PARALLEL: usize = 2048;
+
 /// Picks between two reports of progress.
 const REPORT: usize = 64;
 
@@ -26,6 +30,13 @@ struct Bound {
     score: f32,
     index: u32,
     seen: u32,
+}
+
+impl Bound {
+    /// Whether none of `picks` picks can lower the score.
+    fn is_current(&self, picks: usize) -> bool {
+        self.seen as usize == picks || self.score == 0.0
+    }
 }
 
 impl Ord for Bound {
@@ -61,7 +72,7 @@ pub(super) fn greedy(
     let mut batch: Vec<Bound> = Vec::with_capacity(BATCH);
     while picks.len() < count {
         let Some(best) = heap.peek().copied() else { break };
-        if best.seen as usize == picks.len() {
+        if best.is_current(picks.len()) {
             heap.pop();
             picks.push(best.index);
             picked.extend_from_slice(&points[best.index as usize * d..][..d]);
@@ -73,18 +84,24 @@ pub(super) fn greedy(
         batch.clear();
         while batch.len() < BATCH {
             match heap.peek() {
-                Some(bound) if (bound.seen as usize) < picks.len() => batch.extend(heap.pop()),
+                Some(bound) if !bound.is_current(picks.len()) => batch.extend(heap.pop()),
                 _ => break,
             }
         }
         let floor = heap.peek().map_or(0.0, |bound| bound.score);
-        batch.par_iter_mut().with_min_len(4).for_each(|bound| {
+        let lower = |bound: &mut Bound| {
             let point = &points[bound.index as usize * d..][..d];
             dispatch(
                 #[inline(always)]
                 || update(bound, point, &picked, floor),
             );
-        });
+        };
+        let missing: usize = batch.iter().map(|bound| picks.len() - bound.seen as usize).sum();
+        if missing < PARALLEL {
+            batch.iter_mut().for_each(lower);
+        } else {
+            batch.par_iter_mut().with_min_len(4).for_each(lower);
+        }
         heap.extend(batch.drain(..));
     }
     picks
