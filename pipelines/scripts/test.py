@@ -16,6 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CARGO = os.environ.get("CARGO", "cargo")
 # They take minutes, the others seconds: they start first.
 LONG = ["elements", "recipes", "bank", "cli"]
+# The encoder where a test names none: a third of the default's time a frame. Tests of the default name it. Several tests
+# run at once: with one thread each they need not wait for each other's at every step.
+QUICK = {"SNARM_ENCODER": "snarm-tiny-1@24", "SNARM_THREADS": "1"}
+# Those of the kernels try numbers of threads themselves.
+KERNELS = "snarm_kernels"
 
 
 def programs(only):
@@ -38,7 +43,8 @@ def run(program, arguments):
     name, folder, file = program
     began = time.monotonic()
     # Cargo runs a test in the folder of its package, too.
-    environment = os.environ | {"CARGO_MANIFEST_DIR": str(folder)}
+    quick = {} if name == KERNELS else QUICK
+    environment = quick | os.environ | {"CARGO_MANIFEST_DIR": str(folder)}
     command = [file, *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print(f"== {name} ({folder.relative_to(ROOT)}), {time.monotonic() - began:.0f} s", flush=True)

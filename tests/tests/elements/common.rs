@@ -199,18 +199,20 @@ pub(crate) fn error_on(bus: &gst::Bus) -> gst::glib::Error {
 
 /// Learns a bank from good frames.
 pub(crate) fn learn(location: &Path, seed: u64) {
-    learn_as(location, seed, "auto");
+    learn_as(location, seed, &[]);
 }
 
-/// The same with frames brought to the network in that way.
-pub(crate) fn learn_as(location: &Path, seed: u64, crop: &str) {
+/// The same with those properties.
+pub(crate) fn learn_as(location: &Path, seed: u64, properties: &[(&str, &str)]) {
     let element = gst::ElementFactory::make("snarmbank")
         .property("location", location.to_str().unwrap())
         .property("seed", seed)
         .property("bank-capacity", 500_u32)
-        .property_from_str("crop", crop)
         .build()
         .unwrap();
+    for (name, value) in properties {
+        element.set_property_from_str(name, value);
+    }
     let mut line = Line::new(element, caps());
     line.push_good(GOOD_FRAMES);
     line.finish();

@@ -170,10 +170,10 @@ fn the_map_is_a_grey_picture_of_the_frames_aspect_of_the_asked_depth() {
     init();
     // Frames of 4:3: an input of 8 x 11 cells of 32 pixels where it has their aspect.
     let folder = tempfile::tempdir().unwrap();
-    let wide = folder.path().join("wide.bank");
-    common::learn_as(&wide, 0, "aspect");
-    for (bank, side) in [(bank(), (320, 320)), (wide.to_str().unwrap(), (352, 256))] {
-        check_maps(bank, side);
+    for (crop, side) in [("full", (320, 320)), ("aspect", (352, 256))] {
+        let bank = folder.path().join(crop);
+        common::learn_as(&bank, 0, &[("crop", crop), ("encoder", "snarm-tiny")]);
+        check_maps(bank.to_str().unwrap(), side);
     }
 }
 

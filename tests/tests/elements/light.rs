@@ -1,8 +1,22 @@
 //! Frames in another light than the learned ones, and frames that cannot be judged.
 
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
 use gst::prelude::*;
 
-use crate::common::{Line, caps, detector, good_pixels, init};
+use crate::common::{self, Line, caps, good_pixels, init, learn_as, scratch};
+
+/// A detector of the default encoder, which shows more of these small frames than that of the other tests.
+fn detector(properties: &[(&str, &str)]) -> gst::Element {
+    static BANK: LazyLock<PathBuf> = LazyLock::new(|| {
+        let location = scratch("light.bank");
+        learn_as(&location, 0, &[("encoder", "snarm-tiny")]);
+        location
+    });
+    let bank = ("bank-location", BANK.to_str().unwrap());
+    common::detector(&[&[bank], properties].concat())
+}
 
 /// A good frame with its light changed.
 fn lit(n: u64, by: f64) -> Vec<u8> {

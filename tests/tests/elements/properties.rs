@@ -143,7 +143,7 @@ fn has_effect(name: &str) -> bool {
         "crop" => {
             let folder = tempfile::tempdir().unwrap();
             let squares = folder.path().join("squares.bank");
-            learn_as(&squares, 0, "full");
+            learn_as(&squares, 0, &[("crop", "full")]);
             let bank = ("bank-location", squares.to_str().unwrap());
             let map = |crop: &str| first(&[bank, ("crop", crop)]).map_rect;
             let [whole, paper, high] = ["full", "paper", "letterbox"].map(map);

@@ -13,10 +13,17 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&full).unwrap_or_else(|error| panic!("{}: {error}", full.display()))
 }
 
+/// A camera of the network, and a GPU that decodes it.
+const NETWORK: &str = "rtspsrc location=rtsp://camera/stream ! rtph264depay ! h264parse ! nvh264dec";
+
+/// A stand-in for both.
+const CLIP: &str = "filesrc location=line.mp4 ! qtdemux ! h264parse ! avdec_h264";
+
 /// Runs a line of a document by the shell; it must succeed.
 fn shell(dir: &Path, line: &str) {
     let line = line
         .replace("v4l2src", PICTURE)
+        .replace(NETWORK, CLIP)
         .replace("autovideosink", "fakesink")
         .replace("glimagesink", "fakesink");
     let mut command = program(dir, "sh");
