@@ -2,6 +2,8 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Error;
 
@@ -30,6 +32,17 @@ pub(crate) fn code(result: Result<Outcome, Error>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Lets an allocation that fails, after the message of the standard library, end the process with exit code 1 and not by
+/// a signal: the caller of a command learns the same as of every other failure. Not so in the player, whose abort is
+/// that of a pipeline and is told as such.
+///
+/// # Errors
+/// When the system does not take the handler.
+pub(crate) fn fail_instead_of_abort() -> io::Result<()> {
+    let always = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGABRT, 1, always).map(|_| ())
 }
 
 /// Whether our own output was closed by its reader.

@@ -75,6 +75,7 @@ fn main() -> ExitCode {
 
 /// Takes what the environment says.
 fn prepare() -> anyhow::Result<()> {
+    exit::fail_instead_of_abort()?;
     let filter = match std::env::var_os("SNARM_LOG").filter(|filter| !filter.is_empty()) {
         None => EnvFilter::new("warn"),
         Some(filter) => EnvFilter::try_new(filter.to_string_lossy())

@@ -1,8 +1,10 @@
 //! Wrong input ends with an exit code and a message that names what was expected and what was found.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
-use crate::run::{no_gstreamer, run, snarm, stderr, stdout};
+use crate::run::{no_gstreamer, run, snarm, stderr, stdout, target};
 
 fn check(dir: &Path, line: &str, code: i32, words: &[&str]) {
     let message = stderr(&run(dir, line, code));
@@ -57,6 +59,28 @@ fn variables_without_sense_are_refused_by_name() {
         assert!(words.iter().all(|word| message.contains(word)), "{name}={value}: {message}");
     }
     assert!(!dir.path().join("a").exists(), "something was done all the same");
+}
+
+#[test]
+fn too_little_memory_is_a_message_and_no_signal() {
+    let dir = tempfile::tempdir().expect("a folder");
+    run(dir.path(), "simulate --as frames --out a --frames 2 --good-frames 4", 0);
+    let mut codes = BTreeSet::new();
+    // In KiB, from what does not even start to what is enough for most of the work.
+    for limit in (40_000..400_000).step_by(9_000) {
+        let line = format!("ulimit -v {limit}; exec \"$0\" bank a/train -o a.bank --encoder snarm-tiny-1@24");
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(line).arg(target().join("snarm")).current_dir(dir.path());
+        let output = shell.output().expect("a shell");
+        let message = stderr(&output);
+        // 127: the loader itself had no room.
+        let code =
+            output.status.code().unwrap_or_else(|| panic!("{limit} KiB: {:?}: {message}", output.status));
+        assert!([0, 1, 127].contains(&code), "{limit} KiB: {code}: {message}");
+        assert!(code == 0 || !message.is_empty(), "{limit} KiB: {code} without a message");
+        codes.insert(code);
+    }
+    assert!(codes.contains(&1), "{codes:?}");
 }
 
 #[test]
