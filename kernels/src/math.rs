@@ -94,15 +94,13 @@ pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     pair_sum(a, b, |a, b| (a - b) * (a - b))
 }
 
+/// Sum of all lanes. Each half is a value of its own, so that none goes through memory.
 #[inline(always)]
 fn tree(lanes: [f32; 16]) -> f32 {
-    let mut sums = lanes;
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-    }
-    sums[0]
+    let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
+    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+    let two: [f32; 2] = std::array::from_fn(|i| four[i] + four[i + 2]);
+    two[0] + two[1]
 }
 
 #[cfg(test)]

@@ -169,6 +169,13 @@ const CALLS: &[(&str, Call)] = &[
         let mut workspace = nearest::Workspace::default();
         nearest::nearest(queries, 1, rows, Some(labels), 1, &mut workspace, o.words(), o.y())
     }),
+    ("nearest::nearest_by_codes", |o| {
+        let codes = nearest::Codes::of(&[], 1)?;
+        let (queries, rows, labels) = (o.x(), nearest::Rows { data: o.x(), norms: o.x() }, o.labels());
+        let mut workspace = nearest::Workspace::default();
+        nearest::nearest_by_codes(queries, &codes, rows, Some(labels), 1, &mut workspace, o.words(), o.y())
+    }),
+    ("nearest::set", |o| nearest::Codes::of(&[], 1)?.set(o.x())),
     ("nearest::squared_norms", |o| nearest::squared_norms(o.x(), 1, o.y())),
     ("outer::outer", |o| outer::outer(o.x(), 1, o.x(), 1, o.y())),
     ("pooled_max::pooled_max", |o| pooled_max::pooled_max(o.x(), 1, 1, 1, &mut Vec::new()).map(drop)),

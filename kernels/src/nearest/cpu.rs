@@ -4,6 +4,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::found::{Found, UNIT, exhaustive, rounding};
 use super::{Labels, NONE, Rows};
 use crate::math::{lane_sum, squared_distance};
 use crate::simd::{dispatch, isa, mul_add};
@@ -23,12 +24,12 @@ const TILES: usize = 8;
 
 /// Packed queries and candidates of each task.
 #[derive(Debug, Default)]
-pub struct Workspace {
+pub(super) struct Workspace {
     tasks: Vec<Task>,
 }
 
 #[derive(Debug, Default)]
-struct Task {
+pub(super) struct Task {
     panels: Panels,
     best: Vec<Best>,
 }
@@ -92,12 +93,25 @@ pub(super) fn nearest(
         .enumerate()
         .for_each(|(b, ((task, queries), (indices, distances)))| {
             let labels = labels.map(|l| Labels { queries: &l.queries[b * block..], rows: l.rows });
-            task.search(queries, d, rows, labels);
-            task.settle(queries, d, rows, k, indices, distances);
+            task.run(queries, d, rows, labels, k, indices, distances);
         });
 }
 
 impl Task {
+    pub(super) fn run(
+        &mut self,
+        queries: &[f32],
+        d: usize,
+        rows: Rows<&[f32]>,
+        labels: Option<Labels<&[u32]>>,
+        k: usize,
+        indices: &mut [u32],
+        distances: &mut [f32],
+    ) {
+        self.search(queries, d, rows, labels);
+        self.settle(queries, d, rows, labels, k, indices, distances);
+    }
+
     fn search(&mut self, queries: &[f32], d: usize, rows: Rows<&[f32]>, labels: Option<Labels<&[u32]>>) {
         let n = queries.len() / d;
         self.panels.pack(d, n, |i, q| queries[q * d + i]);
@@ -106,36 +120,54 @@ impl Task {
         tiled(self.panels.isa(), Search { panels: &self.panels, best: &mut self.best, d, rows, labels });
     }
 
-    /// Orders the candidates of each query by direct differences and writes the first `k`.
+    /// Measures the candidates of each query and writes the first `k`; measures all rows where another might be among them.
+    ///
+    /// A score is that of real numbers, |b|^2 - 2 q.b, but for the rounding of sums of d products, at most
+    /// (d + 8) 2^-24 (|b|^2 + 2 |q| |b|). What is no candidate has at least the score of the last, and so at least that
+    /// distance less what rounding may have added to it.
     fn settle(
         &self,
         queries: &[f32],
         d: usize,
         rows: Rows<&[f32]>,
+        labels: Option<Labels<&[u32]>>,
         k: usize,
         indices: &mut [u32],
         distances: &mut [f32],
     ) {
         let cols = tile_cols(isa());
+        let longest = rows.norms.iter().fold(0.0_f32, |most, norm| if *norm > most { *norm } else { most });
+        let all_finite = rows.norms.iter().all(|norm| norm.is_finite());
+        let longest = f64::from(longest);
+        let part = (d + 8) as f64 * 1.01 * UNIT;
         let outputs = indices.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
         for ((q, query), (indices, distances)) in queries.chunks_exact(d).enumerate().zip(outputs) {
             let best = &self.best[q / cols];
-            let mut exact = [(f32::INFINITY, NONE); CANDIDATES];
-            for (rank, slot) in exact.iter_mut().enumerate() {
-                let index = best.indices[rank][q % cols];
-                if index != NONE {
-                    let row = &rows.data[index as usize * d..][..d];
-                    let distance = dispatch(
-                        #[inline(always)]
-                        || squared_distance(query, row),
-                    );
-                    *slot = (distance, index);
-                }
+            let mut found = Found::new(k);
+            let square = dispatch(
+                #[inline(always)]
+                || {
+                    for rank in 0..CANDIDATES {
+                        let index = best.indices[rank][q % cols];
+                        if index != NONE {
+                            found
+                                .offer(squared_distance(query, &rows.data[index as usize * d..][..d]), index);
+                        }
+                    }
+                    lane_sum(query, |v| v * v)
+                },
+            );
+            let square = f64::from(square);
+            let last = best.scores[CANDIDATES - 1][q % cols];
+            let error = part * (longest + 2.0 * (square * longest).sqrt()) + 1e-35;
+            let least = (f64::from(last) - error + square * (1.0 - part)) * (1.0 - 2.0 * rounding(d));
+            // Without a last candidate all rows that may match are candidates, if no score overflowed.
+            let no_overflow = all_finite && longest + square < f64::from(f32::MAX) / 8.0;
+            let is_number = !square.is_nan();
+            if is_number && !(no_overflow && (last == f32::INFINITY || least > f64::from(found.worst()))) {
+                found = exhaustive(query, q, rows, labels, k);
             }
-            exact.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            for ((index, distance), found) in indices.iter_mut().zip(distances).zip(exact) {
-                (*distance, *index) = found;
-            }
+            found.write(indices, distances);
         }
     }
 }

@@ -1,7 +1,12 @@
+use std::sync::OnceLock;
+
 use proptest::prelude::*;
 
+use super::basis::{About, Basis, MOST, Scratch};
+use super::sieve::{Layout, MAX_QUERIES, Masks, Panels, unit};
 use super::*;
-use crate::device::{Buffer, Place};
+use crate::device::{Buffer, Place, Queue};
+use crate::simd::{Isa, isa};
 use crate::testing::{device, noise, read};
 
 fn search(
@@ -67,6 +72,286 @@ fn fewer_rows_than_asked_leave_empty_places() {
 fn equal_distances_are_ordered_by_index() {
     let found = search(&[0.0, 0.0], 2, &[1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, -1.0], None, 4);
     assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+/// Queues of all levels up to that of the tests, each with the layouts of codes that are tested there.
+fn queues() -> &'static [(Queue, Vec<Layout>)] {
+    static QUEUES: OnceLock<Vec<(Queue, Vec<Layout>)>> = OnceLock::new();
+    QUEUES.get_or_init(|| {
+        let levels = Isa::available().into_iter().filter(|level| *level <= isa());
+        let layouts = |level| {
+            let bytes = level == Isa::Avx512 && vnni::available();
+            bytes.then_some(Layout::Bytes).into_iter().chain([Layout::Floats(level)]).collect()
+        };
+        levels.map(|level| (Queue::new(level, 2).unwrap(), layouts(level))).collect()
+    })
+}
+
+/// Searches at every level, by codes in every layout and without, and compares all with the reference, to the bit. `frames` are
+/// searched for one after the other in one workspace.
+#[track_caller]
+fn check(frames: &[&[f32]], d: usize, rows: &[f32], labels: Option<Labels<&[u32]>>, k: usize) {
+    let t = rows.len() / d;
+    for (queue, layouts) in queues() {
+        queue.run(|| {
+            let mut norms = vec![0.0; t];
+            squared_norms(rows, d, &mut norms).unwrap();
+            let rows = Rows { data: rows, norms: &norms[..] };
+            let coded = layouts.iter().map(|layout| Some(Codes::laid_out(*layout, rows.data, d).unwrap()));
+            for codes in coded.chain([None]) {
+                let mut workspace = Workspace::default();
+                for queries in frames {
+                    let labels = labels.map(|l| Labels {
+                        queries: (&l.queries[..queries.len() / d]).into(),
+                        rows: l.rows.into(),
+                    });
+                    let own = labels.map(|l| l.host().unwrap());
+                    let expected = reference::measured(queries, d, rows.data, own, k);
+                    let n = queries.len() / d * k;
+                    let (mut indices, mut distances) = (vec![7; n], vec![7.0; n]);
+                    let (i, s) = (&mut indices, &mut distances);
+                    match &codes {
+                        Some(codes) => {
+                            nearest_by_codes(*queries, codes, rows, labels, k, &mut workspace, i, s)
+                        }
+                        None => nearest(*queries, d, rows, labels, k, &mut workspace, i, s),
+                    }
+                    .unwrap();
+                    let found: Vec<(u32, f32)> = indices.into_iter().zip(distances).collect();
+                    let layout = codes.as_ref().and_then(|codes| codes.coded().map(|coded| coded.layout));
+                    assert_eq!(expected, found, "{:?}, {layout:?}, {t} rows of {d}, k {k}", queue.device());
+                }
+            }
+        });
+    }
+}
+
+/// Rows, and queries for them, that are hard to tell apart or to put in numbers.
+#[derive(Debug, Clone, Copy)]
+enum Rough {
+    /// Without any structure.
+    Noise,
+    /// A few groups.
+    Groups,
+    /// Within a millionth of each other, far from the origin.
+    Alike,
+    /// Few rows, again and again.
+    Copies,
+    /// Lengths from a millionth to a million.
+    Lengths,
+    /// Lengths whose squares are no numbers of 32 bits, or nearly so.
+    Huge(f32),
+    /// One channel ten thousand times as large as the rest.
+    Channel,
+    /// Zeros, but for one row.
+    Zeros,
+    /// As far from the queries as each other.
+    Equidistant,
+    /// One row that lies far out.
+    Outlier,
+    /// Some rows hold what is no number.
+    Broken,
+}
+
+impl Rough {
+    fn any() -> impl Strategy<Value = Self> {
+        use Rough::*;
+        let huge = [1e-30, 1e-22, 1e-12, 1e10, 1e16, 1e19, 1e30, 3e38].map(Huge);
+        let all = [Noise, Groups, Alike, Copies, Lengths, Channel, Zeros, Equidistant, Outlier, Broken];
+        prop_oneof![3 => proptest::sample::select(all.to_vec()), 1 => proptest::sample::select(huge.to_vec())]
+    }
+
+    /// t rows and m queries of width d.
+    fn make(self, m: usize, t: usize, d: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+        let mut rows = noise(t * d, seed);
+        let each = |rows: &mut Vec<f32>, change: &dyn Fn(usize, usize, f32) -> f32| {
+            for (i, v) in rows.iter_mut().enumerate() {
+                *v = change(i / d, i % d, *v);
+            }
+        };
+        let centres = noise(5 * d, seed + 1);
+        match self {
+            Self::Noise => {}
+            Self::Groups => each(&mut rows, &|row, i, v| centres[row % 5 * d + i] + 0.05 * v),
+            Self::Alike => each(&mut rows, &|_, i, v| 100.0 + centres[i] + 1e-4 * v),
+            Self::Copies => each(&mut rows, &|row, i, _| centres[row * row % 5 * d + i]),
+            Self::Lengths => each(&mut rows, &|row, _, v| v * 10.0_f32.powi((row % 13) as i32 - 6)),
+            Self::Huge(size) => each(&mut rows, &|_, _, v| v * size),
+            Self::Channel => each(&mut rows, &|_, i, v| if i == d / 2 { 1e4 * v } else { v }),
+            Self::Zeros => each(&mut rows, &|row, _, v| if row == t / 2 { v } else { 0.0 }),
+            Self::Equidistant => {
+                each(&mut rows, &|row, i, _| if row % d == i { 1.0 - 2.0 * (row % 2) as f32 } else { 0.0 })
+            }
+            Self::Outlier => each(&mut rows, &|row, _, v| if row == t / 3 { 1e7 * v } else { v }),
+            Self::Broken => each(&mut rows, &|row, i, v| match (row % 7, i) {
+                (2, 0) => f32::NAN,
+                (4, 0) => f32::INFINITY,
+                _ => v,
+            }),
+        }
+        // Some queries are rows, some lie beside rows, some are of another kind.
+        let step = rows.iter().filter(|v| v.is_finite()).fold(0.0_f32, |most, v| most.max(v.abs())) * 1e-3;
+        let more = noise(m * d, seed + 2);
+        let row = |query: usize| &rows[query * 31 % t * d..][..d];
+        let at = |query: usize, i: usize| match (self, query % 4) {
+            (Self::Equidistant, 0) => 0.0,
+            (_, 0) => row(query)[i],
+            (_, 1 | 2) => row(query)[i] + step * more[query * d + i],
+            _ => more[query * d + i],
+        };
+        let queries = (0..m * d).map(|i| at(i / d, i % d)).collect();
+        (rows, queries)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn all_searches_give_what_measuring_everything_gives(
+        kind in Rough::any(), m in 1_usize..45, t in 1_usize..330, d in 1_usize..150, k in 1..=MAX_K,
+        groups in 0_u32..6, seed in 0_u64..1000,
+    ) {
+        let (rows, queries) = kind.make(m, t, d, seed);
+        let (_, other) = kind.make(m, t, d, seed + 7);
+        let label = |i: u32| if groups > 0 { i % groups } else { 0 };
+        let row_labels: Vec<u32> = (0..t as u32).map(label).collect();
+        let query_labels: Vec<u32> = (0..m as u32).map(|i| label(i / 2)).collect();
+        let labels = (groups > 0).then_some(Labels { queries: &query_labels[..], rows: &row_labels[..] });
+        check(&[&queries, &other, &queries], d, &rows, labels, k);
+    }
+
+    #[test]
+    fn codes_lie_no_farther_apart_than_is_promised(
+        kind in Rough::any(), t in 2_usize..60, d in 1_usize..150, seed in 0_u64..1000,
+    ) {
+        let (rows, _) = kind.make(1, t, d, seed);
+        let (_, queries) = kind.make(t, t, d, seed + 3);
+        for (queue, _) in queues() {
+            queue.run(|| {
+                let Some(basis) = Basis::of(&rows, d) else { return };
+                let encode = |rows: &[f32]| {
+                    let mut all: Vec<(Vec<f32>, About)> = Vec::new();
+                    basis.encode(rows, &mut Scratch::default(), |_, code, about| all.push((code.to_vec(), about)));
+                    all
+                };
+                for (query, (a, of_a)) in queries.chunks_exact(d).zip(encode(&queries)) {
+                    for (row, (b, of_b)) in rows.chunks_exact(d).zip(encode(&rows)) {
+                        let square = crate::math::squared_distance(query, row);
+                        let apart: f32 = a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum();
+                        let reach = basis.reach(square, f64::from(of_a.radius) + f64::from(of_b.radius));
+                        assert!(!square.is_finite() || f64::from(apart) <= reach, "{apart} > {reach}, {square}");
+                        assert!(a.iter().chain(&b).all(|v| v.abs() <= 127.0 && v.fract() == 0.0));
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn sieves_are_those_of_whole_numbers(fours in 1_usize..=16, panels in 1_usize..4, seed in 0_u64..1000) {
+        let r = 4 * fours;
+        let whole = |n: usize, seed: u64| noise(n, seed).iter().map(|v| (v * 127.9).trunc()).collect::<Vec<f32>>();
+        for layout in queues().iter().flat_map(|(_, layouts)| layouts) {
+            let n = panels * layout.rows();
+            let (rows, queries) = (whole(n * r, seed), whole(MAX_QUERIES * r, seed + 1));
+            let biases: Vec<i32> = whole(n, seed + 2).iter().map(|v| *v as i32 * unit(r) / 127).collect();
+            let (mut data, mut lines) = (vec![0.0; panels * layout.panel(r)], vec![0.0; n]);
+            for (i, (row, bias)) in rows.chunks_exact(r).zip(&biases).enumerate() {
+                codes::put(*layout, &mut data, r, i, row);
+                codes::set_bias(*layout, &mut lines, i, *bias);
+            }
+            let sum = |query: usize| queries[query * r..][..r].iter().sum::<f32>() as i32;
+            let thresholds: [i32; MAX_QUERIES] = std::array::from_fn(|i| unit(r) / 8 * (i as i32 - 4));
+            // Rows of bytes are shifted.
+            let shift = |query: usize| if *layout == Layout::Bytes { 128 * sum(query) } else { 0 };
+            let shifted = std::array::from_fn(|i| thresholds[i] + shift(i));
+            let own = |query: usize| &queries[query * r..][..r];
+            let coded: Vec<Vec<f32>> = (0..MAX_QUERIES).map(|i| match layout {
+                Layout::Bytes => own(i).as_chunks::<4>().0.iter().map(|four| {
+                    f32::from_bits(u32::from_le_bytes(four.map(|v| v as i8 as u8)))
+                }).collect(),
+                Layout::Floats(_) => own(i).to_vec(),
+            }).collect();
+            let mut masks = vec![Masks::default(); panels];
+            let all = Panels { layout: *layout, r, data: &data, biases: &lines };
+            let any = all.sieve(std::array::from_fn(|i| &coded[i][..]), &shifted, &mut masks);
+            let mut expected = vec![Masks::default(); panels];
+            for i in 0..n {
+                for query in 0..layout.queries() {
+                    let row = &rows[i * r..][..r];
+                    let product = row.iter().zip(own(query)).map(|(a, b)| *a as i32 * *b as i32).sum::<i32>();
+                    let bit = u32::from(product + biases[i] >= thresholds[query]) << (i % layout.rows());
+                    expected[i / layout.rows()][query] |= bit;
+                }
+            }
+            prop_assert_eq!(any, masks.iter().flatten().any(|mask| *mask != 0));
+            prop_assert_eq!(masks, expected, "{:?}, codes of {}", layout, r);
+        }
+    }
+}
+
+/// Codes say nothing of noise in so many channels: all rows are left over, and the search is that in f32.
+#[test]
+fn rows_that_no_bound_tells_apart_are_all_measured() {
+    let (m, t, d) = (120, 1500, 120);
+    let (rows, queries) = (noise(t * d, 1), noise(m * d, 2));
+    check(&[&queries], d, &rows, None, 3);
+    // And in f32, too, where they differ by less than it can tell.
+    let (m, t, d) = (30, 700, 70);
+    let far = |n: usize, seed| noise(n, seed).iter().map(|v| 1000.0 + 1e-3 * v).collect::<Vec<f32>>();
+    check(&[&far(m * d, 3)], d, &far(t * d, 4), None, 4);
+}
+
+#[test]
+fn queries_that_are_no_numbers_find_nothing() {
+    let mut queries = noise(20 * 70, 1);
+    (queries[5 * 70 + 3], queries[6 * 70], queries[7 * 70]) = (f32::NAN, f32::INFINITY, 1e30);
+    check(&[&queries], 70, &noise(300 * 70, 2), None, 2);
+}
+
+#[test]
+fn codes_of_other_rows_along_the_same_directions_find_the_same() {
+    let (d, k) = (90, 2);
+    let bank = Rough::Groups.make(1, 200, d, 1).0;
+    for (queue, layouts) in queues() {
+        for layout in layouts {
+            queue.run(|| {
+                let bank = Codes::laid_out(*layout, &bank, d).unwrap();
+                let (mut codes, mut workspace) = (bank.like(), Workspace::default());
+                assert!(codes.is_like(&bank) && codes.is_empty() && codes.width() == d);
+                for (kind, t) in
+                    [(Rough::Groups, 150), (Rough::Lengths, 40), (Rough::Copies, 90), (Rough::Noise, 0)]
+                {
+                    let (rows, queries) = kind.make(33, t.max(1), d, 9);
+                    let rows = &rows[..t * d];
+                    codes.set(rows).unwrap();
+                    let mut norms = vec![0.0; t];
+                    squared_norms(rows, d, &mut norms).unwrap();
+                    let (mut indices, mut distances) = (vec![0; 33 * k], vec![0.0; 33 * k]);
+                    let all = Rows { data: rows, norms: &norms[..] };
+                    let (i, s) = (&mut indices, &mut distances);
+                    nearest_by_codes(&queries, &codes, all, None, k, &mut workspace, i, s).unwrap();
+                    let found: Vec<(u32, f32)> = indices.into_iter().zip(distances).collect();
+                    assert_eq!(
+                        found,
+                        reference::measured(&queries, d, rows, None, k),
+                        "{kind:?}, {layout:?}"
+                    );
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn codes_are_as_many_as_rows() {
+    let codes = Codes::of(&noise(4 * 3, 1), 3).unwrap();
+    let rows = Rows { data: &[0.0; 6][..], norms: &[0.0; 2][..] };
+    let (mut workspace, mut i, mut s) = (Workspace::default(), [0], [0.0]);
+    let refused = nearest_by_codes(&[0.0; 3], &codes, rows, None, 1, &mut workspace, &mut i, &mut s);
+    assert_eq!(refused.unwrap_err().to_string(), "nearest: expected codes of 2 elements, found 4");
+    assert!(Codes::of(&[0.0; 4], 3).is_err() && Layout::best().queries() <= MAX_QUERIES && MOST % 4 == 0);
 }
 
 #[test]

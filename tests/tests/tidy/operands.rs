@@ -4,7 +4,7 @@
 use crate::{NO_KERNELS, check, names, read};
 
 /// Functions that take slices all the same: they make from the host's numbers what an operation runs with, wherever.
-const FROM_THE_HOST: [(&str, &str); 7] = [
+const FROM_THE_HOST: [(&str, &str); 8] = [
     // Weights are packed once.
     ("conv3x3/mod.rs", "new"),
     ("conv3x3/backward.rs", "transposed"),
@@ -12,7 +12,8 @@ const FROM_THE_HOST: [(&str, &str); 7] = [
     ("depthwise/mod.rs", "new"),
     ("depthwise/mod.rs", "of_input_gradient"),
     ("linear/mod.rs", "new"),
-    // A bank is copied to a device once.
+    // A bank is given codes once, and copied to a device once.
+    ("nearest/codes.rs", "of"),
     ("nearest/cuda.rs", "of"),
 ];
 

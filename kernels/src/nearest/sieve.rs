@@ -1,0 +1,168 @@
+//! Panels of codes against a few queries: which rows may be near enough.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use pulp::Simd;
+
+use super::basis::{LARGEST, MOST};
+use super::vnni;
+use crate::simd::{Isa, isa};
+use crate::tile::{MAX_COLS, Tiled, tile, tile_cols, tile_rows, tiled};
+
+/// The most queries that meet a panel at a time.
+pub(super) const MAX_QUERIES: usize = vnni::QUERIES;
+
+/// For each query a mask of the rows of a panel.
+pub(super) type Masks = [u32; MAX_QUERIES];
+
+/// How codes lie in memory, and what multiplies them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Bytes, for AVX512-VNNI: fours of channels, in each of them the rows of the panel.
+    Bytes,
+    /// Whole numbers as f32, for a level of the CPU: channels, in each of them the rows of the panel. Products and sums stay
+    /// below 2^24, and so exact.
+    Floats(Isa),
+}
+
+/// Sums of products of codes of r numbers are at most this.
+pub(super) fn unit(r: usize) -> i32 {
+    (LARGEST * LARGEST) as i32 * r as i32
+}
+
+impl Layout {
+    /// The faster of those that the processor has, as the first call in the process measures.
+    pub(super) fn best() -> Self {
+        static BYTES: OnceLock<bool> = OnceLock::new();
+        let floats = Self::Floats(isa());
+        if isa() == Isa::Avx512
+            && vnni::available()
+            && *BYTES.get_or_init(|| Self::Bytes.time() < floats.time())
+        {
+            return Self::Bytes;
+        }
+        floats
+    }
+
+    /// The shortest time of a few for some panels that hold nothing.
+    fn time(self) -> Duration {
+        const PANELS: usize = 16;
+        let data = vec![0.0; PANELS * self.panel(MOST)];
+        let biases = vec![0.0; PANELS * self.rows()];
+        let panels = Panels { layout: self, r: MOST, data: &data, biases: &biases };
+        let query = vec![0.0; MOST];
+        let mut masks = [Masks::default(); PANELS];
+        let times = (0..8).map(|_| {
+            let start = Instant::now();
+            panels.sieve([&query; MAX_QUERIES], &[i32::MAX / 256; MAX_QUERIES], &mut masks);
+            // Layouts differ in the rows of a panel and in the queries that meet it.
+            start.elapsed() * (MAX_COLS * MAX_QUERIES / (self.rows() * self.queries())) as u32
+        });
+        times.min().unwrap_or_default()
+    }
+
+    /// Rows of a panel.
+    pub(super) fn rows(self) -> usize {
+        match self {
+            Self::Bytes => vnni::ROWS,
+            Self::Floats(isa) => tile_cols(isa),
+        }
+    }
+
+    /// Queries that meet a panel at a time.
+    pub(super) fn queries(self) -> usize {
+        match self {
+            Self::Bytes => vnni::QUERIES,
+            Self::Floats(isa) => tile_rows(isa),
+        }
+    }
+
+    /// Floats of memory that a code takes.
+    pub(super) fn code(self, r: usize) -> usize {
+        match self {
+            Self::Bytes => r / 4,
+            Self::Floats(_) => r,
+        }
+    }
+
+    /// Floats of memory that the codes of a panel take.
+    pub(super) fn panel(self, r: usize) -> usize {
+        self.rows() * self.code(r)
+    }
+}
+
+/// Codes of r numbers.
+pub(super) struct Panels<'a> {
+    pub(super) layout: Layout,
+    pub(super) r: usize,
+    pub(super) data: &'a [f32],
+    /// What is added to the product of each row with a query: whole numbers, i32 beside bytes, else f32.
+    pub(super) biases: &'a [f32],
+}
+
+impl Panels<'_> {
+    /// Masks of the rows whose bias and product reach the threshold of each query, for each panel. Queries lie as their
+    /// layout has them, bytes with a sign. Whether there are any such rows.
+    pub(super) fn sieve(
+        &self,
+        queries: [&[f32]; MAX_QUERIES],
+        thresholds: &[i32; MAX_QUERIES],
+        masks: &mut [Masks],
+    ) -> bool {
+        match self.layout {
+            Layout::Bytes => {
+                let biases: &[i32] = bytemuck::cast_slice(self.biases);
+                let panels = vnni::Bytes {
+                    lines: bytemuck::cast_slice::<f32, u8>(self.data).as_chunks::<64>().0,
+                    biases: biases.as_chunks::<16>().0,
+                    steps: self.r / 4,
+                };
+                vnni::sieve(&panels, queries.map(bytemuck::cast_slice), thresholds, masks)
+            }
+            Layout::Floats(isa) => {
+                let mut any = false;
+                tiled(isa, Floats { panels: self, queries, thresholds, masks, any: &mut any });
+                any
+            }
+        }
+    }
+}
+
+struct Floats<'a, 'b> {
+    panels: &'a Panels<'b>,
+    queries: [&'a [f32]; MAX_QUERIES],
+    thresholds: &'a [i32; MAX_QUERIES],
+    masks: &'a mut [Masks],
+    any: &'a mut bool,
+}
+
+impl Tiled for Floats<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const MR: usize>(self, simd: S) {
+        let cols = 2 * S::F32_LANES;
+        let rows: [&[f32]; MR] = std::array::from_fn(|i| self.queries[i]);
+        // Whole numbers reach a threshold where they exceed it less a half.
+        let least: [f32; MR] = std::array::from_fn(|i| self.thresholds[i] as f32 - 0.5);
+        let data = self.panels.data.chunks_exact(self.panels.r * cols);
+        for ((panel, biases), masks) in data.zip(self.panels.biases.chunks_exact(cols)).zip(self.masks) {
+            let biases = S::as_simd_f32s(biases).0;
+            let sums = tile::<S, MR>(simd, rows, panel);
+            for ((sum, least), mask) in sums.iter().zip(&least).zip(masks.iter_mut()) {
+                let sum = [0, 1].map(|v| simd.add_f32s(sum[v], biases[v]));
+                let bound = simd.splat_f32s(*least);
+                let first = sum.map(|sum| simd.first_true_m32s(simd.less_than_f32s(bound, sum)));
+                *mask = 0;
+                if first == [S::F32_LANES; 2] {
+                    continue;
+                }
+                let mut line = [0.0_f32; MAX_COLS];
+                S::as_mut_simd_f32s(&mut line).0[..2].copy_from_slice(&sum);
+                for (lane, sum) in line[..cols].iter().enumerate() {
+                    *mask |= u32::from(sum > least) << lane;
+                }
+                *self.any |= *mask != 0;
+            }
+        }
+    }
+}
