@@ -116,7 +116,7 @@ fn the_detector_runs_the_decoder_as_the_reference_does() {
         preprocessor.run(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &mut input).unwrap();
         encoder.encode(&input, &mut encoder::Workspace::default(), &mut descriptors).unwrap();
         let (mut inter, mut q) = (Matching::new(geometry.width()), Vec::new());
-        inter.with_bank(&descriptors, bank.rows(), None).unwrap();
+        inter.with_bank(&descriptors, bank.rows(), None, None).unwrap();
         decoder.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
         navigation.run(inter.transformed(), geometry.width(), Some(&q), &[]).unwrap();

@@ -1,8 +1,9 @@
 //! The descriptors of a bank, and how far good pieces usually lie from each other.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use snarm_kernels::nearest::{Rows, squared_norms};
+use snarm_kernels::nearest::{Codes, Rows, squared_norms};
 
 use super::calibration::Calibration;
 use crate::error::Result;
@@ -17,6 +18,7 @@ pub struct Memory {
     width: usize,
     features: Vec<f32>,
     norms: Vec<f32>,
+    codes: Arc<Codes>,
     images: Vec<u32>,
     level: Option<f32>,
 }
@@ -26,14 +28,17 @@ impl Memory {
     pub(super) fn new(features: Vec<f32>, images: Vec<u32>) -> Result<Self> {
         let width = features.len() / images.len().max(1);
         let mut norms = vec![0.0; images.len()];
-        snarm_kernels::threads::install(|| squared_norms(&features, width, &mut norms))??;
-        Ok(Self { width, features, norms, images, level: None })
+        let codes = snarm_kernels::threads::install(|| {
+            squared_norms(&features, width, &mut norms)?;
+            Codes::of(&features, width)
+        })??;
+        Ok(Self { width, features, norms, codes: Arc::new(codes), images, level: None })
     }
 
     /// The same descriptors, told apart by other numbers of images.
     pub(crate) fn with_images(&self, images: Vec<u32>) -> Self {
-        let (features, norms) = (self.features.clone(), self.norms.clone());
-        Self { width: self.width, features, norms, images, level: self.level }
+        let (features, norms, codes) = (self.features.clone(), self.norms.clone(), Arc::clone(&self.codes));
+        Self { width: self.width, features, norms, codes, images, level: self.level }
     }
 
     /// The descriptors of all other images than these.
@@ -72,6 +77,11 @@ impl Memory {
     /// The descriptors.
     pub fn rows(&self) -> Rows<&[f32]> {
         Rows { data: &self.features, norms: &self.norms }
+    }
+
+    /// What the search among them reads before it measures.
+    pub fn codes(&self) -> &Codes {
+        &self.codes
     }
 
     /// Number of the image that each descriptor was taken from.

@@ -22,7 +22,7 @@ pub(crate) fn match_and_navigate(
     let mut norms = vec![0.0; 1000];
     squared_norms(&bank, WIDTH, &mut norms).unwrap();
     let mut inter = Matching::new(WIDTH);
-    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None).unwrap();
+    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None, None).unwrap();
     let mut q = Vec::new();
     decoder.navigate(inter.transformed(), &mut q).unwrap();
     assert_close("Q", &golden.f32s("Q"), &q, 3e-6);

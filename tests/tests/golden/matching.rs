@@ -37,7 +37,7 @@ fn matching_and_navigation_are_the_published_ones() {
     squared_norms(&bank, WIDTH, &mut norms).unwrap();
 
     let mut inter = Matching::new(WIDTH);
-    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None).unwrap();
+    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None, None).unwrap();
     let sorted = |indices: &[u32]| -> Vec<[u32; 3]> {
         let mut sets = indices.as_chunks::<3>().0.to_vec();
         sets.iter_mut().for_each(|set| set.sort_unstable());

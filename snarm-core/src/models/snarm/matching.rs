@@ -5,7 +5,9 @@ use snarm_kernels::gather::gather;
 use snarm_kernels::hybrid_score::mean_distances;
 use snarm_kernels::magnify::magnify;
 use snarm_kernels::matched_residual::matched_residual;
-use snarm_kernels::nearest::{Labels, Rows, Search, Table, Workspace, nearest, nearest_in, squared_norms};
+use snarm_kernels::nearest::{
+    Codes, Labels, Rows, Search, Table, Workspace, nearest, nearest_by_codes, nearest_in, squared_norms,
+};
 use snarm_kernels::residual::residual;
 
 use crate::error::Result;
@@ -19,6 +21,8 @@ pub struct Matching {
     labels: Vec<u32>,
     rows: Vec<f32>,
     norms: Vec<f32>,
+    /// Codes of the trusted tokens, along the directions of a bank's.
+    codes: Option<Codes>,
     matches: Matches,
     /// What matching among trusted tokens needs on a device.
     there: Option<There>,
@@ -55,9 +59,9 @@ struct Home {
     transformed: Vec<f32>,
 }
 
-/// Rows to search among, and labels of queries and rows.
+/// Rows to search among, their codes, and labels of queries and rows.
 enum Among<'a> {
-    Host(Rows<&'a [f32]>, Option<Labels<BufferView<'a, u32>>>),
+    Host(Rows<&'a [f32]>, Option<&'a Codes>, Option<Labels<BufferView<'a, u32>>>),
     Device(&'a Table, Option<Labels<BufferView<'a, u32>>>),
 }
 
@@ -85,7 +89,12 @@ impl Matches {
                 nearest_in(descriptors, table, *labels, k, search, indices, distances)?;
                 table.data()
             }
-            (Among::Host(rows, labels), _) => {
+            (Among::Host(rows, Some(codes), labels), _) => {
+                let workspace = &mut self.workspace;
+                nearest_by_codes(descriptors, codes, *rows, *labels, k, workspace, indices, distances)?;
+                BufferView::Host(rows.data)
+            }
+            (Among::Host(rows, None, labels), _) => {
                 nearest(descriptors, d, *rows, *labels, k, &mut self.workspace, indices, distances)?;
                 BufferView::Host(rows.data)
             }
@@ -121,8 +130,8 @@ impl Matching {
         Ok(Self { matches: Matches::at(place, width)?, there, ..Self::default() })
     }
 
-    /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank. `unlike` is an
-    /// image, and the image of each row: rows of that image do not count.
+    /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank, by their codes where
+    /// there are some, which changes nothing but the time. `unlike` is an image, and the image of each row: rows of that image do not count.
     ///
     /// # Errors
     /// When the width of the bank is another.
@@ -130,6 +139,7 @@ impl Matching {
         &mut self,
         descriptors: &[f32],
         bank: Rows<&[f32]>,
+        codes: Option<&Codes>,
         unlike: Option<(u32, &[u32])>,
     ) -> Result<()> {
         if let Some((image, _)) = unlike {
@@ -137,7 +147,7 @@ impl Matching {
             self.labels.resize(descriptors.len() / self.matches.width, image);
         }
         let labels = unlike.map(|(_, rows)| Labels { queries: (&self.labels).into(), rows: rows.into() });
-        self.matches.find(descriptors.into(), &Among::Host(bank, labels), TOP_K)
+        self.matches.find(descriptors.into(), &Among::Host(bank, codes, labels), TOP_K)
     }
 
     /// Inter-residuals of descriptors in the memory of a device, against a bank that is there, too.
@@ -146,6 +156,13 @@ impl Matching {
     /// When they live apart, the width of the bank is another, or the device fails.
     pub fn with_table(&mut self, descriptors: BufferView<'_>, bank: &Table) -> Result<()> {
         self.matches.find(descriptors, &Among::Device(bank, None), TOP_K)
+    }
+
+    /// Lets [`Self::with_trusted`] search by codes along the directions of those of a bank, which changes nothing but the time.
+    pub fn search_like(&mut self, bank: &Codes) {
+        if !self.codes.as_ref().is_some_and(|codes| codes.is_like(bank)) {
+            self.codes = Some(bank.like());
+        }
     }
 
     /// Intra-residuals: matches the descriptors of one frame against the nearest of its trusted tokens, never itself.
@@ -172,7 +189,10 @@ impl Matching {
         self.labels.extend(0..(tokens.len() / d) as u32);
         let rows = Rows { data: &self.rows[..], norms: &self.norms };
         let labels = Labels { queries: (&self.labels).into(), rows: trusted.into() };
-        self.matches.find(descriptors, &Among::Host(rows, Some(labels)), 1)?;
+        if let Some(codes) = &mut self.codes {
+            codes.set(&self.rows)?;
+        }
+        self.matches.find(descriptors, &Among::Host(rows, self.codes.as_ref(), Some(labels)), 1)?;
         for index in self.matches.indices.view_mut().host(WHAT)? {
             // A token that matched nothing keeps that mark.
             *index = trusted.get(*index as usize).copied().unwrap_or(*index);
@@ -261,7 +281,7 @@ mod tests {
             let mut norms = vec![0.0; 20];
             squared_norms(bank, width, &mut norms).unwrap();
             let mut inter = Matching::new(width);
-            inter.with_bank(frame, Rows { data: bank, norms: &norms }, None).unwrap();
+            inter.with_bank(frame, Rows { data: bank, norms: &norms }, None, None).unwrap();
             inter.magnify(gain).unwrap();
             inter.transformed().to_vec()
         };

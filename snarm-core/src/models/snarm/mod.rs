@@ -188,7 +188,10 @@ impl Snarm {
         let start = Instant::now();
         let unlike = unlike.map(|image| (image, bank.images()));
         match (descriptors, &self.table) {
-            (BufferView::Host(values), None) => self.inter.with_bank(values, bank.rows(), unlike)?,
+            (BufferView::Host(values), None) => {
+                self.inter.with_bank(values, bank.rows(), Some(bank.codes()), unlike)?;
+                self.intra.search_like(bank.codes());
+            }
             (BufferView::Cuda(_), Some(table)) if unlike.is_none() => {
                 self.inter.with_table(descriptors, table)?
             }

@@ -145,6 +145,7 @@ impl Samples {
             inter.with_bank(
                 descriptors,
                 bank.rows(),
+                bank.memory().map(Memory::codes),
                 unlike.as_ref().map(|(piece, pieces)| (*piece, &pieces[..])),
             )
         })??;
