@@ -98,6 +98,12 @@ pub(super) fn nearest(
 }
 
 impl Task {
+    /// Makes room for n queries.
+    pub(super) fn reserve(&mut self, d: usize, n: usize) {
+        self.panels.pack(d, n, |_, _| 0.0);
+        self.best.reserve(self.panels.panels().len());
+    }
+
     pub(super) fn run(
         &mut self,
         queries: &[f32],

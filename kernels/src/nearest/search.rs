@@ -11,7 +11,7 @@ use super::basis::{About, Scratch};
 use super::codes::Coded;
 use super::found::Found;
 use super::sieve::{Layout, MAX_QUERIES, Masks, Panels, unit};
-use super::{Labels, NONE, Rows, cpu, vnni};
+use super::{Labels, MAX_K, NONE, Rows, cpu, vnni};
 use crate::aligned::Aligned;
 use crate::math::squared_distance;
 use crate::simd::dispatch;
@@ -25,6 +25,9 @@ const MAX_BLOCK: usize = 264;
 
 /// Rows that queries without a bound are measured with.
 const FIRST: usize = 256;
+
+/// Queries without a useful code that are searched in f32 at a time.
+const SPARE: usize = 96;
 
 /// Every so many-th query is searched before those between.
 const STRIDE: usize = 8;
@@ -165,7 +168,9 @@ impl Task {
         }
         self.done.clear();
         self.done.resize(n, false);
-        self.spare.places.clear();
+        self.spare.reserve(job, n);
+        self.over.clear();
+        self.over.reserve(PANELS * job.coded.layout.rows() * job.coded.layout.queries());
         let order = std::mem::take(&mut self.order);
         let mut tried = 0;
         for group in order.chunks(job.coded.layout.queries()) {
@@ -313,26 +318,39 @@ impl Task {
 }
 
 impl Spare {
+    /// Makes room for whatever the queries may need, so that no later frame has to.
+    fn reserve(&mut self, job: Job<'_>, n: usize) {
+        let d = job.coded.basis.width();
+        self.places.clear();
+        self.places.reserve(n);
+        if self.queries.capacity() < SPARE * d {
+            self.queries.reserve(SPARE * d);
+            self.labels.reserve(SPARE);
+            self.indices.resize(SPARE * MAX_K, NONE);
+            self.distances.resize(SPARE * MAX_K, 0.0);
+            self.task.reserve(d, SPARE);
+        }
+    }
+
     /// Searches its queries in f32.
     fn search(&mut self, job: Job<'_>, indices: &mut [u32], distances: &mut [f32]) {
-        let (d, k, n) = (job.coded.basis.width(), job.k, self.places.len());
-        if n == 0 {
-            return;
-        }
-        self.queries.clear();
-        self.labels.clear();
-        for place in &self.places {
-            self.queries.extend_from_slice(job.query(*place as usize));
-            self.labels.extend(job.labels.map(|l| l.queries[*place as usize]));
-        }
-        self.indices.resize(n * k, NONE);
-        self.distances.resize(n * k, 0.0);
-        let labels = job.labels.map(|l| Labels { queries: &self.labels[..], rows: l.rows });
-        self.task.run(&self.queries, d, job.rows, labels, k, &mut self.indices, &mut self.distances);
-        for (i, place) in self.places.iter().enumerate() {
-            let own = *place as usize * k;
-            indices[own..][..k].copy_from_slice(&self.indices[i * k..][..k]);
-            distances[own..][..k].copy_from_slice(&self.distances[i * k..][..k]);
+        let (d, k) = (job.coded.basis.width(), job.k);
+        for places in self.places.chunks(SPARE) {
+            self.queries.clear();
+            self.labels.clear();
+            for place in places {
+                self.queries.extend_from_slice(job.query(*place as usize));
+                self.labels.extend(job.labels.map(|l| l.queries[*place as usize]));
+            }
+            let len = places.len() * k;
+            let (found, squares) = (&mut self.indices[..len], &mut self.distances[..len]);
+            let labels = job.labels.map(|l| Labels { queries: &self.labels[..], rows: l.rows });
+            self.task.run(&self.queries, d, job.rows, labels, k, found, squares);
+            for (i, place) in places.iter().enumerate() {
+                let own = *place as usize * k;
+                indices[own..][..k].copy_from_slice(&found[i * k..][..k]);
+                distances[own..][..k].copy_from_slice(&squares[i * k..][..k]);
+            }
         }
     }
 }
