@@ -160,6 +160,8 @@ fn cuda_blend_agrees_with_the_reference_at_any_place() {
             ([17, 33], (3, 5), STUDIO),
             ([16, 12], (-5, 1), Colorimetry::FULL_RANGE),
             ([40, 7], (2, -7), STUDIO),
+            // Over the last column and row, of which a sample of colour has half.
+            ([15, 11], (4, 3), STUDIO),
         ] {
             let before = planes(format, size[0], size[1], 4);
             let mut slow = before.clone();
