@@ -15,12 +15,12 @@ use super::{Labels, MAX_K, NONE, Rows, cpu, vnni};
 use crate::aligned::Aligned;
 use crate::math::squared_distance;
 use crate::simd::dispatch;
-use crate::threads::even_tasks;
+use crate::threads::rows_per_task;
 
 /// Panels that meet a group of queries before what they leave over is measured.
 const PANELS: usize = 8;
 
-/// The most queries of a task.
+/// The most queries of a task: queries find more beside them, and share what codes do not help, where tasks are large.
 const MAX_BLOCK: usize = 264;
 
 /// Rows that queries without a bound are measured with.
@@ -28,6 +28,9 @@ const FIRST: usize = 256;
 
 /// Queries without a useful code that are searched in f32 at a time.
 const SPARE: usize = 96;
+
+/// A query that codes leave more rows than this and a part 1 / this of all is searched in f32.
+const LEFT_OVER: usize = 32;
 
 /// Every so many-th query is searched before those between.
 const STRIDE: usize = 8;
@@ -95,8 +98,7 @@ pub(super) fn nearest(
 ) {
     let d = coded.basis.width();
     let m = queries.len() / d;
-    let group = coded.layout.queries();
-    let block = even_tasks(m.div_ceil(group), MAX_BLOCK / group) * group;
+    let block = rows_per_task(m, MAX_BLOCK);
     workspace.tasks.resize_with(m.div_ceil(block).max(workspace.tasks.len()), Task::default);
     if workspace.last.len() != m * k {
         workspace.last.clear();
@@ -226,7 +228,8 @@ impl Task {
             #[inline(always)]
             || self.begin(job, slots, last, indices),
         );
-        let most = FIRST + t / 32;
+        // Measuring a row takes about ten times what the search in f32 takes for it.
+        let most = LEFT_OVER + t / LEFT_OVER;
         let never = 8 * unit(r);
         let mut thresholds = [never; MAX_QUERIES];
         for (threshold, slot) in thresholds.iter_mut().zip(slots.iter_mut()) {

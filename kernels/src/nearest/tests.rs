@@ -294,7 +294,7 @@ proptest! {
 /// Codes say nothing of noise in so many channels: all rows are left over, and the search is that in f32.
 #[test]
 fn rows_that_no_bound_tells_apart_are_all_measured() {
-    let (m, t, d) = (120, 1500, 120);
+    let (m, t, d) = (400, 700, 120);
     let (rows, queries) = (noise(t * d, 1), noise(m * d, 2));
     check(&[&queries], d, &rows, None, 3);
     // And in f32, too, where they differ by less than it can tell.
