@@ -79,7 +79,8 @@ fn has_effect(name: &str) -> bool {
                 let folder = tempfile::tempdir().unwrap();
                 let (mut line, location) = line(&folder, &[(name, value)]);
                 line.harness.push(buffer(0, stripes::part(WIDTH, HEIGHT, 0, false))).unwrap();
-                line.finish();
+                // Whether it ends in an error is what is asked.
+                line.eos();
                 Bank::open(&location).ok().map(|bank| (bank.frames(), bank.header().views.name()))
             };
             frames("none").is_none() && frames("pose") == Some((1, "pose"))
