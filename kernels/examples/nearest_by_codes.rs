@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn run(rows: &[f32], frames: &[f32], d: usize, tokens: usize, rounds: usize) -> snarm_kernels::Result<()> {
     const K: usize = 3;
-    assert!(K <= MAX_K);
+    const { assert!(K <= MAX_K) };
     let mut norms = vec![0.0; rows.len() / d];
     squared_norms(rows, d, &mut norms)?;
     let bank = Rows { data: rows, norms: &norms[..] };

@@ -351,7 +351,9 @@ fn codes_are_as_many_as_rows() {
     let (mut workspace, mut i, mut s) = (Workspace::default(), [0], [0.0]);
     let refused = nearest_by_codes(&[0.0; 3], &codes, rows, None, 1, &mut workspace, &mut i, &mut s);
     assert_eq!(refused.unwrap_err().to_string(), "nearest: expected codes of 2 elements, found 4");
-    assert!(Codes::of(&[0.0; 4], 3).is_err() && Layout::best().queries() <= MAX_QUERIES && MOST % 4 == 0);
+    assert!(
+        Codes::of(&[0.0; 4], 3).is_err() && Layout::best().queries() <= MAX_QUERIES && MOST.is_multiple_of(4)
+    );
 }
 
 #[test]

@@ -66,9 +66,7 @@ fn has_effect(name: &str) -> bool {
                 && first(&[("model-location", "none")]).model_id.ends_with(":training-free")
         }
         // What runs where there is one: tests/tests/gstcuda.
-        "device" | "cuda-device-id" => {
-            first(&[("device", "cpu")]).device == "cpu" && is_no_device(|properties| detector(properties))
-        }
+        "device" | "cuda-device-id" => first(&[("device", "cpu")]).device == "cpu" && is_no_device(detector),
         // Two networks or one: see `attach`.
         "model-instance-id" => {
             let line = Line::new(detector(&[("model-instance-id", "properties")]), caps());

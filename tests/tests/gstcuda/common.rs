@@ -97,7 +97,7 @@ pub(crate) struct Run {
 impl Run {
     /// The metas of the frames.
     pub(crate) fn metas(&self) -> Vec<AnomalyMeta> {
-        self.samples.iter().map(|sample| meta(sample)).collect()
+        self.samples.iter().map(meta).collect()
     }
 
     /// The pixels of the frames, without what pads their rows.
@@ -107,7 +107,7 @@ impl Run {
 
     /// That there was neither error nor warning.
     #[track_caller]
-    pub(crate) fn is_quiet(self) -> Self {
+    pub(crate) fn checked_quiet(self) -> Self {
         assert_eq!((self.error.as_deref(), &self.warnings[..]), (None, &[][..]));
         self
     }
@@ -242,7 +242,7 @@ pub(crate) fn bank(name: &str, line: &str) -> PathBuf {
         encoder().display(),
         location.display()
     ))
-    .is_quiet();
+    .checked_quiet();
     location
 }
 

@@ -32,7 +32,7 @@ fn ours() {
     let line = format!(
         "{FRAMES} ! {CAPS} ! cudaupload ! {CUDA} ! queue ! {detect} device={device} ! snarmoverlay ! {detect} device={device}"
     );
-    let run = play(&line).is_quiet();
+    let run = play(&line).checked_quiet();
     assert!(run.metas().iter().all(|meta| meta.device == "cuda:0"));
 }
 
@@ -49,7 +49,7 @@ fn foreign() {
         return;
     }
     let detect = detector(&bank("foreign", CAPS));
-    let expected = play(&format!("{FRAMES} ! {CAPS} ! {detect} device=cpu")).is_quiet();
+    let expected = play(&format!("{FRAMES} ! {CAPS} ! {detect} device=cpu")).checked_quiet();
     // Nobody else is there, so that cudaupload makes a context.
     let mut frames = None;
     let mut context = None;
@@ -61,14 +61,14 @@ fn foreign() {
     if let Some(upload) = frames {
         context = upload.context(CONTEXT);
     }
-    let theirs = run.is_quiet().samples;
+    let theirs = run.checked_quiet().samples;
     // Frames in it are scored in it, whether we have heard of it or not.
     let line = format!("appsrc name=src format=time ! {detect} ! appsink name=sink sync=false");
     let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
     let source = pipeline.by_name("src").unwrap().downcast::<gst_app::AppSrc>().unwrap();
     theirs.iter().for_each(|sample| _ = source.push_sample(sample).unwrap());
     source.end_of_stream().unwrap();
-    let found = until_the_end(&pipeline, |_, _| ()).is_quiet();
+    let found = until_the_end(&pipeline, |_, _| ()).checked_quiet();
     pipeline.set_state(gst::State::Null).unwrap();
     assert!(found.samples.iter().all(|sample| meta(sample).device == "cuda:0"));
     assert_same(&expected.metas(), &found.metas());
@@ -76,7 +76,7 @@ fn foreign() {
     let context = context.expect("cudaupload has a context");
     for device in ["auto", "cuda"] {
         let line = format!("{FRAMES} ! {CAPS} ! cudaupload ! {CUDA} ! {detect} device={device}");
-        let found = play_with(&line, |pipeline| pipeline.set_context(&context)).is_quiet();
+        let found = play_with(&line, |pipeline| pipeline.set_context(&context)).checked_quiet();
         assert_same(&expected.metas(), &found.metas());
     }
 }

@@ -37,9 +37,9 @@ fn there() {
         let caps = format!("video/x-raw,format={format},width={width},height=122");
         let detect = format!("{} device=cpu pixel-threshold=0.2", detector(&bank("drawing", &caps)));
         let plain = play(&format!("{FRAMES} ! {caps}")).pixels();
-        let expected = play(&format!("{FRAMES} ! {caps} ! {detect} ! {DRAWN}")).is_quiet().pixels();
+        let expected = play(&format!("{FRAMES} ! {caps} ! {detect} ! {DRAWN}")).checked_quiet().pixels();
         let line = format!("{FRAMES} ! {caps} {UPLOAD} ! {detect} ! {DRAWN} ! cudadownload ! {caps}");
-        let found = play(&line).is_quiet().pixels();
+        let found = play(&line).checked_quiet().pixels();
         assert!(apart(&plain, &expected) > 50, "{format}: nothing is drawn");
         assert!(apart(&expected, &found) <= 1, "{format}: {} apart", apart(&expected, &found));
     }
@@ -63,7 +63,7 @@ fn shared() {
         "{FRAMES} ! {caps} {UPLOAD} ! tee name=both both. ! queue ! {detect} ! {DRAWN} ! fakesink async=false both. ! queue ! \
          cudadownload ! {caps}"
     );
-    assert_eq!(play(&line).is_quiet().pixels(), plain);
+    assert_eq!(play(&line).checked_quiet().pixels(), plain);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn refused() {
     }
     let caps = "video/x-raw,format=NV12,width=158,height=122";
     let detect = format!("{} device=cpu", detector(&bank("refused", caps)));
-    let expected = play(&format!("{FRAMES} ! {caps} ! {detect} ! {DRAWN}")).is_quiet().pixels();
+    let expected = play(&format!("{FRAMES} ! {caps} ! {detect} ! {DRAWN}")).checked_quiet().pixels();
     let found = play(&format!("{FRAMES} ! {caps} {UPLOAD} ! {detect} ! {DRAWN} ! cudadownload ! {caps}"));
     assert_eq!(found.error, None);
     assert_eq!(found.warnings.len(), 1, "{:?}", found.warnings);

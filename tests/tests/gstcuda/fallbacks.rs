@@ -43,7 +43,7 @@ fn frames_of_the_host_with_a_device() {
     }
     is_error(&score("", "cuda"), &reason());
     // Those who do not ask for a device hear nothing of it.
-    assert!(score("", "auto").is_quiet().metas().iter().all(|meta| meta.device == "cpu"));
+    assert!(score("", "auto").checked_quiet().metas().iter().all(|meta| meta.device == "cpu"));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn no_driver_at_all() {
     gst::init().unwrap();
     gstsnarm::plugin_register_static().unwrap();
     is_error(&score("", "cuda"), &reason());
-    assert!(score("", "auto").is_quiet().metas().iter().all(|meta| meta.device == "cpu"));
+    assert!(score("", "auto").checked_quiet().metas().iter().all(|meta| meta.device == "cpu"));
 }
 
 #[test]

@@ -34,21 +34,22 @@ fn in_cuda_memory() {
         let caps = format!("video/x-raw,format={format},width=158,height=122");
         let bank = bank(format, &caps);
         let detect = detector(&bank);
-        let expected = play(&format!("{FRAMES} ! {caps} ! {detect}")).is_quiet();
-        let there = play(&format!("{FRAMES} ! {caps} {UPLOAD} ! {detect}")).is_quiet();
+        let expected = play(&format!("{FRAMES} ! {caps} ! {detect}")).checked_quiet();
+        let there = play(&format!("{FRAMES} ! {caps} {UPLOAD} ! {detect}")).checked_quiet();
         // The download of GStreamer 1.22 leaves metas of their own behind.
         let found =
-            play(&format!("{FRAMES} ! {caps} {UPLOAD} ! {detect} ! cudadownload ! {caps}")).is_quiet();
+            play(&format!("{FRAMES} ! {caps} {UPLOAD} ! {detect} ! cudadownload ! {caps}")).checked_quiet();
         assert_eq!(expected.pixels(), found.pixels(), "{format}");
         all_of(&expected.metas(), "cpu");
         all_of(&there.metas(), "cuda:0");
         assert_same(&expected.metas(), &there.metas());
         // Downloaded for the CPU, and uploaded for the GPU.
-        let cpu = play(&format!("{FRAMES} ! {caps} ! cudaupload ! {CUDA} ! {detect} device=cpu")).is_quiet();
+        let cpu =
+            play(&format!("{FRAMES} ! {caps} ! cudaupload ! {CUDA} ! {detect} device=cpu")).checked_quiet();
         all_of(&cpu.metas(), "cpu");
         let exactly = |metas: &[AnomalyMeta]| metas.iter().map(|meta| meta.score).collect::<Vec<_>>();
         assert_eq!(exactly(&expected.metas()), exactly(&cpu.metas()), "{format}");
-        let uploaded = play(&format!("{FRAMES} ! {caps} ! {detect} device=cuda")).is_quiet();
+        let uploaded = play(&format!("{FRAMES} ! {caps} ! {detect} device=cuda")).checked_quiet();
         all_of(&uploaded.metas(), "cuda:0");
         assert_eq!(exactly(&there.metas()), exactly(&uploaded.metas()), "{format}");
     }
@@ -103,12 +104,12 @@ fn numbers() {
     let detect = detector(&bank("numbers", caps));
     for (id, device) in [(-1, "cuda:0"), (0, "cuda:0"), (1, "cuda:1")] {
         let run = play(&format!("{FRAMES} ! {caps} ! {detect} device=cuda cuda-device-id={id}"));
-        all_of(&run.is_quiet().metas(), device);
+        all_of(&run.checked_quiet().metas(), device);
     }
     // Those in CUDA memory stay where they are.
     let line =
         format!("{FRAMES} ! {caps} ! cudaupload cuda-device-id=0 ! {CUDA} ! {detect} cuda-device-id=1");
-    all_of(&play(&line).is_quiet().metas(), "cuda:0");
+    all_of(&play(&line).checked_quiet().metas(), "cuda:0");
 }
 
 #[test]
@@ -133,15 +134,16 @@ fn learning() {
             location.display()
         );
         let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
-        let run = until_the_end(&pipeline, |_, _| ()).is_quiet();
+        let run = until_the_end(&pipeline, |_, _| ()).checked_quiet();
         assert_eq!(run.samples.len(), 4);
         let stats = pipeline.by_name("bank").unwrap().property::<gst::Structure>("stats");
         let device = stats.get::<String>("device").unwrap();
         assert_eq!((stats.get::<u64>("frames-used").unwrap(), device.as_str()), (4, "cuda:0"));
         pipeline.set_state(gst::State::Null).unwrap();
         // Both banks say the same of other frames.
-        let found =
-            |bank| play(&format!("{FRAMES} ! {caps} ! {} device=cpu", detector(bank))).is_quiet().metas();
+        let found = |bank| {
+            play(&format!("{FRAMES} ! {caps} ! {} device=cpu", detector(bank))).checked_quiet().metas()
+        };
         for (expected, found) in found(&learned).iter().zip(found(&location)) {
             let raw = (found.score_raw / expected.score_raw - 1.0).abs();
             assert!(raw < 0.1, "{} {}", expected.score_raw, found.score_raw);
@@ -169,7 +171,7 @@ fn changes() {
     {
         let some =
             play(&format!("videotestsrc num-buffers=2 pattern=ball ! {} {upload}", caps(format, width)));
-        samples.extend(some.is_quiet().samples);
+        samples.extend(some.checked_quiet().samples);
     }
     // What was on the host is scored there, and what is in CUDA memory there.
     let line = format!("appsrc name=src format=time ! {detect} name=detect ! appsink name=sink sync=false");
@@ -179,7 +181,7 @@ fn changes() {
         source.push_sample(sample).unwrap();
     }
     source.end_of_stream().unwrap();
-    let run = until_the_end(&pipeline, |_, _| ()).is_quiet();
+    let run = until_the_end(&pipeline, |_, _| ()).checked_quiet();
     let devices: Vec<String> = run.metas().into_iter().map(|meta| meta.record.device).collect();
     let expected = ["cpu", "cpu", "cuda:0", "cuda:0", "cuda:0", "cuda:0", "cpu", "cpu"];
     assert_eq!(devices, expected);

@@ -85,13 +85,14 @@ impl Heard {
         let mut client = command.args(["-F", "%t %p"]).stdout(Stdio::piped()).spawn().expect("it starts");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (out, to) = (BufReader::new(client.stdout.take().expect("its output")), Arc::clone(&lines));
-        std::thread::spawn(move || {
+        let listen = move || {
             for line in out.lines().map_while(Result::ok) {
                 let (topic, payload) = line.split_once(' ').expect("topic and payload");
                 let value = serde_json::from_str(payload).unwrap_or_else(|_| Value::from(payload));
                 to.lock().expect("lines").push((topic.to_owned(), value));
             }
-        });
+        };
+        std::thread::Builder::new().name("subscriber".into()).spawn(listen).expect("a thread");
         Self { client, lines }
     }
 
@@ -180,7 +181,7 @@ fn a_web_server_that_fails_gets_every_find_once_it_works() {
     let (works, got) =
         (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::<(String, Value)>::new())));
     let (does_work, to) = (Arc::clone(&works), Arc::clone(&got));
-    std::thread::spawn(move || {
+    let serve = move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let (head, body) = request(&stream);
             let code = if does_work.load(Ordering::Relaxed) { "200 OK" } else { "503 Service Unavailable" };
@@ -190,7 +191,8 @@ fn a_web_server_that_fails_gets_every_find_once_it_works() {
             let answer = format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             let _ = (&stream).write_all(answer.as_bytes());
         }
-    });
+    };
+    std::thread::Builder::new().name("webhook".into()).spawn(serve).expect("a thread");
     std::fs::write(dir.path().join("token"), "the-token\n").expect("a file");
     let output = format!(
         "[[output]]\nkind = 'webhook'\nname = 'mes'\nurl = 'http://{address}/found'\ntoken-file = 'token'\n"

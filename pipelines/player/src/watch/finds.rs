@@ -246,13 +246,14 @@ mod tests {
 
     fn frame(number: u64, score: f64, verdict: &str) -> gst::Buffer {
         let mut buffer = gst::Buffer::new();
-        let mut meta = gst::meta::CustomMeta::add(buffer.get_mut().unwrap(), META).unwrap();
-        let fields = meta.mut_structure();
-        fields.set("analysed", true);
-        fields.set("frame-number", number);
-        fields.set("score", score);
-        fields.set("verdict", verdict);
-        drop(meta);
+        {
+            let mut meta = gst::meta::CustomMeta::add(buffer.get_mut().unwrap(), META).unwrap();
+            let fields = meta.mut_structure();
+            fields.set("analysed", true);
+            fields.set("frame-number", number);
+            fields.set("score", score);
+            fields.set("verdict", verdict);
+        }
         buffer
     }
 
