@@ -28,8 +28,12 @@ pub(crate) fn snarm() -> Command {
     let path = target().join("snarm");
     assert!(path.is_file(), "expected {}; build it first: cargo build --workspace", path.display());
     let mut command = Command::new(path);
-    // The encoder where a test names none is that of the run: pipelines/scripts/test.py.
-    command.env("GST_PLUGIN_PATH", plugin_folder()).env_remove("GST_SNARM_ENCODER").env_remove("SNARM_LOG");
+    // These tests are of the default encoder.
+    command
+        .env("GST_PLUGIN_PATH", plugin_folder())
+        .env_remove("SNARM_ENCODER")
+        .env_remove("GST_SNARM_ENCODER")
+        .env_remove("SNARM_LOG");
     command
 }
 
