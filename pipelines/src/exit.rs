@@ -34,9 +34,8 @@ pub(crate) fn code(result: Result<Outcome, Error>) -> ExitCode {
     }
 }
 
-/// Lets an allocation that fails, after the message of the standard library, end the process with exit code 1 and not by
-/// a signal: the caller of a command learns the same as of every other failure. Not so in the player, whose abort is
-/// that of a pipeline and is told as such.
+/// Lets an abort, such as that of the standard library after its message of an allocation that failed, end the process
+/// with exit code 1 and not by a signal: the caller of a command learns the same as of every other failure.
 ///
 /// # Errors
 /// When the system does not take the handler.

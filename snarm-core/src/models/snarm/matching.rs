@@ -131,7 +131,8 @@ impl Matching {
     }
 
     /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank, by their codes where
-    /// there are some, which changes nothing but the time. `unlike` is an image, and the image of each row: rows of that image do not count.
+    /// there are some, which changes nothing but the time. `unlike` is an image, and the image of each row: rows of that image do
+    /// not count.
     ///
     /// # Errors
     /// When the width of the bank is another.
