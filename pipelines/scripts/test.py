@@ -15,12 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CARGO = os.environ.get("CARGO", "cargo")
 # They take minutes, the others seconds: they start first.
-LONG = ["elements", "recipes", "bank", "cli"]
-# The encoder where a test names none: a third of the default's time a frame. Tests of the default name it. Several tests
-# run at once: with one thread each they need not wait for each other's at every step.
+LONG = ["elements", "recipes", "bank", "cli", "station"]
+# What these run with. The encoder where a test names none: a third of the default's time a frame. Tests of the default name it.
+# Several tests run at once: with one thread each they need not wait for each other's at every step. All other programs run
+# with the default encoder and all threads.
 QUICK = {"SNARM_ENCODER": "snarm-tiny-1@24", "SNARM_THREADS": "1"}
-# Those of the kernels try numbers of threads themselves.
-KERNELS = "snarm_kernels"
 
 
 def programs(only):
@@ -43,7 +42,7 @@ def run(program, arguments):
     name, folder, file = program
     began = time.monotonic()
     # Cargo runs a test in the folder of its package, too.
-    quick = {} if name == KERNELS else QUICK
+    quick = QUICK if name in LONG else {}
     environment = quick | os.environ | {"CARGO_MANIFEST_DIR": str(folder)}
     command = [file, *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
