@@ -16,7 +16,7 @@ cd "$root"
 bundle() {
     local out=$1 built=$2 tests
     shift 2
-    "$cargo" build --locked "$@" -p snarm-pipelines
+    "$cargo" build --locked "$@" -p snarm-pipelines -p gst-plugin-snarm
     tests=$("$cargo" test --locked "$@" -p snarm-kernels --lib --no-run --message-format json |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
     rm -rf "$out"
@@ -24,9 +24,34 @@ bundle() {
     cp "$tests" "$out/kernels-tests"
     cp "target/$built/snarm" pipelines/scripts/gpu-check.sh pipelines/scripts/gpu-peer.py \
         pipelines/torch/student.py "$out"
+    cp pipelines/scripts/gpu-verdicts.py "$out/verdicts.py"
     mv "$out/gpu-check.sh" "$out/check.sh"
-    strip --strip-debug "$out/kernels-tests" "$out/snarm"
+    gstreamer "$out" "target/$built"
+    strip --strip-debug "$out/kernels-tests" "$out/snarm" "$out/gstreamer/plugins/libgstsnarm.so"
     du -sh "$out"
+}
+
+# gstreamer OUT BUILT: gst-launch-1.0, the plugin, and what both need of this machine's GStreamer, for a machine that has none.
+gstreamer() {
+    local out=$1/gstreamer plugins name
+    plugins=$(pkg-config --variable=pluginsdir gstreamer-1.0)
+    mkdir -p "$out/plugins" "$out/lib"
+    for name in coreelements videotestsrc videoconvertscale imagefreeze nvcodec; do
+        cp "$plugins/libgst$name.so" "$out/plugins"
+    done
+    cp "$2/libgstsnarm.so" "$out/plugins"
+    cp "$(command -v gst-launch-1.0)" "$out/run"
+    # All but the C library, which has to be that of the machine's own loader.
+    ldd "$out/run" "$out"/plugins/*.so | awk '$2 == "=>" { print $3 }' | sort -u |
+        grep -vE '/lib(c|m|dl|rt|pthread|resolv)\.so' | xargs cp -L -t "$out/lib"
+    cat >"$out/gst-launch" <<'SCRIPT'
+#!/usr/bin/env bash
+here=$(cd "$(dirname "$0")" && pwd)
+export LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} GST_PLUGIN_SYSTEM_PATH_1_0= \
+    GST_PLUGIN_PATH_1_0=$here/plugins GST_REGISTRY=$here/registry GST_REGISTRY_FORK=no
+exec "$here/run" "$@"
+SCRIPT
+    chmod +x "$out/gst-launch"
 }
 
 case ${1:-} in

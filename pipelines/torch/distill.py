@@ -8,8 +8,10 @@ what matching asks for: the order and the size of distances to the rows of other
 """
 
 import argparse
+import collections
 import json
 import math
+import random
 import time
 
 import torch
@@ -40,6 +42,14 @@ class Target:
     def project(self, rows):
         return self.centre(rows) @ self.axes
 
+    def as_of(self, rows, found):
+        """Turns the axes, within the space that they span, and scales them as near as can be to what another student says of
+        the rows. Where it knows too little it says the mean, so its own size is that of the product with what is true."""
+        found = found.flatten(0, 1)
+        left, _, right = torch.linalg.svd((self.project(rows).flatten(0, 1).T @ found).double())
+        self.axes = self.axes @ (left @ right).float()
+        self.scale *= float(found.square().sum() / (self.project(rows).flatten(0, 1) * found).sum())
+
 
 class Descriptors:
     """Descriptors of both teachers, on cells of 8 pixels of the student's input."""
@@ -64,15 +74,19 @@ class Descriptors:
 
 
 class Teaching:
-    """Both teachers and their targets."""
+    """Both teachers and their targets, along the axes of the student `earlier` where there is one."""
 
-    def __init__(self, args, pictures):
+    def __init__(self, args, pictures, earlier=None):
         self.descriptors = Descriptors(args.vit, args.effnet, pictures.device)
-        rows = [[], []]
+        rows, said = [[], []], []
         for _ in range(args.axes_batches):
-            found = self.descriptors(views.pairs(pictures, args.pairs, VitTiny.SIDE))
+            image = views.pairs(pictures, args.pairs, VitTiny.SIDE)
+            found = self.descriptors(image)
             for kept, new in zip(rows, found):
                 kept.append(new)
+            if earlier:
+                with torch.no_grad():
+                    said.append(earlier(resize(image, 8 * GRID)).flatten(1, 2))
         rows = [torch.cat(kept) for kept in rows]
         self.targets = [Target(r, w) for r, w in zip(rows, args.groups)]
         # Of equal length where nothing has happened: distances between the two views of a pair, nearest rows, are as long
@@ -91,6 +105,9 @@ class Teaching:
         size = float(both.square().mean())
         for target in self.targets:
             target.scale /= size**0.5
+        if earlier:
+            for target, r, found in zip(self.targets, rows, torch.cat(said).split(args.groups, 2)):
+                target.as_of(r, found)
         self.squares = [float(t.project(r).square().mean()) for t, r in zip(self.targets, rows)]
         self.kept = [t.kept for t in self.targets]
 
@@ -144,7 +161,8 @@ def main():
     p.add_argument("--order", type=float, default=0.1)
     p.add_argument("--amount", type=float, default=0.1)
     p.add_argument("--student", default="{}", help="sizes, as JSON")
-    p.add_argument("--start", help="a student to go on from")
+    p.add_argument("--start", help="a student to go on from; descriptors stay along its axes, so a decoder that knows it fits")
+    p.add_argument("--uses", type=int, default=1, help="steps for which a batch of views serves, each in another light")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--compile", action="store_true")
     p.add_argument("--limit", type=int)
@@ -153,16 +171,17 @@ def main():
     args = p.parse_args()
     began = time.time()
     torch.manual_seed(1)
+    random.seed(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     device = torch.device(args.device)
     pictures = views.Pictures(args.pictures, device, args.limit)
     print(f"{len(pictures.training)} pictures, {len(pictures.apart)} set apart, {time.time() - began:.1f} s", flush=True)
-    teaching = Teaching(args, pictures)
-    print(f"axes keep {teaching.kept}, mean squares {teaching.squares}, {time.time() - began:.1f} s", flush=True)
     student = Student(**json.loads(args.student), groups=tuple(args.groups)).to(device)
     if args.start:
         student.load_state_dict(of_product(load_file(args.start), student))
+    teaching = Teaching(args, pictures, student if args.start else None)
+    print(f"axes keep {teaching.kept}, mean squares {teaching.squares}, {time.time() - began:.1f} s", flush=True)
     run = torch.compile(student) if args.compile else student
     decay = [v for v in student.parameters() if v.dim() > 1]
     plain = [v for v in student.parameters() if v.dim() <= 1]
@@ -174,6 +193,7 @@ def main():
     held = [views.pairs(pictures, n, VitTiny.SIDE, validation=True) for _ in range(2)]
     started, step, said, course = time.time(), 0, 0.0, []
     total = args.minutes * 60
+    recent = collections.deque(maxlen=1 if args.uses == 1 else 8)
 
     def parts(image):
         full = teaching.descriptors(image)
@@ -192,7 +212,7 @@ def main():
         with torch.no_grad():
             for image in held:
                 centred, target = parts(image)
-                found = forward(resize(image, 320), student)
+                found = forward(resize(image, 8 * GRID), student)
                 w = args.groups[0]
                 for i, part in enumerate((slice(0, w), slice(w, None))):
                     left = (found[..., part] - target[..., part]).square().mean()
@@ -216,9 +236,13 @@ def main():
         rate = args.rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        image = views.pairs(pictures, n, VitTiny.SIDE)
-        centred, target = parts(image)
-        found = forward(views.light(resize(image, 320)), run)
+        if step % args.uses == 0:
+            image = views.pairs(pictures, n, VitTiny.SIDE)
+            recent.append((resize(image, 8 * GRID), *parts(image)))
+            image, centred, target = recent[-1]
+        else:
+            image, centred, target = recent[random.randrange(len(recent))]
+        found = forward(views.light(image), run)
         error = (found - target).square().mean()
         order, amount = matching_loss(found, centred, n)
         loss = error + args.order * order + args.amount * amount

@@ -1,4 +1,4 @@
-"""Packs pictures of folders (also those inside zip archives named .pk3) into one file for `distill.py`."""
+"""Packs pictures of folders (also those inside zip archives: .zip, .pk3, .wz) into one file for `distill.py`."""
 
 import sys
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from views import pack
 
+ARCHIVES = {".zip", ".pk3", ".wz"}
 KINDS = {".jpg", ".jpeg", ".png", ".tga", ".webp", ".bmp", ".dds"}
 
 
@@ -16,7 +17,7 @@ def main():
     with tempfile.TemporaryDirectory() as unpacked:
         for number, folder in enumerate(folders):
             found = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in KINDS and p.is_file())
-            for archive in sorted(Path(folder).rglob("*.pk3")):
+            for archive in sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in ARCHIVES):
                 where = Path(unpacked) / str(number) / archive.stem
                 with zipfile.ZipFile(archive) as content:
                     content.extractall(where, [n for n in content.namelist() if Path(n).suffix.lower() in KINDS])

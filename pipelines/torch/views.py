@@ -49,7 +49,7 @@ def pack(files, out, side=448, quality=60, cuts=2):
                 image.save(data, "WEBP", quality=quality, method=2)
                 blobs.append(data.getvalue())
             return blobs
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except (OSError, ValueError, SyntaxError, NotImplementedError, Image.DecompressionBombError):
             return []
 
     with ThreadPoolExecutor(2) as pool:

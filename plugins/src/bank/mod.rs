@@ -44,8 +44,8 @@
  *
  * ## On a GPU
  * Frames in CUDA memory are imported and encoded where they are, with #GstSnarmBank:device=cuda those in system memory, too;
- * descriptors come to the host, where all else is done. Which networks run there, what happens where a GPU cannot, and that
- * none of it has been run on a card yet, is as with `snarmdetect`: after one warning the CPU goes on.
+ * descriptors come to the host, where all else is done. Which networks run there, and what happens where a GPU cannot,
+ * is as with `snarmdetect`: after one warning the CPU goes on.
  *
  * ## Memory
  * Memory does not grow with the stream. Collected are at most 16 vectors for each of #GstSnarmBank:bank-capacity,

@@ -36,8 +36,8 @@
  * `snarm-tiny-1`), other numbers, or a failure in the middle of the stream, frames in CUDA memory are downloaded and scored
  * by the CPU from then on, after one warning; with #GstSnarmDetect:device=cuda that is an error. Where the driver itself has
  * failed, frames cannot be downloaded either, and pass with `analysed=false`. Scores of a GPU, which multiplies bf16, differ
- * from those of the CPU by about a hundredth. All of it is tested on a driver over host memory and has not been run on a
- * card yet.
+ * from those of the CPU by about a hundredth. All of it is tested on a driver over host memory, and was run on one card (an
+ * H200).
  *
  * ## Limits
  * The bank brings a threshold. #GstSnarmDetect:threshold-mode takes another one from the bank's distribution of good

@@ -26,6 +26,10 @@ const FEW: f64 = (SIGMAS * SIGMAS + 1.0) / 4.0;
 /// The frames that count as much as what a decoder knows of good frames of other products (docs/accuracy.md).
 const PRIOR: f64 = 24.0;
 
+/// Part of the good frames of other products that lie below what a decoder holds for its limit: it has scored hundreds of them,
+/// so their tail is known, which is heavier than that of frames of one product.
+const KNOWN: f64 = 0.99;
+
 /// The least standard deviation of logarithms: no camera is as steady as this.
 const STEADY: f64 = 0.05;
 
@@ -164,9 +168,14 @@ impl Calibration {
             ((1.0 - weight) * own.max(LEAST).ln() + weight * known.max(LEAST).ln()).exp()
         };
         let peak = |one: &Self| raw_score(one.pixel_threshold, one.reference);
-        let limit = between(self.reference, prior.reference);
+        let limit = between(self.reference, prior.known());
         let found = Self::of(&self.scorer, self.held_out, &images, limit, between(peak(self), peak(prior)));
         found.with_run(self.run)
+    }
+
+    /// The raw score that all but one in a hundred of its frames lie below, and not below its limit.
+    fn known(&self) -> f64 {
+        raw_score(quantile(&self.scores, KNOWN), self.reference).max(self.reference)
     }
 
     /// The raw score that good frames usually have, their median; nothing where none was scored, or all scored 0.
@@ -365,6 +374,13 @@ mod tests {
         assert!((half - (own * prior.reference).sqrt()).abs() < 1e-9, "{half}");
         let ((_, few), (own, many)) = (limits(2), limits(2000));
         assert!(few < half && half < many && many > 0.98 * own, "{few} {half} {many}");
+        // Five in a hundred good frames of other products score twice as much: they are expected here, too.
+        let mut raws = vec![0.4; 285];
+        raws.extend([0.8; 15]);
+        let tailed = Calibration::new("x", true, &raws, &raws).unwrap();
+        assert!(tailed.reference < 0.5, "{}", tailed.reference);
+        let found = of(24, 0.8).towards(&tailed, 24);
+        assert!((found.reference - (own * 0.8).sqrt()).abs() < 1e-9, "{}", found.reference);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::files::Weights;
 /// (docs/models/snarm-tiny.md).
 const SHIPPED: &[(&str, &[u8])] = &[
     (
-        "1c2c84643b0bccbf05cc07f6ec9c8614c4232cf3f2f0870cf277a036004c5a1d",
+        "80d9ebc4ab237610076eb2a4898e3e0019b1b321dfbe9a6363cb09d2fc58177f",
         include_bytes!("../../assets/snarm-tiny-decoder.safetensors"),
     ),
     (TINY_1_DIGEST, include_bytes!("../../assets/snarm-tiny-1-decoder.safetensors")),

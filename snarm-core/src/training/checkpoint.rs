@@ -46,6 +46,19 @@ impl Identity {
         Ok(Self { version: RUNS, run: serde_json::to_value(run).map_err(failed)? })
     }
 
+    /// The same with one value more.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn and(mut self, name: &str, value: &str) -> Result<Self> {
+        let Value::Object(run) = &mut self.run else {
+            let (expected, found) = ("named values of a run".to_owned(), self.run.to_string());
+            return Err(Error::Values { what: "checkpoint", expected, found });
+        };
+        run.insert(name.to_owned(), value.into());
+        Ok(self)
+    }
+
     /// The identity that a file holds: what was expected and what was found where it is another.
     fn check(&self, kept: &Value) -> std::result::Result<(), (String, String)> {
         let expected = || "a run of the configuration".to_owned();

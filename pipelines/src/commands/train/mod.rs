@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use snarm_core::dataset::Dataset;
 use snarm_core::encoder::Encoder;
+use snarm_core::files::Weights;
 use snarm_core::models;
 use snarm_core::paths::text;
 use snarm_core::registry;
@@ -67,6 +68,10 @@ pub(crate) struct Args {
     /// Go on from the checkpoint beside OUT
     #[arg(long)]
     resume: bool,
+    /// Decoder whose weights are the first ones, in place of drawn ones: of the same channels and branches, learned with an
+    /// encoder whose descriptors mean the same
+    #[arg(long, value_name = "DECODER")]
+    start: Option<PathBuf>,
     /// Judge the test images of the categories in the end, and write the figures beside the decoder (.json)
     #[arg(long)]
     test: bool,
@@ -98,6 +103,9 @@ struct Job {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if let Some(family) = models::reconstructing(&args.family) {
+        if args.start.is_some() {
+            bail!("--start: expected --family {}, found {}", models::trainable()[0], args.family);
+        }
         return reconstruct::run(args, family);
     }
     let device = args.device.open()?;
@@ -224,6 +232,9 @@ fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Devi
     .on(device)?;
     if let Some(cache) = cache {
         trainer.keep_on(cache);
+    }
+    if let Some(path) = &args.start {
+        trainer.start(&Weights::open(path)?).context("--start")?;
     }
     if job.files.resume() {
         trainer.resume(&job.files).context("--resume")?;

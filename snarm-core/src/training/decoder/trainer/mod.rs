@@ -20,8 +20,10 @@ use super::samples::{DiskCache, Samples};
 use super::{Net, Parts, Settings, Without, variables};
 use crate::bank::Bank;
 use crate::encoder::Encoder;
-use crate::error::Result;
-use crate::models::snarm::decoder::Shape;
+use crate::error::{Error, Result};
+use crate::files::Weights;
+use crate::layers::Source;
+use crate::models::snarm::decoder::{Shape, SnarmDecoder};
 use crate::synthetic::{self, Synthesizer};
 use crate::training::{
     AdamW, AdamWSettings, Checkpoint, Device, Files, Identity, Log, Meter, Progress, Schedule, Variables,
@@ -73,6 +75,8 @@ pub struct Trainer {
     validation: Validation,
     config: Identity,
     step: u64,
+    /// Whether the first weights are those of another decoder.
+    started: bool,
     /// Best pixel AP so far, and looks since.
     best_score: Option<f64>,
     since: u64,
@@ -137,6 +141,7 @@ impl Trainer {
             optimiser: AdamW::new(adamw),
             samples,
             step: 0,
+            started: false,
             best_score: None,
             since: 0,
         })
@@ -151,6 +156,34 @@ impl Trainer {
         self.variables = self.variables.to_device(device)?;
         self.buffers = self.buffers.to_device(device)?;
         Ok(self)
+    }
+
+    /// Begins with the weights of a decoder in place of fresh ones. The run looks at held-out images before its first step,
+    /// so what it writes is no worse there than that decoder. It may have learned with another encoder, whose descriptors
+    /// are as wide.
+    ///
+    /// # Errors
+    /// When the file is no decoder of these sizes.
+    pub fn start(&mut self, file: &Weights) -> Result<()> {
+        let decoder = SnarmDecoder::from_weights(file)?;
+        let (expected, found) =
+            ((self.shape, self.settings.relative), (*decoder.shape(), decoder.is_relative()));
+        if expected != found {
+            let says = |(shape, relative): (Shape, bool)| {
+                format!("{shape:?}, residuals {}", if relative { "relative" } else { "as they are" })
+            };
+            let (expected, found) = (says(expected), says(found));
+            return Err(Error::Mismatch { what: "decoder to start with", expected, found });
+        }
+        let source = Source::new("decoder", file);
+        for all in [&self.variables, &self.buffers] {
+            for (name, var) in all.iter() {
+                all.set(name, &source.get(name, var.dims())?)?;
+            }
+        }
+        self.config = self.config.clone().and("start", decoder.scorer())?;
+        self.started = true;
+        Ok(())
     }
 
     /// Goes on from a checkpoint of the same run.
@@ -192,6 +225,11 @@ impl Trainer {
         };
         let (mut log, checkpoint) = (Log::open(&files.log(), &COLUMNS, self.step)?, files.checkpoint());
         let mut meter = Meter::new(settings.steps);
+        if self.started && self.step == 0 {
+            let score = snarm_kernels::threads::install(|| self.look())??;
+            self.note(score, true)?;
+            watch(Event::Look(0, score, true));
+        }
         while self.step < self.settings.steps && self.since < self.settings.patience {
             let step = self.step;
             let rate = schedule.rate(step);

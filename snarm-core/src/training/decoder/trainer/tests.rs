@@ -66,3 +66,54 @@ fn a_run_may_go_on_with_another_bound_of_memory() {
     };
     assert_eq!(config(0), config(1 << 30));
 }
+
+/// A run with two branches of 8 channels on drawn pictures, at this rate, for so many steps.
+fn short(rate: f64, steps: u64, channels: usize) -> Trainer {
+    let encoder = Arc::new(Encoder::load("seeded:tiny@8", PositionInterpolation::Legacy).unwrap());
+    let product = Arc::new(Product::new(5));
+    let images = (0..5).map(|i| Image::Drawn(Arc::clone(&product), i, 96)).collect();
+    let settings =
+        Settings { channels, branches: 2, steps, batch: 2, look: steps, rate, ..Settings::default() };
+    let synthesizer = Synthesizer::new(Defects::general()).unwrap();
+    let categories = vec![Category::new("drawn".to_owned(), images)];
+    Trainer::new(settings, encoder, categories, false, synthesizer, &mut |_| {}).unwrap()
+}
+
+/// All weights and statistics.
+fn weights(trainer: &Trainer) -> Vec<Vec<f32>> {
+    let all = trainer.variables.iter().chain(trainer.buffers.iter());
+    all.map(|(_, var)| var.flatten_all().unwrap().to_vec1().unwrap()).collect()
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_a_decoder_and_ends_no_worse() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first.safetensors"), folder.path().join("second.safetensors"));
+    let files = |out| Files::of(out, false).unwrap();
+    let mut trainer = short(1e-3, 4, 8);
+    trainer.run(&files(&first), &mut |_| {}).unwrap();
+    trainer.write(&first, &Claims::default()).unwrap();
+    let (expected, score) = (weights(&trainer), trainer.best_score().unwrap());
+
+    let decoder = Weights::open(&first).unwrap();
+    // So high a rate makes all that follows worse.
+    let mut next = short(10.0, 2, 8);
+    assert_ne!(weights(&next), expected);
+    let fresh = next.config.clone();
+    next.start(&decoder).unwrap();
+    assert_eq!(weights(&next), expected);
+    assert_ne!(next.config, fresh);
+    let mut looks = Vec::new();
+    next.run(&files(&second), &mut |event| {
+        if let Event::Look(step, score, better) = event {
+            looks.push((step, score, better));
+        }
+    })
+    .unwrap();
+    assert!(looks.len() == 2 && looks[0] == (0, score, true), "{looks:?}, {score}");
+    assert!(!looks[1].2, "{looks:?}");
+    assert_eq!(weights(&next), expected);
+
+    let refused = short(1e-3, 1, 16).start(&decoder).unwrap_err().to_string();
+    assert!(refused.contains("channels: 16") && refused.contains("channels: 8"), "{refused}");
+}
