@@ -379,8 +379,8 @@ mod tests {
         raws.extend([0.8; 15]);
         let tailed = Calibration::new("x", true, &raws, &raws).unwrap();
         assert!(tailed.reference < 0.5, "{}", tailed.reference);
-        let found = of(24, 0.8).towards(&tailed, 24);
-        assert!((found.reference - (own * 0.8).sqrt()).abs() < 1e-9, "{}", found.reference);
+        let (own, found) = (of(24, 0.8), of(24, 0.8).towards(&tailed, 24));
+        assert!((found.reference - (own.reference * 0.8).sqrt()).abs() < 1e-9, "{}", found.reference);
     }
 
     #[test]

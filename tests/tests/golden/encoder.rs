@@ -91,14 +91,14 @@ fn a_pyramid_trained_with_pytorch_gives_what_it_gave_there() {
     let mut found = Vec::new();
     encoder.encode(&image, &mut Workspace::default(), &mut found).unwrap();
     assert_eq!(found.len(), 40 * 40 * 128);
-    let corner = [0.64624, -0.03916, -0.12677, 0.3342, 0.66503, 0.28884, -0.04921, 0.39734];
-    let middle = [4.93328, -0.22506, 1.47242, -2.26133];
+    let corner = [0.59398, 0.29783, -0.20312, 1.04584, 1.03102, -0.1698, -0.16513, -0.05011];
+    let middle = [4.48672, 0.19786, 2.04546, -1.60009];
     let at = (20 * 40 + 20) * 128;
     for (f, e) in found[..8].iter().zip(&corner).chain(found[at..].iter().zip(&middle)) {
         assert!((f - e).abs() < 2e-2, "expected {e}, found {f}");
     }
     let mean = found.iter().map(|v| f64::from(v.abs())).sum::<f64>() / found.len() as f64;
-    assert!((mean - 0.68279).abs() < 1e-3, "{mean}");
+    assert!((mean - 0.75050).abs() < 1e-3, "{mean}");
 }
 
 /// The stages and descriptors of a narrow EfficientNet-Lite, whose formula timm was given too.

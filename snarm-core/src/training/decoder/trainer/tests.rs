@@ -90,7 +90,7 @@ fn a_run_begins_with_the_weights_of_a_decoder_and_ends_no_worse() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (folder.path().join("first.safetensors"), folder.path().join("second.safetensors"));
     let files = |out| Files::of(out, false).unwrap();
-    let mut trainer = short(1e-3, 4, 8);
+    let mut trainer = short(3e-3, 40, 8);
     trainer.run(&files(&first), &mut |_| {}).unwrap();
     trainer.write(&first, &Claims::default()).unwrap();
     let (expected, score) = (weights(&trainer), trainer.best_score().unwrap());
