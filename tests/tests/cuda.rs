@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and speak as tests do")]
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -11,9 +12,13 @@ use snarm_core::encoder::{
     Encoder, PositionInterpolation, SEEDED_LITE, SEEDED_TINY, TINY, TINY_1, Workspace, seeded,
 };
 use snarm_core::frame::Frame;
+use snarm_core::models::snarm::decoder::{Residuals, Shape, SnarmDecoder, Workspace as Scratch};
+use snarm_core::registry;
 use snarm_core::view::{TileGrid, Tiles, View};
+use snarm_kernels::Grid;
 use snarm_kernels::cuda::Queue;
 use snarm_kernels::device::{Buffer, Place};
+use snarm_kernels::residual::residual;
 use snarm_tests::fake_cuda::{self, FAKE_CUDA, Mode};
 
 /// Runs one of the tests below, which are ignored otherwise, in a process that finds that driver.
@@ -82,6 +87,139 @@ fn same_there(encoder: &Encoder, place: &Place) {
     assert!(there.encode_there(&wrong, &mut Workspace::default(), &mut descriptors).is_err());
     let host = Buffer::new(&Place::Host, encoder.geometry().input_len()).unwrap();
     assert!(there.encode_there(&host, &mut Workspace::default(), &mut descriptors).is_err());
+}
+
+/// The largest difference.
+fn apart(expected: &[f32], found: &[f32]) -> f32 {
+    assert_eq!(expected.len(), found.len());
+    expected.iter().zip(found).map(|(e, f)| (e - f).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn decoders_say_what_they_say_on_the_cpu() {
+    on_a_device("decoders_of_a_device");
+}
+
+#[test]
+#[ignore = "in a process of its own, which a test starts"]
+fn decoders_of_a_device() {
+    let place = Place::Cuda(Queue::new(0).unwrap());
+    let grid = |rows, columns| Grid { rows, columns };
+    for (width, channels, branches, grid, size, hard) in [
+        (8, 16, 4, grid(5, 7), grid(15, 21), vec![0, 3, 4, 11, 20, 21, 34]),
+        (6, 20, 3, Grid::square(9), Grid::square(11), (30..50).collect()),
+        (16, 64, 2, grid(12, 11), grid(24, 22), (0..132).step_by(3).collect()),
+        (2, 3, 1, grid(2, 3), grid(2, 3), vec![]),
+    ] {
+        let decoder = SnarmDecoder::seeded(&Shape { width, channels, branches }).unwrap();
+        let of = |name| seeded::values(name, grid.cells() * width, 0.5, 0.5);
+        let (inter, intra) = (of("inter"), of("intra"));
+        let residuals = Residuals { inter: &inter, intra: &intra, hard: &hard };
+        let mut scratch = Scratch::new(decoder.shape(), grid, size).unwrap();
+        let expected = decoder.run(&residuals, &mut scratch).unwrap();
+        let mut there = decoder.stacked(&place, grid, size).unwrap();
+        let [inter_there, intra_there] = [&inter, &intra].map(|values| Buffer::of(&place, values).unwrap());
+        // Others before: what a frame left must not shine through.
+        there.run(intra_there.view(), inter_there.view(), &[1, 2]).unwrap();
+        let map = there.run(inter_there.view(), intra_there.view(), &hard).unwrap();
+        let mut found = vec![0.0; map.len()];
+        map.read(&mut found).unwrap();
+        let error = apart(expected, &found);
+        println!("{grid} tokens, {channels} channels, {branches} branches: {error:.2e} apart");
+        assert!(error < 1e-2, "{grid}: {error}");
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        decoder.navigate(&inter, &mut expected).unwrap();
+        there.navigate(inter_there.view(), &mut found).unwrap();
+        assert!(apart(&expected, &found) < 1e-5);
+        assert!(there.run((&inter).into(), intra_there.view(), &hard).is_err(), "residuals of the host");
+    }
+}
+
+#[test]
+fn the_decoder_that_ships_says_what_it_says_on_the_cpu() {
+    on_a_device("the_decoder_that_ships_on_a_device");
+}
+
+#[test]
+#[ignore = "in a process of its own, which a test starts"]
+fn the_decoder_that_ships_on_a_device() {
+    let encoder = Arc::new(load("snarm-tiny-1@24"));
+    // Of the same residuals: as long as usual, and three times as long in the middle.
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../snarm-core/assets");
+    let decoder = SnarmDecoder::open(&assets.join("snarm-tiny-1-decoder.safetensors")).unwrap();
+    let (place, width) = (Place::Cuda(Queue::new(0).unwrap()), decoder.shape().width);
+    for (grid, size) in [
+        (encoder.geometry().grid(), encoder.geometry().size),
+        (Grid { rows: 15, columns: 26 }, Grid { rows: 60, columns: 104 }),
+    ] {
+        let is_middle = |token: usize| {
+            let (row, column) = (token / grid.columns, token % grid.columns);
+            (5..10).contains(&row) && (6..13).contains(&column)
+        };
+        let of = |name| {
+            let mut values = seeded::values(name, grid.cells() * width, 0.0, 1.7);
+            for (token, row) in
+                values.chunks_exact_mut(width).enumerate().filter(|(token, _)| is_middle(*token))
+            {
+                row.iter_mut().for_each(|v| *v *= 3.0 - (token % 3) as f32);
+            }
+            let mut transformed = vec![0.0; values.len()];
+            residual(&values, width, &mut transformed).unwrap();
+            transformed
+        };
+        let (inter, intra) = (of("inter"), of("intra"));
+        let hard: Vec<u32> =
+            (0..grid.cells() as u32).filter(|token| is_middle(*token as usize) || token % 5 == 0).collect();
+        let residuals = Residuals { inter: &inter, intra: &intra, hard: &hard };
+        let mut scratch = Scratch::new(decoder.shape(), grid, size).unwrap();
+        let expected = decoder.run(&residuals, &mut scratch).unwrap();
+        let mut there = decoder.stacked(&place, grid, size).unwrap();
+        let [inter, intra] = [&inter, &intra].map(|values| Buffer::of(&place, values).unwrap());
+        let map = there.run(inter.view(), intra.view(), &hard).unwrap();
+        let mut found = vec![0.0; map.len()];
+        map.read(&mut found).unwrap();
+        let (error, highest) = (apart(expected, &found), expected.iter().copied().fold(0.0, f32::max));
+        println!("{grid} tokens of the decoder that ships, up to {highest:.3}: {error:.2e} apart");
+        assert!(error < 1e-2, "{grid}: {error}");
+    }
+
+    // Of the same pictures: residuals are apart already.
+    let decoder = registry::decoder(None, &encoder).unwrap();
+    assert!(decoder.is_some());
+    for (width, height) in [(160, 160), (240, 150)] {
+        let picture = |i: usize| -> Vec<u8> {
+            let value = |at: usize| {
+                let (x, y, c) = (at / 3 % width, at / 3 / width, at % 3);
+                let is_blotch = i == 7 && (40..60).contains(&x) && (50..80).contains(&y);
+                if is_blotch { (90 * c) as u8 } else { (60 + (x * 5 + y * 3 + i * (x + y)) % 97) as u8 }
+            };
+            (0..3 * width * height).map(value).collect()
+        };
+        let mut builder =
+            BankBuilder::new(encoder.clone(), BankSettings { capacity: 300, ..BankSettings::default() })
+                .unwrap();
+        for i in 0..2 {
+            builder.add(&Frame::rgb(&picture(i), width, height).unwrap()).unwrap();
+        }
+        let bank = Arc::new(builder.finish(&mut |_, _, _| {}).unwrap());
+        let [expected, found] = [Choice::Cpu, Choice::Cuda(0)].map(|choice| {
+            let detector = Detector::with_decoder(encoder.clone(), bank.clone(), decoder.clone()).unwrap();
+            let mut detector = detector.on(choice).unwrap();
+            detector.set_light_correction(false);
+            let limits = detector.bank_limits();
+            let mut look = |i| {
+                detector.detect(&Frame::rgb(&picture(i), width, height).unwrap(), &limits).unwrap().clone()
+            };
+            look(0);
+            look(7)
+        });
+        let (error, highest) =
+            (apart(&expected.map, &found.map), expected.map.iter().copied().fold(0.0, f32::max));
+        println!("the map of {width} x {height} pixels, up to {highest:.3}: {error:.2e} apart");
+        assert!(error < 0.03, "{error}");
+        let error = (found.raw_score / expected.raw_score - 1.0).abs();
+        assert!(error < 0.02, "{} {}", found.raw_score, expected.raw_score);
+    }
 }
 
 #[test]

@@ -4,17 +4,21 @@
 //! one.
 //!
 //! # Shapes
-//! h, u, y (m, d) row-major; w, b (d).
+//! h, u, y (m, d) row-major; w, b (d). A device may keep y as bf16.
+//!
+//! `add_norm_in_turns` has the norms of several layers: w, b (layers, d), and rows in blocks, which go through them in turns.
 
 pub mod backward;
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{BufferView, BufferViewMut};
-use crate::error::{Result, check_len};
+use crate::device::cuda::check_floats;
+use crate::device::{BufferView, BufferViewMut, apart};
+use crate::error::{Error, Result, check_len};
 
 /// How the stream is normalised.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +84,66 @@ pub fn add_norm<'a>(
     check_len(OP, "h", u.len(), h.map_or(u.len(), <[f32]>::len))?;
     cpu::add_norm(h, u, &norm, d, eps, y);
     Ok(())
+}
+
+/// As [`add_norm`], of rows of `d` elements: block i of `len` rows by layer i modulo the number of layers in `norm`.
+///
+/// # Errors
+/// When u is no whole blocks, a length does not fit, or operands live apart.
+pub fn add_norm_in_turns<'a>(
+    h: Option<BufferView<'a>>,
+    u: impl Into<BufferViewMut<'a>>,
+    [len, d]: [usize; 2],
+    norm: Norm<impl Into<BufferView<'a>>>,
+    eps: f32,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (u, y) = (u.into(), y.into());
+    let (weight, bias) = match norm {
+        Norm::Rms { weight } => (weight.into(), None),
+        Norm::Layer { weight, bias } => (weight.into(), Some(bias.into())),
+    };
+    let (block, layers) = ((len * d).max(1), weight.len() / d.max(1));
+    if layers == 0 || u.len() / block * block != u.len() {
+        let expected = format!("blocks of {len} rows of {d}, and layers");
+        let found = format!("{} elements and {layers} layers", u.len());
+        return Err(Error::Shape { op: OP, expected, found });
+    }
+    check_len(OP, "weight", layers * d, weight.len())?;
+    check_len(OP, "bias", weight.len(), bias.map_or(weight.len(), |bias| bias.len()))?;
+    check_len(OP, "y", u.len(), y.len())?;
+    check_len(OP, "h", u.len(), h.map_or(u.len(), |h| h.len()))?;
+    match (u, weight, y) {
+        (BufferViewMut::Host(u), BufferView::Host(weight), BufferViewMut::Host(y)) => {
+            let own = |view: Option<BufferView<'a>>| match view {
+                None => Ok(None),
+                Some(BufferView::Host(values)) => Ok(Some(values)),
+                Some(BufferView::Cuda(_)) => Err(apart(OP)),
+            };
+            let (h, bias) = (own(h)?, own(bias)?);
+            for (i, (u, y)) in u.chunks_exact_mut(block).zip(y.chunks_exact_mut(block)).enumerate() {
+                let (h, of) = (h.map(|h| &h[i * block..][..block]), i % layers * d);
+                let weight = &weight[of..][..d];
+                let norm = match bias {
+                    None => Norm::Rms { weight },
+                    Some(bias) => Norm::Layer { weight, bias: &bias[of..][..d] },
+                };
+                cpu::add_norm(h, u, &norm, d, eps, y);
+            }
+            Ok(())
+        }
+        (BufferViewMut::Cuda(u), BufferView::Cuda(weight), BufferViewMut::Cuda(y)) => {
+            let there = |view: Option<BufferView<'a>>| match view {
+                None => Ok(None),
+                Some(BufferView::Cuda(slice)) => check_floats(OP, &y, &[&slice]).map(|()| Some(slice)),
+                Some(BufferView::Host(_)) => Err(apart(OP)),
+            };
+            let (h, bias) = (there(h)?, there(bias)?);
+            check_floats(OP, &y, &[u.as_slice(), &weight])?;
+            cuda::add_norm(h, &u, [len, d], weight, bias, eps, &y)
+        }
+        _ => Err(apart(OP)),
+    }
 }
 
 const OP: &str = "add_norm";

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, assert_gradient, dot, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, assert_gradient, device, dot, noise, read};
 
 const EPS: f32 = 1e-5;
 
@@ -84,4 +85,84 @@ fn gradients_are_the_slopes_of_the_reference() {
             assert_gradient(&bias, &db, 1e-3, |bias| loss(&u, &weight, bias));
         }
     }
+}
+
+/// Layers, blocks of rows, rows of a block, elements of a row, and whether the stream has begun.
+const STACKS: [([usize; 4], bool); 5] = [
+    ([1, 1, 1, 5], false),
+    ([2, 5, 7, 33], true),
+    ([3, 3, 9, 96], true),
+    ([2, 4, 1, 128], false),
+    ([1, 2, 40, 20], true),
+];
+
+/// Weights and biases of layers, h and u, then what becomes of u and what is made of it, each block by its own layer.
+fn in_turns([layers, blocks, len, d]: [usize; 4], rms: bool, begun: bool) -> [Vec<f32>; 6] {
+    let (weight, bias) = (noise(layers * d, 1), noise(layers * d, 2));
+    let (h, u) = (noise(blocks * len * d, 3), noise(blocks * len * d, 4));
+    let (mut added, mut y) = (u.clone(), vec![0.0; u.len()]);
+    let block = len * d;
+    for (i, (u, y)) in added.chunks_exact_mut(block).zip(y.chunks_exact_mut(block)).enumerate() {
+        let (h, of) = (&h[i * block..][..block], i % layers * d);
+        let norm = norm_of(rms, &weight[of..][..d], &bias[of..][..d]);
+        reference::add_norm(begun.then_some(h), u, &norm, d, EPS, y);
+    }
+    [weight, bias, h, u, added, y]
+}
+
+#[test]
+fn norms_of_layers_take_turns() {
+    for (sizes, begun) in STACKS {
+        for rms in [true, false] {
+            let [weight, bias, h, mut u, added, expected] = in_turns(sizes, rms, begun);
+            let (h, mut found) = (begun.then_some((&h).into()), vec![f32::NAN; u.len()]);
+            let norm = norm_of(rms, &weight, &bias);
+            add_norm_in_turns(h, &mut u, [sizes[2], sizes[3]], norm, EPS, &mut found).unwrap();
+            assert_eq!(u, added);
+            assert_close(&expected, &found, 1e-5);
+        }
+    }
+    let run = |len, weight: &[f32], bias: &[f32], u: &mut [f32]| {
+        let mut y = vec![0.0; u.len()];
+        add_norm_in_turns(None, u, [len, 2], Norm::Layer { weight, bias }, EPS, &mut y).is_ok()
+    };
+    assert!(run(2, &[1.0; 4], &[0.0; 4], &mut [0.0; 8]));
+    assert!(!run(3, &[1.0; 4], &[0.0; 4], &mut [0.0; 8]), "no whole blocks");
+    assert!(!run(2, &[1.0; 3], &[0.0; 3], &mut [0.0; 8]) && !run(2, &[1.0; 4], &[0.0; 2], &mut [0.0; 8]));
+    assert!(!run(2, &[], &[], &mut [0.0; 8]), "no layer");
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (sizes, begun) in STACKS {
+        for rms in [true, false] {
+            let [weight, bias, h, u, added, expected] = in_turns(sizes, rms, begun);
+            let [weight, bias, h] = [&weight, &bias, &h].map(|values| Buffer::of(&place, values).unwrap());
+            let norm = if rms {
+                Norm::Rms { weight: &weight }
+            } else {
+                Norm::Layer { weight: &weight, bias: &bias }
+            };
+            let run = |y: &mut Buffer| -> Vec<f32> {
+                let mut u = Buffer::of(&place, &u).unwrap();
+                let h = begun.then_some(h.view());
+                add_norm_in_turns(h, &mut u, [sizes[2], sizes[3]], norm, EPS, &mut *y).unwrap();
+                assert_eq!(read(&u), added);
+                read(y)
+            };
+            let found = run(&mut Buffer::new(&place, expected.len()).unwrap());
+            assert_close(&expected, &found, 2e-5);
+            let halves = run(&mut Buffer::of_products(&place, expected.len()).unwrap());
+            assert_close(&expected, &halves, 1.0 / 32.0);
+        }
+    }
+    let (there, mut u) = (Buffer::of(&place, &[1.0; 4]).unwrap(), Buffer::of(&place, &[1.0; 4]).unwrap());
+    let mut y = Buffer::new(&place, 4).unwrap();
+    let (norm, here) = (Norm::Rms { weight: &there }, vec![0.0; 4]);
+    let refused = add_norm_in_turns(Some((&here).into()), &mut u, [1, 4], norm, EPS, &mut y).unwrap_err();
+    assert_eq!(refused, Error::Apart { op: "add_norm" });
+    let mixed = Norm::Layer { weight: there.view(), bias: (&here).into() };
+    assert_eq!(add_norm_in_turns(None, &mut u, [1, 4], mixed, EPS, &mut y).unwrap_err(), refused);
+    assert_eq!(add_norm_in_turns(None, &mut u, [1, 4], norm, EPS, &mut vec![0.0; 4]).unwrap_err(), refused);
 }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, assert_gradient, dot, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, assert_gradient, device, dot, noise, read};
 
 proptest! {
     #[test]
@@ -45,5 +46,55 @@ fn gradients_are_the_slopes_of_the_reference() {
         assert_gradient(&x, &dx, 1e-3, |x| loss(x, &w, &bias));
         assert_gradient(&w, &dw, 1e-3, |w| loss(&x, w, &bias));
         assert_gradient(&bias, &db, 1e-3, |bias| loss(&x, &w, bias));
+    }
+}
+
+/// Layers, sequences, tokens of each, channels.
+const STACKS: [[usize; 4]; 4] = [[1, 1, 1, 1], [2, 5, 7, 33], [3, 4, 2, 5], [2, 2, 40, 64]];
+
+/// Taps and biases of layers, x, and what follows, each sequence by its own layer.
+fn in_turns([layers, sequences, len, d]: [usize; 4]) -> [Vec<f32>; 4] {
+    let (w, bias) = (noise(layers * TAPS * d, 2), noise(layers * d, 3));
+    let (x, mut y) = (noise(sequences * len * d, 1), vec![0.0; sequences * len * d]);
+    for (i, (x, y)) in x.chunks_exact(len * d).zip(y.chunks_exact_mut(len * d)).enumerate() {
+        let layer = i % layers;
+        let (w, bias) = (&w[layer * TAPS * d..][..TAPS * d], &bias[layer * d..][..d]);
+        reference::causal_conv(x, len, w, bias, y);
+    }
+    [w, bias, x, y]
+}
+
+#[test]
+fn layers_take_turns() {
+    for sizes in STACKS {
+        let [w, bias, x, expected] = in_turns(sizes);
+        let mut found = vec![f32::NAN; x.len()];
+        causal_conv_in_turns(&x, [sizes[2], sizes[3]], &w, &bias, &mut found).unwrap();
+        assert_close(&expected, &found, 2e-6);
+    }
+    let run = |len, w: &[f32], bias: &[f32]| {
+        causal_conv_in_turns(&[0.0; 12], [len, 2], w, bias, &mut [0.0; 12]).is_ok()
+    };
+    assert!(run(3, &[0.0; 16], &[0.0; 4]) && !run(4, &[0.0; 16], &[0.0; 4]));
+    assert!(!run(3, &[0.0; 8], &[0.0; 4]) && !run(3, &[0.0; 12], &[0.0; 3]) && !run(3, &[], &[]));
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for sizes in STACKS {
+        let [w, bias, x, expected] = in_turns(sizes);
+        let [on_device, bias, x] = [&w, &bias, &x].map(|values| Buffer::of(&place, values).unwrap());
+        let run = |y: &mut Buffer| {
+            causal_conv_in_turns(&x, [sizes[2], sizes[3]], &on_device, &bias, &mut *y).unwrap();
+            read(y)
+        };
+        let found = run(&mut Buffer::new(&place, expected.len()).unwrap());
+        assert_close(&expected, &found, 4e-6);
+        let halves = run(&mut Buffer::of_products(&place, expected.len()).unwrap());
+        assert_close(&expected, &halves, 1.0 / 64.0);
+        let mut y = Buffer::new(&place, expected.len()).unwrap();
+        let refused = causal_conv_in_turns(&x, [sizes[2], sizes[3]], &w, &bias, &mut y).unwrap_err();
+        assert_eq!(refused, Error::Apart { op: "causal_conv" });
     }
 }

@@ -1,15 +1,17 @@
 //! Rows as some of the columns of wider rows: y\[i, first + j\] = scale x\[i, j\]. Other columns stay as they are.
 //!
 //! # Shapes
-//! x (n, c), y (n, width), row-major.
+//! x (n, c), y (n, width), row-major; a device may keep y as bf16.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{BufferView, BufferViewMut};
+use crate::device::cuda::check_floats;
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "columns";
@@ -26,8 +28,7 @@ pub struct Place {
 /// Writes rows of `c` elements, multiplied by `scale`, to their place in rows of y.
 ///
 /// # Errors
-/// When x is not whole rows, the columns reach beyond y's, y has another number of rows, or an operand lives on a
-/// device.
+/// When x is not whole rows, the columns reach beyond y's, y has another number of rows, or operands live apart.
 pub fn columns<'a>(
     x: impl Into<BufferView<'a>>,
     c: usize,
@@ -35,7 +36,7 @@ pub fn columns<'a>(
     place: Place,
     y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
-    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
+    let (x, y) = (x.into(), y.into());
     let Place { width, first } = place;
     if first + c > width {
         let expected = format!("columns among {width}");
@@ -44,8 +45,17 @@ pub fn columns<'a>(
     let n = x.len() / c.max(1);
     check_len(OP, "x", n * c, x.len())?;
     check_len(OP, "y", n * width, y.len())?;
-    if !x.is_empty() {
-        cpu::columns(x, c, scale, place, y);
+    match (x, y) {
+        (BufferView::Host(x), BufferViewMut::Host(y)) => {
+            if !x.is_empty() {
+                cpu::columns(x, c, scale, place, y);
+            }
+            Ok(())
+        }
+        (BufferView::Cuda(x), BufferViewMut::Cuda(y)) => {
+            check_floats(OP, &y, &[&x])?;
+            cuda::columns(x, c, scale, place, &y)
+        }
+        _ => Err(apart(OP)),
     }
-    Ok(())
 }

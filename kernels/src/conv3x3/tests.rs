@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, assert_gradient, dot, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, assert_gradient, assert_near, device, dot, noise, read};
 
 fn check(maps: usize, grid: Grid, [c_in, c_out]: [usize; 2], dilation: usize, then: Then) {
     let x = noise(maps * grid.cells() * c_in, 1);
@@ -90,5 +91,85 @@ fn gradients_are_the_slopes_of_the_reference() {
         assert_gradient(&x, &dx, 1e-3, |x| loss(x, &weight, &bias));
         assert_gradient(&weight, &dw, 1e-3, |weight| loss(&x, weight, &bias));
         assert_gradient(&bias, &db, 1e-3, |bias| loss(&x, &weight, bias));
+    }
+}
+
+/// Maps, grid, channels, dilations of the kernels, and the kernel of the first map.
+type Case = (usize, Grid, [usize; 2], &'static [usize], usize, Then);
+
+const STACKS: [Case; 5] = [
+    (1, Grid { rows: 1, columns: 1 }, [1, 1], &[1], 0, Then::Store),
+    (5, Grid { rows: 5, columns: 7 }, [6, 9], &[1, 3, 2], 2, Then::Relu),
+    (4, Grid { rows: 9, columns: 11 }, [16, 67], &[1, 12], 1, Then::Store),
+    (3, Grid { rows: 13, columns: 6 }, [40, 24], &[6, 3, 24], 3, Then::Relu),
+    (2, Grid { rows: 8, columns: 8 }, [64, 64], &[1], 0, Then::Store),
+];
+
+/// Weights of kernels with their biases, x, and what follows, each map by its own kernel.
+fn in_turns(
+    (maps, grid, [c_in, c_out], dilations, first, then): Case,
+    rounded: &dyn Fn(&[f32]) -> Vec<f32>,
+) -> (Vec<(Kernel, usize)>, Vec<f32>, Vec<f32>) {
+    let of = |seed: usize| (noise(c_out * c_in * TAPS, 2 + seed as u64), noise(c_out, 50 + seed as u64));
+    let kernel = |(i, dilation): (usize, &usize)| (Kernel::new(&of(i).0, of(i).1).unwrap(), *dilation);
+    let x = noise(maps * grid.cells() * c_in, 1);
+    let mut y = vec![0.0; maps * grid.cells() * c_out];
+    let each = y.chunks_exact_mut(grid.cells() * c_out).zip(x.chunks_exact(grid.cells() * c_in));
+    for (map, (y, x)) in each.enumerate() {
+        let kernel = (first + map) % dilations.len();
+        let (weight, bias) = of(kernel);
+        reference::conv3x3(&rounded(x), grid, &rounded(&weight), &bias, dilations[kernel], then, y);
+    }
+    (dilations.iter().enumerate().map(kernel).collect(), x, y)
+}
+
+#[test]
+fn kernels_of_a_stack_take_turns() {
+    for case in STACKS {
+        let (_, grid, [c_in, _], _, first, then) = case;
+        let (kernels, x, expected) = in_turns(case, &<[f32]>::to_vec);
+        let (stack, mut workspace) = (Stack::new(&Place::Host, kernels).unwrap(), Workspace::default());
+        let mut found = vec![f32::NAN; expected.len()];
+        conv3x3_in_turns(&x, grid, &stack, first, then, &mut workspace, &mut found).unwrap();
+        assert_close(&expected, &found, 6e-6 * (c_in as f32).sqrt());
+    }
+    let one = Kernel::new(&[0.0; TAPS], vec![0.0]).unwrap();
+    let two = Kernel::new(&[0.0; 2 * TAPS], vec![0.0]).unwrap();
+    let refused = Stack::new(&Place::Host, vec![(one.clone(), 1), (two, 1)]).unwrap_err().to_string();
+    assert_eq!(refused, "conv3x3: expected kernels of one size, found [[1, 1], [2, 1]]");
+    let stack = Stack::new(&Place::Host, vec![(one, 1)]).unwrap();
+    let run = |x: &[f32], y: &mut [f32]| {
+        conv3x3_in_turns(x, Grid::square(2), &stack, 0, Then::Store, &mut Workspace::default(), y)
+    };
+    assert!(run(&[0.0; 8], &mut [0.0; 8]).is_ok() && run(&[0.0; 8], &mut [0.0; 4]).is_err());
+    assert!(run(&[0.0; 6], &mut [0.0; 4]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    let halves = |values: &[f32]| {
+        let mut buffer = Buffer::of_products(&place, values.len()).unwrap();
+        buffer.write(values).unwrap();
+        buffer
+    };
+    for case in STACKS {
+        let (_, grid, [c_in, _], _, first, then) = case;
+        // What the device multiplies is rounded: the reference multiplies the same.
+        let (kernels, x, expected) = in_turns(case, &|values| read(&halves(values)));
+        let (x, stack) = (halves(&x), Stack::new(&place, kernels).unwrap());
+        let mut found = Buffer::new(&place, expected.len()).unwrap();
+        let run = |x: &Buffer, y: &mut Buffer| {
+            conv3x3_in_turns(x, grid, &stack, first, then, &mut Workspace::default(), y)
+        };
+        run(&x, &mut found).unwrap();
+        assert_close(&expected, &read(&found), 4e-5 * (c_in as f32).sqrt());
+        let mut half = Buffer::of_products(&place, expected.len()).unwrap();
+        run(&x, &mut half).unwrap();
+        assert_near(&expected, &read(&half), 1.0 / 128.0);
+        let floats = Buffer::new(&place, x.len()).unwrap();
+        let refused = run(&floats, &mut found).unwrap_err().to_string();
+        assert_eq!(refused, "conv3x3: expected x kept as bf16 on a device, found floats of 32 bits");
+        assert!(run(&x, &mut vec![0.0; expected.len()].into()).is_err(), "operands that live apart");
     }
 }

@@ -124,7 +124,6 @@ const CALLS: &[(&str, Call)] = &[
         causal_conv::backward::causal_conv_backward(x, 1, w, bias, dy, gradients)
     }),
     ("channel_pool::run", |o| channel_pool::ChannelPool::new(1, 1).run(o.x(), o.x(), o.y())),
-    ("columns::columns", |o| columns::columns(o.x(), 1, 1.0, columns::Place { width: 1, first: 0 }, o.y())),
     ("components::run", |o| components::Components::default().run(o.x(), 1, 0.5).map(drop)),
     ("components::measure", |o| components::Components::default().measure(o.x(), 1, 0.5).map(drop)),
     ("conv3x3::conv3x3", |o| {
@@ -149,7 +148,6 @@ const CALLS: &[(&str, Call)] = &[
     }),
     ("dropout::dropout", |o| dropout::dropout(o.y(), 0.5, 1)),
     ("focal::focal", |o| focal::focal(o.x(), focal::Of::Logits, SIDES, &*o.bytes(), FOCAL, o.y()).map(drop)),
-    ("gather::gather", |o| gather::gather(o.x(), 1, &*o.words(), o.y())),
     ("gelu::gelu", |o| gelu::gelu(o.x(), o.y())),
     ("gelu::gelu_gradient", |o| gelu::gelu_gradient(o.x(), o.x(), o.y())),
     ("hide::hide", |o| hide::hide(o.y(), &[])),
@@ -163,7 +161,6 @@ const CALLS: &[(&str, Call)] = &[
     ("linear::bias_gradient", |o| linear::bias_gradient(o.x(), o.y())),
     ("max_pool::max_pool", |o| max_pool::max_pool(o.x(), GRID, WINDOWS, o.y())),
     ("mean3x3::mean3x3", |o| mean3x3::mean3x3(o.x(), 1, 1, 1, o.y())),
-    ("mean_sigmoid::mean_sigmoid", |o| mean_sigmoid::mean_sigmoid(o.x(), o.y())),
     ("nearest::nearest", |o| {
         let (queries, rows, labels) = (o.x(), nearest::Rows { data: o.x(), norms: o.x() }, o.labels());
         let mut workspace = nearest::Workspace::default();
@@ -194,7 +191,6 @@ const CALLS: &[(&str, Call)] = &[
     ("resize::pil_bilinear", |o| resize::pil_bilinear(&*o.bytes(), SIZE, SIZE, 1).map(drop)),
     ("resize::run", |o| resize::OpencvLinear::new(SIZE, SIZE, 1)?.run(&*o.bytes(), o.bytes())),
     ("resize::run", |o| resize::PilBilinear::new(SIZE, SIZE, 1)?.run(&*o.bytes(), o.bytes())),
-    ("row_dot::row_dot", |o| row_dot::row_dot(o.x(), o.x(), 0.0, o.y())),
     ("scale_columns::scale_columns", |o| scale_columns::scale_columns(o.y(), o.x())),
     ("scatter::scatter", |o| scatter::scatter(o.x(), &*o.words(), 0, 1, o.y())),
     ("selective_scan::selective_scan", |o| {
@@ -220,7 +216,6 @@ const CALLS: &[(&str, Call)] = &[
     }),
     ("unfold::unfold", |o| unfold::unfold(o.x(), 1, 1, WINDOW, o.y())),
     ("unit_rows::unit_rows", |o| unit_rows::unit_rows(o.y(), 1)),
-    ("weigh::weigh", |o| weigh::weigh(o.x(), o.x(), 1.0, o.y())),
     ("window::extend", |o| window::extend(o.y(), 1, RECT)),
     ("window::clear", |o| window::clear(o.y(), 1, RECT)),
     ("windows::windows", |o| windows::windows(o.x(), GRID, WINDOWS, o.y())),

@@ -11,17 +11,16 @@ pub(crate) const TILE: usize = 64;
 pub(crate) const THREADS: usize = 128;
 pub(crate) const SHARED: usize = 3 * 2 * TILE * (32 + 8) * 2;
 
+/// `blocks` of `m` rows of `k` elements, each by its layer of `n` rows; as many layers as bias has rows.
 pub(super) fn linear(
     x: Slice<'_>,
     w: Slice<'_>,
     bias: Slice<'_>,
-    k: usize,
+    [blocks, m, n, k]: [usize; 4],
     then: Then,
     y: &SliceMut<'_>,
 ) -> Result<()> {
-    let n = bias.len();
-    let m = x.len() / k.max(1);
-    if m == 0 || n == 0 {
+    if blocks * m * n == 0 {
         return Ok(());
     }
     let then = match then {
@@ -30,9 +29,8 @@ pub(super) fn linear(
         Then::Relu6 => 2,
         Then::Add => 3,
     };
-    let addresses = [x.arg(), w.arg(), bias.arg(), y.arg()];
-    let numbers =
-        [Arg::size(m), Arg::size(n), Arg::size(k), Arg::Int(then), Arg::Int(i32::from(y.is_half()))];
-    let arguments: [Arg; 9] = std::array::from_fn(|i| if i < 4 { addresses[i] } else { numbers[i - 4] });
-    y.queue().launch(&KERNEL, [n.div_ceil(TILE), m.div_ceil(TILE), 1], THREADS, SHARED, &arguments)
+    let [m_size, n_size, k_size, layers] = [m, n, k, bias.len() / n].map(Arg::size);
+    let (then, half) = (Arg::Int(then), Arg::Int(i32::from(y.is_half())));
+    let arguments = [x.arg(), w.arg(), bias.arg(), y.arg(), m_size, n_size, k_size, layers, then, half];
+    y.queue().launch(&KERNEL, [n.div_ceil(TILE), m.div_ceil(TILE), blocks], THREADS, SHARED, &arguments)
 }

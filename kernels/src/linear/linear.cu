@@ -1,24 +1,27 @@
-// y = then(x W^T + bias): a block makes a tile of y, see tile.cuh.
+// y = then(x W^T + bias): a block makes a tile of y, see tile.cuh. Layers of a stack take turns along z.
 #include "tile.cuh"
 
 #define GELU 1
 #define RELU6 2
 #define ADD 3
 
-/// x (m, k) and w (n, k) in bf16, bias (n) floats, y (m, n) floats, or bf16 where `half`. Grid: tiles of n, of m.
+/// x (blocks, m, k) and w (layers, n, k) in bf16, bias (layers, n) floats, y (blocks, m, n) floats, or bf16 where `half`. Grid:
+/// tiles of n, of m, blocks.
 /// Registers: at most 128.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS)
 linear(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ bias, void* y, int m, int n, int k,
-       int then, int half) {
+       int layers, int then, int half) {
     Sums sums;
-    const int row0 = blockIdx.y * TILE, column0 = blockIdx.x * TILE;
-    multiply(sums, shared_memory(), x, w, m, n, k, row0, column0);
+    const int row0 = blockIdx.y * TILE, column0 = blockIdx.x * TILE, layer = blockIdx.z % layers;
+    const Rows rows{x + (size_t)blockIdx.z * m * k, m};
+    multiply(sums, shared_memory(), rows, w + (size_t)layer * n * k, n, k, row0, column0);
+    bias += (size_t)layer * n;
 #pragma unroll
     for (int e = 0; e < 32; e++) {
         const int i = e / 16, j = e / 4 % 4, v = e % 4;
         const int row = row0 + tile_row(i, v), column = column0 + tile_column(j, v);
         if (row >= m || column >= n) continue;
-        const size_t at = (size_t)row * n + column;
+        const size_t at = ((size_t)blockIdx.z * m + row) * n + column;
         float value = sums.of[i][j][v] + bias[column];
         if (then == GELU) value = gelu(value);
         if (then == RELU6) value = fminf(fmaxf(value, 0.0f), 6.0f);

@@ -4,6 +4,8 @@
 //! x (m, k) row-major, W (n, k) packed once into [`Panels`], or into a [`Weight`] of any place, b (n), y (m, n) row-major.
 //!
 //! A device multiplies bf16 and adds up in f32: x is kept as bf16 there ([`Buffer::of_products`]), y may be.
+//!
+//! `linear_in_turns` runs layers of one size, a [`Stack`], in one call: block i of x goes through layer i modulo their number.
 
 mod backward;
 mod cpu;
@@ -16,7 +18,7 @@ mod tests;
 pub use self::backward::{bias_gradient, input_gradient};
 pub use crate::tile::Panels;
 
-use crate::device::cuda::{check_floats, check_queue};
+use crate::device::cuda::{Slice, SliceMut, check_floats, check_queue};
 use crate::device::{Buffer, BufferView, BufferViewMut, Place, apart};
 use crate::error::{Error, Result, check_len};
 
@@ -84,6 +86,47 @@ impl Weight {
     }
 }
 
+/// W of layers of one size where they run.
+#[derive(Debug)]
+pub struct Stack {
+    layers: usize,
+    n: usize,
+    k: usize,
+    on: On,
+}
+
+#[derive(Debug)]
+enum On {
+    Host(Vec<Panels>),
+    /// (layers, n, k) as bf16.
+    Cuda(Buffer),
+}
+
+impl Stack {
+    /// Layers that were packed on the host, at a place.
+    ///
+    /// # Errors
+    /// When there is none, they are of several sizes, or the device lacks the memory.
+    pub fn new(place: &Place, layers: &[&Panels]) -> Result<Self> {
+        let [n, k] = layers.first().map_or([0; 2], |first| [first.n(), first.k()]);
+        if layers.is_empty() || layers.iter().any(|layer| [layer.n(), layer.k()] != [n, k]) {
+            let found: Vec<[usize; 2]> = layers.iter().map(|layer| [layer.n(), layer.k()]).collect();
+            let expected = "layers of one size".to_owned();
+            return Err(Error::Shape { op: "linear", expected, found: format!("{found:?}") });
+        }
+        let on = match place {
+            Place::Host => On::Host(layers.iter().map(|layer| (*layer).clone()).collect()),
+            Place::Cuda(_) => {
+                let rows: Vec<f32> = layers.iter().flat_map(|layer| layer.to_transposed()).collect();
+                let mut values = Buffer::of_products(place, rows.len())?;
+                values.write(&rows)?;
+                On::Cuda(values)
+            }
+        };
+        Ok(Self { layers: layers.len(), n, k, on })
+    }
+}
+
 /// W, to be read.
 #[derive(Debug, Clone, Copy)]
 pub enum Weights<'a> {
@@ -135,14 +178,56 @@ pub fn linear<'a>(
         }
         (BufferView::Cuda(x), Weights::Cuda(w), BufferView::Cuda(bias), BufferViewMut::Cuda(y)) => {
             let BufferView::Cuda(w) = w.values.view() else { return Err(apart("linear")) };
-            check_floats("linear", &y, &[&bias])?;
-            check_queue("linear", &y, &[&x, &w])?;
-            if !x.is_half() {
-                let expected = "x kept as bf16 on a device".to_owned();
-                return Err(Error::Shape { op: "linear", expected, found: "floats of 32 bits".to_owned() });
-            }
-            cuda::linear(x, w, bias, k, then, &y)
+            check_there(x, w, bias, &y)?;
+            cuda::linear(x, w, bias, [1, m, n, k], then, &y)
         }
         _ => Err(apart("linear")),
     }
+}
+
+/// Runs the layers of a stack on blocks of `len` rows of `x` in turns, each with its row of `bias` (layers, n).
+///
+/// # Errors
+/// When x is no whole blocks, a length does not fit the stack, or operands live apart.
+pub fn linear_in_turns<'a>(
+    x: impl Into<BufferView<'a>>,
+    len: usize,
+    stack: &Stack,
+    bias: impl Into<BufferView<'a>>,
+    then: Then,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let (x, bias, y) = (x.into(), bias.into(), y.into());
+    let Stack { layers, n, k, ref on } = *stack;
+    let blocks = x.len() / (len * k).max(1);
+    check_len("linear", "x", blocks * len * k, x.len())?;
+    check_len("linear", "bias", layers * n, bias.len())?;
+    check_len("linear", "y", blocks * len * n, y.len())?;
+    match (x, on, bias, y) {
+        (BufferView::Host(x), On::Host(panels), BufferView::Host(bias), BufferViewMut::Host(y)) => {
+            for block in 0..blocks {
+                let (x, y) = (&x[block * len * k..][..len * k], &mut y[block * len * n..][..len * n]);
+                let layer = block % layers;
+                cpu::linear(x, &panels[layer], &bias[layer * n..][..n], then, y);
+            }
+            Ok(())
+        }
+        (BufferView::Cuda(x), On::Cuda(values), BufferView::Cuda(bias), BufferViewMut::Cuda(y)) => {
+            let BufferView::Cuda(w) = values.view() else { return Err(apart("linear")) };
+            check_there(x, w, bias, &y)?;
+            cuda::linear(x, w, bias, [blocks, len, n, k], then, &y)
+        }
+        _ => Err(apart("linear")),
+    }
+}
+
+/// Checks where operands live, and that x is what a device multiplies.
+fn check_there(x: Slice<'_>, w: Slice<'_>, bias: Slice<'_>, y: &SliceMut<'_>) -> Result<()> {
+    check_floats("linear", y, &[&bias])?;
+    check_queue("linear", y, &[&x, &w])?;
+    if x.is_half() {
+        return Ok(());
+    }
+    let expected = "x kept as bf16 on a device".to_owned();
+    Err(Error::Shape { op: "linear", expected, found: "floats of 32 bits".to_owned() })
 }

@@ -110,6 +110,67 @@ fn cuda_agrees_with_the_reference() {
     assert_eq!(refused.to_string(), "linear: expected x kept as bf16 on a device, found floats of 32 bits");
 }
 
+/// Layers of a stack, and blocks of x that take turns among them.
+const STACKS: [(usize, usize, [usize; 3]); 3] = [(1, 2, [3, 5, 4]), (3, 5, [70, 24, 67]), (2, 4, [1, 33, 1])];
+
+/// Weights and biases of layers, x, and what follows, each block by its own layer.
+fn in_turns(
+    (layers, blocks, [m, k, n]): (usize, usize, [usize; 3]),
+    rounded: &dyn Fn(&[f32]) -> Vec<f32>,
+) -> [Vec<f32>; 4] {
+    let (x, w, bias) = (noise(blocks * m * k, 1), noise(layers * n * k, 2), noise(layers * n, 3));
+    let mut y = vec![0.0; blocks * m * n];
+    for (block, y) in y.chunks_exact_mut(m * n).enumerate() {
+        let layer = block % layers;
+        let (x, w) = (rounded(&x[block * m * k..][..m * k]), rounded(&w[layer * n * k..][..n * k]));
+        reference::linear(&x, &w, k, &bias[layer * n..][..n], Then::Store, y);
+    }
+    [x, w, bias, y]
+}
+
+fn stack(place: &Place, w: &[f32], [n, k]: [usize; 2]) -> Stack {
+    let panels: Vec<Panels> = w.chunks_exact(n * k).map(|w| Panels::from_transposed(w, n, k)).collect();
+    Stack::new(place, &panels.iter().collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn layers_of_a_stack_take_turns() {
+    for (layers, blocks, [m, k, n]) in STACKS {
+        let [x, w, bias, expected] = in_turns((layers, blocks, [m, k, n]), &<[f32]>::to_vec);
+        let (stack, mut found) = (stack(&Place::Host, &w, [n, k]), vec![f32::NAN; expected.len()]);
+        linear_in_turns(&x, m, &stack, &bias, Then::Store, &mut found).unwrap();
+        assert_close(&expected, &found, 2e-6 * (k as f32).sqrt());
+    }
+    let (one, two) = (Panels::from_transposed(&[0.0; 6], 2, 3), Panels::from_transposed(&[0.0; 6], 3, 2));
+    let refused = Stack::new(&Place::Host, &[&one, &two]).unwrap_err().to_string();
+    assert_eq!(refused, "linear: expected layers of one size, found [[2, 3], [3, 2]]");
+    let stack = Stack::new(&Place::Host, &[&one, &one]).unwrap();
+    let run = |x: &[f32], bias: &[f32], y: &mut [f32]| linear_in_turns(x, 2, &stack, bias, Then::Store, y);
+    assert!(run(&[0.0; 12], &[0.0; 4], &mut [0.0; 8]).is_ok());
+    assert!(run(&[0.0; 9], &[0.0; 4], &mut [0.0; 8]).is_err(), "no whole blocks");
+    assert!(run(&[0.0; 12], &[0.0; 2], &mut [0.0; 8]).is_err(), "one bias");
+}
+
+#[test]
+fn cuda_layers_of_a_stack_take_turns() {
+    let Some(place) = device() else { return };
+    let halves = |values: &[f32]| {
+        let mut buffer = Buffer::of_products(&place, values.len()).unwrap();
+        buffer.write(values).unwrap();
+        buffer
+    };
+    for (layers, blocks, [m, k, n]) in STACKS {
+        let [x, w, bias, expected] = in_turns((layers, blocks, [m, k, n]), &|values| read(&halves(values)));
+        let (x, stack, bias) = (halves(&x), stack(&place, &w, [n, k]), Buffer::of(&place, &bias).unwrap());
+        let mut found = Buffer::new(&place, expected.len()).unwrap();
+        linear_in_turns(&x, m, &stack, &bias, Then::Store, &mut found).unwrap();
+        assert_close(&expected, &read(&found), 1e-5 * (k as f32).sqrt());
+        let floats = Buffer::<f32>::new(&place, x.len()).unwrap();
+        assert!(linear_in_turns(&floats, m, &stack, &bias, Then::Store, &mut found).is_err());
+        assert!(linear_in_turns(&x, m, &stack, &vec![0.0; layers * n], Then::Store, &mut found).is_err());
+    }
+}
+
 #[test]
 fn panels_give_back_what_they_were_packed_of() {
     let w = noise(37 * 21, 5);

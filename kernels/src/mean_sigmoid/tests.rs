@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -24,4 +25,18 @@ fn logits_beyond_all_bounds_stay_probabilities() {
 #[test]
 fn rows_of_no_or_unequal_length_are_refused() {
     assert!(mean_sigmoid(&[0.0; 5], &mut [0.0; 2]).is_err() && mean_sigmoid(&[], &mut [0.0; 2]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, c) in [(1, 1), (300, 16), (33, 7)] {
+        let x: Vec<f32> = noise(m * c, 1).iter().map(|v| v * 100.0).collect();
+        let mut expected = vec![0.0; m];
+        reference::mean_sigmoid(&x, c, &mut expected);
+        let (x, mut y) = (Buffer::of(&place, &x).unwrap(), Buffer::new(&place, m).unwrap());
+        mean_sigmoid(&x, &mut y).unwrap();
+        assert_close(&expected, &read(&y), 1e-6);
+        assert!(mean_sigmoid(&x, &mut vec![0.0; m]).is_err(), "operands that live apart");
+    }
 }

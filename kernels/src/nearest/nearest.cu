@@ -68,7 +68,7 @@ nearest_search(const bf16* __restrict__ queries, const bf16* __restrict__ rows, 
 #pragma unroll 1
     for (int column0 = blockIdx.y * TILE; column0 < t; column0 += parts * TILE) {
         Sums sums;
-        multiply(sums, shared_memory(), queries, rows, m, t, d, row0, column0);
+        multiply(sums, shared_memory(), Rows{queries, m}, rows, t, d, row0, column0);
         __syncthreads();  // nobody reads slices any more
 #pragma unroll
         for (int e = 0; e < 32; e++) {

@@ -25,7 +25,8 @@
  *
  * ## On a GPU
  * Frames in CUDA memory, as `cudaupload` and hardware decoders hand them on, are imported, encoded and matched where they
- * are, and never copied to the host; decoder, smoothing and regions follow on the CPU. The context is that of the frames:
+ * are, and never copied to the host; a decoder of SNARM runs there, too. Smoothing and regions follow on the CPU, which is
+ * given a map of scores. The context is that of the frames:
  * elements that ask for one are given the primary context of #GstSnarmDetect:cuda-device-id, and one that the pipeline had
  * before is kept. Frames in system memory stay on the CPU, unless #GstSnarmDetect:device=cuda asks for a GPU, which they
  * are uploaded to. With #GstSnarmDetect:device=cpu frames in CUDA memory are downloaded. What scored a frame is the field

@@ -86,7 +86,7 @@ impl Detector {
         Ok(detector)
     }
 
-    /// Imports, encodes and matches on that device from now on; scores are decoded and smoothed on the host.
+    /// Imports, encodes, matches and decodes on that device from now on; scores are smoothed on the host.
     /// With [`Choice::Auto`] the processor does it where the device cannot, or fails later, and the log says so.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Detector {
         Ok(self)
     }
 
-    /// Imports, encodes and matches there from now on, where a device has shown that it finds in a built-in picture what the
+    /// Imports, encodes, matches and decodes there from now on, where a device has shown that it finds in a built-in picture what the
     /// processor finds. Frames may be in the memory of that place, or in the host's.
     ///
     /// # Errors

@@ -46,9 +46,9 @@ fn a_device_gives_the_verdicts_of_the_cpu_and_allocates_nothing_a_frame() {
         results(at)
     };
     let report = at.join("report");
-    let counts = |frames: usize| {
+    let counts = |model: &str, frames: usize| {
         let settings = [("FAKE_CUDA_REPORT", report.to_str().expect("text"))];
-        let found = lines(&format!("--model none --device cuda --max-frames {frames}"), &settings);
+        let found = lines(&format!("{model} --device cuda --max-frames {frames}"), &settings);
         let text = std::fs::read_to_string(&report).expect("a report");
         let count = |name: &str| -> u64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a count");
@@ -56,16 +56,20 @@ fn a_device_gives_the_verdicts_of_the_cpu_and_allocates_nothing_a_frame() {
         };
         (found, count("allocations "), count("launches "))
     };
-    let [(_, allocations, one), (found, again, two), (_, _, three)] = [1, 2, 3].map(counts);
-    assert!(allocations > 10 && allocations == again, "{allocations} allocations, then {again}");
-    assert!(two - one > 20 && three - two == two - one, "{one} launches, then {two} and {three}");
-    assert!(found.iter().all(|line| line["device"] == "cuda:0"));
-    let expected = lines("--model none --max-frames 2", &[]);
-    assert!(expected.iter().all(|line| line["device"] == "cpu"));
-    same(&expected, &found);
-    // The decoder that ships stays on the host, and reads what the device found.
-    let with_decoder = lines("--device cuda --max-frames 1", &[]);
-    same(&lines("--max-frames 1", &[]), &with_decoder);
+    // Without a decoder, and with the one that ships.
+    let [without, with] = ["--model none", ""].map(|model| {
+        let [(_, allocations, one), (found, again, two), (_, _, three)] =
+            [1, 2, 3].map(|frames| counts(model, frames));
+        assert!(allocations > 10 && allocations == again, "{allocations} allocations, then {again}");
+        assert!(two - one > 20 && three - two == two - one, "{one} launches, then {two} and {three}");
+        assert!(found.iter().all(|line| line["device"] == "cuda:0"));
+        let expected = lines(&format!("{model} --max-frames 2"), &[]);
+        assert!(expected.iter().all(|line| line["device"] == "cpu"));
+        same(&expected, &found);
+        two - one
+    });
+    // All branches go through a layer in one launch; two more bring residuals to the size that it reads.
+    assert_eq!(with - without, 37 + 2, "launches of a decoder");
 }
 
 /// Scores are close, and verdicts the same but for scores at the threshold.
@@ -119,6 +123,18 @@ fn a_device_that_is_missing_or_fails_is_an_error_by_name_and_a_warning_with_auto
         let text = detect(at, "--model none --device cuda", &drivers, &[setting], 1);
         assert!(text.contains("CUDA: ") || text.contains("of a built-in picture within"), "{text}");
         assert!(!text.contains("panicked"), "{text}");
+    }
+    // A device whose decoder finds other numbers, and one that lacks the memory for it.
+    detect(at, "", &drivers, &[], 0);
+    let scores = || -> Vec<Value> { results(at).iter().map(|line| line["score"].clone()).collect() };
+    let expected = scores();
+    for (setting, says) in [
+        (("FAKE_CUDA_SKIPS", "conv3x3"), "expected scores of a built-in picture within"),
+        (("FAKE_CUDA_LARGEST", "1500000"), "cuMemAlloc failed"),
+    ] {
+        let text = detect(at, "--device auto", &drivers, &[setting], 0);
+        assert!(text.contains("frames are scored on the CPU from now on: ") && text.contains(says), "{text}");
+        assert_eq!(expected, scores());
     }
 }
 

@@ -30,21 +30,33 @@ FORCED void load_eight(bf16* to, const bf16* values, size_t from, int left, bool
     }
 }
 
+/// The rows of A as they lie in memory, (m, k).
+struct Rows {
+    const bf16* values;
+    int m;
+};
+
+/// Eight values of row `row` of A, from `at` of k on. A kernel may have rows of its own.
+FORCED void load_row(const Rows& a, bf16* to, int row, int at, int k, bool aligned) {
+    load_eight(to, a.values, (size_t)row * k + at, row < a.m ? k - at : 0, aligned);
+}
+
 /// Slice `s` of both matrices: each thread four times eight values.
-FORCED void load_slice(bf16* stage, const bf16* a, const bf16* b, int m, int n, int k, int row0, int column0, int s) {
+template <class A>
+FORCED void load_slice(bf16* stage, const A& a, const bf16* b, int n, int k, int row0, int column0, int s) {
     const bool aligned = k % 8 == 0;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         const int eight = threadIdx.x + i * TILE_THREADS, row = eight / 4, part = eight % 4 * 8, at = s * SLICE + part;
-        const int in_a = row0 + row < m ? k - at : 0, in_b = column0 + row < n ? k - at : 0;
-        load_eight(stage + row * PITCH + part, a, (size_t)(row0 + row) * k + at, in_a, aligned);
+        const int in_b = column0 + row < n ? k - at : 0;
+        load_row(a, stage + row * PITCH + part, row0 + row, at, k, aligned);
         load_eight(stage + (TILE + row) * PITCH + part, b, (size_t)(column0 + row) * k + at, in_b, aligned);
     }
 }
 
 /// The tile at (row0, column0). All threads of the block come here; the shared memory is free again after a barrier.
-FORCED void multiply(Sums& sums, unsigned char* memory, const bf16* a, const bf16* b, int m, int n, int k, int row0,
-                     int column0) {
+template <class A>
+FORCED void multiply(Sums& sums, unsigned char* memory, const A& a, const bf16* b, int n, int k, int row0, int column0) {
     const int lane = threadIdx.x % 32, warp_row = threadIdx.x / 64 * 32, warp_column = threadIdx.x / 32 % 2 * 32;
     bf16* stages = (bf16*)memory;
 #pragma unroll
@@ -52,7 +64,7 @@ FORCED void multiply(Sums& sums, unsigned char* memory, const bf16* a, const bf1
 
     const int slices = (k + SLICE - 1) / SLICE;
     for (int s = 0; s < STAGES - 1; s++) {
-        if (s < slices) load_slice(stages + s * STAGE_ROWS * PITCH, a, b, m, n, k, row0, column0, s);
+        if (s < slices) load_slice(stages + s * STAGE_ROWS * PITCH, a, b, n, k, row0, column0, s);
         copy_commit();
     }
 #pragma unroll 1
@@ -60,7 +72,7 @@ FORCED void multiply(Sums& sums, unsigned char* memory, const bf16* a, const bf1
         copy_wait<STAGES - 2>();
         __syncthreads();  // slice s is there for all, and nobody reads slice s - 1 any more
         const int next = s + STAGES - 1;
-        if (next < slices) load_slice(stages + next % STAGES * STAGE_ROWS * PITCH, a, b, m, n, k, row0, column0, next);
+        if (next < slices) load_slice(stages + next % STAGES * STAGE_ROWS * PITCH, a, b, n, k, row0, column0, next);
         copy_commit();
 
         const bf16* of_a = stages + s % STAGES * STAGE_ROWS * PITCH;

@@ -37,7 +37,7 @@ struct There {
     numbers: Buffer<u32>,
 }
 
-/// What was found for each token, where its descriptors live; on the host by [`Matching::bring_home`].
+/// What was found for each token, where its descriptors live.
 #[derive(Default)]
 struct Matches {
     width: usize,
@@ -47,16 +47,8 @@ struct Matches {
     distances: Buffer,
     residual: Buffer,
     transformed: Buffer,
-    home: Home,
-}
-
-/// Copies of what a device found.
-#[derive(Default)]
-struct Home {
-    indices: Vec<u32>,
-    distances: Vec<f32>,
-    residual: Vec<f32>,
-    transformed: Vec<f32>,
+    /// Distances that a device found, by [`Matching::bring_home`].
+    home: Vec<f32>,
 }
 
 /// Rows to search among, their codes, and labels of queries and rows.
@@ -201,41 +193,39 @@ impl Matching {
         Ok(())
     }
 
-    /// Copies distances, and residuals where they are wanted, from the device that found them, after all its work; on the
-    /// host nothing.
+    /// Copies distances from the device that found them, after all its work; on the host nothing.
     ///
     /// # Errors
     /// When the device has failed.
-    pub fn bring_home(&mut self, residuals: bool) -> Result<()> {
-        let Matches { home, indices, distances, residual, transformed, .. } = &mut self.matches;
-        distances.on_host(&mut home.distances)?;
-        if residuals {
-            indices.on_host(&mut home.indices)?;
-            residual.on_host(&mut home.residual)?;
-            transformed.on_host(&mut home.transformed)?;
-        }
+    pub fn bring_home(&mut self) -> Result<()> {
+        let Matches { home, distances, .. } = &mut self.matches;
+        distances.on_host(home)?;
         Ok(())
     }
 
-    /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens; on a device their places among
-    /// the trusted ones.
+    /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens; none where a device found them.
     pub fn indices(&self) -> &[u32] {
-        self.matches.indices.view().host(WHAT).unwrap_or(&self.matches.home.indices)
+        self.matches.indices.view().host(WHAT).unwrap_or_default()
     }
 
-    /// The squared distances to them.
+    /// The squared distances to them; those of a device as they were brought home.
     pub fn distances(&self) -> &[f32] {
-        self.matches.distances.view().host(WHAT).unwrap_or(&self.matches.home.distances)
+        self.matches.distances.view().host(WHAT).unwrap_or(&self.matches.home)
     }
 
-    /// Signed residuals, (n, width).
+    /// Signed residuals, (n, width); none where a device found them.
     pub fn residual(&self) -> &[f32] {
-        self.matches.residual.view().host(WHAT).unwrap_or(&self.matches.home.residual)
+        self.matches.residual.view().host(WHAT).unwrap_or_default()
     }
 
-    /// Transformed residuals G(r), (n, width).
+    /// Transformed residuals G(r), (n, width); none where a device found them.
     pub fn transformed(&self) -> &[f32] {
-        self.matches.transformed.view().host(WHAT).unwrap_or(&self.matches.home.transformed)
+        self.matches.transformed.view().host(WHAT).unwrap_or_default()
+    }
+
+    /// The squared distances where they were found.
+    pub(super) fn distances_there(&self) -> BufferView<'_> {
+        self.matches.distances.view()
     }
 
     /// Transformed residuals where they were found.
@@ -252,6 +242,12 @@ impl Matching {
     pub(crate) fn mean_distances(&self, distances: &mut Vec<f32>) -> Result<()> {
         distances.resize(self.distances().len() / TOP_K, 0.0);
         Ok(mean_distances(self.distances(), TOP_K, distances)?)
+    }
+
+    /// As [`Self::mean_distances`], where they were found.
+    pub(super) fn mean_distances_there(&self, distances: &mut Buffer) -> Result<()> {
+        distances.resize(self.matches.distances.len() / TOP_K)?;
+        Ok(mean_distances(&self.matches.distances, TOP_K, distances)?)
     }
 }
 

@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use snarm_kernels::Grid;
-use snarm_kernels::device::{BufferView, Place};
+use snarm_kernels::device::{Buffer, BufferView, Place};
 use snarm_kernels::hybrid_score::hybrid_score;
 use snarm_kernels::nearest::Table;
 
-use self::decoder::{Residuals, SnarmDecoder, Workspace};
+use self::decoder::{Residuals, SnarmDecoder, Stacked, Workspace};
 pub use self::matching::Matching;
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
 pub(crate) use self::weigh::Weigh;
@@ -64,6 +64,17 @@ struct Running {
     q: Vec<f32>,
     weigh: Weigh,
     map_size: Grid,
+    /// Where it runs on a device.
+    there: Option<There>,
+}
+
+/// A trained decoder in the memory of a device.
+struct There {
+    stacked: Stacked,
+    weigh: Weigh,
+    distances: Buffer,
+    /// The map in the memory of the host.
+    map: Vec<f32>,
 }
 
 impl Snarm {
@@ -91,8 +102,8 @@ impl Snarm {
             return Err(Error::Mismatch { what: "SNARM", expected, found });
         }
         let workspace = Workspace::new(decoder.shape(), grid, map_size)?;
-        let weigh = Weigh::new(grid, map_size);
-        let running = Running { decoder, workspace, q: Vec::new(), weigh, map_size };
+        let weigh = Weigh::new(&Place::Host, grid, map_size)?;
+        let running = Running { decoder, workspace, q: Vec::new(), weigh, map_size, there: None };
         Self::new(grid, width, Scoring::Decoder(Box::new(running)))
     }
 
@@ -114,7 +125,7 @@ impl Snarm {
         })
     }
 
-    /// Matches in the memory of a device from now on, against a copy of that bank; a trained decoder stays on the host.
+    /// Matches in the memory of a device from now on, against a copy of that bank, and runs a copy of the trained decoder there.
     ///
     /// # Errors
     /// When the device lacks the memory, or the bank has none.
@@ -129,6 +140,12 @@ impl Snarm {
                 Some(Table::of(place, bank.rows().data, bank.width())?)
             }
         };
+        if let Scoring::Decoder(running) = &mut self.scoring {
+            running.there = match place {
+                Place::Host => None,
+                Place::Cuda(_) => Some(There::new(place, &running.decoder, self.grid, running.map_size)?),
+            };
+        }
         Ok(())
     }
 
@@ -148,11 +165,11 @@ impl Snarm {
         }
     }
 
-    /// Where the decoder's time of the last frame went, where there is a decoder.
+    /// Where the decoder's time of the last frame went, where there is a decoder and it ran on the host.
     pub fn decoder_times(&self) -> Option<decoder::Times> {
         match &self.scoring {
             Scoring::TrainingFree(_) => None,
-            Scoring::Decoder(running) => Some(running.workspace.times()),
+            Scoring::Decoder(running) => running.there.is_none().then(|| running.workspace.times()),
         }
     }
 
@@ -202,16 +219,23 @@ impl Snarm {
         }
         let gain = self.decoder().map_or(1.0, |decoder| decoder.gain(bank.level()));
         self.inter.magnify(gain)?;
-        let reads_residuals = self.decoder().is_some();
-        self.inter.bring_home(reads_residuals)?;
+        // A decoder reads what was found where it was found.
+        let reads_at_home = self.decoder().is_none();
+        if reads_at_home {
+            self.inter.bring_home()?;
+        }
         times.add("inter-match", start.elapsed());
 
         let start = Instant::now();
         let q = match &mut self.scoring {
             Scoring::TrainingFree(_) => None,
             Scoring::Decoder(running) => {
-                running.decoder.navigate(self.inter.transformed(), &mut running.q)?;
-                Some(&running.q[..])
+                let Running { decoder, there, q, .. } = &mut **running;
+                match there {
+                    None => decoder.navigate(self.inter.transformed(), q)?,
+                    Some(there) => there.stacked.navigate(self.inter.transformed_there(), q)?,
+                }
+                Some(&q[..])
             }
         };
         self.navigation.run(self.inter.transformed_there(), self.width, q, ignored)?;
@@ -221,31 +245,71 @@ impl Snarm {
         let trusted = self.navigation.trusted();
         self.intra.with_trusted(descriptors, trusted)?;
         self.intra.magnify(gain)?;
-        self.intra.bring_home(reads_residuals)?;
+        if reads_at_home {
+            self.intra.bring_home()?;
+        }
         times.add("intra-match", start.elapsed());
 
         let start = Instant::now();
-        self.inter.mean_distances(&mut self.distances)?;
         let map = match &mut self.scoring {
             Scoring::TrainingFree(map) => {
+                self.inter.mean_distances(&mut self.distances)?;
                 map.resize(self.distances.len(), 0.0);
                 hybrid_score(&self.distances, self.intra.distances(), &mut *map)?;
                 &map[..]
             }
             Scoring::Decoder(running) => {
-                let (inter, intra) = (self.inter.transformed(), self.intra.transformed());
-                let residuals = Residuals { inter, intra, hard: self.navigation.hard() };
-                let map = running.decoder.run(&residuals, &mut running.workspace)?;
-                match bank.level() {
-                    Some(level) if running.decoder.is_relative() => {
-                        running.weigh.run(map, &self.distances, &self.intra, level)?
+                let Running { decoder, workspace, weigh, there, .. } = &mut **running;
+                let level = bank.level().filter(|_| decoder.is_relative());
+                let hard = self.navigation.hard();
+                match there {
+                    Some(there) => there.run(&self.inter, &self.intra, hard, level)?,
+                    None => {
+                        let (inter, intra) = (self.inter.transformed(), self.intra.transformed());
+                        let map = decoder.run(&Residuals { inter, intra, hard }, workspace)?;
+                        match level {
+                            None => map,
+                            Some(level) => {
+                                self.inter.mean_distances(&mut self.distances)?;
+                                weigh
+                                    .run(map.into(), (&self.distances).into(), &self.intra, level)?
+                                    .view()
+                                    .host("weigh")?
+                            }
+                        }
                     }
-                    _ => map,
                 }
             }
         };
         times.add("decode", start.elapsed());
         Ok(map)
+    }
+}
+
+impl There {
+    fn new(place: &Place, decoder: &SnarmDecoder, grid: Grid, map_size: Grid) -> Result<Self> {
+        Ok(Self {
+            stacked: decoder.stacked(place, grid, map_size)?,
+            weigh: Weigh::new(place, grid, map_size)?,
+            distances: Buffer::new(place, grid.cells())?,
+            map: Vec::new(),
+        })
+    }
+
+    /// The map of a frame, weighted where a level is given, in the memory of the host.
+    fn run(
+        &mut self,
+        inter: &Matching,
+        intra: &Matching,
+        hard: &[u32],
+        level: Option<f32>,
+    ) -> Result<&[f32]> {
+        let mut map = self.stacked.run(inter.transformed_there(), intra.transformed_there(), hard)?;
+        if let Some(level) = level {
+            inter.mean_distances_there(&mut self.distances)?;
+            map = self.weigh.run(map.view(), self.distances.view(), intra, level)?;
+        }
+        Ok(map.on_host(&mut self.map)?)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use snarm_kernels::Grid;
+use snarm_kernels::device::Place;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::upsample::{Corners, Upsample};
 
@@ -27,16 +28,16 @@ pub(super) struct Validation {
 }
 
 impl Validation {
-    pub(super) fn new(grid: usize, side: usize, branches: usize) -> Self {
+    pub(super) fn new(grid: usize, side: usize, branches: usize) -> Result<Self> {
         let views = branches * ORDERS;
-        Self {
+        Ok(Self {
             grid,
             upsample: Upsample::new((grid, grid), (side, side), views, Corners::Centres),
             upsampled: vec![0.0; side * side * views],
             map: vec![0.0; side * side],
-            weigh: Weigh::new(Grid::square(grid), Grid::square(side)),
+            weigh: Weigh::new(&Place::Host, Grid::square(grid), Grid::square(side))?,
             raw: RawMap::new(Grid::square(side), Grid::square(side), ImageScore::Windows),
-        }
+        })
     }
 
     /// The smoothed map (side, side), the image score, and the highest pixel.
@@ -60,9 +61,11 @@ impl Validation {
         mean_sigmoid(&self.upsampled, &mut self.map)?;
         let map = match sample.level {
             // Without intra-residuals there is no residual score.
-            Some(level) if !assembler.without().intra => {
-                self.weigh.run(&self.map, &sample.distances, assembler.intra(), level)?
-            }
+            Some(level) if !assembler.without().intra => self
+                .weigh
+                .run((&self.map).into(), (&sample.distances).into(), assembler.intra(), level)?
+                .view()
+                .host("weigh")?,
             _ => &self.map,
         };
         let (score, peak) = self.raw.of_whole(map, sample.visible)?;

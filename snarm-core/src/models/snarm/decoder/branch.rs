@@ -61,10 +61,22 @@ pub(super) struct Branch {
     views: Vec<DilatedBranch>,
 }
 
-struct Block {
-    norm: Vec<f32>,
-    conv: Kernel,
-    mixer: Mixer,
+/// Weights of a block.
+pub(super) struct Block {
+    pub(super) norm: Vec<f32>,
+    pub(super) conv: Kernel,
+    pub(super) mixer: Mixer,
+}
+
+/// The layers of a branch, to be stacked with those of others.
+pub(super) struct Layers<'a> {
+    /// For the inter- and for the intra-residuals.
+    pub(super) embed: &'a [Panels; 2],
+    pub(super) embed_bias: &'a [f32],
+    pub(super) blocks: &'a [Block],
+    /// Weight and bias of the norm before the views.
+    pub(super) norm: [&'a [f32]; 2],
+    pub(super) views: &'a [DilatedBranch],
 }
 
 impl Branch {
@@ -88,6 +100,11 @@ impl Branch {
                 .map(|order| DilatedBranch::read(b, order, sizes, source))
                 .collect::<Result<_>>()?,
         })
+    }
+
+    pub(super) fn layers(&self) -> Layers<'_> {
+        let Self { embed, embed_bias, blocks, norm, views, .. } = self;
+        Layers { embed, embed_bias, blocks, norm: [&norm.0, &norm.1], views }
     }
 
     /// Leaves what the views see in the workspace.

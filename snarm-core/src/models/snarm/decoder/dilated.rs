@@ -13,10 +13,10 @@ use crate::models::scan_order::snarm_orders;
 
 /// Weights of a view, its batch norm folded into its convolution.
 pub(super) struct DilatedBranch {
-    conv: Kernel,
-    dilation: usize,
-    weight: Vec<f32>,
-    bias: f32,
+    pub(super) conv: Kernel,
+    pub(super) dilation: usize,
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: f32,
 }
 
 impl DilatedBranch {

@@ -18,19 +18,19 @@ pub struct Mixer {
     sizes: Shape,
     /// No bias, for the widest of the projections.
     zeros: Vec<f32>,
-    input: Panels,
-    gate: Panels,
+    pub(super) input: Panels,
+    pub(super) gate: Panels,
     /// (4, inner), tap by tap.
-    taps: Vec<f32>,
-    taps_bias: Vec<f32>,
-    project: Panels,
+    pub(super) taps: Vec<f32>,
+    pub(super) taps_bias: Vec<f32>,
+    pub(super) project: Panels,
     /// Reads whole projected rows: the weights of B and C are zero.
-    step: Panels,
-    step_bias: Vec<f32>,
+    pub(super) step: Panels,
+    pub(super) step_bias: Vec<f32>,
     /// A = -exp(A_log), (states, inner).
-    a: Vec<f32>,
-    skip: Vec<f32>,
-    output: Panels,
+    pub(super) a: Vec<f32>,
+    pub(super) skip: Vec<f32>,
+    pub(super) output: Panels,
 }
 
 /// Activations of one call.

@@ -6,6 +6,9 @@
 //! the mean of the sixteen probabilities. Names and shapes of the weights are those of the published checkpoints
 //! (`weights`); sizes are read from them (`shape`), since small encoders have smaller heads. Our own files also say what
 //! the decoder was trained for (`file`).
+//!
+//! The host goes branch by branch, so that activations stay in its caches; a device goes layer by layer, all branches at once
+//! (`stacked`).
 
 mod branch;
 mod dilated;
@@ -13,6 +16,7 @@ mod file;
 mod mixer;
 mod seeded;
 mod shape;
+mod stacked;
 mod times;
 mod weights;
 mod workspace;
@@ -23,6 +27,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
+use snarm_kernels::Grid;
+use snarm_kernels::device::Place;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::row_dot::row_dot;
 use snarm_kernels::sigmoid::sigmoid;
@@ -35,6 +41,7 @@ pub use self::seeded::tensor as seeded_tensor;
 pub(crate) use self::shape::EPS;
 use self::shape::WHAT;
 pub use self::shape::{DEPTH, DILATIONS, ORDERS, STATES, Shape, TAPS};
+pub use self::stacked::Stacked;
 pub use self::times::Times;
 pub(crate) use self::weights::{FIRST, check_names};
 pub use self::weights::{Fetch, OPTIONAL, tensors};
@@ -207,6 +214,15 @@ impl SnarmDecoder {
             return wrong("geometry of the decoder", expected, encoder.input_side().to_string());
         }
         Ok(())
+    }
+
+    /// The decoder at a place, in few large steps, for a grid of tokens and a map of `size` pixels.
+    ///
+    /// # Errors
+    /// When the grid is too small to have trusted and hard tokens, or the place lacks the memory.
+    pub fn stacked(&self, place: &Place, grid: Grid, size: Grid) -> Result<Stacked> {
+        workspace::check(grid)?;
+        Stacked::new(place, &self.shape, &self.navigator, &self.branches, grid, size)
     }
 
     /// The navigator: Q = sigmoid(w . G(r) + b) of each token, which [`super::Navigation`] adds to the waypoint values.

@@ -146,6 +146,43 @@ fn neighbours_in_an_order_are_neighbours_in_the_picture() {
     }
 }
 
+/// The same decoder in large steps, on the host: what a device runs, but for its rounding.
+#[test]
+fn branches_together_are_branches_one_by_one() {
+    for (width, channels, branches, grid, size, hard) in [
+        (6, 20, 3, Grid::square(5), Grid::square(9), (3..19).collect::<Vec<u32>>()),
+        (8, 16, 4, Grid { rows: 4, columns: 7 }, Grid { rows: 12, columns: 21 }, vec![0, 1, 5, 17, 27]),
+        (2, 3, 1, Grid { rows: 6, columns: 3 }, Grid { rows: 6, columns: 3 }, (0..18).collect()),
+        (6, 8, 2, Grid::square(4), Grid::square(4), vec![]),
+    ] {
+        let decoder = SnarmDecoder::seeded(&Shape { width, channels, branches }).unwrap();
+        let of = |name| crate::encoder::seeded::values(name, grid.cells() * width, 0.5, 0.5);
+        let (inter, intra) = (of("inter"), of("intra"));
+        let mut workspace = Workspace::new(decoder.shape(), grid, size).unwrap();
+        let residuals = Residuals { inter: &inter, intra: &intra, hard: &hard };
+        let expected = decoder.run(&residuals, &mut workspace).unwrap();
+        let mut stacked = decoder.stacked(&Place::Host, grid, size).unwrap();
+        // Others before: a used workspace must not shine through.
+        for (inter, hard) in [(&intra, &[1][..]), (&inter, &hard)] {
+            let map = stacked.run(inter.into(), (&intra).into(), hard).unwrap();
+            assert_eq!(map.len(), expected.len());
+        }
+        let found = stacked.run((&inter).into(), (&intra).into(), &hard).unwrap();
+        let found = found.view().host("test").unwrap();
+        let apart = expected.iter().zip(found).map(|(e, f)| (e - f).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-5, "{grid}: {apart}");
+        let (mut q, mut expected) = (Vec::new(), Vec::new());
+        stacked.navigate((&inter).into(), &mut q).unwrap();
+        decoder.navigate(&inter, &mut expected).unwrap();
+        assert_eq!(q, expected);
+        let outside = stacked.run((&inter).into(), (&intra).into(), &[grid.cells() as u32]);
+        assert!(outside.is_err() && stacked.run((&inter[1..]).into(), (&intra).into(), &[]).is_err());
+    }
+    let decoder = SnarmDecoder::seeded(&Shape { width: 2, channels: 3, branches: 1 }).unwrap();
+    let line = Grid { rows: 8, columns: 1 };
+    assert!(decoder.stacked(&Place::Host, line, Grid::square(8)).is_err());
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let shape = Shape { width: 2, channels: 8, branches: 1 };

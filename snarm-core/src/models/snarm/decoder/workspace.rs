@@ -42,16 +42,22 @@ pub struct Workspace {
     pub(super) map: Vec<f32>,
 }
 
+/// Checks that a grid has trusted and hard tokens.
+pub(super) fn check(grid: Grid) -> Result<()> {
+    if grid.rows.min(grid.columns) >= 2 {
+        return Ok(());
+    }
+    let expected = "a grid of at least 2 x 2 tokens".to_owned();
+    Err(Error::Sizes { what: WHAT, expected, found: grid.to_string() })
+}
+
 impl Workspace {
     /// For a decoder of these sizes, a grid of tokens and a map of `size` pixels.
     ///
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens.
     pub fn new(sizes: &Shape, grid: Grid, size: Grid) -> Result<Self> {
-        if grid.rows.min(grid.columns) < 2 {
-            let expected = "a grid of at least 2 x 2 tokens".to_owned();
-            return Err(Error::Sizes { what: WHAT, expected, found: grid.to_string() });
-        }
+        check(grid)?;
         let n = grid.cells();
         let (channels, views) = (sizes.channels, sizes.views());
         let rows = |n: usize| vec![0.0; n * channels];
@@ -110,7 +116,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn new(grid: Grid) -> Self {
+    pub(super) fn new(grid: Grid) -> Self {
         let orders: Vec<u32> = snarm_orders(grid).into_iter().flatten().collect();
         let n = orders.len();
         Self { orders, is_hard: vec![false; grid.cells()], hard: Vec::with_capacity(n), mixed: vec![KEEP; n] }

@@ -130,7 +130,7 @@ impl Trainer {
                 geometry.width(),
                 settings.without,
             ),
-            validation: Validation::new(encoder.grid_side(), encoder.input_side(), settings.branches),
+            validation: Validation::new(encoder.grid_side(), encoder.input_side(), settings.branches)?,
             config: identity,
             settings,
             encoder,
