@@ -34,7 +34,7 @@ FORCED void load_columns(bf16* to, const bf16* rows, size_t stride, int first, i
 }
 
 /// qkv (n, 3, heads, 64) in bf16; y (n, heads, 64), floats, or bf16 where `half`. Grid: tiles of queries, heads. Shared: three
-/// tiles of 64 rows. Registers: at most 160.
+/// tiles of 64 rows. Registers: at most 184.
 extern "C" __global__ void __launch_bounds__(128)
 attention(const bf16* __restrict__ qkv, void* __restrict__ y, int n, int heads, int half) {
     bf16* queries = (bf16*)shared_memory();
