@@ -38,7 +38,7 @@
  * by the CPU from then on, after one warning; with #GstSnarmDetect:device=cuda that is an error. Where the driver itself has
  * failed, frames cannot be downloaded either, and pass with `analysed=false`. Scores of a GPU, which multiplies bf16, differ
  * from those of the CPU by about a hundredth. All of it is tested on a driver over host memory, and was run on one card (an
- * H200).
+ * H200), without a decoder.
  *
  * ## Limits
  * The bank brings a threshold. #GstSnarmDetect:threshold-mode takes another one from the bank's distribution of good
