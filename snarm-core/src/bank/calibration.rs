@@ -28,7 +28,7 @@ const PRIOR: f64 = 24.0;
 
 /// Part of the good frames of other products that lie below what a decoder holds for its limit: it has scored hundreds of them,
 /// so their tail is known, which is heavier than that of frames of one product.
-const KNOWN: f64 = 0.99;
+const KNOWN: f64 = 0.975;
 
 /// The least standard deviation of logarithms: no camera is as steady as this.
 const STEADY: f64 = 0.05;
@@ -173,7 +173,7 @@ impl Calibration {
         found.with_run(self.run)
     }
 
-    /// The raw score that all but one in a hundred of its frames lie below, and not below its limit.
+    /// The raw score that all but one in forty of its frames lie below, and not below its limit.
     fn known(&self) -> f64 {
         raw_score(quantile(&self.scores, KNOWN), self.reference).max(self.reference)
     }
