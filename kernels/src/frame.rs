@@ -1,7 +1,7 @@
 //! A video frame as the kernels see it: borrowed planes with strides and the meaning of their samples.
 
 use crate::device::cuda::{Slice, SliceMut};
-use crate::device::{Buffer, BufferView, Place, apart};
+use crate::device::{Buffer, Place, apart};
 use crate::error::{Error, Result};
 use crate::grid::Grid;
 
@@ -531,20 +531,13 @@ impl Upload {
             own.resize(plane.data.len())?;
             own.write(plane.data)?;
         }
-        let [first, second, third] = &self.planes;
+        let [first, second, third] = self.planes.each_ref().map(|plane| plane.view().there("frame"));
         let strides =
             std::array::from_fn::<_, 3, _>(|i| frame.planes().get(i).map_or(0, |plane| plane.stride));
-        let planes = [(there(first)?, strides[0]), (there(second)?, strides[1]), (there(third)?, strides[2])];
+        let planes = [(first?, strides[0]), (second?, strides[1]), (third?, strides[2])];
         let planes = &planes[..frame.planes().len()];
         let Frame { format, width, height, colorimetry, orientation, .. } = *frame;
         Ok(DeviceFrame::new(format, width, height, planes, colorimetry)?.with_orientation(orientation))
-    }
-}
-
-fn there(plane: &Buffer<u8>) -> Result<Slice<'_>> {
-    match plane.view() {
-        BufferView::Cuda(data) => Ok(data),
-        BufferView::Host(_) => Err(apart("frame")),
     }
 }
 

@@ -39,6 +39,7 @@ part doctor 30 "$here/snarm" doctor
 # Tests that bring a driver of their own, and those of the host, are left out.
 tests=("$here/kernels-tests" cuda_ --test-threads 1 --skip planted --skip cuda_that_)
 must operations 90 env SNARM_FAKE_CUDA=real "${tests[@]}"
+
 # Verdicts of frames, on both.
 frames=$([ "$small" ] && echo 1 || echo 12)
 encoder=snarm-tiny$([ "$small" ] && echo -1@24)

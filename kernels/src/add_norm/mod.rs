@@ -115,12 +115,8 @@ pub fn add_norm_in_turns<'a>(
     check_len(OP, "h", u.len(), h.map_or(u.len(), |h| h.len()))?;
     match (u, weight, y) {
         (BufferViewMut::Host(u), BufferView::Host(weight), BufferViewMut::Host(y)) => {
-            let own = |view: Option<BufferView<'a>>| match view {
-                None => Ok(None),
-                Some(BufferView::Host(values)) => Ok(Some(values)),
-                Some(BufferView::Cuda(_)) => Err(apart(OP)),
-            };
-            let (h, bias) = (own(h)?, own(bias)?);
+            let here = |view: Option<BufferView<'a>>| view.map(|view| view.here(OP)).transpose();
+            let (h, bias) = (here(h)?, here(bias)?);
             for (i, (u, y)) in u.chunks_exact_mut(block).zip(y.chunks_exact_mut(block)).enumerate() {
                 let (h, of) = (h.map(|h| &h[i * block..][..block]), i % layers * d);
                 let weight = &weight[of..][..d];
@@ -133,12 +129,11 @@ pub fn add_norm_in_turns<'a>(
             Ok(())
         }
         (BufferViewMut::Cuda(u), BufferView::Cuda(weight), BufferViewMut::Cuda(y)) => {
-            let there = |view: Option<BufferView<'a>>| match view {
-                None => Ok(None),
-                Some(BufferView::Cuda(slice)) => check_floats(OP, &y, &[&slice]).map(|()| Some(slice)),
-                Some(BufferView::Host(_)) => Err(apart(OP)),
-            };
+            let there = |view: Option<BufferView<'a>>| view.map(|view| view.there(OP)).transpose();
             let (h, bias) = (there(h)?, there(bias)?);
+            for optional in [&h, &bias] {
+                check_floats(OP, &y, optional.as_ref().as_slice())?;
+            }
             check_floats(OP, &y, &[u.as_slice(), &weight])?;
             cuda::add_norm(h, &u, [len, d], weight, bias, eps, &y)
         }

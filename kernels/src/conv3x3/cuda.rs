@@ -1,8 +1,8 @@
 //! One product of bf16 on tensor cores, whose rows are read from where the cells lie.
 
-use super::{Kernel, TAPS, Then};
+use super::{Kernel, OP, TAPS, Then};
 use crate::device::cuda::{self, Arg, Slice, SliceMut, kernel};
-use crate::device::{Buffer, BufferView, Place, apart};
+use crate::device::{Buffer, Place};
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::linear::cuda::{SHARED, THREADS, TILE};
@@ -29,12 +29,8 @@ impl Weights {
 
     /// Taps, bias and dilations.
     pub(super) fn slices(&self) -> Result<[Slice<'_>; 3]> {
-        match (self.taps.view(), self.bias.view(), self.dilations.view()) {
-            (BufferView::Cuda(taps), BufferView::Cuda(bias), BufferView::Cuda(dilations)) => {
-                Ok([taps, bias, dilations])
-            }
-            _ => Err(apart(super::OP)),
-        }
+        let Self { taps, bias, dilations } = self;
+        Ok([taps.view().there(OP)?, bias.view().there(OP)?, dilations.view().there(OP)?])
     }
 }
 

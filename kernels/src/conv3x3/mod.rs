@@ -20,7 +20,7 @@ mod tests;
 
 pub use cpu::Workspace;
 
-use crate::device::cuda::{check_floats, check_queue};
+use crate::device::cuda::{check_floats, check_half, check_queue};
 use crate::device::{BufferView, BufferViewMut, Place, apart};
 use crate::error::{Error, Result, check_len};
 use crate::grid::Grid;
@@ -166,10 +166,7 @@ pub fn conv3x3_in_turns<'a>(
             let [taps, bias, dilations] = weights.slices()?;
             check_floats(OP, &y, &[&bias])?;
             check_queue(OP, &y, &[&x, &taps, &dilations])?;
-            if !x.is_half() {
-                let expected = "x kept as bf16 on a device".to_owned();
-                return Err(Error::Shape { op: OP, expected, found: "floats of 32 bits".to_owned() });
-            }
+            check_half(OP, "x", &x)?;
             cuda::conv3x3(x, grid, [taps, bias, dilations], [c_in, c_out], first, then, &y)
         }
         _ => Err(apart(OP)),

@@ -280,6 +280,22 @@ impl<'a, T> BufferView<'a, T> {
         }
     }
 
+    /// The elements beside others that live on the host.
+    pub(crate) fn here(self, op: &'static str) -> Result<&'a [T]> {
+        match self {
+            Self::Host(values) => Ok(values),
+            Self::Cuda(_) => Err(apart(op)),
+        }
+    }
+
+    /// The elements beside others that live on a device.
+    pub(crate) fn there(self, op: &'static str) -> Result<cuda::Slice<'a>> {
+        match self {
+            Self::Cuda(slice) => Ok(slice),
+            Self::Host(_) => Err(apart(op)),
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match self {

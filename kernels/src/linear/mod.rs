@@ -18,7 +18,7 @@ mod tests;
 pub use self::backward::{bias_gradient, input_gradient};
 pub use crate::tile::Panels;
 
-use crate::device::cuda::{Slice, SliceMut, check_floats, check_queue};
+use crate::device::cuda::{Slice, SliceMut, check_floats, check_half, check_queue};
 use crate::device::{Buffer, BufferView, BufferViewMut, Place, apart};
 use crate::error::{Error, Result, check_len};
 
@@ -177,7 +177,7 @@ pub fn linear<'a>(
             Ok(())
         }
         (BufferView::Cuda(x), Weights::Cuda(w), BufferView::Cuda(bias), BufferViewMut::Cuda(y)) => {
-            let BufferView::Cuda(w) = w.values.view() else { return Err(apart("linear")) };
+            let w = w.values.view().there("linear")?;
             check_there(x, w, bias, &y)?;
             cuda::linear(x, w, bias, [1, m, n, k], then, &y)
         }
@@ -213,7 +213,7 @@ pub fn linear_in_turns<'a>(
             Ok(())
         }
         (BufferView::Cuda(x), On::Cuda(values), BufferView::Cuda(bias), BufferViewMut::Cuda(y)) => {
-            let BufferView::Cuda(w) = values.view() else { return Err(apart("linear")) };
+            let w = values.view().there("linear")?;
             check_there(x, w, bias, &y)?;
             cuda::linear(x, w, bias, [blocks, len, n, k], then, &y)
         }
@@ -225,9 +225,5 @@ pub fn linear_in_turns<'a>(
 fn check_there(x: Slice<'_>, w: Slice<'_>, bias: Slice<'_>, y: &SliceMut<'_>) -> Result<()> {
     check_floats("linear", y, &[&bias])?;
     check_queue("linear", y, &[&x, &w])?;
-    if x.is_half() {
-        return Ok(());
-    }
-    let expected = "x kept as bf16 on a device".to_owned();
-    Err(Error::Shape { op: "linear", expected, found: "floats of 32 bits".to_owned() })
+    check_half("linear", "x", &x)
 }

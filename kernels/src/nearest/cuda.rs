@@ -62,7 +62,7 @@ impl Table {
         table.data = Buffer::of(place, rows)?;
         table.halves.resize(rows.len())?;
         table.norms.resize(n)?;
-        let BufferView::Cuda(data) = table.data.view() else { return Err(apart(OP)) };
+        let data = table.data.view().there(OP)?;
         prepare(
             data,
             None,
@@ -147,7 +147,7 @@ pub(super) fn nearest(
     let (BufferView::Cuda(rows), BufferView::Cuda(halves)) = (table.data.view(), table.halves.view()) else {
         return Err(apart(OP));
     };
-    let BufferView::Cuda(norms) = table.norms.view() else { return Err(apart(OP)) };
+    let norms = table.norms.view().there(OP)?;
     check_floats(OP, distances, &[&queries, &rows, &norms, indices.as_slice()])?;
     check_queue(OP, distances, &[&halves])?;
     let labels = match labels {

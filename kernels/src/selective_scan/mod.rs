@@ -70,27 +70,13 @@ impl<T> Tokens<T> {
 
 impl<'a> Tokens<BufferView<'a>> {
     fn here(self) -> Result<Tokens<&'a [f32]>> {
-        let z = self.z.map(here).transpose()?;
-        Ok(Tokens { u: here(self.u)?, delta: here(self.delta)?, bc: here(self.bc)?, z })
+        let z = self.z.map(|z| z.here(OP)).transpose()?;
+        Ok(Tokens { u: self.u.here(OP)?, delta: self.delta.here(OP)?, bc: self.bc.here(OP)?, z })
     }
 
     fn there(self) -> Result<Tokens<Slice<'a>>> {
-        let z = self.z.map(there).transpose()?;
-        Ok(Tokens { u: there(self.u)?, delta: there(self.delta)?, bc: there(self.bc)?, z })
-    }
-}
-
-fn here(view: BufferView<'_>) -> Result<&[f32]> {
-    match view {
-        BufferView::Host(values) => Ok(values),
-        BufferView::Cuda(_) => Err(apart(OP)),
-    }
-}
-
-fn there(view: BufferView<'_>) -> Result<Slice<'_>> {
-    match view {
-        BufferView::Cuda(slice) => Ok(slice),
-        BufferView::Host(_) => Err(apart(OP)),
+        let z = self.z.map(|z| z.there(OP)).transpose()?;
+        Ok(Tokens { u: self.u.there(OP)?, delta: self.delta.there(OP)?, bc: self.bc.there(OP)?, z })
     }
 }
 
@@ -153,7 +139,8 @@ pub fn selective_scan_in_turns<'a>(
     match (states, y) {
         (BufferViewMut::Host(states), BufferViewMut::Host(y)) => {
             let tokens = tokens.here()?;
-            let (a, skip, bias) = (here(parameters.a)?, here(parameters.skip)?, here(parameters.bias)?);
+            let Parameters { a, skip, bias } = parameters;
+            let (a, skip, bias) = (a.here(OP)?, skip.here(OP)?, bias.here(OP)?);
             let width = tokens.bc.len() / sequences.max(1);
             let each = y.chunks_exact_mut((len * d).max(1)).zip(states.chunks_exact_mut((n * d).max(1)));
             for (i, (y, states)) in each.enumerate() {
@@ -172,7 +159,8 @@ pub fn selective_scan_in_turns<'a>(
         }
         (BufferViewMut::Cuda(states), BufferViewMut::Cuda(y)) => {
             let tokens = tokens.there()?;
-            let (a, skip, bias) = (there(parameters.a)?, there(parameters.skip)?, there(parameters.bias)?);
+            let Parameters { a, skip, bias } = parameters;
+            let (a, skip, bias) = (a.there(OP)?, skip.there(OP)?, bias.there(OP)?);
             check_floats(OP, &y, &[&tokens.delta, &tokens.bc, &a, &skip, &bias, states.as_slice()])?;
             check_floats(OP, &y, tokens.z.as_ref().as_slice())?;
             check_queue(OP, &y, &[&tokens.u])?;

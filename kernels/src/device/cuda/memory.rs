@@ -226,6 +226,15 @@ pub(crate) fn check_floats(op: &'static str, y: &SliceMut<'_>, operands: &[&Slic
     Ok(())
 }
 
+/// Checks that what a device multiplies is kept as it multiplies it; `what` names it.
+pub(crate) fn check_half(op: &'static str, what: &str, x: &Slice<'_>) -> Result<()> {
+    if x.half {
+        return Ok(());
+    }
+    let (expected, found) = (format!("{what} kept as bf16 on a device"), "floats of 32 bits".to_owned());
+    Err(Error::Shape { op, expected, found })
+}
+
 /// Checks that operands are those of the queue of what is written.
 pub(crate) fn check_queue(op: &'static str, y: &SliceMut<'_>, operands: &[&Slice<'_>]) -> Result<()> {
     if operands.iter().all(|operand| operand.queue == y.queue()) {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::context::Context;
 pub(crate) use self::kernel::{Arg, Kernel, kernel};
-pub(crate) use self::memory::{Memory, check_floats, check_queue};
+pub(crate) use self::memory::{Memory, check_floats, check_half, check_queue};
 pub use self::memory::{Slice, SliceMut};
 pub use self::queue::Queue;
 use crate::error::{Error, Result};
