@@ -102,3 +102,4 @@ pub mod windows;
 pub use device::{cuda, simd, threads};
 pub use error::{Error, Result};
 pub use grid::Grid;
+pub use tile::Precision;

@@ -35,6 +35,7 @@ mod files;
 mod frame;
 mod log;
 mod orientation;
+mod precision;
 mod properties;
 mod start;
 mod view;

@@ -106,6 +106,7 @@ fn write_origin(s: &mut gst::StructureRef, record: &Record) {
     s.set("bank-id", &record.bank_id);
     s.set("bank-generation", record.bank_generation);
     s.set("device", &record.device);
+    s.set("precision", &record.precision);
 }
 
 /// Reads the meta of `buffer`; `None` when there is none, or one with other fields. A verdict in other words is unknown.
@@ -141,6 +142,7 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         bank_id: text(s, "bank-id")?,
         bank_generation: s.get("bank-generation").ok()?,
         device: text(s, "device")?,
+        precision: text(s, "precision")?,
         resolution: Resolution { width: s.get("frame-width").ok()?, height: s.get("frame-height").ok()? },
     };
     Some(AnomalyMeta {

@@ -71,4 +71,4 @@ pub mod y4m;
 
 pub use error::{Error, Result};
 pub use printable::{printable, printable_lines};
-pub use snarm_kernels::{Grid, cuda, device, frame, simd, threads};
+pub use snarm_kernels::{Grid, Precision, cuda, device, frame, simd, threads};

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
 
 use once_cell::sync::OnceCell;
+use snarm_kernels::Precision;
 
 use crate::bank::Bank;
 use crate::encoder::{
-    Encoder, PositionInterpolation, Published, TINY, Wanted, is_known, parts, split_wanted,
+    Encoder, PositionInterpolation, Published, Reading, TINY, Wanted, is_known, parts, split_wanted,
 };
 use crate::error::{Error, Result};
 use crate::models::{Decoder, shipped};
@@ -45,24 +46,34 @@ static ENCODERS: Shared<Encoder> = Shared::new();
 static DECODERS: Shared<Decoder> = Shared::new();
 static BANKS: Shared<Bank> = Shared::new();
 
+/// How a network is wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How<'a> {
+    /// It is shared only among those who give the same name here: a name that nobody else gives is a copy of one's own.
+    pub instance: Option<&'a str>,
+    /// What elements of its matrix products are rounded to on the processor.
+    pub precision: Precision,
+}
+
 /// The encoder of that name or weights file, or several joined by `+` as one; `None` is the one that [`crate::environment`]
 /// names, or `snarm-tiny`.
 ///
 /// # Errors
 /// When the file is missing or holds no network that is known.
 pub fn encoder(name: Option<&str>) -> Result<Arc<Encoder>> {
-    encoder_of_name(name, None)
+    encoder_of_name(name, How::default())
 }
 
-/// As [`encoder`], shared only among those who give the same `instance`.
-fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Encoder>> {
+/// As [`encoder`].
+fn encoder_of_name(name: Option<&str>, how: How<'_>) -> Result<Arc<Encoder>> {
     let name = match name {
         Some(name) => name.to_owned(),
         None => places().encoder.unwrap_or_else(|| TINY.to_owned()),
     };
     let name = find_encoder(&name);
-    ENCODERS.get(&paths::named(&name), instance, Encoder::identity, || {
-        Encoder::load(&name, PositionInterpolation::Legacy)
+    let precision = how.precision;
+    ENCODERS.get(&paths::named(&name), how, Encoder::identity, || {
+        Encoder::load(&name, Reading { positions: PositionInterpolation::Legacy, precision })
     })
 }
 
@@ -71,7 +82,7 @@ fn encoder_of_name(name: Option<&str>, instance: Option<&str>) -> Result<Arc<Enc
 /// # Errors
 /// As [`Bank::open`].
 pub fn bank(path: &Path) -> Result<Arc<Bank>> {
-    BANKS.get(path, None, |bank| bank.digest().to_owned(), || Bank::open(path))
+    BANKS.get(path, How::default(), |bank| bank.digest().to_owned(), || Bank::open(path))
 }
 
 /// The encoder that made `bank`: `name` if given, else the one the bank names.
@@ -79,21 +90,20 @@ pub fn bank(path: &Path) -> Result<Arc<Bank>> {
 /// # Errors
 /// As [`encoder`], or when its weights are not the ones that made the bank.
 pub fn encoder_of(bank: &Bank, name: Option<&str>) -> Result<Arc<Encoder>> {
-    encoder_of_instance(bank, name, None)
+    encoder_for(bank, name, How::default())
 }
 
-/// As [`encoder_of`], shared only among those who give the same `instance`: a name that nobody else gives is a copy of
-/// one's own.
+/// As [`encoder_of`].
 ///
 /// # Errors
 /// As [`encoder_of`].
-pub fn encoder_of_instance(bank: &Bank, name: Option<&str>, instance: Option<&str>) -> Result<Arc<Encoder>> {
-    let encoder = encoder_of_name(Some(name.unwrap_or(bank.encoder_name())), instance)?;
+pub fn encoder_for(bank: &Bank, name: Option<&str>, how: How<'_>) -> Result<Arc<Encoder>> {
+    let encoder = encoder_of_name(Some(name.unwrap_or(bank.encoder_name())), how)?;
     bank.check_encoder(&encoder)?;
     Ok(encoder)
 }
 
-/// The decoder for `encoder`: the shipped one, if one ships for it, when `name` is `None`; none when it is `none`; else the
+/// The decoder for `encoder`, in the precision of that: the shipped one, if one ships for it, when `name` is `None`; none when it is `none`; else the
 /// file `name`.
 ///
 /// # Errors
@@ -111,14 +121,15 @@ pub fn decoder_of_instance(
     encoder: &Encoder,
     instance: Option<&str>,
 ) -> Result<Option<Arc<Decoder>>> {
+    let how = How { instance, precision: encoder.precision() };
     let decoder = match name {
         Some(NO_DECODER) => return Ok(None),
-        Some(name) => decoder_in(name, instance)?,
+        Some(name) => decoder_in(name, how)?,
         None => {
             let digest = encoder.digest();
             let Some(bytes) = shipped(digest) else { return Ok(None) };
             let name = format!("shipped for {digest}");
-            DECODERS.get(Path::new(&name), instance, content, || Decoder::embedded(bytes))?
+            DECODERS.get(Path::new(&name), how, content, || Decoder::embedded(bytes, how.precision))?
         }
     };
     decoder.check_encoder(encoder)?;
@@ -131,9 +142,9 @@ fn content(decoder: &Decoder) -> String {
 }
 
 /// The decoder in that file, whatever encoder it was trained for.
-fn decoder_in(name: &str, instance: Option<&str>) -> Result<Arc<Decoder>> {
+fn decoder_in(name: &str, how: How<'_>) -> Result<Arc<Decoder>> {
     let path = paths::named(&find_weights(name));
-    DECODERS.get(&path, instance, content, || Decoder::open(&path))
+    DECODERS.get(&path, how, content, || Decoder::open_in(&path, how.precision))
 }
 
 /// The encoder to learn or score with: `name` if given, else that of the decoder `model` where this compares frames with no
@@ -141,32 +152,32 @@ fn decoder_in(name: &str, instance: Option<&str>) -> Result<Arc<Decoder>> {
 ///
 /// # Errors
 /// As [`encoder`] and [`Decoder::open`].
-pub fn encoder_with(name: Option<&str>, model: Option<&str>) -> Result<Arc<Encoder>> {
+pub fn encoder_with(name: Option<&str>, model: Option<&str>, how: How<'_>) -> Result<Arc<Encoder>> {
     match (name, model) {
         (None, Some(model)) if model != NO_DECODER && !paths::named(model).is_dir() => {
-            let decoder = decoder_in(model, None)?;
-            encoder(decoder.encoder().filter(|_| !decoder.needs_memory()))
+            let decoder = decoder_in(model, how)?;
+            encoder_of_name(decoder.encoder().filter(|_| !decoder.needs_memory()), how)
         }
-        (name, _) => encoder(name),
+        (name, _) => encoder_of_name(name, how),
     }
 }
 
 /// What scores frames without a bank: the encoder `name`, else that of the decoder `model`, what stands for the bank, and
-/// the decoder; shared only among those who give the same `instance`.
+/// the decoder.
 ///
 /// # Errors
 /// As [`Decoder::open`] and [`encoder`]; when the decoder needs a bank, or neither it nor `name` tells the encoder.
 pub fn without_bank(
     model: &str,
     name: Option<&str>,
-    instance: Option<&str>,
+    how: How<'_>,
 ) -> Result<(Arc<Encoder>, Arc<Bank>, Arc<Decoder>)> {
     if model == NO_DECODER {
         let expected = "a bank, without which nothing is scored where there is no decoder".to_owned();
         return Err(Error::Mismatch { what: "bank", expected, found: "none".to_owned() });
     }
-    let decoder = decoder_in(model, instance)?;
-    let encoder = encoder_of_name(name.or(decoder.encoder()), instance)?;
+    let decoder = decoder_in(model, how)?;
+    let encoder = encoder_of_name(name.or(decoder.encoder()), how)?;
     let bank = Arc::new(Bank::absent(&encoder, &decoder)?);
     Ok((encoder, bank, decoder))
 }
@@ -201,11 +212,20 @@ fn on_path(name: &str) -> Option<PathBuf> {
 /// A file as it was when it was read: another time or length is another file.
 type File = (PathBuf, Option<SystemTime>, u64);
 
-/// The files that something was read from, the rest of its name, and the instance.
-type Source = (Vec<File>, Option<Wanted>, Option<String>);
+/// The instance and the precision.
+type Kind = (Option<String>, Precision);
 
-/// Instance and content.
-type Content = (Option<String>, String);
+/// The files that something was read from, the rest of its name, and of what kind it is.
+type Source = (Vec<File>, Option<Wanted>, Kind);
+
+/// Kind and content.
+type Content = (Kind, String);
+
+impl How<'_> {
+    fn kind(self) -> Kind {
+        (self.instance.map(str::to_owned), self.precision)
+    }
+}
 
 /// Values by the file they were read from, and by content.
 struct Shared<T> {
@@ -225,16 +245,16 @@ impl<T> Shared<T> {
     fn get(
         &self,
         name: &Path,
-        instance: Option<&str>,
+        how: How<'_>,
         digest: fn(&T) -> String,
         load: impl Fn() -> Result<T>,
     ) -> Result<Arc<T>> {
-        let source = source(name, instance);
+        let source = source(name, how);
         loop {
             let slot = self.with(|slots| slots.by_source.entry(source.clone()).or_default().clone());
             let mut loaded = None;
             let weak = slot.get_or_try_init(|| {
-                let value = self.unify(load()?, instance, digest);
+                let value = self.unify(load()?, how, digest);
                 loaded = Some(value.clone());
                 Ok::<_, Error>(Arc::downgrade(&value))
             })?;
@@ -250,12 +270,12 @@ impl<T> Shared<T> {
     }
 
     /// The value in use that has the same content, or this one.
-    fn unify(&self, value: T, instance: Option<&str>, digest: fn(&T) -> String) -> Arc<T> {
+    fn unify(&self, value: T, how: How<'_>, digest: fn(&T) -> String) -> Arc<T> {
         self.with(|slots| {
             slots.by_digest.retain(|_, weak| weak.strong_count() > 0);
             // Files that were replaced are never asked for again.
             slots.by_source.retain(|_, slot| slot.get().is_none_or(|weak| weak.strong_count() > 0));
-            let key = (instance.map(str::to_owned), digest(&value));
+            let key = (how.kind(), digest(&value));
             if let Some(same) = slots.by_digest.get(&key).and_then(Weak::upgrade) {
                 return same;
             }
@@ -271,14 +291,14 @@ impl<T> Shared<T> {
     }
 }
 
-fn source(name: &Path, instance: Option<&str>) -> Source {
+fn source(name: &Path, how: How<'_>) -> Source {
     // Names of networks are text; paths may be any bytes.
     let Some(text) = name.to_str() else {
-        return (vec![file_at(name.to_owned())], None, instance.map(str::to_owned));
+        return (vec![file_at(name.to_owned())], None, how.kind());
     };
     let (base, wanted) = split_wanted(text);
     let files = parts(base, &is_known).into_iter().map(file).collect();
-    (files, wanted, instance.map(str::to_owned))
+    (files, wanted, how.kind())
 }
 
 fn file(name: &str) -> File {
@@ -305,7 +325,7 @@ mod tests {
         let shared: Shared<String> = Shared::new();
         let loads = AtomicUsize::new(0);
         let get = || {
-            shared.get(Path::new("/nowhere/a"), None, String::clone, || {
+            shared.get(Path::new("/nowhere/a"), How::default(), String::clone, || {
                 loads.fetch_add(1, Ordering::SeqCst);
                 Ok("content".to_owned())
             })
@@ -315,11 +335,13 @@ mod tests {
             (a.join().unwrap().unwrap(), b.join().unwrap().unwrap())
         });
         assert!(Arc::ptr_eq(&a, &b));
-        let other =
-            shared.get(Path::new("/nowhere/b"), None, String::clone, || Ok("content".to_owned())).unwrap();
+        let other = shared
+            .get(Path::new("/nowhere/b"), How::default(), String::clone, || Ok("content".to_owned()))
+            .unwrap();
         assert!(Arc::ptr_eq(&a, &other), "equal content is one value");
         let own = |name| {
-            shared.get(Path::new("/nowhere/a"), Some(name), String::clone, || Ok("content".to_owned()))
+            let how = How { instance: Some(name), ..How::default() };
+            shared.get(Path::new("/nowhere/a"), how, String::clone, || Ok("content".to_owned()))
         };
         let (first, second, third) = (own("x").unwrap(), own("x").unwrap(), own("y").unwrap());
         assert!(Arc::ptr_eq(&first, &second), "one instance is one value");
@@ -337,7 +359,7 @@ mod tests {
         let shared: Shared<String> = Shared::new();
         for version in 0..20 {
             let (name, content) = (format!("/nowhere/{version}"), format!("content {version}"));
-            shared.get(Path::new(&name), None, String::clone, || Ok(content.clone())).unwrap();
+            shared.get(Path::new(&name), How::default(), String::clone, || Ok(content.clone())).unwrap();
         }
         assert!(shared.with(|slots| slots.by_source.len() < 3 && slots.by_digest.len() < 3));
     }
@@ -349,7 +371,7 @@ mod tests {
         let shared: Shared<String> = Shared::new();
         let load = |bytes: &[u8], content: &str| {
             let name = Path::new(std::ffi::OsStr::from_bytes(bytes));
-            shared.get(name, None, String::clone, || Ok(content.to_owned())).unwrap()
+            shared.get(name, How::default(), String::clone, || Ok(content.to_owned())).unwrap()
         };
         let (first, second) = (load(b"/nowhere/\xe9", "first"), load(b"/nowhere/\xff", "second"));
         assert_eq!((first.as_str(), second.as_str()), ("first", "second"));
@@ -364,8 +386,15 @@ mod tests {
             std::fs::write(&path, name).unwrap();
             paths::text(path)
         });
-        assert_ne!(source(&paths::named(&names[0]), None), source(&paths::named(&names[1]), None));
-        assert_eq!(source(&paths::named(&names[0]), None).0[0].2, 7, "the file is found by its text");
+        assert_ne!(
+            source(&paths::named(&names[0]), How::default()),
+            source(&paths::named(&names[1]), How::default())
+        );
+        assert_eq!(
+            source(&paths::named(&names[0]), How::default()).0[0].2,
+            7,
+            "the file is found by its text"
+        );
         assert_eq!(find_weights(&names[0]), names[0]);
     }
 
@@ -373,7 +402,9 @@ mod tests {
     fn a_failed_load_is_tried_again() {
         let shared: Shared<String> = Shared::new();
         let fail = || Err(Error::TooFewFrames { needed: 2, found: 0 });
-        assert!(shared.get(Path::new("/nowhere/c"), None, String::clone, fail).is_err());
-        assert!(shared.get(Path::new("/nowhere/c"), None, String::clone, || Ok(String::new())).is_ok());
+        assert!(shared.get(Path::new("/nowhere/c"), How::default(), String::clone, fail).is_err());
+        assert!(
+            shared.get(Path::new("/nowhere/c"), How::default(), String::clone, || Ok(String::new())).is_ok()
+        );
     }
 }

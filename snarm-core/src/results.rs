@@ -99,6 +99,9 @@ pub struct Record {
     /// Where the network ran: `cpu`, or `cuda:` and the number of the device; empty where that is not known.
     #[serde(default)]
     pub device: String,
+    /// What elements of matrix products were rounded to, `f32` or `bf16`; empty where that is not known.
+    #[serde(default)]
+    pub precision: String,
     /// Size of the frame as analysed.
     #[serde(default)]
     pub resolution: Resolution,
@@ -150,6 +153,7 @@ impl Record {
             bank_id: String::new(),
             bank_generation: 0,
             device: String::new(),
+            precision: String::new(),
             resolution: Resolution::default(),
         }
     }

@@ -32,6 +32,8 @@ mod model;
 mod page;
 #[path = "cli/pictures.rs"]
 mod pictures;
+#[path = "cli/precision.rs"]
+mod precision;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/simulate.rs"]

@@ -24,7 +24,7 @@ use crate::device::cuda::{check_floats, check_half, check_queue};
 use crate::device::{BufferView, BufferViewMut, Place, apart};
 use crate::error::{Error, Result, check_len};
 use crate::grid::Grid;
-use crate::tile::Panels;
+use crate::tile::{Panels, Precision};
 
 const OP: &str = "conv3x3";
 
@@ -64,6 +64,12 @@ impl Kernel {
         let mut panels = Panels::default();
         panels.pack(TAPS * c_in, c_out, |row, out| weight[(out * c_in + row % c_in) * TAPS + row / c_in]);
         Ok(Self { panels, bias, c_in })
+    }
+
+    /// The same with taps that are multiplied in that precision, where the level has it.
+    #[must_use]
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { panels: self.panels.in_precision(precision), ..self }
     }
 
     /// Channels of x.

@@ -90,9 +90,8 @@ pub(crate) trait Sink {
     fn take(&mut self, row: usize, col: usize, sums: &[f32]);
 }
 
-/// Multiplies a block of rows with all panels and hands each tile row to `sink`. Single-threaded: callers split
-/// rows over threads.
-pub(crate) fn multiply<K: Sink>(a: &RowBlock<'_>, b: &Panels, sink: &mut K) {
+/// As [`super::multiply`], of panels in f32.
+pub(super) fn multiply<K: Sink>(a: &RowBlock<'_>, b: &Panels, sink: &mut K) {
     tiled(b.isa(), Multiply { a, b, sink });
 }
 

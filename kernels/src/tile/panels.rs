@@ -1,5 +1,6 @@
 //! Panels: a matrix as tiles read it.
 
+use super::precision::{Precision, pair, unpaired};
 use crate::aligned::Aligned;
 use crate::simd::{Isa, isa};
 
@@ -15,20 +16,22 @@ pub(crate) fn tile_cols(isa: Isa) -> usize {
     }
 }
 
-/// A matrix of `k` rows and `n` columns in f32, laid out in panels for one level: a product runs at that level, on
-/// whatever queue.
+/// A matrix of `k` rows and `n` columns, laid out in panels for one level: a product runs at that level, on whatever queue.
+/// It is packed in f32; [`Self::in_precision`] rounds it.
 #[derive(Debug, Clone)]
 pub struct Panels {
     isa: Isa,
     k: usize,
     n: usize,
+    precision: Precision,
+    /// In bf16 each number holds a pair of rows in its bits.
     data: Aligned,
 }
 
 /// No matrix yet.
 impl Default for Panels {
     fn default() -> Self {
-        Self { isa: isa(), k: 0, n: 0, data: Aligned::default() }
+        Self { isa: isa(), k: 0, n: 0, precision: Precision::F32, data: Aligned::default() }
     }
 }
 
@@ -46,7 +49,7 @@ impl Panels {
 
     /// Refills the panels with `at(row, column)`. Allocates only when the matrix outgrows what it held before.
     pub(crate) fn pack(&mut self, k: usize, n: usize, at: impl Fn(usize, usize) -> f32) {
-        self.isa = isa();
+        (self.isa, self.precision) = (isa(), Precision::F32);
         let nr = tile_cols(self.isa);
         (self.k, self.n) = (k, n);
         self.data.resize(n.div_ceil(nr) * nr * k);
@@ -73,7 +76,7 @@ impl Panels {
 
     /// Refills the panels with `k` rows of `n` elements. Allocates only when the matrix outgrows what it held before.
     pub(crate) fn pack_rows(&mut self, rows: &[f32], k: usize, n: usize) {
-        self.isa = isa();
+        (self.isa, self.precision) = (isa(), Precision::F32);
         let nr = tile_cols(self.isa);
         (self.k, self.n) = (k, n);
         self.data.resize(n.div_ceil(nr) * nr * k);
@@ -86,18 +89,68 @@ impl Panels {
         }
     }
 
-    /// The matrix as it was before it was packed by [`Self::from_transposed`]: `n` rows of `k` elements.
+    /// The same matrix with elements that products multiply in that precision, where the level has it; else as it is.
+    #[must_use]
+    pub fn in_precision(self, precision: Precision) -> Self {
+        if precision == self.precision || !precision.is_available_at(self.isa) {
+            return self;
+        }
+        let rows = self.to_transposed();
+        let mut panels = Self::from_transposed(&rows, self.n, self.k);
+        if precision == Precision::Bf16 {
+            let (nr, steps) = (tile_cols(panels.isa), panels.k.div_ceil(2));
+            let mut data = Aligned::default();
+            data.resize(panels.n.div_ceil(nr) * nr * steps);
+            for (panel, to) in panels.panels().zip(data.chunks_exact_mut((nr * steps).max(1))) {
+                for (two, to) in panel.chunks(2 * nr).zip(to.chunks_exact_mut(nr)) {
+                    for (j, to) in to.iter_mut().enumerate() {
+                        *to = pair(two[j], two.get(nr + j).copied().unwrap_or(0.0));
+                    }
+                }
+            }
+            (panels.data, panels.precision) = (data, precision);
+        }
+        panels
+    }
+
+    /// The matrix as it was before it was packed by [`Self::from_transposed`]: `n` rows of `k` elements, rounded where its precision
+    /// is no f32.
     pub fn to_transposed(&self) -> Vec<f32> {
         let nr = tile_cols(self.isa);
         let mut rows = vec![0.0; self.n * self.k];
-        for (p, panel) in self.panels().enumerate() {
-            for (k_idx, step) in panel.chunks_exact(nr).enumerate() {
-                for (j, value) in step.iter().enumerate().take(self.n.saturating_sub(p * nr)) {
-                    rows[(p * nr + j) * self.k + k_idx] = *value;
+        let mut put = |k_idx: usize, n_idx: usize, value: f32| {
+            if k_idx < self.k && n_idx < self.n {
+                rows[n_idx * self.k + k_idx] = value;
+            }
+        };
+        for (p, panel) in self.data.chunks_exact((nr * self.steps()).max(1)).enumerate() {
+            for (step, line) in panel.chunks_exact(nr).enumerate() {
+                for (j, value) in line.iter().enumerate() {
+                    match self.precision {
+                        Precision::F32 => put(step, p * nr + j, *value),
+                        Precision::Bf16 => {
+                            let [low, high] = unpaired(*value);
+                            put(2 * step, p * nr + j, low);
+                            put(2 * step + 1, p * nr + j, high);
+                        }
+                    }
                 }
             }
         }
         rows
+    }
+
+    /// The precision of its elements.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Steps along the inner dimension: its elements, or pairs of them.
+    pub(super) fn steps(&self) -> usize {
+        match self.precision {
+            Precision::F32 => self.k,
+            Precision::Bf16 => self.k.div_ceil(2),
+        }
     }
 
     /// The level that it is laid out for.
@@ -115,8 +168,16 @@ impl Panels {
         self.n
     }
 
-    /// The panels, each `k` times the tile's columns.
+    /// The panels of a matrix in bf16, each half of `k` times the tile's columns of pairs.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such matrix is made there"))]
+    pub(super) fn halves(&self) -> std::slice::ChunksExact<'_, f32> {
+        debug_assert_eq!(self.precision, Precision::Bf16);
+        self.data.chunks_exact((tile_cols(self.isa) * self.steps()).max(1))
+    }
+
+    /// The panels of a matrix in f32, each `k` times the tile's columns.
     pub(crate) fn panels(&self) -> std::slice::ChunksExact<'_, f32> {
+        debug_assert_eq!(self.precision, Precision::F32);
         self.data.chunks_exact((tile_cols(self.isa) * self.k).max(1))
     }
 }

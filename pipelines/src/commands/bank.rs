@@ -103,10 +103,10 @@ fn start(args: &Args) -> Result<(BankBuilder, Option<Held>)> {
     let name = args.bank.encoder.as_deref();
     let (encoder, mut builder, held) = if args.append {
         let (bank, held) = Bank::open_to_append(&args.out)?;
-        let encoder = registry::encoder_of(&bank, name)?;
+        let encoder = registry::encoder_for(&bank, name, args.frames.how()?)?;
         (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings()?)?, Some(held))
     } else {
-        let encoder = args.model.encoder(name)?;
+        let encoder = args.model.encoder(name, args.frames.how()?)?;
         (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?, None)
     };
     if let Some(decoder) = args.model.decoder(&encoder)? {

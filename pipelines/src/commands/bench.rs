@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use snarm_core::bank::BankBuilder;
 use snarm_core::detect::{Choice, Detector, Limits};
 
-use super::{BankOptions, ModelOption, show_stage};
+use super::{BankOptions, ModelOption, PrecisionOption, show_stage};
 use crate::exit::Outcome;
 use crate::output::{self, Table};
 use crate::progress::Progress;
@@ -37,6 +37,8 @@ pub(crate) struct Args {
     /// the stage that waits for it; the whole frame's is right
     #[arg(long, default_value_t = Choice::Cpu, value_name = "DEVICE")]
     device: Choice,
+    #[command(flatten)]
+    precision: PrecisionOption,
 }
 
 const WARM_UP: usize = 3;
@@ -46,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let (width, height) = args.size;
     let progress = Progress::new("learn");
     let good: Vec<Nv12> = simulate::pictures(width, height, args.good_frames as usize, true);
-    let encoder = args.model.encoder(args.bank.encoder.as_deref())?;
+    let encoder = args.model.encoder(args.bank.encoder.as_deref(), args.precision.how()?)?;
     let decoder = args.model.decoder(&encoder)?;
     let mut builder = BankBuilder::new(Arc::clone(&encoder), args.bank.settings()?)?;
     if let Some(decoder) = &decoder {

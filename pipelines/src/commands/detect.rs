@@ -140,9 +140,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 
 fn detector(args: &Args) -> Result<Detector> {
     let encoder = args.encoder.as_deref();
-    let Some(bank) = &args.bank else { return args.model.without_bank(encoder) };
+    let Some(bank) = &args.bank else { return args.model.without_bank(encoder, args.frames.how()?) };
     let bank = registry::bank(bank)?;
-    let encoder = registry::encoder_of(&bank, encoder)?;
+    let encoder = registry::encoder_for(&bank, encoder, args.frames.how()?)?;
     let decoder = args.model.decoder(&encoder)?;
     Ok(Detector::with_decoder(encoder, bank, decoder)?)
 }

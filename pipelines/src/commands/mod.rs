@@ -25,9 +25,10 @@ use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use snarm_core::bank::{BankSettings, BuildStage, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile, Reading};
-use snarm_core::detect::{Choice, Detector};
+use snarm_core::detect::{Choice, Detector, PrecisionChoice};
 use snarm_core::files;
 use snarm_core::paths::text;
+use snarm_core::registry::How;
 use snarm_core::synthetic::augmentation::Views;
 use snarm_core::training::{Device, DeviceKind};
 use snarm_core::view::{Crop, IgnoreMask, Rect, TilesAsked, View};
@@ -283,6 +284,37 @@ pub(crate) struct FramesOn {
     /// the CPU (docs/gpu.md)
     #[arg(long, default_value_t = Choice::Cpu, value_name = "DEVICE")]
     pub(crate) device: Choice,
+    #[command(flatten)]
+    precision: PrecisionOption,
+}
+
+impl FramesOn {
+    /// How the encoder is wanted.
+    ///
+    /// # Errors
+    /// When the processor does not multiply in the precision that is asked for.
+    pub(crate) fn how(&self) -> Result<How<'static>> {
+        self.precision.how()
+    }
+}
+
+/// In which precision the processor multiplies.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct PrecisionOption {
+    /// In which precision the CPU multiplies: f32, bf16 where it has AVX512-BF16, or auto: bf16 where that is much faster
+    /// (docs/benchmarks.md). A GPU multiplies in bf16
+    #[arg(long, default_value_t = PrecisionChoice::Auto, value_name = "PRECISION")]
+    precision: PrecisionChoice,
+}
+
+impl PrecisionOption {
+    /// How the encoder is wanted.
+    ///
+    /// # Errors
+    /// When the processor does not multiply in the precision that is asked for.
+    pub(crate) fn how(self) -> Result<How<'static>> {
+        Ok(How { precision: self.precision.choose()?, ..How::default() })
+    }
 }
 
 /// Where a network is trained.

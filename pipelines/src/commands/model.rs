@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use snarm_core::detect::Detector;
 use snarm_core::encoder::Encoder;
 use snarm_core::models::Decoder;
+use snarm_core::registry::How;
 use snarm_core::{paths, registry};
 
 use super::path_text;
@@ -21,16 +22,16 @@ pub(crate) struct ModelOption {
 
 impl ModelOption {
     /// The encoder of that name, else that of a decoder which compares frames with no bank, else the usual one.
-    pub(crate) fn encoder(&self, name: Option<&str>) -> Result<Arc<Encoder>> {
-        Ok(registry::encoder_with(name, self.model.as_deref())?)
+    pub(crate) fn encoder(&self, name: Option<&str>, how: How<'_>) -> Result<Arc<Encoder>> {
+        Ok(registry::encoder_with(name, self.model.as_deref(), how)?)
     }
 
     /// A detector without a bank, with the encoder of that name, else that of the decoder.
-    pub(crate) fn without_bank(&self, encoder: Option<&str>) -> Result<Detector> {
+    pub(crate) fn without_bank(&self, encoder: Option<&str>, how: How<'_>) -> Result<Detector> {
         let Some(model) = &self.model else {
             bail!("--bank: expected a bank, or --model with a decoder that needs none, found neither");
         };
-        let (encoder, bank, decoder) = registry::without_bank(model, encoder, None)?;
+        let (encoder, bank, decoder) = registry::without_bank(model, encoder, how)?;
         Ok(Detector::with_decoder(encoder, bank, Some(decoder))?)
     }
 

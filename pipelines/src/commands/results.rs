@@ -53,6 +53,7 @@ pub(super) fn record(item: &Item<'_>, found: &Detection, limits: &Limits, detect
         model_id: detector.model_id(),
         bank_id: detector.bank().digest().to_owned(),
         device: device_name(&detector.place()),
+        precision: detector.precision().name().to_owned(),
         resolution: Resolution { width, height },
         ..Record::unknown(limits)
     };

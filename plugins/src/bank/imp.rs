@@ -20,6 +20,7 @@ use super::signals;
 use super::{BankState, Crop, Reduction, Views};
 use crate::cuda::{self, Device, Seat, Sharing, Where};
 use crate::orientation::Turning;
+use crate::precision::Products;
 use crate::properties::properties;
 use crate::{error, frame, lock};
 
@@ -90,6 +91,9 @@ pub struct SnarmBank {
         minimum = -1, default_value = -1,
         nick = "CUDA device id",
         blurb = "Number of the GPU that frames in system memory are uploaded to, and whose context elements that ask are given (-1 = the first one); frames in CUDA memory are encoded where they are")]
+    #[property(name = "precision", get, set, type = Products, member = precision, mutable_ready, default,
+        nick = "Precision",
+        blurb = "In which precision the CPU multiplies while it encodes frames (a GPU multiplies in bf16); the bank says which it was")]
     #[property(name = "append", get, set, type = bool, member = append, mutable_ready,
         nick = "Append", blurb = "Start from the existing file at location and add to it")]
     #[property(name = "bank-capacity", get, set, type = u32, member = bank_capacity, mutable_ready,

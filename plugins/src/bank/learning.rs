@@ -15,7 +15,7 @@ use gst_base::prelude::*;
 use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held, OddFrame};
 use snarm_core::files::check_writable;
 use snarm_core::frame::AnyFrame;
-use snarm_core::registry;
+use snarm_core::registry::{self, How};
 
 use super::imp::{CAT, Figures, SnarmBank, State};
 use super::settings::Settings;
@@ -419,12 +419,13 @@ struct Made {
 /// one meanwhile.
 fn begin(settings: &Settings, location: &Path) -> Result<(BankBuilder, Option<Held>), snarm_core::Error> {
     let (encoder, wanted) = (settings.encoder.as_deref(), settings.bank()?);
+    let how = How { precision: settings.precision.choose()?, ..How::default() };
     let (encoder, mut builder, held) = if settings.append {
         let (bank, held) = Bank::open_to_append(location)?;
-        let encoder = registry::encoder_of(&bank, encoder)?;
+        let encoder = registry::encoder_for(&bank, encoder, how)?;
         (encoder.clone(), BankBuilder::append(encoder, &bank, wanted)?, Some(held))
     } else {
-        let encoder = registry::encoder_with(encoder, settings.model_location.as_deref())?;
+        let encoder = registry::encoder_with(encoder, settings.model_location.as_deref(), how)?;
         (encoder.clone(), BankBuilder::new(encoder, wanted)?, None)
     };
     if let Some(decoder) = registry::decoder(settings.model_location.as_deref(), &encoder)? {

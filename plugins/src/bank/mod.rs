@@ -42,6 +42,10 @@
  * whole frame, and the threshold is that of whole frames. Learning and analysis take the time of a whole frame for each
  * tile. In docs/tiles.md stands what is found and what it costs.
  *
+ * ## Precision
+ * With #GstSnarmBank:precision=auto the CPU multiplies in bf16 while it encodes, where it is much faster so, as
+ * #GstSnarmDetect:precision explains. The bank says which it was, and serves detection in either.
+ *
  * ## On a GPU
  * Frames in CUDA memory are imported and encoded where they are, with #GstSnarmBank:device=cuda those in system memory, too;
  * descriptors come to the host, where all else is done. Which networks run there, and what happens where a GPU cannot,

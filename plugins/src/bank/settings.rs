@@ -8,6 +8,7 @@ use snarm_core::view::View;
 
 use super::{Crop, Reduction, Views};
 use crate::cuda::Device;
+use crate::precision::Products;
 use crate::view;
 
 /// The properties that can be set.
@@ -18,6 +19,7 @@ pub(super) struct Settings {
     pub(super) model_location: Option<String>,
     pub(super) device: Device,
     pub(super) cuda_device_id: i32,
+    pub(super) precision: Products,
     pub(super) append: bool,
     pub(super) bank_capacity: u32,
     pub(super) reduction: Reduction,
@@ -46,6 +48,7 @@ impl Default for Settings {
             model_location: None,
             device: Device::default(),
             cuda_device_id: -1,
+            precision: Products::default(),
             append: false,
             bank_capacity: 10_000,
             reduction: Reduction::default(),

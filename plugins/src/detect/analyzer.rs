@@ -8,7 +8,7 @@ use snarm_core::Error;
 use snarm_core::bank::Bank;
 use snarm_core::detect::{Detector, StageTimes};
 use snarm_core::frame::AnyFrame;
-use snarm_core::registry;
+use snarm_core::registry::{self, How};
 
 use super::found::{Found, InUse};
 use super::look::Look;
@@ -32,18 +32,20 @@ impl Loaded {
         generation: u32,
     ) -> Result<Self, snarm_core::Error> {
         let start = Instant::now();
+        let precision = settings.precision.choose()?;
         let [instance, encoder, model] =
             [&settings.model_instance_id, &settings.encoder, &settings.model_location].map(Option::as_deref);
+        let how = How { instance, precision };
         let (encoder, bank, decoder) = match location {
             Some(location) => {
                 let bank = registry::bank(location)?;
-                let encoder = registry::encoder_of_instance(&bank, encoder, instance)?;
+                let encoder = registry::encoder_for(&bank, encoder, how)?;
                 let decoder = registry::decoder_of_instance(model, &encoder, instance)?;
                 (encoder, bank, decoder)
             }
             None => {
                 let model = model.ok_or_else(nothing_named)?;
-                let (encoder, bank, decoder) = registry::without_bank(model, encoder, instance)?;
+                let (encoder, bank, decoder) = registry::without_bank(model, encoder, how)?;
                 (encoder, bank, Some(decoder))
             }
         };
@@ -199,6 +201,7 @@ impl Analyzer {
             let mut found = record::unknown(bank, &layout.info, settings, number, "");
             record::detection(detection, settings, &mut found);
             log(detection.score, &detection.times);
+            found.meta.precision = detector.precision().name().to_owned();
             Ok(found)
         };
         let mut found = seat.with_frame(detector, buffer, layout, sharing, tell, score)?;

@@ -41,6 +41,7 @@ use super::stream::{Job, Outcome, Stream};
 use super::worker::Worker;
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode, signals};
 use crate::cuda::{Device, Sharing, Where};
+use crate::precision::Products;
 use crate::properties::properties;
 use crate::{frame, lock};
 
@@ -68,6 +69,9 @@ pub struct SnarmDetect {
         minimum = -1, default_value = -1,
         nick = "CUDA device id",
         blurb = "Number of the GPU that frames in system memory are uploaded to, and whose context elements that ask are given (-1 = the first one); frames in CUDA memory are scored where they are")]
+    #[property(name = "precision", get, set, type = Products, member = precision, mutable_ready, default,
+        nick = "Precision",
+        blurb = "In which precision the CPU multiplies; the field precision of results says which it was (a GPU multiplies in bf16)")]
     #[property(name = "model-instance-id", get, set, type = Option<String>, member = model_instance_id, mutable_ready,
         nick = "Model instance id",
         blurb = "Elements of a process that give the same id share one copy of a network, apart from other ids (unset = all share)")]

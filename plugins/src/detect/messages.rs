@@ -35,7 +35,7 @@ pub(super) fn bank_loaded(element: &SnarmDetect, bank: &InUse) {
 }
 
 /// Fields of `snarm-result` beside its times.
-const RESULT: [&str; 13] = [
+const RESULT: [&str; 14] = [
     "frame-number",
     "score",
     "threshold",
@@ -49,6 +49,7 @@ const RESULT: [&str; 13] = [
     "latency",
     "source-id",
     "device",
+    "precision",
 ];
 
 /// The result of a frame. The map is left out: a message is printed and kept.

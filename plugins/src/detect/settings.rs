@@ -9,6 +9,7 @@ use snarm_core::detect::Limits;
 
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
 use crate::cuda::Device;
+use crate::precision::Products;
 use crate::{meta, view};
 
 /// Half a second, in nanoseconds: a defect that flickers, or is hidden for a moment, is one defect.
@@ -22,6 +23,7 @@ pub(super) struct Settings {
     pub(super) model_location: Option<String>,
     pub(super) device: Device,
     pub(super) cuda_device_id: i32,
+    pub(super) precision: Products,
     pub(super) model_instance_id: Option<String>,
     pub(super) threshold_mode: ThresholdMode,
     pub(super) threshold: f64,
@@ -65,6 +67,7 @@ impl Default for Settings {
             model_location: None,
             device: Device::default(),
             cuda_device_id: -1,
+            precision: Products::default(),
             model_instance_id: None,
             threshold_mode: ThresholdMode::default(),
             threshold: meta::NONE,

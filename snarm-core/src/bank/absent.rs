@@ -26,6 +26,7 @@ impl Bank {
         let header = Header {
             encoder: encoder.name().to_owned(),
             encoder_digest: encoder.digest().to_owned(),
+            precision: String::new(),
             side: encoder.input_side(),
             grid: encoder.grid_side(),
             aspect: None,

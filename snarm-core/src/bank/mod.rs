@@ -108,6 +108,9 @@ pub struct Header {
     pub encoder: String,
     /// Digest of the encoder's weights.
     pub encoder_digest: String,
+    /// What elements of the encoder's products were rounded to, `f32` or `bf16`; empty in older banks, which were f32.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub precision: String,
     /// Side of the encoder's square input in pixels.
     pub side: usize,
     /// Side of the square grid with as many descriptors.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use snarm_kernels::Precision;
+
 use super::{Converted, Options};
 use crate::error::{Error, Result};
 use crate::files::{self, Weights};
@@ -63,7 +65,7 @@ pub(super) fn from_pickle(pickle: &Pickle, output: &Path, options: &Options) -> 
 
 pub(super) fn to_pickle(file: &Weights, output: &Path) -> Result<Converted> {
     // Checks names, shapes and header.
-    let decoder = SnarmDecoder::from_weights(file)?;
+    let decoder = SnarmDecoder::from_weights(file, Precision::F32)?;
     let names = file.names();
     let counters = counters(&names, decoder.shape().views(), &|name| {
         Ok(file.wholes(name)?.and_then(|values| values.first().copied()))

@@ -11,6 +11,8 @@ mod reconstruction;
 use std::path::Path;
 use std::sync::Arc;
 
+use snarm_kernels::Precision;
+
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::files::{self, Weights};
@@ -80,7 +82,7 @@ pub fn convert(input: &Path, output: &Path, options: &Options) -> Result<Convert
         return bank::from_pickle(pickle, output, options);
     }
     let file = Weights::open(input)?;
-    if let Some(decoder) = reconstruction_in(&file)? {
+    if let Some(decoder) = reconstruction_in(&file, Precision::F32)? {
         return reconstruction::from_published(&decoder, &file, output, options);
     }
     if let Some(pickle) = &pickle {

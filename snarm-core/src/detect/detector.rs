@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use snarm_kernels::Precision;
 use snarm_kernels::device::Place;
 use snarm_kernels::frame::AnyFrame;
 
@@ -156,6 +157,14 @@ impl Detector {
     /// What encodes and matches.
     pub fn place(&self) -> Place {
         self.extractor.place()
+    }
+
+    /// What elements of matrix products are rounded to: bf16 on a device, else what the encoder was read for.
+    pub fn precision(&self) -> Precision {
+        match self.place() {
+            Place::Host => self.encoder().precision(),
+            Place::Cuda(_) => Precision::Bf16,
+        }
     }
 
     /// The bank in use.

@@ -39,6 +39,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use snarm_kernels::Grid;
+use snarm_kernels::Precision;
 use snarm_kernels::channel_pool::ChannelPool;
 use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, Place};
@@ -91,6 +92,23 @@ pub struct Encoder {
     side: usize,
     /// All on one grid.
     networks: Vec<FeatureNetwork>,
+    precision: Precision,
+}
+
+/// How a network is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// How its table of positions is brought to another grid.
+    pub positions: PositionInterpolation,
+    /// What elements of its matrix products are rounded to.
+    pub precision: Precision,
+}
+
+/// With products in f32.
+impl From<PositionInterpolation> for Reading {
+    fn from(positions: PositionInterpolation) -> Self {
+        Self { positions, precision: Precision::F32 }
+    }
 }
 
 /// What messages call a feature network.
@@ -118,42 +136,39 @@ impl Encoder {
     /// # Errors
     /// When the file is missing or holds no network that is known, or it cannot have that grid or has no
     /// such levels.
-    pub fn load(name: &str, positions: PositionInterpolation) -> Result<Self> {
+    pub fn load(name: &str, how: impl Into<Reading>) -> Result<Self> {
+        let how = how.into();
         memory::check("an encoder", LEAST_BYTES)?;
         match split_wanted(name) {
-            (base, Some(Wanted::Grid(grid))) => return Self::load(base, positions)?.with_grid(grid),
-            (base, Some(Wanted::Levels(side))) => return Self::load(base, positions)?.with_levels(side),
+            (base, Some(Wanted::Grid(grid))) => return Self::load(base, how)?.with_grid(grid),
+            (base, Some(Wanted::Levels(side))) => return Self::load(base, how)?.with_levels(side),
             (_, None) => {}
         }
         if let several @ [_, _, ..] = &parts(name, &is_known)[..] {
-            return Self::side_by_side(name, several, positions);
+            return Self::side_by_side(name, several, how);
         }
         match name {
-            TINY => Self::embedded(TINY, include_bytes!("../../assets/snarm-tiny.safetensors"), positions),
-            TINY_1 => {
-                Self::embedded(TINY_1, include_bytes!("../../assets/snarm-tiny-1.safetensors"), positions)
-            }
-            SEEDED_LITE => Self::seeded_lite(),
-            SEEDED_TINY => Self::seeded_tiny(positions),
-            "seeded:small" => Self::seeded(name, Transformer::new(384, 12, 1536, 14, 4, 37), positions),
-            "seeded:base" => Self::seeded(name, Transformer::new(768, 12, 3072, 14, 4, 37), positions),
-            "seeded:large" => Self::seeded(name, Transformer::new(1024, 24, 4096, 14, 4, 37), positions),
+            TINY => Self::embedded(TINY, include_bytes!("../../assets/snarm-tiny.safetensors"), how),
+            TINY_1 => Self::embedded(TINY_1, include_bytes!("../../assets/snarm-tiny-1.safetensors"), how),
+            SEEDED_LITE => Self::seeded_lite(how),
+            SEEDED_TINY => Self::seeded_tiny(how),
+            "seeded:small" => Self::seeded(name, Transformer::new(384, 12, 1536, 14, 4, 37), how),
+            "seeded:base" => Self::seeded(name, Transformer::new(768, 12, 3072, 14, 4, 37), how),
+            "seeded:large" => Self::seeded(name, Transformer::new(1024, 24, 4096, 14, 4, 37), how),
             name => match Published::named(name) {
                 // By its name it is found on another machine too.
-                Some(network) => {
-                    Ok(Self { name: name.to_owned(), ..Self::open(&network.fetched()?, positions)? })
-                }
-                None => Self::open(&paths::named(name), positions),
+                Some(network) => Ok(Self { name: name.to_owned(), ..Self::open(&network.fetched()?, how)? }),
+                None => Self::open(&paths::named(name), how),
             },
         }
     }
 
     /// A network that ships with the crate, distilled from larger ones (docs/models/snarm-tiny.md).
-    fn embedded(name: &str, bytes: &'static [u8], positions: PositionInterpolation) -> Result<Self> {
+    fn embedded(name: &str, bytes: &'static [u8], how: Reading) -> Result<Self> {
         let weights = Weights::embedded(name, bytes)?;
         match file::header(&weights)? {
             Some(header) => {
-                let mut encoder = Self::distilled(name.to_owned(), &weights, &header, positions)?;
+                let mut encoder = Self::distilled(name.to_owned(), &weights, &header, how)?;
                 encoder.set_grid(TINY_GRID);
                 Ok(encoder)
             }
@@ -165,37 +180,47 @@ impl Encoder {
 
     /// A transformer 192 wide, 4 blocks, patches of 14 pixels, 4 registers, one descriptor a patch: it sees colour,
     /// texture and shape as random projections of patches, and knows nothing of the world.
-    fn seeded_tiny(positions: PositionInterpolation) -> Result<Self> {
+    fn seeded_tiny(how: Reading) -> Result<Self> {
         let mut sizes = Transformer::new(192, 4, 768, 14, 4, 28);
         sizes.layers = Layers { first: 0..2, second: 2..4 };
-        let encoder = Self::seeded(SEEDED_TINY, sizes, positions)?;
+        let encoder = Self::seeded(SEEDED_TINY, sizes, how)?;
         Ok(encoder.at_patches())
     }
 
-    fn seeded(name: &str, sizes: Transformer, positions: PositionInterpolation) -> Result<Self> {
+    fn seeded(name: &str, sizes: Transformer, how: Reading) -> Result<Self> {
+        let Reading { positions, precision } = how;
         let (sizes, geometry) = (Transformer { positions, ..sizes.clone() }, sizes.geometry(false));
         let formula = Formula { tensor: seeded::vit_tensor, hash: RefCell::default() };
         let provenance = "weights from a formula, for timings and tests".to_owned();
-        let mut encoder = Self::pooled(name, &sizes, geometry, provenance, &Source::new(WHAT, &formula))?;
+        let source = Source::new(WHAT, &formula).in_precision(precision);
+        let mut encoder = Self::pooled(name, &sizes, geometry, provenance, &source)?;
         encoder.digest = hex(&formula.hash.into_inner().finalize());
         Ok(encoder)
     }
 
     /// A narrow EfficientNet-Lite, which knows nothing of the world either.
-    fn seeded_lite() -> Result<Self> {
+    fn seeded_lite(how: Reading) -> Result<Self> {
         let formula = Formula { tensor: seeded::efficientnet_tensor, hash: RefCell::default() };
         let sizes = efficientnet::Sizes::new(SEEDED_LITE_STEM, SEEDED_LITE_STAGES);
         let provenance = "weights from a formula, for timings and tests".to_owned();
-        let mut encoder = Self::efficientnet(SEEDED_LITE, &sizes, provenance, &Source::new(WHAT, &formula))?;
+        let source = Source::new(WHAT, &formula).in_precision(how.precision);
+        let mut encoder = Self::efficientnet(SEEDED_LITE, &sizes, provenance, &source)?;
         encoder.digest = hex(&formula.hash.into_inner().finalize());
         Ok(encoder)
     }
 
-    fn of(name: String, digest: String, provenance: String, network: FeatureNetwork) -> Self {
+    fn of(
+        name: String,
+        digest: String,
+        provenance: String,
+        network: FeatureNetwork,
+        precision: Precision,
+    ) -> Self {
         Self {
             name,
             digest,
             provenance,
+            precision,
             side: network.geometry.grid().rows,
             geometry: network.geometry.clone(),
             networks: vec![network],
@@ -203,13 +228,13 @@ impl Encoder {
     }
 
     /// Several encoders as one, on the finest of their grids.
-    fn side_by_side(name: &str, parts: &[&str], positions: PositionInterpolation) -> Result<Self> {
+    fn side_by_side(name: &str, parts: &[&str], how: Reading) -> Result<Self> {
         if let Some(part) = parts.iter().find(|part| part.is_empty() || split_wanted(part).1.is_some()) {
             let expected = "encoders joined by +, a grid (@) for all of them at the end alone".to_owned();
             let found = format!("'{part}' in {name}");
             return Err(Error::Mismatch { what: WHAT, expected, found });
         }
-        let several = parts.iter().map(|part| Self::load(part, positions)).collect::<Result<Vec<_>>>()?;
+        let several = parts.iter().map(|part| Self::load(part, how)).collect::<Result<Vec<_>>>()?;
         let joined = |of: fn(&Self) -> &str, by: &str| several.iter().map(of).collect::<Vec<_>>().join(by);
         let (name, digests) = (joined(Self::name, "+"), joined(Self::digest, "+"));
         let (digest, provenance) = (hex(&Sha256::digest(digests)), joined(Self::provenance, "; "));
@@ -218,32 +243,36 @@ impl Encoder {
         let width = networks.iter().map(|network| network.geometry.width()).sum();
         let Geometry { size, mean, std, .. } = networks[0].geometry;
         let geometry = Geometry::new(size, Level { grid: Grid::square(grid), width }, (mean, std));
-        let mut encoder = Self { name, digest, provenance, geometry, side: grid, networks };
+        let mut encoder =
+            Self { name, digest, provenance, geometry, side: grid, networks, precision: how.precision };
         encoder.check_grid(grid)?;
         encoder.set_grid(grid);
         Ok(encoder)
     }
 
-    fn open(path: &Path, positions: PositionInterpolation) -> Result<Self> {
+    fn open(path: &Path, how: Reading) -> Result<Self> {
+        let Reading { positions, precision } = how;
         let weights = Weights::open(path)?;
         let name = paths::text(path);
         if let Some(header) = file::header(&weights)? {
-            return Self::distilled(name, &weights, &header, positions);
+            return Self::distilled(name, &weights, &header, how);
         }
         let provenance = format!("{} tensors from {name}", weights.names().len());
         if let Some(named) = efficientnet::Named::find(&weights)? {
-            let (sizes, source) = (efficientnet::Sizes::of(&named)?, Source::new(WHAT, &named));
+            let (sizes, source) =
+                (efficientnet::Sizes::of(&named)?, Source::new(WHAT, &named).in_precision(precision));
             let mut encoder = Self::efficientnet(&name, &sizes, provenance, &source)?;
             encoder.digest = weights.digest().to_owned();
             return Ok(encoder);
         }
         if let Some(named) = resnet::Named::find(&weights) {
-            return Self::resnet(&name, &weights, &named, provenance);
+            return Self::resnet(&name, &weights, &named, provenance, precision);
         }
         let named = Named::new(&weights)?;
         let (sizes, supervised) = read_sizes(&named)?;
         let (sizes, geometry) = (Transformer { positions, ..sizes.clone() }, sizes.geometry(supervised));
-        let mut encoder = Self::pooled(&name, &sizes, geometry, provenance, &Source::new(WHAT, &named))?;
+        let source = Source::new(WHAT, &named).in_precision(precision);
+        let mut encoder = Self::pooled(&name, &sizes, geometry, provenance, &source)?;
         encoder.digest = weights.digest().to_owned();
         Ok(encoder)
     }
@@ -253,10 +282,10 @@ impl Encoder {
         name: String,
         weights: &Weights,
         header: &file::Header,
-        positions: PositionInterpolation,
+        Reading { positions, precision }: Reading,
     ) -> Result<Self> {
         header.check()?;
-        let (source, geometry) = (Source::new(WHAT, weights), header.geometry());
+        let (source, geometry) = (Source::new(WHAT, weights).in_precision(precision), header.geometry());
         let body = match &header.network {
             Network::Conv(sizes) => Body::Conv(Arc::new(Conv::read(sizes, &geometry, &source)?)),
             Network::Pyramid(sizes) => Body::Pyramid(Arc::new(Pyramid::read(sizes, &geometry, &source)?)),
@@ -268,7 +297,7 @@ impl Encoder {
         };
         let (digest, provenance) = (weights.digest().to_owned(), header.provenance.clone());
         tracing::info!(encoder = %name, %digest, width = header.width, "encoder loaded");
-        Ok(Self::of(name, digest, provenance, FeatureNetwork::new(geometry, body)))
+        Ok(Self::of(name, digest, provenance, FeatureNetwork::new(geometry, body), precision))
     }
 
     /// A transformer whose descriptors are made as published. Its digest is not known yet.
@@ -284,7 +313,7 @@ impl Encoder {
         let body = Body::Pooled(Arc::new(Vit::read(sizes, source)?), Arc::new(pool));
         tracing::info!(encoder = %name, dim = sizes.dim, blocks = sizes.blocks_used(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
-        Ok(Self::of(name.to_owned(), String::new(), provenance, network))
+        Ok(Self::of(name.to_owned(), String::new(), provenance, network, source.precision()))
     }
 
     /// An EfficientNet-Lite. Its digest is not known yet.
@@ -298,16 +327,23 @@ impl Encoder {
         let body = Body::EfficientNet(Arc::new(body), Given::Descriptors);
         tracing::info!(encoder = %name, blocks = sizes.depth(), width = geometry.width(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, body);
-        Ok(Self::of(name.to_owned(), String::new(), provenance, network))
+        Ok(Self::of(name.to_owned(), String::new(), provenance, network, source.precision()))
     }
 
     /// A ResNet, which may lie in a file beside other things.
-    fn resnet(name: &str, weights: &Weights, named: &resnet::Named<'_>, provenance: String) -> Result<Self> {
+    fn resnet(
+        name: &str,
+        weights: &Weights,
+        named: &resnet::Named<'_>,
+        provenance: String,
+        precision: Precision,
+    ) -> Result<Self> {
         let sizes = named.sizes()?;
-        let (geometry, body) = (sizes.geometry(), ResNet::read(&sizes, &Source::new(WHAT, named))?);
+        let source = Source::new(WHAT, named).in_precision(precision);
+        let (geometry, body) = (sizes.geometry(), ResNet::read(&sizes, &source)?);
         tracing::info!(encoder = %name, blocks = sizes.depth(), "encoder loaded");
         let network = FeatureNetwork::new(geometry, Body::ResNet(Arc::new(body)));
-        Ok(Self::of(name.to_owned(), weights.digest().to_owned(), provenance, network))
+        Ok(Self::of(name.to_owned(), weights.digest().to_owned(), provenance, network, precision))
     }
 
     /// The same network with one descriptor a patch, where it would otherwise have them resampled to a finer grid.
@@ -327,9 +363,9 @@ impl Encoder {
         let networks: Vec<_> = self.networks.iter().map(|network| network.of_aspect(aspect, grid)).collect();
         let first = &networks[0].geometry;
         let geometry = self.geometry.of_size(first.size, first.grid());
-        let Self { name, digest, provenance, side, .. } = self;
+        let Self { name, digest, provenance, side, precision, .. } = self;
         let [name, digest, provenance] = [name, digest, provenance].map(String::clone);
-        Self { name, digest, provenance, geometry, side: *side, networks }
+        Self { name, digest, provenance, geometry, side: *side, networks, precision: *precision }
     }
 
     /// Side of the square grid with as many descriptors as it gives.
@@ -388,6 +424,11 @@ impl Encoder {
     /// What tells it from other networks in memory: its weights, its grid, and its levels.
     pub(crate) fn identity(&self) -> String {
         format!("{}@{}x{}", self.digest, self.side, self.geometry.levels().len())
+    }
+
+    /// What elements of its matrix products are rounded to on the processor. (A device has a precision of its own.)
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// What it reads and gives.
@@ -471,6 +512,7 @@ impl Encoder {
             provenance: self.provenance.clone(),
             geometry: self.geometry.clone(),
             side: self.side,
+            precision: self.precision,
             networks: self.networks.iter().map(|network| network.at(place)).collect::<Result<_>>()?,
         })
     }

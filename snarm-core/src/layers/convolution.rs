@@ -53,9 +53,9 @@ impl Convolution {
         let own = if has_bias { Some(conv.get("bias", &[outputs])?) } else { None };
         let (weight, bias) = folded_with(conv, norm, outputs, &[inputs, side, side], own.as_deref(), eps)?;
         let taps = if window == (Window { side: SIDE, step: 1, border: 1 }) {
-            Taps::Near(Kernel::new(&weight, bias)?)
+            Taps::Near(Kernel::new(&weight, bias)?.in_precision(conv.precision()))
         } else {
-            Taps::Rows(Linear::of(&channels_last(&weight, inputs, side * side), bias))
+            Taps::Rows(Linear::of(conv, &channels_last(&weight, inputs, side * side), bias))
         };
         Ok(Self { window, taps, outputs })
     }

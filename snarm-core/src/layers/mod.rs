@@ -26,10 +26,11 @@ pub(crate) struct Norm {
 }
 
 impl Linear {
-    /// Of a weight (out, inner) and a bias (out).
-    pub(crate) fn of(weight: &[f32], bias: Vec<f32>) -> Self {
+    /// Of a weight (out, inner), which was read from `source`, and a bias (out).
+    pub(crate) fn of(source: &Source<'_>, weight: &[f32], bias: Vec<f32>) -> Self {
         let (out, k) = (bias.len(), weight.len() / bias.len().max(1));
-        Self { weight: Weight::Host(Panels::from_transposed(weight, out, k)), bias: bias.into() }
+        let panels = Panels::from_transposed(weight, out, k).in_precision(source.precision());
+        Self { weight: Weight::Host(panels), bias: bias.into() }
     }
 
     /// Reads `weight` (out, inner), where `inner` may be several sizes, as those of a patch are, and `bias` (out).
@@ -53,7 +54,7 @@ impl Linear {
                 *bias *= scale;
             }
         }
-        Ok(Self { weight: Weight::Host(Panels::from_transposed(&weight, out, k)), bias: bias.into() })
+        Ok(Self::of(source, &weight, bias))
     }
 
     /// Width of a row that it gives.

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::path::Path;
 
+use snarm_kernels::Precision;
+
 use crate::error::{Error, Result};
 use crate::files::{Tensor, Weights};
 
@@ -58,12 +60,23 @@ pub(crate) struct Source<'a> {
     what: &'static str,
     tensors: &'a dyn Tensors,
     prefix: String,
+    precision: Precision,
 }
 
 impl<'a> Source<'a> {
-    /// All of `tensors`. Messages call the network `what`.
+    /// All of `tensors`, to be packed in f32. Messages call the network `what`.
     pub(crate) fn new(what: &'static str, tensors: &'a dyn Tensors) -> Self {
-        Self { what, tensors, prefix: String::new() }
+        Self { what, tensors, prefix: String::new(), precision: Precision::F32 }
+    }
+
+    /// The same, to be packed for products in that precision.
+    pub(crate) fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What elements of matrix products are rounded to.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Those whose names go on with `part` and a dot.

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use snarm_kernels::Precision;
+
 use super::family::{Model, Trained};
 use crate::encoder::{Geometry, TINY_1_DIGEST};
 use crate::error::Result;
@@ -36,21 +38,29 @@ impl Decoder {
     }
 
     /// Reads a decoder: a file of our own, which says its family and what it was trained for, or a published checkpoint of
-    /// SNARM, as safetensors or `.pth`, which does not.
+    /// SNARM, as safetensors or `.pth`, which does not. Its products are in f32.
     ///
     /// # Errors
     /// When the file is missing, is of a family that is not known, has other tensors than its family, or contradicts
     /// itself.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::from_weights(&Weights::open(path)?)
+        Self::open_in(path, Precision::F32)
+    }
+
+    /// As [`Self::open`], with products in that precision.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_in(path: &Path, precision: Precision) -> Result<Self> {
+        Self::from_weights(&Weights::open(path)?, precision)
     }
 
     /// Reads a decoder file that lies in memory.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn embedded(bytes: &'static [u8]) -> Result<Self> {
-        Self::from_weights(&Weights::embedded("shipped decoder", bytes)?)
+    pub fn embedded(bytes: &'static [u8], precision: Precision) -> Result<Self> {
+        Self::from_weights(&Weights::embedded("shipped decoder", bytes)?, precision)
     }
 
     /// A model of this decoder for one stream of features of that geometry.

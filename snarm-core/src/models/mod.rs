@@ -15,6 +15,8 @@ pub mod reconstruction;
 pub mod scan_order;
 pub mod snarm;
 
+use snarm_kernels::Precision;
+
 pub use self::decoder::{Decoder, shipped};
 pub use self::family::{Model, Provenance, Trained};
 use crate::encoder::Geometry;
@@ -22,15 +24,15 @@ use crate::error::{Error, Result};
 use crate::files::Weights;
 
 impl Decoder {
-    /// Takes the tensors of an open file, and what it says of them. Here the families meet: each is an arm.
+    /// Takes the tensors of an open file, and what it says of them, for products in that precision. Here the families meet: each is an arm.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn from_weights(file: &Weights) -> Result<Self> {
-        if let Some(decoder) = reconstruction_in(file)? {
+    pub fn from_weights(file: &Weights, precision: Precision) -> Result<Self> {
+        if let Some(decoder) = reconstruction_in(file, precision)? {
             return Ok(Self::from(decoder));
         }
-        let snarm = || Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file)?));
+        let snarm = || Ok(Self::from(snarm::decoder::SnarmDecoder::from_weights(file, precision)?));
         match family(file) {
             None => snarm(),
             Some(name) if name == snarm::decoder::FAMILY => snarm(),
@@ -45,18 +47,21 @@ impl Decoder {
 }
 
 /// The decoder in a file, where it is one that reconstructs features: a file of ours, or a published checkpoint, which does
-/// not say so.
+/// not say so. Its products are in that precision.
 ///
 /// # Errors
 /// When tensors or tables are not those of its family, or the file contradicts itself.
-pub fn reconstruction_in(file: &Weights) -> Result<Option<reconstruction::Reconstruction>> {
+pub fn reconstruction_in(
+    file: &Weights,
+    precision: Precision,
+) -> Result<Option<reconstruction::Reconstruction>> {
     let kind = match family(file) {
         Some(name) => reconstructing(&name).map(|(kind, _)| kind),
         None if file.about().is_some() => None,
         None if reconstruction::has_quarters(file) => Some(&pyramid_mamba::KIND),
         None => reconstruction::is_in(file).then_some(&mambaad::KIND),
     };
-    kind.map(|kind| reconstruction::Reconstruction::from_weights(kind, file)).transpose()
+    kind.map(|kind| reconstruction::Reconstruction::from_weights(kind, file, precision)).transpose()
 }
 
 /// Names of the families that are trained, SNARM first.

@@ -9,8 +9,9 @@ use gst_check::Harness;
 use gstsnarm::meta::AnomalyMeta;
 use snarm_core::Grid;
 use snarm_core::bank::{Bank, Calibration};
+use snarm_core::detect::PrecisionChoice;
 use snarm_core::frame::PixelFormat;
-use snarm_core::registry;
+use snarm_core::registry::{self, How};
 
 /// Size of the synthetic frames.
 pub(crate) const WIDTH: usize = 64;
@@ -23,6 +24,11 @@ pub(crate) const GOOD_FRAMES: u64 = 10;
 /// GL without a screen or a GPU.
 const SOFTWARE_GL: [(&str, &str); 3] =
     [("GST_GL_PLATFORM", "egl"), ("GST_GL_WINDOW", "egl-device"), ("LIBGL_ALWAYS_SOFTWARE", "1")];
+
+/// How an element wants its network, where nothing else is asked for.
+pub(crate) fn how(instance: Option<&str>) -> How<'_> {
+    How { instance, precision: PrecisionChoice::Auto.choose().unwrap() }
+}
 
 /// Starts GStreamer with a registry of its own and registers the plugin.
 pub(crate) fn init() {

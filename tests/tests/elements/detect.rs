@@ -129,6 +129,7 @@ fn every_buffer_carries_every_field_with_its_type() {
             ("bank-id", Type::STRING),
             ("bank-generation", Type::U32),
             ("device", Type::STRING),
+            ("precision", Type::STRING),
         ];
         let found = meta.iter().map(|(name, value)| (name.as_str(), value.type_())).collect::<Vec<_>>();
         assert_eq!(found, fields);
@@ -297,7 +298,7 @@ fn two_elements_share_one_bank_and_one_encoder() {
     };
     let lines = [Line::new(element(), caps()), Line::new(element(), caps())];
     let bank = registry::bank(&location).unwrap();
-    let encoder = registry::encoder_of(&bank, None).unwrap();
+    let encoder = registry::encoder_for(&bank, None, common::how(None)).unwrap();
     let held = Arc::strong_count(&bank);
     assert!(held >= 3, "the two elements hold other banks than the registry's: {held}");
     assert!(Arc::strong_count(&encoder) >= 3, "the two elements hold other encoders than the registry's");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gst_video::VideoRegionOfInterestMeta as Roi;
 use snarm_core::registry;
 
-use crate::common::{HEIGHT, Line, WIDTH, bad_pixels, bank, buffer, caps, detector, init, read};
+use crate::common::{HEIGHT, Line, WIDTH, bad_pixels, bank, buffer, caps, detector, how, init, read};
 
 /// The regions of interest on a buffer.
 fn rois(buffer: &gst::BufferRef) -> Vec<gst::MetaRef<'_, Roi>> {
@@ -81,8 +81,8 @@ fn instances_keep_networks_apart() {
     let mine = || Line::new(detector(&[("model-instance-id", &name)]), caps());
     let bank = registry::bank(std::path::Path::new(bank())).unwrap();
     let lines = [mine(), mine()];
-    let shared = registry::encoder_of(&bank, None).unwrap();
-    let instance = registry::encoder_of_instance(&bank, None, Some(&name)).unwrap();
+    let shared = registry::encoder_for(&bank, None, how(None)).unwrap();
+    let instance = registry::encoder_for(&bank, None, how(Some(&name))).unwrap();
     assert!(!Arc::ptr_eq(&shared, &instance), "an instance of its own shares the network of all");
     assert_eq!(Arc::strong_count(&instance), 3, "two elements of one instance hold two networks");
     drop(lines);

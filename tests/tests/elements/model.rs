@@ -8,7 +8,7 @@ use snarm_core::models::snarm::decoder::{self, About, Provenance, Shape};
 use snarm_core::registry;
 
 use crate::common::{
-    self, Line, bad_pixels, bank, buffer, caps, detector, good_pixels, init, scratch, start_error,
+    self, Line, bad_pixels, bank, buffer, caps, detector, good_pixels, how, init, scratch, start_error,
 };
 
 /// Writes a decoder with weights from a formula, for the encoder of that digest.
@@ -70,6 +70,7 @@ fn two_elements_share_one_decoder() {
     let bytes = std::fs::read(&path).unwrap();
     let copy = scratch(&format!("copy-{}.safetensors", std::process::id()));
     std::fs::write(&copy, bytes).unwrap();
+    let encoder = registry::encoder_with(None, None, how(None)).unwrap();
     let lines =
         [&path, &copy].map(|path| Line::new(detector(&[("model-location", path.to_str().unwrap())]), caps()));
     let decoder = registry::decoder(path.to_str(), &encoder).unwrap().unwrap();

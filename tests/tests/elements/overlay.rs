@@ -53,6 +53,7 @@ pub(crate) fn anomalous() -> AnomalyMeta {
         bank_id: "test".into(),
         bank_generation: 0,
         device: "cpu".into(),
+        precision: "f32".into(),
     };
     let rect = Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 };
     AnomalyMeta { record, seen: Rect::WHOLE, map_rect: rect, map: Some(map) }

@@ -6,10 +6,12 @@ use gst::glib;
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta as Roi;
 use gstsnarm::meta::AnomalyMeta;
-use snarm_core::registry;
+use snarm_core::detect::PrecisionChoice;
+use snarm_core::{Precision, registry};
 
 use crate::common::{
-    Line, bad_pixels, bank, buffer, calibration, caps, detector, init, learn_as, map_size, read, start_error,
+    Line, bad_pixels, bank, buffer, calibration, caps, detector, how, init, learn_as, map_size, read,
+    start_error,
 };
 
 /// The metas of four frames, all with a blotch, and the element after them.
@@ -53,6 +55,23 @@ pub(crate) fn is_no_device(element: impl Fn(&[(&str, &str)]) -> gst::Element) ->
     error.message().starts_with("CUDA: expected ")
 }
 
+/// Whether `of`, which says in which precision frames were seen with that choice, says what was asked for; where the
+/// processor lacks bf16, whether that is an error.
+pub(crate) fn is_rounded(
+    element: impl Fn(&[(&str, &str)]) -> gst::Element,
+    of: impl Fn(&str) -> String,
+) -> bool {
+    let auto = PrecisionChoice::Auto.choose().unwrap();
+    let bf16 = match Precision::Bf16.is_available() {
+        true => of("bf16") == "bf16",
+        false => {
+            let error = start_error(element(&[("precision", "bf16")]));
+            error.message().contains("a processor with AVX512-BF16")
+        }
+    };
+    bf16 && of("f32") == "f32" && of("auto") == auto.name()
+}
+
 /// Whether the property does what its blurb says.
 fn has_effect(name: &str) -> bool {
     let score = first(&[]).score;
@@ -67,11 +86,12 @@ fn has_effect(name: &str) -> bool {
         }
         // What runs where there is one: tests/tests/gstcuda.
         "device" | "cuda-device-id" => first(&[("device", "cpu")]).device == "cpu" && is_no_device(detector),
+        "precision" => is_rounded(detector, |choice| first(&[(name, choice)]).precision.clone()),
         // Two networks or one: see `attach`.
         "model-instance-id" => {
             let line = Line::new(detector(&[("model-instance-id", "properties")]), caps());
             let bank = registry::bank(Path::new(bank())).unwrap();
-            let encoder = registry::encoder_of_instance(&bank, None, Some("properties")).unwrap();
+            let encoder = registry::encoder_for(&bank, None, how(Some("properties"))).unwrap();
             let held = std::sync::Arc::strong_count(&encoder);
             drop(line);
             held == 2

@@ -6,7 +6,7 @@ use snarm_tests::stripes;
 
 use crate::common::{HEIGHT, WIDTH, buffer, start_error};
 use crate::learning::{bank_of, element, line, push};
-use crate::properties::{check_effects, is_no_device};
+use crate::properties::{check_effects, is_no_device, is_rounded};
 
 /// Whether nine frames give other rows with another value of the property. The digest says nothing: settings are in it.
 fn changes(name: &str, value: &str) -> bool {
@@ -40,6 +40,15 @@ fn has_effect(name: &str) -> bool {
         "encoder" | "model-location" => is_missed(name),
         // What runs where there is one: tests/tests/gstcuda.
         "device" | "cuda-device-id" => is_no_device(|properties| element(&folder, properties).0),
+        "precision" => is_rounded(
+            |properties| element(&folder, properties).0,
+            |choice| {
+                let (mut line, location) = line(&folder, &[(name, choice)]);
+                push(&mut line, 0..9);
+                line.finish();
+                Bank::open(&location).unwrap().header().precision.clone()
+            },
+        ),
         "append" => {
             let frames = ["false", "true", "true"].map(|value| {
                 let (mut line, location) = line(&folder, &[(name, value)]);

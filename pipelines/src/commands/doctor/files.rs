@@ -13,7 +13,7 @@ use snarm_core::dataset::{self, Picture};
 use snarm_core::encoder::{Encoder, PositionInterpolation};
 use snarm_core::files::Weights;
 use snarm_core::models::{self, Decoder};
-use snarm_core::{paths, registry};
+use snarm_core::{Precision, paths, registry};
 
 use super::Findings;
 use crate::inputs::Video;
@@ -89,14 +89,14 @@ fn open(path: &Path) -> Result<Opened> {
 /// A decoder or an encoder, without a header of ours. Decoders that reconstruct features hold an encoder, too.
 fn weights(path: &Path) -> Result<Opened> {
     let file = Weights::open(path)?;
-    if let Some(decoder) = models::reconstruction_in(&file)? {
+    if let Some(decoder) = models::reconstruction_in(&file, Precision::F32)? {
         return Ok(Opened::Decoder(Decoder::from(decoder)));
     }
     let reason = match Encoder::load(&paths::text(path), PositionInterpolation::Legacy) {
         Ok(encoder) => return Ok(Opened::Encoder(Arc::new(encoder))),
         Err(reason) => reason,
     };
-    Decoder::from_weights(&file).map(Opened::Decoder).map_err(|_| reason.into())
+    Decoder::from_weights(&file, Precision::F32).map(Opened::Decoder).map_err(|_| reason.into())
 }
 
 /// A clip that can be decoded to its end, or as far as there is time for.

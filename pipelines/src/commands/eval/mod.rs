@@ -155,7 +155,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 fn evaluate(args: &Args) -> Result<(Evaluation, Vec<Gallery>)> {
     let (root, folders) = categories(args)?;
     let names: Vec<String> = folders.iter().map(text).collect();
-    let encoder = args.model.encoder(args.bank.encoder.as_deref())?;
+    let encoder = args.model.encoder(args.bank.encoder.as_deref(), args.frames.how()?)?;
     let progress = Progress::new("learn");
     let evaluator = Evaluator {
         root: &root,

@@ -77,7 +77,7 @@ impl EfficientNet {
             stages.push(stage);
         }
         let (weight, bias) = folded(&source.at("conv_stem"), &source.at("bn1"), sizes.stem, &[3, 3, 3], EPS)?;
-        Ok(Self { sizes: sizes.clone(), stem: Linear::of(&weight, bias), stages })
+        Ok(Self { sizes: sizes.clone(), stem: Linear::of(source, &weight, bias), stages })
     }
 
     /// Sizes of the network.
@@ -172,7 +172,7 @@ impl Block {
         };
         let linear = |conv: &str, norm: &str, out: usize, inner: usize| -> Result<Linear> {
             let (weight, bias) = layer(conv, norm, out, &[inner, 1, 1])?;
-            Ok(Linear::of(&weight, bias))
+            Ok(Linear::of(source, &weight, bias))
         };
         // The names of the three layers, which the first two move up by where there is no expansion.
         let (norms, last) = if expands { (["bn2", "bn3"], "conv_pwl") } else { (["bn1", "bn2"], "conv_pw") };

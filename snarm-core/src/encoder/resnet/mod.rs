@@ -127,7 +127,7 @@ impl ResNet {
             }
             stages.push(stage);
         }
-        Ok(Self { sizes: sizes.clone(), stem: Linear::of(&wider, bias), stages })
+        Ok(Self { sizes: sizes.clone(), stem: Linear::of(source, &wider, bias), stages })
     }
 
     /// Sizes of the network.

@@ -22,7 +22,7 @@ impl Expand {
     /// Reads what makes maps of `channels` of maps of `inputs`.
     pub(super) fn read(inputs: usize, channels: usize, source: &Source<'_>) -> Result<Self> {
         let weight = source.at("expand").get("weight", &[PARTS * channels, inputs])?;
-        let linear = Linear::of(&weight, vec![0.0; PARTS * channels]);
+        let linear = Linear::of(source, &weight, vec![0.0; PARTS * channels]);
         Ok(Self { linear, norm: Norm::read(&source.at("norm"), channels)? })
     }
 

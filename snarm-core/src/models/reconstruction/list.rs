@@ -1,5 +1,7 @@
 //! What tensors a decoder of some sizes has: those that it reads.
 
+use snarm_kernels::Precision;
+
 use super::Reconstruction;
 use super::shape::{Kind, Shape};
 use crate::error::Result;
@@ -10,5 +12,5 @@ use crate::layers::recorded;
 /// # Errors
 /// When the sizes are none of the family.
 pub fn tensors(kind: &'static Kind, shape: &Shape) -> Result<Vec<(String, Vec<usize>)>> {
-    recorded(|tensors| Reconstruction::of(kind, shape, tensors))
+    recorded(|tensors| Reconstruction::of(kind, shape, tensors, Precision::F32))
 }

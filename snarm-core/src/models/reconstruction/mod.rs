@@ -27,6 +27,7 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use snarm_kernels::Precision;
 
 use self::decoder::Decoder;
 pub use self::decoder::{Observe, Stage, Workspace};
@@ -66,18 +67,19 @@ pub struct Reconstruction {
 }
 
 impl Reconstruction {
-    /// Takes the tensors of an open file, a published checkpoint or one of ours, and what it says of them.
+    /// Takes the tensors of an open file, a published checkpoint or one of ours, and what it says of them, for products in that
+    /// precision.
     ///
     /// # Errors
     /// When the tensors or tables are not those of the family, or the file contradicts itself.
-    pub fn from_weights(kind: &'static Kind, file: &Weights) -> Result<Self> {
+    pub fn from_weights(kind: &'static Kind, file: &Weights, precision: Precision) -> Result<Self> {
         let named = names::Named::find(file)?;
         let about = file::about(kind, file)?;
         let shape = named.shape(kind, about.as_ref().map(|about| about.shape.curve))?;
         if let Some(about) = &about {
             file::check(about, &shape, file.path())?;
         }
-        let made = Self::of(kind, &shape, &named)?;
+        let made = Self::of(kind, &shape, &named, precision)?;
         let own_encoder = named.holds_encoder().then(|| paths::text(file.path()));
         if about.as_ref().is_none_or(About::encoder_is_inside) && own_encoder.is_none() {
             let expected = "a checkpoint with the network whose features it reconstructs (net_t.*)";
@@ -92,7 +94,7 @@ impl Reconstruction {
     /// # Errors
     /// As [`Self::from_weights`].
     pub fn open(kind: &'static Kind, path: &Path) -> Result<Self> {
-        Self::from_weights(kind, &Weights::open(path)?)
+        Self::from_weights(kind, &Weights::open(path)?, Precision::F32)
     }
 
     /// Takes all tensors of `fetch`, by the published names.
@@ -100,7 +102,7 @@ impl Reconstruction {
     /// # Errors
     /// When the sizes are none of the family, or `fetch` fails.
     pub(crate) fn new(kind: &'static Kind, shape: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
-        Self::of(kind, shape, &Made(fetch))
+        Self::of(kind, shape, &Made(fetch), Precision::F32)
     }
 
     /// The same decoder, saying that of itself.
@@ -109,10 +111,10 @@ impl Reconstruction {
     }
 
     /// Takes all tensors of `tensors`, by the published names.
-    fn of(kind: &'static Kind, shape: &Shape, tensors: &dyn Tensors) -> Result<Self> {
+    fn of(kind: &'static Kind, shape: &Shape, tensors: &dyn Tensors, precision: Precision) -> Result<Self> {
         shape.check(kind)?;
         let hashed = Hashed { tensors, hash: RefCell::default(), parameters: Cell::new(0) };
-        let source = Source::new(WHAT, &hashed);
+        let source = Source::new(WHAT, &hashed).in_precision(precision);
         let fusion = Fusion::read(shape, &source.at(names::FUSION))?;
         let decoder = Decoder::read(shape, &source.at(names::DECODER))?;
         let parameters = hashed.parameters.get();

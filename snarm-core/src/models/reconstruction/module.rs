@@ -39,7 +39,7 @@ impl Module {
         let joint = own.get("weight", &[channels, 3 * channels, 1, 1])?;
         let part = |number: usize, bias: Vec<f32>| {
             let rows = joint.chunks_exact(3 * channels).flat_map(|row| &row[number * channels..][..channels]);
-            Linear::of(&rows.copied().collect::<Vec<_>>(), bias)
+            Linear::of(source, &rows.copied().collect::<Vec<_>>(), bias)
         };
         let zeros = || vec![0.0; channels];
         let local = |side: usize| Local::read(channels, side, source);

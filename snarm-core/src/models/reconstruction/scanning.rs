@@ -48,7 +48,7 @@ impl Scanning {
         let own = source.at("self_attention");
         let joint = own.get("in_proj.weight", &[2 * inner, channels])?;
         let (input, gate) = joint.split_at(inner * channels);
-        let plain = |weight: &[f32], outputs: usize| Linear::of(weight, vec![0.0; outputs]);
+        let plain = |weight: &[f32], outputs: usize| Linear::of(source, weight, vec![0.0; outputs]);
         let taps = own.get("conv2d.weight", &[inner, 1, TAPS, TAPS])?;
         let width = rank + 2 * states;
         let project = own.get("x_proj_weight", &[k, width, inner])?;

@@ -202,7 +202,8 @@ fn a_file_of_ours_is_the_decoder_that_was_saved() {
     assert_eq!(decoder.scorer(), open(&checkpoint(&mambaad::KIND, &shape)).unwrap().scorer());
     let error = Reconstruction::open(&pyramid_mamba::KIND, &path).err().unwrap().to_string();
     assert!(error.contains("a decoder of the family pyramid-mamba") && error.contains("mambaad"), "{error}");
-    let tiny = crate::encoder::Encoder::load(crate::encoder::SEEDED_TINY, Default::default()).unwrap();
+    let tiny = crate::encoder::Encoder::load(crate::encoder::SEEDED_TINY, crate::encoder::Reading::default())
+        .unwrap();
     let error = decoder.check_encoder(&tiny).unwrap_err().to_string();
     assert!(error.contains("expected the weights 0123 (resnet34), levels [4, 6, 8] wide"), "{error}");
     let error = decoder.model(tiny.geometry()).err().unwrap().to_string();

@@ -88,6 +88,7 @@ impl Branch {
         let half = |first: usize| -> Panels {
             let rows = joint.chunks_exact(2 * width).flat_map(|row| &row[first..first + width]);
             Panels::from_transposed(&rows.copied().collect::<Vec<_>>(), c, width)
+                .in_precision(source.precision())
         };
         let (norm, blocks) = (source.at("norm_list").at(b), source.at("mamba_list").at(b));
         Ok(Self {
@@ -146,7 +147,7 @@ impl Block {
         let weight = conv.get("weight", &[c, c, conv3x3::SIDE, conv3x3::SIDE])?;
         Ok(Self {
             norm: source.at("norm").get("weight", &[c])?,
-            conv: Kernel::new(&weight, conv.get("bias", &[c])?)?,
+            conv: Kernel::new(&weight, conv.get("bias", &[c])?)?.in_precision(source.precision()),
             mixer: Mixer::read(sizes, &source.at("mixer"))?,
         })
     }

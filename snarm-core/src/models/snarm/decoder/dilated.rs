@@ -44,7 +44,7 @@ impl DilatedBranch {
             bias[out] = (f64::from(shift[out]) - f64::from(mean[out]) * gain) as f32;
         }
         Ok(Self {
-            conv: Kernel::new(&folded, bias)?,
+            conv: Kernel::new(&folded, bias)?.in_precision(source.precision()),
             dilation: DILATIONS[branch],
             weight: last.get("weight", &[1, c, 1, 1])?,
             bias: last.single("bias")?,

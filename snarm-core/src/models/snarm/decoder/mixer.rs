@@ -62,7 +62,9 @@ impl Mixer {
         let get = |name: &str, shape: &[usize]| source.get(name, shape);
         let in_proj = get("in_proj.weight", &[2 * inner, channels])?;
         let (input, gate) = in_proj.split_at(inner * channels);
-        let packed = |rows: &[f32]| Panels::from_transposed(rows, inner, channels);
+        let packed = |rows: &[f32], outputs: usize, width: usize| {
+            Panels::from_transposed(rows, outputs, width).in_precision(source.precision())
+        };
         let project = get("x_proj.weight", &[projected, inner])?;
         let mut step = vec![0.0; inner * projected];
         let narrow = get("dt_proj.weight", &[inner, rank])?;
@@ -74,16 +76,16 @@ impl Mixer {
         Ok(Self {
             sizes: *sizes,
             zeros: vec![0.0; inner.max(projected)],
-            input: packed(input),
-            gate: packed(gate),
+            input: packed(input, inner, channels),
+            gate: packed(gate, inner, channels),
             taps: transposed(&get("conv1d.weight", &[inner, 1, TAPS])?, TAPS),
             taps_bias: get("conv1d.bias", &[inner])?,
-            project: Panels::from_transposed(&project, projected, inner),
-            step: Panels::from_transposed(&step, inner, projected),
+            project: packed(&project, projected, inner),
+            step: packed(&step, inner, projected),
             step_bias: get("dt_proj.bias", &[inner])?,
             a: transposed(&a_log, STATES).iter().map(|v| -f64::from(*v).exp() as f32).collect(),
             skip: get("D", &[inner])?,
-            output: Panels::from_transposed(&output, channels, inner),
+            output: packed(&output, channels, inner),
         })
     }
 

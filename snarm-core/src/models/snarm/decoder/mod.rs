@@ -27,11 +27,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use snarm_kernels::Grid;
 use snarm_kernels::device::Place;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::row_dot::row_dot;
 use snarm_kernels::sigmoid::sigmoid;
+use snarm_kernels::{Grid, Precision};
 
 use self::branch::Branch;
 pub use self::branch::{Residuals, Stage};
@@ -83,18 +83,18 @@ impl SnarmDecoder {
     /// # Errors
     /// When the file is missing, its tensors are not exactly the named ones, or it contradicts itself.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::from_weights(&Weights::open(path)?)
+        Self::from_weights(&Weights::open(path)?, Precision::F32)
     }
 
-    /// Takes the tensors of an open file, and what it says of them.
+    /// Takes the tensors of an open file, and what it says of them, for products in that precision.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn from_weights(file: &Weights) -> Result<Self> {
+    pub fn from_weights(file: &Weights, precision: Precision) -> Result<Self> {
         let about = file::about(file)?;
         let shape = weights::check(file)?;
         let source = Source::new(WHAT, file);
-        let decoder = Self::new(&shape, &|name, shape| source.get(name, shape))?;
+        let decoder = Self::read(&shape, &|name, shape| source.get(name, shape), precision)?;
         if let Some(about) = &about {
             file::check(about, &decoder, file.path())?;
         }
@@ -115,6 +115,10 @@ impl SnarmDecoder {
     /// # Errors
     /// When the sizes are none that a decoder can have, or `fetch` fails.
     pub fn new(shape: &Shape, fetch: &Fetch<'_>) -> Result<Self> {
+        Self::read(shape, fetch, Precision::F32)
+    }
+
+    fn read(shape: &Shape, fetch: &Fetch<'_>, precision: Precision) -> Result<Self> {
         shape.check()?;
         let mut hash = Sha256::new();
         let mut all = HashMap::new();
@@ -127,7 +131,7 @@ impl SnarmDecoder {
         let left = RefCell::new(all);
         let take = |name: &str, _: &[usize]| Ok(left.borrow_mut().remove(name).unwrap_or_default());
         let made = Made(&take);
-        let source = Source::new(WHAT, &made);
+        let source = Source::new(WHAT, &made).in_precision(precision);
         let navigator = source.at("simple_predictor");
         let weight = navigator.get("weight", &[1, shape.width, 1, 1])?;
         let bias = navigator.single("bias")?;

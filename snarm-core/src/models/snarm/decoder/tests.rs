@@ -302,7 +302,8 @@ fn the_decoder_that_ships_is_for_the_encoder_that_ships() {
         let encoder = Encoder::load(name, crate::encoder::PositionInterpolation::Legacy).unwrap();
         let bytes = crate::models::shipped(encoder.digest()).expect("one ships");
         let decoder =
-            SnarmDecoder::from_weights(&Weights::embedded("shipped decoder", bytes).unwrap()).unwrap();
+            SnarmDecoder::from_weights(&Weights::embedded("shipped decoder", bytes).unwrap(), Precision::F32)
+                .unwrap();
         let about = decoder.about().unwrap();
         assert!(about.relative && about.calibration.is_some() && about.licence == "MIT OR Apache-2.0");
         assert!(about.provenance.data.starts_with("no data sets"), "{:?}", about.provenance.data);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
+use snarm_kernels::Precision;
 
 pub use self::export::Claims;
 use super::assemble::Assembler;
@@ -165,7 +166,7 @@ impl Trainer {
     /// # Errors
     /// When the file is no decoder of these sizes.
     pub fn start(&mut self, file: &Weights) -> Result<()> {
-        let decoder = SnarmDecoder::from_weights(file)?;
+        let decoder = SnarmDecoder::from_weights(file, Precision::F32)?;
         let (expected, found) =
             ((self.shape, self.settings.relative), (*decoder.shape(), decoder.is_relative()));
         if expected != found {
