@@ -1,5 +1,6 @@
 //! Maps are copied once with a border of zeros and whole lanes of channels, so that no tap asks where it is. Four cells
-//! of a row then share each tap they load.
+//! of a row then share each tap they load; with vectors of 16 lanes eight cells share the cells around them, too, since the
+//! taps of a row stay in registers beside their sums.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -11,6 +12,12 @@ use crate::simd::{mul_add, with_simd};
 
 /// Cells of a row that are filtered together.
 const RUN: usize = 4;
+
+/// As many where the taps of a row fit into registers beside them.
+const WIDE_RUN: usize = 8;
+
+/// Taps of a row that do.
+const WIDE_SIDE: usize = 7;
 
 /// Maps with their borders.
 #[derive(Debug, Default)]
@@ -120,6 +127,7 @@ impl<const STEP: usize, const RELU6: bool> WithSimd for FilterRow<'_, STEP, RELU
         let Self { x, size, kernel, y } = self;
         let (c, cells) = (kernel.channels(), size.across.outputs);
         let step = if STEP == 0 { size.step } else { STEP };
+        let is_wide = STEP == 1 && S::F32_LANES == LANES && kernel.side == WIDE_SIDE && cells >= WIDE_RUN;
         for from in (0..c).step_by(S::F32_LANES) {
             let lanes = S::F32_LANES.min(c - from);
             let mut bias = [0.0; LANES];
@@ -128,6 +136,14 @@ impl<const STEP: usize, const RELU6: bool> WithSimd for FilterRow<'_, STEP, RELU
             let mut first = 0;
             while first < cells {
                 // The last run may be short: it begins earlier and repeats cells that are done.
+                if is_wide {
+                    let start = first.min(cells - WIDE_RUN);
+                    let (x, y) = (&x[start * size.stride + from..], &mut y[start * c + from..]);
+                    let sums = wide_run(simd, x, size, kernel, from, bias);
+                    store::<S, WIDE_RUN, RELU6>(simd, sums, y, c, lanes);
+                    first = start + WIDE_RUN;
+                    continue;
+                }
                 let start = if cells >= RUN { first.min(cells - RUN) } else { first };
                 let (x, y) = (&x[start * step * size.stride + from..], &mut y[start * c + from..]);
                 if cells >= RUN {
@@ -161,6 +177,33 @@ fn run<S: Simd, const N: usize>(
             let w = load::<S>(simd, &tap[from..]);
             for (n, sum) in sums.iter_mut().enumerate() {
                 *sum = mul_add(simd, load::<S>(simd, &line[(n * step + j) * size.stride..]), w, *sum);
+            }
+        }
+    }
+    sums
+}
+
+/// As [`run`], of neighbouring cells: each cell around them is loaded once a row.
+#[inline(always)]
+fn wide_run<S: Simd>(
+    simd: S,
+    x: &[f32],
+    size: Bordered,
+    kernel: &Kernel,
+    from: usize,
+    bias: S::f32s,
+) -> [S::f32s; WIDE_RUN] {
+    let mut sums = [bias; WIDE_RUN];
+    for (i, taps) in kernel.taps.chunks_exact(WIDE_SIDE * size.stride).enumerate() {
+        let line = &x[i * size.row()..];
+        let w: [S::f32s; WIDE_SIDE] =
+            std::array::from_fn(|j| load::<S>(simd, &taps[j * size.stride + from..]));
+        for at in 0..WIDE_RUN + WIDE_SIDE - 1 {
+            let cell = load::<S>(simd, &line[at * size.stride..]);
+            for (j, w) in w.iter().enumerate() {
+                if let Some(n) = at.checked_sub(j).filter(|n| *n < WIDE_RUN) {
+                    sums[n] = mul_add(simd, cell, *w, sums[n]);
+                }
             }
         }
     }
