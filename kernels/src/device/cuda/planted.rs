@@ -309,7 +309,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         file: "selective_scan/selective_scan.cu",
-        from: "            if (t + j >= len) continue;\n",
+        from: "            if (t + j >= to) continue;\n",
         to: "",
         found_by: Mode::Asan,
         tests: "selective_scan::",
@@ -317,11 +317,27 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         file: "selective_scan/selective_scan.cu",
-        from: "min(t + j, len - 1)",
+        from: "min(t + j, to - 1)",
         to: "t + j",
         found_by: Mode::Asan,
         tests: "selective_scan::",
         says: "heap-buffer-overflow",
+    },
+    Bug {
+        file: "selective_scan/selective_scan.cu",
+        from: "    __syncthreads();  // beginnings of all chunks are there\n",
+        to: "",
+        found_by: Mode::Tsan,
+        tests: "selective_scan::",
+        says: "data race /",
+    },
+    Bug {
+        file: "selective_scan/selective_scan.cu",
+        from: "exp2f(all * rate[i])",
+        to: "0.0f",
+        found_by: Mode::Plain,
+        tests: "selective_scan::",
+        says: "expected",
     },
     Bug {
         file: "gather/gather.cu",
