@@ -129,7 +129,7 @@ fn a_device_that_is_missing_or_fails_is_an_error_by_name_and_a_warning_with_auto
     let scores = || -> Vec<Value> { results(at).iter().map(|line| line["score"].clone()).collect() };
     let expected = scores();
     for (setting, says) in [
-        (("FAKE_CUDA_SKIPS", "conv3x3"), "expected scores of a built-in picture within"),
+        (("FAKE_CUDA_SKIPS", "conv3x3_narrow"), "expected scores of a built-in picture within"),
         (("FAKE_CUDA_LARGEST", "1500000"), "cuMemAlloc failed"),
     ] {
         let text = detect(at, "--device auto", &drivers, &[setting], 0);
