@@ -340,6 +340,22 @@ const BUGS: &[Bug] = &[
         says: "expected",
     },
     Bug {
+        file: "split/split.cu",
+        from: "other == own && i < place",
+        to: "other == own && i <= place",
+        found_by: Mode::Plain,
+        tests: "split::tests::cuda",
+        says: "assertion",
+    },
+    Bug {
+        file: "mark/mark.cu",
+        from: "    if (at >= positions) return;\n",
+        to: "",
+        found_by: Mode::Asan,
+        tests: "mark::",
+        says: "heap-buffer-overflow",
+    },
+    Bug {
         file: "gather/gather.cu",
         from: "    if (at >= (size_t)m * d) return;\n",
         to: "",
