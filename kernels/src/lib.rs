@@ -55,6 +55,7 @@ mod layout;
 pub mod light;
 pub mod linear;
 pub mod magnify;
+pub mod mark;
 pub mod matched_residual;
 mod math;
 pub mod max_pool;

@@ -36,6 +36,8 @@ enum : CUresult {
     NOT_READY = 600,
     OUT_OF_RESOURCES = 701,
     LAUNCH_FAILED = 719,
+    CAPTURE_UNSUPPORTED = 900,
+    CAPTURE_INVALIDATED = 901,
 };
 
 const std::map<CUresult, std::pair<const char*, const char*>> ERRORS = {
@@ -52,6 +54,8 @@ const std::map<CUresult, std::pair<const char*, const char*>> ERRORS = {
     {NOT_READY, {"CUDA_ERROR_NOT_READY", "device not ready"}},
     {OUT_OF_RESOURCES, {"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"}},
     {LAUNCH_FAILED, {"CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"}},
+    {CAPTURE_UNSUPPORTED, {"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"}},
+    {CAPTURE_INVALIDATED, {"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", "operation failed due to a previous error during capture"}},
 };
 
 /// A setting from the environment; it is read anew each time, so that a test may change it.
@@ -70,7 +74,7 @@ constexpr bool SANITIZED = false;
 
 /// What has been asked of the driver since it was loaded.
 struct Counts {
-    unsigned long long allocations = 0, frees = 0, pinned = 0, launches = 0, to_device = 0, to_host = 0, waits = 0, contexts = 0;
+    unsigned long long allocations = 0, frees = 0, pinned = 0, launches = 0, alone = 0, graphs = 0, to_device = 0, to_host = 0, waits = 0, contexts = 0;
     unsigned long long bytes_to_device = 0, bytes_to_host = 0;
 
     ~Counts() {
@@ -78,9 +82,9 @@ struct Counts {
         const char* path = getenv("FAKE_CUDA_REPORT");
         FILE* file = path && *path ? fopen(path, "w") : nullptr;
         if (!file) return;
-        fprintf(file, "allocations %llu\nfrees %llu\npinned %llu\nlaunches %llu\nto_device %llu\nto_host %llu\nwaits %llu\ncontexts %llu\n"
+        fprintf(file, "allocations %llu\nfrees %llu\npinned %llu\nlaunches %llu\nalone %llu\ngraphs %llu\nto_device %llu\nto_host %llu\nwaits %llu\ncontexts %llu\n"
                 "bytes_to_device %llu\nbytes_to_host %llu\n",
-                allocations, frees, pinned, launches, to_device, to_host, waits, contexts, bytes_to_device, bytes_to_host);
+                allocations, frees, pinned, launches, alone, graphs, to_device, to_host, waits, contexts, bytes_to_device, bytes_to_host);
         fclose(file);
     }
 } counts;
@@ -183,9 +187,24 @@ struct Working {
 
 typedef std::function<CUresult()> Work;
 
+/// Work that was recorded, and whether it is a kernel.
+struct Node {
+    Work work;
+    bool is_kernel;
+};
+
+struct Graph {
+    Context* context;
+    std::vector<Node> nodes;
+};
+
 struct Stream {
     Context* context;
-    std::deque<Work> work;
+    std::deque<Work> work = {};
+    /// What it records, where it does.
+    std::unique_ptr<Graph> recorded = {};
+    /// Whether something was asked of it that cannot be recorded.
+    bool is_spoilt = false;
 };
 
 struct Event {
@@ -207,6 +226,8 @@ constexpr unsigned MOST_SHARED = 99 << 10;
 Context primary[8];
 /// The contexts of a thread; the last one is current.
 thread_local std::vector<Context*> entered;
+/// The stream that this thread records on.
+thread_local Stream* recording = nullptr;
 #define current (entered.empty() ? nullptr : entered.back())
 std::map<Context*, Stream*> default_streams;
 std::vector<Stream*> streams;
@@ -249,25 +270,42 @@ Stream* stream_of(void* handle) {
     }
     Stream*& stream = default_streams[current];
     if (!stream) {
-        stream = new Stream{current, {}};
+        stream = new Stream{current};
         streams.push_back(stream);
     }
     return stream;
 }
 
-CUresult enqueue(void* handle, Work work) {
+/// What a thread that records may not ask for: nothing of it can be launched again.
+CUresult spoil(const char* call) {
+    if (!recording) return SUCCESS;
+    recording->is_spoilt = true;
+    return complain(call, "while this thread records a stream", CAPTURE_UNSUPPORTED);
+}
+
+CUresult enqueue(void* handle, Work work, bool is_kernel = false) {
     if (!current) return INVALID_CONTEXT;
     if (current->broken) return LAUNCH_FAILED;
     Stream* stream = stream_of(handle);
     if (!stream) return INVALID_HANDLE;
+    if (stream->recorded) {
+        stream->recorded->nodes.push_back({std::move(work), is_kernel});
+        return SUCCESS;
+    }
     stream->work.push_back(std::move(work));
     return SUCCESS;
+}
+
+bool is_recorded(void* handle) {
+    const Stream* stream = stream_of(handle);
+    return stream && stream->recorded;
 }
 
 CUresult wait_for(void* handle) {
     if (!current) return INVALID_CONTEXT;
     Stream* stream = stream_of(handle);
     if (!stream) return INVALID_HANDLE;
+    if (stream->recorded) return spoil("cuStreamSynchronize");
     counts.waits++;
     return drain(*stream);
 }
@@ -280,6 +318,10 @@ CUresult wait_for_all() {
     }
     return SUCCESS;
 }
+
+/// Whether the launch that was counted last is the one that is refused, or fails with all after it.
+bool is_refused() { return counts.launches == (unsigned long long)(setting("FAKE_CUDA_REFUSES", 0)); }
+bool is_failing() { return counts.launches > (unsigned long long)(setting("FAKE_CUDA_LAUNCHES", 1ll << 40)); }
 
 CUresult copy(Context* context, CUdeviceptr to, CUdeviceptr from, size_t n) {
     Working working(context);
@@ -300,7 +342,8 @@ extern "C" __attribute__((visibility("default"))) unsigned long long fake_cuda_c
     LOCKED;
     const std::pair<const char*, unsigned long long> all[] = {
         {"allocations", counts.allocations}, {"frees", counts.frees},         {"pinned", counts.pinned},
-        {"launches", counts.launches},       {"to_device", counts.to_device}, {"to_host", counts.to_host},
+        {"launches", counts.launches},       {"alone", counts.alone},         {"graphs", counts.graphs},
+        {"to_device", counts.to_device}, {"to_host", counts.to_host},
         {"waits", counts.waits},             {"contexts", counts.contexts},
     };
     for (const auto& [name, count] : all) {
@@ -423,6 +466,7 @@ API cuCtxGetCurrent(Context** context) {
 }
 API cuCtxSynchronize() {
     IN_CONTEXT;
+    if (const CUresult result = spoil("cuCtxSynchronize")) return result;
     counts.waits++;
     return wait_for_all();
 }
@@ -431,6 +475,7 @@ API cuCtxSynchronize() {
 
 API cuMemAlloc_v2(CUdeviceptr* at, size_t n) {
     IN_CONTEXT;
+    if (const CUresult result = spoil("cuMemAlloc")) return result;
     if (n == 0) return INVALID_VALUE;
     if (current->broken) return LAUNCH_FAILED;
     if (counts.allocations >= (unsigned long long)(setting("FAKE_CUDA_ALLOCATIONS", 1ll << 40))) return OUT_OF_MEMORY;
@@ -443,6 +488,7 @@ API cuMemAlloc_v2(CUdeviceptr* at, size_t n) {
 }
 API cuMemFree_v2(CUdeviceptr at) {
     IN_CONTEXT;
+    if (const CUresult result = spoil("cuMemFree")) return result;
     Arena& arena = current->arena;
     const auto found = arena.all.find(at);
     if (found == arena.all.end()) return complain("cuMemFree", "of memory that was not allocated in this context");
@@ -465,6 +511,7 @@ API cuMemGetInfo_v2(size_t* free, size_t* total) {
 }
 API cuMemHostAlloc(void** at, size_t n, unsigned) {
     IN_CONTEXT;
+    if (const CUresult result = spoil("cuMemHostAlloc")) return result;
     *at = malloc(n);
     if (!*at) return OUT_OF_MEMORY;
     counts.pinned++;
@@ -473,6 +520,7 @@ API cuMemHostAlloc(void** at, size_t n, unsigned) {
 }
 API cuMemFreeHost(void* at) {
     IN_CONTEXT;
+    if (const CUresult result = spoil("cuMemFreeHost")) return result;
     wait_for_all();
     if (!pinned.erase(CUdeviceptr(at))) return complain("cuMemFreeHost", "of memory that is not pinned");
     free(at);
@@ -488,6 +536,8 @@ API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, void* strea
     counts.to_device++;
     counts.bytes_to_device += n;
     if (lies_in(pinned, CUdeviceptr(from), n)) return enqueue(stream, [=, in = current] { return copy(in, to, CUdeviceptr(from), n); });
+    // It would be read again and again, whatever lies there then.
+    if (const CUresult result = is_recorded(stream) ? spoil("cuMemcpyHtoDAsync") : SUCCESS) return result;
     const auto* bytes = static_cast<const unsigned char*>(from);
     const auto staged = std::make_shared<std::vector<unsigned char>>(bytes, bytes + n);
     return enqueue(stream, [=, in = current] { return copy(in, to, CUdeviceptr(staged->data()), n); });
@@ -497,8 +547,10 @@ API cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t n, void* stream) {
     if (!lies_in(current->arena.all, from, n)) return complain("cuMemcpyDtoHAsync", "the device's side is not allocated");
     counts.to_host++;
     counts.bytes_to_host += n;
+    const bool is_pinned = lies_in(pinned, CUdeviceptr(to), n);
+    if (const CUresult result = is_recorded(stream) && !is_pinned ? spoil("cuMemcpyDtoHAsync") : SUCCESS) return result;
     const CUresult result = enqueue(stream, [=, in = current] { return copy(in, CUdeviceptr(to), from, n); });
-    return result == SUCCESS && !lies_in(pinned, CUdeviceptr(to), n) ? drain(*stream_of(stream)) : result;
+    return result == SUCCESS && !is_pinned ? drain(*stream_of(stream)) : result;
 }
 API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, void* stream) {
     IN_CONTEXT;
@@ -519,7 +571,7 @@ API cuMemsetD8Async(CUdeviceptr at, unsigned char value, size_t n, void* stream)
 
 API cuStreamCreate(Stream** stream, unsigned) {
     IN_CONTEXT;
-    *stream = new Stream{current, {}};
+    *stream = new Stream{current};
     streams.push_back(*stream);
     return SUCCESS;
 }
@@ -527,6 +579,7 @@ API cuStreamDestroy_v2(Stream* stream) {
     LOCKED;
     const auto found = std::find(streams.begin(), streams.end(), stream);
     if (found == streams.end()) return INVALID_HANDLE;
+    if (recording == stream) recording = nullptr;
     drain(*stream);
     streams.erase(found);
     delete stream;
@@ -537,10 +590,61 @@ API cuStreamSynchronize(void* stream) {
     return wait_for(stream);
 }
 
+// Graphs.
+
+API cuStreamBeginCapture_v2(Stream* stream, int mode) {
+    IN_CONTEXT;
+    constexpr int THREAD_LOCAL = 1;
+    if (mode != THREAD_LOCAL) return NOT_SUPPORTED;
+    if (setting("FAKE_CUDA_GRAPHS", 1) == 0) return NOT_SUPPORTED;
+    if (stream->recorded || recording) return complain("cuStreamBeginCapture", "while the stream or the thread records");
+    stream->recorded.reset(new Graph{current, {}});
+    stream->is_spoilt = false;
+    recording = stream;
+    return SUCCESS;
+}
+API cuStreamEndCapture(Stream* stream, Graph** graph) {
+    IN_CONTEXT;
+    *graph = nullptr;
+    if (recording != stream) return complain("cuStreamEndCapture", "of a stream that this thread does not record");
+    recording = nullptr;
+    std::unique_ptr<Graph> recorded = std::move(stream->recorded);
+    if (stream->is_spoilt) return CAPTURE_INVALIDATED;
+    *graph = recorded.release();
+    return SUCCESS;
+}
+API cuGraphInstantiateWithFlags(Graph** executable, const Graph* graph, unsigned long long) {
+    IN_CONTEXT;
+    *executable = new Graph(*graph);
+    return SUCCESS;
+}
+API cuGraphDestroy(Graph* graph) {
+    LOCKED;
+    delete graph;
+    return SUCCESS;
+}
+API cuGraphExecDestroy(Graph* graph) { return cuGraphDestroy(graph); }
+API cuGraphLaunch(Graph* graph, void* stream) {
+    IN_CONTEXT;
+    if (graph->context != current) return complain("cuGraphLaunch", "of a graph of another context", INVALID_CONTEXT);
+    counts.graphs++;
+    for (const Node& node : graph->nodes) {
+        bool fails = false;
+        if (node.is_kernel) {
+            counts.launches++;
+            if (is_refused()) return OUT_OF_RESOURCES;
+            fails = is_failing();
+        }
+        if (const CUresult result = enqueue(stream, fails ? Work([] { return LAUNCH_FAILED; }) : node.work)) return result;
+    }
+    return SUCCESS;
+}
+
 // Modules and kernels.
 
 API cuModuleLoadData(Module** module, const void* image) {
     IN_CONTEXT;
+    if (const CUresult result = spoil("cuModuleLoadData")) return result;
     const std::string text(static_cast<const char*>(image));
     if (text.find(".version") == std::string::npos) return INVALID_IMAGE;
     if (text.find(".target sm_80") == std::string::npos) return INVALID_PTX;
@@ -574,11 +678,16 @@ API cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, un
     if (extra || !blocks.count() || gy > 65535 || gz > 65535) return complain("cuLaunchKernel", "a grid that no device takes");
     if (!threads.count() || threads.count() > 1024) return complain("cuLaunchKernel", "a block that no device takes");
     if (shared > function->most_shared) return complain("cuLaunchKernel", "more shared memory than the function may have");
-    counts.launches++;
-    if (counts.launches == (unsigned long long)(setting("FAKE_CUDA_REFUSES", 0))) return OUT_OF_RESOURCES;
+    // What is recorded counts when it is launched.
+    const bool is_now = !is_recorded(stream);
+    if (is_now) {
+        counts.launches++;
+        counts.alone++;
+        if (is_refused()) return OUT_OF_RESOURCES;
+    }
     const char* skipped = getenv("FAKE_CUDA_SKIPS");
     if (skipped && !strcmp(skipped, function->kernel->name)) return SUCCESS;
-    const bool fails = counts.launches > (unsigned long long)(setting("FAKE_CUDA_LAUNCHES", 1ll << 40));
+    const bool fails = is_now && is_failing();
     // Arguments are taken now; the kernel runs when its turn comes.
     const gpu::Kernel kernel = *function->kernel;
     auto kept = std::make_shared<std::vector<std::vector<unsigned char>>>();
@@ -592,7 +701,7 @@ API cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, un
         std::vector<void*> pointers;
         for (auto& argument : *kept) pointers.push_back(argument.data());
         return gpu::launch(kernel, blocks, threads, shared, pointers.data()) ? SUCCESS : LAUNCH_FAILED;
-    });
+    }, true);
 }
 
 // What libgstcuda and its elements ask for beside that.

@@ -19,6 +19,7 @@ use snarm_kernels::Grid;
 use snarm_kernels::cuda::Queue;
 use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::residual::residual;
+use snarm_kernels::split::{HIGH, LOW};
 use snarm_tests::fake_cuda::{self, FAKE_CUDA, Mode};
 
 /// Runs one of the tests below, which are ignored otherwise, in a process that finds that driver.
@@ -89,6 +90,12 @@ fn same_there(encoder: &Encoder, place: &Place) {
     assert!(there.encode_there(&host, &mut Workspace::default(), &mut descriptors).is_err());
 }
 
+/// The part of each token of a grid, of which these are hard.
+fn parts(place: &Place, grid: Grid, hard: &[u32]) -> Buffer<u32> {
+    let part = |token: u32| if hard.contains(&token) { HIGH } else { LOW };
+    Buffer::of(place, &(0..grid.cells() as u32).map(part).collect::<Vec<u32>>()).unwrap()
+}
+
 /// The largest difference.
 fn apart(expected: &[f32], found: &[f32]) -> f32 {
     assert_eq!(expected.len(), found.len());
@@ -120,18 +127,22 @@ fn decoders_of_a_device() {
         let mut there = decoder.stacked(&place, grid, size).unwrap();
         let [inter_there, intra_there] = [&inter, &intra].map(|values| Buffer::of(&place, values).unwrap());
         // Others before: what a frame left must not shine through.
-        there.run(intra_there.view(), inter_there.view(), &[1, 2]).unwrap();
-        let map = there.run(inter_there.view(), intra_there.view(), &hard).unwrap();
+        let (others, parts) = (parts(&place, grid, &[1, 2]), parts(&place, grid, &hard));
+        there.run(intra_there.view(), inter_there.view(), others.view(), 2).unwrap();
+        let map = there.run(inter_there.view(), intra_there.view(), parts.view(), hard.len()).unwrap();
         let mut found = vec![0.0; map.len()];
         map.read(&mut found).unwrap();
         let error = apart(expected, &found);
         println!("{grid} tokens, {channels} channels, {branches} branches: {error:.2e} apart");
         assert!(error < 1e-2, "{grid}: {error}");
-        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        let mut expected = Vec::new();
         decoder.navigate(&inter, &mut expected).unwrap();
-        there.navigate(inter_there.view(), &mut found).unwrap();
+        let q = there.navigate(inter_there.view()).unwrap();
+        let mut found = vec![0.0; q.len()];
+        q.read(&mut found).unwrap();
         assert!(apart(&expected, &found) < 1e-5);
-        assert!(there.run((&inter).into(), intra_there.view(), &hard).is_err(), "residuals of the host");
+        let refused = there.run((&inter).into(), intra_there.view(), parts.view(), hard.len());
+        assert!(refused.is_err(), "residuals of the host");
     }
 }
 
@@ -175,7 +186,8 @@ fn the_decoder_that_ships_on_a_device() {
         let expected = decoder.run(&residuals, &mut scratch).unwrap();
         let mut there = decoder.stacked(&place, grid, size).unwrap();
         let [inter, intra] = [&inter, &intra].map(|values| Buffer::of(&place, values).unwrap());
-        let map = there.run(inter.view(), intra.view(), &hard).unwrap();
+        let parts = parts(&place, grid, &hard);
+        let map = there.run(inter.view(), intra.view(), parts.view(), hard.len()).unwrap();
         let mut found = vec![0.0; map.len()];
         map.read(&mut found).unwrap();
         let (error, highest) = (apart(expected, &found), expected.iter().copied().fold(0.0, f32::max));

@@ -32,6 +32,9 @@ FORCED void load_row(const Cells& a, bf16* to, int output, int at, int k, bool a
     }
 }
 
+/// The kernel that a map goes through.
+FORCED int kernel_of(int map, int first, int kernels) { return (first + map) % kernels; }
+
 /// x (maps, rows, columns, c_in) and taps (kernels, c_out, 9 c_in) in bf16, bias (kernels, c_out) floats, dilations (kernels),
 /// y (maps, rows, columns, c_out) floats, or bf16 where `half`. Map i goes through kernel first + i. Grid: tiles of c_out, of
 /// the cells, maps. Registers: at most 96.
@@ -40,7 +43,7 @@ conv3x3(const bf16* __restrict__ x, const bf16* __restrict__ taps, const float* 
         const u32* __restrict__ dilations, void* y, int rows, int columns, int c_in, int c_out, int kernels, int first,
         int relu, int half) {
     Sums sums;
-    const int cells = rows * columns, k = SIDE * SIDE * c_in, map = blockIdx.z, kernel = (first + map) % kernels;
+    const int cells = rows * columns, k = SIDE * SIDE * c_in, map = blockIdx.z, kernel = kernel_of(map, first, kernels);
     const int row0 = blockIdx.y * TILE, column0 = blockIdx.x * TILE;
     const Cells a{x + (size_t)map * cells * c_in, rows, columns, c_in, (int)dilations[kernel]};
     multiply(sums, shared_memory(), a, taps + (size_t)kernel * c_out * k, c_out, k, row0, column0);
@@ -55,3 +58,26 @@ conv3x3(const bf16* __restrict__ x, const bf16* __restrict__ taps, const float* 
     }
 }
 KERNEL(conv3x3)
+
+/// As above, in narrow tiles. Registers: at most 96.
+extern "C" __global__ void __launch_bounds__(NARROW_THREADS)
+conv3x3_narrow(const bf16* __restrict__ x, const bf16* __restrict__ taps, const float* __restrict__ bias,
+               const u32* __restrict__ dilations, void* y, int rows, int columns, int c_in, int c_out, int kernels, int first,
+               int relu, int half) {
+    float values[4];
+    const int cells = rows * columns, k = SIDE * SIDE * c_in, map = blockIdx.z, kernel = kernel_of(map, first, kernels);
+    const int row0 = blockIdx.y * NARROW, column0 = blockIdx.x * NARROW;
+    const Cells a{x + (size_t)map * cells * c_in, rows, columns, c_in, (int)dilations[kernel]};
+    multiply_narrow(values, shared_memory(), a, taps + (size_t)kernel * c_out * k, c_out, k, row0, column0);
+    const int column = column0 + narrow_column();
+    if (column >= c_out) return;
+    const float offset = bias[(size_t)kernel * c_out + column];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int row = row0 + narrow_row(i);
+        if (row >= cells) continue;
+        const float value = values[i] + offset;
+        store(y, ((size_t)map * cells + row) * c_out + column, half, relu ? fmaxf(value, 0.0f) : value);
+    }
+}
+KERNEL(conv3x3_narrow)

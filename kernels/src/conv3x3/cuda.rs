@@ -5,9 +5,10 @@ use crate::device::cuda::{self, Arg, Slice, SliceMut, kernel};
 use crate::device::{Buffer, Place};
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::linear::cuda::{SHARED, THREADS, TILE};
+use crate::linear::cuda::Tiles;
 
-const KERNEL: cuda::Kernel = kernel!("conv3x3.ptx", "conv3x3");
+const WIDE: cuda::Kernel = kernel!("conv3x3.ptx", "conv3x3");
+const NARROW: cuda::Kernel = kernel!("conv3x3.ptx", "conv3x3_narrow");
 
 /// Taps (kernels, c_out, 9 c_in) as bf16, bias (kernels, c_out) and dilations (kernels) in the memory of a device.
 #[derive(Debug)]
@@ -55,6 +56,11 @@ pub(super) fn conv3x3(
     let [taps, bias, dilations] = weights;
     let arguments =
         [x.arg(), taps, bias, dilations, y_arg, rows, columns, inputs, outputs, kernels, first, relu, half];
-    let blocks = [c_out.div_ceil(TILE), grid.cells().div_ceil(TILE), maps];
-    y.queue().launch(&KERNEL, blocks, THREADS, SHARED, &arguments)
+    let (cells, k) = (grid.cells(), TAPS * c_in);
+    // Half of a wide tile would lie beside that few outputs.
+    let few = c_out <= 32;
+    let tiles = if few { Tiles::Narrow } else { Tiles::of(y.queue().device(), [maps, cells, c_out, k]) };
+    let kernel = if tiles == Tiles::Wide { &WIDE } else { &NARROW };
+    let [across, down] = tiles.across(cells, c_out);
+    y.queue().launch(kernel, [across, down, maps], tiles.threads(), tiles.shared(k), &arguments)
 }

@@ -97,12 +97,13 @@ fn gradients_are_the_slopes_of_the_reference() {
 /// Maps, grid, channels, dilations of the kernels, and the kernel of the first map.
 type Case = (usize, Grid, [usize; 2], &'static [usize], usize, Then);
 
-const STACKS: [Case; 5] = [
+const STACKS: [Case; 6] = [
     (1, Grid { rows: 1, columns: 1 }, [1, 1], &[1], 0, Then::Store),
     (5, Grid { rows: 5, columns: 7 }, [6, 9], &[1, 3, 2], 2, Then::Relu),
     (4, Grid { rows: 9, columns: 11 }, [16, 67], &[1, 12], 1, Then::Store),
     (3, Grid { rows: 13, columns: 6 }, [40, 24], &[6, 3, 24], 3, Then::Relu),
     (2, Grid { rows: 8, columns: 8 }, [64, 64], &[1], 0, Then::Store),
+    (9, Grid { rows: 9, columns: 7 }, [8, 40], &[2, 1], 1, Then::Relu),
 ];
 
 /// Weights of kernels with their biases, x, and what follows, each map by its own kernel.

@@ -4,7 +4,7 @@ use super::{Labels, OP};
 use crate::device::cuda::{Arg, Kernel, Slice, SliceMut, check_floats, check_queue, kernel};
 use crate::device::{Buffer, BufferView, BufferViewMut, Element, Place, apart};
 use crate::error::{Error, Result, check_len};
-use crate::linear::cuda::{SHARED, THREADS, TILE};
+use crate::linear::cuda::{WIDE_SHARED, WIDE_THREADS, WIDE_TILE};
 
 const PREPARE: Kernel = kernel!("nearest.ptx", "nearest_prepare");
 const SEARCH: Kernel = kernel!("nearest.ptx", "nearest_search");
@@ -163,7 +163,7 @@ pub(super) fn nearest(
     }
     let queue = distances.queue();
     // As many blocks as the device runs at once, about; a part has at least two tiles of rows.
-    let (tiles, row_tiles) = (m.div_ceil(TILE), t.div_ceil(TILE));
+    let (tiles, row_tiles) = (m.div_ceil(WIDE_TILE), t.div_ceil(WIDE_TILE));
     let parts = (2 * queue.device().processors).div_ceil(tiles).clamp(1, row_tiles.div_ceil(2).max(1));
     search.halves.resize(queries.len())?;
     search.candidates.resize(m * parts * SIDES * KEEP * 2)?;
@@ -185,7 +185,7 @@ pub(super) fn nearest(
         t_size,
         d_size,
     ];
-    queue.launch(&SEARCH, [tiles, parts, 1], THREADS, SHARED, &arguments)?;
+    queue.launch(&SEARCH, [tiles, parts, 1], WIDE_THREADS, WIDE_SHARED, &arguments)?;
     let lists = Arg::size(parts * SIDES);
     let (indices, distances) = (indices.arg(), distances.arg());
     let arguments =

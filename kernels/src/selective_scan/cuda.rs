@@ -1,4 +1,4 @@
-//! A thread a channel of a sequence.
+//! Eight channels of a sequence a block, its threads side by side along the tokens.
 
 use super::{OP, Parameters, Tokens};
 use crate::device::cuda::{Arg, Kernel, Slice, SliceMut, kernel};
@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 const FEW: (Kernel, usize) = (kernel!("selective_scan.ptx", "selective_scan_4"), 4);
 const MANY: (Kernel, usize) = (kernel!("selective_scan.ptx", "selective_scan_16"), 16);
 
-/// Threads of a block, as in the kernel.
-const THREADS: usize = 32;
+/// Channels of a block and chunks of its sequence, as in the kernel.
+const CHANNELS: usize = 8;
+const CHUNKS: usize = 64;
 
 pub(super) fn selective_scan(
     tokens: Tokens<Slice<'_>>,
@@ -26,7 +27,8 @@ pub(super) fn selective_scan(
     if rows == 0 {
         return Ok(());
     }
-    let kernel = if n == FEW.1 { &FEW.0 } else { &MANY.0 };
+    let (kernel, kept) = if n == FEW.1 { &FEW } else { &MANY };
+    let shared = 2 * CHUNKS * CHANNELS * kept * size_of::<f32>();
     let [length, channels, n, width, layers] =
         [len, d, n, tokens.bc.len() / rows, parameters.skip.len() / d].map(Arg::size);
     let [u_half, y_half] = [tokens.u.is_half(), y.is_half()].map(|half| Arg::Int(i32::from(half)));
@@ -49,5 +51,5 @@ pub(super) fn selective_scan(
         layers,
         y_half,
     ];
-    y.queue().launch(kernel, [d.div_ceil(THREADS), rows / len, 1], THREADS, 0, &arguments)
+    y.queue().launch(kernel, [d.div_ceil(CHANNELS), rows / len, 1], CHANNELS * CHUNKS, shared, &arguments)
 }

@@ -1,79 +1,132 @@
-// A thread a channel of a sequence: it goes from token to token, its states in registers. What some tokens have is read before
-// the first of them is used, so that reads wait beside each other.
+// A block takes eight channels of a sequence, which it cuts into chunks, each for eight threads. Each thread scans its chunk from a
+// state of zero, whose end and decay are all that the chunks after it need to know; one thread a state of a channel goes from
+// chunk to chunk with them; then each thread scans its chunk again, from the state that it begins with. What some tokens have
+// is read before the first of them is used, so that reads wait beside each other.
 #include "device.cuh"
 
-#define THREADS 32
+#define CHANNELS 8
+#define CHUNKS 64
+#define THREADS (CHANNELS * CHUNKS)
+// In all 2 CHUNKS x CHANNELS x N x 4 bytes of shared memory: decay and state of each chunk.
 
-/// The scan with N states, or with as many as `n` says of them, TOKENS tokens at a time.
+/// exp(x) = exp2(LOG2E x).
+#define LOG2E 1.44269504f
+
+/// What the tokens of a sequence have, and the channel that a thread looks at.
+struct Scan {
+    const void* u;
+    const float *delta, *bc, *z;
+    size_t first;
+    int u_half, channel, d, n, width;
+    float share, offset;
+};
+
+/// Goes through tokens from..to with states of N, or of as many as `s.n` says of them, TOKENS tokens at a time. Returns the sum of
+/// the steps. Writes y where it is not null.
 template <int N, int TOKENS>
-FORCED void scan(const void* u, int u_half, const float* delta, const float* bc, const float* z, const float* a,
-                 const float* skip, const float* bias, float* states, void* y, int len, int d, int n, int width, int layers,
-                 int y_half) {
-    const int channel = blockIdx.x * THREADS + threadIdx.x, sequence = blockIdx.y, layer = sequence % layers;
-    if (channel >= d) return;
-    a += (size_t)layer * n * d + channel;
+FORCED float scan(const Scan& s, float (&h)[N], const float (&rate)[N], int from, int to, void* y, int y_half) {
+    float all = 0.0f;
+#pragma unroll 1
+    for (int t = from; t < to; t += TOKENS) {
+        float us[TOKENS], steps[TOKENS], gates[TOKENS], rows[TOKENS][2 * N];
+#pragma unroll
+        for (int j = 0; j < TOKENS; j++) {
+            const size_t row = s.first + min(t + j, to - 1), at = row * s.d + s.channel;
+            us[j] = load(s.u, at, s.u_half);
+            steps[j] = s.delta[at];
+            gates[j] = y && s.z ? s.z[at] : 0.0f;
+            const float* last = s.bc + (row + 1) * s.width - 2 * s.n;
+#pragma unroll
+            for (int i = 0; i < N; i++) {
+                rows[j][i] = i < s.n ? last[i] : 0.0f;
+                rows[j][N + i] = y && i < s.n ? last[s.n + i] : 0.0f;
+            }
+        }
+#pragma unroll
+        for (int j = 0; j < TOKENS; j++) {
+            if (t + j >= to) continue;
+            const float raw = steps[j] + s.offset, step = raw > 20.0f ? raw : log1pf(expf(raw)), drive = step * us[j];
+            float out = s.share * us[j];
+            all += step;
+#pragma unroll
+            for (int i = 0; i < N; i++) {
+                h[i] = exp2f(step * rate[i]) * h[i] + drive * rows[j][i];
+                out += rows[j][N + i] * h[i];
+            }
+            if (!y) continue;
+            if (s.z) out *= gates[j] / (1.0f + expf(-gates[j]));
+            store(y, (s.first + t + j) * s.d + s.channel, y_half, out);
+        }
+    }
+    return all;
+}
+
+/// A block's channels of a sequence.
+template <int N, int TOKENS>
+FORCED void scan_channels(const void* u, int u_half, const float* delta, const float* bc, const float* z, const float* a,
+                          const float* skip, const float* bias, float* states, void* y, int len, int d, int n, int width,
+                          int layers, int y_half) {
+    const int sequence = blockIdx.y, layer = sequence % layers, first = blockIdx.x * CHANNELS;
+    const int own = threadIdx.x % CHANNELS, chunk = threadIdx.x / CHANNELS;
+    // Threads beside the last channel do what that one's do, and write nothing.
+    const bool is_real = first + own < d;
+    const int channel = min(first + own, d - 1);
     const float share = skip[(size_t)layer * d + channel], offset = bias[(size_t)layer * d + channel];
+    const Scan s{u, delta, bc, z, (size_t)sequence * len, u_half, channel, d, n, width, share, offset};
     float h[N], rate[N];
 #pragma unroll
     for (int i = 0; i < N; i++) {
         h[i] = 0.0f;
-        rate[i] = i < n ? a[(size_t)i * d] : 0.0f;
+        rate[i] = i < n ? LOG2E * a[((size_t)layer * n + i) * d + channel] : 0.0f;
     }
-#pragma unroll 1
-    for (int t = 0; t < len; t += TOKENS) {
-        float us[TOKENS], steps[TOKENS], gates[TOKENS], rows[TOKENS][2 * N];
-#pragma unroll
-        for (int j = 0; j < TOKENS; j++) {
-            const size_t row = (size_t)sequence * len + min(t + j, len - 1), at = row * d + channel;
-            us[j] = load(u, at, u_half);
-            steps[j] = delta[at];
-            gates[j] = z ? z[at] : 0.0f;
-            const float* last = bc + (row + 1) * width - 2 * n;
-#pragma unroll
-            for (int i = 0; i < N; i++) {
-                rows[j][i] = i < n ? last[i] : 0.0f;
-                rows[j][N + i] = i < n ? last[n + i] : 0.0f;
-            }
-        }
-#pragma unroll
-        for (int j = 0; j < TOKENS; j++) {
-            if (t + j >= len) continue;
-            const float raw = steps[j] + offset, step = raw > 20.0f ? raw : log1pf(expf(raw)), drive = step * us[j];
-            float out = share * us[j];
-#pragma unroll
-            for (int i = 0; i < N; i++) {
-                h[i] = expf(step * rate[i]) * h[i] + drive * rows[j][i];
-                out += rows[j][N + i] * h[i];
-            }
-            if (z) out *= gates[j] / (1.0f + expf(-gates[j]));
-            store(y, ((size_t)sequence * len + t + j) * d + channel, y_half, out);
-        }
-    }
-    states += (size_t)sequence * n * d + channel;
+    const int tokens = (len + CHUNKS - 1) / CHUNKS, from = min(chunk * tokens, len), to = min(from + tokens, len);
+    const float all = scan<N, TOKENS>(s, h, rate, from, to, nullptr, 0);
+
+    float* decays = (float*)shared_memory();  // (chunks, states, channels), as the states
+    float* ends = decays + CHUNKS * N * CHANNELS;
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        if (i < n) states[(size_t)i * d] = h[i];
+        decays[(chunk * N + i) * CHANNELS + own] = exp2f(all * rate[i]);
+        ends[(chunk * N + i) * CHANNELS + own] = h[i];
     }
+    __syncthreads();  // ends of all chunks are there
+    if (threadIdx.x < N * CHANNELS) {
+        // The state before each chunk takes the place of the one at its end.
+        float state = 0.0f;
+#pragma unroll 8
+        for (int c = 0; c < CHUNKS; c++) {
+            const int at = c * N * CHANNELS + threadIdx.x;
+            const float decay = decays[at], end = ends[at];
+            ends[at] = state;
+            state = decay * state + end;
+        }
+        const int i = threadIdx.x / CHANNELS;
+        if (i < n && is_real) states[((size_t)sequence * n + i) * d + channel] = state;
+    }
+    __syncthreads();  // beginnings of all chunks are there
+#pragma unroll
+    for (int i = 0; i < N; i++) h[i] = ends[(chunk * N + i) * CHANNELS + own];
+    if (is_real) scan<N, TOKENS>(s, h, rate, from, to, y, y_half);
 }
 
 /// u (sequences, len, d) floats, or bf16 where `u_half`, delta and z (sequences, len, d), z or nothing, bc (sequences, len, width),
 /// a (layers, n, d), skip and bias (layers, d), states (sequences, n, d), y (sequences, len, d) floats, or bf16 where `y_half`; n is
-/// 4. Layers take turns among the sequences. Grid: 32 channels, sequences. Registers: at most 128.
+/// 4. Layers take turns among the sequences. Grid: eight channels, sequences. Registers: at most 128.
 extern "C" __global__ void __launch_bounds__(THREADS)
 selective_scan_4(const void* __restrict__ u, int u_half, const float* __restrict__ delta, const float* __restrict__ bc,
                  const float* __restrict__ z, const float* __restrict__ a, const float* __restrict__ skip,
                  const float* __restrict__ bias, float* __restrict__ states, void* __restrict__ y, int len, int d, int n,
                  int width, int layers, int y_half) {
-    scan<4, 8>(u, u_half, delta, bc, z, a, skip, bias, states, y, len, d, 4, width, layers, y_half);
+    scan_channels<4, 4>(u, u_half, delta, bc, z, a, skip, bias, states, y, len, d, min(n, 4), width, layers, y_half);
 }
 KERNEL(selective_scan_4)
 
-/// As above, n being at most 16. Registers: at most 168.
+/// As above, n being at most 16. Registers: at most 128.
 extern "C" __global__ void __launch_bounds__(THREADS)
 selective_scan_16(const void* __restrict__ u, int u_half, const float* __restrict__ delta, const float* __restrict__ bc,
                   const float* __restrict__ z, const float* __restrict__ a, const float* __restrict__ skip,
                   const float* __restrict__ bias, float* __restrict__ states, void* __restrict__ y, int len, int d, int n,
                   int width, int layers, int y_half) {
-    scan<16, 1>(u, u_half, delta, bc, z, a, skip, bias, states, y, len, d, n, width, layers, y_half);
+    scan_channels<16, 1>(u, u_half, delta, bc, z, a, skip, bias, states, y, len, d, n, width, layers, y_half);
 }
 KERNEL(selective_scan_16)

@@ -102,13 +102,15 @@ fn gradients_are_the_slopes_of_the_reference() {
 }
 
 /// Layers, sequences, tokens of each, channels, states, and elements before B and C in their rows; whether it is gated.
-const STACKS: [([usize; 6], bool); 6] = [
+const STACKS: [([usize; 6], bool); 8] = [
     ([1, 1, 1, 1, 1, 0], false),
     ([2, 5, 7, 33, 4, 0], true),
     ([3, 4, 9, 64, 4, 3], false),
     ([2, 3, 6, 20, 16, 0], true),
     ([1, 2, 3, 40, 3, 1], true),
     ([2, 2, 21, 5, 2, 0], true),
+    ([2, 3, 400, 12, 4, 1], true),
+    ([1, 2, 131, 9, 16, 0], false),
 ];
 
 /// u, delta, B and C, z, A, D, bias, then the last states and y, each sequence by its own layer.

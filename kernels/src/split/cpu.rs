@@ -1,5 +1,6 @@
 //! One sort. Lists keep their memory.
 
+use super::count_of_low;
 use crate::device::BufferView;
 use crate::error::{Result, check_len};
 
@@ -33,7 +34,7 @@ impl Split {
         let is_in = |place: &u32| !left_out.get(*place as usize).copied().unwrap_or(false);
         order.clear();
         order.extend((0..values.len() as u32).filter(is_in));
-        let count = (order.len() as f64 * fraction.clamp(0.0, 1.0)).round_ties_even() as usize;
+        let count = count_of_low(order.len(), fraction);
         let value = |place: u32| values[place as usize];
         order.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
         let parts = order.split_at(count);

@@ -12,7 +12,9 @@ use super::extract::{Extractor, Lighting};
 use super::parity;
 use super::postprocess::{RawMap, Regions};
 use super::result::{Detection, Limits, Verdict};
+use super::there::There;
 use super::tiled;
+use super::times::StageTimes;
 use crate::bank::{Bank, Calibration};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -27,6 +29,8 @@ pub struct Detector {
     model: Box<dyn Model>,
     calibration: Calibration,
     raw: RawMap,
+    /// What a device does between preprocessing and raw scores.
+    there: Option<There>,
     regions: Regions,
     detection: Detection,
     /// Whether the processor goes on where a device fails.
@@ -77,6 +81,7 @@ impl Detector {
             model,
             calibration,
             raw,
+            there: None,
             regions: Regions::default(),
             detection,
             falls_back: false,
@@ -87,7 +92,7 @@ impl Detector {
         Ok(detector)
     }
 
-    /// Imports, encodes, matches and decodes on that device from now on; scores are smoothed on the host.
+    /// Imports, encodes, matches and decodes on that device from now on.
     /// With [`Choice::Auto`] the processor does it where the device cannot, or fails later, and the log says so.
     ///
     /// # Errors
@@ -143,6 +148,10 @@ impl Detector {
     }
 
     fn move_to(&mut self, place: &Place) -> Result<()> {
+        self.there = match place {
+            Place::Host => None,
+            Place::Cuda(queue) => Some(There::new(queue)),
+        };
         self.extractor.move_to(place)?;
         self.model.move_to(place, self.bank.memory())
     }
@@ -272,23 +281,50 @@ impl Detector {
         Ok(&self.detection)
     }
 
+    /// The raw image score and the highest raw pixel score of a frame that a device reads, encodes and scores; nothing on the
+    /// host. The stage `device` ends when the host has its answers.
+    fn score_there(&mut self, frame: AnyFrame<'_>, times: &mut StageTimes) -> Result<Option<(f64, f64)>> {
+        let Self { extractor, bank, model, raw, there, .. } = self;
+        let Some(there) = there else { return Ok(None) };
+        let mut is_first = true;
+        extractor.run_there(frame, times, |ahead, times| {
+            let start = Instant::now();
+            if std::mem::take(&mut is_first) {
+                raw.begin(&ahead.seen.mosaic);
+            }
+            there.tile(ahead, &mut **model, bank.memory(), raw)?;
+            times.add("device", start.elapsed());
+            Ok(())
+        })?;
+        let start = Instant::now();
+        let found = there.end(raw, extractor.seen())?;
+        times.add("device", start.elapsed());
+        Ok(Some(found))
+    }
+
     fn score(&mut self, frame: &AnyFrame<'_>, limits: &Limits) -> Result<()> {
         let mut times = std::mem::take(&mut self.detection.times);
         times.clear();
-        self.extractor.run(*frame, &mut times)?;
+        let found_there = self.score_there(*frame, &mut times)?;
+        if found_there.is_none() {
+            self.extractor.run(*frame, &mut times)?;
+        }
         let Self { extractor, bank, model, calibration, raw, regions, detection, has_quality_gate, .. } =
             self;
         snarm_kernels::threads::install(|| {
             let seen = extractor.seen();
-            let (raw_score, raw_peak) = tiled::score(
-                &mut **model,
-                raw,
-                seen,
-                |tile| extractor.features(tile),
-                bank.memory(),
-                None,
-                &mut times,
-            )?;
+            let (raw_score, raw_peak) = match found_there {
+                Some(found) => found,
+                None => tiled::score(
+                    &mut **model,
+                    raw,
+                    seen,
+                    |tile| extractor.features(tile),
+                    bank.memory(),
+                    None,
+                    &mut times,
+                )?,
+            };
             let start = Instant::now();
             detection.map_size = seen.mosaic.size();
             (detection.map_rect, detection.seen) = (seen.mosaic.rect(), extractor.seen_part());

@@ -156,10 +156,33 @@ impl Extractor {
         let frame = frame.into();
         self.place_in(frame.upright_size())?;
         if let Some(there) = &mut self.there {
-            return there.run(&frame, &self.seen, &self.factors, times);
+            return there.run(&frame, &self.seen, &self.factors, times, |mut ahead, times| {
+                let start = Instant::now();
+                ahead.encode()?;
+                times.add("encode", start.elapsed());
+                Ok(())
+            });
         }
         let frame = frame.host()?;
         snarm_kernels::threads::install(|| self.encode(frame, times))?
+    }
+
+    /// Brings a frame to the memory of a device, reads one tile of it after another there, and hands each on to be encoded.
+    ///
+    /// # Errors
+    /// When this is on the host, or as [`Self::run`].
+    pub(crate) fn run_there<'a>(
+        &mut self,
+        frame: impl Into<AnyFrame<'a>>,
+        times: &mut StageTimes,
+        then: impl FnMut(Ahead<'_>, &mut StageTimes) -> Result<()>,
+    ) -> Result<()> {
+        let frame = frame.into();
+        self.place_in(frame.upright_size())?;
+        match &mut self.there {
+            Some(there) => there.run(&frame, &self.seen, &self.factors, times, then),
+            None => Err(snarm_kernels::Error::Apart { op: "frame" }.into()),
+        }
     }
 
     /// Brings what a device has of the last frame to `descriptors`.
@@ -391,13 +414,34 @@ impl Extractor {
     }
 }
 
+/// A tile of a frame that a device has read, and what encodes it there.
+pub(crate) struct Ahead<'a> {
+    /// Its number.
+    pub(crate) tile: usize,
+    /// What is seen of frames of its size.
+    pub(crate) seen: &'a Arc<Seen>,
+    encoder: &'a Encoder,
+    input: &'a Buffer,
+    workspace: &'a mut Workspace,
+    descriptors: &'a mut Buffer,
+}
+
+impl Ahead<'_> {
+    /// Launches the encoder.
+    pub(crate) fn encode(&mut self) -> Result<Features<'_>> {
+        self.encoder.encode_there(self.input, self.workspace, self.descriptors)?;
+        Features::new(self.encoder.geometry(), self.descriptors.view())
+    }
+}
+
 impl There {
     fn run(
         &mut self,
         frame: &AnyFrame<'_>,
-        seen: &Seen,
+        seen: &Arc<Seen>,
         factors: &[f32],
         times: &mut StageTimes,
+        mut then: impl FnMut(Ahead<'_>, &mut StageTimes) -> Result<()>,
     ) -> Result<()> {
         if let Some(factor) = factors.iter().find(|factor| **factor != 1.0) {
             let expected = "descriptors that keep their length, as on a device".to_owned();
@@ -407,21 +451,20 @@ impl There {
                 found: format!("a factor of {factor}"),
             });
         }
-        // What is launched goes on by itself; the time until it has ended is that of the matching, which waits.
+        // What is launched goes on by itself; the time until it has ended is that of whoever waits.
         let start = Instant::now();
+        let Self { upload, encoder, input, workspace, preprocessors, descriptors, .. } = self;
         let frame = match frame {
-            AnyFrame::Host(frame) => self.upload.copy(frame)?,
+            AnyFrame::Host(frame) => upload.copy(frame)?,
             AnyFrame::Device(frame) => *frame,
         };
         times.add("preprocess", start.elapsed());
-        let tiles = self.preprocessors.iter_mut().zip(&mut self.descriptors).enumerate();
-        for (_, (preprocessor, descriptors)) in tiles.filter(|(tile, _)| !is_left_out(seen, *tile)) {
+        let tiles = preprocessors.iter_mut().zip(descriptors).enumerate();
+        for (tile, (preprocessor, descriptors)) in tiles.filter(|(tile, _)| !is_left_out(seen, *tile)) {
             let start = Instant::now();
-            preprocessor.run_there(&frame, &mut self.input)?;
+            preprocessor.run_there(&frame, input)?;
             times.add("preprocess", start.elapsed());
-            let start = Instant::now();
-            self.encoder.encode_there(&self.input, &mut self.workspace, descriptors)?;
-            times.add("encode", start.elapsed());
+            then(Ahead { tile, seen, encoder, input, workspace, descriptors }, times)?;
         }
         Ok(())
     }

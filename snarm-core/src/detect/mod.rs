@@ -1,5 +1,5 @@
 //! The way of a frame: `detector` is its index, `extract` brings the tiles of a frame to descriptors, `tiled` these to raw
-//! scores, `postprocess` raw scores to a map, an image score and regions.
+//! scores, as `there` does on a device, `postprocess` raw scores to a map, an image score and regions.
 
 mod detector;
 mod device;
@@ -8,6 +8,7 @@ pub(crate) mod parity;
 pub(crate) mod postprocess;
 mod precision;
 mod result;
+mod there;
 pub(crate) mod tiled;
 mod times;
 

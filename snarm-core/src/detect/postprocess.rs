@@ -15,11 +15,11 @@ use crate::error::{Error, Result};
 use crate::view::{Mosaic, Rect, Seen};
 
 /// Standard deviation of the smoothing, in pixels of the map (reference code).
-const SIGMA: f64 = 4.0;
+pub(super) const SIGMA: f64 = 4.0;
 
 /// Window and stride of the pooling whose maximum is the image score (reference code).
-const WINDOW: usize = 16;
-const STRIDE: usize = 2;
+pub(super) const WINDOW: usize = 16;
+pub(super) const STRIDE: usize = 2;
 
 /// How a smoothed map becomes a score of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct RawMap {
     blur: Blur,
     /// Scores of the grid, those of ignored tokens replaced.
     filled: Vec<f32>,
+    /// Scores of a tile that a device found.
+    home: Vec<f32>,
     /// The map of one tile.
     own: Vec<f32>,
     /// What the map is stitched by.
@@ -59,6 +61,7 @@ impl RawMap {
             upsample: (scores != tile).then(upsample),
             blur: Blur::new(tile.rows, tile.columns, SIGMA),
             filled: Vec::new(),
+            home: Vec::new(),
             own: vec![0.0; tile.cells()],
             mosaic: Mosaic::whole(tile, visible, Rect::WHOLE),
             map: vec![0.0; tile.cells()],
@@ -108,6 +111,21 @@ impl RawMap {
         Ok(stitch(scores, self.tile.columns, piece, &mut self.map, self.mosaic.size().columns)?)
     }
 
+    /// As [`Self::add`], of `len` scores that `read` brings.
+    pub(super) fn add_from(
+        &mut self,
+        tile: usize,
+        seen: &Seen,
+        len: usize,
+        read: impl FnOnce(&mut [f32]) -> Result<()>,
+    ) -> Result<()> {
+        let mut home = std::mem::take(&mut self.home);
+        home.resize(len, 0.0);
+        let added = read(&mut home).and_then(|()| self.add(tile, &home, seen));
+        self.home = home;
+        added
+    }
+
     /// Smoothes the map of all tiles and returns the raw image score and the highest raw pixel score.
     pub(crate) fn end(&mut self, seen: &Seen) -> Result<(f64, f64)> {
         let (columns, visible) = (self.mosaic.size().columns, self.mosaic.visible());
@@ -128,6 +146,21 @@ impl RawMap {
             ImageScore::Peak => peak,
         };
         Ok((f64::from(score), f64::from(peak)))
+    }
+
+    /// Size of a tile's map.
+    pub(super) fn tile(&self) -> Grid {
+        self.tile
+    }
+
+    /// How the map becomes a score of the image.
+    pub(super) fn image_score(&self) -> ImageScore {
+        self.image_score
+    }
+
+    /// Smoothed raw scores, which another thing makes.
+    pub(super) fn map_mut(&mut self) -> &mut [f32] {
+        &mut self.map
     }
 
     /// Smoothed raw scores, (rows, columns).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use snarm_kernels::Grid;
-use snarm_kernels::device::Place;
+use snarm_kernels::device::{Buffer, Place};
 
 use crate::bank::{Calibration, Memory};
 use crate::detect::{ImageScore, StageTimes};
@@ -78,11 +78,7 @@ pub trait Model: Send {
     fn move_to(&mut self, place: &Place, _memory: Option<&Memory>) -> Result<()> {
         match place {
             Place::Host => Ok(()),
-            Place::Cuda(_) => Err(Error::Mismatch {
-                what: "device",
-                expected: "a family of models that runs there".to_owned(),
-                found: format!("that of {}", self.scorer()),
-            }),
+            Place::Cuda(_) => Err(not_there(self.scorer())),
         }
     }
 
@@ -101,9 +97,33 @@ pub trait Model: Send {
         times: &mut StageTimes,
     ) -> Result<&[f32]>;
 
+    /// As [`Self::score`] of features in the memory of a device, where [`Self::move_to`] has brought this, and where the scores
+    /// stay. Nobody waits for the device, and what is launched depends on sizes and on `ignored` alone, so that it can be
+    /// recorded and launched again for other frames.
+    ///
+    /// # Errors
+    /// As there, and when the family runs on the host alone.
+    fn score_there(
+        &mut self,
+        _features: &Features<'_>,
+        _memory: Option<&Memory>,
+        _ignored: &[bool],
+    ) -> Result<&Buffer> {
+        Err(not_there(self.scorer()))
+    }
+
     /// What the last stage of the last frame consists of, where that is known.
     fn parts(&self) -> Vec<(&'static str, Duration)> {
         Vec::new()
+    }
+}
+
+/// What a family that runs on the host alone says to a device.
+fn not_there(scorer: &str) -> Error {
+    Error::Mismatch {
+        what: "device",
+        expected: "a family of models that runs there".to_owned(),
+        found: format!("that of {scorer}"),
     }
 }
 

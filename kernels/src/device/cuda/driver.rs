@@ -15,7 +15,7 @@ const CAPABILITY: (i32, i32) = (8, 0);
 
 /// The functions of the driver that this crate calls, by itself or through cudarc.
 #[cfg(not(feature = "cuda-linked"))]
-const FUNCTIONS: [&str; 30] = [
+const FUNCTIONS: [&str; 36] = [
     "cuCtxGetCurrent",
     "cuCtxGetDevice",
     "cuCtxPopCurrent_v2",
@@ -31,6 +31,10 @@ const FUNCTIONS: [&str; 30] = [
     "cuFuncSetAttribute",
     "cuGetErrorName",
     "cuGetErrorString",
+    "cuGraphDestroy",
+    "cuGraphExecDestroy",
+    "cuGraphInstantiateWithFlags",
+    "cuGraphLaunch",
     "cuInit",
     "cuLaunchKernel",
     "cuMemAlloc_v2",
@@ -43,8 +47,10 @@ const FUNCTIONS: [&str; 30] = [
     "cuMemsetD8Async",
     "cuModuleGetFunction",
     "cuModuleLoadData",
+    "cuStreamBeginCapture_v2",
     "cuStreamCreate",
     "cuStreamDestroy_v2",
+    "cuStreamEndCapture",
     "cuStreamSynchronize",
 ];
 

@@ -20,6 +20,7 @@ impl Memory {
     #[expect(unsafe_code, reason = "a call of the driver")]
     pub(crate) fn new(queue: &Queue, bytes: usize) -> Result<Self> {
         let bytes = bytes.max(1);
+        queue.check_not_recorded("takes memory")?;
         let _at = queue.stream()?;
         // SAFETY: the call has no preconditions but a context, which `stream` makes current.
         let at = unsafe { result::malloc_sync(bytes) }.map_err(|error| {
@@ -29,6 +30,7 @@ impl Memory {
                 error.0
             ))
         })?;
+        queue.change_memory();
         Ok(Self { queue: queue.clone(), at, bytes })
     }
 
@@ -47,6 +49,7 @@ impl Memory {
         if from.is_empty() {
             return Ok(());
         }
+        self.queue.check_not_recorded("copies from the host")?;
         let at = self.queue.stream()?;
         // SAFETY: the range lies in this memory, see above. Memory that is not pinned is staged before the call returns.
         unsafe { result::memcpy_htod_async(self.at + start as u64, from, at.stream) }
@@ -60,6 +63,7 @@ impl Memory {
         if to.is_empty() {
             return Ok(());
         }
+        self.queue.check_not_recorded("copies to the host")?;
         let at = self.queue.stream()?;
         // SAFETY: the range lies in this memory, see above, and `to` is borrowed until the copy has ended.
         unsafe { result::memcpy_dtoh_async(to, self.at + start as u64, at.stream) }
@@ -93,6 +97,7 @@ impl Memory {
 impl Drop for Memory {
     #[expect(unsafe_code, reason = "a call of the driver")]
     fn drop(&mut self) {
+        self.queue.change_memory();
         // Work that uses the memory ends first; where that failed, the driver takes it back at the end of the process.
         if let (Ok(()), Ok(_at)) = (self.queue.wait(), self.queue.stream()) {
             // SAFETY: it was given by the driver, is freed once, and nothing uses it, see above.

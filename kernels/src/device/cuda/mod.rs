@@ -3,20 +3,25 @@
 
 mod context;
 mod driver;
+mod graph;
 mod kernel;
 mod memory;
+mod mirror;
 #[cfg(test)]
 mod planted;
 mod queue;
+mod recording;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::context::Context;
+pub use self::graph::Graph;
 pub(crate) use self::kernel::{Arg, Kernel, kernel};
 pub(crate) use self::memory::{Memory, check_floats, check_half, check_queue};
 pub use self::memory::{Slice, SliceMut};
+pub use self::mirror::Mirror;
 pub use self::queue::Queue;
 use crate::error::{Error, Result};
 

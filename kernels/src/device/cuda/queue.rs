@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::{result, sys};
@@ -11,6 +12,7 @@ use super::Device;
 use super::context::{Context, Entered};
 use super::driver::failed;
 use super::kernel::{Arg, Kernel, sizes_of_arguments};
+use super::recording;
 use crate::error::{Error, Result};
 
 /// Bytes of shared memory that a block has without asking.
@@ -30,6 +32,8 @@ struct Inner {
     context: Context,
     stream: sys::CUstream,
     loaded: Mutex<Loaded>,
+    /// How often memory was taken or freed.
+    memory_changes: AtomicU64,
 }
 
 /// Kernels that have been used. They live as long as the queue: modules are never unloaded.
@@ -96,7 +100,12 @@ impl Queue {
         let _entered = context.enter()?;
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking)
             .map_err(failed("cuStreamCreate"))?;
-        let queue = Self(Arc::new(Inner { context: context.clone(), stream, loaded: Mutex::default() }));
+        let queue = Self(Arc::new(Inner {
+            context: context.clone(),
+            stream,
+            loaded: Mutex::default(),
+            memory_changes: AtomicU64::new(0),
+        }));
         // A stream without work is waited for in no time.
         // SAFETY: the stream is that of a moment ago.
         unsafe { result::stream::synchronize(stream) }.map_err(failed("cuStreamSynchronize"))?;
@@ -116,17 +125,45 @@ impl Queue {
     /// Waits until all that was launched has ended.
     ///
     /// # Errors
-    /// When a kernel failed; then nothing on this device works any more in this process.
+    /// When a kernel failed; then nothing on this device works any more in this process. Or when this thread records work.
     #[expect(unsafe_code, reason = "a call of the driver")]
     pub fn wait(&self) -> Result<()> {
+        self.check_not_recorded("waits")?;
         let at = self.stream()?;
         // SAFETY: the stream lives as long as the queue.
         unsafe { result::stream::synchronize(at.stream) }.map_err(failed("cuStreamSynchronize"))
     }
 
-    /// The stream, whose context this thread is in as long as what is returned lives.
+    /// The stream, whose context this thread is in as long as what is returned lives. Where this thread records, that which it
+    /// records on.
     pub(super) fn stream(&self) -> Result<At> {
-        Ok(At { stream: self.0.stream, _entered: self.0.context.enter()? })
+        let stream = recording::stream_of(self.address()).unwrap_or(self.0.stream);
+        Ok(At { stream, _entered: self.0.context.enter()? })
+    }
+
+    /// What tells this queue from others.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    /// Refuses what cannot be recorded.
+    pub(super) fn check_not_recorded(&self, what: &str) -> Result<()> {
+        match recording::stream_of(self.address()) {
+            None => Ok(()),
+            Some(_) => {
+                Err(Error::Cuda(format!("expected work that can be recorded, found some that {what}")))
+            }
+        }
+    }
+
+    /// Memory was taken or freed.
+    pub(super) fn change_memory(&self) {
+        self.0.memory_changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often memory was taken or freed.
+    pub(super) fn memory_changes(&self) -> u64 {
+        self.0.memory_changes.load(Ordering::Relaxed)
     }
 
     /// Launches a kernel of this crate: `grid` blocks of `threads`, each with `shared` bytes of shared memory. What it reads

@@ -5,7 +5,7 @@ use super::*;
 use crate::device::{Buffer, Place};
 use crate::error::Error;
 use crate::fake_cuda::{self, Mode};
-use crate::testing::{device, driver, noise, read};
+use crate::testing::{device, driver, noise, read as read_back};
 
 /// Runs one of the tests below, which are ignored otherwise, in a process with another driver, or another setting of it.
 fn child(test: &str, drivers: &Path, settings: &[(&str, &str)]) -> Output {
@@ -135,7 +135,7 @@ fn cuda_buffers_keep_what_is_written_and_their_memory() {
     let Some(place) = device() else { return };
     let values = noise(1000, 7);
     let mut buffer = Buffer::of(&place, &values).unwrap();
-    assert_eq!((buffer.place(), buffer.len(), read(&buffer)), (place.clone(), 1000, values.clone()));
+    assert_eq!((buffer.place(), buffer.len(), read_back(&buffer)), (place.clone(), 1000, values.clone()));
     let before = crate::testing::count("allocations");
     buffer.resize(10).unwrap();
     buffer.resize(1000).unwrap();
@@ -149,7 +149,7 @@ fn cuda_buffers_keep_what_is_written_and_their_memory() {
     assert_eq!(address(&buffer), at);
     assert!(before <= crate::testing::count("allocations"));
     buffer.write(&values[..500]).unwrap();
-    assert_eq!(read(&buffer), values[..500]);
+    assert_eq!(read_back(&buffer), values[..500]);
     let part = buffer.view().part(3..10).unwrap();
     assert_eq!(part.len(), 7);
     assert!(
@@ -159,7 +159,7 @@ fn cuda_buffers_keep_what_is_written_and_their_memory() {
 
     let mut halves = Buffer::of_products(&place, 1000).unwrap();
     halves.write(&values).unwrap();
-    for (half, value) in read(&halves).iter().zip(&values) {
+    for (half, value) in read_back(&halves).iter().zip(&values) {
         assert!((half - value).abs() <= value.abs() / 256.0, "{half} {value}");
     }
     assert!(buffer.write(&values).unwrap_err().to_string().contains("expected 500 values, found 1000"));
@@ -187,4 +187,62 @@ fn cuda_kernels_are_launched_with_what_they_take() {
     assert!(text.contains("expected a device with 1048576 bytes of shared memory a block, found"), "{text}");
     assert_eq!(Queue::new(99).unwrap_err().to_string().split(',').next(), Some("CUDA: expected a device 99"));
     assert!(driver().is_none() || queue.device().name == "Fake GPU");
+}
+
+#[test]
+fn cuda_work_is_recorded_and_launched_as_a_whole() {
+    let Some(place) = device() else { return };
+    let Place::Cuda(queue) = &place else { return };
+    let (x, w) = (noise(64, 1), noise(8, 2));
+    let (mut there, weights) = (Buffer::of(&place, &x).unwrap(), Buffer::of(&place, &w).unwrap());
+    let (mut y, mut mirror) = (Buffer::new(&place, 64).unwrap(), Mirror::new(queue, 66).unwrap());
+    let run = |x: &Buffer, y: &mut Buffer, mirror: &mut Mirror| -> crate::Result<()> {
+        crate::layer_norm::layer_norm(x, &weights, &weights, 1e-6, &mut *y)?;
+        mirror.copy(2, y.view().there("test")?)
+    };
+    let read = |mirror: &Mirror| {
+        let mut values = vec![0.0; 66];
+        mirror.read(0, &mut values).unwrap();
+        values
+    };
+    run(&there, &mut y, &mut mirror).unwrap();
+    let expected = read(&mirror);
+    assert!(expected[..2] == [0.0; 2] && expected[2..].iter().all(|v| v.is_finite() && *v != 0.0));
+
+    there.write(&noise(64, 3)).unwrap();
+    let graph = Graph::record(queue, || run(&there, &mut y, &mut mirror)).unwrap();
+    assert_eq!(read(&mirror), expected, "nothing runs while it is recorded");
+    there.write(&x).unwrap();
+    for _ in 0..2 {
+        graph.launch().unwrap();
+        assert_eq!(read(&mirror), expected);
+    }
+    // What another thread launches meanwhile runs, and is not recorded with it.
+    let again = Graph::record(queue, || {
+        std::thread::scope(|scope| scope.spawn(|| there.write(&noise(64, 4))).join().unwrap())?;
+        run(&there, &mut y, &mut mirror)
+    });
+    again.unwrap().launch().unwrap();
+    assert!(read(&mirror) != expected && read_back(&there) == noise(64, 4));
+
+    // What cannot be recorded.
+    let refused = |work: &mut dyn FnMut() -> crate::Result<()>| match Graph::record(queue, work) {
+        Err(Error::Cuda(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    let waits = "expected work that can be recorded, found some that waits";
+    assert_eq!(refused(&mut || queue.wait()), waits);
+    assert!(refused(&mut || Buffer::<f32>::new(&place, 8).map(drop)).ends_with("takes memory"));
+    assert!(refused(&mut || Mirror::new(queue, 8).map(drop)).ends_with("takes memory"));
+    assert!(refused(&mut || y.read(&mut [0.0; 64])).ends_with("copies to the host"));
+    assert!(refused(&mut || y.write(&[0.0; 64])).ends_with("copies from the host"));
+    assert!(
+        mirror.copy(3, y.view().there("test").unwrap()).is_err() && mirror.read(3, &mut [0.0; 64]).is_err()
+    );
+
+    assert!(graph.is_current());
+    let more = Buffer::<f32>::new(&place, 8).unwrap();
+    assert!(!graph.is_current() && graph.launch().unwrap_err().to_string().contains("where it was"));
+    drop(more);
+    assert!(!graph.is_current());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snarm_kernels::Grid;
-use snarm_kernels::device::Place;
+use snarm_kernels::device::{Buffer, Place};
 
 use super::Snarm;
 use super::decoder::{FAMILY, SnarmDecoder};
@@ -96,6 +96,15 @@ impl Model for Snarm {
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
         self.score(features, memory, unlike, ignored, times)
+    }
+
+    fn score_there(
+        &mut self,
+        features: &Features<'_>,
+        memory: Option<&Memory>,
+        ignored: &[bool],
+    ) -> Result<&Buffer> {
+        self.score_there(features, memory, ignored)
     }
 
     fn parts(&self) -> Vec<(&'static str, Duration)> {

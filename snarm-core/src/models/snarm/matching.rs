@@ -30,9 +30,7 @@ pub struct Matching {
 
 /// Trusted tokens in the memory of a device.
 struct There {
-    place: Place,
     table: Table,
-    trusted: Buffer<u32>,
     /// The number of each token.
     numbers: Buffer<u32>,
 }
@@ -47,8 +45,6 @@ struct Matches {
     distances: Buffer,
     residual: Buffer,
     transformed: Buffer,
-    /// Distances that a device found, by [`Matching::bring_home`].
-    home: Vec<f32>,
 }
 
 /// Rows to search among, their codes, and labels of queries and rows.
@@ -115,8 +111,7 @@ impl Matching {
     /// When the device lacks the memory.
     pub fn at(place: &Place, width: usize) -> Result<Self> {
         let there = || -> Result<There> {
-            let (trusted, numbers) = (Buffer::new(place, 0)?, Buffer::new(place, 0)?);
-            Ok(There { place: place.clone(), table: Table::new(place, width)?, trusted, numbers })
+            Ok(There { table: Table::new(place, width)?, numbers: Buffer::new(place, 0)? })
         };
         let there = if *place == Place::Host { None } else { Some(there()?) };
         Ok(Self { matches: Matches::at(place, width)?, there, ..Self::default() })
@@ -161,18 +156,13 @@ impl Matching {
     /// Intra-residuals: matches the descriptors of one frame against the nearest of its trusted tokens, never itself.
     ///
     /// # Errors
-    /// When a trusted token is none of the frame's, or the device fails.
+    /// When a trusted token is none of the frame's, or the descriptors live on a device.
     pub fn with_trusted<'a>(
         &mut self,
         descriptors: impl Into<BufferView<'a>>,
         trusted: &[u32],
     ) -> Result<()> {
         let (descriptors, d) = (descriptors.into(), self.matches.width);
-        if let Some(there) = &mut self.there {
-            there.set(descriptors, d, trusted)?;
-            let labels = Labels { queries: there.numbers.view(), rows: there.trusted.view() };
-            return self.matches.find(descriptors, &Among::Device(&there.table, Some(labels)), 1);
-        }
         let tokens = descriptors.host(WHAT)?;
         self.rows.resize(trusted.len() * d, 0.0);
         gather(tokens, d, trusted, &mut self.rows)?;
@@ -193,14 +183,21 @@ impl Matching {
         Ok(())
     }
 
-    /// Copies distances from the device that found them, after all its work; on the host nothing.
+    /// As [`Self::with_trusted`] in the memory of a device, which alone knows the trusted tokens.
     ///
     /// # Errors
-    /// When the device has failed.
-    pub fn bring_home(&mut self) -> Result<()> {
-        let Matches { home, distances, .. } = &mut self.matches;
-        distances.on_host(home)?;
-        Ok(())
+    /// When operands live apart, or the device fails.
+    pub fn with_trusted_there(&mut self, descriptors: BufferView<'_>, trusted: &Buffer<u32>) -> Result<()> {
+        let Some(There { table, numbers }) = &mut self.there else {
+            return self.with_trusted(descriptors, trusted.view().host(WHAT)?);
+        };
+        let n = descriptors.len() / self.matches.width.max(1);
+        if numbers.len() != n {
+            *numbers = Buffer::of(&numbers.place(), &(0..n as u32).collect::<Vec<u32>>())?;
+        }
+        table.gather(descriptors, trusted)?;
+        let labels = Labels { queries: numbers.view(), rows: trusted.view() };
+        self.matches.find(descriptors, &Among::Device(table, Some(labels)), 1)
     }
 
     /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens; none where a device found them.
@@ -208,9 +205,9 @@ impl Matching {
         self.matches.indices.view().host(WHAT).unwrap_or_default()
     }
 
-    /// The squared distances to them; those of a device as they were brought home.
+    /// The squared distances to them; none where a device found them.
     pub fn distances(&self) -> &[f32] {
-        self.matches.distances.view().host(WHAT).unwrap_or(&self.matches.home)
+        self.matches.distances.view().host(WHAT).unwrap_or_default()
     }
 
     /// Signed residuals, (n, width); none where a device found them.
@@ -248,20 +245,6 @@ impl Matching {
     pub(super) fn mean_distances_there(&self, distances: &mut Buffer) -> Result<()> {
         distances.resize(self.matches.distances.len() / TOP_K)?;
         Ok(mean_distances(&self.matches.distances, TOP_K, distances)?)
-    }
-}
-
-impl There {
-    /// Takes the trusted tokens of a frame.
-    fn set(&mut self, descriptors: BufferView<'_>, d: usize, trusted: &[u32]) -> Result<()> {
-        let n = descriptors.len() / d.max(1);
-        if self.numbers.len() != n {
-            let numbers: Vec<u32> = (0..n as u32).collect();
-            self.numbers = Buffer::of(&self.place, &numbers)?;
-        }
-        self.trusted.resize(trusted.len())?;
-        self.trusted.write(trusted)?;
-        Ok(self.table.gather(descriptors, &self.trusted)?)
     }
 }
 

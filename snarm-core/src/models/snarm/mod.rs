@@ -18,12 +18,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use snarm_kernels::Grid;
-use snarm_kernels::device::{Buffer, BufferView, Place};
+use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::hybrid_score::hybrid_score;
 use snarm_kernels::nearest::Table;
 
 use self::decoder::{Residuals, SnarmDecoder, Stacked, Workspace};
 pub use self::matching::Matching;
+use self::navigate::Parts;
 pub use self::navigate::{Navigation, TRUSTED_FRACTION};
 pub(crate) use self::weigh::Weigh;
 use crate::bank::Memory;
@@ -50,8 +51,8 @@ pub struct Snarm {
 
 /// What makes a map of the residuals.
 enum Scoring {
-    /// Nothing that was trained; the map, (rows, columns).
-    TrainingFree(Vec<f32>),
+    /// Nothing that was trained; the map, (rows, columns), and room for mean distances where a device matches.
+    TrainingFree(Buffer, Buffer),
     /// A trained decoder.
     Decoder(Box<Running>),
 }
@@ -73,8 +74,6 @@ struct There {
     stacked: Stacked,
     weigh: Weigh,
     distances: Buffer,
-    /// The map in the memory of the host.
-    map: Vec<f32>,
 }
 
 impl Snarm {
@@ -83,7 +82,7 @@ impl Snarm {
     /// # Errors
     /// When the grid is too small to have trusted and hard tokens.
     pub fn training_free(grid: Grid, width: usize) -> Result<Self> {
-        Self::new(grid, width, Scoring::TrainingFree(Vec::new()))
+        Self::new(grid, width, Scoring::TrainingFree(Buffer::default(), Buffer::default()))
     }
 
     /// With a trained decoder, whose map has `map_size` pixels.
@@ -140,11 +139,16 @@ impl Snarm {
                 Some(Table::of(place, bank.rows().data, bank.width())?)
             }
         };
-        if let Scoring::Decoder(running) = &mut self.scoring {
-            running.there = match place {
-                Place::Host => None,
-                Place::Cuda(_) => Some(There::new(place, &running.decoder, self.grid, running.map_size)?),
-            };
+        match &mut self.scoring {
+            Scoring::TrainingFree(map, distances) => {
+                (*map, *distances) = (Buffer::new(place, 0)?, Buffer::new(place, 0)?);
+            }
+            Scoring::Decoder(running) => {
+                running.there = match place {
+                    Place::Host => None,
+                    Place::Cuda(_) => Some(There::new(place, &running.decoder, self.grid, running.map_size)?),
+                };
+            }
         }
         Ok(())
     }
@@ -152,7 +156,7 @@ impl Snarm {
     /// What calibrations are filed under: `training-free`, or `head:` and the digest of the decoder.
     pub fn scorer(&self) -> &str {
         match &self.scoring {
-            Scoring::TrainingFree(_) => TRAINING_FREE,
+            Scoring::TrainingFree(..) => TRAINING_FREE,
             Scoring::Decoder(running) => running.decoder.scorer(),
         }
     }
@@ -160,7 +164,7 @@ impl Snarm {
     /// The trained decoder, where there is one.
     pub fn decoder(&self) -> Option<&Arc<SnarmDecoder>> {
         match &self.scoring {
-            Scoring::TrainingFree(_) => None,
+            Scoring::TrainingFree(..) => None,
             Scoring::Decoder(running) => Some(&running.decoder),
         }
     }
@@ -168,7 +172,7 @@ impl Snarm {
     /// Where the decoder's time of the last frame went, where there is a decoder and it ran on the host.
     pub fn decoder_times(&self) -> Option<decoder::Times> {
         match &self.scoring {
-            Scoring::TrainingFree(_) => None,
+            Scoring::TrainingFree(..) => None,
             Scoring::Decoder(running) => running.there.is_none().then(|| running.workspace.times()),
         }
     }
@@ -176,16 +180,27 @@ impl Snarm {
     /// Rows and columns of the map of raw scores: the grid, or those of the decoder's map.
     pub fn map_size(&self) -> Grid {
         match &self.scoring {
-            Scoring::TrainingFree(_) => self.grid,
+            Scoring::TrainingFree(..) => self.grid,
             Scoring::Decoder(running) => running.map_size,
         }
+    }
+
+    /// Checks that descriptors are those of this grid and of the width of the bank.
+    fn check(&self, len: usize, bank: &Memory) -> Result<()> {
+        let tokens = self.grid.cells();
+        if len == tokens * self.width && bank.width() == self.width {
+            return Ok(());
+        }
+        let expected = format!("{tokens} descriptors of the bank's width, {}", bank.width());
+        let found = format!("{len} values for a width of {}", self.width);
+        Err(Error::Mismatch { what: "SNARM", expected, found })
     }
 
     /// Raw scores (rows, columns) of the map. Rows of the bank from image `unlike` do not count: a frame that is in the bank is
     /// so scored as if it were not. Tokens that `ignored` names (empty: none) are neither trusted nor hard.
     ///
     /// # Errors
-    /// When the descriptors do not fit the bank, or there is none.
+    /// When the descriptors do not fit the bank, there is none, or they live on a device.
     pub fn score(
         &mut self,
         features: &Features<'_>,
@@ -195,88 +210,51 @@ impl Snarm {
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
         let bank = descriptors_of(memory)?;
-        let (descriptors, tokens) = (features.descriptors(), self.grid.cells());
-        let len = descriptors.len();
-        if len != tokens * self.width || bank.width() != self.width {
-            let expected = format!("{tokens} descriptors of the bank's width, {}", bank.width());
-            let found = format!("{len} values for a width of {}", self.width);
-            return Err(Error::Mismatch { what: "SNARM", expected, found });
-        }
+        let descriptors = features.descriptors().host(WHAT)?;
+        self.check(descriptors.len(), bank)?;
         let start = Instant::now();
         let unlike = unlike.map(|image| (image, bank.images()));
-        match (descriptors, &self.table) {
-            (BufferView::Host(values), None) => {
-                self.inter.with_bank(values, bank.rows(), Some(bank.codes()), unlike)?;
-                self.intra.search_like(bank.codes());
-            }
-            (BufferView::Cuda(_), Some(table)) if unlike.is_none() => {
-                self.inter.with_table(descriptors, table)?
-            }
-            _ => {
-                let expected = "descriptors where the bank is, no image of it left out".to_owned();
-                return Err(Error::Mismatch { what: "SNARM", expected, found: "others".to_owned() });
-            }
-        }
+        self.inter.with_bank(descriptors, bank.rows(), Some(bank.codes()), unlike)?;
+        self.intra.search_like(bank.codes());
         let gain = self.decoder().map_or(1.0, |decoder| decoder.gain(bank.level()));
         self.inter.magnify(gain)?;
-        // A decoder reads what was found where it was found.
-        let reads_at_home = self.decoder().is_none();
-        if reads_at_home {
-            self.inter.bring_home()?;
-        }
         times.add("inter-match", start.elapsed());
 
         let start = Instant::now();
         let q = match &mut self.scoring {
-            Scoring::TrainingFree(_) => None,
+            Scoring::TrainingFree(..) => None,
             Scoring::Decoder(running) => {
-                let Running { decoder, there, q, .. } = &mut **running;
-                match there {
-                    None => decoder.navigate(self.inter.transformed(), q)?,
-                    Some(there) => there.stacked.navigate(self.inter.transformed_there(), q)?,
-                }
-                Some(&q[..])
+                running.decoder.navigate(self.inter.transformed(), &mut running.q)?;
+                Some(&running.q[..])
             }
         };
-        self.navigation.run(self.inter.transformed_there(), self.width, q, ignored)?;
+        self.navigation.run(self.inter.transformed(), self.width, q, ignored)?;
         times.add("navigate", start.elapsed());
 
         let start = Instant::now();
-        let trusted = self.navigation.trusted();
-        self.intra.with_trusted(descriptors, trusted)?;
+        self.intra.with_trusted(descriptors, self.navigation.trusted())?;
         self.intra.magnify(gain)?;
-        if reads_at_home {
-            self.intra.bring_home()?;
-        }
         times.add("intra-match", start.elapsed());
 
         let start = Instant::now();
         let map = match &mut self.scoring {
-            Scoring::TrainingFree(map) => {
+            Scoring::TrainingFree(map, _) => {
                 self.inter.mean_distances(&mut self.distances)?;
-                map.resize(self.distances.len(), 0.0);
+                map.resize(self.distances.len())?;
                 hybrid_score(&self.distances, self.intra.distances(), &mut *map)?;
-                &map[..]
+                map.view().host(WHAT)?
             }
             Scoring::Decoder(running) => {
-                let Running { decoder, workspace, weigh, there, .. } = &mut **running;
-                let level = bank.level().filter(|_| decoder.is_relative());
-                let hard = self.navigation.hard();
-                match there {
-                    Some(there) => there.run(&self.inter, &self.intra, hard, level)?,
-                    None => {
-                        let (inter, intra) = (self.inter.transformed(), self.intra.transformed());
-                        let map = decoder.run(&Residuals { inter, intra, hard }, workspace)?;
-                        match level {
-                            None => map,
-                            Some(level) => {
-                                self.inter.mean_distances(&mut self.distances)?;
-                                weigh
-                                    .run(map.into(), (&self.distances).into(), &self.intra, level)?
-                                    .view()
-                                    .host("weigh")?
-                            }
-                        }
+                let Running { decoder, workspace, weigh, .. } = &mut **running;
+                let (inter, intra) = (self.inter.transformed(), self.intra.transformed());
+                let map =
+                    decoder.run(&Residuals { inter, intra, hard: self.navigation.hard() }, workspace)?;
+                match bank.level().filter(|_| decoder.is_relative()) {
+                    None => map,
+                    Some(level) => {
+                        self.inter.mean_distances(&mut self.distances)?;
+                        let distances = (&self.distances).into();
+                        weigh.run(map.into(), distances, &self.intra, level)?.view().host(WHAT)?
                     }
                 }
             }
@@ -284,7 +262,62 @@ impl Snarm {
         times.add("decode", start.elapsed());
         Ok(map)
     }
+
+    /// As [`Self::score`] where [`Self::move_to`] has brought this. Nobody waits for the device, and what is launched depends on
+    /// sizes and on `ignored` alone.
+    ///
+    /// # Errors
+    /// When the descriptors do not fit the bank, there is none, or they live elsewhere.
+    pub fn score_there(
+        &mut self,
+        features: &Features<'_>,
+        memory: Option<&Memory>,
+        ignored: &[bool],
+    ) -> Result<&Buffer> {
+        let bank = descriptors_of(memory)?;
+        let descriptors = features.descriptors();
+        self.check(descriptors.len(), bank)?;
+        let Some(table) = &self.table else {
+            let (expected, found) = ("a bank on a device".to_owned(), "one of the host".to_owned());
+            return Err(Error::Mismatch { what: "SNARM", expected, found });
+        };
+        self.inter.with_table(descriptors, table)?;
+        let gain = self.decoder().map_or(1.0, |decoder| decoder.gain(bank.level()));
+        self.inter.magnify(gain)?;
+        let transformed = self.inter.transformed_there();
+        let q = match &mut self.scoring {
+            Scoring::Decoder(running) => match &mut running.there {
+                Some(there) => Some(there.stacked.navigate(transformed)?),
+                None => None,
+            },
+            Scoring::TrainingFree(..) => None,
+        };
+        let parts = self.navigation.run_there(transformed, self.width, q, ignored)?;
+        self.intra.with_trusted_there(descriptors, parts.trusted)?;
+        self.intra.magnify(gain)?;
+        match &mut self.scoring {
+            Scoring::TrainingFree(map, distances) => {
+                self.inter.mean_distances_there(distances)?;
+                map.resize(distances.len())?;
+                hybrid_score(&*distances, self.intra.distances_there(), &mut *map)?;
+                Ok(map)
+            }
+            Scoring::Decoder(running) => {
+                let Running { decoder, there, .. } = &mut **running;
+                let level = bank.level().filter(|_| decoder.is_relative());
+                let there = there.as_mut().ok_or_else(|| {
+                    let (expected, found) =
+                        ("a decoder on a device".to_owned(), "one of the host".to_owned());
+                    Error::Mismatch { what: "SNARM", expected, found }
+                })?;
+                there.run(&self.inter, &self.intra, parts, level)
+            }
+        }
+    }
 }
+
+/// What messages call it.
+const WHAT: &str = "SNARM";
 
 impl There {
     fn new(place: &Place, decoder: &SnarmDecoder, grid: Grid, map_size: Grid) -> Result<Self> {
@@ -292,24 +325,22 @@ impl There {
             stacked: decoder.stacked(place, grid, map_size)?,
             weigh: Weigh::new(place, grid, map_size)?,
             distances: Buffer::new(place, grid.cells())?,
-            map: Vec::new(),
         })
     }
 
-    /// The map of a frame, weighted where a level is given, in the memory of the host.
+    /// The map of a frame, weighted where a level is given.
     fn run(
         &mut self,
         inter: &Matching,
         intra: &Matching,
-        hard: &[u32],
+        parts: Parts<'_>,
         level: Option<f32>,
-    ) -> Result<&[f32]> {
-        let mut map = self.stacked.run(inter.transformed_there(), intra.transformed_there(), hard)?;
-        if let Some(level) = level {
-            inter.mean_distances_there(&mut self.distances)?;
-            map = self.weigh.run(map.view(), self.distances.view(), intra, level)?;
-        }
-        Ok(map.on_host(&mut self.map)?)
+    ) -> Result<&Buffer> {
+        let (of_inter, of_intra) = (inter.transformed_there(), intra.transformed_there());
+        let map = self.stacked.run(of_inter, of_intra, parts.parts.view(), parts.hard)?;
+        let Some(level) = level else { return Ok(map) };
+        inter.mean_distances_there(&mut self.distances)?;
+        self.weigh.run(map.view(), self.distances.view(), intra, level)
     }
 }
 

@@ -3,9 +3,9 @@
 use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::device::{Buffer, BufferView, Place};
 use snarm_kernels::row_mean::row_mean;
-use snarm_kernels::split::Split;
+use snarm_kernels::split::{Split, SplitThere};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Fraction of the tokens that is trusted.
 pub const TRUSTED_FRACTION: f64 = 0.75;
@@ -14,9 +14,26 @@ pub const TRUSTED_FRACTION: f64 = 0.75;
 #[derive(Debug, Default)]
 pub struct Navigation {
     waypoints: Vec<f32>,
-    /// Means of tokens in the memory of a device.
-    means: Option<Buffer>,
     split: Split,
+    there: Option<There>,
+}
+
+/// The same in the memory of a device.
+#[derive(Debug)]
+struct There {
+    waypoints: Buffer,
+    split: SplitThere,
+}
+
+/// What a device decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts<'a> {
+    /// The trusted tokens, ascending.
+    pub(super) trusted: &'a Buffer<u32>,
+    /// The part of each token, as [`snarm_kernels::split`] names them.
+    pub(super) parts: &'a Buffer<u32>,
+    /// Number of hard tokens.
+    pub(super) hard: usize,
 }
 
 impl Navigation {
@@ -25,8 +42,11 @@ impl Navigation {
     /// # Errors
     /// When the device lacks the memory.
     pub fn at(place: &Place) -> Result<Self> {
-        let means = if *place == Place::Host { None } else { Some(Buffer::new(place, 0)?) };
-        Ok(Self { means, ..Self::default() })
+        let there = || -> Result<There> {
+            Ok(There { waypoints: Buffer::new(place, 0)?, split: SplitThere::new(place)? })
+        };
+        let there = if *place == Place::Host { None } else { Some(there()?) };
+        Ok(Self { there, ..Self::default() })
     }
 
     /// Splits tokens by their transformed inter-residuals (n, width): the waypoint value of a token is their mean, plus
@@ -34,7 +54,7 @@ impl Navigation {
     /// fraction, half to even. Tokens that `ignored` names (empty: none) are in neither part.
     ///
     /// # Errors
-    /// When the residuals are not whole rows, or navigator or ignored tokens are of another number.
+    /// When the residuals are not whole rows or live on a device, or navigator or ignored tokens are of another number.
     pub fn run<'a>(
         &mut self,
         transformed: impl Into<BufferView<'a>>,
@@ -45,18 +65,36 @@ impl Navigation {
         let transformed = transformed.into();
         let n = transformed.len() / width.max(1);
         self.waypoints.resize(n, 0.0);
-        match &mut self.means {
-            None => row_mean(transformed, width, &mut self.waypoints)?,
-            Some(means) => {
-                means.resize(n)?;
-                row_mean(transformed, width, &mut *means)?;
-                means.read(&mut self.waypoints)?;
-            }
-        }
+        row_mean(transformed, width, &mut self.waypoints)?;
         if let Some(navigator) = navigator {
             add_scaled(navigator, 1.0, &mut self.waypoints)?;
         }
         Ok(self.split.run(&self.waypoints, ignored, TRUSTED_FRACTION)?)
+    }
+
+    /// As [`Self::run`] in the memory of a device, which nobody waits for: returns its trusted tokens, and for each token the
+    /// part that it is in, with the number of hard ones.
+    ///
+    /// # Errors
+    /// As there, and when this is not at the place of the residuals.
+    pub(super) fn run_there(
+        &mut self,
+        transformed: BufferView<'_>,
+        width: usize,
+        navigator: Option<&Buffer>,
+        ignored: &[bool],
+    ) -> Result<Parts<'_>> {
+        let Some(There { waypoints, split }) = &mut self.there else {
+            let (expected, found) = ("a navigation at a device".to_owned(), "one of the host".to_owned());
+            return Err(Error::Mismatch { what: "SNARM", expected, found });
+        };
+        waypoints.resize(transformed.len() / width.max(1))?;
+        row_mean(transformed, width, &mut *waypoints)?;
+        if let Some(navigator) = navigator {
+            add_scaled(navigator, 1.0, &mut *waypoints)?;
+        }
+        split.run(waypoints, ignored, TRUSTED_FRACTION)?;
+        Ok(Parts { trusted: split.low(), parts: split.parts(), hard: split.high() })
     }
 
     /// Waypoint value of each token.

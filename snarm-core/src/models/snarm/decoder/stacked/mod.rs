@@ -12,11 +12,11 @@ use snarm_kernels::add_norm::{Norm, add_norm_in_turns};
 use snarm_kernels::columns::{self, columns};
 use snarm_kernels::conv3x3::{self, conv3x3_in_turns};
 use snarm_kernels::device::{Buffer, BufferView, Place};
-use snarm_kernels::gather::{KEEP, gather};
+use snarm_kernels::gather::gather;
 use snarm_kernels::linear::{self, Panels, Then, Weight, linear, linear_in_turns};
+use snarm_kernels::mark::mark;
 use snarm_kernels::mean_sigmoid::mean_sigmoid;
 use snarm_kernels::row_dot::row_dot;
-use snarm_kernels::sigmoid::sigmoid;
 use snarm_kernels::upsample::{Corners, Upsample};
 
 use self::mixer::{Mixers, joined};
@@ -54,22 +54,22 @@ struct Block {
 
 /// Which row lies where.
 struct Rows {
-    places: Places,
+    /// Token at each position of each order, (orders, tokens).
+    tokens: Buffer<u32>,
     /// Row of the embedding at each row of the maps.
     orders: Buffer<u32>,
     /// Row of the maps for each logit of each token.
     unscan: Buffer<u32>,
     /// The rows of hard tokens, (maps, hard tokens).
     hard: Buffer<u32>,
-    /// For each row of the maps, its place in `hard`, or [`KEEP`].
+    /// For each row of the maps, its place in `hard`, or [`snarm_kernels::mark::KEEP`].
     mixed: Buffer<u32>,
-    /// What is written to these two.
-    numbers: Vec<u32>,
 }
 
 /// Activations of one frame; of products where only they read them.
 struct Scratch {
-    q: Buffer,
+    /// Of each token what the navigator says, before and after the sigmoid.
+    q: [Buffer; 2],
     /// (tokens, 2 width)
     residuals: Buffer,
     /// (tokens, branches, channels)
@@ -150,40 +150,48 @@ impl Stacked {
         })
     }
 
-    /// What the navigator says of each token, as [`super::SnarmDecoder::navigate`]: a number a token comes to the host.
+    /// What the navigator says of each token, as [`super::SnarmDecoder::navigate`].
     ///
     /// # Errors
     /// When the residuals have another width or live elsewhere, or the device fails.
-    pub fn navigate(&mut self, inter: BufferView<'_>, q: &mut Vec<f32>) -> Result<()> {
-        let n = inter.len() / self.sizes.width;
-        self.scratch.q.resize(n)?;
-        row_dot(inter, &self.navigator.0, self.navigator.1, &mut self.scratch.q)?;
-        q.resize(n, 0.0);
-        self.scratch.q.read(q)?;
-        Ok(sigmoid(q)?)
+    pub fn navigate(&mut self, inter: BufferView<'_>) -> Result<&Buffer> {
+        let [raw, q] = &mut self.scratch.q;
+        raw.resize(inter.len() / self.sizes.width)?;
+        q.resize(raw.len())?;
+        row_dot(inter, &self.navigator.0, self.navigator.1, &mut *raw)?;
+        // The mean of one probability.
+        mean_sigmoid(&*raw, &mut *q)?;
+        Ok(q)
     }
 
     /// Probabilities (rows, columns) of one frame, as [`super::SnarmDecoder::run`]: of transformed residuals (tokens, width)
-    /// and the hard tokens, ascending.
+    /// and the part of each token, of which `hard` are [`snarm_kernels::split::HIGH`].
     ///
     /// # Errors
-    /// When residuals do not fit or live elsewhere, a hard token lies outside the grid, or the device fails.
-    pub fn run(&mut self, inter: BufferView<'_>, intra: BufferView<'_>, hard: &[u32]) -> Result<&Buffer> {
+    /// When residuals or parts do not fit or live elsewhere, or the device fails.
+    pub fn run(
+        &mut self,
+        inter: BufferView<'_>,
+        intra: BufferView<'_>,
+        parts: BufferView<'_, u32>,
+        hard: usize,
+    ) -> Result<&Buffer> {
         let Self { sizes, grid, places, scratch: s, .. } = self;
         let Shape { width, channels, branches } = *sizes;
         let (n, maps) = (grid.cells(), branches * ORDERS);
-        if let Some(token) = hard.iter().find(|token| **token as usize >= n) {
-            let expected = format!("hard tokens among {n}");
-            return Err(Error::Values { what: WHAT, expected, found: token.to_string() });
+        if parts.len() != n {
+            let expected = format!("the part of each of {n} tokens");
+            return Err(Error::Values { what: WHAT, expected, found: parts.len().to_string() });
         }
-        places.mark_hard(hard, branches)?;
+        places.hard.resize(maps * hard)?;
+        mark(parts, &places.tokens, branches, &mut places.hard, &mut places.mixed)?;
         let columns_from = |first: usize| columns::Place { width: 2 * width, first };
         columns(inter, width, 1.0, columns_from(0), &mut s.residuals)?;
         columns(intra, width, 1.0, columns_from(width), &mut s.residuals)?;
         linear(&s.residuals, &self.embed, &self.embed_bias, Then::Store, &mut s.embedded)?;
         gather(&s.embedded, channels, &places.orders, &mut s.stream)?;
         for mixed in [&mut s.mixer_in, &mut s.mixer_out] {
-            mixed.resize(maps * hard.len() * channels)?;
+            mixed.resize(maps * hard * channels)?;
         }
         for (depth, block) in self.blocks.iter_mut().enumerate() {
             let h = (depth > 0).then_some(s.hidden.view());
@@ -192,7 +200,7 @@ impl Stacked {
             let then = conv3x3::Then::Store;
             convolve(&s.normed, *grid, [maps, channels], &block.conv, then, &mut s.conv, &mut s.hidden)?;
             gather(&s.hidden, channels, &places.hard, &mut s.mixer_in)?;
-            block.mixers.run(&s.mixer_in, hard.len(), &mut s.mixer_out)?;
+            block.mixers.run(&s.mixer_in, hard, &mut s.mixer_out)?;
             gather(&s.mixer_out, channels, &places.mixed, &mut s.hidden)?;
         }
         let norm = Norm::Layer { weight: &self.norm[0], bias: &self.norm[1] };
@@ -236,6 +244,7 @@ impl Rows {
     fn new(place: &Place, grid: Grid, branches: usize) -> Result<Self> {
         let (places, n, views) = (Places::new(grid), grid.cells(), branches * ORDERS);
         let mut orders = Vec::with_capacity(views * n);
+        let tokens = IN_TURN.map(|order| &places.orders()[order * n..][..n]).concat();
         let mut unscan = vec![0; views * n];
         for (turn, order) in IN_TURN.into_iter().enumerate() {
             for branch in 0..branches {
@@ -247,37 +256,12 @@ impl Rows {
             }
         }
         Ok(Self {
-            places,
+            tokens: Buffer::of(place, &tokens)?,
             orders: Buffer::of(place, &orders)?,
             unscan: Buffer::of(place, &unscan)?,
             hard: Buffer::new(place, 0)?,
             mixed: Buffer::new(place, views * n)?,
-            numbers: Vec::with_capacity(views * n),
         })
-    }
-
-    /// Takes the hard tokens of a frame.
-    fn mark_hard(&mut self, tokens: &[u32], branches: usize) -> Result<()> {
-        let Self { places, hard, mixed, numbers, .. } = self;
-        places.mark_hard(tokens);
-        let (n, count) = (places.mixed().len() / ORDERS, places.hard().len() / ORDERS);
-        // The rows and places of an order, moved to those of each of its maps.
-        let mut fill = |of: &[u32], len: usize, unit: usize, to: &mut Buffer<u32>| -> Result<()> {
-            numbers.clear();
-            for (turn, order) in IN_TURN.into_iter().enumerate() {
-                for map in turn * branches..(turn + 1) * branches {
-                    let moved = |number: &u32| match *number {
-                        KEEP => KEEP,
-                        number => number + (map * unit) as u32 - (order * unit) as u32,
-                    };
-                    numbers.extend(of[order * len..][..len].iter().map(moved));
-                }
-            }
-            to.resize(numbers.len())?;
-            Ok(to.write(numbers)?)
-        };
-        fill(places.hard(), count, n, hard)?;
-        fill(places.mixed(), n, count, mixed)
     }
 }
 
@@ -288,7 +272,7 @@ impl Scratch {
         let floats = |len: usize| Buffer::new(place, len);
         let products = |len: usize| Buffer::of_products(place, len);
         Ok(Self {
-            q: floats(n)?,
+            q: [floats(n)?, floats(n)?],
             residuals: products(n * 2 * sizes.width)?,
             embedded: floats(n * sizes.branches * sizes.channels)?,
             stream: floats(rows)?,
