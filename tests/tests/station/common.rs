@@ -17,7 +17,7 @@ pub(crate) const ADMIN: &str = "ann";
 pub(crate) const PASSWORD: &str = "a long password";
 
 /// Frames of a ball that moves, as a stand-in for a camera.
-const SOURCE: &str =
+pub(crate) const SOURCE: &str =
     "videotestsrc pattern=ball is-live=true ! video/x-raw,format=I420,width=128,height=96,framerate=5/1";
 
 /// How long anything may take.

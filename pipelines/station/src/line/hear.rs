@@ -64,6 +64,8 @@ impl Work {
             Heard::Message { name, fields } => self.take_message(&name, &fields),
             Heard::Live(jpeg) => drop(self.line.live.send_replace(Arc::new(jpeg))),
             Heard::Found(found) => self.finds.push((found, Instant::now())),
+            // A pipeline that judges learns nothing that is kept.
+            Heard::Learned(..) => {}
             Heard::Lost(pictures) => self.line.state().lost_pictures = pictures,
             Heard::Said(text) => {
                 tracing::info!("{}: {text}", self.line.name());

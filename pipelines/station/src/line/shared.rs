@@ -38,6 +38,8 @@ pub(crate) struct Line {
     pub(super) loaded: watch::Sender<std::result::Result<String, String>>,
     /// Held while a bank is made.
     pub(super) making: tokio::sync::Mutex<()>,
+    /// Held while it is looked up what a find is like.
+    pub(super) looking: tokio::sync::Mutex<()>,
 }
 
 impl Line {
@@ -61,6 +63,7 @@ impl Line {
             live: watch::Sender::default(),
             loaded: watch::Sender::new(Ok(String::new())),
             making: tokio::sync::Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::failure::{Answer, Failure};
-use crate::line::{self, Line, Snapshot};
+use crate::line::{self, Line, Nearest, Snapshot};
 use crate::store::{BankVersion, Find, Judgement, LimitChange, Picture, Queue, Release, Who, WouldChange};
 
 /// Finds of the queue that are sent at once.
@@ -168,6 +168,29 @@ pub(crate) async fn frame(State(app): State<Arc<App>>, Path(id): Path<i64>) -> A
 #[utoipa::path(get, path = "/api/finds/{id}/map", params(("id" = i64, Path)), responses((status = 200, content_type = "image/x-portable-graymap"), (status = 404)))]
 pub(crate) async fn map(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Response> {
     picture(&app, id, Picture::Map, "image/x-portable-graymap").await
+}
+
+/// The most striking places of a find beside the good patches that the bank in use knows, and the frames they came from. The
+/// first answer for a find takes some seconds.
+#[utoipa::path(get, path = "/api/finds/{id}/nearest", params(("id" = i64, Path)), responses((status = 200, body = Nearest), (status = 404)))]
+pub(crate) async fn nearest(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Json<Nearest>> {
+    let find = app.ask(move |store| store.find(id)).await?.ok_or_else(|| no_find(id))?;
+    let found = line::nearest(of(&app, &find.line)?, id).await?;
+    found.map(Json).ok_or_else(|| Failure::missing(format!("expected a picture, found none of find {id}")))
+}
+
+/// A cut-out that `/api/finds/{id}/nearest` names, PNG.
+#[utoipa::path(get, path = "/api/finds/{id}/nearest/{name}", params(("id" = i64, Path), ("name" = String, Path)), responses((status = 200, content_type = "image/png"), (status = 404)))]
+pub(crate) async fn cut_out(
+    State(app): State<Arc<App>>,
+    Path((id, name)): Path<(i64, String)>,
+) -> Answer<Response> {
+    let missing = || Failure::missing(format!("expected a cut-out of find {id}, found none of that name"));
+    let is_part = |c: char| c.is_ascii_digit() || c == '-';
+    let stem = name.strip_suffix(".png").filter(|stem| stem.chars().all(is_part)).ok_or_else(missing)?;
+    let file = app.store.nearest_folder(id).join(format!("{stem}.png"));
+    let bytes = tokio::fs::read(file).await.map_err(|_| missing())?;
+    Ok(([(CONTENT_TYPE, "image/png")], bytes).into_response())
 }
 
 async fn picture(app: &App, id: i64, picture: Picture, kind: &'static str) -> Answer<Response> {

@@ -60,6 +60,8 @@ const LARGEST_BODY: usize = 64 << 10;
         lines::annotated,
         lines::frame,
         lines::map,
+        lines::nearest,
+        lines::cut_out,
         lines::limits,
         lines::preview,
         lines::set_limits,
@@ -107,6 +109,8 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/finds/{id}/annotated", get(lines::annotated))
         .route("/api/finds/{id}/frame", get(lines::frame))
         .route("/api/finds/{id}/map", get(lines::map))
+        .route("/api/finds/{id}/nearest", get(lines::nearest))
+        .route("/api/finds/{id}/nearest/{name}", get(lines::cut_out))
 }
 
 fn for_operators() -> Router<Arc<App>> {
