@@ -11,6 +11,8 @@ mod outputs;
 mod refusals;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "station/tls.rs"]
+mod tls;
 
 use std::process::Command;
 

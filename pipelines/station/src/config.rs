@@ -20,6 +20,12 @@ pub struct Config {
     /// Address and port of pages and API.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
+    /// File with the certificate of pages and API, PEM; without one they are served without TLS.
+    #[serde(default)]
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the private key of that certificate, PEM.
+    #[serde(default)]
+    pub tls_key: Option<PathBuf>,
     /// Folder for results, pictures and banks.
     pub data: PathBuf,
     /// Whether everybody who reaches the port may look, without signing in.
@@ -168,9 +174,12 @@ pub struct Mqtt {
     pub name: String,
     /// Host of the broker.
     pub host: String,
-    /// Port of the broker.
-    #[serde(default = "mqtt_port")]
-    pub port: u16,
+    /// Port of the broker; without one 1883, and 8883 with TLS.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// File with the certificates of those who may vouch for the broker, PEM; the connection is by TLS then.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// First part of the topics: `TOPIC/LINE/find`, `TOPIC/LINE/frame`, `TOPIC/LINE/state` (retained).
     #[serde(default = "topic")]
     pub topic: String,
@@ -185,8 +194,11 @@ pub struct Mqtt {
     pub password_file: Option<PathBuf>,
 }
 
-fn mqtt_port() -> u16 {
-    1883
+impl Mqtt {
+    /// The port, which TLS has another of.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.ca_file.is_some() { 8883 } else { 1883 })
+    }
 }
 
 fn topic() -> String {
@@ -246,6 +258,10 @@ impl Config {
         if self.lines.is_empty() {
             bail!("expected at least one [[line]], found none");
         }
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            let found = if self.tls_key.is_some() { "tls-key" } else { "tls-certificate" };
+            bail!("expected tls-certificate and tls-key together, found {found} alone");
+        }
         let lines = self.lines.iter().map(|line| ("line", line.name.as_str()));
         let outputs = self.outputs.iter().map(|output| ("output", output.name()));
         let mut seen = Vec::new();
@@ -284,10 +300,13 @@ impl Config {
     fn beside(&mut self, folder: &Path) {
         let place = |path: &mut PathBuf| *path = folder.join(&*path);
         place(&mut self.data);
+        self.tls_certificate.iter_mut().chain(&mut self.tls_key).for_each(place);
         self.lines.iter_mut().filter_map(|line| line.bank.as_mut()).for_each(place);
         for output in &mut self.outputs {
             match output {
-                Output::Mqtt(mqtt) => mqtt.password_file.iter_mut().for_each(place),
+                Output::Mqtt(mqtt) => {
+                    mqtt.password_file.iter_mut().chain(&mut mqtt.ca_file).for_each(place);
+                }
                 Output::Webhook(webhook) => webhook.token_file.iter_mut().for_each(place),
                 Output::Modbus(_) => {}
             }
@@ -342,6 +361,7 @@ mod tests {
             (LINE.replace("'cap'", "'../cap'"), &["line.name", "expected", "../cap"]),
             (LINE.replace("bank = 'cap.bank'\n", ""), &["cap", "bank", "found neither"]),
             ("data = 'd'".to_owned(), &["[[line]]", "found none"]),
+            (LINE.replace("data", "tls-key = 'k'\ndata"), &["tls-certificate and tls-key", "tls-key alone"]),
             (format!("{LINE}[line.variables]\nbank = 'x'\n"), &["cap", "without bank"]),
             (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
             (format!("{LINE}[[output]]\nkind = 'opc'\nname = 'x'\n"), &["opc", "expected one of", "mqtt"]),

@@ -37,6 +37,8 @@ pub(crate) fn config(data: &Path, port: u16) -> Config {
     Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         data: data.to_owned(),
+        tls_certificate: None,
+        tls_key: None,
         open_viewing: false,
         keep: Keep::default(),
         lines: vec![line],

@@ -81,8 +81,7 @@ impl Station {
         let mut child = command.current_dir(dir).stdout(Stdio::piped()).spawn().expect("snarm starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-        let address =
-            line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
         let code = line.trim().rsplit([' ', '=']).next().filter(|word| !word.contains('/'));
         Self { child, address: address.to_owned(), code: code.map(str::to_owned) }
     }

@@ -6,6 +6,7 @@ mod failure;
 mod guard;
 mod health;
 mod lines;
+mod listener;
 mod pages;
 mod streams;
 mod tries;
@@ -17,15 +18,18 @@ use anyhow::{Context, Result};
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
+use axum::serve::ListenerExt;
 use axum::{Json, Router, middleware};
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
 use utoipa::OpenApi;
 
-pub(crate) use app::App;
+pub(crate) use app::{App, Entry};
 
 use crate::store::Role;
 use failure::Failure;
 use guard::Asks;
+use listener::Connections;
 
 /// Largest body of a request, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
@@ -161,7 +165,13 @@ fn router(app: &Arc<App>) -> Router {
 ///
 /// # Errors
 /// When the listener fails.
-pub(crate) async fn serve(app: Arc<App>, listener: TcpListener) -> Result<()> {
+pub(crate) async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+) -> Result<()> {
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).await.context("cannot serve pages")
+    // What is tapped tells its address, and nothing is done to it.
+    let connections = Connections::start(listener, tls)?.tap_io(|_| {});
+    axum::serve(connections, service).await.context("cannot serve pages")
 }
