@@ -7,6 +7,8 @@
 mod common;
 #[path = "station/outputs.rs"]
 mod outputs;
+#[path = "station/parts.rs"]
+mod parts;
 #[path = "station/refusals.rs"]
 mod refusals;
 #[path = "cli/run.rs"]

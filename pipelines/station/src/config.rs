@@ -54,11 +54,13 @@ pub struct Keep {
     pub frames: u64,
     /// Finds with their pictures. Those that were judged are the last to go.
     pub finds: u64,
+    /// Parts.
+    pub parts: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { frames: 2_000_000, finds: 2_000 }
+        Self { frames: 2_000_000, finds: 2_000, parts: 500_000 }
     }
 }
 
@@ -82,6 +84,9 @@ pub struct Line {
     /// How to learn a bank to begin with, where none is given.
     #[serde(default)]
     pub learn: Option<Learn>,
+    /// How frames are joined to parts; without it they are not.
+    #[serde(default)]
+    pub parts: Option<Parts>,
     /// What happens at the end of the stream.
     #[serde(default)]
     pub at_end: AtEnd,
@@ -110,6 +115,24 @@ pub struct Learn {
 
 fn one() -> u32 {
     1
+}
+
+/// Which frames show the same part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "by")]
+pub enum Parts {
+    /// Those from a message to the API until the next one.
+    Message,
+    /// So many one after the other, as of a camera that is triggered.
+    Frames {
+        /// How many.
+        frames: u32,
+    },
+    /// Those with an alarm, or in the uncertain band, between which fewer than so many others lie.
+    Gap {
+        /// How many others end a part.
+        frames: u32,
+    },
 }
 
 /// What happens at the end of a stream.
@@ -164,6 +187,8 @@ pub enum What {
     Finds,
     /// One message for each analysed frame.
     Frames,
+    /// One message for each part, of lines that have such.
+    Parts,
 }
 
 /// An MQTT broker.
@@ -276,6 +301,15 @@ impl Config {
             }
             seen.push((kind, name));
         }
+        let asks = |output: &&Output| output.what() == Some(What::Parts);
+        if let (Some(output), true) =
+            (self.outputs.iter().find(asks), self.lines.iter().all(|line| line.parts.is_none()))
+        {
+            bail!(
+                "output {:?}: send: expected a line with [line.parts] for parts, found none",
+                output.name()
+            );
+        }
         for line in &self.lines {
             if let Some(name) =
                 ["bank", "results"].into_iter().find(|name| line.variables.contains_key(*name))
@@ -285,6 +319,9 @@ impl Config {
                      key bank of the line)",
                     line.name
                 );
+            }
+            if let Some(Parts::Frames { frames: 0 } | Parts::Gap { frames: 0 }) = line.parts {
+                bail!("line {:?}: parts.frames: expected 1 or more, found 0", line.name);
             }
             if line.bank.is_none() && line.learn.is_none() {
                 bail!(
@@ -363,6 +400,12 @@ mod tests {
             ("data = 'd'".to_owned(), &["[[line]]", "found none"]),
             (LINE.replace("data", "tls-key = 'k'\ndata"), &["tls-certificate and tls-key", "tls-key alone"]),
             (format!("{LINE}[line.variables]\nbank = 'x'\n"), &["cap", "without bank"]),
+            (format!("{LINE}[line.parts]\nby = 'gap'\nframes = 0\n"), &["cap", "1 or more", "found 0"]),
+            (format!("{LINE}[line.parts]\nby = 'luck'\n"), &["luck", "expected one of", "message"]),
+            (
+                format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nsend = 'parts'\n"),
+                &["\"x\"", "[line.parts]", "found none"],
+            ),
             (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
             (format!("{LINE}[[output]]\nkind = 'opc'\nname = 'x'\n"), &["opc", "expected one of", "mqtt"]),
         ] {

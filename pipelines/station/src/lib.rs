@@ -79,6 +79,7 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         config.lines.iter().map(|line| make(line, &config, is_demo, &store, &host)).collect();
     let outputs: Vec<Arc<Health>> =
         config.outputs.iter().map(|output| Arc::new(Health::new(output.name()))).collect();
+    lines.iter().try_for_each(|line| line.load_parts())?;
     let has_people = !store.people()?.is_empty();
     let code = (is_demo || !has_people).then(secret::code).transpose()?;
     greet(address, tls.is_some(), code.as_deref(), is_demo)?;

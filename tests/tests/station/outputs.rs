@@ -224,7 +224,7 @@ fn a_web_server_that_fails_gets_every_find_once_it_works() {
 }
 
 /// Head and body of a request.
-fn request(stream: &TcpStream) -> (String, Vec<u8>) {
+pub(crate) fn request(stream: &TcpStream) -> (String, Vec<u8>) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

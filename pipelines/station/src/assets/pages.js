@@ -85,6 +85,24 @@ async function showAlarms(base, line) {
   $("no-alarms").hidden = finds.length > 0;
 }
 
+function partName(part) {
+  return (part.part ?? `Part ${part.number}`) + (part.lot ? `, lot ${part.lot}` : "");
+}
+
+function showParts({ parts, shift }) {
+  $("parts").hidden = !parts;
+  if (!parts) return;
+  const { last, open } = parts;
+  $("part-verdict").textContent = last ? (last.verdict === "unknown" ? "Not judged" : VERDICTS[last.verdict].word) : "-";
+  $("part-verdict").className = last ? `badge ${last.verdict}` : "badge";
+  $("part-about").textContent = last
+    ? `${partName(last)}: score ${score(last.score)}, ${last.frames === 1 ? "1 frame" : `${whole(last.frames)} frames`}, ${clock(last.ended)}`
+    : "No part yet.";
+  $("part-count").textContent = whole(shift.parts);
+  $("part-bad").textContent = whole(shift.bad_parts);
+  $("part-open").textContent = open ? `Now: ${partName(open)}, since ${clock(open.begun)}` : "";
+}
+
 async function linePage() {
   const { line, base } = await begin();
   $("title").textContent = line.title;
@@ -139,6 +157,7 @@ async function linePage() {
     $("low").textContent = score(state.low);
     $("fps").textContent = `${state.fps.toFixed(1)} frames a second`;
     $("latency").textContent = `${state.latency_ms.toFixed(0)} ms`;
+    showParts(state);
     $("lamps").replaceChildren(...state.lamps.map(lamp));
     strip($("strip"), points, state);
     if (state.shift.alarms !== alarms) {

@@ -5,6 +5,7 @@ mod child;
 mod control;
 mod hear;
 mod nearest;
+mod parts;
 mod prepare;
 mod shared;
 mod state;

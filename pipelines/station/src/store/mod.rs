@@ -7,6 +7,7 @@ mod finds;
 mod frames;
 mod limits;
 mod outbox;
+mod parts;
 mod people;
 mod schema;
 
@@ -24,6 +25,7 @@ pub(crate) use finds::{Find, Judgement, NewFind, Queue};
 pub(crate) use frames::{Frame, Shift};
 pub(crate) use limits::{LimitChange, WouldChange};
 pub(crate) use outbox::Waiting;
+pub(crate) use parts::Part;
 pub(crate) use people::{Person, Role, Token, Who};
 
 /// How long a change waits for another process that reads the database, such as a backup.

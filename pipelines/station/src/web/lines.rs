@@ -13,7 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::app::App;
 use super::failure::{Answer, Failure};
 use crate::line::{self, Line, Nearest, Snapshot};
-use crate::store::{BankVersion, Find, Judgement, LimitChange, Picture, Queue, Release, Who, WouldChange};
+use crate::store::{
+    BankVersion, Find, Judgement, LimitChange, Part, Picture, Queue, Release, Who, WouldChange,
+};
 
 /// Finds of the queue that are sent at once.
 const QUEUE: u32 = 50;
@@ -55,7 +57,7 @@ pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<Named>> {
 
 /// What is known of a line at this moment, with the scores after a number.
 pub(super) fn snapshot(app: &App, line: &Line, after: u64) -> Snapshot {
-    let mut snapshot = line.state().snapshot(line.name(), line.config.shown(), after);
+    let mut snapshot = line.snapshot(after);
     snapshot.lamps.extend(app.lamps());
     snapshot
 }
@@ -88,6 +90,49 @@ pub(crate) async fn shift(
     let begun = begun.await?;
     line.state().shift = begun;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Parts that are shown.
+const PARTS: u32 = 50;
+
+/// The last 50 parts of a line, the newest first; the first of them may go on.
+#[utoipa::path(get, path = "/api/lines/{line}/parts", params(("line" = String, Path)), responses((status = 200, body = [Part])))]
+pub(crate) async fn parts(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<Vec<Part>>> {
+    let line = of(&app, &name)?;
+    Ok(Json(line.ask(|line| line.store.parts(line.name(), PARTS)).await?))
+}
+
+/// A part of a line by its number.
+#[utoipa::path(get, path = "/api/lines/{line}/parts/{number}", params(("line" = String, Path), ("number" = i64, Path)), responses((status = 200, body = Part), (status = 404)))]
+pub(crate) async fn part(
+    State(app): State<Arc<App>>,
+    Path((name, number)): Path<(String, i64)>,
+) -> Answer<Json<Part>> {
+    let found = of(&app, &name)?.ask(move |line| line.store.part(line.name(), number)).await?;
+    found.map(Json).ok_or_else(|| Failure::missing(format!("expected a part, found none of number {number}")))
+}
+
+/// A part that begins, or a lot.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPart {
+    /// Name of the part; without one the last part ends and none begins.
+    #[serde(default)]
+    part: Option<String>,
+    /// Name of the lot, which holds until another one is said.
+    #[serde(default)]
+    lot: Option<String>,
+}
+
+/// Says that a part begins: frames so far are the last of the part before. It is stored when the answer comes.
+#[utoipa::path(post, path = "/api/lines/{line}/part", params(("line" = String, Path)), request_body = NewPart, responses((status = 204), (status = 409)))]
+pub(crate) async fn begin_part(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(new): Json<NewPart>,
+) -> Answer<StatusCode> {
+    let begun = of(&app, &name)?.ask(move |line| line.begin_part(new.part, new.lot)).await;
+    begun.map(|()| StatusCode::NO_CONTENT).map_err(|error| Failure::conflict(&error))
 }
 
 /// The finds that wait for a judgement.

@@ -57,6 +57,9 @@ const LARGEST_BODY: usize = 64 << 10;
         lines::state,
         lines::alarms,
         lines::shift,
+        lines::parts,
+        lines::part,
+        lines::begin_part,
         lines::queue,
         lines::find,
         lines::judge,
@@ -105,6 +108,8 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/events", get(streams::events))
         .route("/api/lines/{line}/live", get(streams::live))
         .route("/api/lines/{line}/alarms", get(lines::alarms))
+        .route("/api/lines/{line}/parts", get(lines::parts))
+        .route("/api/lines/{line}/parts/{number}", get(lines::part))
         .route("/api/lines/{line}/queue", get(lines::queue))
         .route("/api/lines/{line}/limits", get(lines::limits))
         .route("/api/lines/{line}/limits/preview", get(lines::preview))
@@ -120,6 +125,7 @@ fn for_viewers() -> Router<Arc<App>> {
 fn for_operators() -> Router<Arc<App>> {
     Router::new()
         .route("/api/lines/{line}/shift", post(lines::shift))
+        .route("/api/lines/{line}/part", post(lines::begin_part))
         .route("/api/lines/{line}/undo", post(lines::undo))
         .route("/api/finds/{id}/judgement", post(lines::judge))
 }
