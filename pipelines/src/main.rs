@@ -19,7 +19,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use commands::{
-    bank, bench, convert, detect, distill, doctor, eval, fetch, launch, limits, station, train, worst,
+    bank, bench, convert, detect, distill, doctor, eval, fetch, launch, limits, nearest, station, train,
+    worst,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -46,6 +47,7 @@ enum Command {
     Fetch(fetch::Args),
     Launch(launch::Args),
     Limits(limits::Args),
+    Nearest(Box<nearest::Args>),
     Worst(worst::Args),
     Bench(bench::Args),
     Convert(convert::Args),
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => fetch::run(args),
         Command::Launch(args) => launch::run(args),
         Command::Limits(args) => limits::run(args),
+        Command::Nearest(args) => nearest::run(args),
         Command::Worst(args) => worst::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(args),

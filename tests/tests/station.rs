@@ -7,10 +7,14 @@
 mod common;
 #[path = "station/outputs.rs"]
 mod outputs;
+#[path = "station/parts.rs"]
+mod parts;
 #[path = "station/refusals.rs"]
 mod refusals;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "station/tls.rs"]
+mod tls;
 
 use std::process::Command;
 
@@ -52,6 +56,13 @@ fn a_false_alarm_becomes_a_candidate_that_is_released_and_rolled_back() {
         assert!(picture.code == 200 && picture.body.starts_with(magic), "{kind}: {}", picture.code);
     }
 
+    // It is shown beside what the bank knows; this bank was learned elsewhere, and names its frames alone.
+    let nearest = admin.get(&format!("/api/finds/{id}/nearest"));
+    assert_eq!(nearest.code, 200, "{}", nearest.text());
+    let near = nearest.json()["places"][0]["nearest"][0].clone();
+    let name = near["name"].as_str().expect("a name");
+    assert!(name.starts_with("frame ") && name.ends_with(" s") && near["picture"].is_null(), "{near}");
+
     // Nothing was judged good: there is no candidate to make.
     let why = json!({ "reason": "false alarms" });
     assert_eq!(admin.post("/api/lines/belt/banks", &why).code, 409);
@@ -92,6 +103,42 @@ fn a_false_alarm_becomes_a_candidate_that_is_released_and_rolled_back() {
     let admin = station.sign_in(ADMIN);
     until("frames are judged again", || line(&admin)["status"] == "running");
     assert_eq!((&line(&admin)["bank"], &line(&admin)["threshold"]), (&json!(1), &json!(ALARMS)));
+}
+
+#[test]
+fn a_find_is_shown_beside_the_good_patches_of_the_frames_that_were_learned() {
+    let Some(dir) = learned() else { return };
+    let good = common::SOURCE.replace("is-live=true", "num-buffers=9");
+    let line = format!(
+        "[[line]]\nname = 'learns'\npipeline = '{} ! snarmdetect ! fakesink'\n[line.learn]\nsource = '{good}'\n",
+        common::SOURCE
+    );
+    let station = Station::start(dir.path(), &line);
+    let admin = station.set_up();
+    until("frames are judged", || admin.get("/api/lines/learns").json()["status"] == "running");
+    let body = json!({ "threshold": ALARMS, "low": null, "reason": "to see alarms" });
+    assert_eq!(admin.post("/api/lines/learns/limits", &body).code, 204);
+    let queue = || admin.get("/api/lines/learns/queue").json()["finds"].clone();
+    until("alarms are found", || queue()[0]["id"].is_i64());
+    let find = format!("/api/finds/{}/nearest", queue()[0]["id"]);
+    let nearest = admin.get(&find).json();
+    let place = &nearest["places"][0];
+    let near = place["nearest"].as_array().expect("patches");
+    assert_eq!(near.len(), 3, "{nearest}");
+    for each in near {
+        assert!(each["name"].as_str().is_some_and(|name| name.starts_with("frame ")), "{each}");
+        assert!(each["patch"]["w"].as_f64().is_some_and(|w| w > 0.0), "{each}");
+    }
+    for picture in near.iter().chain([place]).map(|each| each["picture"].as_str().expect("a picture")) {
+        let cut = admin.get(&format!("{find}/{picture}"));
+        assert!(cut.code == 200 && cut.body.starts_with(b"\x89PNG"), "{picture}: {}", cut.code);
+    }
+    // It is looked up once; nothing else is served there.
+    assert_eq!(admin.get(&find).json(), nearest);
+    for name in ["nearest.json", "9.png", "..%2f1.png", "a.png"] {
+        assert_eq!(admin.get(&format!("{find}/{name}")).code, 404, "{name}");
+    }
+    assert_eq!(admin.get("/api/finds/999999/nearest").code, 404);
 }
 
 #[test]

@@ -75,10 +75,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     inputs::find_bits(&sources, &mut wanted)?;
     builder.set_picture_bits(wanted.reading.bits);
     let progress = Progress::new("learn");
-    let mut shown = Vec::new();
     let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
-        builder.add_from(&item.frame, Some(shown.len() as u64))?;
-        shown.push(odd::Place::of(item));
+        builder.add_from(&item.frame, Some(odd::origin(item)))?;
         Ok(())
     })?;
     let bank = builder.finish(&mut show_stage(&progress))?;
@@ -90,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
         tracing::warn!("{doubt}");
     }
-    odd::tell(&bank, &shown);
+    odd::tell(&bank);
     if let Some(folder) = &args.odd_frames {
         odd::write(&bank, &sources, &wanted, folder)?;
     }

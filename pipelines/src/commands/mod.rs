@@ -10,6 +10,7 @@ pub(crate) mod eval;
 pub(crate) mod fetch;
 pub(crate) mod launch;
 pub(crate) mod limits;
+pub(crate) mod nearest;
 pub(crate) mod station;
 pub(crate) mod train;
 pub(crate) mod worst;

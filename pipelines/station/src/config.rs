@@ -20,6 +20,12 @@ pub struct Config {
     /// Address and port of pages and API.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
+    /// File with the certificate of pages and API, PEM; without one they are served without TLS.
+    #[serde(default)]
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the private key of that certificate, PEM.
+    #[serde(default)]
+    pub tls_key: Option<PathBuf>,
     /// Folder for results, pictures and banks.
     pub data: PathBuf,
     /// Whether everybody who reaches the port may look, without signing in.
@@ -48,11 +54,13 @@ pub struct Keep {
     pub frames: u64,
     /// Finds with their pictures. Those that were judged are the last to go.
     pub finds: u64,
+    /// Parts.
+    pub parts: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { frames: 2_000_000, finds: 2_000 }
+        Self { frames: 2_000_000, finds: 2_000, parts: 500_000 }
     }
 }
 
@@ -76,6 +84,9 @@ pub struct Line {
     /// How to learn a bank to begin with, where none is given.
     #[serde(default)]
     pub learn: Option<Learn>,
+    /// How frames are joined to parts; without it they are not.
+    #[serde(default)]
+    pub parts: Option<Parts>,
     /// What happens at the end of the stream.
     #[serde(default)]
     pub at_end: AtEnd,
@@ -104,6 +115,24 @@ pub struct Learn {
 
 fn one() -> u32 {
     1
+}
+
+/// Which frames show the same part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "by")]
+pub enum Parts {
+    /// Those from a message to the API until the next one.
+    Message,
+    /// So many one after the other, as of a camera that is triggered.
+    Frames {
+        /// How many.
+        frames: u32,
+    },
+    /// Those with an alarm, or in the uncertain band, between which fewer than so many others lie.
+    Gap {
+        /// How many others end a part.
+        frames: u32,
+    },
 }
 
 /// What happens at the end of a stream.
@@ -158,6 +187,8 @@ pub enum What {
     Finds,
     /// One message for each analysed frame.
     Frames,
+    /// One message for each part, of lines that have such.
+    Parts,
 }
 
 /// An MQTT broker.
@@ -168,9 +199,12 @@ pub struct Mqtt {
     pub name: String,
     /// Host of the broker.
     pub host: String,
-    /// Port of the broker.
-    #[serde(default = "mqtt_port")]
-    pub port: u16,
+    /// Port of the broker; without one 1883, and 8883 with TLS.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// File with the certificates of those who may vouch for the broker, PEM; the connection is by TLS then.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// First part of the topics: `TOPIC/LINE/find`, `TOPIC/LINE/frame`, `TOPIC/LINE/state` (retained).
     #[serde(default = "topic")]
     pub topic: String,
@@ -185,8 +219,11 @@ pub struct Mqtt {
     pub password_file: Option<PathBuf>,
 }
 
-fn mqtt_port() -> u16 {
-    1883
+impl Mqtt {
+    /// The port, which TLS has another of.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.ca_file.is_some() { 8883 } else { 1883 })
+    }
 }
 
 fn topic() -> String {
@@ -246,6 +283,10 @@ impl Config {
         if self.lines.is_empty() {
             bail!("expected at least one [[line]], found none");
         }
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            let found = if self.tls_key.is_some() { "tls-key" } else { "tls-certificate" };
+            bail!("expected tls-certificate and tls-key together, found {found} alone");
+        }
         let lines = self.lines.iter().map(|line| ("line", line.name.as_str()));
         let outputs = self.outputs.iter().map(|output| ("output", output.name()));
         let mut seen = Vec::new();
@@ -260,6 +301,15 @@ impl Config {
             }
             seen.push((kind, name));
         }
+        let asks = |output: &&Output| output.what() == Some(What::Parts);
+        if let (Some(output), true) =
+            (self.outputs.iter().find(asks), self.lines.iter().all(|line| line.parts.is_none()))
+        {
+            bail!(
+                "output {:?}: send: expected a line with [line.parts] for parts, found none",
+                output.name()
+            );
+        }
         for line in &self.lines {
             if let Some(name) =
                 ["bank", "results"].into_iter().find(|name| line.variables.contains_key(*name))
@@ -269,6 +319,9 @@ impl Config {
                      key bank of the line)",
                     line.name
                 );
+            }
+            if let Some(Parts::Frames { frames: 0 } | Parts::Gap { frames: 0 }) = line.parts {
+                bail!("line {:?}: parts.frames: expected 1 or more, found 0", line.name);
             }
             if line.bank.is_none() && line.learn.is_none() {
                 bail!(
@@ -284,10 +337,13 @@ impl Config {
     fn beside(&mut self, folder: &Path) {
         let place = |path: &mut PathBuf| *path = folder.join(&*path);
         place(&mut self.data);
+        self.tls_certificate.iter_mut().chain(&mut self.tls_key).for_each(place);
         self.lines.iter_mut().filter_map(|line| line.bank.as_mut()).for_each(place);
         for output in &mut self.outputs {
             match output {
-                Output::Mqtt(mqtt) => mqtt.password_file.iter_mut().for_each(place),
+                Output::Mqtt(mqtt) => {
+                    mqtt.password_file.iter_mut().chain(&mut mqtt.ca_file).for_each(place);
+                }
                 Output::Webhook(webhook) => webhook.token_file.iter_mut().for_each(place),
                 Output::Modbus(_) => {}
             }
@@ -342,7 +398,14 @@ mod tests {
             (LINE.replace("'cap'", "'../cap'"), &["line.name", "expected", "../cap"]),
             (LINE.replace("bank = 'cap.bank'\n", ""), &["cap", "bank", "found neither"]),
             ("data = 'd'".to_owned(), &["[[line]]", "found none"]),
+            (LINE.replace("data", "tls-key = 'k'\ndata"), &["tls-certificate and tls-key", "tls-key alone"]),
             (format!("{LINE}[line.variables]\nbank = 'x'\n"), &["cap", "without bank"]),
+            (format!("{LINE}[line.parts]\nby = 'gap'\nframes = 0\n"), &["cap", "1 or more", "found 0"]),
+            (format!("{LINE}[line.parts]\nby = 'luck'\n"), &["luck", "expected one of", "message"]),
+            (
+                format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nsend = 'parts'\n"),
+                &["\"x\"", "[line.parts]", "found none"],
+            ),
             (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
             (format!("{LINE}[[output]]\nkind = 'opc'\nname = 'x'\n"), &["opc", "expected one of", "mqtt"]),
         ] {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::config::{AtEnd, Config, Keep, Learn, Line};
+use crate::config::{AtEnd, Config, Keep, Learn, Line, Parts};
 
 /// Frames a second that are judged: every part of the line is seen several times, on a small machine too.
 const RATE: u32 = 8;
@@ -32,11 +32,14 @@ pub(crate) fn config(data: &Path, port: u16) -> Config {
         variables: Default::default(),
         bank: None,
         learn: Some(Learn { source: clip("good.mkv"), interval: 2, max_frames: 0 }),
+        parts: Some(Parts::Gap { frames: 2 }),
         at_end: AtEnd::Again,
     };
     Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         data: data.to_owned(),
+        tls_certificate: None,
+        tls_key: None,
         open_viewing: false,
         keep: Keep::default(),
         lines: vec![line],

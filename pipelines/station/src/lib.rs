@@ -9,6 +9,7 @@ mod line;
 mod output;
 mod secret;
 mod store;
+mod tls;
 mod web;
 
 use std::io::Write;
@@ -27,7 +28,7 @@ pub use host::{Host, Words};
 use line::{Line, Reader};
 use output::Health;
 use store::Store;
-use web::App;
+use web::{App, Entry};
 
 /// How long pipelines may take to end.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -64,6 +65,10 @@ fn start(config: Config, host: Host, is_demo: bool) -> Result<()> {
 }
 
 async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
+    let tls = match (&config.tls_certificate, &config.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(tls::server(certificate, key)?)),
+        _ => None,
+    };
     let store = Arc::new(Store::open(&config.data)?);
     let listener = TcpListener::bind(config.listen)
         .await
@@ -74,16 +79,15 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         config.lines.iter().map(|line| make(line, &config, is_demo, &store, &host)).collect();
     let outputs: Vec<Arc<Health>> =
         config.outputs.iter().map(|output| Arc::new(Health::new(output.name()))).collect();
+    lines.iter().try_for_each(|line| line.load_parts())?;
     let has_people = !store.people()?.is_empty();
     let code = (is_demo || !has_people).then(secret::code).transpose()?;
-    greet(address, code.as_deref(), is_demo)?;
+    greet(address, tls.is_some(), code.as_deref(), is_demo)?;
     let app = App::new(
         Arc::clone(&store),
         lines.clone(),
         outputs.clone(),
-        config.open_viewing,
-        is_demo,
-        code,
+        Entry { open_viewing: config.open_viewing, is_demo, is_tls: tls.is_some(), code },
         host.version,
     );
     let (stop, stopped) = watch::channel(false);
@@ -99,7 +103,7 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         ));
     }
     let served = tokio::select! {
-        served = web::serve(Arc::new(app), listener) => served,
+        served = web::serve(Arc::new(app), listener, tls) => served,
         asked = asked() => asked,
     };
     tracing::info!("the station ends");
@@ -146,14 +150,13 @@ async fn asked() -> Result<()> {
 }
 
 /// Says on the terminal where the pages are, and how to come in.
-fn greet(address: SocketAddr, code: Option<&str>, is_demo: bool) -> Result<()> {
+fn greet(address: SocketAddr, is_tls: bool, code: Option<&str>, is_demo: bool) -> Result<()> {
+    let at = format!("{}://{address}", if is_tls { "https" } else { "http" });
     let mut out = std::io::stdout().lock();
     match code {
-        Some(code) if is_demo => writeln!(out, "open http://{address}/enter?code={code}")?,
-        Some(code) => {
-            writeln!(out, "open http://{address}/sign-in and make the first admin with the code {code}")?
-        }
-        None => writeln!(out, "open http://{address}/")?,
+        Some(code) if is_demo => writeln!(out, "open {at}/enter?code={code}")?,
+        Some(code) => writeln!(out, "open {at}/sign-in and make the first admin with the code {code}")?,
+        None => writeln!(out, "open {at}/")?,
     }
     Ok(out.flush()?)
 }

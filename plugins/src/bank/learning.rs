@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
-use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held, OddFrame};
+use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held, OddFrame, Origin};
 use snarm_core::files::check_writable;
 use snarm_core::frame::AnyFrame;
 use snarm_core::registry::{self, How};
@@ -120,7 +120,9 @@ impl SnarmBank {
             let text = format!("{error}; frames are encoded on the CPU from now on");
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
         };
-        let add = |builder: &mut BankBuilder, frame: AnyFrame<'_>| builder.add_from(frame, time);
+        let add = |builder: &mut BankBuilder, frame: AnyFrame<'_>| {
+            builder.add_from(frame, Some(Origin { source: String::new(), number: Some(seen), time }))
+        };
         let learned = match seat.with_frame(builder, buffer, &layout, &self.sharing, warn, add) {
             Ok(learned) => learned,
             Err(Failure::Core(error)) => return Err(error::message(&error)),
@@ -393,7 +395,7 @@ fn odd_text(bank: &Bank, left_out: bool) -> Option<String> {
     if odd.is_empty() {
         return None;
     }
-    let name = |odd: &OddFrame| match odd.origin.map(gst::ClockTime::from_nseconds) {
+    let name = |odd: &OddFrame| match messages::time_of(odd) {
         Some(time) => format!("{} at {time:.3}", odd.frame),
         None => odd.frame.to_string(),
     };

@@ -49,11 +49,16 @@ pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, se
     let _ = element.post_message(gst::message::Element::builder(fields).src(element).build());
 }
 
+/// Running time of a learned frame.
+pub(super) fn time_of(odd: &OddFrame) -> Option<gst::ClockTime> {
+    odd.origin.as_ref().and_then(|origin| origin.time).map(gst::ClockTime::from_nseconds)
+}
+
 /// A learned frame that is unlike the rest.
 fn odd_frame(odd: &OddFrame) -> gst::Structure {
     gst::Structure::builder("odd-frame")
         .field("frame", odd.frame as u64)
-        .field("running-time", odd.origin.map(gst::ClockTime::from_nseconds))
+        .field("running-time", time_of(odd))
         .field("sigmas", odd.sigmas)
         .build()
 }

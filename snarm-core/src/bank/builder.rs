@@ -15,6 +15,7 @@ use super::blocks::Blocks;
 use super::cells::Cells;
 use super::likeness::{Likeness, Sketch, Sketches};
 use super::novelty::Novelty;
+use super::origin::{Origin, Origins};
 use super::sample::Sample;
 use super::stage::BuildStage;
 use super::validation::Validation;
@@ -40,6 +41,7 @@ pub struct BankBuilder {
     decoders: Vec<Arc<Decoder>>,
     sample: Sample,
     sketches: Sketches,
+    origins: Origins,
     validation: Validation,
     novelty: Novelty,
     cells: Cells,
@@ -91,6 +93,7 @@ impl BankBuilder {
                 stream(settings.seed, 3),
             ),
             sketches: Sketches::default(),
+            origins: Origins::default(),
             validation: Validation::new(stream(settings.seed, 1)),
             novelty: Novelty::new(settings.min_novelty),
             cells: Cells::new(stream(settings.seed, 4), None),
@@ -125,6 +128,7 @@ impl BankBuilder {
         builder.picture_bits = bank.header().picture_bits;
         builder.copies_before = bank.header().copies;
         builder.sketches = bank.sketches.clone();
+        builder.origins = bank.origins.clone();
         // Numbers of a bank that was converted may be higher than its frames are many.
         let highest = bank.images().iter().max().copied().unwrap_or_default();
         builder.first = highest.saturating_add(1).max(bank.frames() as u32);
@@ -244,11 +248,11 @@ impl BankBuilder {
         self.add_from(frame, None)
     }
 
-    /// As [`Self::add`], of a frame that is known by `origin`, such as its time: [`Bank::odd_frames`] names it by that.
+    /// As [`Self::add`], of a frame from a known place: the bank remembers it, and names the frame by that.
     ///
     /// # Errors
     /// As [`Self::add`].
-    pub fn add_from<'a>(&mut self, frame: impl Into<AnyFrame<'a>>, origin: Option<u64>) -> Result<bool> {
+    pub fn add_from<'a>(&mut self, frame: impl Into<AnyFrame<'a>>, origin: Option<Origin>) -> Result<bool> {
         let frame = frame.into();
         self.extract(&frame)?;
         let tokens = self.extractor.seen().ignored_tokens();
@@ -262,7 +266,7 @@ impl BankBuilder {
     }
 
     /// Learns the frame that the extractor saw last. Whether it is the same as none before it.
-    fn learn(&mut self, origin: Option<u64>) -> Result<bool> {
+    fn learn(&mut self, origin: Option<Origin>) -> Result<bool> {
         let image = self.next_image();
         let tokens = self.extractor.seen().ignored_tokens();
         let sketch = Sketch::of(&self.extractor.descriptors, self.extractor.width(), tokens);
@@ -273,6 +277,7 @@ impl BankBuilder {
             return Ok(false);
         }
         self.sketches.add(image, &sketch);
+        self.origins.add(image, origin.as_ref());
         self.validation.offer(image, self.frames, origin, &self.extractor);
         self.cells.offer(image, self.extractor.cells());
         // What the bank that is continued knows may be scored for the thresholds, but is not collected once more.
@@ -281,10 +286,11 @@ impl BankBuilder {
         }
         self.frames += 1;
         if self.sketches.images().len() > 2 * self.sample.len().max(FEWEST_SKETCHES) {
-            // Frames that nothing is kept of any more need no sketch.
+            // Frames that nothing is kept of any more need neither sketch nor origin.
             let mut kept = self.sample.images();
             kept.extend(self.validation.images());
             self.sketches = self.sketches.only(&kept);
+            self.origins = self.origins.only(&kept);
         }
         Ok(true)
     }
@@ -313,7 +319,7 @@ impl BankBuilder {
     fn learn_views_alone(&mut self) -> Result<()> {
         for view in self.viewer.of_first() {
             self.extract(&AnyFrame::from(&view.frame()?))?;
-            self.learn(None)?;
+            self.learn(self.origins.of(self.first).cloned())?;
             self.made += 1;
         }
         Ok(())
@@ -332,6 +338,7 @@ impl BankBuilder {
         self.same.truncate(self.same.partition_point(|at| (*at as usize) < self.frames));
         let first = self.next_image();
         self.sketches.discard_from(first);
+        self.origins.discard_from(first);
         self.sample.discard_from(first);
         self.validation.discard_from(first);
         self.cells.discard_from(first);
@@ -418,7 +425,8 @@ impl BankBuilder {
         let images = memory.iter().flat_map(|memory| memory.images()).copied().collect();
         let ignore = settings.view.ignore.clone();
         let (sketches, light) = (self.sketches.only(&images), self.cells.light());
-        Ok(Bank::new(header, calibrations, ignore, memory, sketches, light).with_odd(odd))
+        let bank = Bank::new(header, calibrations, ignore, memory, sketches, light);
+        Ok(bank.with_origins(self.origins.only(&images)).with_odd(odd))
     }
 
     /// The descriptors that are kept of all that was collected.

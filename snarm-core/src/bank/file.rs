@@ -5,8 +5,8 @@
 //! (height, ceil(width / 8)) u8, eight pixels a byte; `sketches` (frames, 128) f32 and `sketch_images` (frames) u32, by which
 //! copies of frames are known when the bank is continued, and which may be missing; `light_cells` (tiles * 64, 8) and
 //! `light_range` (2, 10) f32, what light learned frames have, which may be missing. The entry is a JSON object with
-//! `format`, `version`, `bank`, `calibration`, and `trained`, a list of the calibrations with trained decoders, which may be
-//! missing.
+//! `format`, `version`, `bank`, `calibration`, and two that may be missing: `trained`, a list of the calibrations with trained
+//! decoders, and `origins`, a list of objects with the number of an `image` and where it comes from.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::likeness::{NUMBERS, Sketches};
+use super::origin::Origins;
 use super::{Bank, Calibration, Header, Memory};
 use crate::encoder::name_today;
 use crate::error::{Error, Result};
@@ -81,6 +82,7 @@ pub(super) fn bytes(bank: &Bank, more: Vec<(&str, TensorView<'_>)>) -> std::io::
         "bank": bank.header,
         "calibration": bank.calibrations[0],
         "trained": bank.calibrations[1..],
+        "origins": bank.origins,
     });
     let (vectors, width) = (bank.vectors(), bank.width());
     let (features, images) = (bytemuck::cast_slice(bank.rows().data), bytemuck::cast_slice(bank.images()));
@@ -139,6 +141,11 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
             calibrations.extend(trained);
         }
     }
+    let origins = match about["origins"].take() {
+        Value::Null => Origins::default(),
+        list => serde_json::from_value(list)
+            .map_err(|e| wrong("a list of the places that images come from", e.to_string()))?,
+    };
     let tensor = |name: &str, dtype: Dtype| match file.tensor(name) {
         None => Err(wrong(&format!("a tensor {name}"), "none of that name".into())),
         Some((found, ..)) if found != dtype => {
@@ -208,7 +215,7 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
             Some(light.ok_or_else(|| wrong("the light of whole tiles and its range", "others".into()))?)
         }
     };
-    Ok(Bank::new(header, calibrations, ignore, memory, sketches, light))
+    Ok(Bank::new(header, calibrations, ignore, memory, sketches, light).with_origins(origins))
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

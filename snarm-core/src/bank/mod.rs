@@ -14,6 +14,7 @@ mod likeness;
 mod memory;
 mod novelty;
 mod odd;
+mod origin;
 mod reservoir;
 mod sample;
 mod scales;
@@ -35,6 +36,8 @@ pub use self::held::Held;
 use self::likeness::Sketches;
 pub use self::memory::Memory;
 pub use self::odd::OddFrame;
+pub use self::origin::Origin;
+use self::origin::Origins;
 pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
@@ -165,6 +168,8 @@ pub struct Bank {
     memory: Option<Memory>,
     /// Of the frames that descriptors were taken from, as far as they are known.
     sketches: Sketches,
+    /// Of the frames that descriptors were taken from, as far as they were said; not in older banks.
+    origins: Origins,
     /// Of the learned frames; not in older banks.
     light: Option<Arc<Light>>,
     odd: Vec<OddFrame>,
@@ -189,7 +194,14 @@ impl Bank {
         let memory = memory.map(|memory| memory.with_level_of(&calibrations[0]));
         let digest = file::digest(&header, &calibrations, ignore.as_deref(), memory.as_ref(), light.as_ref());
         let light = light.map(Arc::new);
-        Self { header, calibrations, ignore, memory, sketches, light, odd: Vec::new(), digest }
+        let (origins, odd) = (Origins::default(), Vec::new());
+        Self { header, calibrations, ignore, memory, sketches, origins, light, odd, digest }
+    }
+
+    /// With the places that learned frames come from. What a bank knows is the same wherever it was learned, so its digest
+    /// does not change.
+    fn with_origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
     }
 
     /// With those of the learned frames that are unlike the rest.
@@ -287,6 +299,11 @@ impl Bank {
     /// Number of the image that each descriptor was taken from.
     pub fn images(&self) -> &[u32] {
         self.memory.as_ref().map_or(&[], Memory::images)
+    }
+
+    /// Where the image of a number of [`Self::images`] comes from, as far as it was said when it was learned.
+    pub fn origin(&self, image: u32) -> Option<&Origin> {
+        self.origins.of(image)
     }
 
     /// Why the threshold of a calibration, one of [`Self::calibrations`] or that of a decoder, is a guess, and what would

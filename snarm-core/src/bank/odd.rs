@@ -2,17 +2,18 @@
 //! on.
 
 use super::calibration::{LEAST, spread};
+use super::origin::Origin;
 
 /// Standard deviations above the median from which a frame is odd. Of normal logarithms one in 30,000 lies above.
 const ODD: f64 = 4.0;
 
 /// A learned frame that is unlike the rest.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OddFrame {
     /// Its number among the learned frames, from 0.
     pub frame: usize,
-    /// What was said of it while it was learned, see [`super::BankBuilder::add_from`].
-    pub origin: Option<u64>,
+    /// Where it comes from, as far as that was said, see [`super::BankBuilder::add_from`].
+    pub origin: Option<Origin>,
     /// Standard deviations that the logarithm of its raw image score lies above the median.
     pub sigmas: f64,
 }

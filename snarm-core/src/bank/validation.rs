@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::likeness::Likeness;
 use super::odd::{self, OddFrame};
+use super::origin::Origin;
 use super::reservoir::{Place, Reservoir};
 use super::stage::BuildStage;
 use super::{Calibration, Memory};
@@ -38,8 +39,8 @@ struct Kept {
     image: u32,
     /// Its number among all learned frames, copies included.
     frame: usize,
-    /// What was said of it.
-    origin: Option<u64>,
+    /// Where it comes from.
+    origin: Option<Origin>,
     /// What is seen of it.
     seen: Arc<Seen>,
     /// Its descriptors, tile after tile, in half precision: enough to score it, at half the memory.
@@ -63,9 +64,9 @@ impl Validation {
         Self { kept: Vec::new(), reservoir: Reservoir::new(MOST_FRAMES, rng) }
     }
 
-    /// Offers the frame that the extractor saw last: its number, that among all learned frames, and what was said of it.
-    pub(super) fn offer(&mut self, image: u32, frame: usize, origin: Option<u64>, seen: &Extractor) {
-        let half = || Kept {
+    /// Offers the frame that the extractor saw last: its number, that among all learned frames, and where it comes from.
+    pub(super) fn offer(&mut self, image: u32, frame: usize, origin: Option<Origin>, seen: &Extractor) {
+        let half = move || Kept {
             image,
             frame,
             origin,
@@ -183,7 +184,9 @@ impl Scores<'_> {
             .iter()
             .zip(sigmas)
             .filter(|(_, sigmas)| *sigmas > 0.0)
-            .map(|(kept, sigmas)| (kept.image, OddFrame { frame: kept.frame, origin: kept.origin, sigmas }))
+            .map(|(kept, sigmas)| {
+                (kept.image, OddFrame { frame: kept.frame, origin: kept.origin.clone(), sigmas })
+            })
             .collect();
         odd.sort_by(|(_, a), (_, b)| b.sigmas.total_cmp(&a.sigmas));
         odd

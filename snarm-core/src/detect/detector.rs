@@ -10,6 +10,7 @@ use snarm_kernels::frame::AnyFrame;
 use super::device::Choice;
 use super::extract::{Extractor, Lighting};
 use super::parity;
+use super::patches::{self, Known, Patch};
 use super::postprocess::{RawMap, Regions};
 use super::result::{Detection, Limits, Verdict};
 use super::there::There;
@@ -261,6 +262,38 @@ impl Detector {
             min_area: 0.0,
             max_regions: 32,
         }
+    }
+
+    /// The patch of the last frame that shows a place, in fractions of the upright frame; the nearest one where nothing is
+    /// seen there.
+    ///
+    /// # Errors
+    /// When there was no frame yet, or a device does not give what it has of it.
+    pub fn patch_at(&mut self, x: f64, y: f64) -> Result<Patch> {
+        self.extractor.fetch()?;
+        patches::at(&self.extractor, x, y)
+    }
+
+    /// The rows of the bank that a patch of the last frame is nearest to, one of each image, the nearest first; at most so
+    /// many. None of a bank without descriptors.
+    ///
+    /// # Errors
+    /// When the patch is of another frame.
+    pub fn nearest(&self, patch: &Patch, most: usize) -> Result<Vec<Known>> {
+        match self.bank.memory() {
+            Some(memory) => patches::nearest(&self.extractor, memory, patch, most),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The patch of the last frame that is most like a row of the bank; of a frame that the row was learned from, the patch
+    /// that gave it.
+    ///
+    /// # Errors
+    /// When there was no frame yet, the bank has no such row, or a device does not give what it has of the frame.
+    pub fn patch_like(&mut self, known: &Known) -> Result<Patch> {
+        self.extractor.fetch()?;
+        patches::like(&self.extractor, self.bank.rows(), known)
     }
 
     /// Scores one frame, turned upright as its orientation says, tile after tile. The result lives until the next call. Nothing

@@ -398,6 +398,13 @@ impl Extractor {
         }
     }
 
+    /// What each tile of the last frame shows of it, with the bars of a letterbox.
+    pub(crate) fn tile_rects(&self) -> Vec<Rect> {
+        let (size, (width, height)) = (self.encoder().geometry().size, self.size);
+        let rect = |inputs: &Vec<Preprocessor>| map_rect(inputs[0].spec().placement(width, height), size);
+        self.preprocessors.iter().map(rect).collect()
+    }
+
     /// The encoder in the aspect of the tiles.
     pub(crate) fn encoder(&self) -> &Arc<Encoder> {
         self.shaped.as_ref().unwrap_or(&self.shared)

@@ -5,6 +5,7 @@ mod detector;
 mod device;
 pub(crate) mod extract;
 pub(crate) mod parity;
+mod patches;
 pub(crate) mod postprocess;
 mod precision;
 mod result;
@@ -14,6 +15,7 @@ mod times;
 
 pub use self::detector::Detector;
 pub use self::device::{Choice, device_name};
+pub use self::patches::{Known, Patch};
 pub use self::postprocess::ImageScore;
 pub use self::precision::PrecisionChoice;
 pub use self::result::{Detection, Limits, Region, Verdict};

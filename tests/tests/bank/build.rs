@@ -1,10 +1,14 @@
 //! What a bank is made of: good frames, all or some of their descriptors, the same ones from the same seed.
 
-use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
+use std::sync::Arc;
+
+use snarm_core::bank::{Bank, BankBuilder, BankSettings, Origin, Reduction};
+use snarm_core::detect::Detector;
+use snarm_core::frame::Frame;
 use snarm_core::view::{Crop, View};
 use snarm_kernels::nearest::{Workspace, nearest};
 
-use crate::common::{D, TOKENS, add, bank_of, check_error, encoder, settings};
+use crate::common::{D, HEIGHT, TOKENS, WIDTH, add, bank_of, check_error, encoder, picture, settings};
 
 #[test]
 fn the_same_frames_and_seed_give_the_same_bytes() {
@@ -105,4 +109,45 @@ fn every_reduction_keeps_its_capacity_and_the_greedy_one_leaves_the_smallest_gap
     let gap = |bank| worst_gap(all.rows().data, bank);
     assert!(gap(&greedy) < 0.8 * gap(&random), "greedy {}, random {}", gap(&greedy), gap(&random));
     assert_eq!(worst_gap(all.rows().data, &all), 0.0);
+}
+
+#[test]
+fn a_bank_names_the_frame_and_the_patch_that_a_place_is_nearest_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("part.bank");
+    let mut builder = BankBuilder::new(encoder(), settings(10_000, Reduction::None)).unwrap();
+    let frame = |i: usize| Frame::rgb(&*picture(i).leak(), WIDTH, HEIGHT).unwrap();
+    for i in 0..3 {
+        builder.add_from(&frame(i), Some(Origin::file(format!("good/{i}.png")))).unwrap();
+    }
+    builder.finish(&mut |_, _, _| {}).unwrap().save(&path).unwrap();
+    // An appended bank knows the frames of both.
+    let mut builder =
+        BankBuilder::append(encoder(), &Bank::open(&path).unwrap(), settings(10_000, Reduction::None))
+            .unwrap();
+    builder.add_from(&frame(4), Some(Origin { number: Some(4), ..Origin::default() })).unwrap();
+    builder.add_from(&frame(5), Some(Origin { number: Some(5), ..Origin::default() })).unwrap();
+    assert_eq!(builder.discard_last(1), 1);
+    builder.finish(&mut |_, _, _| {}).unwrap().save(&path).unwrap();
+    let bank = Arc::new(Bank::open(&path).unwrap());
+    let names: Vec<String> = (0..5).filter_map(|i| Some(bank.origin(i)?.to_string())).collect();
+    assert_eq!(names, ["good/0.png", "good/1.png", "good/2.png", "frame 4"]);
+
+    // A learned frame is nearest to itself, there where it was asked for, and to each other frame once.
+    let mut detector = Detector::new(encoder(), Arc::clone(&bank)).unwrap();
+    assert!(detector.patch_at(0.5, 0.5).is_err(), "there was no frame yet");
+    let limits = detector.bank_limits();
+    detector.detect(&frame(1), &limits).unwrap();
+    let patch = detector.patch_at(0.3, 0.71).unwrap();
+    let rect = patch.rect;
+    assert!(rect.x <= 0.3 && rect.x + rect.w >= 0.3 && rect.y <= 0.71 && rect.y + rect.h >= 0.71, "{rect}");
+    let known = detector.nearest(&patch, 9).unwrap();
+    assert_eq!((known[0].image, known.len()), (1, 4));
+    assert!(known[0].distance < 0.01 && known.is_sorted_by(|a, b| a.distance <= b.distance), "{known:?}");
+    assert_eq!(detector.patch_like(&known[0]).unwrap(), patch);
+    // In another frame it is found again.
+    detector.detect(&frame(0), &limits).unwrap();
+    let other = *known.iter().find(|known| known.image == 0).unwrap();
+    let there = detector.patch_like(&other).unwrap();
+    assert!(detector.nearest(&there, 1).unwrap()[0].distance < 0.01, "{there:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
+use snarm_core::bank::{Bank, BankBuilder, BankSettings, OddFrame, Origin, Reduction};
 use snarm_core::detect::Detector;
 use snarm_core::frame::Frame;
 use snarm_core::synthetic::augmentation::Views;
@@ -79,7 +79,8 @@ fn frames_unlike_the_rest_are_named_and_left_out_on_request() {
         let mut builder = BankBuilder::new(encoder(), settings).unwrap();
         for i in 0..60 {
             let pixels = part(i, is_bad(i));
-            builder.add_from(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), Some(1000 + i)).unwrap();
+            let origin = Origin { number: Some(1000 + i), ..Origin::default() };
+            builder.add_from(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), Some(origin)).unwrap();
         }
         Arc::new(builder.finish(&mut |_, _, _| {}).unwrap())
     };
@@ -88,7 +89,8 @@ fn frames_unlike_the_rest_are_named_and_left_out_on_request() {
         let mut named: Vec<usize> = bank.odd_frames().iter().map(|odd| odd.frame).collect();
         named.sort_unstable();
         assert!(!named.is_empty() && named.iter().all(|frame| is_bad(*frame as u64)), "{named:?}");
-        assert!(bank.odd_frames().iter().all(|odd| odd.origin == Some(1000 + odd.frame as u64)));
+        let number = |odd: &OddFrame| odd.origin.as_ref().and_then(|origin| origin.number);
+        assert!(bank.odd_frames().iter().all(|odd| number(odd) == Some(1000 + odd.frame as u64)));
         assert!(bank.odd_frames().is_sorted_by(|a, b| a.sigmas >= b.sigmas));
         assert_eq!(bank.frames(), 60, "all were seen");
     }

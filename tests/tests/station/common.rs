@@ -17,7 +17,7 @@ pub(crate) const ADMIN: &str = "ann";
 pub(crate) const PASSWORD: &str = "a long password";
 
 /// Frames of a ball that moves, as a stand-in for a camera.
-const SOURCE: &str =
+pub(crate) const SOURCE: &str =
     "videotestsrc pattern=ball is-live=true ! video/x-raw,format=I420,width=128,height=96,framerate=5/1";
 
 /// How long anything may take.
@@ -81,8 +81,7 @@ impl Station {
         let mut child = command.current_dir(dir).stdout(Stdio::piped()).spawn().expect("snarm starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-        let address =
-            line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
         let code = line.trim().rsplit([' ', '=']).next().filter(|word| !word.contains('/'));
         Self { child, address: address.to_owned(), code: code.map(str::to_owned) }
     }

@@ -14,18 +14,23 @@ use snarm_tests::skip::skip;
 use crate::common::{ADMIN, Station, learned, until};
 
 /// A port that nobody uses at this moment.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 /// A broker, ended with the test.
-struct Broker(Child);
+pub(crate) struct Broker(Child);
 
 impl Broker {
     fn start(dir: &Path, port: u16) -> Option<Self> {
+        Self::start_with(dir, port, "")
+    }
+
+    /// With more lines of its configuration, which are of the listener.
+    pub(crate) fn start_with(dir: &Path, port: u16, more: &str) -> Option<Self> {
         // It remembers sessions and what waits for them, and stays the user that starts it.
         let config = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n\
+            "listener {port} 127.0.0.1\n{more}allow_anonymous true\npersistence true\npersistence_location {}/\n\
              user root\nmax_queued_messages 0\n",
             dir.display()
         );
@@ -112,7 +117,7 @@ impl Drop for Heard {
 }
 
 /// How many messages wait.
-fn waiting(station: &Station, visitor: &crate::common::Visitor) -> f64 {
+pub(crate) fn waiting(station: &Station, visitor: &crate::common::Visitor) -> f64 {
     station.metric(visitor, "snarm_output_waiting")
 }
 
@@ -219,7 +224,7 @@ fn a_web_server_that_fails_gets_every_find_once_it_works() {
 }
 
 /// Head and body of a request.
-fn request(stream: &TcpStream) -> (String, Vec<u8>) {
+pub(crate) fn request(stream: &TcpStream) -> (String, Vec<u8>) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

@@ -141,7 +141,8 @@ impl Choice {
     }
 }
 
-fn sample(buffer: gst::Buffer, caps: &gst::Caps) -> gst::Sample {
+/// A buffer with its caps.
+pub(super) fn sample(buffer: gst::Buffer, caps: &gst::Caps) -> gst::Sample {
     gst::Sample::builder().buffer(&buffer).caps(caps).build()
 }
 

@@ -9,10 +9,12 @@
 //! | `message` | an element posts a `snarm-...` message | `name`, `fields` | |
 //! | `live` | ten times a second while asked for | `frame` | annotated JPEG |
 //! | `found` | frames with an alarm, or in the uncertain band, came to their end | `frame` of the highest score, `first`, `last` | annotated JPEG, PNG of the frame, anomaly map as PGM (may be empty) |
+//! | `learned` | a `snarmbank` learned a frame | its running `time` in nanoseconds | JPEG |
 //! | `refused` | an order made no sense | `text` | |
 //! | `lost` | pictures came faster than they can be compressed | `pictures` since the start | |
 
 mod finds;
+mod learned;
 mod pictures;
 mod station;
 
@@ -61,12 +63,14 @@ pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
     let mut orders = BufReader::new(stream);
     let first = read(&mut orders).context("expected a socket with a first order as standard input")?;
     let pipeline = parse(words)?;
-    let detector = detector(&pipeline)?;
+    let detector = the_one(&pipeline, DETECTOR)?;
+    let learner = the_one(&pipeline, learned::LEARNER)?;
     if let Some(detector) = &detector {
         take_results(detector)?;
         set(detector, &first.set)?;
     }
     let watcher = detector.as_ref().map(|detector| finds::Watcher::start(detector, &station)).transpose()?;
+    let learner = learner.as_ref().map(|learner| learned::Watcher::start(learner, &station)).transpose()?;
     let live = watcher.as_ref().map(finds::Watcher::live);
     if let (Some(live), Some(is_wanted)) = (&live, first.live) {
         live.set(is_wanted);
@@ -81,6 +85,9 @@ pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
     if let Some(watcher) = watcher {
         watcher.finish();
     }
+    if let Some(learner) = learner {
+        learner.finish();
+    }
     ended
 }
 
@@ -93,17 +100,13 @@ fn read(orders: &mut impl BufRead) -> Result<Order> {
     serde_json::from_str(&line).context("expected an order")
 }
 
-/// The one detector of a pipeline, where there is one.
-fn detector(pipeline: &gst::Pipeline) -> Result<Option<gst::Element>> {
-    let is_detector =
-        |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == DETECTOR);
+/// The one element of a kind in a pipeline, where there is one.
+fn the_one(pipeline: &gst::Pipeline, kind: &str) -> Result<Option<gst::Element>> {
+    let is_one = |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == kind);
     let mut found: Vec<gst::Element> =
-        pipeline.iterate_recurse().into_iter().filter_map(Result::ok).filter(is_detector).collect();
+        pipeline.iterate_recurse().into_iter().filter_map(Result::ok).filter(is_one).collect();
     if found.len() > 1 {
-        bail!(
-            "expected one {DETECTOR} in a pipeline of a station, found {}: make a line for each",
-            found.len()
-        );
+        bail!("expected one {kind} in a pipeline of a station, found {}: make a line for each", found.len());
     }
     Ok(found.pop())
 }

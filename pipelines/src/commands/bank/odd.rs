@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use snarm_core::bank::{Bank, OddFrame};
+use snarm_core::bank::{Bank, OddFrame, Origin};
 use snarm_core::paths::text;
 
 use crate::annotate::to_rgb;
@@ -14,44 +14,30 @@ use crate::progress::Progress;
 /// The file beside the pictures.
 const NAMES: &str = "odd-frames.json";
 
-/// Where a frame comes from.
+/// Where a frame comes from, as a bank remembers it.
+pub(super) fn origin(item: &Item<'_>) -> Origin {
+    Origin { source: text(item.source), number: item.time.map(|_| item.number), time: item.time }
+}
+
+/// A line of that file.
 #[derive(Debug, Serialize)]
-pub(super) struct Place {
+struct Named {
     source: String,
     /// Number of the frame in its clip, or of the image.
     number: u64,
     /// Time in the clip, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<f64>,
-}
-
-impl Place {
-    pub(super) fn of(item: &Item<'_>) -> Self {
-        let time = item.time.map(|nanoseconds| nanoseconds as f64 * 1e-9);
-        Self { source: text(item.source), number: item.number, time }
-    }
-}
-
-/// A line of that file.
-#[derive(Debug, Serialize)]
-struct Named {
-    #[serde(flatten)]
-    place: Place,
     /// Standard deviations above the median of all frames.
     sigmas: f64,
     picture: String,
 }
 
-/// Names the odd frames of a bank in the log, the oddest first. `shown` are the places of all frames that were shown.
-pub(super) fn tell(bank: &Bank, shown: &[Place]) {
+/// Names the odd frames of a bank in the log, the oddest first.
+pub(super) fn tell(bank: &Bank) {
     for odd in bank.odd_frames() {
-        let place = odd.origin.and_then(|number| shown.get(number as usize));
-        if let Some(Place { source, number, time }) = place {
-            let place = time.map_or_else(String::new, |time| format!(" at {time:.2} s, frame {number}"));
-            tracing::warn!(
-                "unlike the other frames by {:.1} standard deviations: {source}{place}",
-                odd.sigmas
-            );
+        if let Some(origin) = &odd.origin {
+            tracing::warn!("unlike the other frames by {:.1} standard deviations: {origin}", odd.sigmas);
         }
     }
 }
@@ -60,12 +46,11 @@ pub(super) fn tell(bank: &Bank, shown: &[Place]) {
 /// looked at once more.
 pub(super) fn write(bank: &Bank, sources: &[Source], wanted: &Selection, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot write to folder {}", text(folder)))?;
-    let (odd, mut named, mut shown) = (bank.odd_frames(), Vec::new(), 0);
+    let (odd, mut named) = (bank.odd_frames(), Vec::new());
     if !odd.is_empty() {
         inputs::visit(sources, wanted, &Progress::new("look at odd frames"), &mut |item| {
-            let found = odd.iter().find(|odd| odd.origin == Some(shown));
-            shown += 1;
-            if let Some(found) = found {
+            let origin = Some(origin(item));
+            if let Some(found) = odd.iter().find(|odd| odd.origin == origin) {
                 named.push(name(item, found, folder)?);
             }
             Ok(())
@@ -84,5 +69,11 @@ fn name(item: &Item<'_>, odd: &OddFrame, folder: &Path) -> Result<Named> {
     let file = PathBuf::from(file);
     crate::commands::make_parent(&file)?;
     to_rgb(&item.frame)?.save_png(&file)?;
-    Ok(Named { place: Place::of(item), sigmas: odd.sigmas, picture: text(&file) })
+    Ok(Named {
+        source: text(item.source),
+        number: item.number,
+        time: item.time.map(|nanoseconds| nanoseconds as f64 * 1e-9),
+        sigmas: odd.sigmas,
+        picture: text(&file),
+    })
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
-use snarm_core::bank::{Bank, BankBuilder};
+use snarm_core::bank::{Bank, BankBuilder, Origin};
 use snarm_core::dataset::{Dataset, Picture, Reading};
 use snarm_core::encoder::Encoder;
 use snarm_core::models::Decoder;
@@ -63,20 +63,15 @@ pub(super) fn bank(
     }
     progress.label("learn");
     progress.expect(Some(images.len()));
-    for (number, (path, reading)) in images.iter().enumerate() {
+    for (path, reading) in &images {
         progress.step();
         let picture = Picture::read(path, reading)?;
-        builder.add_from(&picture.frame()?, Some(number as u64))?;
+        builder.add_from(&picture.frame()?, Some(Origin::file(text(path))))?;
     }
     let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
     for odd in bank.odd_frames() {
-        let image = odd.origin.and_then(|number| images.get(number as usize));
-        if let Some((path, _)) = image {
-            tracing::warn!(
-                "unlike the other good images by {:.1} standard deviations: {}",
-                odd.sigmas,
-                text(path)
-            );
+        if let Some(origin) = &odd.origin {
+            tracing::warn!("unlike the other good images by {:.1} standard deviations: {origin}", odd.sigmas);
         }
     }
     Ok((Arc::new(bank), start.elapsed()))

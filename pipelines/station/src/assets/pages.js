@@ -85,6 +85,24 @@ async function showAlarms(base, line) {
   $("no-alarms").hidden = finds.length > 0;
 }
 
+function partName(part) {
+  return (part.part ?? `Part ${part.number}`) + (part.lot ? `, lot ${part.lot}` : "");
+}
+
+function showParts({ parts, shift }) {
+  $("parts").hidden = !parts;
+  if (!parts) return;
+  const { last, open } = parts;
+  $("part-verdict").textContent = last ? (last.verdict === "unknown" ? "Not judged" : VERDICTS[last.verdict].word) : "-";
+  $("part-verdict").className = last ? `badge ${last.verdict}` : "badge";
+  $("part-about").textContent = last
+    ? `${partName(last)}: score ${score(last.score)}, ${last.frames === 1 ? "1 frame" : `${whole(last.frames)} frames`}, ${clock(last.ended)}`
+    : "No part yet.";
+  $("part-count").textContent = whole(shift.parts);
+  $("part-bad").textContent = whole(shift.bad_parts);
+  $("part-open").textContent = open ? `Now: ${partName(open)}, since ${clock(open.begun)}` : "";
+}
+
 async function linePage() {
   const { line, base } = await begin();
   $("title").textContent = line.title;
@@ -139,6 +157,7 @@ async function linePage() {
     $("low").textContent = score(state.low);
     $("fps").textContent = `${state.fps.toFixed(1)} frames a second`;
     $("latency").textContent = `${state.latency_ms.toFixed(0)} ms`;
+    showParts(state);
     $("lamps").replaceChildren(...state.lamps.map(lamp));
     strip($("strip"), points, state);
     if (state.shift.alarms !== alarms) {
@@ -183,6 +202,23 @@ async function drawMap(canvas, path) {
   to.putImageData(image, 0, 0);
 }
 
+/** What a place of a find, or a patch that is like it, looks like. */
+function cutOut(path, name, about, alt) {
+  const picture = name === null
+    ? make("div", { class: "none" }, "The picture of this frame is not kept.")
+    : make("img", { src: `${path}/${name}`, alt });
+  return make("figure", {}, picture, make("figcaption", {}, about));
+}
+
+function likePlace(path, place, number) {
+  const own = cutOut(path, place.picture, `Place ${number} of this frame, score ${score(place.score)}`, `Place ${number} of this frame`);
+  const near = place.nearest.map((each) => cutOut(path, each.picture ?? null,
+    `Distance ${each.distance.toFixed(2)}: ${each.name || `learned frame ${each.image}, whose name the bank does not know`}`,
+    `Good patch of ${each.name || `learned frame ${each.image}`}`));
+  if (!near.length) near.push(make("p", { class: "small" }, "This bank holds no patches."));
+  return make("li", {}, own, ...near);
+}
+
 const JUDGED = { good: "good: a false alarm", bad: "bad: a defect", unsure: "unsure" };
 
 async function reviewPage() {
@@ -217,6 +253,25 @@ async function reviewPage() {
       (find.judgement ? `; judged ${JUDGED[find.judgement]} by ${find.judged_by}` : "");
   };
 
+  const showNearest = async (id) => {
+    const path = `/api/finds/${id}/nearest`;
+    $("nearest").replaceChildren();
+    $("nearest-about").textContent = "Looks up what this is compared with...";
+    let text = "";
+    let places = [];
+    try {
+      const told = await ask(path);
+      text = "Left: the most striking places. Beside them: the good patches that the bank in use finds most like them, and the frame each came from.";
+      places = told.places.map((place, at) => likePlace(path, place, at + 1));
+    } catch (error) {
+      text = error.message;
+    }
+    // An answer that comes late is of another find.
+    if (find?.id !== id) return;
+    $("nearest-about").textContent = text;
+    $("nearest").replaceChildren(...places);
+  };
+
   const show = async (wanted) => {
     const review = await ask(`${base}/queue`);
     const asked = wanted ? await ask(`/api/finds/${wanted}`).catch(() => null) : null;
@@ -230,6 +285,7 @@ async function reviewPage() {
     if (!find) return;
     describe();
     await draw();
+    showNearest(find.id);
     // The next one is there when it is asked for.
     const next = review.finds.find((each) => each.id !== find.id);
     if (next) new Image().src = `/api/finds/${next.id}/annotated`;

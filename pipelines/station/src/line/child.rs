@@ -54,6 +54,8 @@ pub(super) enum Heard {
     Live(Vec<u8>),
     /// A find: annotated JPEG, PNG, PGM.
     Found(Found),
+    /// A frame that was learned: its running time in nanoseconds, and JPEG.
+    Learned(u64, Vec<u8>),
     /// Pictures that came faster than they could be compressed, since the start.
     Lost(u64),
     /// A line of standard error.
@@ -76,6 +78,7 @@ enum Head {
     Message { name: String, fields: Map<String, Value> },
     Live {},
     Found { frame: u64, first: u64, last: u64 },
+    Learned { time: u64 },
     Refused { text: String },
     Lost { pictures: u64 },
 }
@@ -239,6 +242,9 @@ async fn packet(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Heard>>
     let heard = match serde_json::from_value(head).context("expected a known kind of packet")? {
         Head::Message { name, fields } => Heard::Message { name, fields },
         Head::Live {} => Heard::Live(parts.into_iter().next().context("expected a picture")?),
+        Head::Learned { time } => {
+            Heard::Learned(time, parts.into_iter().next().context("expected a picture")?)
+        }
         Head::Found { frame, first, last } => {
             let pictures = parts.try_into().ok().context("expected three pictures")?;
             Heard::Found(Found { frame, first, last, pictures })
@@ -264,6 +270,8 @@ mod tests {
             .unwrap();
         let Some(Heard::Found(found)) = found else { panic!("{found:?}") };
         assert_eq!((found.frame, found.pictures[0].as_slice(), found.pictures[2].len()), (7, &b"ab"[..], 0));
+        let learned = parsed(b"{\"kind\":\"learned\",\"time\":7,\"parts\":[2]}\nab").unwrap();
+        assert!(matches!(learned, Some(Heard::Learned(7, jpeg)) if jpeg == b"ab"));
         assert!(parsed(b"").unwrap().is_none());
         for bytes in [
             &b"{\"kind\":\"live\",\"parts\":[5]}\nabc"[..],

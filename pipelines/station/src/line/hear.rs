@@ -54,6 +54,7 @@ pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>) {
             work.store().await;
         }
     }
+    work.line.parts().cut(clock::now());
     work.store().await;
 }
 
@@ -64,6 +65,8 @@ impl Work {
             Heard::Message { name, fields } => self.take_message(&name, &fields),
             Heard::Live(jpeg) => drop(self.line.live.send_replace(Arc::new(jpeg))),
             Heard::Found(found) => self.finds.push((found, Instant::now())),
+            // A pipeline that judges learns nothing that is kept.
+            Heard::Learned(..) => {}
             Heard::Lost(pictures) => self.line.state().lost_pictures = pictures,
             Heard::Said(text) => {
                 tracing::info!("{}: {text}", self.line.name());
@@ -93,23 +96,15 @@ impl Work {
         if !self.line.state().take(record) {
             return;
         }
+        self.line.parts().see(&frame);
         self.frames.push(frame);
-        let wanted = self.line.readers.iter().filter(|reader| reader.what == What::Frames);
-        let outputs: Vec<String> = wanted.map(|reader| reader.output.clone()).collect();
-        if !outputs.is_empty()
+        if self.line.readers.iter().any(|reader| reader.what == What::Frames)
             && let Ok(mut payload) = serde_json::from_str::<Value>(text)
         {
             payload["line"] = json!(self.line.name());
             payload["time"] = json!(at);
-            self.send(outputs, "frame", &payload);
+            self.to_send.extend(self.line.messages(What::Frames, "frame", &payload));
         }
-    }
-
-    fn send(&mut self, outputs: Vec<String>, kind: &str, payload: &Value) {
-        let topic = format!("{}/{kind}", self.line.name());
-        let payload = payload.to_string();
-        let message = |output| Waiting { output, topic: topic.clone(), payload: payload.clone() };
-        self.to_send.extend(outputs.into_iter().map(message));
     }
 
     fn take_message(&mut self, name: &str, fields: &Map<String, Value>) {
@@ -138,6 +133,7 @@ impl Work {
         if self.ticks % FORGET == 1 {
             let forgotten = self.line.ask(|line| {
                 line.store.forget_frames(line.name(), line.keep.frames)?;
+                line.store.forget_parts(line.name(), line.keep.parts)?;
                 line.store.forget_finds(line.name(), line.keep.finds)
             });
             self.say(forgotten.await.map(drop));
@@ -147,11 +143,8 @@ impl Work {
     /// Stores what waits. What cannot be stored is told, and counted as lost.
     async fn store(&mut self) {
         let (frames, to_send) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.to_send));
-        if !frames.is_empty() {
-            let stored =
-                self.line.ask(move |line| line.store.add_frames(line.name(), &frames, &to_send)).await;
-            self.say(stored);
-        }
+        let stored = self.line.ask(move |line| line.store_frames(&frames, to_send)).await;
+        self.say(stored);
         for (found, since) in std::mem::take(&mut self.finds) {
             let result = self.line.state().result_of(found.frame).cloned();
             match result {
@@ -194,15 +187,7 @@ fn add_find(line: &Line, record: &Record, found: &Found) -> Result<()> {
         payload["last"] = json!(new.last);
         payload["line"] = json!(line.name());
         payload["time"] = json!(new.at);
-        let topic = format!("{}/find", line.name());
-        let wanted = line.readers.iter().filter(|reader| reader.what == What::Finds);
-        wanted
-            .map(|reader| Waiting {
-                output: reader.output.clone(),
-                topic: topic.clone(),
-                payload: payload.to_string(),
-            })
-            .collect()
+        line.messages(What::Finds, "find", &payload)
     })?;
     let mut state = line.state();
     state.finds += 1;

@@ -1,14 +1,18 @@
 //! Lines: each a pipeline in a process of its own, what is known of it, and what may be changed while it runs.
 
+mod album;
 mod child;
 mod control;
 mod hear;
+mod nearest;
+mod parts;
 mod prepare;
 mod shared;
 mod state;
 mod supervise;
 
 pub(crate) use control::{make_candidate, release, set_limits, to_learn};
+pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use shared::{Line, Reader};
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};
 pub(crate) use supervise::run;

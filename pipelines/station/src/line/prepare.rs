@@ -9,6 +9,7 @@ use snarm_core::bank::Bank;
 use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
 
+use super::album::Album;
 use super::child::{self, End, Heard, Order};
 use super::shared::Line;
 use super::state::{Learned, Status};
@@ -86,6 +87,7 @@ async fn learn(line: &Arc<Line>, mut stop: watch::Receiver<bool>) -> Result<std:
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let words = (line.host.words)("learn", &variables, &BTreeMap::new())?;
     tell(line, "learns from good frames");
+    let mut album = Album::begin(line.store.learned_folder(line.name()))?;
     let (heard_by, mut heard) = mpsc::channel(WAITING);
     let (_orders, orders) = mpsc::channel(1);
     let (done, is_done) = watch::channel(false);
@@ -98,6 +100,7 @@ async fn learn(line: &Arc<Line>, mut stop: watch::Receiver<bool>) -> Result<std:
             heard = heard.recv() => match heard {
                 Some(Heard::Message { name, .. }) if name == "snarm-bank-ready" => drop(done.send(true)),
                 Some(Heard::Said(text)) => tell(line, &text),
+                Some(Heard::Learned(time, jpeg)) => album.add(time, &jpeg)?,
                 Some(_) => {}
                 None => break,
             },

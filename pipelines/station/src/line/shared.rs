@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::child::Order;
-use super::state::State;
+use super::parts::Parts;
+use super::state::{PartsNow, Snapshot, State};
+use crate::clock;
 use crate::config::{self, Keep, What};
 use crate::host::Host;
-use crate::store::Store;
+use crate::store::{Frame, Part, Store, Waiting};
 
 /// An output that wants messages of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub(crate) struct Line {
     pub(crate) store: Arc<Store>,
     pub(crate) host: Arc<Host>,
     state: Mutex<State>,
+    parts: Mutex<Parts>,
+    /// Held while parts are written, so that they are in their order.
+    writing: Mutex<()>,
     orders: Mutex<Option<mpsc::Sender<Order>>>,
     /// The last live picture.
     pub(super) live: watch::Sender<Arc<Vec<u8>>>,
@@ -38,6 +44,8 @@ pub(crate) struct Line {
     pub(super) loaded: watch::Sender<std::result::Result<String, String>>,
     /// Held while a bank is made.
     pub(super) making: tokio::sync::Mutex<()>,
+    /// Held while it is looked up what a find is like.
+    pub(super) looking: tokio::sync::Mutex<()>,
 }
 
 impl Line {
@@ -57,10 +65,13 @@ impl Line {
             store,
             host,
             state: Mutex::default(),
+            parts: Mutex::default(),
+            writing: Mutex::default(),
             orders: Mutex::default(),
             live: watch::Sender::default(),
             loaded: watch::Sender::new(Ok(String::new())),
             making: tokio::sync::Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -72,6 +83,71 @@ impl Line {
     /// What is known of it.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its parts.
+    pub(super) fn parts(&self) -> MutexGuard<'_, Parts> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads which parts there were.
+    pub(crate) fn load_parts(&self) -> Result<()> {
+        let stored = self.store.parts(self.name(), 2)?;
+        *self.parts() = Parts::new(self.config.parts, stored);
+        Ok(())
+    }
+
+    /// Takes a message that a part, or a lot, begins. It is stored when this returns.
+    ///
+    /// # Errors
+    /// As [`Parts::hear`], and when it cannot be stored.
+    pub(crate) fn begin_part(&self, part: Option<String>, lot: Option<String>) -> Result<()> {
+        self.parts().hear(part, lot, clock::now())?;
+        self.store_frames(&[], Vec::new())
+    }
+
+    /// Stores frames, the parts that have changed, and what is to be sent of both.
+    pub(super) fn store_frames(&self, frames: &[Frame], mut to_send: Vec<Waiting>) -> Result<()> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = self.parts().take();
+        if frames.is_empty() && parts.is_empty() && to_send.is_empty() {
+            return Ok(());
+        }
+        let ended: Vec<&Part> = parts.iter().filter(|part| part.ended.is_some()).collect();
+        for part in &ended {
+            let mut payload = serde_json::to_value(part)?;
+            payload["line"] = json!(self.name());
+            payload["time"] = json!(part.ended);
+            to_send.extend(self.messages(What::Parts, "part", &payload));
+        }
+        self.store.add_frames(self.name(), frames, &parts, &to_send)?;
+        let mut state = self.state();
+        for part in ended {
+            state.shift.parts += 1;
+            state.shift.bad_parts += u64::from(part.verdict == "anomalous");
+        }
+        Ok(())
+    }
+
+    /// A message for each output that wants such.
+    pub(super) fn messages(&self, what: What, kind: &str, payload: &Value) -> Vec<Waiting> {
+        let (topic, payload) = (format!("{}/{kind}", self.name()), payload.to_string());
+        let wanted = self.readers.iter().filter(|reader| reader.what == what);
+        let message = |reader: &Reader| Waiting {
+            output: reader.output.clone(),
+            topic: topic.clone(),
+            payload: payload.clone(),
+        };
+        wanted.map(message).collect()
+    }
+
+    /// What the page shows, with the scores after a number.
+    pub(crate) fn snapshot(&self, after: u64) -> Snapshot {
+        let parts = self.parts();
+        let now =
+            parts.are_told().then(|| PartsNow { last: parts.last().cloned(), open: parts.open().cloned() });
+        drop(parts);
+        Snapshot { parts: now, ..self.state().snapshot(self.name(), self.config.shown(), after) }
     }
 
     /// Its live pictures, from the next one on; the pipeline makes them while somebody has such a receiver.

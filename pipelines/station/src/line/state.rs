@@ -7,7 +7,7 @@ use snarm_core::results::Record;
 use utoipa::ToSchema;
 
 use crate::clock;
-use crate::store::Shift;
+use crate::store::{Part, Shift};
 
 /// Scores in the strip of the page.
 const STRIP: usize = 200;
@@ -116,6 +116,15 @@ pub(crate) struct State {
     drift: VecDeque<f64>,
 }
 
+/// The parts of a line that has such.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct PartsNow {
+    /// The last part that ended.
+    pub(crate) last: Option<Part>,
+    /// The part whose frames come now.
+    pub(crate) open: Option<Part>,
+}
+
 /// What the page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Snapshot {
@@ -145,6 +154,8 @@ pub(crate) struct Snapshot {
     pub(crate) latency_ms: f64,
     /// Counters of the shift.
     pub(crate) shift: Shift,
+    /// Parts; `null` where frames are not joined to such.
+    pub(crate) parts: Option<PartsNow>,
     /// Lamps of source and drift; those of the station follow.
     pub(crate) lamps: Vec<Lamp>,
     /// The last scores, of those that were asked for.
@@ -233,6 +244,7 @@ impl State {
             fps: self.fps,
             latency_ms: self.latency_ms,
             shift: self.shift.clone(),
+            parts: None,
             lamps: vec![self.source(), self.drift()],
             strip: self.strip.iter().filter(|point| point.seq > after).copied().collect(),
         }

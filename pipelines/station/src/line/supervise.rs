@@ -11,6 +11,7 @@ use super::child::{self, End, Order};
 use super::shared::Line;
 use super::state::Status;
 use super::{control, hear, prepare};
+use crate::clock;
 use crate::config::AtEnd;
 
 /// Wait after the first failure; it doubles with each that follows.
@@ -81,6 +82,9 @@ async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
     line.state().forget_run();
     let shift = line.ask(|line| line.store.shift(line.name())).await?;
     line.state().shift = shift;
+    // What was open when the station was killed.
+    line.parts().cut(clock::now());
+    line.ask(|line| line.store_frames(&[], Vec::new())).await?;
     let (bank, first) = line.ask(first_order).await?;
     let own = [("bank", bank), ("results", "-".to_owned()), ("sink", "fakesink".to_owned())];
     let own: BTreeMap<String, String> =

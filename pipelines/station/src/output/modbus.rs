@@ -156,7 +156,7 @@ mod tests {
         let mut now = crate::line::State::default().snapshot("cap", "", 0);
         (now.status, now.verdict, now.score, now.threshold, now.bank) =
             (Status::Running, "anomalous", 0.75, 0.5, 3);
-        now.shift = Shift { since: 0, frames: 0x1_0002, alarms: 7, uncertain: 1 };
+        now.shift = Shift { frames: 0x1_0002, alarms: 7, uncertain: 1, ..Shift::default() };
         let all = registers(&now, Duration::from_secs(65_537));
         assert_eq!(all[..12], [1, 2, 3, 7500, 5000, 3, 1, 2, 0, 7, 0, 1]);
     }

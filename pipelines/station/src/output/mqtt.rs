@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS};
+use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS, Transport};
 
 use super::queue::{Queue, envelope, secret_of};
 use crate::config::Mqtt;
 use crate::store::Waiting;
+use crate::tls;
 
 /// Time between two signs of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -50,7 +51,7 @@ async fn connected(config: &Mqtt, queue: &mut Queue) -> Result<()> {
 }
 
 async fn connect(config: &Mqtt, queue: &Queue) -> Result<(AsyncClient, EventLoop)> {
-    let mut options = MqttOptions::new(format!("snarm-{}", queue.health.name()), &config.host, config.port);
+    let mut options = MqttOptions::new(format!("snarm-{}", queue.health.name()), &config.host, config.port());
     options.set_keep_alive(KEEP_ALIVE);
     options.set_max_packet_size(LARGEST, LARGEST);
     options.set_last_will(LastWill::new(status_topic(config), "offline", QoS::AtLeastOnce, true));
@@ -58,8 +59,11 @@ async fn connect(config: &Mqtt, queue: &Queue) -> Result<(AsyncClient, EventLoop
         let password = config.password_file.as_deref().map(secret_of).transpose()?;
         options.set_credentials(user, password.unwrap_or_default());
     }
+    if let Some(authorities) = &config.ca_file {
+        options.set_transport(Transport::tls_with_config(tls::client(authorities)?.into()));
+    }
     let (client, mut events) = AsyncClient::new(options, REQUESTS);
-    let broker = || format!("cannot reach the broker {}:{}", config.host, config.port);
+    let broker = || format!("cannot reach the broker {}:{}", config.host, config.port());
     loop {
         let event =
             tokio::time::timeout(PATIENCE, events.poll()).await.with_context(broker)?.with_context(broker)?;

@@ -161,6 +161,7 @@ impl Store {
         for (id, picture) in gone.iter().flat_map(|id| Picture::ALL.map(|picture| (*id, picture))) {
             // One that was never there, or that somebody removed, needs no removal.
             let _ = std::fs::remove_file(self.picture_file(id, picture));
+            let _ = std::fs::remove_dir_all(self.nearest_folder(id));
         }
         Ok(gone.len())
     }
@@ -293,8 +294,10 @@ mod tests {
         assert_eq!(store.picture(ids[0], Picture::Frame).unwrap().unwrap(), b"png");
         assert!(store.picture(ids[0], Picture::Map).unwrap().is_none());
         store.judge(ids[0], Judgement::Good, "ann").unwrap();
+        std::fs::create_dir_all(store.nearest_folder(ids[1])).unwrap();
         assert_eq!(store.forget_finds("cap", 2).unwrap(), 1);
         assert!(store.find(ids[0]).unwrap().is_some() && store.find(ids[1]).unwrap().is_none());
         assert!(store.picture(ids[1], Picture::Annotated).unwrap().is_none());
+        assert!(!store.nearest_folder(ids[1]).exists());
     }
 }

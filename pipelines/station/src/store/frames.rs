@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Store, Waiting, audit, outbox};
+use super::{Part, Store, Waiting, audit, outbox, parts};
 use crate::clock;
 
 /// The score of a frame.
@@ -37,11 +37,21 @@ pub(crate) struct Shift {
     pub(crate) alarms: u64,
     /// Runs of frames in the uncertain band alone.
     pub(crate) uncertain: u64,
+    /// Parts.
+    pub(crate) parts: u64,
+    /// Parts with an alarm.
+    pub(crate) bad_parts: u64,
 }
 
 impl Store {
-    /// Adds frames of a line, and what is to be sent of them.
-    pub(crate) fn add_frames(&self, line: &str, frames: &[Frame], to_send: &[Waiting]) -> Result<()> {
+    /// Adds frames of a line, the parts that they changed, and what is to be sent of both.
+    pub(crate) fn add_frames(
+        &self,
+        line: &str,
+        frames: &[Frame],
+        parts: &[Part],
+        to_send: &[Waiting],
+    ) -> Result<()> {
         self.change(|change| {
             let mut add = change.prepare(
                 "INSERT INTO frames (line, at, frame, score, threshold, low, verdict, bank)
@@ -60,6 +70,7 @@ impl Store {
                     &frame.bank,
                 ))?;
             }
+            parts::set(change, line, parts)?;
             to_send.iter().try_for_each(|message| outbox::add(change, message))
         })
     }
@@ -104,6 +115,8 @@ impl Store {
                 frames: count(store, frames, (line, since))?,
                 alarms: finds("anomalous")?,
                 uncertain: finds("uncertain")?,
+                parts: parts::count(store, line, since, None)?,
+                bad_parts: parts::count(store, line, since, Some("anomalous"))?,
             })
         })
     }
@@ -136,14 +149,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let frames: Vec<Frame> = (0..10).map(|i| frame(i, i as f64 / 10.0)).collect();
-        store.add_frames("a", &frames, &[]).unwrap();
-        store.add_frames("b", &frames[..2], &[]).unwrap();
+        store.add_frames("a", &frames, &[], &[]).unwrap();
+        store.add_frames("b", &frames[..2], &[], &[]).unwrap();
         assert_eq!(store.forget_frames("a", 4).unwrap(), 6);
         assert_eq!(store.forget_frames("b", 4).unwrap(), 0);
         let mut scores = store.last_scores("a", 100).unwrap();
         scores.sort_by(f64::total_cmp);
         assert_eq!(scores, [0.6, 0.7, 0.8, 0.9]);
-        assert_eq!(store.shift("a").unwrap(), Shift { since: 6, frames: 4, alarms: 0, uncertain: 0 });
+        assert_eq!(store.shift("a").unwrap(), Shift { since: 6, frames: 4, ..Shift::default() });
         store.begin_shift("a", "ann").unwrap();
         assert_eq!(store.shift("a").unwrap().frames, 0);
         assert_eq!(store.audit(1).unwrap()[0].what, "shift");

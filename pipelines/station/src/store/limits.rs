@@ -159,8 +159,8 @@ mod tests {
             bank: bank.into(),
         };
         let frames = [0.2, 0.45, 0.55, 0.9].map(|score| frame(score, "new"));
-        store.add_frames("cap", &[frame(0.99, "old")], &[]).unwrap();
-        store.add_frames("cap", &frames, &[]).unwrap();
+        store.add_frames("cap", &[frame(0.99, "old")], &[], &[]).unwrap();
+        store.add_frames("cap", &frames, &[], &[]).unwrap();
         let found = store.would_change("cap", "new", 100, 0.6, Some(0.4)).unwrap();
         assert_eq!(found.frames_now, Verdicts { normal: 2, uncertain: 0, anomalous: 2 });
         assert_eq!(found.frames_then, Verdicts { normal: 1, uncertain: 2, anomalous: 1 });

@@ -7,6 +7,7 @@ mod finds;
 mod frames;
 mod limits;
 mod outbox;
+mod parts;
 mod people;
 mod schema;
 
@@ -24,6 +25,7 @@ pub(crate) use finds::{Find, Judgement, NewFind, Queue};
 pub(crate) use frames::{Frame, Shift};
 pub(crate) use limits::{LimitChange, WouldChange};
 pub(crate) use outbox::Waiting;
+pub(crate) use parts::Part;
 pub(crate) use people::{Person, Role, Token, Who};
 
 /// How long a change waits for another process that reads the database, such as a backup.
@@ -101,7 +103,22 @@ impl Store {
 
     /// Where a picture of a find is.
     pub(crate) fn picture_file(&self, find: i64, picture: Picture) -> PathBuf {
-        self.folder.join("pictures").join(format!("{find}.{}", picture.ending()))
+        self.pictures().join(format!("{find}.{}", picture.ending()))
+    }
+
+    /// Where it is kept what a find is like, with its pictures.
+    pub(crate) fn nearest_folder(&self, find: i64) -> PathBuf {
+        self.pictures().join(format!("{find}-nearest"))
+    }
+
+    /// Where the pictures of finds are.
+    pub(crate) fn pictures(&self) -> PathBuf {
+        self.folder.join("pictures")
+    }
+
+    /// Where the pictures of frames are that a line learned from.
+    pub(crate) fn learned_folder(&self, line: &str) -> PathBuf {
+        self.folder.join("learned").join(line)
     }
 
     fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {

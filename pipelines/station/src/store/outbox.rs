@@ -67,7 +67,9 @@ mod tests {
             topic: "cap/find".into(),
             payload: payload.into(),
         };
-        store.add_frames("cap", &[], &[message("a", "1"), message("b", "2"), message("a", "3")]).unwrap();
+        store
+            .add_frames("cap", &[], &[], &[message("a", "1"), message("b", "2"), message("a", "3")])
+            .unwrap();
         let found = store.waiting("a", 9).unwrap();
         let payloads: Vec<&str> = found.iter().map(|(_, message)| message.payload.as_str()).collect();
         assert_eq!(payloads, ["1", "3"]);
@@ -76,7 +78,7 @@ mod tests {
         assert_eq!((store.waiting_count("a").unwrap(), store.waiting_count("b").unwrap()), (0, 1));
         drop(store);
         let store = Store::open(dir.path()).unwrap();
-        store.add_frames("cap", &[], &[message("a", "4")]).unwrap();
+        store.add_frames("cap", &[], &[], &[message("a", "4")]).unwrap();
         assert!(store.waiting("a", 9).unwrap()[0].0 > last);
     }
 }

@@ -132,7 +132,7 @@ fn too_many(app: &App, keys: &[&str]) -> Option<Response> {
 /// Signs somebody in.
 async fn enter(app: &App, who: Who) -> Answer<Response> {
     let token = secret::token()?;
-    let (cookie, shown) = (set_cookie(&token), Json(who.clone()));
+    let (cookie, shown) = (set_cookie(&token, app.is_tls), Json(who.clone()));
     app.ask(move |store| store.sign_in(&who, &token, clock::now() + 1000 * HOLDS)).await?;
     Ok(([(SET_COOKIE, cookie)], shown).into_response())
 }
@@ -203,7 +203,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) ->
     if let Some(token) = cookie(&headers) {
         app.ask(move |store| store.sign_out(&token)).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie(""))]).into_response())
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie("", app.is_tls))]).into_response())
 }
 
 /// A name of a person or token.

@@ -23,6 +23,18 @@ const LITTLE_SPACE: u64 = 5 << 30;
 /// Free space below which it is red, in bytes.
 const NO_SPACE: u64 = 500 << 20;
 
+/// How people come in.
+pub(crate) struct Entry {
+    /// Whether everybody may look.
+    pub(crate) open_viewing: bool,
+    /// Whether the code signs in, as in the demo, instead of making the first admin.
+    pub(crate) is_demo: bool,
+    /// Whether they come by TLS.
+    pub(crate) is_tls: bool,
+    /// The code of the first start.
+    pub(crate) code: Option<String>,
+}
+
 /// The state of the web server.
 pub(crate) struct App {
     pub(crate) store: Arc<Store>,
@@ -32,6 +44,8 @@ pub(crate) struct App {
     pub(crate) open_viewing: bool,
     /// Whether the code signs in, as in the demo, instead of making the first admin.
     pub(crate) is_demo: bool,
+    /// Whether people come by TLS, and cookies go no other way.
+    pub(crate) is_tls: bool,
     pub(crate) version: &'static str,
     pub(crate) started: Instant,
     pub(crate) tries: Tries,
@@ -45,23 +59,22 @@ impl App {
         store: Arc<Store>,
         lines: Vec<Arc<Line>>,
         outputs: Vec<Arc<Health>>,
-        open_viewing: bool,
-        is_demo: bool,
-        code: Option<String>,
+        entry: Entry,
         version: &'static str,
     ) -> Self {
         Self {
             store,
             lines,
             outputs,
-            open_viewing,
-            is_demo,
+            open_viewing: entry.open_viewing,
+            is_demo: entry.is_demo,
+            is_tls: entry.is_tls,
             version,
             started: Instant::now(),
             tries: Tries::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             checks: Semaphore::new(CHECKS),
-            code: Mutex::new(code),
+            code: Mutex::new(entry.code),
         }
     }
 

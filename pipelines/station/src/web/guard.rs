@@ -74,10 +74,11 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<String> {
     pairs.find(|(name, _)| *name == NAME).map(|(_, token)| token.to_owned())
 }
 
-/// Value of `Set-Cookie`; an empty token removes it.
-pub(super) fn set_cookie(token: &str) -> String {
+/// Value of `Set-Cookie`; an empty token removes it. With TLS the cookie goes no other way.
+pub(super) fn set_cookie(token: &str, is_tls: bool) -> String {
     let age = if token.is_empty() { 0 } else { HOLDS };
-    format!("{NAME}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}")
+    let secure = if is_tls { "; Secure" } else { "" };
+    format!("{NAME}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}")
 }
 
 /// Refuses what another site has a browser send.
@@ -142,6 +143,7 @@ mod tests {
         let all = headers(&[("cookie", "a=b; snarm-station=t1; c=d")]);
         assert_eq!(cookie(&all).as_deref(), Some("t1"));
         assert_eq!(cookie(&headers(&[("cookie", "xsnarm-station=t1")])), None);
-        assert!(set_cookie("t").contains("HttpOnly; SameSite=Strict"));
+        assert!(set_cookie("t", false).contains("HttpOnly; SameSite=Strict"));
+        assert!(set_cookie("t", true).ends_with("; Secure") && !set_cookie("t", false).contains("Secure"));
     }
 }

@@ -12,8 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::failure::{Answer, Failure};
-use crate::line::{self, Line, Snapshot};
-use crate::store::{BankVersion, Find, Judgement, LimitChange, Picture, Queue, Release, Who, WouldChange};
+use crate::line::{self, Line, Nearest, Snapshot};
+use crate::store::{
+    BankVersion, Find, Judgement, LimitChange, Part, Picture, Queue, Release, Who, WouldChange,
+};
 
 /// Finds of the queue that are sent at once.
 const QUEUE: u32 = 50;
@@ -55,7 +57,7 @@ pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<Named>> {
 
 /// What is known of a line at this moment, with the scores after a number.
 pub(super) fn snapshot(app: &App, line: &Line, after: u64) -> Snapshot {
-    let mut snapshot = line.state().snapshot(line.name(), line.config.shown(), after);
+    let mut snapshot = line.snapshot(after);
     snapshot.lamps.extend(app.lamps());
     snapshot
 }
@@ -88,6 +90,49 @@ pub(crate) async fn shift(
     let begun = begun.await?;
     line.state().shift = begun;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Parts that are shown.
+const PARTS: u32 = 50;
+
+/// The last 50 parts of a line, the newest first; the first of them may go on.
+#[utoipa::path(get, path = "/api/lines/{line}/parts", params(("line" = String, Path)), responses((status = 200, body = [Part])))]
+pub(crate) async fn parts(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<Vec<Part>>> {
+    let line = of(&app, &name)?;
+    Ok(Json(line.ask(|line| line.store.parts(line.name(), PARTS)).await?))
+}
+
+/// A part of a line by its number.
+#[utoipa::path(get, path = "/api/lines/{line}/parts/{number}", params(("line" = String, Path), ("number" = i64, Path)), responses((status = 200, body = Part), (status = 404)))]
+pub(crate) async fn part(
+    State(app): State<Arc<App>>,
+    Path((name, number)): Path<(String, i64)>,
+) -> Answer<Json<Part>> {
+    let found = of(&app, &name)?.ask(move |line| line.store.part(line.name(), number)).await?;
+    found.map(Json).ok_or_else(|| Failure::missing(format!("expected a part, found none of number {number}")))
+}
+
+/// A part that begins, or a lot.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPart {
+    /// Name of the part; without one the last part ends and none begins.
+    #[serde(default)]
+    part: Option<String>,
+    /// Name of the lot, which holds until another one is said.
+    #[serde(default)]
+    lot: Option<String>,
+}
+
+/// Says that a part begins: frames so far are the last of the part before. It is stored when the answer comes.
+#[utoipa::path(post, path = "/api/lines/{line}/part", params(("line" = String, Path)), request_body = NewPart, responses((status = 204), (status = 409)))]
+pub(crate) async fn begin_part(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(new): Json<NewPart>,
+) -> Answer<StatusCode> {
+    let begun = of(&app, &name)?.ask(move |line| line.begin_part(new.part, new.lot)).await;
+    begun.map(|()| StatusCode::NO_CONTENT).map_err(|error| Failure::conflict(&error))
 }
 
 /// The finds that wait for a judgement.
@@ -168,6 +213,29 @@ pub(crate) async fn frame(State(app): State<Arc<App>>, Path(id): Path<i64>) -> A
 #[utoipa::path(get, path = "/api/finds/{id}/map", params(("id" = i64, Path)), responses((status = 200, content_type = "image/x-portable-graymap"), (status = 404)))]
 pub(crate) async fn map(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Response> {
     picture(&app, id, Picture::Map, "image/x-portable-graymap").await
+}
+
+/// The most striking places of a find beside the good patches that the bank in use knows, and the frames they came from. The
+/// first answer for a find takes some seconds.
+#[utoipa::path(get, path = "/api/finds/{id}/nearest", params(("id" = i64, Path)), responses((status = 200, body = Nearest), (status = 404)))]
+pub(crate) async fn nearest(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Json<Nearest>> {
+    let find = app.ask(move |store| store.find(id)).await?.ok_or_else(|| no_find(id))?;
+    let found = line::nearest(of(&app, &find.line)?, id).await?;
+    found.map(Json).ok_or_else(|| Failure::missing(format!("expected a picture, found none of find {id}")))
+}
+
+/// A cut-out that `/api/finds/{id}/nearest` names, PNG.
+#[utoipa::path(get, path = "/api/finds/{id}/nearest/{name}", params(("id" = i64, Path), ("name" = String, Path)), responses((status = 200, content_type = "image/png"), (status = 404)))]
+pub(crate) async fn cut_out(
+    State(app): State<Arc<App>>,
+    Path((id, name)): Path<(i64, String)>,
+) -> Answer<Response> {
+    let missing = || Failure::missing(format!("expected a cut-out of find {id}, found none of that name"));
+    let is_part = |c: char| c.is_ascii_digit() || c == '-';
+    let stem = name.strip_suffix(".png").filter(|stem| stem.chars().all(is_part)).ok_or_else(missing)?;
+    let file = app.store.nearest_folder(id).join(format!("{stem}.png"));
+    let bytes = tokio::fs::read(file).await.map_err(|_| missing())?;
+    Ok(([(CONTENT_TYPE, "image/png")], bytes).into_response())
 }
 
 async fn picture(app: &App, id: i64, picture: Picture, kind: &'static str) -> Answer<Response> {

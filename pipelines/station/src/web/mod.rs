@@ -6,6 +6,7 @@ mod failure;
 mod guard;
 mod health;
 mod lines;
+mod listener;
 mod pages;
 mod streams;
 mod tries;
@@ -17,15 +18,18 @@ use anyhow::{Context, Result};
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
+use axum::serve::ListenerExt;
 use axum::{Json, Router, middleware};
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
 use utoipa::OpenApi;
 
-pub(crate) use app::App;
+pub(crate) use app::{App, Entry};
 
 use crate::store::Role;
 use failure::Failure;
 use guard::Asks;
+use listener::Connections;
 
 /// Largest body of a request, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
@@ -53,6 +57,9 @@ const LARGEST_BODY: usize = 64 << 10;
         lines::state,
         lines::alarms,
         lines::shift,
+        lines::parts,
+        lines::part,
+        lines::begin_part,
         lines::queue,
         lines::find,
         lines::judge,
@@ -60,6 +67,8 @@ const LARGEST_BODY: usize = 64 << 10;
         lines::annotated,
         lines::frame,
         lines::map,
+        lines::nearest,
+        lines::cut_out,
         lines::limits,
         lines::preview,
         lines::set_limits,
@@ -99,6 +108,8 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/events", get(streams::events))
         .route("/api/lines/{line}/live", get(streams::live))
         .route("/api/lines/{line}/alarms", get(lines::alarms))
+        .route("/api/lines/{line}/parts", get(lines::parts))
+        .route("/api/lines/{line}/parts/{number}", get(lines::part))
         .route("/api/lines/{line}/queue", get(lines::queue))
         .route("/api/lines/{line}/limits", get(lines::limits))
         .route("/api/lines/{line}/limits/preview", get(lines::preview))
@@ -107,11 +118,14 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/finds/{id}/annotated", get(lines::annotated))
         .route("/api/finds/{id}/frame", get(lines::frame))
         .route("/api/finds/{id}/map", get(lines::map))
+        .route("/api/finds/{id}/nearest", get(lines::nearest))
+        .route("/api/finds/{id}/nearest/{name}", get(lines::cut_out))
 }
 
 fn for_operators() -> Router<Arc<App>> {
     Router::new()
         .route("/api/lines/{line}/shift", post(lines::shift))
+        .route("/api/lines/{line}/part", post(lines::begin_part))
         .route("/api/lines/{line}/undo", post(lines::undo))
         .route("/api/finds/{id}/judgement", post(lines::judge))
 }
@@ -157,7 +171,13 @@ fn router(app: &Arc<App>) -> Router {
 ///
 /// # Errors
 /// When the listener fails.
-pub(crate) async fn serve(app: Arc<App>, listener: TcpListener) -> Result<()> {
+pub(crate) async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+) -> Result<()> {
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).await.context("cannot serve pages")
+    // What is tapped tells its address, and nothing is done to it.
+    let connections = Connections::start(listener, tls)?.tap_io(|_| {});
+    axum::serve(connections, service).await.context("cannot serve pages")
 }

@@ -1,0 +1,105 @@
+//! One verdict for each part: by messages, by frames, kept through restarts, sent once.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
+use crate::outputs::request;
+
+fn parts(visitor: &Visitor, line: &str) -> Vec<Value> {
+    visitor.get(&format!("/api/lines/{line}/parts")).json().as_array().expect("parts").clone()
+}
+
+#[test]
+fn frames_between_two_messages_are_one_part_though_the_station_is_killed() {
+    let Some(dir) = learned() else { return };
+    let more = format!(
+        "[line.parts]\nby = 'message'\n[[line]]\nname = 'bare'\nbank = 'part.bank'\npipeline = '{SOURCE} ! snarmdetect ! fakesink'\n"
+    );
+    let mut station = Station::start(dir.path(), &more);
+    let admin = station.set_up();
+    let begin = |visitor: &Visitor, body: Value| visitor.post("/api/lines/belt/part", &body);
+    until("frames are judged", || admin.get("/api/lines/belt").json()["status"] == "running");
+    assert!(parts(&admin, "belt").is_empty(), "no message came yet");
+    assert_eq!(begin(&admin, json!({ "part": "A1", "lot": "L7" })).code, 204);
+    until("frames are joined", || parts(&admin, "belt")[0]["frames"].as_i64() > Some(2));
+    // It is stored, and goes on.
+    station.kill();
+    let station = Station::start(dir.path(), &more);
+    let admin = station.sign_in(ADMIN);
+    let before = parts(&admin, "belt")[0].clone();
+    assert_eq!(
+        (&before["part"], &before["lot"], &before["ended"]),
+        (&json!("A1"), &json!("L7"), &json!(null))
+    );
+    until("more frames are joined", || {
+        parts(&admin, "belt")[0]["frames"].as_i64() > before["frames"].as_i64()
+    });
+    assert_eq!(begin(&admin, json!({ "part": "A2" })).code, 204);
+    let now = parts(&admin, "belt");
+    assert_eq!((&now[0]["part"], &now[0]["lot"], &now[0]["number"]), (&json!("A2"), &json!("L7"), &json!(2)));
+    let ended = &now[1];
+    assert!(
+        ended["ended"].as_i64() >= ended["begun"].as_i64() && ended["score"].as_f64() >= Some(0.0),
+        "{ended}"
+    );
+    assert!(
+        ["normal", "uncertain", "anomalous"].contains(&ended["verdict"].as_str().expect("a word")),
+        "{ended}"
+    );
+    assert_eq!(&admin.get("/api/lines/belt/parts/1").json(), ended);
+    let line = admin.get("/api/lines/belt").json();
+    assert_eq!((&line["parts"]["last"], &line["shift"]["parts"]), (ended, &json!(1)));
+    assert_eq!(begin(&admin, json!({})).code, 204);
+    assert!(admin.get("/api/lines/belt").json()["parts"]["open"].is_null());
+    // What makes no sense is refused, and who may only look begins no part.
+    for (body, code) in [(json!({ "part": "" }), 409), (json!({ "name": "A3" }), 422)] {
+        assert_eq!(begin(&admin, body.clone()).code, code, "{body}");
+    }
+    assert_eq!(admin.post("/api/lines/bare/part", &json!({ "part": "A" })).code, 409);
+    assert_eq!(admin.get("/api/lines/belt/parts/9").code, 404);
+    assert_eq!(begin(&station.stranger(), json!({ "part": "A3" })).code, 401);
+    assert!(admin.get("/api/lines/bare").json()["parts"].is_null());
+    let described = admin.get("/api/openapi.json").json();
+    assert!(described["paths"]["/api/lines/{line}/part"]["post"].is_object());
+}
+
+#[test]
+fn every_part_is_sent_once_with_its_frames() {
+    let Some(dir) = learned() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let got = Arc::new(Mutex::new(Vec::<Value>::new()));
+    let to = Arc::clone(&got);
+    let serve = move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (_, body) = request(&stream);
+            to.lock().expect("parts").push(serde_json::from_slice(&body).expect("JSON"));
+            let _ = (&stream).write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+        }
+    };
+    std::thread::Builder::new().name("webhook".into()).spawn(serve).expect("a thread");
+    let more = format!(
+        "[line.parts]\nby = 'frames'\nframes = 3\n[[output]]\nkind = 'webhook'\nname = 'mes'\n\
+         url = 'http://{address}/part'\nsend = 'parts'\n"
+    );
+    let station = Station::start(dir.path(), &more);
+    let admin = station.set_up();
+    assert_eq!(admin.post("/api/lines/belt/part", &json!({ "part": "A" })).code, 409, "frames are counted");
+    until("parts come", || got.lock().expect("parts").len() >= 4);
+    let got = got.lock().expect("parts").clone();
+    for (at, part) in got.iter().enumerate() {
+        let number = |name: &str| part[name].as_i64().expect("a number");
+        let at = at as i64;
+        assert_eq!((number("id"), number("number"), number("frames")), (at + 1, at + 1, 3), "{part}");
+        assert_eq!((number("first"), number("last")), (3 * at, 3 * at + 2), "{part}");
+        assert!(
+            (3 * at..3 * at + 3).contains(&number("frame")) && number("time") >= number("begun"),
+            "{part}"
+        );
+        assert_eq!(part["line"], "belt");
+    }
+}
