@@ -9,7 +9,7 @@ choices! {
     /// In which precision the processor multiplies.
     Products, "GstSnarmPrecision";
     #[default]
-    Auto, "auto", "Auto: bf16 where this processor is much faster in it, else f32";
+    Auto, "auto", "Auto: what changes no verdict, which is f32";
     F32, "f32", "F32: as exact as numbers of 32 bits are";
     Bf16, "bf16", "Bf16: rounded to 8 bits of mantissa, with sums in f32; on processors that have it";
 }

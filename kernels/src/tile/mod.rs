@@ -4,7 +4,6 @@ mod bf16;
 mod f32;
 mod panels;
 mod precision;
-mod probe;
 #[cfg(test)]
 mod tests;
 

@@ -302,8 +302,8 @@ impl FramesOn {
 /// In which precision the processor multiplies.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct PrecisionOption {
-    /// In which precision the CPU multiplies: f32, bf16 where it has AVX512-BF16, or auto: bf16 where that is much faster
-    /// (docs/benchmarks.md). A GPU multiplies in bf16
+    /// In which precision the CPU multiplies: f32; bf16 where it has AVX512-BF16, which is faster and moves scores
+    /// (docs/benchmarks.md); or auto, which is f32. A GPU multiplies in bf16
     #[arg(long, default_value_t = PrecisionChoice::Auto, value_name = "PRECISION")]
     precision: PrecisionChoice,
 }

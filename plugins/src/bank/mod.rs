@@ -43,8 +43,8 @@
  * tile. In docs/tiles.md stands what is found and what it costs.
  *
  * ## Precision
- * With #GstSnarmBank:precision=auto the CPU multiplies in bf16 while it encodes, where it is much faster so, as
- * #GstSnarmDetect:precision explains. The bank says which it was, and serves detection in either.
+ * With #GstSnarmBank:precision=bf16 the CPU multiplies in bf16 while it encodes, as #GstSnarmDetect:precision explains. The bank
+ * says which it was, and serves detection in either.
  *
  * ## On a GPU
  * Frames in CUDA memory are imported and encoded where they are, with #GstSnarmBank:device=cuda those in system memory, too;

@@ -24,10 +24,10 @@
  * knows enlarged; its thresholds are not those of such frames, and a warning says so.
  *
  * ## Precision
- * With #GstSnarmDetect:precision=auto the CPU multiplies in bf16, with sums in f32, where it is much faster so (AVX512-BF16 on AMD
- * Zen 4 and later), which a short measurement at the first start finds out, and in f32 elsewhere. Scores differ by less than a
- * hundredth. f32 and bf16 ask for one of them; bf16 is an error on a processor that lacks it. Results say in `precision` what it
- * was, and the search in a bank is exact in both.
+ * With #GstSnarmDetect:precision=bf16 the CPU multiplies numbers rounded to bf16, with sums in f32: on processors with AVX512-BF16
+ * that are twice as fast in it, as AMD Zen 4 is, a frame takes three quarters of the time. Most scores move by some thousandths, one
+ * in fifty by more than a hundredth, so nobody gets it unasked: auto is f32. On other processors bf16 is an error. Results say in
+ * `precision` what it was, and the search in a bank is exact in both.
  *
  * ## On a GPU
  * Frames in CUDA memory, as `cudaupload` and hardware decoders hand them on, are imported, encoded and matched where they
