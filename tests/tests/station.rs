@@ -5,6 +5,8 @@
 
 #[path = "station/common.rs"]
 mod common;
+#[path = "station/kills.rs"]
+mod kills;
 #[path = "station/outputs.rs"]
 mod outputs;
 #[path = "station/parts.rs"]
