@@ -5,6 +5,8 @@
 
 #[path = "station/common.rs"]
 mod common;
+#[path = "station/kills.rs"]
+mod kills;
 #[path = "station/outputs.rs"]
 mod outputs;
 #[path = "station/parts.rs"]
@@ -71,6 +73,27 @@ fn a_false_alarm_becomes_a_candidate_that_is_released_and_rolled_back() {
     assert_eq!(admin.post("/api/lines/belt/undo", &json!({})).json()["judgement"], json!(null));
     assert_eq!(admin.post("/api/lines/belt/undo", &json!({})).code, 404);
     assert_eq!(admin.post(&format!("/api/finds/{id}/judgement"), &json!({ "judgement": "good" })).code, 200);
+
+    // What was judged is exported as a data set.
+    let zip = admin.get("/api/lines/belt/export");
+    assert_eq!((zip.code, zip.header("content-type")), (200, Some("application/zip")));
+    std::fs::write(dir.path().join("belt.zip"), &zip.body).expect("a file");
+    let unzip =
+        "import zipfile; z = zipfile.ZipFile('belt.zip'); assert z.testzip() is None; z.extractall('out')";
+    let unzipped = Command::new("python3").args(["-c", unzip]).current_dir(dir.path()).status();
+    assert!(unzipped.expect("python3 starts").success());
+    let out = dir.path().join("out/belt");
+    let table = std::fs::read_to_string(out.join("finds.csv")).expect("a table");
+    assert!(
+        table
+            .lines()
+            .nth(1)
+            .is_some_and(|row| row.starts_with(&format!("{id},test/good/{id}.png,good,\"ann\","))),
+        "{table}"
+    );
+    let picture = std::fs::read(out.join(format!("test/good/{id}.png"))).expect("a picture");
+    assert_eq!(picture, admin.get(&format!("/api/finds/{id}/frame")).body);
+    assert!(out.join("train/good").is_dir() && table.lines().count() == 2, "{table}");
 
     // The candidate is no running bank until it is released; the pipeline takes it without a restart.
     let made = admin.post("/api/lines/belt/banks", &why);

@@ -29,6 +29,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// Exit code of a run that a second signal stopped.
 const STOPPED: i32 = 1;
 
+/// Stands for a signal where whoever runs the process asks for the end.
+const RUNNER: i32 = -1;
+
 /// A signal that came, and asks for the end of the stream.
 #[derive(Clone, Default)]
 pub(crate) struct Asked(Arc<AtomicI32>);
@@ -39,9 +42,9 @@ impl Asked {
         Some(self.0.swap(0, Ordering::Relaxed)).filter(|signal| *signal != 0)
     }
 
-    /// Asks for the end of the stream, as a signal does.
+    /// Asks for the end of the stream, as a signal does; one that has not begun is given up.
     pub(crate) fn end(&self) {
-        self.0.store(SIGTERM, Ordering::Relaxed);
+        self.0.store(RUNNER, Ordering::Relaxed);
     }
 }
 
@@ -139,8 +142,13 @@ impl Player<'_> {
         let context = glib::MainContext::default();
         let mut deadline: Option<Instant> = None;
         loop {
-            if asked.take().is_some() {
+            if let Some(by) = asked.take() {
                 let playing = self.pipeline.current_state() == gst::State::Playing;
+                if by == RUNNER && !playing {
+                    // An end that is sent while the first frame is on its way to a sink holds the lock that the pipeline
+                    // needs to play, and the frame waits for that: neither would ever go on.
+                    return Ok(());
+                }
                 self.pipeline.send_event(gst::event::Eos::new());
                 if !playing {
                     deadline = Some(Instant::now() + PREROLL_PATIENCE);

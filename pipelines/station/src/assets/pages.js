@@ -223,6 +223,8 @@ const JUDGED = { good: "good: a false alarm", bad: "bad: a defect", unsure: "uns
 
 async function reviewPage() {
   const { me, line, base } = await begin();
+  $("export").href = `${base}/export`;
+  $("export").hidden = !may(me, "operator");
   $("to-banks").href = `/banks?line=${line.name}`;
   const first = Number(new URLSearchParams(location.search).get("find"));
   let find = null;

@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod export;
 mod failure;
 mod guard;
 mod health;
@@ -51,6 +52,7 @@ const LARGEST_BODY: usize = 64 << 10;
         access::add_token,
         access::remove_token,
         access::audit,
+        export::export,
         health::healthz,
         health::metrics,
         lines::all,
@@ -125,6 +127,7 @@ fn for_viewers() -> Router<Arc<App>> {
 fn for_operators() -> Router<Arc<App>> {
     Router::new()
         .route("/api/lines/{line}/shift", post(lines::shift))
+        .route("/api/lines/{line}/export", get(export::export))
         .route("/api/lines/{line}/part", post(lines::begin_part))
         .route("/api/lines/{line}/undo", post(lines::undo))
         .route("/api/finds/{id}/judgement", post(lines::judge))

@@ -26,7 +26,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// Between two pictures.
 const BOUNDARY: &str = "snarm-picture";
 
-fn permit(app: &App) -> Answer<OwnedSemaphorePermit> {
+/// A stream more, where there are not too many.
+pub(super) fn permit(app: &App) -> Answer<OwnedSemaphorePermit> {
     let busy = || Failure(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open".to_owned());
     Arc::clone(&app.streams).try_acquire_owned().map_err(|_| busy())
 }
