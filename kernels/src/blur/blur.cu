@@ -3,8 +3,8 @@
 
 /// Index of the sample at position `i`, which may lie outside 0..n.
 FORCED int reflect(int i, int n) {
-    i %= 2 * n;
-    if (i < 0) i += 2 * n;
+    if (i < 0) i = -1 - i;
+    if (i >= 2 * n) i %= 2 * n;
     return i < n ? i : 2 * n - 1 - i;
 }
 
@@ -16,7 +16,7 @@ blur(const float* __restrict__ x, float* __restrict__ y, const float* __restrict
     const int column = at % w, row = at / w;
     float sum = 0.0f;
     // The smallest weights first, which keeps the rounding small.
-#pragma unroll 1
+#pragma unroll 4
     for (int i = radius; i > 0; i--) {
         const float before = down ? x[reflect(row - i, h) * w + column] : x[row * w + reflect(column - i, w)];
         const float after = down ? x[reflect(row + i, h) * w + column] : x[row * w + reflect(column + i, w)];

@@ -1,5 +1,9 @@
-// A thread a value of y; neighbouring threads have neighbouring channels.
+// A thread a value of y; neighbouring threads have neighbouring channels. Values and taps of a row of cells are read before the
+// first of them is used, so that reads wait beside each other.
 #include "device.cuh"
+
+/// Taps of a row that are read at once.
+#define AT_ONCE 7
 
 /// x (maps, height, width, c), taps (side * side, c), bias (c), y (maps, rows, columns, c); `above` and `left` zeros lie before
 /// a map. Registers: at most 40.
@@ -20,10 +24,18 @@ depthwise(const float* __restrict__ x, const float* __restrict__ taps, const flo
         const int r = row * step + i - above;
         if (r < 0 || r >= height) continue;
 #pragma unroll 1
-        for (int j = 0; j < side; j++) {
-            const int q = column * step + j - left;
-            if (q < 0 || q >= width) continue;
-            sum += x[((size_t)r * width + q) * c] * taps[(i * side + j) * c];
+        for (int first = 0; first < side; first += AT_ONCE) {
+            float values[AT_ONCE], weights[AT_ONCE];
+#pragma unroll
+            for (int k = 0; k < AT_ONCE; k++) {
+                const int j = first + k, q = column * step + j - left;
+                // Read in any case, somewhere inside: no read waits for a branch.
+                const float value = x[((size_t)r * width + min(max(q, 0), width - 1)) * c];
+                values[k] = j >= side || q < 0 || q >= width ? 0.0f : value;
+                weights[k] = taps[(i * side + min(j, side - 1)) * c];
+            }
+#pragma unroll
+            for (int k = 0; k < AT_ONCE; k++) sum += values[k] * weights[k];
         }
     }
     y[at] = relu6 ? fminf(fmaxf(sum, 0.0f), 6.0f) : sum;

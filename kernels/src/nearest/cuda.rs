@@ -162,9 +162,9 @@ pub(super) fn nearest(
         return Ok(());
     }
     let queue = distances.queue();
-    // As many blocks as the device runs at once, about; a part has at least two tiles of rows.
+    // As many blocks as the device runs at once, about: four a processor. A part has at least two tiles of rows.
     let (tiles, row_tiles) = (m.div_ceil(WIDE_TILE), t.div_ceil(WIDE_TILE));
-    let parts = (2 * queue.device().processors).div_ceil(tiles).clamp(1, row_tiles.div_ceil(2).max(1));
+    let parts = (4 * queue.device().processors).div_ceil(tiles).clamp(1, row_tiles.div_ceil(2).max(1));
     search.halves.resize(queries.len())?;
     search.candidates.resize(m * parts * SIDES * KEEP * 2)?;
     prepare(queries, None, None, device(search.halves.view_mut())?, None, d)?;

@@ -5,6 +5,7 @@
 #define KEEP 8      // of each thread
 #define MEASURED 16 // of each query
 #define MOST 4      // that are asked for
+#define TOGETHER 4  // that are measured side by side
 
 /// Orders as distance, then index: small negative distances come first, too.
 FORCED u64 key(float distance, u32 index) {
@@ -92,7 +93,7 @@ nearest_search(const bf16* __restrict__ queries, const bf16* __restrict__ rows, 
 KERNEL(nearest_search)
 
 /// queries (m, d) and rows (t, d) in f32; candidates as above, `lists` lists a query; indices and distances (m, k). A warp a
-/// query, which takes one candidate after the other. Registers: at most 80.
+/// query, which picks the best candidates, and then measures some of them at once. Registers: at most 80.
 extern "C" __global__ void __launch_bounds__(256)
 nearest_settle(const float* __restrict__ queries, const float* __restrict__ rows, const u64* __restrict__ candidates,
                u32* __restrict__ indices, float* __restrict__ distances, int m, int d, int lists, int k) {
@@ -108,8 +109,10 @@ nearest_settle(const float* __restrict__ queries, const float* __restrict__ rows
 #pragma unroll 1
     for (int i = lane; i < lists * KEEP; i += 32) insert(mine, candidates[i]);
 
+    u32 picked = 0;  // of lane i the candidate of rank i
+    int count = 0;
 #pragma unroll 1
-    for (int rank = 0; rank < MEASURED; rank++) {
+    for (; count < MEASURED; count++) {
         u64 least = mine[0];
 #pragma unroll
         for (int step = 16; step > 0; step /= 2) {
@@ -122,14 +125,31 @@ nearest_settle(const float* __restrict__ queries, const float* __restrict__ rows
             for (int i = 0; i + 1 < KEEP; i++) mine[i] = mine[i + 1];
             mine[KEEP - 1] = NO_KEY;
         }
-        const u32 index = (u32)least;
-        float sum = 0.0f;
+        if (lane == count) picked = (u32)least;
+    }
 #pragma unroll 1
-        for (int i = lane; i < d; i += 32) {
-            const float difference = queries[i] - rows[(size_t)index * d + i];
-            sum += difference * difference;
+    for (int rank = 0; rank < count; rank += TOGETHER) {
+        u32 index[TOGETHER];
+        float sums[TOGETHER];
+#pragma unroll
+        for (int j = 0; j < TOGETHER; j++) {
+            index[j] = __shfl_sync(WHOLE_WARP, picked, min(rank + j, count - 1));
+            sums[j] = 0.0f;
         }
-        insert(top, key(warp_sum(sum), index));
+#pragma unroll 4
+        for (int i = lane; i < d; i += 32) {
+            const float own = queries[i];
+#pragma unroll
+            for (int j = 0; j < TOGETHER; j++) {
+                const float difference = own - rows[(size_t)index[j] * d + i];
+                sums[j] += difference * difference;
+            }
+        }
+#pragma unroll
+        for (int j = 0; j < TOGETHER; j++) {
+            const u64 measured = key(warp_sum(sums[j]), index[j]);
+            insert(top, rank + j < count ? measured : NO_KEY);
+        }
     }
     if (lane >= k) return;
     u64 found = top[0];

@@ -386,7 +386,7 @@ fn search_there(
 #[test]
 fn cuda_agrees_with_the_reference() {
     let Some(place) = device() else { return };
-    for (m, t, d, k) in [(1, 1, 1, 1), (70, 200, 33, 3), (65, 130, 64, 4), (3, 700, 40, 2)] {
+    for (m, t, d, k) in [(1, 1, 1, 1), (70, 200, 33, 3), (65, 130, 64, 4), (3, 700, 40, 2), (5, 2, 8, 3)] {
         let (queries, rows) = (noise(m * d, 1), noise(t * d, 2));
         let expected = reference::nearest(&queries, d, &rows, None, k);
         for (e, f) in expected.iter().zip(search_there(&place, &queries, d, &rows, None, k)) {

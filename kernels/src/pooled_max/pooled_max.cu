@@ -31,7 +31,7 @@ pooled_max(const float* __restrict__ x, u32* best, int h, int w, int window_h, i
 #pragma unroll 1
         for (int i = 0; i < window_h; i++) {
             float line = 0.0f;
-#pragma unroll 1
+#pragma unroll 8
             for (int j = 0; j < window_w; j++) line += first[i * w + j];
             sum += line;
         }
