@@ -51,13 +51,16 @@ pub fn stitch<'a>(
     check_len(OP, "weights of columns", w, piece.columns.len())?;
     check_inside(tile.len(), width, (x, y), (w, h))?;
     check_inside(map.len(), map_width, at, (w, h))?;
-    cpu::stitch(tile, width, &piece, map, map_width);
+    if w * h > 0 {
+        cpu::stitch(tile, width, &piece, map, map_width);
+    }
     Ok(())
 }
 
 /// Checks that a rectangle at a place lies in a map of so many elements, whole rows of `width`.
 fn check_inside(len: usize, width: usize, (x, y): (usize, usize), (w, h): (usize, usize)) -> Result<()> {
-    let rows = len / width.max(1);
+    // Without a width there may be any number of rows.
+    let rows = if width == 0 { y + h } else { len / width };
     if rows * width == len && x + w <= width && y + h <= rows {
         return Ok(());
     }

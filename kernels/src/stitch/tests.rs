@@ -35,6 +35,16 @@ fn tiles_whose_weights_sum_to_one_make_an_even_map() {
 }
 
 #[test]
+fn nothing_of_a_tile_without_a_width_changes_nothing() {
+    let window = PixelRect { x: 0, y: 0, width: 0, height: 1 };
+    let piece = Piece { window, at: (0, 0), rows: &[1.0][..], columns: &[] };
+    let mut map = [2.0; 4];
+    stitch(&[], 0, piece, &mut map, 2).unwrap();
+    assert_eq!(map, [2.0; 4]);
+    assert!(stitch(&[1.0], 0, piece, &mut map, 2).is_err(), "elements without a width");
+}
+
+#[test]
 fn what_lies_outside_and_weights_that_are_missing_are_refused() {
     let window = PixelRect { x: 1, y: 0, width: 2, height: 1 };
     let piece = |at, rows: &'static [f32], columns: &'static [f32]| Piece { window, at, rows, columns };
