@@ -60,7 +60,7 @@ pub fn stitch<'a>(
 /// Checks that a rectangle at a place lies in a map of so many elements, whole rows of `width`.
 fn check_inside(len: usize, width: usize, (x, y): (usize, usize), (w, h): (usize, usize)) -> Result<()> {
     // Without a width there may be any number of rows.
-    let rows = if width == 0 { y + h } else { len / width };
+    let rows = len.checked_div(width).unwrap_or(y + h);
     if rows * width == len && x + w <= width && y + h <= rows {
         return Ok(());
     }
