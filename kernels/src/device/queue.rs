@@ -6,7 +6,6 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::simd::{self, Isa};
 use crate::error::{Error, Result};
-use crate::tile::prepare_thread;
 
 /// What executes operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +45,7 @@ impl Queue {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("snarm-{i}"))
-            .start_handler(move |_| {
-                simd::set_level(isa);
-                prepare_thread();
-            })
+            .start_handler(move |_| simd::set_level(isa))
             .build()
             .map_err(|refused| {
                 let expected =

@@ -17,15 +17,8 @@ const ROWS: usize = 12;
 const KEPT: usize = 128 << 10;
 
 thread_local! {
-    /// Rounded rows of A, two elements in the bits of each number.
+    /// Rounded rows of A, two elements in the bits of each number; taken at the first product of the thread, all of it.
     static ROUNDED: RefCell<Aligned> = RefCell::default();
-}
-
-/// Takes the memory that products of this thread will need, so that no frame does.
-pub(crate) fn prepare_thread() {
-    if has_bf16() {
-        ROUNDED.with_borrow_mut(|rounded| rounded.resize(KEPT));
-    }
 }
 
 /// As [`super::multiply`], of panels in bf16. Nothing happens on a processor without the instructions, which no such panels are

@@ -7,7 +7,6 @@ mod precision;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::bf16::prepare_thread;
 pub(crate) use self::f32::{RowBlock, Sink, Tiled, tile, tile_rows, tiled};
 pub use self::panels::Panels;
 pub(crate) use self::panels::{MAX_COLS, tile_cols};

@@ -95,22 +95,20 @@ impl Panels {
         if precision == self.precision || !precision.is_available_at(self.isa) {
             return self;
         }
-        let rows = self.to_transposed();
-        let mut panels = Self::from_transposed(&rows, self.n, self.k);
-        if precision == Precision::Bf16 {
-            let (nr, steps) = (tile_cols(panels.isa), panels.k.div_ceil(2));
-            let mut data = Aligned::default();
-            data.resize(panels.n.div_ceil(nr) * nr * steps);
-            for (panel, to) in panels.panels().zip(data.chunks_exact_mut((nr * steps).max(1))) {
-                for (two, to) in panel.chunks(2 * nr).zip(to.chunks_exact_mut(nr)) {
-                    for (j, to) in to.iter_mut().enumerate() {
-                        *to = pair(two[j], two.get(nr + j).copied().unwrap_or(0.0));
-                    }
+        if precision == Precision::F32 {
+            return Self::from_transposed(&self.to_transposed(), self.n, self.k);
+        }
+        let (nr, steps) = (tile_cols(self.isa), self.k.div_ceil(2));
+        let mut data = Aligned::default();
+        data.resize(self.n.div_ceil(nr) * nr * steps);
+        for (panel, to) in self.panels().zip(data.chunks_exact_mut((nr * steps).max(1))) {
+            for (two, to) in panel.chunks(2 * nr).zip(to.chunks_exact_mut(nr)) {
+                for (j, to) in to.iter_mut().enumerate() {
+                    *to = pair(two[j], two.get(nr + j).copied().unwrap_or(0.0));
                 }
             }
-            (panels.data, panels.precision) = (data, precision);
         }
-        panels
+        Self { precision, data, ..self }
     }
 
     /// The matrix as it was before it was packed by [`Self::from_transposed`]: `n` rows of `k` elements, rounded where its precision
