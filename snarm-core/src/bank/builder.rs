@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use snarm_kernels::Precision;
 use snarm_kernels::device::Place;
 use snarm_kernels::frame::AnyFrame;
 
@@ -467,14 +466,6 @@ impl BankBuilder {
         self.first + (self.frames - self.same.len()) as u32
     }
 
-    /// What elements of the encoder's products are rounded to: bf16 on a device, else what it was read for.
-    fn precision(&self) -> Precision {
-        match self.place() {
-            Place::Host => self.extractor.encoder().precision(),
-            Place::Cuda(_) => Precision::Bf16,
-        }
-    }
-
     /// Collects what the extractor saw last, but for ignored tokens.
     fn collect(&mut self, image: u32) -> Result<()> {
         let ignored = self.extractor.seen().ignored_tokens();
@@ -486,7 +477,7 @@ impl BankBuilder {
         Header {
             encoder: encoder.name().to_owned(),
             encoder_digest: encoder.digest().to_owned(),
-            precision: self.precision().name().to_owned(),
+            precision: self.extractor.precision().name().to_owned(),
             side: encoder.input_side(),
             grid: encoder.grid_side(),
             aspect: self.extractor.aspect(),

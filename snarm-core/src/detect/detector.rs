@@ -171,10 +171,7 @@ impl Detector {
 
     /// What elements of matrix products are rounded to: bf16 on a device, else what the encoder was read for.
     pub fn precision(&self) -> Precision {
-        match self.place() {
-            Place::Host => self.encoder().precision(),
-            Place::Cuda(_) => Precision::Bf16,
-        }
+        self.extractor.precision()
     }
 
     /// The bank in use.

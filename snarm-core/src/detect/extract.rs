@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use snarm_kernels::Grid;
 use snarm_kernels::device::{self, Buffer, Place};
 use snarm_kernels::frame::{AnyFrame, Frame, Upload};
 use snarm_kernels::light::{Cell, cells, relight};
 use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
 use snarm_kernels::scale_columns::scale_columns;
+use snarm_kernels::{Grid, Precision};
 
 use super::times::StageTimes;
 use crate::encoder::{Encoder, Features, Geometry, Workspace};
@@ -149,6 +149,14 @@ impl Extractor {
     /// What encodes.
     pub(crate) fn place(&self) -> Place {
         self.there.as_ref().map_or(Place::Host, |there| there.place.clone())
+    }
+
+    /// What elements of matrix products are rounded to: bf16 on a device, else what the encoder was read for.
+    pub(crate) fn precision(&self) -> Precision {
+        match self.place() {
+            Place::Host => self.encoder().precision(),
+            Place::Cuda(_) => Precision::Bf16,
+        }
     }
 
     /// Fills `descriptors`, or what the device has of them, from a frame. Runs on the compute pool.
@@ -328,13 +336,12 @@ impl Extractor {
             _ => tiling.tiles().map(|tile| tile.fractions(width, height)).collect(),
         };
         self.read(&regions)?;
-        let placements: Vec<Placement> =
-            self.preprocessors.iter().map(|inputs| inputs[0].spec().placement(width, height)).collect();
+        let placement = self.preprocessors[0][0].spec().placement(width, height);
         let (tokens, size) = (self.encoder().geometry().grid(), self.encoder().geometry().size);
-        let rects: Vec<Rect> = placements.iter().map(|placement| map_rect(*placement, size)).collect();
+        let rects = self.rects((width, height));
         let mosaic = match grid.count() {
-            1 => Mosaic::whole(size, placements[0].inner, rects[0]),
-            _ => Mosaic::of(&tiling, placements[0].inner, of(part.fractions(width, height))),
+            1 => Mosaic::whole(size, placement.inner, rects[0]),
+            _ => Mosaic::of(&tiling, placement.inner, of(part.fractions(width, height))),
         };
         if grid.count() > 1 {
             let values = grid.count() * self.encoder().geometry().output_len();
@@ -346,7 +353,7 @@ impl Extractor {
             None => None,
         };
         self.seen = Arc::new(Seen { mosaic, ignored });
-        (self.placement, self.tiles, self.size) = (placements[0], Some(grid), (width, height));
+        (self.placement, self.tiles, self.size) = (placement, Some(grid), (width, height));
         Ok(())
     }
 
@@ -400,7 +407,12 @@ impl Extractor {
 
     /// What each tile of the last frame shows of it, with the bars of a letterbox.
     pub(crate) fn tile_rects(&self) -> Vec<Rect> {
-        let (size, (width, height)) = (self.encoder().geometry().size, self.size);
+        self.rects(self.size)
+    }
+
+    /// What each tile shows of frames of a width and height.
+    fn rects(&self, (width, height): (usize, usize)) -> Vec<Rect> {
+        let size = self.encoder().geometry().size;
         let rect = |inputs: &Vec<Preprocessor>| map_rect(inputs[0].spec().placement(width, height), size);
         self.preprocessors.iter().map(rect).collect()
     }
