@@ -1,7 +1,5 @@
 //! A station that is killed at any moment, again and again.
 
-use std::io::Write;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +7,7 @@ use serde_json::Value;
 
 use crate::common::{ADMIN, Station, learned, until};
 use crate::is_running;
-use crate::outputs::{request, waiting};
+use crate::outputs::{waiting, webhook};
 
 /// How often it is killed.
 const KILLS: usize = 50;
@@ -26,21 +24,15 @@ fn times() -> impl Iterator<Item = Duration> {
 #[test]
 fn what_was_stored_is_what_was_sent_though_the_station_is_killed_fifty_times() {
     let Some(dir) = learned() else { return };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
     let got = Arc::new(Mutex::new(Vec::<Value>::new()));
     let to = Arc::clone(&got);
-    let serve = move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let (_, body) = request(&stream);
-            // Who is killed while it sends has sent nothing.
-            if let Ok(part) = serde_json::from_slice(&body) {
-                to.lock().expect("parts").push(part);
-                let _ = (&stream).write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
-            }
-        }
-    };
-    std::thread::Builder::new().name("webhook".into()).spawn(serve).expect("a thread");
+    // Who is killed while it sends has sent nothing.
+    let address = webhook(move |_, body| {
+        let part = serde_json::from_slice(body).ok();
+        let is_whole = part.is_some();
+        to.lock().expect("parts").extend(part);
+        is_whole
+    });
     // Each frame is a part, whose numbers count what is stored.
     let more = format!(
         "[line.parts]\nby = 'frames'\nframes = 1\n[[output]]\nkind = 'webhook'\nname = 'mes'\n\

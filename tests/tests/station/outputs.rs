@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -181,23 +181,16 @@ fn a_broker_that_was_away_gets_every_frame_in_order_though_the_station_is_killed
 #[test]
 fn a_web_server_that_fails_gets_every_find_once_it_works() {
     let Some(dir) = learned() else { return };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
     let (works, got) =
         (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::<(String, Value)>::new())));
     let (does_work, to) = (Arc::clone(&works), Arc::clone(&got));
-    let serve = move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let (head, body) = request(&stream);
-            let code = if does_work.load(Ordering::Relaxed) { "200 OK" } else { "503 Service Unavailable" };
-            if code.starts_with("200") {
-                to.lock().expect("requests").push((head, serde_json::from_slice(&body).expect("JSON")));
-            }
-            let answer = format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            let _ = (&stream).write_all(answer.as_bytes());
+    let address = webhook(move |head, body| {
+        let works = does_work.load(Ordering::Relaxed);
+        if works {
+            to.lock().expect("requests").push((head, serde_json::from_slice(body).expect("JSON")));
         }
-    };
-    std::thread::Builder::new().name("webhook".into()).spawn(serve).expect("a thread");
+        works
+    });
     std::fs::write(dir.path().join("token"), "the-token\n").expect("a file");
     let output = format!(
         "[[output]]\nkind = 'webhook'\nname = 'mes'\nurl = 'http://{address}/found'\ntoken-file = 'token'\n"
@@ -223,8 +216,24 @@ fn a_web_server_that_fails_gets_every_find_once_it_works() {
     until("it is told to be up", || station.metric(&admin, "snarm_output_up") == 1.0);
 }
 
+/// A server at the address, which answers that it has taken what `take`, given head and body of a request, has taken.
+pub(crate) fn webhook(take: impl Fn(String, &[u8]) -> bool + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let serve = move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (head, body) = request(&stream);
+            let code = if take(head, &body) { "200 OK" } else { "503 Service Unavailable" };
+            let answer = format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = (&stream).write_all(answer.as_bytes());
+        }
+    };
+    std::thread::Builder::new().name("webhook".into()).spawn(serve).expect("a thread");
+    address
+}
+
 /// Head and body of a request.
-pub(crate) fn request(stream: &TcpStream) -> (String, Vec<u8>) {
+fn request(stream: &TcpStream) -> (String, Vec<u8>) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

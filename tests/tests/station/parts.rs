@@ -1,13 +1,11 @@
 //! One verdict for each part: by messages, by frames, kept through restarts, sent once.
 
-use std::io::Write;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
-use crate::outputs::request;
+use crate::outputs::webhook;
 
 fn parts(visitor: &Visitor, line: &str) -> Vec<Value> {
     visitor.get(&format!("/api/lines/{line}/parts")).json().as_array().expect("parts").clone()
@@ -70,18 +68,12 @@ fn frames_between_two_messages_are_one_part_though_the_station_is_killed() {
 #[test]
 fn every_part_is_sent_once_with_its_frames() {
     let Some(dir) = learned() else { return };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
     let got = Arc::new(Mutex::new(Vec::<Value>::new()));
     let to = Arc::clone(&got);
-    let serve = move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let (_, body) = request(&stream);
-            to.lock().expect("parts").push(serde_json::from_slice(&body).expect("JSON"));
-            let _ = (&stream).write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
-        }
-    };
-    std::thread::Builder::new().name("webhook".into()).spawn(serve).expect("a thread");
+    let address = webhook(move |_, body| {
+        to.lock().expect("parts").push(serde_json::from_slice(body).expect("JSON"));
+        true
+    });
     let more = format!(
         "[line.parts]\nby = 'frames'\nframes = 3\n[[output]]\nkind = 'webhook'\nname = 'mes'\n\
          url = 'http://{address}/part'\nsend = 'parts'\n"

@@ -77,14 +77,7 @@ impl Store {
 
     /// Drops the oldest frames of a line beyond `keep`. Counts how many.
     pub(crate) fn forget_frames(&self, line: &str, keep: u64) -> Result<usize> {
-        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
-        self.change(|change| {
-            change.execute(
-                "DELETE FROM frames WHERE line = ?1 AND id <=
-                     (SELECT id FROM frames WHERE line = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-                (line, keep),
-            )
-        })
+        self.forget("frames", "id", line, keep)
     }
 
     /// Scores of the last frames of a line, in no order.

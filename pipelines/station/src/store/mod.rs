@@ -131,6 +131,16 @@ impl Store {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         whole(&mut writer, make).context("cannot write to the store")
     }
+
+    /// Drops those of a line beyond the `keep` that are highest by `number`, a column of `table`. Counts how many.
+    fn forget(&self, table: &str, number: &str, line: &str, keep: u64) -> Result<usize> {
+        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+        let text = format!(
+            "DELETE FROM {table} WHERE line = ?1 AND {number} <=
+                 (SELECT {number} FROM {table} WHERE line = ?1 ORDER BY {number} DESC LIMIT 1 OFFSET ?2)"
+        );
+        self.change(|change| change.execute(&text, (line, keep)))
+    }
 }
 
 /// A change that happens as a whole, or not at all.

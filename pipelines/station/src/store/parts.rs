@@ -105,14 +105,7 @@ impl Store {
 
     /// Drops the oldest parts of a line beyond `keep`. Counts how many.
     pub(crate) fn forget_parts(&self, line: &str, keep: u64) -> Result<usize> {
-        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
-        self.change(|change| {
-            change.execute(
-                "DELETE FROM parts WHERE line = ?1 AND number <=
-                     (SELECT number FROM parts WHERE line = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
-                (line, keep),
-            )
-        })
+        self.forget("parts", "number", line, keep)
     }
 }
 
