@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use snarm_kernels::nearest::{
-    Codes, Labels, MAX_K, Rows, Workspace, nearest, nearest_by_codes, squared_norms,
+    Codes, Filter, Labels, MAX_K, Rows, Workspace, nearest, nearest_by_codes, squared_norms,
 };
 use snarm_kernels::simd::{Isa, limit};
 
@@ -87,7 +87,8 @@ fn run(rows: &[f32], frames: &[f32], d: usize, tokens: usize, rounds: usize) -> 
     // Three quarters of the tokens of a frame, as the search among its own tokens has them.
     let trusted: Vec<u32> = (0..tokens as u32).filter(|token| token % 4 != 3).collect();
     let numbers: Vec<u32> = (0..tokens as u32).collect();
-    let labels = Labels { queries: (&numbers).into(), rows: (&trusted).into() };
+    let (all, others) =
+        (Filter::default(), Labels { queries: (&numbers).into(), rows: (&trusted).into() }.into());
     let (mut inter, mut intra) = (Part::new("bank"), Part::new("own tokens"));
     let mut workspaces = std::array::from_fn::<_, 4, _>(|_| Workspace::default());
     let [plain_inter, codes_inter, plain_intra, codes_intra] = &mut workspaces;
@@ -101,9 +102,9 @@ fn run(rows: &[f32], frames: &[f32], d: usize, tokens: usize, rounds: usize) -> 
     for _ in 0..rounds {
         for frame in frames.chunks_exact(tokens * d) {
             let [(i, s), (j, t)] = &mut found;
-            time(&mut inter.plain, &mut || nearest(frame, d, bank, None, K, plain_inter, &mut *i, &mut *s))?;
+            time(&mut inter.plain, &mut || nearest(frame, d, bank, all, K, plain_inter, &mut *i, &mut *s))?;
             time(&mut inter.codes, &mut || {
-                nearest_by_codes(frame, &codes, bank, None, K, codes_inter, &mut *j, &mut *t)
+                nearest_by_codes(frame, &codes, bank, all, K, codes_inter, &mut *j, &mut *t)
             })?;
             assert!(i == j && s == t, "the searches differ");
             let mut own_rows = vec![0.0; trusted.len() * d];
@@ -114,11 +115,11 @@ fn run(rows: &[f32], frames: &[f32], d: usize, tokens: usize, rounds: usize) -> 
             let ((i, s), (j, t)) =
                 ((&mut i[..tokens], &mut s[..tokens]), (&mut j[..tokens], &mut t[..tokens]));
             time(&mut intra.plain, &mut || {
-                nearest(frame, d, rows, Some(labels), 1, plain_intra, &mut *i, &mut *s)
+                nearest(frame, d, rows, others, 1, plain_intra, &mut *i, &mut *s)
             })?;
             time(&mut intra.codes, &mut || {
                 own.set(&own_rows)?;
-                nearest_by_codes(frame, &own, rows, Some(labels), 1, codes_intra, &mut *j, &mut *t)
+                nearest_by_codes(frame, &own, rows, others, 1, codes_intra, &mut *j, &mut *t)
             })?;
             assert!(i == j && s == t, "the searches among own tokens differ");
         }

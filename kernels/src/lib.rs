@@ -4,14 +4,15 @@
 //! on the threads and at the level of the queue that they are called from:
 //!
 //! ```
-//! use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};
+//! use snarm_kernels::nearest::{Filter, Rows, Workspace, nearest, squared_norms};
 //!
 //! let rows = [0.0, 0.0, 3.0, 4.0];
 //! let (mut norms, mut indices, mut squares) = ([0.0; 2], [0], [0.0]);
 //! snarm_kernels::threads::install(|| {
 //!     squared_norms(&rows, 2, &mut norms)?;
 //!     let rows = Rows { data: &rows[..], norms: &norms };
-//!     nearest(&[3.0, 3.0], 2, rows, None, 1, &mut Workspace::default(), &mut indices, &mut squares)
+//!     let (all, mut workspace) = (Filter::default(), Workspace::default());
+//!     nearest(&[3.0, 3.0], 2, rows, all, 1, &mut workspace, &mut indices, &mut squares)
 //! })??;
 //! assert_eq!((indices, squares), ([1], [1.0]));
 //! # Ok::<(), snarm_kernels::Error>(())

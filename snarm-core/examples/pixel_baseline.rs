@@ -13,7 +13,7 @@ use snarm_core::metrics::{Samples, auroc};
 use snarm_core::view::Rect;
 use snarm_kernels::Grid;
 use snarm_kernels::blur::Blur;
-use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};
+use snarm_kernels::nearest::{Filter, Rows, Workspace, nearest, squared_norms};
 use snarm_kernels::pooled_max::pooled_max;
 use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor, Rect as Fractions};
 use snarm_kernels::upsample::{Corners, Upsample};
@@ -77,7 +77,8 @@ fn figures(set: &Dataset) -> Result<[Option<f64>; 2]> {
         let queries = patches(&mut preprocessor, &picture)?;
         let (mut indices, mut distances) = (vec![0; GRID * GRID], vec![0.0; GRID * GRID]);
         let bank = Rows { data: &rows, norms: &norms };
-        nearest(&queries, WIDTH, bank, None, 1, &mut workspace, &mut indices, &mut distances)?;
+        let filter = Filter::default();
+        nearest(&queries, WIDTH, bank, filter, 1, &mut workspace, &mut indices, &mut distances)?;
         distances.iter_mut().for_each(|d| *d = d.sqrt());
         let mut map = vec![0.0; SIDE * SIDE];
         upsample.run(&distances, &mut map)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use snarm_core::bank::{BankBuilder, BankSettings};
+use snarm_core::bank::{BankBuilder, BankSettings, Placing};
 use snarm_core::detect::{Choice, Detector};
 use snarm_core::encoder::{
     Encoder, PositionInterpolation, SEEDED_LITE, SEEDED_TINY, TINY, TINY_1, Workspace, seeded,
@@ -271,4 +271,53 @@ fn tiles_of_a_device() {
     assert!(error < 0.02, "{} {}", found.raw_score, expected.raw_score);
     let apart = expected.map.iter().zip(&found.map).map(|(e, f)| (e - f).abs()).fold(0.0, f32::max);
     assert!(apart < 0.05, "{apart}");
+}
+
+#[test]
+fn rows_count_in_their_places_as_on_the_cpu() {
+    on_a_device("places_of_a_device");
+}
+
+#[test]
+#[ignore = "in a process of its own, which a test starts"]
+fn places_of_a_device() {
+    let encoder = Arc::new(load("snarm-tiny@24"));
+    let (width, height) = (160, 120);
+    // A chequered square on a belt, within a pixel of its place.
+    let picture = |i: usize, left: usize| -> Vec<u8> {
+        let value = |at: usize| {
+            let (x, y) = (at / 3 % width, at / 3 / width);
+            let is_square = (left + i % 2..left + i % 2 + 40).contains(&x) && (40..80).contains(&y);
+            let part =
+                if is_square { 90 + 40 * ((x - i % 2) / 5 % 2 + y / 5 % 2) } else { 70 + (x + 2 * y) % 9 };
+            (part + (at * 31 + i * 101) % 7) as u8
+        };
+        (0..3 * width * height).map(value).collect()
+    };
+    let [placed, everywhere] = [Placing::Auto, Placing::None].map(|placing| {
+        let settings = BankSettings { capacity: 2000, placing, ..BankSettings::default() };
+        let mut builder = BankBuilder::new(encoder.clone(), settings).unwrap();
+        for i in 0..12 {
+            builder.add(&Frame::rgb(&picture(i, 20), width, height).unwrap()).unwrap();
+        }
+        Arc::new(builder.finish(&mut |_, _, _| {}).unwrap())
+    });
+    assert!(placed.header().placed.is_some() && everywhere.header().placed.is_none());
+    let scores = |bank: &Arc<snarm_core::bank::Bank>, choice: Choice| {
+        let mut detector = Detector::new(encoder.clone(), bank.clone()).unwrap().on(choice).unwrap();
+        detector.set_light_correction(false);
+        let limits = detector.bank_limits();
+        // Of a recorded frame, too.
+        [20, 100, 20, 100].map(|left| {
+            let frame = picture(50, left);
+            detector.detect(&Frame::rgb(&frame, width, height).unwrap(), &limits).unwrap().raw_score
+        })
+    };
+    let (expected, found) = (scores(&placed, Choice::Cpu), scores(&placed, Choice::Cuda(0)));
+    println!("by their places: {expected:?} and {found:?}");
+    for (expected, found) in expected.iter().zip(found) {
+        assert!((found / expected - 1.0).abs() < 0.02, "{expected} {found}");
+    }
+    let blind = scores(&everywhere, Choice::Cuda(0));
+    assert!([1, 3].iter().all(|at| found[*at] > 1.2 * blind[*at]), "{found:?} {blind:?}");
 }

@@ -19,6 +19,7 @@ use snarm_core::registry;
 use snarm_core::threads::install;
 use snarm_core::view::{Crop, View};
 use snarm_kernels::blur::Blur;
+use snarm_kernels::nearest::Filter;
 use snarm_kernels::pooled_max::pooled_max;
 use snarm_kernels::preprocess::{Fit, PreprocessSpec, Preprocessor, Rect as Fractions};
 
@@ -116,7 +117,7 @@ fn the_detector_runs_the_decoder_as_the_reference_does() {
         preprocessor.run(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap(), &mut input).unwrap();
         encoder.encode(&input, &mut encoder::Workspace::default(), &mut descriptors).unwrap();
         let (mut inter, mut q) = (Matching::new(geometry.width()), Vec::new());
-        inter.with_bank(&descriptors, bank.rows(), None, None).unwrap();
+        inter.with_bank(&descriptors, bank.rows(), None, Filter::default()).unwrap();
         decoder.navigate(inter.transformed(), &mut q).unwrap();
         let mut navigation = Navigation::default();
         navigation.run(inter.transformed(), geometry.width(), Some(&q), &[]).unwrap();

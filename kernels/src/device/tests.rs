@@ -65,8 +65,8 @@ impl<'a> Operands<'a> {
         selective_scan::Parameters { a: self.x(), skip: self.x(), bias: self.x() }
     }
 
-    fn labels(&mut self) -> nearest::Labels<BufferView<'a, u32>> {
-        nearest::Labels { queries: self.words().view(), rows: self.words().view() }
+    fn filter(&mut self) -> nearest::Filter<BufferView<'a, u32>> {
+        nearest::Labels { queries: self.words().view(), rows: self.words().view() }.into()
     }
 }
 
@@ -162,15 +162,15 @@ const CALLS: &[(&str, Call)] = &[
     ("max_pool::max_pool", |o| max_pool::max_pool(o.x(), GRID, WINDOWS, o.y())),
     ("mean3x3::mean3x3", |o| mean3x3::mean3x3(o.x(), 1, 1, 1, o.y())),
     ("nearest::nearest", |o| {
-        let (queries, rows, labels) = (o.x(), nearest::Rows { data: o.x(), norms: o.x() }, o.labels());
+        let (queries, rows, filter) = (o.x(), nearest::Rows { data: o.x(), norms: o.x() }, o.filter());
         let mut workspace = nearest::Workspace::default();
-        nearest::nearest(queries, 1, rows, Some(labels), 1, &mut workspace, o.words(), o.y())
+        nearest::nearest(queries, 1, rows, filter, 1, &mut workspace, o.words(), o.y())
     }),
     ("nearest::nearest_by_codes", |o| {
         let codes = nearest::Codes::of(&[], 1)?;
-        let (queries, rows, labels) = (o.x(), nearest::Rows { data: o.x(), norms: o.x() }, o.labels());
+        let (queries, rows, filter) = (o.x(), nearest::Rows { data: o.x(), norms: o.x() }, o.filter());
         let mut workspace = nearest::Workspace::default();
-        nearest::nearest_by_codes(queries, &codes, rows, Some(labels), 1, &mut workspace, o.words(), o.y())
+        nearest::nearest_by_codes(queries, &codes, rows, filter, 1, &mut workspace, o.words(), o.y())
     }),
     ("nearest::set", |o| nearest::Codes::of(&[], 1)?.set(o.x())),
     ("nearest::squared_norms", |o| nearest::squared_norms(o.x(), 1, o.y())),

@@ -5,7 +5,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::found::{Found, UNIT, exhaustive, rounding};
-use super::{Labels, NONE, Rows};
+use super::{Filter, NONE, Rows};
 use crate::math::{lane_sum, squared_distance};
 use crate::simd::{dispatch, isa, mul_add};
 use crate::threads::even_tasks;
@@ -71,7 +71,7 @@ pub(super) fn nearest(
     queries: &[f32],
     d: usize,
     rows: Rows<&[f32]>,
-    labels: Option<Labels<&[u32]>>,
+    filter: Filter<&[u32]>,
     k: usize,
     workspace: &mut Workspace,
     indices: &mut [u32],
@@ -92,8 +92,7 @@ pub(super) fn nearest(
         .zip(indices.par_chunks_mut(block * k).zip(distances.par_chunks_mut(block * k)))
         .enumerate()
         .for_each(|(b, ((task, queries), (indices, distances)))| {
-            let labels = labels.map(|l| Labels { queries: &l.queries[b * block..], rows: l.rows });
-            task.run(queries, d, rows, labels, k, indices, distances);
+            task.run(queries, d, rows, filter.from_query(b * block), k, indices, distances);
         });
 }
 
@@ -109,21 +108,21 @@ impl Task {
         queries: &[f32],
         d: usize,
         rows: Rows<&[f32]>,
-        labels: Option<Labels<&[u32]>>,
+        filter: Filter<&[u32]>,
         k: usize,
         indices: &mut [u32],
         distances: &mut [f32],
     ) {
-        self.search(queries, d, rows, labels);
-        self.settle(queries, d, rows, labels, k, indices, distances);
+        self.search(queries, d, rows, filter);
+        self.settle(queries, d, rows, filter, k, indices, distances);
     }
 
-    fn search(&mut self, queries: &[f32], d: usize, rows: Rows<&[f32]>, labels: Option<Labels<&[u32]>>) {
+    fn search(&mut self, queries: &[f32], d: usize, rows: Rows<&[f32]>, filter: Filter<&[u32]>) {
         let n = queries.len() / d;
         self.panels.pack(d, n, |i, q| queries[q * d + i]);
         self.best.clear();
         self.best.resize(self.panels.panels().len(), Best::EMPTY);
-        tiled(self.panels.isa(), Search { panels: &self.panels, best: &mut self.best, d, rows, labels });
+        tiled(self.panels.isa(), Search { panels: &self.panels, best: &mut self.best, d, rows, filter });
     }
 
     /// Measures the candidates of each query and writes the first `k`; measures all rows where another might be among them.
@@ -136,7 +135,7 @@ impl Task {
         queries: &[f32],
         d: usize,
         rows: Rows<&[f32]>,
-        labels: Option<Labels<&[u32]>>,
+        filter: Filter<&[u32]>,
         k: usize,
         indices: &mut [u32],
         distances: &mut [f32],
@@ -171,7 +170,7 @@ impl Task {
             let no_overflow = all_finite && longest + square < f64::from(f32::MAX) / 8.0;
             let is_number = !square.is_nan();
             if is_number && !(no_overflow && (last == f32::INFINITY || least > f64::from(found.worst()))) {
-                found = exhaustive(query, q, rows, labels, k);
+                found = exhaustive(query, q, rows, filter, k);
             }
             found.write(indices, distances);
         }
@@ -183,13 +182,13 @@ struct Search<'a> {
     best: &'a mut [Best],
     d: usize,
     rows: Rows<&'a [f32]>,
-    labels: Option<Labels<&'a [u32]>>,
+    filter: Filter<&'a [u32]>,
 }
 
 impl Tiled for Search<'_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize>(self, simd: S) {
-        let Self { panels, best, d, rows, labels } = self;
+        let Self { panels, best, d, rows, filter } = self;
         let t = rows.norms.len();
         let minus_two = simd.splat_f32s(-2.0);
         for chunk in (0..t).step_by(TILES * MR) {
@@ -201,7 +200,7 @@ impl Tiled for Search<'_> {
                     for (i, dots) in dots.iter().enumerate().take(used) {
                         let norm = simd.splat_f32s(rows.norms[first + i]);
                         let scores = dots.map(|dot| mul_add(simd, dot, minus_two, norm));
-                        offer(simd, best, scores, first + i, p, panels.n(), labels);
+                        offer(simd, best, scores, first + i, p, panels.n(), filter);
                     }
                 }
             }
@@ -218,7 +217,7 @@ fn offer<S: Simd>(
     row: usize,
     panel: usize,
     n_queries: usize,
-    labels: Option<Labels<&[u32]>>,
+    filter: Filter<&[u32]>,
 ) {
     let worst = S::as_simd_f32s(&best.scores[CANDIDATES - 1]).0;
     let better = [0, 1].map(|v| simd.first_true_m32s(simd.less_than_f32s(scores[v], worst[v])));
@@ -230,8 +229,7 @@ fn offer<S: Simd>(
     let first_query = panel * 2 * S::F32_LANES;
     let lanes = (2 * S::F32_LANES).min(n_queries - first_query);
     for (lane, score) in line.iter().enumerate().take(lanes) {
-        let excluded = labels.is_some_and(|l| l.queries[first_query + lane] == l.rows[row]);
-        if *score < best.scores[CANDIDATES - 1][lane] && !excluded {
+        if *score < best.scores[CANDIDATES - 1][lane] && !filter.excludes(first_query + lane, row) {
             best.insert(lane, *score, row as u32);
         }
     }

@@ -1,6 +1,6 @@
 //! Tiles of the matrix of distances on tensor cores, the few best of which are measured again; see nearest.cu.
 
-use super::{Labels, OP};
+use super::{Filter, Labels, OP, Places};
 use crate::device::cuda::{Arg, Kernel, Slice, SliceMut, check_floats, check_queue, kernel};
 use crate::device::{Buffer, BufferView, BufferViewMut, Element, Place, apart};
 use crate::error::{Error, Result, check_len};
@@ -136,7 +136,7 @@ fn prepare(
 pub(super) fn nearest(
     queries: Slice<'_>,
     table: &Table,
-    labels: Option<Labels<BufferView<'_, u32>>>,
+    filter: Filter<BufferView<'_, u32>>,
     k: usize,
     search: &mut Search,
     indices: &SliceMut<'_>,
@@ -150,14 +150,18 @@ pub(super) fn nearest(
     let norms = table.norms.view().there(OP)?;
     check_floats(OP, distances, &[&queries, &rows, &norms, indices.as_slice()])?;
     check_queue(OP, distances, &[&halves])?;
-    let labels = match labels {
-        None => [Arg::Address(0); 2],
-        Some(Labels { queries: BufferView::Cuda(queries), rows: BufferView::Cuda(rows) }) => {
+    let pair = |pair: Option<[BufferView<'_, u32>; 2]>| match pair {
+        None => Ok([Arg::Address(0); 2]),
+        Some([BufferView::Cuda(queries), BufferView::Cuda(rows)]) => {
             check_queue(OP, distances, &[&queries, &rows])?;
-            [queries.arg(), rows.arg()]
+            Ok([queries.arg(), rows.arg()])
         }
-        Some(_) => return Err(apart(OP)),
+        Some(_) => Err(apart(OP)),
     };
+    let Filter { labels, places } = filter;
+    let [query_labels, row_labels] = pair(labels.map(|Labels { queries, rows }| [queries, rows]))?;
+    let [query_places, row_places] = pair(places.map(|Places { queries, rows, .. }| [queries, rows]))?;
+    let words = Arg::size(places.map_or(0, |places| places.words));
     if m == 0 {
         return Ok(());
     }
@@ -178,12 +182,15 @@ pub(super) fn nearest(
         query_halves.arg(),
         halves.arg(),
         norms.arg(),
-        labels[0],
-        labels[1],
+        query_labels,
+        row_labels,
+        query_places,
+        row_places,
         candidates.arg(),
         m_size,
         t_size,
         d_size,
+        words,
     ];
     queue.launch(&SEARCH, [tiles, parts, 1], WIDE_THREADS, WIDE_SHARED, &arguments)?;
     let lists = Arg::size(parts * SIDES);

@@ -1,6 +1,6 @@
 //! The nearest rows of a query as they are measured.
 
-use super::{Labels, MAX_K, NONE, Rows};
+use super::{Filter, MAX_K, NONE, Rows};
 use crate::math::squared_distance;
 use crate::simd::dispatch;
 
@@ -64,12 +64,12 @@ impl Found {
     }
 }
 
-/// Measures all rows. `query_label` is that of the query, where there are labels.
+/// Measures all rows that may match the query of that number.
 pub(super) fn exhaustive(
     query: &[f32],
     query_number: usize,
     rows: Rows<&[f32]>,
-    labels: Option<Labels<&[u32]>>,
+    filter: Filter<&[u32]>,
     k: usize,
 ) -> Found {
     let mut found = Found::new(k);
@@ -77,7 +77,7 @@ pub(super) fn exhaustive(
         #[inline(always)]
         || {
             for (j, row) in rows.data.chunks_exact(query.len()).enumerate() {
-                if labels.is_none_or(|l| l.queries[query_number] != l.rows[j]) {
+                if !filter.excludes(query_number, j) {
                     found.offer(squared_distance(query, row), j as u32);
                 }
             }

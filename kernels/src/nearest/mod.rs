@@ -13,8 +13,9 @@
 //!
 //! A distance that is no finite number is no match.
 //!
-//! Rows and queries may carry labels: a row never matches a query of the same label. A token that searches among
-//! its own image's tokens is so kept from finding itself.
+//! A [`Filter`] keeps rows from queries. Rows and queries may carry labels: a row never matches a query of the same label. A token
+//! that searches among its own image's tokens is so kept from finding itself. And queries may have a place, rows a set of places: a
+//! row then matches queries from its places alone.
 //!
 //! A device finds candidates among rows rounded to bf16, two lists of eight for each part of the rows, and measures sixteen of
 //! them in f32: [`nearest_in`], among the rows of a [`Table`].
@@ -68,29 +69,122 @@ pub struct Labels<T> {
     pub rows: T,
 }
 
-impl<'a> Labels<BufferView<'a, u32>> {
-    /// Those of the host.
-    fn host(self) -> Result<Labels<&'a [u32]>> {
-        Ok(Labels { queries: self.queries.host(OP)?, rows: self.rows.host(OP)? })
+/// Places of queries, and those that rows are known from.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<T> {
+    /// The number of the place of each query, below 32 times `words`.
+    pub queries: T,
+    /// `words` words for each row of the bank: bit i of word w is place 32 w + i.
+    pub rows: T,
+    /// Words of a row.
+    pub words: usize,
+}
+
+/// Which rows may match which queries; by default all may match all.
+#[derive(Debug, Clone, Copy)]
+pub struct Filter<T> {
+    /// Rows that have the label of a query do not match it.
+    pub labels: Option<Labels<T>>,
+    /// Rows that are not known from the place of a query do not match it.
+    pub places: Option<Places<T>>,
+}
+
+impl<T> Default for Filter<T> {
+    fn default() -> Self {
+        Self { labels: None, places: None }
+    }
+}
+
+impl<T> From<Labels<T>> for Filter<T> {
+    fn from(labels: Labels<T>) -> Self {
+        Self { labels: Some(labels), places: None }
+    }
+}
+
+impl<T> Filter<T> {
+    /// Whether any row may match any query.
+    fn is_open(&self) -> bool {
+        self.labels.is_none() && self.places.is_none()
+    }
+}
+
+impl<'a> Filter<BufferView<'a, u32>> {
+    /// That of the host.
+    fn host(self) -> Result<Filter<&'a [u32]>> {
+        let labels = |l: Labels<BufferView<'a, u32>>| -> Result<Labels<&'a [u32]>> {
+            Ok(Labels { queries: l.queries.host(OP)?, rows: l.rows.host(OP)? })
+        };
+        let places = |p: Places<BufferView<'a, u32>>| -> Result<Places<&'a [u32]>> {
+            Ok(Places { queries: p.queries.host(OP)?, rows: p.rows.host(OP)?, words: p.words })
+        };
+        Ok(Filter {
+            labels: self.labels.map(labels).transpose()?,
+            places: self.places.map(places).transpose()?,
+        })
+    }
+
+    /// Checks that it is one for m queries and t rows.
+    fn check(&self, m: usize, t: usize) -> Result<()> {
+        if let Some(labels) = self.labels {
+            check_len(OP, "query labels", m, labels.queries.len())?;
+            check_len(OP, "row labels", t, labels.rows.len())?;
+        }
+        if let Some(places) = self.places {
+            check_len(OP, "places of queries", m, places.queries.len())?;
+            check_len(OP, "places of rows", t * places.words, places.rows.len())?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Filter<&'a [u32]> {
+    /// Whether a row may not match a query.
+    #[inline(always)]
+    fn excludes(&self, query: usize, row: usize) -> bool {
+        self.labels.is_some_and(|l| l.queries[query] == l.rows[row])
+            || self.places.is_some_and(|p| {
+                let place = p.queries[query] as usize;
+                p.rows[row * p.words + place / 32] >> (place % 32) & 1 == 0
+            })
+    }
+
+    /// That of the queries from a number on.
+    fn from_query(self, first: usize) -> Self {
+        Self {
+            labels: self.labels.map(|l| Labels { queries: &l.queries[first..], ..l }),
+            places: self.places.map(|p| Places { queries: &p.queries[first..], ..p }),
+        }
+    }
+
+    /// Checks that the places of queries are those that rows have bits for.
+    fn check_places(&self) -> Result<()> {
+        let Some(Places { queries, words, .. }) = self.places else { return Ok(()) };
+        match queries.iter().max() {
+            Some(most) if *most as usize >= 32 * words => {
+                let expected = format!("places of queries below {}", 32 * words);
+                Err(Error::Shape { op: OP, expected, found: most.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 /// Finds the `k` nearest rows of each query of width `d`.
 ///
 /// # Errors
-/// When a length does not fit, k is 0 or above [`MAX_K`], or an operand lives on a device, where [`nearest_in`]
+/// When a length or a place does not fit, k is 0 or above [`MAX_K`], or an operand lives on a device, where [`nearest_in`]
 /// searches.
 pub fn nearest<'a>(
     queries: impl Into<BufferView<'a>>,
     d: usize,
     rows: Rows<impl Into<BufferView<'a>>>,
-    labels: Option<Labels<BufferView<'a, u32>>>,
+    filter: Filter<BufferView<'a, u32>>,
     k: usize,
     workspace: &mut Workspace,
     indices: impl Into<BufferViewMut<'a, u32>>,
     distances: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
-    Job::new(queries, d, rows, labels, k, indices, distances)?.plain(workspace);
+    Job::new(queries, d, rows, filter, k, indices, distances)?.plain(workspace);
     Ok(())
 }
 
@@ -99,7 +193,7 @@ struct Job<'a> {
     queries: &'a [f32],
     d: usize,
     rows: Rows<&'a [f32]>,
-    labels: Option<Labels<&'a [u32]>>,
+    filter: Filter<&'a [u32]>,
     k: usize,
     indices: &'a mut [u32],
     distances: &'a mut [f32],
@@ -110,7 +204,7 @@ impl<'a> Job<'a> {
         queries: impl Into<BufferView<'a>>,
         d: usize,
         rows: Rows<impl Into<BufferView<'a>>>,
-        labels: Option<Labels<BufferView<'a, u32>>>,
+        filter: Filter<BufferView<'a, u32>>,
         k: usize,
         indices: impl Into<BufferViewMut<'a, u32>>,
         distances: impl Into<BufferViewMut<'a>>,
@@ -118,28 +212,26 @@ impl<'a> Job<'a> {
         let (queries, indices, distances) =
             (queries.into().host(OP)?, indices.into().host(OP)?, distances.into().host(OP)?);
         let rows = Rows { data: rows.data.into().host(OP)?, norms: rows.norms.into().host(OP)? };
-        let labels = labels.map(Labels::host).transpose()?;
         let m = queries.len() / d.max(1);
+        let on_host = filter.host()?;
         check_k(k)?;
         check_len(OP, "queries", m * d, queries.len())?;
         check_len(OP, "rows", rows.norms.len() * d, rows.data.len())?;
         check_len(OP, "indices", m * k, indices.len())?;
         check_len(OP, "distances", m * k, distances.len())?;
-        if let Some(labels) = labels {
-            check_len(OP, "query labels", m, labels.queries.len())?;
-            check_len(OP, "row labels", rows.norms.len(), labels.rows.len())?;
-        }
-        Ok(Self { queries, d, rows, labels, k, indices, distances })
+        filter.check(m, rows.norms.len())?;
+        on_host.check_places()?;
+        Ok(Self { queries, d, rows, filter: on_host, k, indices, distances })
     }
 
     fn plain(self, workspace: &mut Workspace) {
-        let Self { queries, d, rows, labels, k, indices, distances } = self;
-        cpu::nearest(queries, d, rows, labels, k, &mut workspace.plain, indices, distances);
+        let Self { queries, d, rows, filter, k, indices, distances } = self;
+        cpu::nearest(queries, d, rows, filter, k, &mut workspace.plain, indices, distances);
     }
 
     fn by_codes(self, coded: &codes::Coded, workspace: &mut Workspace) {
-        let Self { queries, rows, labels, k, indices, distances, .. } = self;
-        search::nearest(queries, rows, labels, coded, k, &mut workspace.by_codes, indices, distances);
+        let Self { queries, rows, filter, k, indices, distances, .. } = self;
+        search::nearest(queries, rows, filter, coded, k, &mut workspace.by_codes, indices, distances);
     }
 }
 
@@ -158,17 +250,17 @@ pub fn nearest_by_codes<'a>(
     queries: impl Into<BufferView<'a>>,
     codes: &Codes,
     rows: Rows<impl Into<BufferView<'a>>>,
-    labels: Option<Labels<BufferView<'a, u32>>>,
+    filter: Filter<BufferView<'a, u32>>,
     k: usize,
     workspace: &mut Workspace,
     indices: impl Into<BufferViewMut<'a, u32>>,
     distances: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
-    let job = Job::new(queries, codes.width(), rows, labels, k, indices, distances)?;
+    let job = Job::new(queries, codes.width(), rows, filter, k, indices, distances)?;
     check_len(OP, "codes", job.rows.norms.len(), codes.len())?;
     match codes.coded() {
-        // Of copies that are left out some may have labels that those before them have not.
-        Some(coded) if job.labels.is_none() || !coded.without_copies => job.by_codes(coded, workspace),
+        // Of copies that are left out some may match where those before them may not.
+        Some(coded) if job.filter.is_open() || !coded.without_copies => job.by_codes(coded, workspace),
         _ => job.plain(workspace),
     }
     Ok(())
@@ -177,11 +269,12 @@ pub fn nearest_by_codes<'a>(
 /// As [`nearest`], on a device.
 ///
 /// # Errors
-/// As [`nearest`], or when operands live apart, or the device lacks the memory.
+/// As [`nearest`], or when operands live apart, or the device lacks the memory. Places are not looked at: a query from one that
+/// rows have no bits for matches no row.
 pub fn nearest_in<'a>(
     queries: impl Into<BufferView<'a>>,
     table: &'a Table,
-    labels: Option<Labels<BufferView<'a, u32>>>,
+    filter: Filter<BufferView<'a, u32>>,
     k: usize,
     search: &mut Search,
     indices: impl Into<BufferViewMut<'a, u32>>,
@@ -192,13 +285,10 @@ pub fn nearest_in<'a>(
     let m = cuda::check_width(table, queries.len())?;
     check_len(OP, "indices", m * k, indices.len())?;
     check_len(OP, "distances", m * k, distances.len())?;
-    if let Some(Labels { queries, rows }) = labels {
-        check_len(OP, "query labels", m, queries.len())?;
-        check_len(OP, "row labels", table.len(), rows.len())?;
-    }
+    filter.check(m, table.len())?;
     match (queries, indices, distances) {
         (BufferView::Cuda(queries), BufferViewMut::Cuda(indices), BufferViewMut::Cuda(distances)) => {
-            cuda::nearest(queries, table, labels, k, search, &indices, &distances)
+            cuda::nearest(queries, table, filter, k, search, &indices, &distances)
         }
         _ => Err(apart(OP)),
     }

@@ -50,18 +50,22 @@ nearest_prepare(const float* __restrict__ x, const u32* __restrict__ from, float
 }
 KERNEL(nearest_prepare)
 
-/// queries (m, d) and rows (t, d) in bf16, norms (t); labels, or null; candidates (m, parts, 2, KEEP). Grid: tiles of m, parts of
-/// the rows. Shared: that of a tile. Registers: at most 128.
+/// queries (m, d) and rows (t, d) in bf16, norms (t); labels, or null; places of queries (m) and bits of the places of rows
+/// (t, words), or null; candidates (m, parts, 2, KEEP). Grid: tiles of m, parts of the rows. Shared: that of a tile. Registers: at
+/// most 128.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS)
 nearest_search(const bf16* __restrict__ queries, const bf16* __restrict__ rows, const float* __restrict__ norms,
-               const u32* __restrict__ query_labels, const u32* __restrict__ row_labels, u64* __restrict__ candidates,
-               int m, int t, int d) {
+               const u32* __restrict__ query_labels, const u32* __restrict__ row_labels,
+               const u32* __restrict__ query_places, const u32* __restrict__ row_places, u64* __restrict__ candidates, int m,
+               int t, int d, int words) {
     // Scores lie over the slices, which are used up by then. Rows are one bank apart.
     float* scores = (float*)shared_memory();
     const int row0 = blockIdx.x * TILE, parts = gridDim.y;
     // Two threads a query: the one looks at the even columns, the other at the odd ones.
     const int query = threadIdx.x / 2, side = threadIdx.x % 2;
     const u32 label = query_labels && row0 + query < m ? query_labels[row0 + query] : 0;
+    // A place that rows have no bit for is that of no row.
+    const u32 place = query_places && row0 + query < m ? min(query_places[row0 + query], 32u * words) : 0;
     u64 best[KEEP];
 #pragma unroll
     for (int i = 0; i < KEEP; i++) best[i] = NO_KEY;
@@ -81,6 +85,10 @@ nearest_search(const bf16* __restrict__ queries, const bf16* __restrict__ rows, 
         for (int column = side; column < TILE && column0 + column < t; column += 2) {
             const u64 found = key(scores[query * (TILE + 1) + column], column0 + column);
             if (found >= best[KEEP - 1] || (row_labels && row_labels[column0 + column] == label)) continue;
+            if (row_places) {
+                const u32 word = place / 32;
+                if (word >= (u32)words || !(row_places[(size_t)(column0 + column) * words + word] >> place % 32 & 1)) continue;
+            }
             insert(best, found);
         }
         __syncthreads();  // the next slices lie where scores are

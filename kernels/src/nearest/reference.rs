@@ -1,12 +1,12 @@
 //! Every distance by direct differences, then a sort: in f64, and as the fast bodies measure.
 
-use super::{Labels, NONE};
+use super::{Filter, NONE};
 
 pub(super) fn nearest(
     queries: &[f32],
     d: usize,
     rows: &[f32],
-    labels: Option<Labels<&[u32]>>,
+    filter: Filter<&[u32]>,
     k: usize,
 ) -> Vec<(u32, f32)> {
     let mut found = Vec::new();
@@ -14,7 +14,7 @@ pub(super) fn nearest(
         let mut all: Vec<(f64, u32)> = rows
             .chunks_exact(d)
             .enumerate()
-            .filter(|(j, _)| labels.is_none_or(|l| l.queries[i] != l.rows[*j]))
+            .filter(|(j, _)| !filter.excludes(i, *j))
             .map(|(j, row)| (row.iter().zip(query).map(|(r, q)| f64::from(r - q).powi(2)).sum(), j as u32))
             .collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -30,7 +30,7 @@ pub(super) fn measured(
     queries: &[f32],
     d: usize,
     rows: &[f32],
-    labels: Option<Labels<&[u32]>>,
+    filter: Filter<&[u32]>,
     k: usize,
 ) -> Vec<(u32, f32)> {
     let distance = |a: &[f32], b: &[f32]| {
@@ -50,7 +50,7 @@ pub(super) fn measured(
         let mut all: Vec<(f32, u32)> = rows
             .chunks_exact(d)
             .enumerate()
-            .filter(|(j, _)| labels.is_none_or(|l| l.queries[i] != l.rows[*j]))
+            .filter(|(j, _)| !filter.excludes(i, *j))
             .map(|(j, row)| (distance(query, row), j as u32))
             .filter(|(distance, _)| distance.is_finite())
             .collect();

@@ -11,7 +11,7 @@ use super::basis::{About, Scratch};
 use super::codes::Coded;
 use super::found::Found;
 use super::sieve::{Layout, MAX_QUERIES, Masks, Panels, unit};
-use super::{Labels, MAX_K, NONE, Rows, cpu, vnni};
+use super::{Filter, Labels, MAX_K, NONE, Places, Rows, cpu, vnni};
 use crate::aligned::Aligned;
 use crate::math::squared_distance;
 use crate::simd::dispatch;
@@ -57,9 +57,11 @@ struct Task {
 /// Queries that codes do not help.
 #[derive(Debug, Default)]
 struct Spare {
-    places: Vec<u32>,
+    /// Their numbers, and for some at a time descriptors, labels and places.
+    numbers: Vec<u32>,
     queries: Vec<f32>,
     labels: Vec<u32>,
+    of: Vec<u32>,
     indices: Vec<u32>,
     distances: Vec<f32>,
     task: cpu::Task,
@@ -70,7 +72,7 @@ struct Spare {
 struct Job<'a> {
     queries: &'a [f32],
     rows: Rows<&'a [f32]>,
-    labels: Option<Labels<&'a [u32]>>,
+    filter: Filter<&'a [u32]>,
     coded: &'a Coded,
     k: usize,
 }
@@ -89,7 +91,7 @@ struct Slot {
 pub(super) fn nearest(
     queries: &[f32],
     rows: Rows<&[f32]>,
-    labels: Option<Labels<&[u32]>>,
+    filter: Filter<&[u32]>,
     coded: &Coded,
     k: usize,
     workspace: &mut Workspace,
@@ -111,8 +113,8 @@ pub(super) fn nearest(
         .zip(indices.par_chunks_mut(block * k).zip(distances.par_chunks_mut(block * k)))
         .enumerate()
         .for_each(|(b, ((task, (queries, last)), (indices, distances)))| {
-            let labels = labels.map(|l| Labels { queries: &l.queries[b * block..], rows: l.rows });
-            let job = Job { queries, rows, labels, coded, k };
+            let filter = filter.from_query(b * block);
+            let job = Job { queries, rows, filter, coded, k };
             task.search(job, last, indices, distances);
             last.copy_from_slice(indices);
         });
@@ -127,8 +129,7 @@ impl Job<'_> {
     /// Measures a row, if it may match and is not among those found. Whether it was measured.
     #[inline(always)]
     fn measure(&self, slot: &mut Slot, row: u32) -> bool {
-        let excluded = self.labels.is_some_and(|l| l.queries[slot.query] == l.rows[row as usize]);
-        if excluded || slot.found.holds(row) {
+        if self.filter.excludes(slot.query, row as usize) || slot.found.holds(row) {
             return false;
         }
         let d = self.coded.basis.width();
@@ -176,8 +177,8 @@ impl Task {
         let order = std::mem::take(&mut self.order);
         let mut tried = 0;
         for group in order.chunks(job.coded.layout.queries()) {
-            if tried >= 4 * MAX_QUERIES && 2 * self.spare.places.len() > tried {
-                self.spare.places.extend(group);
+            if tried >= 4 * MAX_QUERIES && 2 * self.spare.numbers.len() > tried {
+                self.spare.numbers.extend(group);
                 continue;
             }
             tried += group.len();
@@ -284,7 +285,7 @@ impl Task {
         }
         for slot in slots {
             if slot.measured > most {
-                self.spare.places.push(slot.query as u32);
+                self.spare.numbers.push(slot.query as u32);
             } else {
                 let (first, len) = (slot.query * k, k);
                 slot.found.write(&mut indices[first..][..len], &mut distances[first..][..len]);
@@ -324,11 +325,12 @@ impl Spare {
     /// Makes room for whatever the queries may need, so that no later frame has to.
     fn reserve(&mut self, job: Job<'_>, n: usize) {
         let d = job.coded.basis.width();
-        self.places.clear();
-        self.places.reserve(n);
+        self.numbers.clear();
+        self.numbers.reserve(n);
         if self.queries.capacity() < SPARE * d {
             self.queries.reserve(SPARE * d);
             self.labels.reserve(SPARE);
+            self.of.reserve(SPARE);
             self.indices.resize(SPARE * MAX_K, NONE);
             self.distances.resize(SPARE * MAX_K, 0.0);
             self.task.reserve(d, SPARE);
@@ -338,19 +340,25 @@ impl Spare {
     /// Searches its queries in f32.
     fn search(&mut self, job: Job<'_>, indices: &mut [u32], distances: &mut [f32]) {
         let (d, k) = (job.coded.basis.width(), job.k);
-        for places in self.places.chunks(SPARE) {
+        let Filter { labels, places } = job.filter;
+        for numbers in self.numbers.chunks(SPARE) {
             self.queries.clear();
             self.labels.clear();
-            for place in places {
-                self.queries.extend_from_slice(job.query(*place as usize));
-                self.labels.extend(job.labels.map(|l| l.queries[*place as usize]));
+            self.of.clear();
+            for number in numbers {
+                self.queries.extend_from_slice(job.query(*number as usize));
+                self.labels.extend(labels.map(|l| l.queries[*number as usize]));
+                self.of.extend(places.map(|p| p.queries[*number as usize]));
             }
-            let len = places.len() * k;
+            let filter = Filter {
+                labels: labels.map(|l| Labels { queries: &self.labels[..], ..l }),
+                places: places.map(|p| Places { queries: &self.of[..], ..p }),
+            };
+            let len = numbers.len() * k;
             let (found, squares) = (&mut self.indices[..len], &mut self.distances[..len]);
-            let labels = job.labels.map(|l| Labels { queries: &self.labels[..], rows: l.rows });
-            self.task.run(&self.queries, d, job.rows, labels, k, found, squares);
-            for (i, place) in places.iter().enumerate() {
-                let own = *place as usize * k;
+            self.task.run(&self.queries, d, job.rows, filter, k, found, squares);
+            for (i, number) in numbers.iter().enumerate() {
+                let own = *number as usize * k;
                 indices[own..][..k].copy_from_slice(&found[i * k..][..k]);
                 distances[own..][..k].copy_from_slice(&squares[i * k..][..k]);
             }

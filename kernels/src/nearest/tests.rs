@@ -9,20 +9,26 @@ use crate::device::{Buffer, Place, Queue};
 use crate::simd::{Isa, isa};
 use crate::testing::{device, noise, read};
 
-fn search(
-    queries: &[f32],
-    d: usize,
-    rows: &[f32],
-    labels: Option<Labels<&[u32]>>,
-    k: usize,
-) -> Vec<(u32, f32)> {
+/// The same filter, as operations take it.
+fn of_host(filter: Filter<&[u32]>) -> Filter<BufferView<'_, u32>> {
+    Filter {
+        labels: filter.labels.map(|l| Labels { queries: l.queries.into(), rows: l.rows.into() }),
+        places: filter.places.map(|p| Places {
+            queries: p.queries.into(),
+            rows: p.rows.into(),
+            words: p.words,
+        }),
+    }
+}
+
+fn search(queries: &[f32], d: usize, rows: &[f32], filter: Filter<&[u32]>, k: usize) -> Vec<(u32, f32)> {
     let m = queries.len() / d;
     let mut norms = vec![0.0; rows.len() / d];
     squared_norms(rows, d, &mut norms).unwrap();
     let rows = Rows { data: rows, norms: &norms[..] };
-    let labels = labels.map(|l| Labels { queries: l.queries.into(), rows: l.rows.into() });
     let (mut indices, mut distances) = (vec![0; m * k], vec![0.0; m * k]);
-    nearest(queries, d, rows, labels, k, &mut Workspace::default(), &mut indices, &mut distances).unwrap();
+    let filter = of_host(filter);
+    nearest(queries, d, rows, filter, k, &mut Workspace::default(), &mut indices, &mut distances).unwrap();
     indices.into_iter().zip(distances).collect()
 }
 
@@ -30,8 +36,8 @@ proptest! {
     #[test]
     fn agrees_with_the_reference(m in 1_usize..80, t in 1_usize..90, d in 1_usize..40, k in 1..=MAX_K) {
         let (queries, rows) = (noise(m * d, 1), noise(t * d, 2));
-        let expected = reference::nearest(&queries, d, &rows, None, k);
-        for (e, f) in expected.iter().zip(search(&queries, d, &rows, None, k)) {
+        let expected = reference::nearest(&queries, d, &rows, Filter::default(), k);
+        for (e, f) in expected.iter().zip(search(&queries, d, &rows, Filter::default(), k)) {
             prop_assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5, "expected {e:?}, found {f:?}");
             prop_assert!(e.1 == f.1 || (e.1 - f.1).abs() < 1e-4);
         }
@@ -42,8 +48,8 @@ proptest! {
         let tokens = noise(m * d, 3);
         let labels: Vec<u32> = (0..m as u32).map(|i| i % groups).collect();
         let labels = Labels { queries: &labels[..], rows: &labels[..] };
-        let expected = reference::nearest(&tokens, d, &tokens, Some(labels), 1);
-        for (i, (e, f)) in expected.iter().zip(search(&tokens, d, &tokens, Some(labels), 1)).enumerate() {
+        let expected = reference::nearest(&tokens, d, &tokens, labels.into(), 1);
+        for (i, (e, f)) in expected.iter().zip(search(&tokens, d, &tokens, labels.into(), 1)).enumerate() {
             prop_assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5);
             prop_assert!(f.0 == NONE || labels.rows[f.0 as usize] != labels.queries[i]);
         }
@@ -58,19 +64,19 @@ fn close_neighbours_far_from_the_origin_are_told_apart() {
     // More rows than candidates: what lies farther off is told apart by the matrix form, the rest by differences.
     let steps = [17.0, 3.0, 20.0, 1.0, 12.0, 2.0].into_iter().chain((30..60).map(|step| step as f32));
     let rows: Vec<f32> = steps.flat_map(|s| base.iter().map(move |v| v + s * 0.01)).collect();
-    let found = search(&base, d, &rows, None, 3);
+    let found = search(&base, d, &rows, Filter::default(), 3);
     assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [3, 5, 1]);
 }
 
 #[test]
 fn fewer_rows_than_asked_leave_empty_places() {
-    let found = search(&[0.0, 0.0], 2, &[3.0, 4.0], None, 3);
+    let found = search(&[0.0, 0.0], 2, &[3.0, 4.0], Filter::default(), 3);
     assert_eq!(found, [(0, 25.0), (NONE, f32::INFINITY), (NONE, f32::INFINITY)]);
 }
 
 #[test]
 fn equal_distances_are_ordered_by_index() {
-    let found = search(&[0.0, 0.0], 2, &[1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, -1.0], None, 4);
+    let found = search(&[0.0, 0.0], 2, &[1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, -1.0], Filter::default(), 4);
     assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
 
@@ -90,7 +96,7 @@ fn queues() -> &'static [(Queue, Vec<Layout>)] {
 /// Searches at every level, by codes in every layout and without, and compares all with the reference, to the bit. `frames` are
 /// searched for one after the other in one workspace.
 #[track_caller]
-fn check(frames: &[&[f32]], d: usize, rows: &[f32], labels: Option<Labels<&[u32]>>, k: usize) {
+fn check(frames: &[&[f32]], d: usize, rows: &[f32], filter: Filter<&[u32]>, k: usize) {
     let t = rows.len() / d;
     for (queue, layouts) in queues() {
         queue.run(|| {
@@ -101,20 +107,19 @@ fn check(frames: &[&[f32]], d: usize, rows: &[f32], labels: Option<Labels<&[u32]
             for codes in coded.chain([None]) {
                 let mut workspace = Workspace::default();
                 for queries in frames {
-                    let labels = labels.map(|l| Labels {
-                        queries: (&l.queries[..queries.len() / d]).into(),
-                        rows: l.rows.into(),
-                    });
-                    let own = labels.map(|l| l.host().unwrap());
+                    let m = queries.len() / d;
+                    let own = Filter {
+                        labels: filter.labels.map(|l| Labels { queries: &l.queries[..m], ..l }),
+                        places: filter.places.map(|p| Places { queries: &p.queries[..m], ..p }),
+                    };
                     let expected = reference::measured(queries, d, rows.data, own, k);
-                    let n = queries.len() / d * k;
+                    let own = of_host(own);
+                    let n = m * k;
                     let (mut indices, mut distances) = (vec![7; n], vec![7.0; n]);
                     let (i, s) = (&mut indices, &mut distances);
                     match &codes {
-                        Some(codes) => {
-                            nearest_by_codes(*queries, codes, rows, labels, k, &mut workspace, i, s)
-                        }
-                        None => nearest(*queries, d, rows, labels, k, &mut workspace, i, s),
+                        Some(codes) => nearest_by_codes(*queries, codes, rows, own, k, &mut workspace, i, s),
+                        None => nearest(*queries, d, rows, own, k, &mut workspace, i, s),
                     }
                     .unwrap();
                     let found: Vec<(u32, f32)> = indices.into_iter().zip(distances).collect();
@@ -204,13 +209,27 @@ impl Rough {
     }
 }
 
+/// Words of a row for so many places, a place for each of m queries, and for each of t rows a third of all places.
+fn drawn_places(m: usize, t: usize, places: usize, seed: u64) -> (usize, Vec<u32>, Vec<u32>) {
+    let words = places.div_ceil(32).max(1);
+    let number = |v: &f32| ((v + 1.0) * 1e6) as usize;
+    let of_queries = noise(m, seed + 11).iter().map(|v| (number(v) % places.max(1)) as u32).collect();
+    let drawn = noise(t * places, seed + 12);
+    let mut of_rows = vec![0; t * words];
+    for (i, v) in drawn.iter().enumerate().filter(|(_, v)| number(v).is_multiple_of(3)) {
+        let (row, place) = (i / places, i % places);
+        of_rows[row * words + place / 32] |= u32::from(v.is_finite()) << (place % 32);
+    }
+    (words, of_queries, of_rows)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn all_searches_give_what_measuring_everything_gives(
         kind in Rough::any(), m in 1_usize..45, t in 1_usize..330, d in 1_usize..150, k in 1..=MAX_K,
-        groups in 0_u32..6, seed in 0_u64..1000,
+        groups in 0_u32..6, places in 0_usize..100, seed in 0_u64..1000,
     ) {
         let (rows, queries) = kind.make(m, t, d, seed);
         let (_, other) = kind.make(m, t, d, seed + 7);
@@ -218,7 +237,10 @@ proptest! {
         let row_labels: Vec<u32> = (0..t as u32).map(label).collect();
         let query_labels: Vec<u32> = (0..m as u32).map(|i| label(i / 2)).collect();
         let labels = (groups > 0).then_some(Labels { queries: &query_labels[..], rows: &row_labels[..] });
-        check(&[&queries, &other, &queries], d, &rows, labels, k);
+        let (words, of_queries, of_rows) = drawn_places(m, t, places, seed);
+        // In two of three searches places do not count.
+        let places = (places > 66).then_some(Places { queries: &of_queries[..], rows: &of_rows[..], words });
+        check(&[&queries, &other, &queries], d, &rows, Filter { labels, places }, k);
     }
 
     #[test]
@@ -296,18 +318,18 @@ proptest! {
 fn rows_that_no_bound_tells_apart_are_all_measured() {
     let (m, t, d) = (400, 700, 120);
     let (rows, queries) = (noise(t * d, 1), noise(m * d, 2));
-    check(&[&queries], d, &rows, None, 3);
+    check(&[&queries], d, &rows, Filter::default(), 3);
     // And in f32, too, where they differ by less than it can tell.
     let (m, t, d) = (30, 700, 70);
     let far = |n: usize, seed| noise(n, seed).iter().map(|v| 1000.0 + 1e-3 * v).collect::<Vec<f32>>();
-    check(&[&far(m * d, 3)], d, &far(t * d, 4), None, 4);
+    check(&[&far(m * d, 3)], d, &far(t * d, 4), Filter::default(), 4);
 }
 
 #[test]
 fn queries_that_are_no_numbers_find_nothing() {
     let mut queries = noise(20 * 70, 1);
     (queries[5 * 70 + 3], queries[6 * 70], queries[7 * 70]) = (f32::NAN, f32::INFINITY, 1e30);
-    check(&[&queries], 70, &noise(300 * 70, 2), None, 2);
+    check(&[&queries], 70, &noise(300 * 70, 2), Filter::default(), 2);
 }
 
 #[test]
@@ -331,11 +353,12 @@ fn codes_of_other_rows_along_the_same_directions_find_the_same() {
                     let (mut indices, mut distances) = (vec![0; 33 * k], vec![0.0; 33 * k]);
                     let all = Rows { data: rows, norms: &norms[..] };
                     let (i, s) = (&mut indices, &mut distances);
-                    nearest_by_codes(&queries, &codes, all, None, k, &mut workspace, i, s).unwrap();
+                    let filter = Filter::default();
+                    nearest_by_codes(&queries, &codes, all, filter, k, &mut workspace, i, s).unwrap();
                     let found: Vec<(u32, f32)> = indices.into_iter().zip(distances).collect();
                     assert_eq!(
                         found,
-                        reference::measured(&queries, d, rows, None, k),
+                        reference::measured(&queries, d, rows, Filter::default(), k),
                         "{kind:?}, {layout:?}"
                     );
                 }
@@ -349,7 +372,8 @@ fn codes_are_as_many_as_rows() {
     let codes = Codes::of(&noise(4 * 3, 1), 3).unwrap();
     let rows = Rows { data: &[0.0; 6][..], norms: &[0.0; 2][..] };
     let (mut workspace, mut i, mut s) = (Workspace::default(), [0], [0.0]);
-    let refused = nearest_by_codes(&[0.0; 3], &codes, rows, None, 1, &mut workspace, &mut i, &mut s);
+    let all = Filter::default();
+    let refused = nearest_by_codes(&[0.0; 3], &codes, rows, all, 1, &mut workspace, &mut i, &mut s);
     assert_eq!(refused.unwrap_err().to_string(), "nearest: expected codes of 2 elements, found 4");
     assert!(
         Codes::of(&[0.0; 4], 3).is_err() && Layout::best().queries() <= MAX_QUERIES && MOST.is_multiple_of(4)
@@ -357,9 +381,24 @@ fn codes_are_as_many_as_rows() {
 }
 
 #[test]
+fn places_that_rows_have_no_bits_for_are_refused() {
+    let (rows, mut workspace) = (Rows { data: &[0.0; 2][..], norms: &[0.0; 2][..] }, Workspace::default());
+    let mut with = |queries: &[u32], of_rows: &[u32]| {
+        let places = Some(Places { queries: queries.into(), rows: of_rows.into(), words: 1 });
+        let filter = Filter { places, ..Filter::default() };
+        nearest(&[0.0], 1, rows, filter, 1, &mut workspace, &mut [0], &mut [0.0]).map_err(|e| e.to_string())
+    };
+    assert!(with(&[31], &[0, 1 << 31]).is_ok());
+    assert_eq!(with(&[32], &[0, 0]).unwrap_err(), "nearest: expected places of queries below 32, found 32");
+    assert!(with(&[0], &[0]).unwrap_err().contains("places of rows of 2 elements"));
+    assert!(with(&[], &[0, 0]).unwrap_err().contains("places of queries of 1 elements"));
+}
+
+#[test]
 fn too_many_neighbours_are_refused() {
     let rows = Rows { data: &[0.0], norms: &[0.0] };
-    let refused = nearest(&[0.0], 1, rows, None, 5, &mut Workspace::default(), &mut [0; 5], &mut [0.0; 5]);
+    let (all, mut workspace) = (Filter::default(), Workspace::default());
+    let refused = nearest(&[0.0], 1, rows, all, 5, &mut workspace, &mut [0; 5], &mut [0.0; 5]);
     assert_eq!(refused.unwrap_err().to_string(), "nearest: expected k in 1..=4, found 5");
 }
 
@@ -369,17 +408,26 @@ fn search_there(
     queries: &[f32],
     d: usize,
     rows: &[f32],
-    labels: Option<Labels<&[u32]>>,
+    filter: Filter<&[u32]>,
     k: usize,
 ) -> Vec<(u32, f32)> {
     let n = queries.len() / d * k;
     let table = Table::of(place, rows, d).unwrap();
     let (mut indices, mut distances) = (Buffer::new(place, n).unwrap(), Buffer::new(place, n).unwrap());
-    let labels = labels.map(|labels| [labels.queries, labels.rows].map(|l| Buffer::of(place, l).unwrap()));
-    let labels = labels.as_ref().map(|[queries, rows]| Labels { queries: queries.view(), rows: rows.view() });
+    let pair = |queries, rows| [queries, rows].map(|words| Buffer::of(place, words).unwrap());
+    let labels = filter.labels.map(|l| pair(l.queries, l.rows));
+    let places = filter.places.map(|p| (pair(p.queries, p.rows), p.words));
+    let filter = Filter {
+        labels: labels.as_ref().map(|[queries, rows]| Labels { queries: queries.view(), rows: rows.view() }),
+        places: places.as_ref().map(|([queries, rows], words)| Places {
+            queries: queries.view(),
+            rows: rows.view(),
+            words: *words,
+        }),
+    };
     let mut search = Search::new(place).unwrap();
     let queries = Buffer::of(place, queries).unwrap();
-    nearest_in(&queries, &table, labels, k, &mut search, &mut indices, &mut distances).unwrap();
+    nearest_in(&queries, &table, filter, k, &mut search, &mut indices, &mut distances).unwrap();
     read(&indices).into_iter().zip(read(&distances)).collect()
 }
 
@@ -388,8 +436,8 @@ fn cuda_agrees_with_the_reference() {
     let Some(place) = device() else { return };
     for (m, t, d, k) in [(1, 1, 1, 1), (70, 200, 33, 3), (65, 130, 64, 4), (3, 700, 40, 2), (5, 2, 8, 3)] {
         let (queries, rows) = (noise(m * d, 1), noise(t * d, 2));
-        let expected = reference::nearest(&queries, d, &rows, None, k);
-        for (e, f) in expected.iter().zip(search_there(&place, &queries, d, &rows, None, k)) {
+        let expected = reference::nearest(&queries, d, &rows, Filter::default(), k);
+        for (e, f) in expected.iter().zip(search_there(&place, &queries, d, &rows, Filter::default(), k)) {
             assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5, "{m} {t} {d}: expected {e:?}, found {f:?}");
             assert!(e.1 == f.1 || (e.1 - f.1).abs() < 1e-4);
         }
@@ -404,13 +452,40 @@ fn cuda_keeps_tokens_from_finding_their_like() {
     for groups in [1, 2, m as u32] {
         let labels: Vec<u32> = (0..m as u32).map(|i| i % groups).collect();
         let labels = Labels { queries: &labels[..], rows: &labels[..] };
-        let expected = reference::nearest(&tokens, d, &tokens, Some(labels), 1);
+        let expected = reference::nearest(&tokens, d, &tokens, labels.into(), 1);
         for (i, (e, f)) in
-            expected.iter().zip(search_there(&place, &tokens, d, &tokens, Some(labels), 1)).enumerate()
+            expected.iter().zip(search_there(&place, &tokens, d, &tokens, labels.into(), 1)).enumerate()
         {
             assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5, "{groups}: expected {e:?}, found {f:?}");
             assert!(f.0 == NONE || labels.rows[f.0 as usize] != labels.queries[i]);
         }
+    }
+}
+
+#[test]
+fn cuda_rows_match_from_their_places_alone() {
+    let Some(place) = device() else { return };
+    for (m, t, d, places) in [(70, 200, 24, 90), (3, 90, 8, 5), (5, 130, 16, 1)] {
+        let (queries, rows) = (noise(m * d, 1), noise(t * d, 2));
+        let (words, of_queries, of_rows) = drawn_places(m, t, places, 5);
+        let filter = Filter {
+            places: Some(Places { queries: &of_queries[..], rows: &of_rows[..], words }),
+            ..Filter::default()
+        };
+        let expected = reference::nearest(&queries, d, &rows, filter, 3);
+        for (i, (e, f)) in
+            expected.iter().zip(search_there(&place, &queries, d, &rows, filter, 3)).enumerate()
+        {
+            assert!(e.0 == f.0 || (e.1 - f.1).abs() < 1e-5, "{m} {t} {d}: expected {e:?}, found {f:?}");
+            assert!(f.0 == NONE || !filter.excludes(i / 3, f.0 as usize));
+        }
+        // From a place that rows have no bits for nothing is seen.
+        let far = vec![32 * words as u32; m];
+        let filter = Filter {
+            places: Some(Places { queries: &far[..], rows: &of_rows[..], words }),
+            ..Filter::default()
+        };
+        assert!(search_there(&place, &queries, d, &rows, filter, 1).iter().all(|found| found.0 == NONE));
     }
 }
 

@@ -126,9 +126,12 @@ fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
         0 => String::new(),
         copies => format!(", {copies} of them copies"),
     };
+    let places = bank.place_radius().map_or_else(String::new, |radius| {
+        format!("; vectors count within {:.0} % of the frame around their places", 100.0 * radius)
+    });
     format!(
         "{}: {vectors} from {} frames{copies}{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
-         {:.3}",
+         {:.3}{places}",
         text(&args.out),
         bank.frames(),
         good.frames,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use snarm_core::bank::{BankSettings, BuildStage, Reduction};
+use snarm_core::bank::{BankSettings, BuildStage, Placing, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile, Reading};
 use snarm_core::detect::{Choice, Detector, PrecisionChoice};
 use snarm_core::files;
@@ -91,6 +91,24 @@ impl From<ViewsName> for Views {
             ViewsName::Turns => Self::Turns,
             ViewsName::All => Self::All,
             ViewsName::FewShot => Self::FewShot,
+        }
+    }
+}
+
+/// Whether descriptors count near the places alone where they were seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlaceName {
+    /// Near their places, where good parts keep them
+    Auto,
+    /// Everywhere
+    None,
+}
+
+impl From<PlaceName> for Placing {
+    fn from(name: PlaceName) -> Self {
+        match name {
+            PlaceName::Auto => Self::Auto,
+            PlaceName::None => Self::None,
         }
     }
 }
@@ -196,6 +214,9 @@ pub(crate) struct BankOptions {
     /// bank; each costs the time of a frame
     #[arg(long, value_enum, default_value_t = ViewsName::None)]
     views: ViewsName,
+    /// Whether descriptors count near the places alone where they were seen, so that an intact part in a wrong place is found
+    #[arg(long, value_enum, default_value_t = PlaceName::Auto)]
+    place: PlaceName,
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -217,6 +238,7 @@ impl BankOptions {
             min_novelty: self.min_novelty,
             leave_out_odd: self.leave_out_odd,
             views: self.views.into(),
+            placing: self.place.into(),
             seed: self.seed,
         })
     }

@@ -17,7 +17,7 @@ use snarm_core::frame::Orientation;
 
 use super::settings::Settings;
 use super::signals;
-use super::{BankState, Crop, Reduction, Views};
+use super::{BankState, Crop, Place, Reduction, Views};
 use crate::cuda::{self, Device, Seat, Sharing, Where};
 use crate::orientation::Turning;
 use crate::precision::Products;
@@ -122,6 +122,8 @@ pub struct SnarmBank {
         blurb = "Leave out learned frames that are unlike the rest, which snarm-bank-ready names, when the bank is made")]
     #[property(name = "views", get, set, type = Views, member = views, mutable_ready, default,
         nick = "Views", blurb = "Views of each frame that are learned beside it; with some, one frame makes a bank")]
+    #[property(name = "place", get, set, type = Place, member = place, mutable_ready, default,
+        nick = "Place", blurb = "Whether vectors count near the places alone where they were seen, so that an intact part in a wrong place is found; stored in the bank")]
     #[property(name = "calibration-fraction", get, set, type = f64, member = calibration_fraction, mutable_ready,
         minimum = 0.0, maximum = 0.5, default_value = 0.2,
         nick = "Calibration fraction",

@@ -40,6 +40,7 @@ pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, se
         .field("frames", bank.frames() as u64)
         .field("copies", bank.header().copies as u64)
         .field("odd-frames", odd)
+        .field("place-radius", bank.place_radius().unwrap_or(-1.0))
         .field("threshold", calibration.threshold)
         .field("score-mean", calibration.mean)
         .field("score-std", calibration.std)

@@ -18,8 +18,8 @@
  * While it makes the bank the element posts progress messages with the code `snarm-bank`, whose text has the share that is
  * done and the time left, and element messages `snarm-progress` with the fields `stage` (`reduce` or `calibrate`), `share`
  * (0..1 of the stage) and `seconds-left` (-1 where it is not known yet); at the end an element message
- * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `copies`, `threshold`, `score-mean`,
- * `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts
+ * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `copies`, `odd-frames`, `place-radius` (part of
+ * the frame, -1 where places do not count), `threshold`, `score-mean`, `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts
  * `snarm-bank-checkpoint` with the fields `location`, `digest`, `vectors`, `frames` and `threshold`.
  *
  * An application ends learning with the action #GstSnarmBank::finalize (returns whether a bank was made; if not, a
@@ -67,6 +67,12 @@
  * With #GstSnarmBank:views each frame is also learned in other light or poses, which costs as many times its encoding; rows stay
  * within #GstSnarmBank:bank-capacity. One frame makes a bank then, whose threshold comes from its views and from what a shipped
  * decoder knows of other products; a warning says that it is a guess.
+ *
+ * ## Place
+ * A part may be intact and yet lie where it does not belong, or be missing where there is background elsewhere. With
+ * #GstSnarmBank:place `auto` a vector counts near the places alone where the learned frames have it. How near is found when the
+ * bank is made: within one, two or four twentieths of the frame, the least that makes an alarm of none of the learned frames (at
+ * most one in a hundred). Where good parts move more than that, or fewer than 12 frames were learned, places do not count.
  *
  * ## Example launch lines
  * |[
@@ -129,6 +135,14 @@ choices! {
     Turns, "turns", "Turns: turned by each 15 degrees (23 views)";
     All, "all", "All: light and pose (16 views)";
     FewShot, "few-shot", "Few shot: turned, moved, mirrored, grey, as published for few-shot learning (21 views)";
+}
+
+choices! {
+    /// Whether vectors count near the places alone where they were seen.
+    Place, "GstSnarmPlace" for snarm_core::bank::Placing;
+    None, "none", "None: every vector counts everywhere";
+    #[default]
+    Auto, "auto", "Auto: near their places, where good parts keep them";
 }
 
 choices! {

@@ -6,7 +6,7 @@ use snarm_core::Error;
 use snarm_core::bank::BankSettings;
 use snarm_core::view::View;
 
-use super::{Crop, Reduction, Views};
+use super::{Crop, Place, Reduction, Views};
 use crate::cuda::Device;
 use crate::precision::Products;
 use crate::view;
@@ -30,6 +30,7 @@ pub(super) struct Settings {
     pub(super) checkpoint_frames: u32,
     pub(super) leave_out_odd_frames: bool,
     pub(super) views: Views,
+    pub(super) place: Place,
     pub(super) calibration_fraction: f64,
     pub(super) crop: Crop,
     pub(super) roi: Option<String>,
@@ -59,6 +60,7 @@ impl Default for Settings {
             checkpoint_frames: 0,
             leave_out_odd_frames: false,
             views: Views::default(),
+            place: Place::default(),
             calibration_fraction: 0.2,
             crop: Crop::default(),
             roi: None,
@@ -88,6 +90,7 @@ impl Settings {
             min_novelty: self.min_novelty,
             leave_out_odd: self.leave_out_odd_frames,
             views: self.views.into(),
+            placing: self.place.into(),
             seed: self.seed,
         })
     }

@@ -96,6 +96,7 @@ fn info(detector: &Detector, location: &Path, generation: u32) -> gst::Structure
         .field("copies", header.copies as u64)
         .field("crop", bank.crop().name())
         .field("tiles", bank.tiles().to_string())
+        .field("place-radius", bank.place_radius().unwrap_or(-1.0))
         .field("encoder", bank.encoder_name())
         .field("encoder-digest", &header.encoder_digest)
         .field("made-by", &header.made_by)

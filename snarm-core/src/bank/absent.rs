@@ -40,6 +40,7 @@ impl Bank {
             frames: 0,
             copies: 0,
             views: Views::None,
+            placed: None,
             reduction: Reduction::None,
             seed: 0,
             made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -15,6 +15,7 @@ use super::cells::Cells;
 use super::likeness::{Likeness, Sketch, Sketches};
 use super::novelty::Novelty;
 use super::origin::{Origin, Origins};
+use super::places::{self, Placed, Placing};
 use super::sample::Sample;
 use super::stage::BuildStage;
 use super::validation::Validation;
@@ -47,6 +48,10 @@ pub struct BankBuilder {
     viewer: Viewer,
     /// Views that took the place of frames.
     made: usize,
+    /// Of the bank that this one continues, with its places.
+    earlier_memory: Option<Memory>,
+    /// The place of each token of a frame.
+    places: Vec<u32>,
     /// What the groups of channels of the encoder's descriptors are multiplied by before they are collected.
     group_scales: Vec<f32>,
     /// Number of the first frame that is learned here.
@@ -98,6 +103,8 @@ impl BankBuilder {
             cells: Cells::new(stream(settings.seed, 4), None),
             viewer: Viewer::new(settings.views),
             made: 0,
+            earlier_memory: None,
+            places: Vec::new(),
             first: 0,
             group_scales: Vec::new(),
             before: 0,
@@ -135,9 +142,10 @@ impl BankBuilder {
         builder.extractor.set_scales(bank.group_scales());
         builder.earlier = bank.calibrations().cloned().collect();
         builder.cells = Cells::new(stream(builder.settings.seed, 4), bank.light.as_deref().cloned());
+        builder.earlier_memory = bank.memory().map(|memory| memory.with_images(memory.images().to_vec()));
         let width = bank.width();
         for (row, image) in bank.rows().data.chunks_exact(width.max(1)).zip(bank.images()) {
-            builder.sample.add(row, *image)?;
+            builder.sample.add(row, *image, places::NOWHERE)?;
         }
         Ok(builder)
     }
@@ -407,11 +415,32 @@ impl BankBuilder {
         let (first, fraction) = (self.first, self.settings.calibration_fraction);
         let numbered = self.frames - self.same.len();
         self.weigh_groups(Blocks::new(first as usize, numbered, fraction))?;
-        let memory = if self.needs_memory() { Some(self.thinned(progress)?) } else { None };
+        let (memory, own) = if self.needs_memory() {
+            let (memory, own) = self.thinned(progress)?;
+            (Some(memory), own)
+        } else {
+            (None, Vec::new())
+        };
         let settings = &self.settings;
         let likeness = Likeness::new(&self.sketches, first, numbered, fraction)?;
         let geometry = self.extractor.encoder().geometry();
-        let scores = self.validation.run(memory.as_ref(), &likeness, geometry, &self.decoders, progress)?;
+        let mut occupancy = match &memory {
+            Some(memory) => self.occupancy(memory, &own)?,
+            None => None,
+        };
+        let least = self.earlier_memory.as_ref().and_then(Memory::places).map_or(0, |p| p.placed().radius);
+        let (scores, radius) = self.validation.run(
+            memory.as_ref(),
+            occupancy.as_mut(),
+            least,
+            &likeness,
+            geometry,
+            &self.decoders,
+            progress,
+        )?;
+        let places = radius.zip(occupancy).map(|(radius, mut occupancy)| occupancy.places(radius));
+        let placed = places.as_ref().map(|places| places.placed());
+        let memory = memory.map(|memory| memory.with_places(places));
         let (numbers, odd): (HashSet<u32>, Vec<OddFrame>) = scores.odd().into_iter().unzip();
         let left_out = if settings.leave_out_odd { numbers } else { HashSet::new() };
         let calibrations = scores.calibrations(&left_out, &self.earlier, self.before + self.frames())?;
@@ -420,7 +449,7 @@ impl BankBuilder {
             memory => memory,
         };
         let copies = self.copies_before + self.same.len() + likeness.copies();
-        let header = Header { copies, ..self.header() };
+        let header = Header { copies, placed, ..self.header() };
         let images = memory.iter().flat_map(|memory| memory.images()).copied().collect();
         let ignore = settings.view.ignore.clone();
         let (sketches, light) = (self.sketches.only(&images), self.cells.light());
@@ -428,8 +457,37 @@ impl BankBuilder {
         Ok(bank.with_origins(self.origins.only(&images)).with_odd(odd))
     }
 
-    /// The descriptors that are kept of all that was collected.
-    fn thinned(&self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Memory> {
+    /// Where the rows of a memory were seen, which were taken from those places; nothing where places do not count, or the bank
+    /// that is continued knows none.
+    fn occupancy(&self, memory: &Memory, own: &[u32]) -> Result<Option<places::Occupancy>> {
+        if self.settings.placing == Placing::None {
+            return Ok(None);
+        }
+        let placed = self.placed();
+        let earlier = match &self.earlier_memory {
+            None => None,
+            Some(before) => match before.places() {
+                Some(known) if Placed { radius: 0, ..known.placed() } == placed => {
+                    Some(before.seen_by(memory)?)
+                }
+                _ => return Ok(None),
+            },
+        };
+        let occupancy = places::Occupancy::new(placed, self.extractor.seen().mosaic.tiles(), own, earlier);
+        self.validation.occupy(memory, self.extractor.encoder().geometry(), occupancy).map(Some)
+    }
+
+    /// The grid of places of a tile.
+    fn placed(&self) -> Placed {
+        let tokens = self.extractor.encoder().geometry().grid();
+        Placed::of(tokens, self.extractor.seen().mosaic.tiles())
+    }
+
+    /// The descriptors that are kept of all that was collected, and the place of each.
+    fn thinned(
+        &self,
+        progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send),
+    ) -> Result<(Memory, Vec<u32>)> {
         if self.before > 0 && self.earlier.iter().all(|earlier| earlier.scorer != TRAINING_FREE) {
             let expected = "a bank with descriptors, to go on with".to_owned();
             return Err(Error::Mismatch { what: "bank", expected, found: "one without".to_owned() });
@@ -438,9 +496,9 @@ impl BankBuilder {
         let total = settings.capacity.min(self.sample.len());
         let mut reduced = |done: usize| progress(BuildStage::Reduce, done, total);
         reduced(0);
-        let memory = self.sample.thinned(settings, stream(settings.seed, 2), &mut reduced)?;
+        let thinned = self.sample.thinned(settings, stream(settings.seed, 2), &mut reduced)?;
         reduced(total);
-        Ok(memory)
+        Ok(thinned)
     }
 
     /// Finds the scales of the groups of channels anew, from all that was collected, and brings that to them. Those of a bank
@@ -468,8 +526,14 @@ impl BankBuilder {
 
     /// Collects what the extractor saw last, but for ignored tokens.
     fn collect(&mut self, image: u32) -> Result<()> {
+        let tokens = self.extractor.encoder().geometry().grid();
+        let tiles = self.extractor.seen().mosaic.tiles();
+        if self.places.len() != tiles * tokens.cells() {
+            let placed = self.placed();
+            self.places = (0..tiles).flat_map(|tile| placed.of_tokens(tokens, tile)).collect();
+        }
         let ignored = self.extractor.seen().ignored_tokens();
-        self.sample.add_image(&self.extractor.descriptors, image, ignored)
+        self.sample.add_image(&self.extractor.descriptors, image, &self.places, ignored)
     }
 
     pub(super) fn header(&self) -> Header {
@@ -491,6 +555,7 @@ impl BankBuilder {
             frames: self.before + self.frames - self.made,
             copies: self.copies_before,
             views: self.settings.views,
+            placed: None,
             reduction: self.settings.reduction,
             seed: self.settings.seed,
             made_by: concat!("snarm-core ", env!("CARGO_PKG_VERSION")).to_owned(),

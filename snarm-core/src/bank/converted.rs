@@ -64,10 +64,10 @@ fn spacing(memory: &Memory) -> Result<f64> {
     let rows = memory.rows();
     let queries: Vec<f32> =
         probes.iter().flat_map(|probe| &rows.data[*probe as usize * d..][..d]).copied().collect();
-    let labels = Some(Labels { queries: (&probes).into(), rows: (&all).into() });
+    let others = Labels { queries: (&probes).into(), rows: (&all).into() }.into();
     let mut indices = vec![0; probes.len() * NEIGHBOURS];
     let mut squares = vec![0.0; indices.len()];
-    nearest(&queries, d, rows, labels, NEIGHBOURS, &mut Workspace::default(), &mut indices, &mut squares)?;
+    nearest(&queries, d, rows, others, NEIGHBOURS, &mut Workspace::default(), &mut indices, &mut squares)?;
     let mean = |three: &[f32; NEIGHBOURS]| {
         three.iter().map(|s| f64::from(s.sqrt())).sum::<f64>() / NEIGHBOURS as f64
     };

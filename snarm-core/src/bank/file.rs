@@ -4,7 +4,8 @@
 //! alone that need no descriptors, whose calibrations are then the only ones), and where something is ignored `ignore_mask`
 //! (height, ceil(width / 8)) u8, eight pixels a byte; `sketches` (frames, 128) f32 and `sketch_images` (frames) u32, by which
 //! copies of frames are known when the bank is continued, and which may be missing; `light_cells` (tiles * 64, 8) and
-//! `light_range` (2, 10) f32, what light learned frames have, which may be missing. The entry is a JSON object with
+//! `light_range` (2, 10) f32, what light learned frames have, which may be missing; `places` (vectors, words) u32, where in the frame
+//! each vector was seen, where the header has `placed`. The entry is a JSON object with
 //! `format`, `version`, `bank`, `calibration`, and two that may be missing: `trained`, a list of the calibrations with trained
 //! decoders, and `origins`, a list of objects with the number of an `image` and where it comes from.
 
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::likeness::{NUMBERS, Sketches};
 use super::origin::Origins;
+use super::places::Places;
 use super::{Bank, Calibration, Header, Memory};
 use crate::encoder::name_today;
 use crate::error::{Error, Result};
@@ -35,6 +37,9 @@ const MASK: &str = "ignore_mask";
 const SKETCHES: &str = "sketches";
 const SKETCH_IMAGES: &str = "sketch_images";
 
+/// The tensor of places.
+const PLACES: &str = "places";
+
 /// The tensors of light.
 const LIGHT_CELLS: &str = "light_cells";
 const LIGHT_RANGE: &str = "light_range";
@@ -48,7 +53,7 @@ const LARGEST_SIDE: usize = 4096;
 /// The most frames that a bank is made of.
 const MOST_FRAMES: usize = 1 << 31;
 
-/// Identity of a bank: SHA-256 of its header, calibrations, ignore mask, descriptors and light.
+/// Identity of a bank: SHA-256 of its header, calibrations, ignore mask, descriptors, their places, and light.
 pub(super) fn digest(
     header: &Header,
     calibrations: &[Calibration],
@@ -61,6 +66,9 @@ pub(super) fn digest(
     hash.update(format!("{header:?}{calibration:?}{trained:?}"));
     hash.update(ignore.map(IgnoreMask::to_bits).unwrap_or_default());
     hash.update(bytemuck::cast_slice::<f32, u8>(memory.map_or(&[], |memory| memory.rows().data)));
+    if let Some(places) = memory.and_then(Memory::places) {
+        hash.update(bytemuck::cast_slice::<u32, u8>(places.seen()));
+    }
     if let Some((cells, range)) = light.map(Light::to_numbers) {
         hash.update(bytemuck::cast_slice::<f32, u8>(&cells));
         hash.update(bytemuck::cast_slice::<f32, u8>(&range));
@@ -92,6 +100,10 @@ pub(super) fn bytes(bank: &Bank, more: Vec<(&str, TensorView<'_>)>) -> std::io::
     if bank.memory.is_some() {
         tensors.push(("features", view(Dtype::F32, vec![vectors, width], features)?));
         tensors.push(("images", view(Dtype::U32, vec![vectors], images)?));
+    }
+    if let Some(places) = bank.memory.as_ref().and_then(Memory::places) {
+        let seen = bytemuck::cast_slice(places.seen());
+        tensors.push((PLACES, view(Dtype::U32, vec![vectors, places.words()], seen)?));
     }
     if let Some((height, bits)) = &bits {
         tensors.push((MASK, view(Dtype::U8, vec![*height, bits.len() / height], bits)?));
@@ -206,6 +218,16 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
         }
     };
     let memory = memory.map(|(features, images)| Memory::new(features, images)).transpose()?;
+    let memory = match (memory, header.placed) {
+        (Some(memory), Some(placed)) => {
+            let (_, seen) = tensor(PLACES, Dtype::U32)?;
+            let places = Places::of(placed, memory.vectors(), wholes(seen));
+            let places =
+                places.ok_or_else(|| wrong("words of places for each vector", format!("{placed:?}")))?;
+            Some(memory.with_places(Some(places)))
+        }
+        (memory, _) => memory,
+    };
     let light = match file.tensor(LIGHT_CELLS) {
         None => None,
         Some(_) => {

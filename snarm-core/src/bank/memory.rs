@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use snarm_kernels::nearest::{Codes, Rows, squared_norms};
+use snarm_kernels::nearest::{Codes, Filter, Rows, nearest_by_codes, squared_norms};
 
 use super::calibration::Calibration;
+use super::places::Places;
 use crate::error::Result;
 
 /// Good frames are never taken to lie nearer to each other than this part of the length of a descriptor: where they are
@@ -21,6 +22,8 @@ pub struct Memory {
     codes: Arc<Codes>,
     images: Vec<u32>,
     level: Option<f32>,
+    /// Where they count; nothing where that is everywhere.
+    places: Option<Places>,
 }
 
 impl Memory {
@@ -32,13 +35,24 @@ impl Memory {
             squared_norms(&features, width, &mut norms)?;
             Codes::of(&features, width)
         })??;
-        Ok(Self { width, features, norms, codes: Arc::new(codes), images, level: None })
+        Ok(Self { width, features, norms, codes: Arc::new(codes), images, level: None, places: None })
     }
 
     /// The same descriptors, told apart by other numbers of images.
     pub(crate) fn with_images(&self, images: Vec<u32>) -> Self {
         let (features, norms, codes) = (self.features.clone(), self.norms.clone(), Arc::clone(&self.codes));
-        Self { width: self.width, features, norms, codes, images, level: self.level }
+        let Self { width, level, .. } = *self;
+        Self { width, features, norms, codes, images, level, places: self.places.clone() }
+    }
+
+    /// With other places.
+    pub(super) fn with_places(self, places: Option<Places>) -> Self {
+        Self { places, ..self }
+    }
+
+    /// Replaces the places.
+    pub(super) fn set_places(&mut self, places: Option<Places>) {
+        self.places = places;
     }
 
     /// The descriptors of all other images than these.
@@ -47,7 +61,9 @@ impl Memory {
         let kept: Vec<(&[f32], u32)> =
             rows.filter(|(_, image)| !images.contains(image)).map(|(row, image)| (row, *image)).collect();
         let features = kept.iter().flat_map(|(row, _)| row.iter().copied()).collect();
-        Self::new(features, kept.iter().map(|(_, image)| *image).collect())
+        let memory = Self::new(features, kept.iter().map(|(_, image)| *image).collect())?;
+        let stays = |row: usize| !images.contains(&self.images[row]);
+        Ok(memory.with_places(self.places.as_ref().and_then(|places| places.only(stays))))
     }
 
     /// Tells the descriptors apart by other numbers, one for each.
@@ -77,6 +93,32 @@ impl Memory {
     /// The descriptors.
     pub fn rows(&self) -> Rows<&[f32]> {
         Rows { data: &self.features, norms: &self.norms }
+    }
+
+    /// Where in the frame each descriptor counts; nothing where that is everywhere.
+    pub fn places(&self) -> Option<&Places> {
+        self.places.as_ref()
+    }
+
+    /// What is known of places here, brought to the descriptors of the bank that goes on with this one: each is the nearest to itself,
+    /// or to what stands for it now. Words as those of the places here; none where nothing is known.
+    pub(super) fn seen_by(&self, now: &Self) -> Result<Vec<u32>> {
+        let Some(places) = &self.places else { return Ok(Vec::new()) };
+        let mut indices = vec![0; self.vectors()];
+        let mut squares = vec![0.0; self.vectors()];
+        let (all, mut workspace) = (Filter::default(), Default::default());
+        let (i, s) = (&mut indices, &mut squares);
+        snarm_kernels::threads::install(|| {
+            nearest_by_codes(&self.features, now.codes(), now.rows(), all, 1, &mut workspace, i, s)
+        })??;
+        let words = places.words();
+        let mut known = vec![0; now.vectors() * words];
+        for (seen, row) in places.seen().chunks_exact(words).zip(indices) {
+            if let Some(own) = known.get_mut(row as usize * words..).and_then(|rows| rows.get_mut(..words)) {
+                own.iter_mut().zip(seen).for_each(|(word, seen)| *word |= seen);
+            }
+        }
+        Ok(known)
     }
 
     /// What the search among them reads before it measures.

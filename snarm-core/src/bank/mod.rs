@@ -15,6 +15,7 @@ mod memory;
 mod novelty;
 mod odd;
 mod origin;
+mod places;
 mod reservoir;
 mod sample;
 mod scales;
@@ -38,6 +39,7 @@ pub use self::memory::Memory;
 pub use self::odd::OddFrame;
 pub use self::origin::Origin;
 use self::origin::Origins;
+pub use self::places::{Placed, Places, Placing};
 pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
@@ -80,8 +82,15 @@ pub struct BankSettings {
     /// Views of each frame that are learned beside it. With some, one frame makes a bank.
     #[serde(skip_serializing_if = "Views::is_none")]
     pub views: Views,
+    /// Whether descriptors count near the places alone where they were seen.
+    #[serde(skip_serializing_if = "is_auto")]
+    pub placing: Placing,
     /// Seed of every random choice.
     pub seed: u64,
+}
+
+fn is_auto(placing: &Placing) -> bool {
+    *placing == Placing::Auto
 }
 
 fn is_false(value: &bool) -> bool {
@@ -98,6 +107,7 @@ impl Default for BankSettings {
             min_novelty: 0.0,
             leave_out_odd: false,
             views: Views::None,
+            placing: Placing::Auto,
             seed: 0,
         }
     }
@@ -149,6 +159,9 @@ pub struct Header {
     /// Views of each frame that were learned beside it.
     #[serde(default, skip_serializing_if = "Views::is_none")]
     pub views: Views,
+    /// Where in the frame descriptors count; `None` where they do everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<Placed>,
     /// How descriptors were thinned.
     pub reduction: Reduction,
     /// Seed of the random choices.
@@ -370,6 +383,11 @@ impl Bank {
     /// The tiles that frames are cut into.
     pub fn tiles(&self) -> Tiles {
         self.header.tiles.map_or(Tiles::None, Tiles::Grid)
+    }
+
+    /// How far around its places a row counts, as a part of the frame or of a tile; nothing where rows count everywhere.
+    pub fn place_radius(&self) -> Option<f64> {
+        self.header.placed.map(|placed| placed.reach())
     }
 
     /// What frames that are cut into other tiles than those of the bank mean for its thresholds; nothing where they are cut

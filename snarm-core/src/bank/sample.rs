@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use snarm_kernels::scale_columns::scale_columns;
 
 use super::coreset::thin;
+use super::places::NOWHERE;
 use super::reservoir::{Place, Reservoir};
 use super::{BankSettings, Memory, Reduction};
 use crate::error::Result;
@@ -26,7 +27,7 @@ const LEAST: usize = 16_384;
 /// Part of the room that the random sample has beside the coreset where it is thinned.
 const SAMPLED: f64 = 0.25;
 
-/// Descriptors, and the image of each.
+/// Descriptors, and for each the image and the place in it that it was taken from.
 pub(super) struct Sample {
     width: usize,
     most: usize,
@@ -39,6 +40,7 @@ pub(super) struct Sample {
     thinned: (usize, f64),
     features: Vec<f32>,
     images: Vec<u32>,
+    places: Vec<u32>,
     reservoir: Reservoir,
     rng: ChaCha8Rng,
 }
@@ -57,16 +59,17 @@ impl Sample {
             thinned: (0, 1.0),
             features: Vec::new(),
             images: Vec::new(),
+            places: Vec::new(),
             reservoir,
             rng: thinning,
         }
     }
 
-    /// Offers one descriptor.
+    /// Offers one descriptor of an image, from that place, or from nowhere.
     ///
     /// # Errors
     /// When the compute pool cannot be started, or there is no memory for it.
-    pub(super) fn add(&mut self, row: &[f32], image: u32) -> Result<()> {
+    pub(super) fn add(&mut self, row: &[f32], image: u32, place: u32) -> Result<()> {
         if self.greedy.is_some() && self.len() >= self.most {
             self.reduce()?;
         }
@@ -75,26 +78,35 @@ impl Sample {
             Place::Append => {
                 memory::reserve("what a bank is made of", &mut self.features, row.len())?;
                 memory::reserve("what a bank is made of", &mut self.images, 1)?;
+                memory::reserve("what a bank is made of", &mut self.places, 1)?;
                 self.features.extend_from_slice(row);
                 self.images.push(image);
+                self.places.push(place);
             }
             Place::Replace(at) => {
                 self.features[at * row.len()..][..row.len()].copy_from_slice(row);
-                self.images[at] = image;
+                (self.images[at], self.places[at]) = (image, place);
             }
             Place::Skip => {}
         }
         Ok(())
     }
 
-    /// Offers the descriptors of an image, but for the tokens that `ignored` names (empty: none).
+    /// Offers the descriptors of an image with their places (empty: nowhere), but for the tokens that `ignored` names (empty:
+    /// none).
     ///
     /// # Errors
     /// As [`Self::add`].
-    pub(super) fn add_image(&mut self, descriptors: &[f32], image: u32, ignored: &[bool]) -> Result<()> {
+    pub(super) fn add_image(
+        &mut self,
+        descriptors: &[f32],
+        image: u32,
+        places: &[u32],
+        ignored: &[bool],
+    ) -> Result<()> {
         for (token, row) in descriptors.chunks_exact(self.width).enumerate() {
             if !ignored.get(token).copied().unwrap_or(false) {
-                self.add(row, image)?;
+                self.add(row, image, places.get(token).copied().unwrap_or(NOWHERE))?;
             }
         }
         Ok(())
@@ -135,16 +147,17 @@ impl Sample {
         self.images.iter().copied().collect()
     }
 
-    /// What of them a bank keeps.
+    /// What of them a bank keeps, and the place of each.
     pub(super) fn thinned(
         &self,
         settings: &BankSettings,
         rng: ChaCha8Rng,
         progress: &mut (dyn FnMut(usize) + Send),
-    ) -> Result<Memory> {
+    ) -> Result<(Memory, Vec<u32>)> {
         let picks = thin(&self.features, self.width, settings.capacity, settings.reduction, rng, progress)?;
         let features = picks.iter().flat_map(|pick| self.row(*pick as usize)).copied().collect();
-        Memory::new(features, picks.iter().map(|pick| self.images[*pick as usize]).collect())
+        let of = |values: &[u32]| picks.iter().map(|pick| values[*pick as usize]).collect();
+        Ok((Memory::new(features, of(&self.images))?, of(&self.places)))
     }
 
     /// Makes room: a coreset of what is there stays, and of the others so many that the whole stream has the same chance.
@@ -167,11 +180,13 @@ impl Sample {
         for row in 0..self.images.len() {
             if stays(row, self.images[row]) {
                 self.images[kept] = self.images[row];
+                self.places[kept] = self.places[row];
                 self.features.copy_within(row * self.width..(row + 1) * self.width, kept * self.width);
                 kept += 1;
             }
         }
         self.images.truncate(kept);
+        self.places.truncate(kept);
         self.features.truncate(kept * self.width);
     }
 }
@@ -190,7 +205,7 @@ mod tests {
         for i in 0..rows {
             let far = if i % 1000 == 7 { 50.0 } else { 0.0 };
             let row: Vec<f32> = (0..8).map(|d| far + ((i * 31 + d * 17) % 97) as f32 / 97.0).collect();
-            sample.add(&row, (i / 100) as u32).unwrap();
+            sample.add(&row, (i / 100) as u32, i as u32).unwrap();
             assert!(sample.len() <= LEAST);
         }
         sample
@@ -231,5 +246,14 @@ mod tests {
         let sample = learned(Reduction::Greedy, LEAST);
         assert_eq!(sample.len(), LEAST);
         assert!(sample.images.is_sorted());
+    }
+
+    #[test]
+    fn descriptors_keep_their_places() {
+        let sample = learned(Reduction::Greedy, 3 * LEAST);
+        for (row, place) in sample.features.chunks_exact(8).zip(&sample.places) {
+            let far = if place % 1000 == 7 { 50.0 } else { 0.0 };
+            assert_eq!(row[0], far + ((place * 31) % 97) as f32 / 97.0, "{place}");
+        }
     }
 }

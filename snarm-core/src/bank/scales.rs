@@ -65,8 +65,8 @@ fn mean_distance(
     snarm_kernels::threads::install(|| -> Result<()> {
         squared_norms(rows, width, &mut norms)?;
         let rows = Rows { data: rows, norms: &norms[..] };
-        let (mut workspace, labels) = (Workspace::default(), Some(labels));
-        nearest(probes, width, rows, labels, NEIGHBOURS, &mut workspace, &mut indices, &mut squares)?;
+        let (mut workspace, others) = (Workspace::default(), labels.into());
+        nearest(probes, width, rows, others, NEIGHBOURS, &mut workspace, &mut indices, &mut squares)?;
         Ok(())
     })??;
     let found = squares.iter().filter(|square| square.is_finite());
@@ -77,6 +77,8 @@ fn mean_distance(
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
+
+    use super::super::places::NOWHERE;
 
     use super::*;
     use crate::bank::BankSettings;
@@ -90,7 +92,7 @@ mod tests {
                 let noise = |part: &str, width| values(&format!("{part}{image}.{row}"), width, 0.0, 1.0);
                 let mut row = noise("first", groups[0]);
                 row.extend(noise("second", groups[1]).iter().map(|v| second * v));
-                sample.add(&row, image).unwrap();
+                sample.add(&row, image, NOWHERE).unwrap();
             }
         }
         sample

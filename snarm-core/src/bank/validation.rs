@@ -9,10 +9,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
+use snarm_kernels::nearest::{Filter, Workspace, nearest_by_codes};
 
 use super::likeness::Likeness;
 use super::odd::{self, OddFrame};
 use super::origin::Origin;
+use super::places::{Occupancy, RADII};
 use super::reservoir::{Place, Reservoir};
 use super::stage::BuildStage;
 use super::{Calibration, Memory};
@@ -104,56 +106,169 @@ impl Validation {
         self.reservoir.forget(before - self.kept.len());
     }
 
-    /// Scores the kept frames, without a decoder against a memory, where there is one, and with each decoder.
+    /// Takes what the kept frames say of the places of rows.
+    pub(super) fn occupy(
+        &self,
+        memory: &Memory,
+        geometry: &Geometry,
+        mut occupancy: Occupancy,
+    ) -> Result<Occupancy> {
+        let (tokens, values) = (geometry.grid(), geometry.output_len());
+        let placed = occupancy.placed();
+        let mut workspace = Workspace::default();
+        let (mut indices, mut squares) = (Vec::new(), Vec::new());
+        for kept in &self.kept {
+            let descriptors: Vec<f32> = kept.descriptors.iter().map(|v| v.to_f32()).collect();
+            for tile in 0..kept.seen.mosaic.tiles() {
+                let all_seen = Some(&[][..]);
+                let ignored = kept.seen.ignored.as_ref().map_or(all_seen, |ignored| ignored.of_tile(tile));
+                let Some(ignored) = ignored else { continue };
+                let queries = &descriptors[tile * values..][..tokens.cells() * geometry.width()];
+                indices.resize(tokens.cells() * NEEDED, 0);
+                squares.resize(indices.len(), 0.0);
+                let (codes, rows, all) = (memory.codes(), memory.rows(), Filter::default());
+                let (i, s) = (&mut indices, &mut squares);
+                snarm_kernels::threads::install(|| {
+                    nearest_by_codes(queries, codes, rows, all, NEEDED, &mut workspace, i, s)
+                })??;
+                let counts = |token: usize| !ignored.get(token).copied().unwrap_or(false);
+                let tokens = placed.of_tokens(tokens, tile).zip(indices.chunks_exact(NEEDED));
+                let tokens = tokens.enumerate().filter(|(token, _)| counts(*token)).map(|(_, seen)| seen);
+                occupancy.add(kept.image, tokens);
+            }
+        }
+        Ok(occupancy)
+    }
+
+    /// Scores the kept frames, without a decoder against a memory, where there is one, and with each decoder; beside it the
+    /// radius within which rows count near their places, where they do: at least `least`.
     pub(super) fn run<'a>(
         &'a self,
         memory: Option<&Memory>,
+        occupancy: Option<&mut Occupancy>,
+        least: usize,
         likeness: &Likeness<'_>,
         geometry: &Geometry,
         decoders: &'a [Arc<Decoder>],
         progress: &mut dyn FnMut(BuildStage, usize, usize),
-    ) -> Result<Scores<'a>> {
+    ) -> Result<(Scores<'a>, Option<usize>)> {
         let mut seen = HashSet::new();
         let mut kept: Vec<&Kept> =
             self.kept.iter().filter(|frame| seen.insert(likeness.original(frame.image))).collect();
         kept.sort_by_key(|frame| frame.image);
         let out = |frame: &&Kept| memory.map(|memory| left_out(memory, likeness, frame.image));
         let out: Vec<Option<Vec<u32>>> = kept.iter().map(out).collect();
+        let memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
         let total = kept.len() * (usize::from(memory.is_some()) + decoders.len());
         let mut done = 0;
-        let mut with =
-            |mut memory: Option<&mut Memory>, decoder: Option<&'a Decoder>| -> Result<Scored<'a>> {
-                let mut model = model(geometry, decoder)?;
-                let mut raw = RawMap::new(geometry.size, model.map_size(), model.image_score());
-                let (mut images, mut peaks) = (Vec::new(), Vec::new());
-                for (frame, out) in kept.iter().zip(&out) {
-                    progress(BuildStage::Calibrate, done, total);
-                    done += 1;
-                    if let (Some(memory), Some(out)) = (&mut memory, out) {
-                        memory.set_images(out);
-                    }
-                    let (score, peak) = frame.score(&mut *model, geometry, &mut raw, memory.as_deref())?;
-                    images.push(score);
-                    peaks.push(peak);
-                }
-                Ok(Scored { scorer: model.scorer().to_owned(), decoder, images, peaks })
-            };
+        let mut step = || {
+            progress(BuildStage::Calibrate, done, total);
+            done += 1;
+        };
+        let mut scoring = Scoring { kept: &kept, out, likeness, geometry, memory, occupancy, radius: None };
+        let all: Vec<usize> = (0..kept.len()).collect();
         let mut by = Vec::new();
-        let mut memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
-        if let Some(bank) = &mut memory {
-            by.push(with(Some(bank), None)?);
+        if scoring.memory.is_some() {
+            scoring.find_radius(least)?;
+            by.push(scoring.run(None, &all, &mut step)?);
         }
         // Decoders may read residuals in units of what is usual for good frames.
         let usual = by.first().map(|free| Calibration::new(&free.scorer, false, &free.images, &free.peaks));
-        let mut memory = match (memory, usual.transpose()?) {
-            (Some(memory), Some(usual)) => Some(memory.with_level_of(&usual)),
-            (memory, _) => memory,
-        };
-        for decoder in decoders {
-            by.push(with(memory.as_mut(), Some(decoder))?);
+        if let Some(usual) = usual.transpose()? {
+            scoring.memory = scoring.memory.map(|memory| memory.with_level_of(&usual));
         }
+        for decoder in decoders {
+            by.push(scoring.run(Some(decoder), &all, &mut step)?);
+        }
+        let radius = scoring.radius;
         progress(BuildStage::Calibrate, total, total);
-        Ok(Scores { frames: kept, in_blocks: likeness.in_blocks(), by })
+        Ok((Scores { frames: kept, in_blocks: likeness.in_blocks(), by }, radius))
+    }
+}
+
+/// The fewest frames that decide whether places count, and the most that are asked.
+const FEWEST_TO_PLACE: usize = 12;
+/// See [`FEWEST_TO_PLACE`].
+const MOST_TO_PLACE: usize = 64;
+
+/// Of so many frames one may become an alarm where places count.
+const FOR_AN_ALARM: usize = 100;
+
+/// A frame that scores less than this times as high is not disturbed by its place.
+const DISTURBED: f64 = 1.1;
+
+/// What kept frames are scored by.
+struct Scoring<'a, 'b> {
+    kept: &'b [&'a Kept],
+    /// For each of them the labels of rows.
+    out: Vec<Option<Vec<u32>>>,
+    likeness: &'b Likeness<'b>,
+    geometry: &'b Geometry,
+    memory: Option<Memory>,
+    occupancy: Option<&'b mut Occupancy>,
+    /// Within which rows count near their places; nothing where they count everywhere.
+    radius: Option<usize>,
+}
+
+impl Scoring<'_, '_> {
+    /// Finds the least radius, of those that are tried, that makes alarms of next to none of the frames.
+    fn find_radius(&mut self, least: usize) -> Result<()> {
+        let n = self.kept.len();
+        if self.occupancy.is_none() || n < FEWEST_TO_PLACE {
+            return Ok(());
+        }
+        let some: Vec<usize> = (0..n).step_by(n.div_ceil(MOST_TO_PLACE)).collect();
+        let free = self.run(None, &some, &mut || {})?;
+        let limit = Calibration::new(&free.scorer, false, &free.images, &free.peaks)?.reference;
+        for radius in RADII.into_iter().filter(|radius| *radius >= least) {
+            self.radius = Some(radius);
+            let placed = self.run(None, &some, &mut || {})?;
+            let scores = free.images.iter().zip(&placed.images);
+            let alarms = scores.filter(|(free, placed)| **placed > limit && **placed > DISTURBED * **free);
+            let alarms = alarms.count();
+            tracing::debug!(
+                radius,
+                alarms,
+                of = some.len(),
+                "learned frames that are alarms by their places"
+            );
+            if alarms * FOR_AN_ALARM <= some.len() {
+                return Ok(());
+            }
+        }
+        self.radius = None;
+        Ok(())
+    }
+
+    /// Scores those of the frames, each as if it and what is like it had not been learned.
+    fn run<'c>(
+        &mut self,
+        decoder: Option<&'c Decoder>,
+        frames: &[usize],
+        step: &mut dyn FnMut(),
+    ) -> Result<Scored<'c>> {
+        let mut model = model(self.geometry, decoder)?;
+        let mut raw = RawMap::new(self.geometry.size, model.map_size(), model.image_score());
+        let (mut images, mut peaks) = (Vec::new(), Vec::new());
+        for at in frames {
+            step();
+            let kept = self.kept[*at];
+            if let (Some(memory), Some(out)) = (&mut self.memory, &self.out[*at]) {
+                memory.set_images(out);
+                let occupancy = self.occupancy.as_deref_mut().zip(self.radius);
+                let alike = self.likeness.left_out(kept.image);
+                let is_out =
+                    |image: u32| alike.contains(&image) || self.likeness.are_neighbours(kept.image, image);
+                let stays = |row: usize| out[row] != OUT;
+                memory.set_places(
+                    occupancy.map(|(occupancy, radius)| occupancy.without(radius, is_out, stays)),
+                );
+            }
+            let (score, peak) = kept.score(&mut *model, self.geometry, &mut raw, self.memory.as_ref())?;
+            images.push(score);
+            peaks.push(peak);
+        }
+        Ok(Scored { scorer: model.scorer().to_owned(), decoder, images, peaks })
     }
 }
 
@@ -254,7 +369,8 @@ impl Kept {
     ) -> Result<(f64, f64)> {
         let descriptors: Vec<f32> = self.descriptors.iter().map(|v| v.to_f32()).collect();
         let values = geometry.output_len();
-        let features = |tile: usize| Features::new(geometry, &descriptors[tile * values..][..values]);
+        let features =
+            |tile: usize| Ok(Features::new(geometry, &descriptors[tile * values..][..values])?.of_tile(tile));
         snarm_kernels::threads::install(|| {
             tiled::score(model, raw, &self.seen, features, memory, Some(OUT), &mut Default::default())
         })?

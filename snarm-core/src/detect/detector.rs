@@ -89,7 +89,7 @@ impl Detector {
             corrects_light: true,
             has_quality_gate: true,
         };
-        detector.light_as_learned();
+        detector.see_as_learned();
         Ok(detector)
     }
 
@@ -220,7 +220,7 @@ impl Detector {
     /// When the region of interest is no part of the frame; then nothing changes.
     pub fn set_view(&mut self, view: View) -> Result<()> {
         if self.extractor.set_view(view)? {
-            self.light_as_learned();
+            self.see_as_learned();
         }
         Ok(())
     }
@@ -231,7 +231,7 @@ impl Detector {
     pub fn set_light_correction(&mut self, corrects: bool) {
         if corrects != self.corrects_light {
             self.corrects_light = corrects;
-            self.light_as_learned();
+            self.see_as_learned();
         }
     }
 
@@ -241,9 +241,11 @@ impl Detector {
         self.has_quality_gate = gate;
     }
 
-    /// The bank knows the light of what it looked at.
-    fn light_as_learned(&mut self) {
-        let known = self.bank.light().filter(|_| *self.extractor.view() == self.bank.view());
+    /// The bank knows the light of what it looked at, and the places in it.
+    fn see_as_learned(&mut self) {
+        let are_learned = *self.extractor.view() == self.bank.view();
+        self.extractor.set_learned(are_learned);
+        let known = self.bank.light().filter(|_| are_learned);
         let known =
             known.map(|light| Lighting::Known { light: light.clone(), corrects: self.corrects_light });
         self.extractor.set_lighting(known.unwrap_or(Lighting::Ignored));

@@ -52,6 +52,8 @@ pub(crate) struct Extractor {
     cells: Vec<Cell>,
     /// The light of its tiles beside what was learned, of those that were looked at.
     light: Vec<(usize, SeenLight)>,
+    /// Whether tiles are those that a bank was made of.
+    are_learned: bool,
 }
 
 /// What is done about the light of frames.
@@ -107,6 +109,7 @@ impl Extractor {
             lighting: Lighting::Ignored,
             cells: Vec::new(),
             light: Vec::new(),
+            are_learned: false,
             aspect,
             shaped,
             shared,
@@ -164,12 +167,19 @@ impl Extractor {
         let frame = frame.into();
         self.place_in(frame.upright_size())?;
         if let Some(there) = &mut self.there {
-            return there.run(&frame, &self.seen, &self.factors, times, |mut ahead, times| {
-                let start = Instant::now();
-                ahead.encode()?;
-                times.add("encode", start.elapsed());
-                Ok(())
-            });
+            return there.run(
+                &frame,
+                &self.seen,
+                &self.factors,
+                self.are_learned,
+                times,
+                |mut ahead, times| {
+                    let start = Instant::now();
+                    ahead.encode()?;
+                    times.add("encode", start.elapsed());
+                    Ok(())
+                },
+            );
         }
         let frame = frame.host()?;
         snarm_kernels::threads::install(|| self.encode(frame, times))?
@@ -188,7 +198,7 @@ impl Extractor {
         let frame = frame.into();
         self.place_in(frame.upright_size())?;
         match &mut self.there {
-            Some(there) => there.run(&frame, &self.seen, &self.factors, times, then),
+            Some(there) => there.run(&frame, &self.seen, &self.factors, self.are_learned, times, then),
             None => Err(snarm_kernels::Error::Apart { op: "frame" }.into()),
         }
     }
@@ -287,7 +297,12 @@ impl Extractor {
             Some(there) => there.descriptors[tile].view(),
             None => device::BufferView::Host(&self.descriptors[tile * values..][..values]),
         };
-        Features::new(geometry, seen)
+        Ok(of_tile(Features::new(geometry, seen)?, tile, self.are_learned))
+    }
+
+    /// Says whether tiles are those that a bank was made of, so that its places are theirs.
+    pub(crate) fn set_learned(&mut self, are_learned: bool) {
+        self.are_learned = are_learned;
     }
 
     /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
@@ -443,13 +458,15 @@ pub(crate) struct Ahead<'a> {
     input: &'a Buffer,
     workspace: &'a mut Workspace,
     descriptors: &'a mut Buffer,
+    is_learned: bool,
 }
 
 impl Ahead<'_> {
     /// Launches the encoder.
     pub(crate) fn encode(&mut self) -> Result<Features<'_>> {
         self.encoder.encode_there(self.input, self.workspace, self.descriptors)?;
-        Features::new(self.encoder.geometry(), self.descriptors.view())
+        let features = Features::new(self.encoder.geometry(), self.descriptors.view())?;
+        Ok(of_tile(features, self.tile, self.is_learned))
     }
 }
 
@@ -459,6 +476,7 @@ impl There {
         frame: &AnyFrame<'_>,
         seen: &Arc<Seen>,
         factors: &[f32],
+        is_learned: bool,
         times: &mut StageTimes,
         mut then: impl FnMut(Ahead<'_>, &mut StageTimes) -> Result<()>,
     ) -> Result<()> {
@@ -483,10 +501,15 @@ impl There {
             let start = Instant::now();
             preprocessor.run_there(&frame, input)?;
             times.add("preprocess", start.elapsed());
-            then(Ahead { tile, seen, encoder, input, workspace, descriptors }, times)?;
+            then(Ahead { tile, seen, encoder, input, workspace, descriptors, is_learned }, times)?;
         }
         Ok(())
     }
+}
+
+/// Features of a tile, which is one that a bank was made of.
+fn of_tile(features: Features<'_>, tile: usize, is_learned: bool) -> Features<'_> {
+    if is_learned { features.of_tile(tile) } else { features }
 }
 
 /// Works on the input of each preprocessor of a tile; they lie behind each other.

@@ -104,7 +104,7 @@ fn first(query: &[f32], rows: Rows<&[f32]>, labels: &[u32]) -> Result<(usize, f6
     let labels = Labels { queries: (&[LEFT_OUT]).into(), rows: labels.into() };
     snarm_kernels::threads::install(|| {
         let workspace = &mut Workspace::default();
-        search(query, query.len(), rows, Some(labels), 1, workspace, &mut index, &mut square)
+        search(query, query.len(), rows, labels.into(), 1, workspace, &mut index, &mut square)
     })??;
     Ok((index[0] as usize, f64::from(square[0]).max(0.0).sqrt()))
 }

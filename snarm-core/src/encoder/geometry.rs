@@ -149,6 +149,7 @@ impl Geometry {
 pub struct Features<'a> {
     levels: &'a [Level],
     values: BufferView<'a>,
+    tile: Option<usize>,
 }
 
 impl<'a> Features<'a> {
@@ -162,7 +163,17 @@ impl<'a> Features<'a> {
             let expected = format!("{} values of {:?}", geometry.output_len(), geometry.levels());
             return Err(Error::Values { what: "features", expected, found: values.len().to_string() });
         }
-        Ok(Self { levels: geometry.levels(), values })
+        Ok(Self { levels: geometry.levels(), values, tile: None })
+    }
+
+    /// Those of a tile of the part of frames that a bank was made of, by its number: its places are the bank's.
+    pub fn of_tile(self, tile: usize) -> Self {
+        Self { tile: Some(tile), ..self }
+    }
+
+    /// The number of the tile of the part of frames that the bank was made of, where this is one.
+    pub fn tile(&self) -> Option<usize> {
+        self.tile
     }
 
     /// A level by its number, and its values (rows * columns, width).

@@ -6,7 +6,7 @@ use snarm_core::bank::{Bank, BankBuilder, BankSettings, Origin, Reduction};
 use snarm_core::detect::Detector;
 use snarm_core::frame::Frame;
 use snarm_core::view::{Crop, View};
-use snarm_kernels::nearest::{Workspace, nearest};
+use snarm_kernels::nearest::{Filter, Workspace, nearest};
 
 use crate::common::{D, HEIGHT, TOKENS, WIDTH, add, bank_of, check_error, encoder, picture, settings};
 
@@ -88,7 +88,8 @@ fn worst_gap(descriptors: &[f32], bank: &Bank) -> f32 {
     let n = descriptors.len() / D;
     let (mut indices, mut squares) = (vec![0; n], vec![0.0; n]);
     let mut workspace = Workspace::default();
-    nearest(descriptors, D, bank.rows(), None, 1, &mut workspace, &mut indices, &mut squares).unwrap();
+    nearest(descriptors, D, bank.rows(), Filter::default(), 1, &mut workspace, &mut indices, &mut squares)
+        .unwrap();
     squares.into_iter().fold(0.0, f32::max).sqrt()
 }
 

@@ -7,4 +7,5 @@ mod calibration;
 mod common;
 mod file;
 mod groups;
+mod places;
 mod refused;

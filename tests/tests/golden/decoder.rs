@@ -3,7 +3,7 @@ use snarm_core::models::snarm::decoder::{ORDERS, Residuals, Shape, SnarmDecoder,
 use snarm_core::models::snarm::{Matching, Navigation};
 use snarm_core::threads::install;
 use snarm_kernels::blur::Blur;
-use snarm_kernels::nearest::{Rows, squared_norms};
+use snarm_kernels::nearest::{Filter, Rows, squared_norms};
 use snarm_kernels::pooled_max::pooled_max;
 
 use crate::file::{Golden, assert_close, rows};
@@ -22,7 +22,7 @@ pub(crate) fn match_and_navigate(
     let mut norms = vec![0.0; 1000];
     squared_norms(&bank, WIDTH, &mut norms).unwrap();
     let mut inter = Matching::new(WIDTH);
-    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None, None).unwrap();
+    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None, Filter::default()).unwrap();
     let mut q = Vec::new();
     decoder.navigate(inter.transformed(), &mut q).unwrap();
     assert_close("Q", &golden.f32s("Q"), &q, 3e-6);

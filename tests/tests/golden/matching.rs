@@ -1,6 +1,6 @@
 use snarm_core::encoder::seeded;
 use snarm_core::models::snarm::{Matching, Navigation};
-use snarm_kernels::nearest::{Rows, squared_norms};
+use snarm_kernels::nearest::{Filter, Rows, squared_norms};
 
 use crate::file::{Golden, assert_close, rows};
 
@@ -37,7 +37,7 @@ fn matching_and_navigation_are_the_published_ones() {
     squared_norms(&bank, WIDTH, &mut norms).unwrap();
 
     let mut inter = Matching::new(WIDTH);
-    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None, None).unwrap();
+    inter.with_bank(&tokens, Rows { data: &bank, norms: &norms }, None, Filter::default()).unwrap();
     let sorted = |indices: &[u32]| -> Vec<[u32; 3]> {
         let mut sets = indices.as_chunks::<3>().0.to_vec();
         sets.iter_mut().for_each(|set| set.sort_unstable());

@@ -220,6 +220,14 @@ const BUGS: &[Bug] = &[
         says: "expected",
     },
     Bug {
+        file: "nearest/nearest.cu",
+        from: ">> place % 32 & 1",
+        to: ">> place % 16 & 1",
+        found_by: Mode::Plain,
+        tests: "nearest::",
+        says: "expected",
+    },
+    Bug {
         file: "depthwise/depthwise.cu",
         from: "q < 0 || q >= width",
         to: "q >= width",

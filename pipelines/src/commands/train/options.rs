@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use snarm_core::bank::BankSettings;
+use snarm_core::bank::{BankSettings, Placing};
 use snarm_core::synthetic;
 use snarm_core::training::decoder::{DiskCache, Settings, Without};
 use snarm_core::training::reconstruction;
@@ -188,6 +188,8 @@ impl Options {
                 capacity: self.capacity,
                 seed: self.seed,
                 view: View::squeezed(),
+                // Samples are turned, and lie anywhere.
+                placing: Placing::None,
                 ..BankSettings::default()
             },
             look: self.look,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use snarm_kernels::Grid;
 use snarm_kernels::hybrid_score::mean_distances;
-use snarm_kernels::nearest::{Rows, Workspace, nearest, squared_norms};
+use snarm_kernels::nearest::{Filter, Rows, Workspace, nearest, squared_norms};
 
 use super::family::{Model, Provenance, Trained};
 use crate::bank::{Calibration, Memory};
@@ -170,7 +170,8 @@ impl Model for Distances {
         let Mean { mean, norm, .. } = &*self.family;
         let rows = Rows { data: &mean[..], norms: norm };
         let (indices, squares) = (&mut self.indices, &mut self.squares);
-        nearest(features.descriptors(), mean.len(), rows, None, 1, &mut self.workspace, indices, squares)?;
+        let (all, workspace) = (Filter::default(), &mut self.workspace);
+        nearest(features.descriptors(), mean.len(), rows, all, 1, workspace, indices, squares)?;
         mean_distances(&self.squares, 1, &mut self.scores)?;
         times.add("compare", start.elapsed());
         Ok(&self.scores)

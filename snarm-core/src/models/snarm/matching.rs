@@ -6,7 +6,8 @@ use snarm_kernels::hybrid_score::mean_distances;
 use snarm_kernels::magnify::magnify;
 use snarm_kernels::matched_residual::matched_residual;
 use snarm_kernels::nearest::{
-    Codes, Labels, Rows, Search, Table, Workspace, nearest, nearest_by_codes, nearest_in, squared_norms,
+    Codes, Filter, Labels, Rows, Search, Table, Workspace, nearest, nearest_by_codes, nearest_in,
+    squared_norms,
 };
 use snarm_kernels::residual::residual;
 
@@ -47,10 +48,10 @@ struct Matches {
     transformed: Buffer,
 }
 
-/// Rows to search among, their codes, and labels of queries and rows.
+/// Rows to search among, their codes, and which of them may match which queries.
 enum Among<'a> {
-    Host(Rows<&'a [f32]>, Option<&'a Codes>, Option<Labels<BufferView<'a, u32>>>),
-    Device(&'a Table, Option<Labels<BufferView<'a, u32>>>),
+    Host(Rows<&'a [f32]>, Option<&'a Codes>, Filter<BufferView<'a, u32>>),
+    Device(&'a Table, Filter<BufferView<'a, u32>>),
 }
 
 impl Matches {
@@ -73,17 +74,17 @@ impl Matches {
         self.distances.resize(n * k)?;
         let (indices, distances) = (self.indices.view_mut(), self.distances.view_mut());
         let rows = match (among, &mut self.search) {
-            (Among::Device(table, labels), Some(search)) => {
-                nearest_in(descriptors, table, *labels, k, search, indices, distances)?;
+            (Among::Device(table, filter), Some(search)) => {
+                nearest_in(descriptors, table, *filter, k, search, indices, distances)?;
                 table.data()
             }
-            (Among::Host(rows, Some(codes), labels), _) => {
+            (Among::Host(rows, Some(codes), filter), _) => {
                 let workspace = &mut self.workspace;
-                nearest_by_codes(descriptors, codes, *rows, *labels, k, workspace, indices, distances)?;
+                nearest_by_codes(descriptors, codes, *rows, *filter, k, workspace, indices, distances)?;
                 BufferView::Host(rows.data)
             }
-            (Among::Host(rows, None, labels), _) => {
-                nearest(descriptors, d, *rows, *labels, k, &mut self.workspace, indices, distances)?;
+            (Among::Host(rows, None, filter), _) => {
+                nearest(descriptors, d, *rows, *filter, k, &mut self.workspace, indices, distances)?;
                 BufferView::Host(rows.data)
             }
             (Among::Device(table, _), None) => BufferView::Host(table.data().host(WHAT)?),
@@ -118,8 +119,7 @@ impl Matching {
     }
 
     /// Inter-residuals: matches the descriptors of one frame against the three nearest rows of a bank, by their codes where
-    /// there are some, which changes nothing but the time. `unlike` is an image, and the image of each row: rows of that image do
-    /// not count.
+    /// there are some, which changes nothing but the time. The filter says which rows may match which tokens.
     ///
     /// # Errors
     /// When the width of the bank is another.
@@ -128,22 +128,22 @@ impl Matching {
         descriptors: &[f32],
         bank: Rows<&[f32]>,
         codes: Option<&Codes>,
-        unlike: Option<(u32, &[u32])>,
+        filter: Filter<BufferView<'_, u32>>,
     ) -> Result<()> {
-        if let Some((image, _)) = unlike {
-            self.labels.clear();
-            self.labels.resize(descriptors.len() / self.matches.width, image);
-        }
-        let labels = unlike.map(|(_, rows)| Labels { queries: (&self.labels).into(), rows: rows.into() });
-        self.matches.find(descriptors.into(), &Among::Host(bank, codes, labels), TOP_K)
+        self.matches.find(descriptors.into(), &Among::Host(bank, codes, filter), TOP_K)
     }
 
     /// Inter-residuals of descriptors in the memory of a device, against a bank that is there, too.
     ///
     /// # Errors
     /// When they live apart, the width of the bank is another, or the device fails.
-    pub fn with_table(&mut self, descriptors: BufferView<'_>, bank: &Table) -> Result<()> {
-        self.matches.find(descriptors, &Among::Device(bank, None), TOP_K)
+    pub fn with_table(
+        &mut self,
+        descriptors: BufferView<'_>,
+        bank: &Table,
+        filter: Filter<BufferView<'_, u32>>,
+    ) -> Result<()> {
+        self.matches.find(descriptors, &Among::Device(bank, filter), TOP_K)
     }
 
     /// Lets [`Self::with_trusted`] search by codes along the directions of those of a bank, which changes nothing but the time.
@@ -175,7 +175,7 @@ impl Matching {
         if let Some(codes) = &mut self.codes {
             codes.set(&self.rows)?;
         }
-        self.matches.find(descriptors, &Among::Host(rows, self.codes.as_ref(), Some(labels)), 1)?;
+        self.matches.find(descriptors, &Among::Host(rows, self.codes.as_ref(), labels.into()), 1)?;
         for index in self.matches.indices.view_mut().host(WHAT)? {
             // A token that matched nothing keeps that mark.
             *index = trusted.get(*index as usize).copied().unwrap_or(*index);
@@ -197,7 +197,7 @@ impl Matching {
         }
         table.gather(descriptors, trusted)?;
         let labels = Labels { queries: numbers.view(), rows: trusted.view() };
-        self.matches.find(descriptors, &Among::Device(table, Some(labels)), 1)
+        self.matches.find(descriptors, &Among::Device(table, labels.into()), 1)
     }
 
     /// What each token matched, nearest first: (n, 3) rows of the bank, or (n) trusted tokens; none where a device found them.
@@ -261,7 +261,7 @@ mod tests {
             let mut norms = vec![0.0; 20];
             squared_norms(bank, width, &mut norms).unwrap();
             let mut inter = Matching::new(width);
-            inter.with_bank(frame, Rows { data: bank, norms: &norms }, None, None).unwrap();
+            inter.with_bank(frame, Rows { data: bank, norms: &norms }, None, Filter::default()).unwrap();
             inter.magnify(gain).unwrap();
             inter.transformed().to_vec()
         };

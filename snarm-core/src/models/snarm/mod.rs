@@ -20,7 +20,7 @@ use std::time::Instant;
 use snarm_kernels::Grid;
 use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::hybrid_score::hybrid_score;
-use snarm_kernels::nearest::Table;
+use snarm_kernels::nearest::{Filter, Labels, Places, Table};
 
 use self::decoder::{Residuals, SnarmDecoder, Stacked, Workspace};
 pub use self::matching::Matching;
@@ -46,7 +46,18 @@ pub struct Snarm {
     distances: Vec<f32>,
     scoring: Scoring,
     /// The bank in the memory of a device, where that matches.
-    table: Option<Table>,
+    table: Option<OnDevice>,
+    /// The image of a frame whose own rows do not count, for each token.
+    labels: Vec<u32>,
+    /// The place of each token in the bank's frames.
+    places: Vec<u32>,
+}
+
+/// A bank in the memory of a device.
+struct OnDevice {
+    rows: Table,
+    /// Where rows count, and the places of tokens, tile after tile.
+    places: Option<(Buffer<u32>, Vec<Buffer<u32>>)>,
 }
 
 /// What makes a map of the residuals.
@@ -121,6 +132,8 @@ impl Snarm {
             distances: Vec::new(),
             scoring,
             table: None,
+            labels: Vec::new(),
+            places: Vec::new(),
         })
     }
 
@@ -136,7 +149,7 @@ impl Snarm {
             Place::Host => None,
             Place::Cuda(_) => {
                 let bank = descriptors_of(memory)?;
-                Some(Table::of(place, bank.rows().data, bank.width())?)
+                Some(OnDevice::new(place, bank, self.grid)?)
             }
         };
         match &mut self.scoring {
@@ -197,7 +210,7 @@ impl Snarm {
     }
 
     /// Raw scores (rows, columns) of the map. Rows of the bank from image `unlike` do not count: a frame that is in the bank is
-    /// so scored as if it were not. Tokens that `ignored` names (empty: none) are neither trusted nor hard.
+    /// so scored as if it were not. Where the features are those of a tile of the bank, rows count in their places alone. Tokens that `ignored` names (empty: none) are neither trusted nor hard.
     ///
     /// # Errors
     /// When the descriptors do not fit the bank, there is none, or they live on a device.
@@ -213,8 +226,18 @@ impl Snarm {
         let descriptors = features.descriptors().host(WHAT)?;
         self.check(descriptors.len(), bank)?;
         let start = Instant::now();
-        let unlike = unlike.map(|image| (image, bank.images()));
-        self.inter.with_bank(descriptors, bank.rows(), Some(bank.codes()), unlike)?;
+        let labels = unlike.map(|image| {
+            self.labels.clear();
+            self.labels.resize(self.grid.cells(), image);
+            Labels { queries: (&self.labels).into(), rows: bank.images().into() }
+        });
+        let places = bank.places().zip(features.tile()).map(|(places, tile)| {
+            self.places.clear();
+            self.places.extend(places.placed().of_tokens(self.grid, tile));
+            Places { queries: (&self.places).into(), rows: places.counts().into(), words: places.words() }
+        });
+        let filter = Filter { labels, places };
+        self.inter.with_bank(descriptors, bank.rows(), Some(bank.codes()), filter)?;
         self.intra.search_like(bank.codes());
         let gain = self.decoder().map_or(1.0, |decoder| decoder.gain(bank.level()));
         self.inter.magnify(gain)?;
@@ -281,7 +304,11 @@ impl Snarm {
             let (expected, found) = ("a bank on a device".to_owned(), "one of the host".to_owned());
             return Err(Error::Mismatch { what: "SNARM", expected, found });
         };
-        self.inter.with_table(descriptors, table)?;
+        let places = table.places.as_ref().zip(features.tile()).and_then(|((rows, queries), tile)| {
+            let words = bank.places()?.words();
+            Some(Places { queries: queries.get(tile)?.view(), rows: rows.view(), words })
+        });
+        self.inter.with_table(descriptors, &table.rows, Filter { places, ..Filter::default() })?;
         let gain = self.decoder().map_or(1.0, |decoder| decoder.gain(bank.level()));
         self.inter.magnify(gain)?;
         let transformed = self.inter.transformed_there();
@@ -318,6 +345,25 @@ impl Snarm {
 
 /// What messages call it.
 const WHAT: &str = "SNARM";
+
+impl OnDevice {
+    /// For frames of tiles with a grid of tokens.
+    fn new(place: &Place, bank: &Memory, grid: Grid) -> Result<Self> {
+        let places = match bank.places() {
+            None => None,
+            Some(places) => {
+                let tiles = places.words() / places.placed().rows;
+                let of_tile = |tile: usize| -> Result<Buffer<u32>> {
+                    let tokens: Vec<u32> = places.placed().of_tokens(grid, tile).collect();
+                    Ok(Buffer::of(place, &tokens)?)
+                };
+                let tokens = (0..tiles).map(of_tile).collect::<Result<_>>()?;
+                Some((Buffer::of(place, places.counts())?, tokens))
+            }
+        };
+        Ok(Self { rows: Table::of(place, bank.rows().data, bank.width())?, places })
+    }
+}
 
 impl There {
     fn new(place: &Place, decoder: &SnarmDecoder, grid: Grid, map_size: Grid) -> Result<Self> {

@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 
 use half::f16;
-use snarm_kernels::nearest::NONE;
+use snarm_kernels::nearest::{Filter, Labels, NONE};
 
 pub use self::disk::DiskCache;
 use self::kept::{Counts, Kept};
@@ -141,13 +141,14 @@ impl Samples {
         let size = self.extractor.encoder().geometry().size;
         let descriptors = &self.extractor.descriptors;
         let (inter, width) = (&mut self.inter, bank.width());
+        let labels =
+            unlike.as_ref().map(|(piece, pieces)| (vec![*piece; descriptors.len() / width.max(1)], pieces));
+        let labels = labels
+            .as_ref()
+            .map(|(of_tokens, of_rows)| Labels { queries: of_tokens.into(), rows: (&of_rows[..]).into() });
+        let filter = Filter { labels, ..Filter::default() };
         snarm_kernels::threads::install(|| {
-            inter.with_bank(
-                descriptors,
-                bank.rows(),
-                bank.memory().map(Memory::codes),
-                unlike.as_ref().map(|(piece, pieces)| (*piece, &pieces[..])),
-            )
+            inter.with_bank(descriptors, bank.rows(), bank.memory().map(Memory::codes), filter)
         })??;
         let half = |x: &[f32]| x.iter().map(|v| f16::from_f32(*v)).collect();
         let residuals = if self.without.top_k == 3 {
