@@ -92,7 +92,7 @@ pub(super) fn nearest(
         .zip(indices.par_chunks_mut(block * k).zip(distances.par_chunks_mut(block * k)))
         .enumerate()
         .for_each(|(b, ((task, queries), (indices, distances)))| {
-            task.run(queries, d, rows, filter.from_query(b * block), k, indices, distances);
+            task.run(queries, d, rows, filter.of_queries_from(b * block), k, indices, distances);
         });
 }
 

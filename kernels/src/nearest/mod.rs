@@ -137,7 +137,7 @@ impl<'a> Filter<BufferView<'a, u32>> {
     }
 }
 
-impl<'a> Filter<&'a [u32]> {
+impl Filter<&[u32]> {
     /// Whether a row may not match a query.
     #[inline(always)]
     fn excludes(&self, query: usize, row: usize) -> bool {
@@ -149,7 +149,7 @@ impl<'a> Filter<&'a [u32]> {
     }
 
     /// That of the queries from a number on.
-    fn from_query(self, first: usize) -> Self {
+    fn of_queries_from(self, first: usize) -> Self {
         Self {
             labels: self.labels.map(|l| Labels { queries: &l.queries[first..], ..l }),
             places: self.places.map(|p| Places { queries: &p.queries[first..], ..p }),

@@ -113,7 +113,7 @@ pub(super) fn nearest(
         .zip(indices.par_chunks_mut(block * k).zip(distances.par_chunks_mut(block * k)))
         .enumerate()
         .for_each(|(b, ((task, (queries, last)), (indices, distances)))| {
-            let filter = filter.from_query(b * block);
+            let filter = filter.of_queries_from(b * block);
             let job = Job { queries, rows, filter, coded, k };
             task.search(job, last, indices, distances);
             last.copy_from_slice(indices);
