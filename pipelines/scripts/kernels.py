@@ -4,9 +4,11 @@
   kernels.py [KERNEL.cu ...]   writes the PTX of all kernels, or of these
   kernels.py --check           says which PTX is not what its source gives
   kernels.py --assemble        assembles it for all architectures: no spills, no stack, no more registers than its source says
+  kernels.py --tools           installs what these need below target/
 
-The compiler is NVRTC 11.8, of which every driver from 520 on reads the PTX. SNARM_NVRTC names the library; else the package
-nvidia-cuda-nvrtc-cu11 is installed below target/. SNARM_PTXAS names ptxas; else it is looked for in PATH.
+The compiler is NVRTC 11.8, of which every driver from 520 on reads the PTX. SNARM_NVRTC names the library, SNARM_PTXAS ptxas,
+which is looked for in PATH, too; else both come from packages of PyPI below target/. Writing installs what is missing, checking
+does not.
 """
 import ctypes
 import hashlib
@@ -20,7 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "kernels" / "src"
-PACKAGE = "nvidia-cuda-nvrtc-cu11==11.8.89"
+NVRTC = ("nvidia-cuda-nvrtc-cu11==11.8.89", "nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2")
+PTXAS = ("nvidia-cuda-nvcc-cu12==12.9.86", "nvidia/cuda_nvcc/bin/ptxas")
 OPTIONS = ["--gpu-architecture=compute_80", "--std=c++17", "-default-device"]
 ARCHITECTURES = ["sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_100", "sm_120"]
 # What a check says where it cannot run.
@@ -53,18 +56,23 @@ def digest(cu):
     return sha.hexdigest()
 
 
+def tool(package, file, may_install):
+    """The file of a package, below target/; nothing where it is not there and may not be installed."""
+    folder = ROOT / "target" / package.split("==")[0]
+    path = folder / file
+    if not path.exists():
+        if not may_install:
+            return None
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), package]
+        subprocess.run(command, check=True)
+        path.chmod(0o755)
+    return str(path)
+
+
 def nvrtc(may_install):
-    path = os.environ.get("SNARM_NVRTC")
+    path = os.environ.get("SNARM_NVRTC") or tool(*NVRTC, may_install)
     if not path:
-        folder = ROOT / "target" / "nvrtc"
-        library = "nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2"
-        if not (folder / library).exists():
-            if not may_install:
-                missing("NVRTC 11.8, in SNARM_NVRTC or by `make kernels`")
-            subprocess.run(
-                [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), PACKAGE], check=True
-            )
-        path = str(folder / library)
+        missing("NVRTC 11.8, in SNARM_NVRTC or by `kernels.py --tools`")
     # The library looks for its own part of the standard library beside itself.
     for part in sorted(Path(path).parent.glob("libnvrtc-builtins.so*")):
         ctypes.CDLL(str(part), mode=ctypes.RTLD_GLOBAL)
@@ -128,15 +136,19 @@ def assemble(ptxas, cu):
 def main(arguments):
     all_ = sorted(SOURCES.glob("*/*.cu"))
     if arguments[:1] == ["--assemble"]:
-        ptxas = os.environ.get("SNARM_PTXAS") or shutil.which("ptxas")
+        ptxas = os.environ.get("SNARM_PTXAS") or shutil.which("ptxas") or tool(*PTXAS, False)
         if not ptxas:
-            missing("ptxas, in SNARM_PTXAS or PATH")
+            missing("ptxas, in SNARM_PTXAS, PATH or by `kernels.py --tools`")
         with ThreadPoolExecutor(2) as pool:
             results = list(pool.map(lambda cu: assemble(ptxas, cu), all_))
         complaints = list(dict.fromkeys(complaint for result, _ in results for complaint in result))
         for _, used in results:
             for kernel, registers in used.items():
                 print(f"{kernel}: {registers} registers")
+    elif arguments[:1] == ["--tools"]:
+        complaints = []
+        for package in [NVRTC, PTXAS]:
+            tool(*package, True)
     elif arguments[:1] == ["--check"]:
         library = nvrtc(False)
         complaints = [

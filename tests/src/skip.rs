@@ -20,12 +20,12 @@ pub const TEST_DATA: &str = "SNARM_TEST_DATA";
 /// bring it. Each with the reason. (`pipelines/scripts/skip.sh` reads this list, too.)
 pub const ALLOWED: [(&str, &str); 14] = [
     ("cuda", "an NVIDIA GPU; `make gpu` runs its tests where there is one"),
-    (
-        "nvrtc",
-        "NVRTC 11.8, of 50 MB, which `make kernels` installs: that its PTX is the committed one is seen there",
-    ),
+    ("nvrtc", "NVRTC 11.8, of 50 MB: SNARM_NVRTC, or `kernels.py --tools`, which `.ci/run` asks for"),
     ("bf16", "a processor with AVX512-BF16, and no lower level asked for"),
-    ("ptxas", "ptxas of CUDA 12.8 or later, of 30 MB: SNARM_PTXAS"),
+    (
+        "ptxas",
+        "ptxas of CUDA 12.8 or later, of 40 MB: SNARM_PTXAS, or `kernels.py --tools`, which `.ci/run` asks for",
+    ),
     ("clip", "a clip under a licence of its own (CC BY): SNARM_TEST_DATA/data/video/bottle-detection.mp4"),
     ("timm", "a trained network of 23 MB: SNARM_TEST_DATA/weights/vit_tiny_patch16_224.safetensors"),
     ("pytorch", "PyTorch, of several hundred MB; SNARM_PYTHON names a Python that has it"),

@@ -51,8 +51,8 @@ nearest_prepare(const float* __restrict__ x, const u32* __restrict__ from, float
 KERNEL(nearest_prepare)
 
 /// queries (m, d) and rows (t, d) in bf16, norms (t); labels, or null; places of queries (m) and bits of the places of rows
-/// (t, words), or null; candidates (m, parts, 2, KEEP). Grid: tiles of m, parts of the rows. Shared: that of a tile. Registers: at
-/// most 128.
+/// (t, words), or null; candidates (m, parts, 2, KEEP). Grid: tiles of m, parts of the rows. Shared: that of a tile.
+/// Registers: at most 128.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS)
 nearest_search(const bf16* __restrict__ queries, const bf16* __restrict__ rows, const float* __restrict__ norms,
                const u32* __restrict__ query_labels, const u32* __restrict__ row_labels,
