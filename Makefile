@@ -47,6 +47,7 @@ test: test-deps
 	$(SCRIPTS)/install-test.sh
 	PROFILE=dev $(SCRIPTS)/deb.sh
 	$(SCRIPTS)/meson-test.sh
+	$(SCRIPTS)/gpu.sh fake
 	@$(SCRIPTS)/skip.sh --count
 
 lint: deps

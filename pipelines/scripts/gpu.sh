@@ -14,11 +14,15 @@ cd "$root"
 
 # bundle FOLDER PROFILE_FOLDER CARGO_OPTIONS...
 bundle() {
-    local out=$1 built=$2 tests
+    local out=$1 built=$2 tests packages=(-p snarm-pipelines -p gst-plugin-snarm) tested=(-p snarm-kernels --lib)
     shift 2
-    "$cargo" build --locked "$@" -p snarm-pipelines -p gst-plugin-snarm
-    tests=$("$cargo" test --locked "$@" -p snarm-kernels --lib --no-run --message-format json |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+    if [ "$built" = debug ]; then
+        # As `make test` builds them: nothing is built twice.
+        packages=(--workspace) tested=(--workspace)
+    fi
+    "$cargo" build --locked "$@" "${packages[@]}"
+    tests=$("$cargo" test --locked "$@" "${tested[@]}" --no-run --message-format json |
+        sed -n '/"name":"snarm_kernels"/s/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
     rm -rf "$out"
     mkdir -p "$out"
     cp "$tests" "$out/kernels-tests"
