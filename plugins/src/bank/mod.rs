@@ -63,6 +63,9 @@
  * | snarm-tiny | 128 | 1600 | 160,000 of 512 bytes | 0.27 GB | 0.12 GB |
  * | DINOv2 with registers, small to large | 512 | 2401 | 160,000 of 2048 bytes | 0.57 GB | 0.20 GB |
  *
+ * Where places may count, each vector of the bank takes 2 bytes more for each place while the threshold is found, 800 with
+ * snarm-tiny.
+ *
  * ## Few frames
  * With #GstSnarmBank:views each frame is also learned in other light or poses, which costs as many times its encoding; rows stay
  * within #GstSnarmBank:bank-capacity. One frame makes a bank then, whose threshold comes from its views and from what a shipped

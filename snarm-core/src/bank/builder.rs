@@ -465,15 +465,13 @@ impl BankBuilder {
         }
         let placed = self.placed();
         let earlier = match &self.earlier_memory {
-            None => None,
+            None => Vec::new(),
             Some(before) => match before.places() {
-                Some(known) if Placed { radius: 0, ..known.placed() } == placed => {
-                    Some(before.seen_by(memory)?)
-                }
+                Some(known) if Placed { radius: 0, ..known.placed() } == placed => before.seen_by(memory)?,
                 _ => return Ok(None),
             },
         };
-        let occupancy = places::Occupancy::new(placed, self.extractor.seen().mosaic.tiles(), own, earlier);
+        let occupancy = places::Occupancy::new(placed, self.extractor.seen().mosaic.tiles(), own, earlier)?;
         self.validation.occupy(memory, self.extractor.encoder().geometry(), occupancy).map(Some)
     }
 

@@ -9,6 +9,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use snarm_kernels::Grid;
 
+use crate::error::Result;
+use crate::memory;
+
 /// Tokens that a side of a place has where the grid allows it: a twentieth of the frame with the default encoder.
 const TOKENS: usize = 2;
 
@@ -98,11 +101,13 @@ impl Places {
         let (words, inside) = (seen.len() / vectors.max(1), u32::MAX >> (BITS - placed.columns));
         let fits = seen.len() == words * vectors && words > 0 && words.is_multiple_of(placed.rows);
         let is_sane = fits && seen.iter().all(|word| word & !inside == 0);
-        is_sane.then(|| {
-            let mut counts = Vec::new();
-            widen(placed, words, &seen, |_| true, &mut counts);
-            Self { placed, words, seen, counts }
-        })
+        is_sane.then(|| Self::within(placed, words, seen, |_| true))
+    }
+
+    /// Of rows that were seen there, of which `stays` names those that are searched among.
+    fn within(placed: Placed, words: usize, seen: Vec<u32>, stays: impl Fn(usize) -> bool) -> Self {
+        let counts = widened(placed, words, &seen, stays);
+        Self { placed, words, seen, counts }
     }
 
     /// The grid of places.
@@ -135,11 +140,10 @@ impl Places {
 
 /// The words of rows with the places around theirs. Places that fewer than [`SEEN`] of the rows that `stays` names count at become
 /// those of all rows.
-fn widen(placed: Placed, words: usize, seen: &[u32], stays: impl Fn(usize) -> bool, counts: &mut Vec<u32>) {
+fn widened(placed: Placed, words: usize, seen: &[u32], stays: impl Fn(usize) -> bool) -> Vec<u32> {
     let Placed { rows, columns, radius } = placed;
     let inside = u32::MAX >> (BITS - columns);
-    counts.clear();
-    counts.resize(seen.len(), 0);
+    let mut counts = vec![0; seen.len()];
     let mut beside = vec![0_u32; words];
     let mut known = vec![[0_u32; SEEN]; words];
     for (row, (seen, counts)) in seen.chunks_exact(words).zip(counts.chunks_exact_mut(words)).enumerate() {
@@ -168,6 +172,7 @@ fn widen(placed: Placed, words: usize, seen: &[u32], stays: impl Fn(usize) -> bo
             counts.iter_mut().zip(&open).for_each(|(word, open)| *word |= open);
         }
     }
+    counts
 }
 
 /// What the learned frames that are kept say of the places of rows.
@@ -176,6 +181,8 @@ pub(super) struct Occupancy {
     words: usize,
     /// What is known whatever frames are left out: where rows were taken from, and what a bank before knew.
     known: Vec<u32>,
+    /// The same with what all frames saw.
+    seen: Vec<u32>,
     /// How many frames saw a row at a place: (vectors, words, columns).
     frames: Vec<u16>,
     /// What each frame saw, as places in `frames`.
@@ -183,18 +190,22 @@ pub(super) struct Occupancy {
 }
 
 impl Occupancy {
-    /// Of rows that were taken from these places, and of what is known of them from before, words as those of `placed`.
-    pub(super) fn new(placed: Placed, tiles: usize, own: &[u32], earlier: Option<Vec<u32>>) -> Self {
+    /// Of rows that were taken from these places, and of what is known of them from before, words as those of `placed` or none.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(super) fn new(placed: Placed, tiles: usize, own: &[u32], earlier: Vec<u32>) -> Result<Self> {
         let words = tiles * placed.rows;
-        let mut known = earlier.unwrap_or_default();
+        let cells = own.len() * words * placed.columns;
+        memory::check("the places of a bank's vectors", cells * size_of::<u16>())?;
+        let mut known = earlier;
         known.resize(own.len() * words, 0);
         for (row, place) in known.chunks_exact_mut(words).zip(own) {
             if let Some(word) = row.get_mut(*place as usize / BITS) {
                 *word |= 1 << (place % BITS as u32);
             }
         }
-        let frames = vec![0; own.len() * words * placed.columns];
-        Self { placed, words, known, frames, by: HashMap::new() }
+        Ok(Self { placed, words, seen: known.clone(), known, frames: vec![0; cells], by: HashMap::new() })
     }
 
     /// Takes what an image saw: for each token of a tile that counts its place and the rows that it matched.
@@ -205,41 +216,35 @@ impl Occupancy {
             (row as usize * words + word) * columns + column
         };
         let cells = tokens.flat_map(|(place, rows)| rows.iter().map(move |row| cell(place, *row)));
-        let seen = self.by.entry(image).or_default();
-        let first = seen.len();
-        seen.extend(cells.filter(|cell| *cell < n).map(|cell| cell as u32));
-        seen[first..].sort_unstable();
-        let mut last = None;
-        let mut at = 0;
-        seen.retain(|cell| {
-            let stays = at < first || last != Some(*cell);
-            (last, at) = (Some(*cell), at + 1);
-            stays
-        });
-        for cell in &seen[first..] {
-            self.frames[*cell as usize] = self.frames[*cell as usize].saturating_add(1);
+        let mut seen: Vec<u32> = cells.filter(|cell| *cell < n).map(|cell| cell as u32).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        for cell in seen.iter().map(|cell| *cell as usize) {
+            self.frames[cell] += 1;
+            self.seen[cell / columns] |= 1 << (cell % columns);
         }
+        self.by.entry(image).or_default().extend(seen);
     }
 
     /// Where rows were seen, by all frames but those that are left out.
     fn seen(&mut self, is_out: impl Fn(u32) -> bool) -> Vec<u32> {
-        let out: Vec<&Vec<u32>> =
-            self.by.iter().filter(|(image, _)| is_out(**image)).map(|(_, cells)| cells).collect();
-        out.iter().for_each(|cells| cells.iter().for_each(|cell| self.frames[*cell as usize] -= 1));
-        let bits = self.frames.chunks_exact(self.placed.columns);
-        let word = |frames: &[u16]| frames.iter().rev().fold(0, |word, n| word << 1 | u32::from(*n > 0));
-        let seen = self.known.iter().zip(bits).map(|(known, frames)| known | word(frames)).collect();
-        out.iter().for_each(|cells| cells.iter().for_each(|cell| self.frames[*cell as usize] += 1));
+        let out = self.by.iter().filter(|(image, _)| is_out(**image));
+        let out: Vec<usize> = out.flat_map(|(_, cells)| cells).map(|cell| *cell as usize).collect();
+        let (mut seen, columns) = (self.seen.clone(), self.placed.columns);
+        for cell in &out {
+            self.frames[*cell] -= 1;
+            let (word, bit) = (cell / columns, 1 << (cell % columns));
+            if self.frames[*cell] == 0 {
+                seen[word] &= !bit | self.known[word];
+            }
+        }
+        out.iter().for_each(|cell| self.frames[*cell] += 1);
         seen
     }
 
     /// The places of rows within a radius.
     pub(super) fn places(&mut self, radius: usize) -> Places {
-        let placed = Placed { radius, ..self.placed };
-        let (words, seen) = (self.words, self.seen(|_| false));
-        let mut counts = Vec::new();
-        widen(placed, words, &seen, |_| true, &mut counts);
-        Places { placed, words, seen, counts }
+        self.without(radius, |_| false, |_| true)
     }
 
     /// The places of rows within a radius, as if some images had not been learned; `stays` names the rows that are left.
@@ -249,11 +254,7 @@ impl Occupancy {
         is_out: impl Fn(u32) -> bool,
         stays: impl Fn(usize) -> bool,
     ) -> Places {
-        let placed = Placed { radius, ..self.placed };
-        let (words, seen) = (self.words, self.seen(is_out));
-        let mut counts = Vec::new();
-        widen(placed, words, &seen, stays, &mut counts);
-        Places { placed, words, seen, counts }
+        Places::within(Placed { radius, ..self.placed }, self.words, self.seen(is_out), stays)
     }
 
     pub(super) fn placed(&self) -> Placed {
@@ -300,7 +301,7 @@ mod tests {
     #[test]
     fn rows_count_where_they_were_seen_and_around() {
         let own = [at(0, 0), at(0, 0), at(0, 1), at(2, 3), NOWHERE];
-        let mut occupancy = Occupancy::new(GRID, 1, &own, None);
+        let mut occupancy = Occupancy::new(GRID, 1, &own, Vec::new()).unwrap();
         occupancy
             .add(7, [(at(0, 0), &[4_u32, 3][..]), (at(1, 0), &[0][..]), (at(1, 0), &[0][..])].into_iter());
         let near = occupancy.places(0);
@@ -317,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_a_frame_saw_does_not_count_without_it() {
-        let mut occupancy = Occupancy::new(GRID, 1, &[NOWHERE; 4], None);
+        let mut occupancy = Occupancy::new(GRID, 1, &[NOWHERE; 4], Vec::new()).unwrap();
         let all: Vec<u32> = (0..4).collect();
         occupancy.add(1, [(at(0, 0), &all[..]), (at(2, 2), &all[..3])].into_iter());
         occupancy.add(2, [(at(0, 0), &all[..3])].into_iter());

@@ -161,16 +161,22 @@ impl Validation {
         let memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
         let total = kept.len() * (usize::from(memory.is_some()) + decoders.len());
         let mut done = 0;
-        let mut step = || {
+        let mut step = |_: usize, _: f64| {
             progress(BuildStage::Calibrate, done, total);
             done += 1;
+            true
         };
         let mut scoring = Scoring { kept: &kept, out, likeness, geometry, memory, occupancy, radius: None };
         let all: Vec<usize> = (0..kept.len()).collect();
         let mut by = Vec::new();
         if scoring.memory.is_some() {
-            scoring.find_radius(least)?;
-            by.push(scoring.run(None, &all, &mut step)?);
+            by.push(match scoring.find_radius(least)? {
+                Some(scored) => {
+                    all.iter().for_each(|at| _ = step(*at, scored.images[*at]));
+                    scored
+                }
+                None => scoring.run(None, &all, &mut step)?,
+            });
         }
         // Decoders may read residuals in units of what is usual for good frames.
         let usual = by.first().map(|free| Calibration::new(&free.scorer, false, &free.images, &free.peaks));
@@ -191,7 +197,7 @@ const FEWEST_TO_PLACE: usize = 12;
 /// See [`FEWEST_TO_PLACE`].
 const MOST_TO_PLACE: usize = 64;
 
-/// Of so many frames one may become an alarm where places count.
+/// Of so many frames that are asked one may become an alarm where places count.
 const FOR_AN_ALARM: usize = 100;
 
 /// A frame that scores less than this times as high is not disturbed by its place.
@@ -211,62 +217,68 @@ struct Scoring<'a, 'b> {
 }
 
 impl Scoring<'_, '_> {
-    /// Finds the least radius, of those that are tried, that makes alarms of next to none of the frames.
-    fn find_radius(&mut self, least: usize) -> Result<()> {
+    /// Finds the least radius, of those that are tried, that makes alarms of next to none of the frames; a radius ends at its first
+    /// alarm too many. What the frames score then, where all of them were asked.
+    fn find_radius<'c>(&mut self, least: usize) -> Result<Option<Scored<'c>>> {
         let n = self.kept.len();
         if self.occupancy.is_none() || n < FEWEST_TO_PLACE {
-            return Ok(());
+            return Ok(None);
         }
         let some: Vec<usize> = (0..n).step_by(n.div_ceil(MOST_TO_PLACE)).collect();
-        let free = self.run(None, &some, &mut || {})?;
+        let free = self.run(None, &some, &mut |_, _| true)?;
         let limit = Calibration::new(&free.scorer, false, &free.images, &free.peaks)?.reference;
+        // Frames that are odd wherever rows count say nothing of places.
+        let asked: Vec<bool> = odd::sigmas(&[&free.images]).iter().map(|sigmas| *sigmas == 0.0).collect();
+        let most = asked.iter().filter(|asked| **asked).count() / FOR_AN_ALARM;
         for radius in RADII.into_iter().filter(|radius| *radius >= least) {
             self.radius = Some(radius);
-            let placed = self.run(None, &some, &mut || {})?;
-            let scores = free.images.iter().zip(&placed.images);
-            let alarms = scores.filter(|(free, placed)| **placed > limit && **placed > DISTURBED * **free);
-            let alarms = alarms.count();
-            tracing::debug!(
-                radius,
-                alarms,
-                of = some.len(),
-                "learned frames that are alarms by their places"
-            );
-            if alarms * FOR_AN_ALARM <= some.len() {
-                return Ok(());
+            let mut alarms = 0;
+            let mut may_go_on = |nth: usize, placed: f64| {
+                let is_alarm = asked[nth] && placed > limit && placed > DISTURBED * free.images[nth];
+                alarms += usize::from(is_alarm);
+                alarms <= most
+            };
+            let placed = self.run(None, &some, &mut may_go_on)?;
+            let scored = placed.images.len();
+            tracing::debug!(radius, alarms, most, scored, of = some.len(), "alarms by places");
+            if alarms <= most {
+                return Ok(Some(placed).filter(|_| some.len() == n));
             }
         }
         self.radius = None;
-        Ok(())
+        Ok(Some(free).filter(|_| some.len() == n))
     }
 
-    /// Scores those of the frames, each as if it and what is like it had not been learned.
+    /// Scores those of the frames, each as if it and what is like it had not been learned. `step` hears the place of each among them
+    /// and its image score, and says whether the next one is scored.
     fn run<'c>(
         &mut self,
         decoder: Option<&'c Decoder>,
         frames: &[usize],
-        step: &mut dyn FnMut(),
+        step: &mut dyn FnMut(usize, f64) -> bool,
     ) -> Result<Scored<'c>> {
         let mut model = model(self.geometry, decoder)?;
         let mut raw = RawMap::new(self.geometry.size, model.map_size(), model.image_score());
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
-        for at in frames {
-            step();
+        for (nth, at) in frames.iter().enumerate() {
             let kept = self.kept[*at];
             if let (Some(memory), Some(out)) = (&mut self.memory, &self.out[*at]) {
                 memory.set_images(out);
-                let occupancy = self.occupancy.as_deref_mut().zip(self.radius);
-                let alike = self.likeness.left_out(kept.image);
-                let is_out =
-                    |image: u32| alike.contains(&image) || self.likeness.are_neighbours(kept.image, image);
-                let stays = |row: usize| out[row] != OUT;
-                memory.set_places(
-                    occupancy.map(|(occupancy, radius)| occupancy.without(radius, is_out, stays)),
-                );
+                let places = self.occupancy.as_deref_mut().zip(self.radius).map(|(occupancy, radius)| {
+                    let alike = self.likeness.left_out(kept.image);
+                    let is_out = |image: u32| {
+                        alike.contains(&image) || self.likeness.are_neighbours(kept.image, image)
+                    };
+                    occupancy.without(radius, is_out, |row| out[row] != OUT)
+                });
+                memory.set_places(places);
             }
             let (score, peak) = kept.score(&mut *model, self.geometry, &mut raw, self.memory.as_ref())?;
             images.push(score);
             peaks.push(peak);
+            if !step(nth, score) {
+                break;
+            }
         }
         Ok(Scored { scorer: model.scorer().to_owned(), decoder, images, peaks })
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use snarm_core::bank::{Bank, BankBuilder, BankSettings, Reduction};
+use snarm_core::bank::{Bank, BankBuilder, BankSettings, Placing, Reduction};
 use snarm_core::encoder::{Encoder, PositionInterpolation, SEEDED_TINY};
 use snarm_core::frame::Frame;
 
@@ -61,7 +61,8 @@ pub(crate) fn bank_of(pictures: Range<usize>, settings: BankSettings) -> Bank {
 }
 
 pub(crate) fn settings(capacity: usize, reduction: Reduction) -> BankSettings {
-    BankSettings { capacity, reduction, ..BankSettings::default() }
+    // What places do has tests of its own, and takes its time.
+    BankSettings { capacity, reduction, placing: Placing::None, ..BankSettings::default() }
 }
 
 /// A small bank in a file of a folder of its own.

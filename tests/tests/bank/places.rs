@@ -125,6 +125,24 @@ fn places_do_not_count_where_good_parts_move_or_few_frames_say_so() {
     assert_eq!(learned(with(Placing::Auto), 11, usual).header().placed, None);
 }
 
+/// A frame that is unlike the rest lies wrong everywhere: it says nothing of where good rings lie.
+#[test]
+fn frames_that_are_odd_have_no_say_in_places() {
+    let mut builder = builder(with(Placing::Auto), 14, usual);
+    // Coloured squares of two sizes, whose like is nowhere.
+    let squares = |side: usize| -> Vec<u8> {
+        let cell = |at: usize| (at / 3 % WIDTH / side + at / 3 / WIDTH / side * 41) * 3 + at % 3;
+        (0..WIDTH * HEIGHT * 3).map(|at| (cell(at).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    };
+    for pixels in [5, 23].map(squares) {
+        builder.add(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap()).unwrap();
+    }
+    let bank = builder.finish(&mut |_, _, _| {}).unwrap();
+    let odd: Vec<usize> = bank.odd_frames().iter().map(|odd| odd.frame).collect();
+    assert!(odd.contains(&14) && odd.contains(&15), "{odd:?}");
+    assert_eq!(bank.header().placed.map(|placed| placed.radius), Some(1));
+}
+
 #[test]
 fn a_bank_keeps_its_places_in_its_file_and_when_it_goes_on() {
     let dir = tempfile::tempdir().unwrap();
