@@ -4,7 +4,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::defects::{Defect, DefectKind};
+use super::defects::{Defect, DefectKind, Defects};
 use super::geometry::v2;
 use super::parts::{PartKind, Piece};
 use super::scene::{Placed, Shot};
@@ -17,6 +17,8 @@ pub(crate) struct Line {
     pub(crate) seed: u64,
     /// Frames from one piece to the next.
     pub(crate) frames_per_piece: usize,
+    /// What is wrong with defective pieces.
+    pub(crate) defects: Defects,
 }
 
 /// A stretch of pieces with its own numbering, so that no piece of one run returns in another.
@@ -33,7 +35,9 @@ pub(crate) enum Run {
 impl Line {
     /// Distance from piece to piece, in pixels.
     fn pitch(&self) -> f32 {
-        2.55 * self.part.radius(self.height)
+        // A piece that lies wrong has room beside it.
+        let radii = if self.defects == Defects::Logical { 3.4 } else { 2.55 };
+        radii * self.part.radius(self.height)
     }
 
     /// Frame `i` of a run that the camera films while the belt moves.
@@ -61,15 +65,15 @@ impl Line {
         Shot { seed: self.shot_seed(run, k), travel, placed: placed.collect() }
     }
 
-    /// What is wrong with piece `k` of an inspected run: every kind once in seven defective pieces, with one to
+    /// What is wrong with piece `k` of an inspected run: every kind once before the first comes again, with one to
     /// three good pieces in between.
     fn planned(&self, k: usize) -> Option<DefectKind> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x5EED);
-        let mut kinds = DefectKind::ALL;
+        let mut kinds = self.defects.kinds().to_vec();
         let mut at = 1;
         while at <= k {
             kinds.shuffle(&mut rng);
-            for kind in kinds {
+            for &kind in &kinds {
                 if at == k {
                     return Some(kind);
                 }
@@ -83,12 +87,15 @@ impl Line {
         let mut rng = self.rng(run, k, 1);
         let mut jitter = || rng.random_range(-1.0f32..1.0);
         let play = 0.035 * self.height as f32;
-        let centre = v2(x + play * jitter(), 0.5 * self.height as f32 + play * jitter());
-        let angle = self.part.most_turn() * jitter();
+        let mut centre = v2(x + play * jitter(), 0.5 * self.height as f32 + play * jitter());
+        let mut angle = self.part.most_turn() * jitter();
         let mut piece = Piece { seed: (jitter() * 32768.0) as i32 as u32, ..Piece::default() };
         let defects: Vec<_> = kind.map(|kind| Defect::draw(kind, self.part, &mut rng)).into_iter().collect();
         for defect in &defects {
             defect.mark(&mut piece);
+            let (shift, turn) = defect.displacement();
+            centre = centre + shift * self.part.radius(self.height);
+            angle += turn;
         }
         Placed { piece, defects, centre, angle }
     }
@@ -109,7 +116,14 @@ mod tests {
     use super::*;
 
     fn line() -> Line {
-        Line { width: 320, height: 240, part: PartKind::Flange, seed: 5, frames_per_piece: 20 }
+        Line {
+            width: 320,
+            height: 240,
+            part: PartKind::Flange,
+            seed: 5,
+            frames_per_piece: 20,
+            defects: Defects::Structural,
+        }
     }
 
     #[test]
@@ -118,7 +132,7 @@ mod tests {
         let planned: Vec<_> = (0..200).map(|k| line.planned(k)).collect();
         let mut kinds: Vec<_> = planned.iter().flatten().take(7).copied().collect();
         kinds.sort_unstable();
-        let mut all = DefectKind::ALL.to_vec();
+        let mut all = Defects::Structural.kinds().to_vec();
         all.sort_unstable();
         assert_eq!(kinds, all);
         assert!(planned.windows(2).all(|pair| pair[0].is_none() || pair[1].is_none()));
@@ -138,5 +152,23 @@ mod tests {
     fn learning_runs_show_no_defects() {
         let line = line();
         assert!((0..400).all(|i| line.film(Run::Learn, i).placed.iter().all(|p| p.defects.is_empty())));
+    }
+
+    #[test]
+    fn pieces_that_lie_wrong_lie_far_from_where_good_ones_do_and_inside_the_frame() {
+        let part = PartKind::Plate;
+        let line = Line { part, defects: Defects::Logical, width: 640, height: 480, ..line() };
+        let middle = |k, kind| line.photograph(Run::Inspect, k, kind).placed.remove(1);
+        for k in 0..40 {
+            let good = middle(k, None);
+            assert!((good.centre.x - 320.0).abs() < 20.0 && good.angle.abs() <= part.most_turn());
+            let displaced = middle(k, Some(DefectKind::Displaced));
+            assert!((displaced.centre.x - 320.0).abs() > 64.0, "{displaced:?}");
+            let sides = [displaced.centre.x, 640.0 - displaced.centre.x];
+            assert!(sides.iter().all(|side| *side > 0.75 * part.radius(480)), "{displaced:?}");
+            assert!((displaced.centre.y - 240.0).abs() < 0.1 * 480.0, "{displaced:?}");
+            assert!(middle(k, Some(DefectKind::Turned)).angle.abs() > 0.25);
+            assert!(middle(k, Some(DefectKind::Absent)).piece.absent);
+        }
     }
 }

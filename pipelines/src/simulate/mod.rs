@@ -17,6 +17,7 @@ use snarm_core::synthetic::plane as geometry;
 
 use crate::exit::Outcome;
 use crate::output;
+use defects::Defects;
 use line::{Line, Run};
 pub(crate) use nv12::Nv12;
 use parts::PartKind;
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// What the line makes
     #[arg(long, value_enum, default_value_t = PartKind::Flange)]
     part: PartKind,
+    /// What is wrong with defective parts
+    #[arg(long, value_enum, default_value_t = Defects::Structural)]
+    defects: Defects,
     /// Frames to inspect
     #[arg(long, default_value_t = 360, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     frames: u32,
@@ -76,7 +80,12 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         seed: args.seed,
         // Three parts in two seconds.
         frames_per_piece: (args.fps as usize * 2 / 3).max(2),
+        defects: args.defects,
     };
+    ensure!(
+        args.defects == Defects::Structural || args.form == Form::Frames,
+        "--defects logical: expected --as frames, found a clip; on a moving belt a part lies in every place"
+    );
     let station = Station::new(args.width, args.height, args.part);
     let (good, frames) = (args.good_frames as usize, args.frames as usize);
     std::fs::create_dir_all(&args.out)
@@ -94,11 +103,12 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 
 /// `n` photographs of flanges for measurements: good ones, or ones to inspect.
 pub(crate) fn pictures(width: usize, height: usize, n: usize, good: bool) -> Vec<Nv12> {
-    let line = Line { width, height, part: PartKind::Flange, seed: 0, frames_per_piece: 25 };
+    let (part, defects) = (PartKind::Flange, Defects::Structural);
+    let line = Line { width, height, part, seed: 0, frames_per_piece: 25, defects };
     let station = Station::new(width, height, PartKind::Flange);
     let shot = |i: usize| match good {
         true => line.photograph(Run::Learn, i, None),
-        false => line.photograph(Run::Inspect, i, defects::DefectKind::ALL.get(i).copied()),
+        false => line.photograph(Run::Inspect, i, defects.kinds().get(i).copied()),
     };
     (0..n).map(|i| Nv12::from_rgb(&station.expose(&shot(i)).rgb, width, height)).collect()
 }

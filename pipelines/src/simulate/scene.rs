@@ -104,7 +104,7 @@ impl Station {
     }
 
     fn cast_shadow(&self, canvas: &mut Canvas, at: usize, p: V2, piece: &Piece) {
-        if p.dot(p) < self.part.reach().powi(2) {
+        if !piece.absent && p.dot(p) < self.part.reach().powi(2) {
             let depth = smooth(0.07, -0.05, self.part.distance(p, piece));
             canvas.dim(at, 1.0 - 0.72 * depth);
         }
@@ -132,7 +132,9 @@ impl Station {
             let defective = defect.apply(self.part, p, px, &mut surface);
             canvas.label(at, first_label + i as u8, defective * inside);
         }
-        canvas.cover(at, lamp.shade(&surface), inside);
+        if !placed.piece.absent {
+            canvas.cover(at, lamp.shade(&surface), inside);
+        }
     }
 
     fn rails(&self, canvas: &mut Canvas, lamp: Light) {

@@ -135,8 +135,8 @@ pub(super) fn images(
 ) -> Result<usize> {
     let progress = Progress::new("images");
     progress.expect(Some(good + frames));
-    let kind =
-        |i: usize| (!i.is_multiple_of(3)).then(|| DefectKind::ALL[(i - i / 3 - 1) % DefectKind::ALL.len()]);
+    let kinds = line.defects.kinds();
+    let kind = |i: usize| (!i.is_multiple_of(3)).then(|| kinds[(i - i / 3 - 1) % kinds.len()]);
     photograph(&out.join("train/good"), good, line, station, &progress, &|_| (Run::Learn, None))?;
     photograph_tests(out, frames, line, station, &progress, &kind)?;
     Ok((0..frames).filter(|&i| kind(i).is_some()).count())

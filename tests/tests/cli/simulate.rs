@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::run::{no_gstreamer, run, stdout};
+use crate::run::{no_gstreamer, run, stderr, stdout};
 
 /// Every file below `folder` by its relative path.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -55,6 +55,31 @@ fn every_part_is_rendered_with_every_kind_of_defect() {
             }
         }
     }
+}
+
+#[test]
+fn pieces_that_lie_wrong_are_photographed_and_not_filmed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let rest = "--defects logical --good-frames 1 --frames 9 --width 160 --height 120";
+    for part in ["flange", "cap", "plate"] {
+        run(dir.path(), &format!("simulate --out {part} --as frames --part {part} {rest}"), 0);
+        for kind in ["displaced", "turned", "absent"] {
+            let masks = files(&dir.path().join(part).join("ground_truth").join(kind));
+            assert_eq!(masks.len(), 2, "{part} {kind}");
+            for (name, bytes) in masks {
+                // The whole piece, or where it belongs.
+                let mask = image::load_from_memory(&bytes).expect("a mask").into_luma8();
+                let marked = mask.pixels().filter(|p| p.0[0] > 0).count();
+                assert!(
+                    (160 * 120 / 10..160 * 120 * 2 / 3).contains(&marked),
+                    "{part} {kind} {name}: {marked}"
+                );
+            }
+        }
+    }
+    let told = stderr(&run(dir.path(), &format!("simulate --out clip {rest}"), 1));
+    assert!(told.contains("--defects logical: expected --as frames"), "{told}");
+    assert!(!dir.path().join("clip").exists());
 }
 
 #[test]

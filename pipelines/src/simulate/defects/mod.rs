@@ -8,7 +8,7 @@ mod marks;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::geometry::{V2, coverage};
+use super::geometry::{V2, coverage, v2};
 use super::parts::{PartKind, Piece};
 use super::surface::{Rgb, Surface};
 
@@ -22,12 +22,32 @@ pub(crate) enum DefectKind {
     Colour,
     Crack,
     Foreign,
+    Displaced,
+    Turned,
+    Absent,
+}
+
+/// What is wrong with defective pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Defects {
+    /// Something is damaged: scratch, dent, missing feature, stain, colour, crack, foreign body
+    Structural,
+    /// The piece is intact and lies wrong: displaced, turned, absent
+    Logical,
+}
+
+impl Defects {
+    /// In the order in which they come.
+    pub(crate) fn kinds(self) -> &'static [DefectKind] {
+        use DefectKind::*;
+        match self {
+            Self::Structural => &[Scratch, Missing, Stain, Crack, Foreign, Colour, Dent],
+            Self::Logical => &[Displaced, Turned, Absent],
+        }
+    }
 }
 
 impl DefectKind {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Scratch, Self::Missing, Self::Stain, Self::Crack, Self::Foreign, Self::Colour, Self::Dent];
-
     /// Name of its folder.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -38,6 +58,9 @@ impl DefectKind {
             Self::Colour => "colour",
             Self::Crack => "crack",
             Self::Foreign => "foreign",
+            Self::Displaced => "displaced",
+            Self::Turned => "turned",
+            Self::Absent => "absent",
         }
     }
 }
@@ -69,12 +92,25 @@ impl Defect {
         Self { kind, at, angle, size, seed, feature, lines }
     }
 
-    /// Tells the piece what was forgotten or miscoloured.
+    /// Tells the piece what was forgotten or miscoloured, or that it is not there.
     pub(crate) fn mark(&self, piece: &mut Piece) {
         match self.kind {
             DefectKind::Missing => piece.missing = Some(self.feature),
             DefectKind::Colour => piece.miscoloured = Some(self.feature),
+            DefectKind::Absent => piece.absent = true,
             _ => {}
+        }
+    }
+
+    /// How far from its place the piece lies, in its radii, and by how much it is turned, in radians. It stays between the rails.
+    pub(crate) fn displacement(&self) -> (V2, f32) {
+        let side = if self.angle < std::f32::consts::PI { 1.0 } else { -1.0 };
+        match self.kind {
+            DefectKind::Displaced => {
+                (v2(side * (2.5 * self.size + 0.2), 0.5 * self.at.y.clamp(-0.3, 0.3)), 0.0)
+            }
+            DefectKind::Turned => (v2(0.0, 0.0), side * (2.0 * self.size + 0.15)),
+            _ => (v2(0.0, 0.0), 0.0),
         }
     }
 
@@ -89,6 +125,7 @@ impl Defect {
             DefectKind::Missing => coverage(part.missing_area(p, self.feature), px),
             DefectKind::Colour => coverage(part.colour_area(p, self.feature), px),
             DefectKind::Foreign => 0.0,
+            DefectKind::Displaced | DefectKind::Turned | DefectKind::Absent => 1.0,
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Piece {
     pub(crate) missing: Option<usize>,
     /// Number of the feature that came in another colour.
     pub(crate) miscoloured: Option<usize>,
+    /// Whether its nest is empty.
+    pub(crate) absent: bool,
 }
 
 impl PartKind {
