@@ -18,6 +18,7 @@ mod run;
 #[path = "station/tls.rs"]
 mod tls;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
@@ -75,14 +76,7 @@ fn a_false_alarm_becomes_a_candidate_that_is_released_and_rolled_back() {
     assert_eq!(admin.post(&format!("/api/finds/{id}/judgement"), &json!({ "judgement": "good" })).code, 200);
 
     // What was judged is exported as a data set.
-    let zip = admin.get("/api/lines/belt/export");
-    assert_eq!((zip.code, zip.header("content-type")), (200, Some("application/zip")));
-    std::fs::write(dir.path().join("belt.zip"), &zip.body).expect("a file");
-    let unzip =
-        "import zipfile; z = zipfile.ZipFile('belt.zip'); assert z.testzip() is None; z.extractall('out')";
-    let unzipped = Command::new("python3").args(["-c", unzip]).current_dir(dir.path()).status();
-    assert!(unzipped.expect("python3 starts").success());
-    let out = dir.path().join("out/belt");
+    let out = exported(&admin, "belt", dir.path());
     let table = std::fs::read_to_string(out.join("finds.csv")).expect("a table");
     assert!(
         table
@@ -162,6 +156,40 @@ fn a_find_is_shown_beside_the_good_patches_of_the_frames_that_were_learned() {
         assert_eq!(admin.get(&format!("{find}/{name}")).code, 404, "{name}");
     }
     assert_eq!(admin.get("/api/finds/999999/nearest").code, 404);
+
+    // What was learned and judged is a data set, of which the command finds every picture.
+    until("two alarms are found", || queue()[1]["id"].is_i64());
+    let finds = queue();
+    for (at, judgement) in ["good", "bad"].into_iter().enumerate() {
+        let path = format!("/api/finds/{}/judgement", finds[at]["id"]);
+        assert_eq!(admin.post(&path, &json!({ "judgement": judgement })).code, 200);
+    }
+    let out = exported(&admin, "learns", dir.path());
+    let learned = std::fs::read_dir(out.join("train/good")).expect("a folder").count();
+    assert!(learned >= 2, "{learned}");
+    let data = out.parent().expect("a folder").display().to_string();
+    let line = format!(
+        "eval --data {data} --categories learns --capacity 200 --encoder snarm-tiny-1@24 --json read.json"
+    );
+    run::run(dir.path(), &line, 0);
+    let read = std::fs::read_to_string(dir.path().join("read.json")).expect("results");
+    let read: serde_json::Value = serde_json::from_str(&read).expect("JSON");
+    let images = read["categories"]["learns"]["images"].as_array().expect("images");
+    let kinds: Vec<&str> = images.iter().filter_map(|image| image["kind"].as_str()).collect();
+    assert_eq!(kinds.len(), 2, "{read}");
+    assert!(kinds.contains(&"good") && kinds.contains(&"bad"), "{kinds:?}");
+}
+
+/// What was judged of a line, unzipped below the folder.
+fn exported(visitor: &common::Visitor, line: &str, dir: &Path) -> PathBuf {
+    let zip = visitor.get(&format!("/api/lines/{line}/export"));
+    assert_eq!((zip.code, zip.header("content-type")), (200, Some("application/zip")));
+    std::fs::write(dir.join("export.zip"), &zip.body).expect("a file");
+    let unzip =
+        "import zipfile; z = zipfile.ZipFile('export.zip'); assert z.testzip() is None; z.extractall('out')";
+    let unzipped = Command::new("python3").args(["-c", unzip]).current_dir(dir).status();
+    assert!(unzipped.expect("python3 starts").success());
+    dir.join("out").join(line)
 }
 
 #[test]
