@@ -48,7 +48,7 @@ fn line() -> Option<(tempfile::TempDir, String)> {
     let source =
         |name| format!("multifilesrc location={name}%03d.png caps=image/png,framerate=25/1 ! pngdec");
     let good = format!("source={}", source("good"));
-    launch(dir.path(), "learn", &[&good, "bank=part.bank", "capacity=1000"]);
+    launch(dir.path(), "learn", &[&good, "bank=part.bank", "capacity=2000"]);
     Some((dir, source("in")))
 }
 
