@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 pub(crate) fn pictures(width: usize, height: usize, n: usize, good: bool) -> Vec<Nv12> {
     let (part, defects) = (PartKind::Flange, Defects::Structural);
     let line = Line { width, height, part, seed: 0, frames_per_piece: 25, defects };
-    let station = Station::new(width, height, PartKind::Flange);
+    let station = Station::new(width, height, part);
     let shot = |i: usize| match good {
         true => line.photograph(Run::Learn, i, None),
         false => line.photograph(Run::Inspect, i, defects.kinds().get(i).copied()),
