@@ -170,11 +170,8 @@ impl Validation {
         let all: Vec<usize> = (0..kept.len()).collect();
         let mut by = Vec::new();
         if scoring.memory.is_some() {
-            by.push(match scoring.find_radius(least)? {
-                Some(scored) => {
-                    all.iter().for_each(|at| _ = step(*at, scored.images[*at]));
-                    scored
-                }
+            by.push(match scoring.find_radius(least, &mut step)? {
+                Some(scored) => scored,
                 None => scoring.run(None, &all, &mut step)?,
             });
         }
@@ -218,14 +215,19 @@ struct Scoring<'a, 'b> {
 
 impl Scoring<'_, '_> {
     /// Finds the least radius, of those that are tried, that makes alarms of next to none of the frames; a radius ends at its first
-    /// alarm too many. What the frames score then, where all of them were asked.
-    fn find_radius<'c>(&mut self, least: usize) -> Result<Option<Scored<'c>>> {
+    /// alarm too many. What the frames score then, where all of them were asked: `step` has heard of each.
+    fn find_radius<'c>(
+        &mut self,
+        least: usize,
+        step: &mut dyn FnMut(usize, f64) -> bool,
+    ) -> Result<Option<Scored<'c>>> {
         let n = self.kept.len();
         if self.occupancy.is_none() || n < FEWEST_TO_PLACE {
             return Ok(None);
         }
         let some: Vec<usize> = (0..n).step_by(n.div_ceil(MOST_TO_PLACE)).collect();
-        let free = self.run(None, &some, &mut |_, _| true)?;
+        let is_whole = some.len() == n;
+        let free = self.run(None, &some, &mut |nth, score| !is_whole || step(nth, score))?;
         let limit = Calibration::new(&free.scorer, false, &free.images, &free.peaks)?.reference;
         // Frames that are odd wherever rows count say nothing of places.
         let asked: Vec<bool> = odd::sigmas(&[&free.images]).iter().map(|sigmas| *sigmas == 0.0).collect();
@@ -242,11 +244,11 @@ impl Scoring<'_, '_> {
             let scored = placed.images.len();
             tracing::debug!(radius, alarms, most, scored, of = some.len(), "alarms by places");
             if alarms <= most {
-                return Ok(Some(placed).filter(|_| some.len() == n));
+                return Ok(is_whole.then_some(placed));
             }
         }
         self.radius = None;
-        Ok(Some(free).filter(|_| some.len() == n))
+        Ok(is_whole.then_some(free))
     }
 
     /// Scores those of the frames, each as if it and what is like it had not been learned. `step` hears the place of each among them
