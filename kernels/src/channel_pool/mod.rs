@@ -9,12 +9,14 @@
 //! a, b (m, d) row-major; y (m, out).
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{BufferView, BufferViewMut};
+use crate::device::cuda::{check_floats, check_queue};
+use crate::device::{BufferView, BufferViewMut, Place, apart};
 use crate::error::{Result, check_len};
 
 const OP: &str = "channel_pool";
@@ -29,6 +31,8 @@ pub struct ChannelPool {
     /// For each output: first input channel, counted over both groups, and its weights in `weights`.
     taps: Vec<(usize, std::ops::Range<usize>)>,
     weights: Vec<f32>,
+    /// Where it runs on a device.
+    on_device: Option<cuda::Matrix>,
 }
 
 impl ChannelPool {
@@ -52,7 +56,19 @@ impl ChannelPool {
             weights.extend(row[first..end].iter().map(|w| *w as f32));
             taps.push((first, start..weights.len()));
         }
-        Self { d, taps, weights }
+        Self { d, taps, weights, on_device: None }
+    }
+
+    /// The same pooling, ready to run at a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    pub fn at(&self, place: &Place) -> Result<Self> {
+        let on_device = match place {
+            Place::Host => None,
+            Place::Cuda(_) => Some(cuda::Matrix::new(place, self)?),
+        };
+        Ok(Self { on_device, ..self.clone() })
     }
 
     /// Channels of the descriptor.
@@ -63,20 +79,30 @@ impl ChannelPool {
     /// Pools each row of `a` and `b` into `y`.
     ///
     /// # Errors
-    /// When a length does not fit, or an operand lives on a device.
+    /// When a length does not fit, or operands live apart.
     pub fn run<'a>(
-        &self,
+        &'a self,
         a: impl Into<BufferView<'a>>,
         b: impl Into<BufferView<'a>>,
         y: impl Into<BufferViewMut<'a>>,
     ) -> Result<()> {
-        let (a, b, y) = (a.into().host(OP)?, b.into().host(OP)?, y.into().host(OP)?);
+        let (a, b, y) = (a.into(), b.into(), y.into());
         let m = a.len() / self.d.max(1);
         check_len(OP, "a", m * self.d, a.len())?;
         check_len(OP, "b", a.len(), b.len())?;
         check_len(OP, "y", m * self.out(), y.len())?;
-        cpu::channel_pool(self, a, b, y);
-        Ok(())
+        match (a, b, self.on_device.as_ref().and_then(cuda::Matrix::slices), y) {
+            (BufferView::Host(a), BufferView::Host(b), None, BufferViewMut::Host(y)) => {
+                cpu::channel_pool(self, a, b, y);
+                Ok(())
+            }
+            (BufferView::Cuda(a), BufferView::Cuda(b), Some(matrix), BufferViewMut::Cuda(y)) => {
+                check_floats(OP, &y, &[&a, &b, &matrix[1], y.as_slice()])?;
+                check_queue(OP, &y, &[&matrix[0]])?;
+                cuda::channel_pool(a, b, self.d, matrix, &y)
+            }
+            _ => Err(apart(OP)),
+        }
     }
 }
 

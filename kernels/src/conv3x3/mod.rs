@@ -118,6 +118,17 @@ impl Stack {
         };
         Ok(Self { kernels: n, c_in, c_out, on })
     }
+
+    /// The same kernels, packed on the host, at a place.
+    ///
+    /// # Errors
+    /// When they live on a device already, or the device lacks the memory.
+    pub fn at(&self, place: &Place) -> Result<Self> {
+        match &self.on {
+            On::Host(kernels) => Self::new(place, kernels.clone()),
+            On::Cuda(_) => Err(apart(OP)),
+        }
+    }
 }
 
 /// Convolves maps of `grid`. `workspace` grows at the first call and is kept.

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -25,4 +26,19 @@ fn a_row_without_length_is_like_no_other() {
 fn other_sizes_are_refused() {
     assert!(cosine_distance(&[0.0; 5], &[0.0; 4], 2, &mut [0.0; 2]).is_err());
     assert!(cosine_distance(&[0.0; 4], &[0.0; 2], 2, &mut [0.0; 2]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (n, c) in [(1, 1), (9, 33), (70, 64), (8, 256)] {
+        let (mut a, b, mut expected) = (noise(n * c, 1), noise(n * c, 2), vec![0.0; n]);
+        a[..c].fill(0.0);
+        reference::cosine_distance(&a, &b, c, &mut expected);
+        let [a, b] = [&a, &b].map(|values| Buffer::of(&place, values).unwrap());
+        let mut found = Buffer::new(&place, n).unwrap();
+        cosine_distance(&a, &b, c, &mut found).unwrap();
+        assert_close(&expected, &read(&found), 1e-6);
+        assert!(cosine_distance(&a, &b, c, &mut expected).is_err());
+    }
 }

@@ -13,7 +13,7 @@ const VECTORS: usize = 4;
 
 /// Results and states of the blocks.
 #[derive(Debug, Default)]
-pub struct Workspace {
+pub(super) struct Workspace {
     /// (blocks, cells, lanes)
     sums: Vec<f32>,
     /// (blocks, states, lanes)

@@ -7,22 +7,23 @@
 //! h_t = exp(delta_t A_k) h_{t-1} + delta_t B_t u_t, y_k = C_t . h_t + D_k u_t
 //!
 //! y is the sum over the directions, and the mean of these sums over several [`Sweep`]s through the same map. The state
-//! starts at zero in each sequence.
+//! starts at zero in each sequence. A device has a body for up to 16 states.
 //!
 //! # Shapes
 //! u, y (cells, d); rows (cells, directions (r + 2 n)), r being the rank of the step and n the number of states.
 
 mod cpu;
+mod cuda;
 mod packed;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use cpu::Workspace;
 pub use packed::Directions;
 
-use crate::device::{BufferView, BufferViewMut};
+use crate::device::cuda::check_floats;
+use crate::device::{Buffer, BufferView, BufferViewMut, Place, apart};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "cross_scan";
@@ -37,6 +38,16 @@ pub struct Sweep {
     orders: Vec<u32>,
     cells: usize,
     len: usize,
+    /// Where it runs on a device.
+    on_device: Option<cuda::Orders>,
+}
+
+/// What a scan needs beside its operands: it grows at the first call and is kept.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    host: cpu::Workspace,
+    /// On a device, what each direction makes of the map, (sweeps directions, cells, d).
+    parts: Buffer,
 }
 
 impl Sweep {
@@ -65,7 +76,19 @@ impl Sweep {
                 );
             }
         }
-        Ok(Self { orders, cells, len })
+        Ok(Self { orders, cells, len, on_device: None })
+    }
+
+    /// The same way, ready to be gone at a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    pub fn at(&self, place: &Place) -> Result<Self> {
+        let on_device = match place {
+            Place::Host => None,
+            Place::Cuda(_) => Some(cuda::Orders::new(place, &self.orders)?),
+        };
+        Ok(Self { on_device, ..self.clone() })
     }
 
     /// Number of directions.
@@ -78,7 +101,7 @@ impl Sweep {
 ///
 /// # Errors
 /// When a length does not fit the directions, a sweep is through another map or has another number of directions, there is
-/// no sweep, or an operand lives on a device.
+/// no sweep, or operands live apart.
 pub fn cross_scan<'a>(
     u: impl Into<BufferView<'a>>,
     rows: impl Into<BufferView<'a>>,
@@ -87,7 +110,7 @@ pub fn cross_scan<'a>(
     workspace: &mut Workspace,
     y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
-    let (u, rows, y) = (u.into().host(OP)?, rows.into().host(OP)?, y.into().host(OP)?);
+    let (u, rows, y) = (u.into(), rows.into(), y.into());
     let cells = u.len() / directions.channels().max(1);
     check_len(OP, "u", cells * directions.channels(), u.len())?;
     check_len(OP, "y", u.len(), y.len())?;
@@ -102,8 +125,21 @@ pub fn cross_scan<'a>(
             found: sweeps.iter().map(of).collect::<Vec<_>>().join(", "),
         });
     }
-    if !y.is_empty() {
-        cpu::cross_scan(u, rows, directions, sweeps, workspace, y);
+    match (u, rows, directions.on_device(), y) {
+        (_, _, _, y) if y.is_empty() => Ok(()),
+        (BufferView::Host(u), BufferView::Host(rows), None, BufferViewMut::Host(y)) => {
+            cpu::cross_scan(u, rows, directions, sweeps, &mut workspace.host, y);
+            Ok(())
+        }
+        (BufferView::Cuda(u), BufferView::Cuda(rows), Some(weights), BufferViewMut::Cuda(y)) => {
+            let [a, step, bias, skip] = weights;
+            check_floats(OP, &y, &[&u, &rows, &a, &step, &bias, &skip, y.as_slice()])?;
+            let len = sweeps.len() * directions.count() * y.len();
+            cuda::room(&mut workspace.parts, Place::Cuda(y.queue().clone()), len)?;
+            let parts = workspace.parts.view().there(OP)?;
+            let sizes = [directions.count(), directions.channels(), directions.states(), directions.rank()];
+            cuda::cross_scan([u, rows], sizes, weights, sweeps, parts, &y)
+        }
+        _ => Err(apart(OP)),
     }
-    Ok(())
 }

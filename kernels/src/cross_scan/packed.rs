@@ -2,7 +2,9 @@
 
 use std::f32::consts::LOG2_E;
 
-use super::{LANES, OP};
+use super::{LANES, OP, cuda};
+use crate::device::Place;
+use crate::device::cuda::Slice;
 use crate::error::{Result, check_len};
 
 /// Parameters of all directions, ready to run.
@@ -15,6 +17,8 @@ pub struct Directions {
     /// For each block of channels and each direction: A log2(e) (n, lanes), the weight of the step (r, lanes), its bias
     /// (lanes), and D (lanes).
     packed: Vec<f32>,
+    /// Where they run on a device.
+    on_device: Option<cuda::Weights>,
 }
 
 impl Directions {
@@ -51,7 +55,38 @@ impl Directions {
                 lanes(&|row| skip[row]);
             }
         }
-        Ok(Self { count, channels, rank, states, packed })
+        Ok(Self { count, channels, rank, states, packed, on_device: None })
+    }
+
+    /// The same parameters, ready to run at a place.
+    ///
+    /// # Errors
+    /// When there are more states than a device scans, or it lacks the memory.
+    pub fn at(&self, place: &Place) -> Result<Self> {
+        let on_device = match place {
+            Place::Host => None,
+            Place::Cuda(_) => {
+                let (n, r) = (self.states, self.rank);
+                let parameters =
+                    [(0, n), (n, r), (n + r, 1), (n + r + 1, 1)].map(|(i, rows)| self.rows(i, rows));
+                Some(cuda::Weights::new(place, n, parameters)?)
+            }
+        };
+        Ok(Self { on_device, ..self.clone() })
+    }
+
+    /// Some of the rows of parameters of all blocks, (directions, rows, channels).
+    fn rows(&self, first: usize, rows: usize) -> Vec<f32> {
+        let row = |direction: usize, row: usize, channel: usize| {
+            self.block(channel / LANES, direction)[row * LANES + channel % LANES]
+        };
+        let all = (0..self.count).flat_map(|k| (first..first + rows).map(move |i| (k, i)));
+        all.flat_map(|(k, i)| (0..self.channels).map(move |c| row(k, i, c))).collect()
+    }
+
+    /// A, the weight of the step, its bias and D in the memory of a device.
+    pub(super) fn on_device(&self) -> Option<[Slice<'_>; 4]> {
+        self.on_device.as_ref()?.slices()
     }
 
     /// Number of directions.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::selective_scan::{self, Parameters, Tokens, selective_scan};
-use crate::testing::{assert_near, noise};
+use crate::testing::{assert_near, device, noise, read};
 
 /// A permutation of the cells.
 fn shuffled(cells: usize, seed: u64) -> Vec<u32> {
@@ -80,4 +80,40 @@ fn sweeps_of_another_map_are_refused() {
     assert!(run(&[sweep(2, 5, 5, 1)]).is_err());
     assert!(run(&[]).is_err());
     assert!(Directions::new([2, 3], &[0.0; 6], &[0.0; 6], &[0.0; 7], &[0.0; 6]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (count, d, r, n, sequences, len) in
+        [(2, 9, 3, 16, 1, 130), (8, 8, 1, 4, 4, 16), (1, 1, 0, 1, 1, 1), (4, 33, 5, 7, 2, 65)]
+    {
+        let (cells, rows) = (sequences * len, count * d);
+        let (u, x) = (noise(cells * d, 1), noise(cells * count * (r + 2 * n), 2));
+        let (step, a_log, skip) = (noise(rows * r, 3), noise(rows * n, 4), noise(rows, 5));
+        let bias: Vec<f32> = noise(rows, 6).iter().map(|v| 2.0 * v - 2.0).collect();
+        let sweeps = [sweep(count, cells, cells, 50), sweep(count, cells, len, 90)];
+        let learned = reference::Learned { count, step: &step, bias: &bias, a_log: &a_log, skip: &skip };
+        let directions = Directions::new([count, d], &step, &bias, &a_log, &skip).unwrap();
+        let there = directions.at(&place).unwrap();
+        let sweeps_there = sweeps.each_ref().map(|sweep| sweep.at(&place).unwrap());
+        let mut workspace = Workspace::default();
+        let [u_there, x_there] = [&u, &x].map(|values| Buffer::of(&place, values).unwrap());
+        let mut found = Buffer::new(&place, cells * d).unwrap();
+        for used in [1, 2] {
+            let mut expected = vec![0.0; cells * d];
+            reference::cross_scan(&u, &x, &learned, &sweeps[..used], &mut expected);
+            cross_scan(&u_there, &x_there, &there, &sweeps_there[..used], &mut workspace, &mut found)
+                .unwrap();
+            assert_near(&expected, &read(&found), 2e-5);
+        }
+        // Parameters and orders have to be there, too.
+        assert!(
+            cross_scan(&u_there, &x_there, &directions, &sweeps_there, &mut workspace, &mut found).is_err()
+        );
+        assert!(cross_scan(&u_there, &x_there, &there, &sweeps, &mut workspace, &mut found).is_err());
+    }
+    let states = Directions::new([1, 1], &[0.0], &[0.0], &[0.0; 17], &[0.0]).unwrap().at(&place);
+    let refused = states.unwrap_err().to_string();
+    assert_eq!(refused, "cross_scan: expected at most 16 states on a device, found 17");
 }

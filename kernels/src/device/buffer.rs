@@ -296,6 +296,14 @@ impl<'a, T> BufferView<'a, T> {
         }
     }
 
+    /// Whether a device keeps them as bf16, as matrix products read them.
+    pub fn is_half(&self) -> bool {
+        match self {
+            Self::Host(_) => false,
+            Self::Cuda(slice) => slice.is_half(),
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match self {

@@ -78,8 +78,6 @@ const STEP: adamw::Step =
     adamw::Step { rate: 0.1, decay: 0.1, betas: (0.9, 0.99), eps: 1e-8, number: 1, scale: 1.0 };
 const FOCAL: focal::Focal = focal::Focal { alpha: 0.25, gamma: 2.0 };
 const SIDES: focal::Sides = focal::Sides { from: 1, to: 1 };
-const WINDOW: unfold::Window = unfold::Window { side: 1, step: 1 };
-const WINDOWS: windows::Window = windows::Window { side: 1, step: 1, border: 0 };
 const RECT: preprocess::PixelRect = preprocess::PixelRect { x: 0, y: 0, width: 0, height: 0 };
 
 /// An input of a network of one pixel.
@@ -123,7 +121,6 @@ const CALLS: &[(&str, Call)] = &[
         let gradients = causal_conv::backward::Gradients { x: o.y(), w: o.y(), bias: o.y() };
         causal_conv::backward::causal_conv_backward(x, 1, w, bias, dy, gradients)
     }),
-    ("channel_pool::run", |o| channel_pool::ChannelPool::new(1, 1).run(o.x(), o.x(), o.y())),
     ("components::run", |o| components::Components::default().run(o.x(), 1, 0.5).map(drop)),
     ("components::measure", |o| components::Components::default().measure(o.x(), 1, 0.5).map(drop)),
     ("conv3x3::conv3x3", |o| {
@@ -136,12 +133,6 @@ const CALLS: &[(&str, Call)] = &[
     }),
     ("conv3x3::weight_gradient", |o| conv3x3::backward::weight_gradient(o.x(), o.x(), GRID, 1, o.y(), o.y())),
     ("coreset::greedy", |o| coreset::greedy(o.x(), 1, &[0], 1, &mut |_| true).map(drop)),
-    ("cosine_distance::cosine_distance", |o| cosine_distance::cosine_distance(o.x(), o.x(), 1, o.y())),
-    ("cross_scan::cross_scan", |o| {
-        let directions = cross_scan::Directions::new([0, 0], &[], &[], &[], &[])?;
-        let mut workspace = cross_scan::Workspace::default();
-        cross_scan::cross_scan(o.x(), o.x(), &directions, &[], &mut workspace, o.y())
-    }),
     ("depthwise::depthwise_weight_gradient", |o| {
         let mut workspace = depthwise::Workspace::default();
         depthwise::depthwise_weight_gradient(o.x(), o.x(), 1, 1, 1, 3, &mut workspace).map(drop)
@@ -151,16 +142,10 @@ const CALLS: &[(&str, Call)] = &[
     ("gelu::gelu", |o| gelu::gelu(o.x(), o.y())),
     ("gelu::gelu_gradient", |o| gelu::gelu_gradient(o.x(), o.x(), o.y())),
     ("hide::hide", |o| hide::hide(o.y(), &[])),
-    ("instance_norm::instance_norm", |o| {
-        let (then, mut workspace) = (instance_norm::Then::Store, instance_norm::Workspace::default());
-        instance_norm::instance_norm(o.y(), 1, 0.1, then, &mut workspace)
-    }),
     ("light::cells", |o| light::cells(o.x(), &picture(), RECT).map(drop)),
     ("light::relight", |o| light::relight(o.y(), &picture(), RECT, &Default::default())),
     ("linear::input_gradient", |o| linear::input_gradient(o.x(), o.x(), 1, 1, o.y())),
     ("linear::bias_gradient", |o| linear::bias_gradient(o.x(), o.y())),
-    ("max_pool::max_pool", |o| max_pool::max_pool(o.x(), GRID, WINDOWS, o.y())),
-    ("mean3x3::mean3x3", |o| mean3x3::mean3x3(o.x(), 1, 1, 1, o.y())),
     ("nearest::nearest", |o| {
         let (queries, rows, filter) = (o.x(), nearest::Rows { data: o.x(), norms: o.x() }, o.filter());
         let mut workspace = nearest::Workspace::default();
@@ -185,8 +170,6 @@ const CALLS: &[(&str, Call)] = &[
     ("relative_change::relative_change", |o| {
         relative_change::relative_change(o.x(), o.x(), 1, &[]).map(drop)
     }),
-    ("relu::relu", |o| relu::relu(o.y())),
-    ("relu::add_relu", |o| relu::add_relu(o.x(), o.y())),
     ("resize::opencv_linear", |o| resize::opencv_linear(&*o.bytes(), SIZE, SIZE, 1).map(drop)),
     ("resize::pil_bilinear", |o| resize::pil_bilinear(&*o.bytes(), SIZE, SIZE, 1).map(drop)),
     ("resize::run", |o| resize::OpencvLinear::new(SIZE, SIZE, 1)?.run(&*o.bytes(), o.bytes())),
@@ -205,8 +188,6 @@ const CALLS: &[(&str, Call)] = &[
         selective_scan::backward::selective_scan_backward(tokens, parameters, 1, dy, gradients)
     }),
     ("sigmoid::sigmoid", |o| sigmoid::sigmoid(o.y())),
-    ("silu::silu", |o| silu::silu(o.y())),
-    ("silu::gate", |o| silu::gate(o.x(), o.y())),
     ("softmax::softmax", |o| softmax::softmax(o.x(), 1, o.y())),
     ("softmax::softmax_gradient", |o| softmax::softmax_gradient(o.x(), o.x(), 1, o.y())),
     ("split::run", |o| split::Split::default().run(o.x(), &[], 0.5)),
@@ -214,11 +195,8 @@ const CALLS: &[(&str, Call)] = &[
         let (tile, rows, columns) = (o.x(), o.x(), o.x());
         stitch::stitch(tile, 1, stitch::Piece { window: RECT, at: (0, 0), rows, columns }, o.y(), 1)
     }),
-    ("unfold::unfold", |o| unfold::unfold(o.x(), 1, 1, WINDOW, o.y())),
-    ("unit_rows::unit_rows", |o| unit_rows::unit_rows(o.y(), 1)),
     ("window::extend", |o| window::extend(o.y(), 1, RECT)),
     ("window::clear", |o| window::clear(o.y(), 1, RECT)),
-    ("windows::windows", |o| windows::windows(o.x(), GRID, WINDOWS, o.y())),
 ];
 
 /// Calls with operand number `there` on a device; returns the number of operands, too.

@@ -7,6 +7,7 @@
 //! y (cells, c) row-major, in place.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 pub use cpu::Workspace;
 
 use crate::device::BufferViewMut;
+use crate::device::cuda::check_floats;
 use crate::error::{Error, Result, check_len};
 
 /// What happens to a normalised value.
@@ -26,10 +28,10 @@ pub enum Then {
     Silu,
 }
 
-/// Normalises a map of `c` channels. `workspace` grows at the first call and is kept.
+/// Normalises a map of `c` channels. `workspace` grows at the first call of the host and is kept.
 ///
 /// # Errors
-/// When y is no whole cells, or lives on a device.
+/// When y is no whole cells, or the device fails.
 pub fn instance_norm<'a>(
     y: impl Into<BufferViewMut<'a>>,
     c: usize,
@@ -38,14 +40,21 @@ pub fn instance_norm<'a>(
     workspace: &mut Workspace,
 ) -> Result<()> {
     const OP: &str = "instance_norm";
-    let y = y.into().host(OP)?;
+    let y = y.into();
     if c == 0 {
         let expected = "at least 1 channel".to_owned();
         return Err(Error::Shape { op: OP, expected, found: c.to_string() });
     }
     check_len(OP, "map", y.len() / c * c, y.len())?;
-    if !y.is_empty() {
-        cpu::instance_norm(y, c, eps, then, workspace);
+    match y {
+        y if y.is_empty() => Ok(()),
+        BufferViewMut::Host(y) => {
+            cpu::instance_norm(y, c, eps, then, workspace);
+            Ok(())
+        }
+        BufferViewMut::Cuda(y) => {
+            check_floats(OP, &y, &[y.as_slice()])?;
+            cuda::instance_norm(&y, c, eps, then)
+        }
     }
-    Ok(())
 }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -32,4 +33,18 @@ fn a_ragged_map_is_refused() {
     let mut workspace = Workspace::default();
     assert!(instance_norm(&mut [0.0; 5], 2, 1e-5, Then::Store, &mut workspace).is_err());
     assert!(instance_norm(&mut [0.0; 5], 0, 1e-5, Then::Store, &mut workspace).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (cells, c, then) in
+        [(64, 8, Then::Store), (300, 33, Then::Silu), (9, 3, Then::Silu), (129, 17, Then::Store)]
+    {
+        let mut expected: Vec<f32> = noise(cells * c, 1).iter().map(|v| v - 2.0).collect();
+        let mut found = Buffer::of(&place, &expected).unwrap();
+        reference::instance_norm(&mut expected, c, 1e-5, then);
+        instance_norm(&mut found, c, 1e-5, then, &mut Workspace::default()).unwrap();
+        assert_close(&expected, &read(&found), 2e-5);
+    }
 }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{noise, windows_over_maps};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read, windows_over_maps};
 
 proptest! {
     #[test]
@@ -26,4 +27,24 @@ fn a_map_below_zero_stays_there() {
 fn another_size_is_refused() {
     let window = Window { side: 3, step: 2, border: 1 };
     assert!(max_pool(&[0.0; 4], Grid::square(2), window, &mut [0.0; 2]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (grid, c, side, step, border) in [
+        (Grid { rows: 9, columns: 7 }, 5, 3, 2, 1),
+        (Grid { rows: 4, columns: 6 }, 33, 2, 2, 0),
+        (Grid::square(5), 1, 5, 1, 2),
+    ] {
+        let window = Window { side, step, border };
+        // Below zero, which the cells of the border must not be.
+        let x: Vec<f32> = noise(grid.cells() * c, 1).iter().map(|v| v - 2.0).collect();
+        let mut expected = vec![0.0; window.outputs(grid).cells() * c];
+        reference::max_pool(&x, grid, c, window, &mut expected);
+        let (x, mut found) = (Buffer::of(&place, &x).unwrap(), Buffer::new(&place, expected.len()).unwrap());
+        max_pool(&x, grid, window, &mut found).unwrap();
+        assert_close(&expected, &read(&found), 0.0);
+        assert!(max_pool(&x, grid, window, &mut expected).is_err());
+    }
 }

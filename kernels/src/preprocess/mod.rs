@@ -31,7 +31,7 @@ mod triangle;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{Buffer, BufferViewMut, apart};
+use crate::device::{BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 use crate::frame::{Colorimetry, DeviceFrame, Frame, Orientation, PixelFormat};
 use crate::grid::Grid;
@@ -342,9 +342,14 @@ impl Preprocessor {
     ///
     /// # Errors
     /// When `out` has another length or lives elsewhere than the frame, the device lacks the memory or fails.
-    pub fn run_there(&mut self, frame: &DeviceFrame<'_>, out: &mut Buffer) -> Result<()> {
+    pub fn run_there<'a>(
+        &mut self,
+        frame: &DeviceFrame<'_>,
+        out: impl Into<BufferViewMut<'a>>,
+    ) -> Result<()> {
+        let out = out.into();
         check_len(OP, "an output", self.spec.output_len(), out.len())?;
-        let BufferViewMut::Cuda(out) = out.view_mut() else { return Err(apart(OP)) };
+        let BufferViewMut::Cuda(out) = out else { return Err(apart(OP)) };
         let geometry = Geometry {
             format: frame.format(),
             width: frame.width(),

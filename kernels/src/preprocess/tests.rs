@@ -3,6 +3,7 @@ use fast_image_resize::images::Image;
 use proptest::prelude::*;
 
 use super::*;
+use crate::device::Buffer;
 use crate::frame::{ChromaSite, ColorMatrix, ColorRange, Orientation, Plane, Upload};
 use crate::resize::{Size, opencv_linear};
 use crate::{device, layout};

@@ -1,16 +1,7 @@
-// A block takes eight channels of a sequence, which it cuts into chunks, each for eight threads. Each thread scans its chunk from a
-// state of zero, whose end and decay are all that the chunks after it need to know; one thread a state of a channel goes from
-// chunk to chunk with them; then each thread scans its chunk again, from the state that it begins with. What some tokens have
-// is read before the first of them is used, so that reads wait beside each other.
+// Chunks of a sequence side by side. What some tokens have is read before the first of them is used, so that reads wait beside each
+// other.
 #include "device.cuh"
-
-#define CHANNELS 8
-#define CHUNKS 64
-#define THREADS (CHANNELS * CHUNKS)
-// In all 2 CHUNKS x CHANNELS x N x 4 bytes of shared memory: decay and state of each chunk.
-
-/// exp(x) = exp2(LOG2E x).
-#define LOG2E 1.44269504f
+#include "chunks.cuh"
 
 /// What the tokens of a sequence have, and the channel that a thread looks at.
 struct Scan {
@@ -82,30 +73,9 @@ FORCED void scan_channels(const void* u, int u_half, const float* delta, const f
     const int tokens = (len + CHUNKS - 1) / CHUNKS, from = min(chunk * tokens, len), to = min(from + tokens, len);
     const float all = scan<N, TOKENS>(s, h, rate, from, to, nullptr, 0);
 
-    float* decays = (float*)shared_memory();  // (chunks, states, channels), as the states
-    float* ends = decays + CHUNKS * N * CHANNELS;
-#pragma unroll
-    for (int i = 0; i < N; i++) {
-        decays[(chunk * N + i) * CHANNELS + own] = exp2f(all * rate[i]);
-        ends[(chunk * N + i) * CHANNELS + own] = h[i];
-    }
-    __syncthreads();  // ends of all chunks are there
-    if (threadIdx.x < N * CHANNELS) {
-        // The state before each chunk takes the place of the one at its end.
-        float state = 0.0f;
-#pragma unroll 8
-        for (int c = 0; c < CHUNKS; c++) {
-            const int at = c * N * CHANNELS + threadIdx.x;
-            const float decay = decays[at], end = ends[at];
-            ends[at] = state;
-            state = decay * state + end;
-        }
-        const int i = threadIdx.x / CHANNELS;
-        if (i < n && is_real) states[((size_t)sequence * n + i) * d + channel] = state;
-    }
-    __syncthreads();  // beginnings of all chunks are there
-#pragma unroll
-    for (int i = 0; i < N; i++) h[i] = ends[(chunk * N + i) * CHANNELS + own];
+    const float state = chain(h, rate, all);
+    const int i = threadIdx.x / CHANNELS;
+    if (i < n && is_real) states[((size_t)sequence * n + i) * d + channel] = state;
     if (is_real) scan<N, TOKENS>(s, h, rate, from, to, y, y_half);
 }
 

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_near, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_near, device, noise, read};
 
 proptest! {
     #[test]
@@ -21,4 +22,30 @@ proptest! {
 #[test]
 fn another_length_is_refused() {
     assert!(gate(&[0.0; 2], &mut [0.0; 3]).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for n in [1, 300, 1024] {
+        let z: Vec<f32> = noise(n, 1).iter().map(|v| 20.0 * v).collect();
+        let y = noise(n, 2);
+        let mut expected = y.clone();
+        reference::gate(&z, &mut expected);
+        let on_device = Buffer::of(&place, &z).unwrap();
+        let (mut found, mut halves) =
+            (Buffer::of(&place, &y).unwrap(), Buffer::of_products(&place, n).unwrap());
+        halves.write(&y).unwrap();
+        for found in [&mut found, &mut halves] {
+            gate(&on_device, found).unwrap();
+        }
+        assert_near(&expected, &read(&found), 1e-6);
+        assert_near(&expected, &read(&halves), 1.0 / 128.0);
+        assert!(gate(&on_device, &mut vec![0.0; n]).is_err());
+
+        let (mut expected, mut found) = (vec![1.0; n], on_device);
+        reference::gate(&z, &mut expected);
+        silu(&mut found).unwrap();
+        assert_near(&expected, &read(&found), 1e-6);
+    }
 }

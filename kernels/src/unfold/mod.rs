@@ -6,15 +6,17 @@
 //!
 //! # Shapes
 //! x (planes, height, width); y (ceil(height / step) ceil(width / step), planes side side), each row in the order of a
-//! convolution's weight.
+//! convolution's weight. A device may keep y as bf16.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{BufferView, BufferViewMut};
+use crate::device::cuda::check_floats;
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 
 const OP: &str = "unfold";
@@ -31,7 +33,7 @@ pub struct Window {
 /// Lays the windows of an image of `height` x `width` pixels in rows.
 ///
 /// # Errors
-/// When side or step is 0, x is not whole planes, y has another size, or an operand lives on a device.
+/// When side or step is 0, x is not whole planes, y has another size, or operands live apart.
 pub fn unfold<'a>(
     x: impl Into<BufferView<'a>>,
     height: usize,
@@ -39,7 +41,7 @@ pub fn unfold<'a>(
     window: Window,
     y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
-    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
+    let (x, y) = (x.into(), y.into());
     let Window { side, step } = window;
     if side == 0 || step == 0 {
         let expected = "a side and a step of at least 1".to_owned();
@@ -49,8 +51,16 @@ pub fn unfold<'a>(
     let planes = x.len() / plane.max(1);
     check_len(OP, "x", planes * plane, x.len())?;
     check_len(OP, "y", height.div_ceil(step) * width.div_ceil(step) * planes * side * side, y.len())?;
-    if !y.is_empty() {
-        cpu::unfold(x, [height, width], window, y);
+    match (x, y) {
+        (_, y) if y.is_empty() => Ok(()),
+        (BufferView::Host(x), BufferViewMut::Host(y)) => {
+            cpu::unfold(x, [height, width], window, y);
+            Ok(())
+        }
+        (BufferView::Cuda(x), BufferViewMut::Cuda(y)) => {
+            check_floats(OP, &y, &[&x])?;
+            cuda::unfold(x, [height, width], window, &y)
+        }
+        _ => Err(apart(OP)),
     }
-    Ok(())
 }

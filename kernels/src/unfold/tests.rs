@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::noise;
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -32,4 +33,26 @@ fn broken_images_are_refused() {
     assert!(unfold(&[0.0; 6], 2, 3, window, &mut [0.0; 9]).is_err());
     assert!(unfold(&[0.0; 6], 2, 3, Window { side: 3, step: 0 }, &mut []).is_err());
     unfold(&[], 0, 3, window, &mut []).unwrap();
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (planes, [height, width], side, step) in
+        [(3, [9, 12], 8, 2), (1, [1, 5], 3, 2), (2, [7, 7], 3, 1), (3, [4, 4], 1, 3)]
+    {
+        let x = noise(planes * height * width, 1);
+        let n = height.div_ceil(step) * width.div_ceil(step) * planes * side * side;
+        let mut expected = vec![0.0; n];
+        reference::unfold(&x, [height, width], Window { side, step }, &mut expected);
+        let x = Buffer::of(&place, &x).unwrap();
+        let (mut found, mut halves) =
+            (Buffer::new(&place, n).unwrap(), Buffer::of_products(&place, n).unwrap());
+        for found in [&mut found, &mut halves] {
+            unfold(&x, height, width, Window { side, step }, found).unwrap();
+        }
+        assert_close(&expected, &read(&found), 0.0);
+        assert_close(&expected, &read(&halves), 1.0 / 256.0);
+        assert!(unfold(&x, height, width, Window { side, step }, &mut vec![0.0; n]).is_err());
+    }
 }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{assert_close, noise};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read};
 
 proptest! {
     #[test]
@@ -24,4 +25,17 @@ fn a_row_of_zeros_stays_as_it_is() {
 #[test]
 fn parts_of_rows_are_refused() {
     assert!(unit_rows(&mut [0.0; 5], 2).is_err() && unit_rows(&mut [0.0; 4], 0).is_err());
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (m, d) in [(1, 1), (9, 33), (70, 96), (8, 200)] {
+        let mut expected = noise(m * d, 1);
+        expected[..d].fill(0.0);
+        let mut found = Buffer::of(&place, &expected).unwrap();
+        reference::unit_rows(&mut expected, d);
+        unit_rows(&mut found, d).unwrap();
+        assert_close(&expected, &read(&found), 3e-6);
+    }
 }

@@ -4,15 +4,18 @@
 //! y\[r, q, i, j, c\] = x\[step r + i - border, step q + j - border, c\]
 //!
 //! # Shapes
-//! x (rows, columns, c), channels last; y ((rows + 2 border - side) / step + 1, the same of the columns, side side c).
+//! x (rows, columns, c), channels last; y ((rows + 2 border - side) / step + 1, the same of the columns, side side c). A device may
+//! keep both as bf16.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{BufferView, BufferViewMut};
+use crate::device::cuda::check_queue;
+use crate::device::{BufferView, BufferViewMut, apart};
 use crate::error::{Error, Result, check_len};
 use crate::grid::Grid;
 
@@ -62,8 +65,8 @@ impl Window {
 /// Lays the windows of a map of `grid` in rows.
 ///
 /// # Errors
-/// When side or step is 0, the border is not less than the side, x is no such map, y has another size, or an operand lives
-/// on a device.
+/// When side or step is 0, the border is not less than the side, x is no such map, y has another size, or operands live
+/// apart.
 pub fn windows<'a>(
     x: impl Into<BufferView<'a>>,
     grid: Grid,
@@ -71,10 +74,18 @@ pub fn windows<'a>(
     y: impl Into<BufferViewMut<'a>>,
 ) -> Result<()> {
     const OP: &str = "windows";
-    let (x, y) = (x.into().host(OP)?, y.into().host(OP)?);
+    let (x, y) = (x.into(), y.into());
     let c = window.check(OP, grid, x.len(), window.side * window.side, y.len())?;
-    if !y.is_empty() {
-        cpu::windows(x, grid, c, window, y);
+    match (x, y) {
+        (_, y) if y.is_empty() => Ok(()),
+        (BufferView::Host(x), BufferViewMut::Host(y)) => {
+            cpu::windows(x, grid, c, window, y);
+            Ok(())
+        }
+        (BufferView::Cuda(x), BufferViewMut::Cuda(y)) => {
+            check_queue(OP, &y, &[&x])?;
+            cuda::windows(x, grid, c, window, &y)
+        }
+        _ => Err(apart(OP)),
     }
-    Ok(())
 }

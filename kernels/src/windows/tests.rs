@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{noise, windows_over_maps};
+use crate::device::Buffer;
+use crate::testing::{assert_close, device, noise, read, windows_over_maps};
 
 proptest! {
     #[test]
@@ -35,4 +36,32 @@ fn broken_maps_are_refused() {
         assert!(windows(&[0.0; 6], grid, broken, &mut []).is_err(), "{broken:?}");
     }
     windows(&[], Grid { rows: 0, columns: 3 }, window, &mut []).unwrap();
+}
+
+#[test]
+fn cuda_agrees_with_the_reference() {
+    let Some(place) = device() else { return };
+    for (grid, c, side, step, border) in [
+        (Grid { rows: 9, columns: 7 }, 5, 3, 2, 1),
+        (Grid { rows: 4, columns: 6 }, 33, 1, 2, 0),
+        (Grid::square(5), 1, 5, 1, 2),
+    ] {
+        let window = Window { side, step, border };
+        let x = noise(grid.cells() * c, 1);
+        let n = window.outputs(grid).cells() * side * side * c;
+        let mut expected = vec![0.0; n];
+        reference::windows(&x, grid, c, window, &mut expected);
+        let mut halved = Buffer::of_products(&place, x.len()).unwrap();
+        halved.write(&x).unwrap();
+        let x = Buffer::of(&place, &x).unwrap();
+        let (mut found, mut halves) =
+            (Buffer::new(&place, n).unwrap(), Buffer::of_products(&place, n).unwrap());
+        windows(&x, grid, window, &mut found).unwrap();
+        assert_close(&expected, &read(&found), 0.0);
+        for x in [&x, &halved] {
+            windows(x, grid, window, &mut halves).unwrap();
+            assert_close(&expected, &read(&halves), 1.0 / 256.0);
+        }
+        assert!(windows(&x, grid, window, &mut vec![0.0; n]).is_err());
+    }
 }

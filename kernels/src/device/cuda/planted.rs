@@ -20,6 +20,38 @@ struct Bug {
 
 const BUGS: &[Bug] = &[
     Bug {
+        file: "instance_norm/instance_norm.cu",
+        from: "    __syncthreads();  // sums of all warps are there\n",
+        to: "",
+        found_by: Mode::Tsan,
+        tests: "instance_norm::",
+        says: "data race /",
+    },
+    Bug {
+        file: "windows/windows.cu",
+        from: "q >= 0 && q < width",
+        to: "q < width",
+        found_by: Mode::Plain,
+        tests: "windows::tests::cuda",
+        says: "expected",
+    },
+    Bug {
+        file: "max_pool/max_pool.cu",
+        from: "int q = max(left, 0)",
+        to: "int q = left",
+        found_by: Mode::Asan,
+        tests: "max_pool::",
+        says: "heap-buffer-overflow",
+    },
+    Bug {
+        file: "cross_scan/cross_scan.cu",
+        from: "(size_t)blockIdx.z * len",
+        to: "0",
+        found_by: Mode::Plain,
+        tests: "cross_scan::tests::cuda",
+        says: "expected",
+    },
+    Bug {
         file: "layer_norm/layer_norm.cu",
         from: "if (r >= m) return;",
         to: "",
@@ -348,7 +380,7 @@ const BUGS: &[Bug] = &[
         says: "heap-buffer-overflow",
     },
     Bug {
-        file: "selective_scan/selective_scan.cu",
+        file: "device/cuda/chunks.cuh",
         from: "    __syncthreads();  // beginnings of all chunks are there\n",
         to: "",
         found_by: Mode::Tsan,
@@ -356,7 +388,7 @@ const BUGS: &[Bug] = &[
         says: "data race /",
     },
     Bug {
-        file: "selective_scan/selective_scan.cu",
+        file: "device/cuda/chunks.cuh",
         from: "exp2f(all * rate[i])",
         to: "0.0f",
         found_by: Mode::Plain,
