@@ -7,7 +7,6 @@ use snarm_kernels::device::{self, Buffer, Place};
 use snarm_kernels::frame::{AnyFrame, Frame, Upload};
 use snarm_kernels::light::{Cell, cells, relight};
 use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
-use snarm_kernels::scale_columns::scale_columns;
 use snarm_kernels::{Grid, Precision};
 
 use super::times::StageTimes;
@@ -31,8 +30,8 @@ pub(crate) struct Extractor {
     preprocessors: Vec<Vec<Preprocessor>>,
     /// Of one tile.
     input: Vec<f32>,
-    /// What each column of the descriptors is multiplied by; empty is nothing.
-    factors: Vec<f32>,
+    /// What each group of columns of the descriptors is multiplied by; empty is nothing.
+    scales: Vec<f32>,
     workspace: Workspace,
     view: View,
     /// Width and height of the frames that tiles were cut of last.
@@ -41,8 +40,6 @@ pub(crate) struct Extractor {
     placement: Placement,
     /// What is seen of frames of that size.
     seen: Arc<Seen>,
-    /// Features of one of several tiles.
-    own: Vec<f32>,
     /// Features of the last frame, tile after tile: all levels, the descriptors (rows * columns, width) first, unless a device
     /// has them.
     pub(crate) descriptors: Vec<f32>,
@@ -73,7 +70,8 @@ struct There {
     encoder: Encoder,
     workspace: Workspace,
     /// For each tile.
-    preprocessors: Vec<Preprocessor>,
+    preprocessors: Vec<Vec<Preprocessor>>,
+    /// Of one tile, those of all networks one after the other.
     input: Buffer,
     /// For each tile.
     descriptors: Vec<Buffer>,
@@ -97,13 +95,12 @@ impl Extractor {
             tiles: None,
             preprocessors: Vec::new(),
             input: Vec::new(),
-            factors: Vec::new(),
+            scales: Vec::new(),
             workspace: Workspace::default(),
             view,
             size: NO_FRAME,
             placement: PreprocessSpec::imagenet(size, Fit::Full).placement(1, 1),
             seen: Arc::new(Seen { mosaic: Mosaic::whole(size, whole(size), Rect::WHOLE), ignored: None }),
-            own: Vec::new(),
             descriptors: Vec::new(),
             there: None,
             lighting: Lighting::Ignored,
@@ -129,19 +126,22 @@ impl Extractor {
     /// Encodes in the memory of a device from now on.
     ///
     /// # Errors
-    /// When the encoder is of a kind that does not run there, or the device lacks the memory.
+    /// When the device lacks the memory.
     pub(crate) fn move_to(&mut self, place: &Place) -> Result<()> {
         self.there = match place {
             Place::Host => None,
-            Place::Cuda(_) => Some(There {
-                place: place.clone(),
-                upload: Upload::new(place)?,
-                encoder: self.encoder().at(place)?,
-                workspace: Workspace::default(),
-                preprocessors: Vec::new(),
-                input: Buffer::new(place, self.encoder().geometry().input_len())?,
-                descriptors: Vec::new(),
-            }),
+            Place::Cuda(_) => {
+                let encoder = self.encoder().at(place)?;
+                Some(There {
+                    place: place.clone(),
+                    upload: Upload::new(place)?,
+                    workspace: Workspace::at(place, &encoder)?,
+                    preprocessors: Vec::new(),
+                    input: Buffer::new(place, encoder.inputs().map(Geometry::input_len).sum())?,
+                    descriptors: Vec::new(),
+                    encoder,
+                })
+            }
         };
         self.cells.clear();
         self.light.clear();
@@ -170,7 +170,7 @@ impl Extractor {
             return there.run(
                 &frame,
                 &self.seen,
-                &self.factors,
+                &self.scales,
                 self.are_learned,
                 times,
                 |mut ahead, times| {
@@ -198,7 +198,7 @@ impl Extractor {
         let frame = frame.into();
         self.place_in(frame.upright_size())?;
         match &mut self.there {
-            Some(there) => there.run(&frame, &self.seen, &self.factors, self.are_learned, times, then),
+            Some(there) => there.run(&frame, &self.seen, &self.scales, self.are_learned, times, then),
             None => Err(snarm_kernels::Error::Apart { op: "frame" }.into()),
         }
     }
@@ -220,7 +220,7 @@ impl Extractor {
 
     fn encode(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
         let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
-        let (several, values) = (self.preprocessors.len() > 1, encoder.geometry().output_len());
+        let values = encoder.geometry().output_len();
         self.descriptors.resize(self.preprocessors.len() * values, 0.0);
         let tiles = self.preprocessors.len();
         let known = match &self.lighting {
@@ -256,15 +256,9 @@ impl Extractor {
             times.add("preprocess", start.elapsed());
 
             let start = Instant::now();
-            let features = if several { &mut self.own } else { &mut self.descriptors };
-            encoder.encode(&self.input, &mut self.workspace, features)?;
-            if several {
-                self.descriptors[tile * values..][..values].copy_from_slice(&self.own);
-            }
+            let own = &mut self.descriptors[tile * values..][..values];
+            encoder.encode_scaled(&self.input, &self.scales, &mut self.workspace, own)?;
             times.add("encode", start.elapsed());
-        }
-        if !self.factors.is_empty() {
-            scale_columns(&mut self.descriptors, &self.factors)?;
         }
         Ok(())
     }
@@ -308,8 +302,8 @@ impl Extractor {
     /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
     /// as the encoder gives them.
     pub(crate) fn set_scales(&mut self, scales: &[f32]) {
-        // One group keeps its length; several have one encoder each, and do not run on a device.
-        self.factors = of_columns(&self.encoder().groups(), scales);
+        // One group keeps its length.
+        self.scales = scales.to_vec();
     }
 
     /// Looks at another part of the frames from now on. Whether it is another.
@@ -394,7 +388,9 @@ impl Extractor {
         let values = self.preprocessors[0].iter().map(|preprocessor| preprocessor.spec().output_len());
         self.input.resize(values.sum(), 0.0);
         if let Some(there) = &mut self.there {
-            let copy = |inputs: &Vec<Preprocessor>| Ok(Preprocessor::new(*inputs[0].spec())?);
+            let copy = |inputs: &Vec<Preprocessor>| -> Result<Vec<Preprocessor>> {
+                inputs.iter().map(|input| Ok(Preprocessor::new(*input.spec())?)).collect()
+            };
             there.preprocessors = self.preprocessors.iter().map(copy).collect::<Result<_>>()?;
             let room = |_| Buffer::new(&there.place, 0);
             there.descriptors = (0..regions.len()).map(room).collect::<snarm_kernels::Result<_>>()?;
@@ -457,6 +453,7 @@ pub(crate) struct Ahead<'a> {
     encoder: &'a Encoder,
     input: &'a Buffer,
     workspace: &'a mut Workspace,
+    scales: &'a [f32],
     descriptors: &'a mut Buffer,
     is_learned: bool,
 }
@@ -464,7 +461,9 @@ pub(crate) struct Ahead<'a> {
 impl Ahead<'_> {
     /// Launches the encoder.
     pub(crate) fn encode(&mut self) -> Result<Features<'_>> {
-        self.encoder.encode_there(self.input, self.workspace, self.descriptors)?;
+        let Self { input, scales, .. } = *self;
+        self.descriptors.resize(self.encoder.geometry().output_len())?;
+        self.encoder.encode_scaled(input, scales, self.workspace, &mut *self.descriptors)?;
         let features = Features::new(self.encoder.geometry(), self.descriptors.view())?;
         Ok(of_tile(features, self.tile, self.is_learned))
     }
@@ -475,19 +474,11 @@ impl There {
         &mut self,
         frame: &AnyFrame<'_>,
         seen: &Arc<Seen>,
-        factors: &[f32],
+        scales: &[f32],
         is_learned: bool,
         times: &mut StageTimes,
         mut then: impl FnMut(Ahead<'_>, &mut StageTimes) -> Result<()>,
     ) -> Result<()> {
-        if let Some(factor) = factors.iter().find(|factor| **factor != 1.0) {
-            let expected = "descriptors that keep their length, as on a device".to_owned();
-            return Err(Error::Mismatch {
-                what: "encoder",
-                expected,
-                found: format!("a factor of {factor}"),
-            });
-        }
         // What is launched goes on by itself; the time until it has ended is that of whoever waits.
         let start = Instant::now();
         let Self { upload, encoder, input, workspace, preprocessors, descriptors, .. } = self;
@@ -497,14 +488,25 @@ impl There {
         };
         times.add("preprocess", start.elapsed());
         let tiles = preprocessors.iter_mut().zip(descriptors).enumerate();
-        for (tile, (preprocessor, descriptors)) in tiles.filter(|(tile, _)| !is_left_out(seen, *tile)) {
+        for (tile, (preprocessors, descriptors)) in tiles.filter(|(tile, _)| !is_left_out(seen, *tile)) {
             let start = Instant::now();
-            preprocessor.run_there(&frame, input)?;
+            let mut at = 0;
+            for preprocessor in preprocessors {
+                let own = at..at + preprocessor.spec().output_len();
+                at = own.end;
+                let input = input.view_mut().part(own).ok_or_else(input_is_short)?;
+                preprocessor.run_there(&frame, input)?;
+            }
             times.add("preprocess", start.elapsed());
-            then(Ahead { tile, seen, encoder, input, workspace, descriptors, is_learned }, times)?;
+            then(Ahead { tile, seen, encoder, input, workspace, scales, descriptors, is_learned }, times)?;
         }
         Ok(())
     }
+}
+
+fn input_is_short() -> Error {
+    let expected = "room for the inputs of all networks".to_owned();
+    Error::Values { what: "encoder input", expected, found: "less".to_owned() }
 }
 
 /// Features of a tile, which is one that a bank was made of.

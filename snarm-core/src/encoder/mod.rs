@@ -42,7 +42,7 @@ use snarm_kernels::Grid;
 use snarm_kernels::Precision;
 use snarm_kernels::channel_pool::ChannelPool;
 use snarm_kernels::columns::{self, columns};
-use snarm_kernels::device::{Buffer, Place};
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 
 pub use self::called::{SEEDED_LITE, SEEDED_TINY, TINY, TINY_1};
 pub(crate) use self::called::{TINY_1_DIGEST, Wanted, is_known, name_today, parts, split_wanted};
@@ -122,7 +122,18 @@ const LEAST_BYTES: usize = 16 << 20;
 pub struct Workspace {
     networks: Vec<Activations>,
     /// Descriptors of one of several networks.
-    own: Vec<f32>,
+    own: Buffer,
+}
+
+impl Workspace {
+    /// For an encoder at a place.
+    ///
+    /// # Errors
+    /// When the device lacks the memory.
+    pub fn at(place: &Place, encoder: &Encoder) -> Result<Self> {
+        let networks = encoder.networks.iter().map(|_| Activations::at(place)).collect::<Result<_>>()?;
+        Ok(Self { networks, own: Buffer::new(place, 0)? })
+    }
 }
 
 impl Encoder {
@@ -499,13 +510,8 @@ impl Encoder {
     /// A copy at another place, which [`Self::encode_there`] runs.
     ///
     /// # Errors
-    /// When a network is of a kind that does not run there, there are several, or the device lacks the memory.
+    /// When the device lacks the memory.
     pub fn at(&self, place: &Place) -> Result<Self> {
-        if self.networks.len() > 1 {
-            let expected = "one network, as many as run on a device yet".to_owned();
-            let found = self.networks.len().to_string();
-            return Err(Error::Mismatch { what: WHAT, expected, found });
-        }
         Ok(Self {
             name: self.name.clone(),
             digest: self.digest.clone(),
@@ -517,26 +523,19 @@ impl Encoder {
         })
     }
 
-    /// As [`Self::encode`], of one network, with image and descriptors at the place of the encoder.
+    /// As [`Self::encode`], with images and descriptors at the place of the encoder and of the workspace. Of several networks
+    /// descriptors are multiplied by `scales`, one a network; without any they stay as they are.
     ///
     /// # Errors
-    /// When the image has another size, they live apart, or the device fails.
-    pub fn encode_there(
+    /// When the images have other sizes, they live apart, or the device fails.
+    pub fn encode_scaled<'a>(
         &self,
-        image: &Buffer,
+        images: impl Into<BufferView<'a>>,
+        scales: &[f32],
         workspace: &mut Workspace,
-        descriptors: &mut Buffer,
+        descriptors: impl Into<BufferViewMut<'a>>,
     ) -> Result<()> {
-        let expected = self.geometry.input_len();
-        let ([network], true) = (&self.networks[..], image.len() == expected) else {
-            let expected = format!("{expected} values for one network");
-            return Err(Error::Mismatch { what: "encoder input", expected, found: image.len().to_string() });
-        };
-        descriptors.resize(self.geometry.output_len())?;
-        if workspace.networks.is_empty() {
-            workspace.networks.push(Activations::at(&image.place())?);
-        }
-        network.encode(image.view(), &mut workspace.networks[0], descriptors.view_mut(), &mut |_, _| {})
+        self.run(images.into(), scales, workspace, descriptors.into(), &mut |_, _| {})
     }
 
     /// As [`Encoder::encode`]; `observe` sees all tokens (tokens, dim) before the first block, as number 0, and after each
@@ -552,26 +551,41 @@ impl Encoder {
         descriptors: &mut Vec<f32>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let (grid, width) = (self.geometry.grid(), self.geometry.width());
-        if image.len() != self.inputs().map(Geometry::input_len).sum::<usize>() {
+        descriptors.resize(self.geometry.output_len(), 0.0);
+        self.run(image.into(), &[], workspace, descriptors.into(), observe)
+    }
+
+    fn run(
+        &self,
+        images: BufferView<'_>,
+        scales: &[f32],
+        workspace: &mut Workspace,
+        mut descriptors: BufferViewMut<'_>,
+        observe: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let wrong = || {
             let of = |input: &Geometry| format!("3 x {}", input.size);
             let expected = self.inputs().map(of).collect::<Vec<_>>().join(" and ") + " values";
-            return Err(Error::Values { what: "encoder input", expected, found: image.len().to_string() });
+            Error::Values { what: "encoder input", expected, found: images.len().to_string() }
+        };
+        if images.len() != self.inputs().map(Geometry::input_len).sum::<usize>() {
+            return Err(wrong());
         }
-        descriptors.resize(self.geometry.output_len(), 0.0);
         let Workspace { networks: activations, own } = workspace;
         activations.resize_with(self.networks.len(), Activations::default);
         if let ([network], [activations]) = (&self.networks[..], &mut activations[..]) {
-            return network.encode(image.into(), activations, descriptors.into(), observe);
+            return network.encode(images, activations, descriptors, observe);
         }
-        let (mut rest, mut first) = (image, 0);
-        for (network, activations) in self.networks.iter().zip(activations) {
-            let (image, more) = rest.split_at(network.geometry.input_len());
-            let c = network.geometry.width();
-            own.resize(grid.cells() * c, 0.0);
-            network.encode(image.into(), activations, (&mut *own).into(), observe)?;
-            columns(&*own, c, 1.0, columns::Place { width, first }, &mut *descriptors)?;
-            (rest, first) = (more, first + c);
+        let Level { grid, width } = self.geometry.level();
+        let (mut at, mut first) = (0, 0);
+        for (number, (network, activations)) in self.networks.iter().zip(activations).enumerate() {
+            let (len, c) = (network.geometry.input_len(), network.geometry.width());
+            let image = images.part(at..at + len).ok_or_else(wrong)?;
+            own.resize(grid.cells() * c)?;
+            network.encode(image, activations, own.view_mut(), observe)?;
+            let scale = scales.get(number).copied().unwrap_or(1.0);
+            columns(&*own, c, scale, columns::Place { width, first }, descriptors.reborrow())?;
+            (at, first) = (at + len, first + c);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use snarm_kernels::Grid;
 use snarm_kernels::add_scaled::add_scaled;
 use snarm_kernels::channel_pool::ChannelPool;
+use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::unit_rows::unit_rows;
 use snarm_kernels::upsample::{Corners, Upsample};
@@ -18,8 +19,8 @@ use super::resnet::{self, ResNet};
 use super::sizes::PyramidSizes;
 use super::transformer::{Layers, Transformer};
 use super::vit::{self, Vit};
-use crate::error::{Error, Result};
-use crate::layers::copied;
+use crate::error::Result;
+use crate::layers::{copied, show};
 
 /// A network for inputs of one size, and the descriptors that are taken from it. Networks of several sizes share their weights.
 pub(super) struct FeatureNetwork {
@@ -29,15 +30,6 @@ pub(super) struct FeatureNetwork {
     body: Body,
     /// What the network adds at each cell of the input, by its place; empty where it adds nothing.
     places: Buffer,
-}
-
-/// What messages call it.
-const WHAT: &str = "encoder";
-
-fn not_on_a_device(found: &str) -> Error {
-    let expected =
-        "snarm-tiny, snarm-tiny-1 or one of their kinds, the only ones that run on a device yet".to_owned();
-    Error::Mismatch { what: WHAT, expected, found: found.to_owned() }
 }
 
 /// What makes descriptors of an image of any size.
@@ -87,8 +79,8 @@ pub(super) struct Activations {
     pyramid: pyramid::Activations,
     efficientnet: efficientnet::Activations,
     resnet: resnet::Activations,
-    first: Vec<f32>,
-    second: Vec<f32>,
+    first: Buffer,
+    second: Buffer,
     ended: Buffer,
     patches: Buffer,
     upsample: Option<Upsample>,
@@ -97,8 +89,19 @@ pub(super) struct Activations {
 impl Activations {
     /// For a network at a place.
     pub(super) fn at(place: &Place) -> Result<Self> {
-        let (conv, pyramid) = (conv::Activations::at(place)?, pyramid::Activations::at(place)?);
-        Ok(Self { conv, pyramid, patches: Buffer::new(place, 0)?, ..Self::default() })
+        let floats = || Buffer::new(place, 0);
+        Ok(Self {
+            vit: vit::Activations::at(place)?,
+            conv: conv::Activations::at(place)?,
+            pyramid: pyramid::Activations::at(place)?,
+            efficientnet: efficientnet::Activations::at(place)?,
+            resnet: resnet::Activations::at(place)?,
+            first: floats()?,
+            second: floats()?,
+            ended: Buffer::of_products(place, 0)?,
+            patches: floats()?,
+            upsample: None,
+        })
     }
 }
 
@@ -106,14 +109,15 @@ impl FeatureNetwork {
     /// A copy at another place.
     ///
     /// # Errors
-    /// When it is of a kind that does not run there, or the device lacks the memory.
+    /// When the device lacks the memory.
     pub(super) fn at(&self, place: &Place) -> Result<Self> {
         let body = match &self.body {
+            Body::Pooled(vit, pool) => Body::Pooled(Arc::new(vit.at(place)?), Arc::new(pool.at(place)?)),
+            Body::Ended(vit, ending) => Body::Ended(Arc::new(vit.at(place)?), Arc::new(ending.at(place)?)),
             Body::Conv(conv) => Body::Conv(Arc::new(conv.at(place)?)),
-            Body::Pooled(..) | Body::Ended(..) => return Err(not_on_a_device("a transformer")),
             Body::Pyramid(pyramid) => Body::Pyramid(Arc::new(pyramid.at(place)?)),
-            Body::EfficientNet(..) => return Err(not_on_a_device("an EfficientNet-Lite")),
-            Body::ResNet(_) => return Err(not_on_a_device("a ResNet")),
+            Body::EfficientNet(network, given) => Body::EfficientNet(Arc::new(network.at(place)?), *given),
+            Body::ResNet(network) => Body::ResNet(Arc::new(network.at(place)?)),
         };
         let places = copied(&self.places, place)?;
         Ok(Self { geometry: self.geometry.clone(), side: self.side, body, places })
@@ -236,7 +240,7 @@ impl FeatureNetwork {
             activations.patches = patches;
         }
         if self.transformer().is_some_and(|sizes| sizes.unit_descriptors) {
-            unit_rows(descriptors.host(WHAT)?, width)?;
+            unit_rows(descriptors, width)?;
         }
         Ok(())
     }
@@ -261,15 +265,10 @@ impl FeatureNetwork {
             ..
         } = activations;
         let size = self.geometry.size;
+        let (places, mut descriptors) = (&self.places, descriptors);
         match &self.body {
-            Body::Conv(conv) => return conv.run(image, size, &self.places, maps, descriptors),
-            Body::Pyramid(pyramid) => return pyramid.run(image, size, pyramidal, descriptors),
-            Body::Pooled(..) | Body::Ended(..) | Body::EfficientNet(..) | Body::ResNet(_) => {}
-        }
-        let (image, descriptors) = (image.host(WHAT)?, descriptors.host(WHAT)?);
-        let places = self.places.view().host(WHAT)?;
-        match &self.body {
-            Body::Conv(_) | Body::Pyramid(_) => Ok(()),
+            Body::Conv(conv) => conv.run(image, size, places, maps, descriptors),
+            Body::Pyramid(pyramid) => pyramid.run(image, size, pyramidal, descriptors),
             Body::EfficientNet(network, given) => {
                 network.run(image, (&self.geometry, *given), efficientnet, descriptors, observe)
             }
@@ -277,9 +276,11 @@ impl FeatureNetwork {
             Body::Ended(vit, ending) => {
                 let skipped = vit.sizes().extra_tokens() * vit.sizes().dim;
                 vit.forward(image, size, places, activations, &mut |number, tokens| {
-                    observe(number, tokens);
-                    if number == vit.sizes().blocks_used() {
-                        ending.run(&tokens[skipped..], ended, &mut *descriptors)?;
+                    show(tokens, |tokens| observe(number, tokens));
+                    if number == vit.sizes().blocks_used()
+                        && let Some(patches) = tokens.part(skipped..tokens.len())
+                    {
+                        ending.run(patches, ended, descriptors.reborrow())?;
                     }
                     Ok(())
                 })
@@ -287,16 +288,21 @@ impl FeatureNetwork {
             Body::Pooled(vit, pool) => {
                 let sizes = vit.sizes();
                 let (n, skipped) = (sizes.patches(size).cells(), sizes.extra_tokens() * sizes.dim);
-                for sum in [&mut *first, &mut *second] {
-                    sum.clear();
-                    sum.resize(n * sizes.dim, 0.0);
+                for mean in [&mut *first, &mut *second] {
+                    mean.resize(n * sizes.dim)?;
                 }
+                let place = columns::Place { width: sizes.dim, first: 0 };
                 let groups = [&sizes.layers.first, &sizes.layers.second];
                 vit.forward(image, size, places, activations, &mut |number, tokens| {
-                    observe(number, tokens);
+                    show(tokens, |tokens| observe(number, tokens));
+                    let Some(block) = number.checked_sub(1) else { return Ok(()) };
+                    let Some(patches) = tokens.part(skipped..tokens.len()) else { return Ok(()) };
                     for (group, mean) in groups.into_iter().zip([&mut *first, &mut *second]) {
-                        if number > 0 && group.contains(&(number - 1)) {
-                            add_scaled(&tokens[skipped..], 1.0 / group.len() as f32, mean)?;
+                        let share = 1.0 / group.len() as f32;
+                        if block == group.start {
+                            columns(patches, sizes.dim, share, place, &mut *mean)?;
+                        } else if group.contains(&block) {
+                            add_scaled(patches, share, &mut *mean)?;
                         }
                     }
                     Ok(())

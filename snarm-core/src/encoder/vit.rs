@@ -2,12 +2,13 @@
 
 use snarm_kernels::Grid;
 use snarm_kernels::attention::{self, attention};
+use snarm_kernels::device::{Buffer, BufferView, Place};
 use snarm_kernels::linear::Then;
 use snarm_kernels::patches::patches;
 
 use super::position::interpolate;
 use super::transformer::Transformer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::{Linear, Norm, Source};
 
 /// x += proj(attention(norm1(x))); x += fc2(gelu(fc1(norm2(x))))
@@ -24,8 +25,7 @@ struct Block {
 pub(crate) struct Vit {
     sizes: Transformer,
     patch_embed: Linear,
-    /// What every sequence starts from: class token and registers, then the position of each patch. (tokens, dim)
-    /// Class and register tokens.
+    /// What every sequence starts from: class and register tokens, (tokens, dim).
     extra: Vec<f32>,
     /// Position embeddings as the file has them, (table * table, dim).
     positions: Vec<f32>,
@@ -35,13 +35,25 @@ pub(crate) struct Vit {
 /// Activations of one image.
 #[derive(Default)]
 pub(crate) struct Activations {
-    patches: Vec<f32>,
-    tokens: Vec<f32>,
-    normed: Vec<f32>,
-    wide: Vec<f32>,
-    attended: Vec<f32>,
+    patches: Buffer,
+    tokens: Buffer,
+    normed: Buffer,
+    wide: Buffer,
+    attended: Buffer,
     attention: attention::Workspace,
 }
+
+impl Activations {
+    /// For a network at a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let (tokens, products) = (Buffer::new(place, 0)?, || Buffer::of_products(place, 0));
+        let (patches, normed, wide, attended) = (products()?, products()?, products()?, products()?);
+        Ok(Self { patches, tokens, normed, wide, attended, ..Self::default() })
+    }
+}
+
+/// What an error says of a buffer that is shorter than it was made.
+const TOKENS: &str = "tokens of a transformer";
 
 impl Vit {
     /// Reads the tensors of a network of these sizes, by their torch-hub names.
@@ -54,12 +66,24 @@ impl Vit {
         Ok(Self { sizes: sizes.clone(), patch_embed, extra, positions, blocks })
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let blocks = self.blocks.iter().map(|block| block.at(place)).collect::<Result<_>>()?;
+        let (extra, positions) = (self.extra.clone(), self.positions.clone());
+        Ok(Self {
+            sizes: self.sizes.clone(),
+            patch_embed: self.patch_embed.at(place)?,
+            extra,
+            positions,
+            blocks,
+        })
+    }
+
     /// Sizes and constants.
     pub(crate) fn sizes(&self) -> &Transformer {
         &self.sizes
     }
 
-    /// Numbers in the large buffers of a run.
     /// The tokens of an image of `size` before its patches are added, (tokens, dim).
     pub(crate) fn start(&self, size: Grid) -> Vec<f32> {
         let Transformer { table, dim, positions, .. } = self.sizes;
@@ -67,35 +91,37 @@ impl Vit {
         [&self.extra[..], &places].concat()
     }
 
+    /// Numbers in the large buffers of a run.
     pub(super) fn activations(&self, size: Grid) -> usize {
         let sizes = self.sizes();
         3 * size.cells() + sizes.tokens(size) * (3 * sizes.dim + sizes.hidden.max(3 * sizes.dim))
     }
 
-    /// Runs the network on a normalised image (3, side, side). `observe` sees all tokens (tokens, dim) before the
+    /// Runs the network on a normalised image (3, side, side), from the tokens `start`. `observe` sees all tokens (tokens, dim) before the
     /// first block, as number 0, and after each block, as numbers from 1.
     pub(crate) fn forward(
         &self,
-        image: &[f32],
+        image: BufferView<'_>,
         size: Grid,
-        start: &[f32],
+        start: &Buffer,
         a: &mut Activations,
-        observe: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
+        observe: &mut dyn FnMut(usize, BufferView<'_>) -> Result<()>,
     ) -> Result<()> {
         let sizes = &self.sizes;
         let (d, n, p) = (sizes.dim, sizes.tokens(size), sizes.patch);
-        a.patches.resize(sizes.patches(size).cells() * 3 * p * p, 0.0);
+        a.patches.resize(sizes.patches(size).cells() * 3 * p * p)?;
         patches(image, size, p, &mut a.patches)?;
-        a.tokens.clear();
-        a.tokens.extend_from_slice(start);
-        self.patch_embed.run(&a.patches, Then::Add, &mut a.tokens[sizes.extra_tokens() * d..])?;
-        observe(0, &a.tokens)?;
-        a.normed.resize(n * d, 0.0);
-        a.attended.resize(n * d, 0.0);
-        a.wide.resize(n * sizes.hidden.max(3 * d), 0.0);
+        a.tokens.copy(start)?;
+        let own = sizes.extra_tokens() * d..n * d;
+        let tokens = a.tokens.view_mut().part(own).ok_or_else(|| too_short(n * d, start.len()))?;
+        self.patch_embed.run(&a.patches, Then::Add, tokens)?;
+        observe(0, a.tokens.view())?;
+        a.normed.resize(n * d)?;
+        a.attended.resize(n * d)?;
+        a.wide.resize(n * sizes.hidden.max(3 * d))?;
         for (i, block) in self.blocks.iter().enumerate() {
             block.forward(sizes, n, a)?;
-            observe(i + 1, &a.tokens)?;
+            observe(i + 1, a.tokens.view())?;
         }
         Ok(())
     }
@@ -117,19 +143,32 @@ impl Block {
         })
     }
 
+    /// A copy at another place.
+    fn at(&self, place: &Place) -> Result<Self> {
+        let Self { norm1, qkv, proj, norm2, fc1, fc2 } = self;
+        let (norm1, norm2) = (norm1.at(place)?, norm2.at(place)?);
+        let [qkv, proj, fc1, fc2] = [qkv, proj, fc1, fc2].map(|layer| layer.at(place));
+        Ok(Self { norm1, qkv: qkv?, proj: proj?, norm2, fc1: fc1?, fc2: fc2? })
+    }
+
     fn forward(&self, sizes: &Transformer, n: usize, a: &mut Activations) -> Result<()> {
-        let (d, eps) = (sizes.dim, sizes.eps);
-        let qkv = &mut a.wide[..n * 3 * d];
+        let (d, eps, wide) = (sizes.dim, sizes.eps, a.wide.len());
+        let short = |len: usize| move || too_short(len, wide);
+        let mut qkv = a.wide.view_mut().part(0..n * 3 * d).ok_or_else(short(n * 3 * d))?;
         self.norm1.run(&a.tokens, eps, &mut a.normed)?;
-        self.qkv.run(&a.normed, Then::Store, &mut *qkv)?;
-        attention(qkv, n, sizes.heads, &mut a.attention, &mut a.attended)?;
+        self.qkv.run(&a.normed, Then::Store, qkv.reborrow())?;
+        attention(qkv.view(), n, sizes.heads, &mut a.attention, &mut a.attended)?;
         self.proj.run(&a.attended, Then::Add, &mut a.tokens)?;
 
-        let hidden = &mut a.wide[..n * sizes.hidden];
+        let mut hidden = a.wide.view_mut().part(0..n * sizes.hidden).ok_or_else(short(n * sizes.hidden))?;
         self.norm2.run(&a.tokens, eps, &mut a.normed)?;
-        self.fc1.run(&a.normed, Then::Gelu, &mut *hidden)?;
-        self.fc2.run(&*hidden, Then::Add, &mut a.tokens)
+        self.fc1.run(&a.normed, Then::Gelu, hidden.reborrow())?;
+        self.fc2.run(hidden.view(), Then::Add, &mut a.tokens)
     }
+}
+
+fn too_short(expected: usize, found: usize) -> Error {
+    Error::Values { what: TOKENS, expected: format!("{expected} values"), found: found.to_string() }
 }
 
 /// Class token plus its position, registers without one, and the interpolated positions of the patches.

@@ -1,12 +1,13 @@
 //! A dense convolution with its batch norm folded in.
 
 use snarm_kernels::Grid;
-use snarm_kernels::conv3x3::{self, Kernel, SIDE, conv3x3};
+use snarm_kernels::conv3x3::{self, Kernel, SIDE, Stack, conv3x3_in_turns};
+use snarm_kernels::device::{Buffer, BufferView, Place};
 use snarm_kernels::linear::Then;
 use snarm_kernels::relu::relu;
 use snarm_kernels::windows::{Window, windows};
 
-use super::{Linear, Source, folded_with};
+use super::{Linear, Source, folded_with, for_products};
 use crate::error::Result;
 
 /// A convolution of maps with channels last.
@@ -17,8 +18,8 @@ pub(crate) struct Convolution {
 }
 
 enum Taps {
-    /// Of neighbours, at every cell.
-    Near(Kernel),
+    /// Of neighbours, at every cell: one kernel.
+    Near(Stack),
     /// Of windows that are laid in rows, in the order row, column, channel.
     Rows(Linear),
 }
@@ -35,9 +36,19 @@ pub(crate) enum After {
 /// Scratch of convolutions: it grows at the first run and is kept.
 #[derive(Default)]
 pub(crate) struct Unrolled {
-    rows: Vec<f32>,
+    rows: Buffer,
     near: conv3x3::Workspace,
 }
+
+impl Unrolled {
+    /// For convolutions at a place.
+    pub(crate) fn at(place: &Place) -> Result<Self> {
+        Ok(Self { rows: Buffer::of_products(place, 0)?, ..Self::default() })
+    }
+}
+
+/// A cell by itself.
+const POINT: Window = Window { side: 1, step: 1, border: 0 };
 
 impl Convolution {
     /// Reads the `weight` (outputs, inputs, side, side) of `conv`, with its `bias` where it has one, and the batch norm
@@ -53,40 +64,51 @@ impl Convolution {
         let own = if has_bias { Some(conv.get("bias", &[outputs])?) } else { None };
         let (weight, bias) = folded_with(conv, norm, outputs, &[inputs, side, side], own.as_deref(), eps)?;
         let taps = if window == (Window { side: SIDE, step: 1, border: 1 }) {
-            Taps::Near(Kernel::new(&weight, bias)?.in_precision(conv.precision()))
+            let kernel = Kernel::new(&weight, bias)?.in_precision(conv.precision());
+            Taps::Near(Stack::new(&Place::Host, vec![(kernel, 1)])?)
         } else {
             Taps::Rows(Linear::of(conv, &channels_last(&weight, inputs, side * side), bias))
         };
         Ok(Self { window, taps, outputs })
     }
 
+    /// A copy at another place.
+    pub(crate) fn at(&self, place: &Place) -> Result<Self> {
+        let taps = match &self.taps {
+            Taps::Near(stack) => Taps::Near(stack.at(place)?),
+            Taps::Rows(linear) => Taps::Rows(linear.at(place)?),
+        };
+        Ok(Self { window: self.window, taps, outputs: self.outputs })
+    }
+
     /// A map x of `grid` to `y`, whose grid is returned.
-    pub(crate) fn run(
+    pub(crate) fn run<'a>(
         &self,
-        x: &[f32],
+        x: impl Into<BufferView<'a>>,
         grid: Grid,
         after: After,
         unrolled: &mut Unrolled,
-        y: &mut Vec<f32>,
+        y: &mut Buffer,
     ) -> Result<Grid> {
-        let outputs = self.window.outputs(grid);
-        y.resize(outputs.cells() * self.outputs, 0.0);
+        let (x, outputs) = (x.into(), self.window.outputs(grid));
+        let c = x.len() / grid.cells().max(1);
+        y.resize(outputs.cells() * self.outputs)?;
         match &self.taps {
-            Taps::Near(kernel) => {
+            Taps::Near(stack) => {
                 let then = match after {
                     After::Store => conv3x3::Then::Store,
                     After::Relu => conv3x3::Then::Relu,
                 };
-                conv3x3(x, grid, kernel, 1, then, &mut unrolled.near, y)?;
+                let x = for_products(x, c, &mut unrolled.rows)?;
+                conv3x3_in_turns(x, grid, stack, 0, then, &mut unrolled.near, &mut *y)?;
             }
             Taps::Rows(linear) => {
-                let rows = if self.window == (Window { side: 1, step: 1, border: 0 }) {
-                    x
+                let rows = if self.window == POINT {
+                    for_products(x, c, &mut unrolled.rows)?
                 } else {
-                    let c = x.len() / grid.cells().max(1);
-                    unrolled.rows.resize(outputs.cells() * self.window.side * self.window.side * c, 0.0);
+                    unrolled.rows.resize(outputs.cells() * self.window.side * self.window.side * c)?;
                     windows(x, grid, self.window, &mut unrolled.rows)?;
-                    &unrolled.rows
+                    unrolled.rows.view()
                 };
                 linear.run(rows, Then::Store, &mut *y)?;
                 if after == After::Relu {
@@ -150,10 +172,10 @@ mod tests {
             let source = Source::new("test", &made);
             let (conv, norm) = (source.at("c"), source.at("n"));
             let layer = Convolution::read([&conv, &norm], [outputs, inputs], window, true, 0.0).unwrap();
-            let mut y = Vec::new();
+            let mut y = Buffer::default();
             let over = layer.run(&x, grid, After::Relu, &mut Unrolled::default(), &mut y).unwrap();
             assert_eq!((over, y.len()), (window.outputs(grid), over.cells() * outputs));
-            for (i, found) in y.iter().enumerate() {
+            for (i, found) in y.view().host("test").unwrap().iter().enumerate() {
                 let (cell, out) = (i / outputs, i % outputs);
                 let row = &weight[out * inputs * side * side..][..inputs * side * side];
                 let sum = plain(&x, grid, row, window, [cell / over.columns, cell % over.columns]);

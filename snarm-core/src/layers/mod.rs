@@ -4,6 +4,7 @@ mod block;
 mod convolution;
 mod source;
 
+use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::layer_norm::layer_norm;
 use snarm_kernels::linear::{Panels, Then, Weight, linear};
@@ -98,6 +99,24 @@ impl Norm {
         y: impl Into<BufferViewMut<'a>>,
     ) -> Result<()> {
         Ok(layer_norm(x, &self.weight, &self.bias, eps, y)?)
+    }
+}
+
+/// Rows of `c` elements as products read them: a device keeps them as bf16, in `room` where they are not yet; the host takes them
+/// as they are.
+pub(crate) fn for_products<'a>(x: BufferView<'a>, c: usize, room: &'a mut Buffer) -> Result<BufferView<'a>> {
+    if matches!(x, BufferView::Host(_)) || x.is_half() {
+        return Ok(x);
+    }
+    room.resize(x.len())?;
+    columns(x, c, 1.0, columns::Place { width: c, first: 0 }, &mut *room)?;
+    Ok(room.view())
+}
+
+/// Shows values to whoever observes a run, where the host has them.
+pub(crate) fn show(values: BufferView<'_>, see: impl FnOnce(&[f32])) {
+    if let BufferView::Host(values) = values {
+        see(values);
     }
 }
 

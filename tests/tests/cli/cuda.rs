@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
+use snarm_core::models::pyramid_mamba;
+use snarm_core::models::scan_order::Curve;
+use snarm_tests::checkpoint;
 use snarm_tests::fake_cuda::{self, Mode};
 
 use crate::run::{run, snarm, stderr, stdout};
@@ -93,6 +96,32 @@ fn same(cpu: &[Value], cuda: &[Value]) {
         assert!((score - number(cuda, "score")).abs() < 0.01, "{cpu}\n{cuda}");
         let near = (score - number(cpu, "threshold")).abs() < 0.01;
         assert!(near || cpu["anomalous"] == cuda["anomalous"], "{cpu}\n{cuda}");
+    }
+}
+
+#[test]
+fn a_decoder_that_needs_no_bank_scores_on_a_device_too() {
+    let Some(drivers) = fake_cuda::folder(Mode::Plain) else { return };
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path();
+    run(at, "simulate --out flange --as frames --good-frames 4 --frames 3 --width 192 --height 128", 0);
+    let shape = checkpoint::narrow(4, Curve::Sweep);
+    checkpoint::write(&at.join("c.safetensors"), &pyramid_mamba::KIND, &shape, [1, 1, 1]);
+    let detect = |device: &str| {
+        let mut command = snarm();
+        command.current_dir(at).env("LD_LIBRARY_PATH", &drivers).env("FAKE_CUDA_THREADS", "2");
+        let line = format!(
+            "detect flange/test --model c.safetensors --threshold 0.5 --pictures none --out out --device {device}"
+        );
+        let output = command.args(line.split_whitespace()).output().expect("snarm starts");
+        assert!(output.status.success(), "{}", stderr(&output));
+        results(at)
+    };
+    let (expected, found) = (detect("cpu"), detect("cuda"));
+    assert!(expected.len() == found.len() && found.iter().all(|line| line["device"] == "cuda:0"));
+    for (expected, found) in expected.iter().zip(&found) {
+        let [one, other] = [expected, found].map(|line| line["score"].as_f64().expect("a number"));
+        assert!(one > 0.0 && (other / one - 1.0).abs() < 0.02, "{expected}\n{found}");
     }
 }
 

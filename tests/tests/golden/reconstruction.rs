@@ -102,7 +102,7 @@ fn run(file: &str, kind: &'static Kind, shape: &Shape, parameters: usize, tolera
     .unwrap();
     assert_eq!(stored, 4, "stages that are stored");
     for (level, (c, n)) in [(64, 64), (128, 32), (256, 16)].into_iter().enumerate() {
-        let reconstructed = workspace.reconstructed()[level];
+        let reconstructed = workspace.reconstructed()[level].host("test").unwrap();
         check(&golden, "teacher", level, levels[level], [3e-5, 4e-5, 8e-5][level]);
         check(&golden, "student", level, reconstructed, tolerances.student[level]);
         let mut distances = vec![0.0; n * n];

@@ -12,6 +12,7 @@ mod sizes;
 use snarm_kernels::Grid;
 use snarm_kernels::columns::{Place, columns};
 use snarm_kernels::depthwise::{self, Kernel, Then as After, depthwise};
+use snarm_kernels::device::{self, Buffer, BufferView, BufferViewMut};
 use snarm_kernels::linear::Then;
 use snarm_kernels::mean3x3::mean3x3;
 use snarm_kernels::unfold::{Window, unfold};
@@ -23,7 +24,7 @@ use self::sizes::{BlockSizes, LEVELS, STEPS};
 pub(super) use self::sizes::{Given, Sizes};
 use super::geometry::{Geometry, Level};
 use crate::error::Result;
-use crate::layers::{Linear, Source, folded};
+use crate::layers::{Linear, Source, folded, for_products, show};
 
 /// Epsilon of the batch norms.
 const EPS: f32 = 1e-3;
@@ -51,14 +52,16 @@ pub(super) struct EfficientNet {
 /// Activations of one image.
 #[derive(Default)]
 pub(super) struct Activations {
-    windows: Vec<f32>,
-    x: Vec<f32>,
-    wide: Vec<f32>,
-    filtered: Vec<f32>,
-    next: Vec<f32>,
+    windows: Buffer,
+    x: Buffer,
+    wide: Buffer,
+    filtered: Buffer,
+    next: Buffer,
+    /// What a device multiplies.
+    rows: Buffer,
     depthwise: depthwise::Workspace,
-    mean: Vec<f32>,
-    level: Vec<f32>,
+    mean: Buffer,
+    level: Buffer,
     upsample: Vec<Upsample>,
 }
 
@@ -78,6 +81,13 @@ impl EfficientNet {
         }
         let (weight, bias) = folded(&source.at("conv_stem"), &source.at("bn1"), sizes.stem, &[3, 3, 3], EPS)?;
         Ok(Self { sizes: sizes.clone(), stem: Linear::of(source, &weight, bias), stages })
+    }
+
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &device::Place) -> Result<Self> {
+        let stage = |blocks: &Vec<Block>| blocks.iter().map(|block| block.at(place)).collect::<Result<_>>();
+        let stages = self.stages.iter().map(stage).collect::<Result<_>>()?;
+        Ok(Self { sizes: self.sizes.clone(), stem: self.stem.at(place)?, stages })
     }
 
     /// Sizes of the network.
@@ -100,30 +110,32 @@ impl EfficientNet {
     /// 0, and after each stage that is needed, as numbers from 1.
     pub(super) fn run(
         &self,
-        image: &[f32],
+        image: BufferView<'_>,
         (geometry, given): (&Geometry, Given),
         a: &mut Activations,
-        values: &mut [f32],
+        mut values: BufferViewMut<'_>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
         let size = geometry.size;
         let mut cells = stepped(size, STEM.step);
-        a.windows.resize(cells.cells() * 3 * STEM.side * STEM.side, 0.0);
+        a.windows.resize(cells.cells() * 3 * STEM.side * STEM.side)?;
         unfold(image, size.rows, size.columns, STEM, &mut a.windows)?;
-        a.x.resize(cells.cells() * self.stem.width(), 0.0);
+        a.x.resize(cells.cells() * self.stem.width())?;
         self.stem.run(&a.windows, Then::Relu6, &mut a.x)?;
-        observe(0, &a.x);
+        show(a.x.view(), |x| observe(0, x));
         let (stages, mut first) = (given.stages(), 0);
         for (s, stage) in self.stages.iter().enumerate().take(stages[LEVELS - 1] + 1) {
             for block in stage {
                 block.run(&mut cells, a)?;
             }
-            observe(s + 1, &a.x);
+            show(a.x.view(), |x| observe(s + 1, x));
             let Some(level) = stages.iter().position(|stage| *stage == s) else { continue };
             let c = self.sizes.channels(s);
             first += match given {
-                Given::Descriptors => a.describe(cells, (level, c), geometry.level(), first, values)?,
-                Given::Levels => a.give(c, values.get_mut(first..).unwrap_or_default())?,
+                Given::Descriptors => {
+                    a.describe(cells, (level, c), geometry.level(), first, values.reborrow())?
+                }
+                Given::Levels => a.give(c, first, values.reborrow())?,
             };
         }
         Ok(())
@@ -131,6 +143,14 @@ impl EfficientNet {
 }
 
 impl Activations {
+    /// For a network at a place.
+    pub(super) fn at(place: &device::Place) -> Result<Self> {
+        let (floats, products) = (|| Buffer::new(place, 0), || Buffer::of_products(place, 0));
+        let (x, wide, filtered, next) = (floats()?, floats()?, floats()?, floats()?);
+        let (windows, rows, mean, level) = (products()?, products()?, floats()?, floats()?);
+        Ok(Self { windows, x, wide, filtered, next, rows, mean, level, ..Self::default() })
+    }
+
     /// Writes the channels of a level, from the channel `first` on, to descriptors (cells of the grid, width). Returns their
     /// number.
     fn describe(
@@ -139,15 +159,15 @@ impl Activations {
         (level, c): (usize, usize),
         Level { grid, width }: Level,
         first: usize,
-        descriptors: &mut [f32],
+        descriptors: BufferViewMut<'_>,
     ) -> Result<usize> {
-        self.mean.resize(self.x.len(), 0.0);
+        self.mean.resize(self.x.len())?;
         mean3x3(&self.x, cells.rows, cells.columns, c, &mut self.mean)?;
         unit_rows(&mut self.mean, c)?;
         if self.upsample.len() == level {
             self.upsample.push(Upsample::new(cells.into(), grid.into(), c, Corners::Edges));
         }
-        self.level.resize(grid.cells() * c, 0.0);
+        self.level.resize(grid.cells() * c)?;
         self.upsample[level].run(&self.mean, &mut self.level)?;
         // All levels have one length, and together a mean square of 1.
         let scale = (width as f32 / (LEVELS * c) as f32).sqrt();
@@ -155,11 +175,13 @@ impl Activations {
         Ok(c)
     }
 
-    /// Writes a level (cells, c) to the front of `values`, each cell with a mean square of 1. Returns the number of its values.
-    fn give(&self, c: usize, values: &mut [f32]) -> Result<usize> {
-        let own = values.len().min(self.x.len());
-        values[..own].copy_from_slice(&self.x[..own]);
-        unit_rows(&mut values[..own], c)?;
+    /// Writes a level (cells, c) to `values` from the first on, each cell with a mean square of 1. Returns the number of its values.
+    fn give(&self, c: usize, first: usize, values: BufferViewMut<'_>) -> Result<usize> {
+        let own = self.x.len();
+        if let Some(mut level) = values.part(first..first + own) {
+            columns(&self.x, c, 1.0, Place { width: c, first: 0 }, level.reborrow())?;
+            unit_rows(level, c)?;
+        }
         Ok(own)
     }
 }
@@ -186,25 +208,35 @@ impl Block {
         })
     }
 
+    /// A copy at another place.
+    fn at(&self, place: &device::Place) -> Result<Self> {
+        let expand = self.expand.as_ref().map(|expand| expand.at(place)).transpose()?;
+        let (depthwise, project) = (self.depthwise.clone().at(place)?, self.project.at(place)?);
+        Ok(Self { expand, depthwise, project, ..*self })
+    }
+
     /// Takes a map of `cells` from `a.x` and leaves its own there.
     fn run(&self, cells: &mut Grid, a: &mut Activations) -> Result<()> {
         let (size, hidden) = (*cells, self.depthwise.channels());
         let wide = match &self.expand {
             Some(expand) => {
-                a.wide.resize(size.cells() * hidden, 0.0);
-                expand.run(&a.x, Then::Relu6, &mut a.wide)?;
+                let c = a.x.len() / size.cells().max(1);
+                a.wide.resize(size.cells() * hidden)?;
+                let rows = for_products(a.x.view(), c, &mut a.rows)?;
+                expand.run(rows, Then::Relu6, &mut a.wide)?;
                 &a.wide
             }
             None => &a.x,
         };
         let after = stepped(size, self.step);
-        a.filtered.resize(after.cells() * hidden, 0.0);
+        a.filtered.resize(after.cells() * hidden)?;
         depthwise(wide, size.rows, size.columns, &self.depthwise, &mut a.depthwise, &mut a.filtered)?;
+        let rows = for_products(a.filtered.view(), hidden, &mut a.rows)?;
         if self.is_residual {
-            self.project.run(&a.filtered, Then::Add, &mut a.x)?;
+            self.project.run(rows, Then::Add, &mut a.x)?;
         } else {
-            a.next.resize(after.cells() * self.project.width(), 0.0);
-            self.project.run(&a.filtered, Then::Store, &mut a.next)?;
+            a.next.resize(after.cells() * self.project.width())?;
+            self.project.run(rows, Then::Store, &mut a.next)?;
             std::mem::swap(&mut a.x, &mut a.next);
         }
         *cells = after;

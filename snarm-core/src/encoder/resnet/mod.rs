@@ -9,6 +9,8 @@
 mod names;
 
 use snarm_kernels::Grid;
+use snarm_kernels::columns::{self, columns};
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
 use snarm_kernels::max_pool::max_pool;
 use snarm_kernels::relu::{add_relu, relu};
@@ -18,7 +20,7 @@ use snarm_kernels::windows::Window;
 pub(super) use self::names::Named;
 use super::geometry::{Geometry, IMAGENET, Level};
 use crate::error::Result;
-use crate::layers::{After, Convolution, Linear, Source, Unrolled, folded, recorded};
+use crate::layers::{After, Convolution, Linear, Source, Unrolled, folded, recorded, show};
 
 /// Epsilon of the batch norms.
 const EPS: f32 = 1e-5;
@@ -85,12 +87,21 @@ pub(super) struct ResNet {
 /// Activations of one image.
 #[derive(Default)]
 pub(super) struct Activations {
-    windows: Vec<f32>,
-    x: Vec<f32>,
-    inner: Vec<f32>,
-    outer: Vec<f32>,
-    past: Vec<f32>,
+    windows: Buffer,
+    x: Buffer,
+    inner: Buffer,
+    outer: Buffer,
+    past: Buffer,
     unrolled: Unrolled,
+}
+
+impl Activations {
+    /// For a network at a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let (floats, products) = (|| Buffer::new(place, 0), || Buffer::of_products(place, 0));
+        let (x, outer, past) = (floats()?, floats()?, floats()?);
+        Ok(Self { windows: products()?, x, inner: products()?, outer, past, unrolled: Unrolled::at(place)? })
+    }
 }
 
 /// torchvision's names and the shapes of all tensors that a network with a stem of so many channels reads, whose stages have
@@ -130,6 +141,13 @@ impl ResNet {
         Ok(Self { sizes: sizes.clone(), stem: Linear::of(source, &wider, bias), stages })
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let stage = |blocks: &Vec<Block>| blocks.iter().map(|block| block.at(place)).collect::<Result<_>>();
+        let stages = self.stages.iter().map(stage).collect::<Result<_>>()?;
+        Ok(Self { sizes: self.sizes.clone(), stem: self.stem.at(place)?, stages })
+    }
+
     /// Sizes of the network.
     pub(super) fn sizes(&self) -> &Sizes {
         &self.sizes
@@ -146,32 +164,34 @@ impl ResNet {
     /// sees the cells after the stem, as number 0, and after each stage, as numbers from 1.
     pub(super) fn run(
         &self,
-        image: &[f32],
+        image: BufferView<'_>,
         size: Grid,
         a: &mut Activations,
-        levels: &mut [f32],
+        mut levels: BufferViewMut<'_>,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
         let mut grid = Grid { rows: size.rows.div_ceil(2), columns: size.columns.div_ceil(2) };
-        a.windows.resize(grid.cells() * 3 * STEM.side * STEM.side, 0.0);
+        a.windows.resize(grid.cells() * 3 * STEM.side * STEM.side)?;
         unfold(image, size.rows, size.columns, STEM, &mut a.windows)?;
-        a.outer.resize(grid.cells() * self.stem.width(), 0.0);
+        a.outer.resize(grid.cells() * self.stem.width())?;
         self.stem.run(&a.windows, Then::Store, &mut a.outer)?;
         relu(&mut a.outer)?;
         let pooled = POOL.outputs(grid);
-        a.x.resize(pooled.cells() * self.stem.width(), 0.0);
+        a.x.resize(pooled.cells() * self.stem.width())?;
         max_pool(&a.outer, grid, POOL, &mut a.x)?;
-        observe(0, &a.x);
+        show(a.x.view(), |x| observe(0, x));
         grid = pooled;
-        let mut rest = levels;
+        let mut first = 0;
         for (s, stage) in self.stages.iter().enumerate() {
             for block in stage {
                 grid = block.run(grid, a)?;
             }
-            observe(s + 1, &a.x);
-            let (level, more) = rest.split_at_mut(a.x.len().min(rest.len()));
-            level.copy_from_slice(&a.x[..level.len()]);
-            rest = more;
+            show(a.x.view(), |x| observe(s + 1, x));
+            let width = self.sizes.stages[s].0;
+            if let Some(level) = levels.reborrow().part(first..first + a.x.len()) {
+                columns(&a.x, width, 1.0, columns::Place { width, first: 0 }, level)?;
+            }
+            first += a.x.len();
         }
         Ok(())
     }
@@ -190,6 +210,12 @@ impl Block {
             second: read(&source.at("conv2"), &source.at("bn2"), channels, 3, 1)?,
             past: if is_same { None } else { Some(read(&beside.at(0), &beside.at(1), inputs, 1, step)?) },
         })
+    }
+
+    /// A copy at another place.
+    fn at(&self, place: &Place) -> Result<Self> {
+        let past = self.past.as_ref().map(|past| past.at(place)).transpose()?;
+        Ok(Self { first: self.first.at(place)?, second: self.second.at(place)?, past })
     }
 
     /// Takes a map of `grid` from `a.x` and leaves its own there, whose grid is returned.

@@ -2,6 +2,7 @@
 
 use snarm_kernels::Grid;
 use snarm_kernels::cross_scan::Sweep;
+use snarm_kernels::device::{Buffer, BufferView, Place};
 
 use super::expand::{self, Expand};
 use super::fusion;
@@ -11,7 +12,7 @@ use super::shape::{Kind, STAGES, Shape, WHAT};
 use super::sweeps::sweeps;
 use crate::encoder::Geometry;
 use crate::error::{Error, Result};
-use crate::layers::Source;
+use crate::layers::{Source, show};
 
 /// The finest map that is scanned by quarters: a wider one would have quarters of quarters, which the published program
 /// scans as well and this one does not.
@@ -49,12 +50,14 @@ pub struct Workspace {
     /// Of each stage.
     sweeps: Vec<Vec<Sweep>>,
     /// Where the cells of a stage come from, see [`expand::places`]; nothing for the first.
-    places: Vec<Vec<u32>>,
-    map: Vec<f32>,
-    parts: Vec<f32>,
-    cells: Vec<f32>,
+    places: Vec<Buffer<u32>>,
+    map: Buffer,
+    /// What a device multiplies.
+    rows: Buffer,
+    parts: Buffer,
+    cells: Buffer,
     /// Reconstructions of the levels, the finest first.
-    levels: [Vec<f32>; 3],
+    levels: [Buffer; 3],
 }
 
 impl Workspace {
@@ -64,6 +67,14 @@ impl Workspace {
     /// When these are not three levels of the decoder's channels on squares, each half as fine as the one before, or a
     /// curve does not go through such squares.
     pub fn new(kind: &Kind, shape: &Shape, geometry: &Geometry) -> Result<Self> {
+        Self::at(&Place::Host, kind, shape, geometry)
+    }
+
+    /// As [`Self::new`], at a place.
+    ///
+    /// # Errors
+    /// As there, and when the device lacks the memory.
+    pub fn at(place: &Place, kind: &Kind, shape: &Shape, geometry: &Geometry) -> Result<Self> {
         let found = geometry.levels();
         let side = geometry.grid().rows;
         let wanted: Vec<_> =
@@ -80,27 +91,30 @@ impl Workspace {
             return Err(Error::Mismatch { what: kind.family, expected, found: list(&levels) });
         }
         let sides = (0..STAGES).map(|stage| side >> (STAGES - 1 - stage));
-        let coarser = |side: usize| expand::places(Grid::square(side / 2));
+        let finer = |(s, side): (usize, usize)| -> Result<Buffer<u32>> {
+            let places = if s == 0 { Vec::new() } else { expand::places(Grid::square(side / 2)) };
+            Ok(Buffer::of(place, &places)?)
+        };
+        let there = |sweeps: Vec<Sweep>| sweeps.iter().map(|sweep| Ok(sweep.at(place)?)).collect();
+        let floats = || Buffer::new(place, 0);
         Ok(Self {
             grids: [side, side / 2, side / 4].map(Grid::square),
             values: std::array::from_fn(|i| found[i].values()),
-            fusion: fusion::Scratch::default(),
-            module: module::Scratch::default(),
-            sweeps: sides.clone().map(|side| sweeps(kind, shape, side)).collect::<Result<_>>()?,
-            places: sides
-                .enumerate()
-                .map(|(s, side)| if s == 0 { Vec::new() } else { coarser(side) })
-                .collect(),
-            map: Vec::new(),
-            parts: Vec::new(),
-            cells: Vec::new(),
-            levels: Default::default(),
+            fusion: fusion::Scratch::at(place)?,
+            module: module::Scratch::at(place)?,
+            sweeps: sides.clone().map(|side| there(sweeps(kind, shape, side)?)).collect::<Result<_>>()?,
+            places: sides.enumerate().map(finer).collect::<Result<_>>()?,
+            map: floats()?,
+            rows: Buffer::of_products(place, 0)?,
+            parts: floats()?,
+            cells: floats()?,
+            levels: [floats()?, floats()?, floats()?],
         })
     }
 
     /// What was reconstructed of the levels of the last frame, the finest first.
     pub fn reconstructed(&self) -> Levels<'_> {
-        self.levels.each_ref().map(Vec::as_slice)
+        self.levels.each_ref().map(Buffer::view)
     }
 
     /// Grids of the levels.
@@ -108,17 +122,17 @@ impl Workspace {
         self.grids
     }
 
-    pub(super) fn map(&self) -> &[f32] {
-        &self.map
+    pub(super) fn map(&self) -> BufferView<'_> {
+        self.map.view()
     }
 
-    pub(super) fn for_fusion(&mut self) -> ([Grid; 3], &mut fusion::Scratch, &mut Vec<f32>) {
+    pub(super) fn for_fusion(&mut self) -> ([Grid; 3], &mut fusion::Scratch, &mut Buffer) {
         (self.grids, &mut self.fusion, &mut self.map)
     }
 
     /// Checks that levels are those that it was made for.
     pub(super) fn check(&self, levels: Levels<'_>) -> Result<()> {
-        let found = levels.map(<[f32]>::len);
+        let found = levels.map(|level| level.len());
         if found == self.values {
             return Ok(());
         }
@@ -141,6 +155,15 @@ impl Decoder {
         Ok(Self { stages: (0..STAGES).map(read).collect::<Result<_>>()? })
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let stage = |(expand, modules): &(Option<Expand>, Vec<Module>)| {
+            let expand = expand.as_ref().map(|expand| expand.at(place)).transpose()?;
+            Ok((expand, modules.iter().map(|module| module.at(place)).collect::<Result<_>>()?))
+        };
+        Ok(Self { stages: self.stages.iter().map(stage).collect::<Result<_>>()? })
+    }
+
     /// Reconstructs the levels from the fused map in the workspace.
     pub(super) fn run(&self, w: &mut Workspace, observe: &mut Observe<'_>) -> Result<()> {
         let coarsest = Grid { rows: w.grids[2].rows / 2, columns: w.grids[2].columns / 2 };
@@ -148,16 +171,17 @@ impl Decoder {
             let level = STAGES.checked_sub(1 + s).filter(|level| *level < w.levels.len());
             let grid = level.map_or(coarsest, |level| w.grids[level]);
             if let Some(expand) = expand {
-                expand.run(&mut w.map, &w.places[s], &mut w.parts, &mut w.cells)?;
-                observe(Stage::Expanded(s), &w.map);
+                let scratch = [&mut w.rows, &mut w.parts, &mut w.cells];
+                expand.run(&mut w.map, &w.places[s], scratch)?;
+                show(w.map.view(), |map| observe(Stage::Expanded(s), map));
             }
             for (i, module) in modules.iter().enumerate() {
                 let mut seen = |block: usize, map: &[f32]| observe(Stage::Scanned(s, i, block), map);
                 module.run(&mut w.map, grid, &w.sweeps[s], &mut w.module, &mut seen)?;
-                observe(Stage::Module(s, i), &w.map);
+                show(w.map.view(), |map| observe(Stage::Module(s, i), map));
             }
             if let Some(level) = level {
-                w.levels[level].clone_from(&w.map);
+                w.levels[level].copy(&w.map)?;
             }
         }
         Ok(())

@@ -2,12 +2,13 @@
 //! channel, and a layer norm follows.
 
 use snarm_kernels::Grid;
+use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::gather::gather;
 use snarm_kernels::linear::Then;
 
 use super::shape::EPS;
 use crate::error::Result;
-use crate::layers::{Linear, Norm, Source};
+use crate::layers::{Linear, Norm, Source, for_products};
 
 /// Cells that are made of one.
 const PARTS: usize = 4;
@@ -26,20 +27,25 @@ impl Expand {
         Ok(Self { linear, norm: Norm::read(&source.at("norm"), channels)? })
     }
 
-    /// A map to a finer one, whose cells come from `places` of the parts; `parts` and `cells` are scratch.
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        Ok(Self { linear: self.linear.at(place)?, norm: self.norm.at(place)? })
+    }
+
+    /// A map to a finer one, whose cells come from `places` of the parts; `rows`, `parts` and `cells` are scratch.
     pub(super) fn run(
         &self,
-        map: &mut Vec<f32>,
-        places: &[u32],
-        parts: &mut Vec<f32>,
-        cells: &mut Vec<f32>,
+        map: &mut Buffer,
+        places: &Buffer<u32>,
+        [rows, parts, cells]: [&mut Buffer; 3],
     ) -> Result<()> {
         let channels = self.linear.width() / PARTS;
-        parts.resize(places.len() * channels, 0.0);
-        cells.resize(parts.len(), 0.0);
-        self.linear.run(&*map, Then::Store, &mut *parts)?;
+        parts.resize(places.len() * channels)?;
+        cells.resize(parts.len())?;
+        let inputs = map.len() * PARTS / places.len().max(1);
+        self.linear.run(for_products(map.view(), inputs, rows)?, Then::Store, &mut *parts)?;
         gather(&*parts, channels, places, &mut *cells)?;
-        map.resize(cells.len(), 0.0);
+        map.resize(cells.len())?;
         self.norm.run(&*cells, EPS, &mut *map)
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use snarm_kernels::Grid;
+use snarm_kernels::device::{Buffer, Place};
 
 use super::compare::Comparison;
-use super::{Reconstruction, Shape, Workspace};
+use super::{Net, Reconstruction, Shape, Workspace};
 use crate::bank::{Calibration, Memory};
 use crate::detect::{ImageScore, StageTimes};
 use crate::encoder::{Encoder, Features, Geometry};
@@ -77,18 +78,55 @@ impl Trained for Reconstruction {
     }
 
     fn model(self: Arc<Self>, geometry: &Geometry) -> Result<Box<dyn Model>> {
-        let workspace = Workspace::new(self.kind, &self.shape, geometry)?;
-        let comparison = Comparison::new(self.shape.levels, workspace.grids(), geometry.size);
-        Ok(Box::new(Running { trained: self, workspace, comparison, size: geometry.size }))
+        Ok(Box::new(Running::at(&Place::Host, self, None, geometry)?))
     }
 }
 
 /// The decoder of one stream.
 struct Running {
     trained: Arc<Reconstruction>,
+    /// Its weights in the memory of a device, where it runs there.
+    there: Option<Net>,
     workspace: Workspace,
     comparison: Comparison,
-    size: Grid,
+    geometry: Geometry,
+}
+
+impl Running {
+    fn at(
+        place: &Place,
+        trained: Arc<Reconstruction>,
+        there: Option<Net>,
+        geometry: &Geometry,
+    ) -> Result<Self> {
+        let workspace = Workspace::at(place, trained.kind, &trained.shape, geometry)?;
+        let comparison = Comparison::at(place, trained.shape.levels, workspace.grids(), geometry.size)?;
+        Ok(Self { trained, there, workspace, comparison, geometry: geometry.clone() })
+    }
+
+    /// The map of raw scores of features, where they live. Each stage adds the time until it has been asked for to `times`.
+    fn run(&mut self, features: &Features<'_>, times: &mut StageTimes) -> Result<&Buffer> {
+        let level = |number: usize| match features.level(number) {
+            Some((_, values)) => Ok(values),
+            None => {
+                let expected = "three levels of features".to_owned();
+                let (what, found) = (self.trained.kind.family, number.to_string());
+                Err(Error::Values { what, expected, found })
+            }
+        };
+        let levels = [level(0)?, level(1)?, level(2)?];
+        let net = self.there.as_ref().unwrap_or(&self.trained.net);
+        let start = Instant::now();
+        net.fuse(levels, &mut self.workspace)?;
+        times.add("fuse", start.elapsed());
+        let start = Instant::now();
+        net.decoder.run(&mut self.workspace, &mut |_, _| {})?;
+        times.add("reconstruct", start.elapsed());
+        let start = Instant::now();
+        let map = self.comparison.run(levels, self.workspace.reconstructed())?;
+        times.add("compare", start.elapsed());
+        Ok(map)
+    }
 }
 
 impl Model for Running {
@@ -97,11 +135,20 @@ impl Model for Running {
     }
 
     fn map_size(&self) -> Grid {
-        self.size
+        self.geometry.size
     }
 
     fn image_score(&self) -> ImageScore {
         ImageScore::Peak
+    }
+
+    fn move_to(&mut self, place: &Place, _: Option<&Memory>) -> Result<()> {
+        let there = match place {
+            Place::Host => None,
+            Place::Cuda(_) => Some(self.trained.net.at(place)?),
+        };
+        *self = Self::at(place, Arc::clone(&self.trained), there, &self.geometry)?;
+        Ok(())
     }
 
     fn score(
@@ -113,23 +160,10 @@ impl Model for Running {
         times: &mut StageTimes,
     ) -> Result<&[f32]> {
         let family = self.trained.kind.family;
-        let level = |number: usize| match features.level(number) {
-            Some((_, values)) => Ok(values.host(family)?),
-            None => {
-                let expected = "three levels of features".to_owned();
-                Err(Error::Values { what: family, expected, found: number.to_string() })
-            }
-        };
-        let levels = [level(0)?, level(1)?, level(2)?];
-        let start = Instant::now();
-        self.trained.fuse(levels, &mut self.workspace)?;
-        times.add("fuse", start.elapsed());
-        let start = Instant::now();
-        self.trained.decoder.run(&mut self.workspace, &mut |_, _| {})?;
-        times.add("reconstruct", start.elapsed());
-        let start = Instant::now();
-        let map = self.comparison.run(levels, self.workspace.reconstructed())?;
-        times.add("compare", start.elapsed());
-        Ok(map)
+        Ok(self.run(features, times)?.view().host(family)?)
+    }
+
+    fn score_there(&mut self, features: &Features<'_>, _: Option<&Memory>, _: &[bool]) -> Result<&Buffer> {
+        self.run(features, &mut StageTimes::default())
     }
 }

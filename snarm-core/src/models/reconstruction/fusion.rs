@@ -6,6 +6,7 @@
 
 use snarm_kernels::Grid;
 use snarm_kernels::add_scaled::add_scaled;
+use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::relu::add_relu;
 use snarm_kernels::windows::Window;
 
@@ -39,9 +40,17 @@ struct Bottleneck {
 #[derive(Default)]
 pub(super) struct Scratch {
     unrolled: Unrolled,
-    sum: Vec<f32>,
-    part: Vec<f32>,
-    inner: Vec<f32>,
+    sum: Buffer,
+    part: Buffer,
+    inner: Buffer,
+}
+
+impl Scratch {
+    /// For a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let floats = || Buffer::new(place, 0);
+        Ok(Self { unrolled: Unrolled::at(place)?, sum: floats()?, part: floats()?, inner: floats()? })
+    }
 }
 
 impl Fusion {
@@ -65,13 +74,24 @@ impl Fusion {
         })
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let Self { down: [d0, d1], beside: [b0, b1], last, bottlenecks } = self;
+        Ok(Self {
+            down: [d0.at(place)?, d1.at(place)?],
+            beside: [b0.at(place)?, b1.at(place)?],
+            last: last.at(place)?,
+            bottlenecks: bottlenecks.iter().map(|one| one.at(place)).collect::<Result<_>>()?,
+        })
+    }
+
     /// Levels on `grids` to the fused map.
     pub(super) fn run(
         &self,
         levels: Levels<'_>,
         grids: [Grid; 3],
         s: &mut Scratch,
-        map: &mut Vec<f32>,
+        map: &mut Buffer,
     ) -> Result<()> {
         let [x0, x1, x2] = levels;
         let mut grid = self.down[0].run(x0, grids[0], After::Relu, &mut s.unrolled, &mut s.sum)?;
@@ -109,14 +129,21 @@ impl Bottleneck {
         })
     }
 
-    /// Takes a map of `grid` and leaves its own there, whose grid is returned.
-    fn run(&self, grid: Grid, s: &mut Scratch, map: &mut Vec<f32>) -> Result<Grid> {
+    /// A copy at another place.
+    fn at(&self, place: &Place) -> Result<Self> {
         let [first, second, third] = &self.layers;
-        first.run(map, grid, After::Relu, &mut s.unrolled, &mut s.sum)?;
+        let past = self.past.as_ref().map(|past| past.at(place)).transpose()?;
+        Ok(Self { layers: [first.at(place)?, second.at(place)?, third.at(place)?], past })
+    }
+
+    /// Takes a map of `grid` and leaves its own there, whose grid is returned.
+    fn run(&self, grid: Grid, s: &mut Scratch, map: &mut Buffer) -> Result<Grid> {
+        let [first, second, third] = &self.layers;
+        first.run(&*map, grid, After::Relu, &mut s.unrolled, &mut s.sum)?;
         let after = second.run(&s.sum, grid, After::Relu, &mut s.unrolled, &mut s.inner)?;
         third.run(&s.inner, after, After::Store, &mut s.unrolled, &mut s.sum)?;
         if let Some(past) = &self.past {
-            past.run(map, grid, After::Store, &mut s.unrolled, &mut s.part)?;
+            past.run(&*map, grid, After::Store, &mut s.unrolled, &mut s.part)?;
             std::mem::swap(map, &mut s.part);
         }
         add_relu(&s.sum, map)?;

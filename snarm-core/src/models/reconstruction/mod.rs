@@ -28,6 +28,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use snarm_kernels::Precision;
+use snarm_kernels::device::{BufferView, Place};
 
 use self::decoder::Decoder;
 pub use self::decoder::{Observe, Stage, Workspace};
@@ -45,7 +46,7 @@ pub use self::shape::{Kind, Shape};
 pub(crate) use self::sweeps::orders;
 use crate::error::{Error, Result};
 use crate::files::{Tensor, Weights, hex};
-use crate::layers::{Made, Source, Tensors};
+use crate::layers::{Made, Source, Tensors, show};
 use crate::paths;
 
 /// What tells the tensors that batch norms gather from those that are learned.
@@ -62,8 +63,27 @@ pub struct Reconstruction {
     about: Option<About>,
     /// Where the encoder lies that the file holds beside the decoder.
     own_encoder: Option<String>,
+    net: Net,
+}
+
+/// Its weights, at a place.
+struct Net {
     fusion: Fusion,
     decoder: Decoder,
+}
+
+impl Net {
+    /// A copy at another place.
+    fn at(&self, place: &Place) -> Result<Self> {
+        Ok(Self { fusion: self.fusion.at(place)?, decoder: self.decoder.at(place)? })
+    }
+
+    /// Leaves the fused map in the workspace.
+    fn fuse(&self, levels: Levels<'_>, workspace: &mut Workspace) -> Result<()> {
+        workspace.check(levels)?;
+        let (grids, fusion, map) = workspace.for_fusion();
+        self.fusion.run(levels, grids, fusion, map)
+    }
 }
 
 impl Reconstruction {
@@ -128,8 +148,7 @@ impl Reconstruction {
             parameters,
             about: None,
             own_encoder: None,
-            fusion,
-            decoder,
+            net: Net { fusion, decoder },
         })
     }
 
@@ -157,7 +176,7 @@ impl Reconstruction {
     ///
     /// # Errors
     /// When the levels are not those of the workspace.
-    pub fn run(&self, levels: Levels<'_>, workspace: &mut Workspace) -> Result<()> {
+    pub fn run<'a>(&self, levels: [impl Into<BufferView<'a>>; 3], workspace: &mut Workspace) -> Result<()> {
         self.run_observed(levels, workspace, &mut |_, _| {})
     }
 
@@ -165,22 +184,15 @@ impl Reconstruction {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn run_observed(
+    pub fn run_observed<'a>(
         &self,
-        levels: Levels<'_>,
+        levels: [impl Into<BufferView<'a>>; 3],
         workspace: &mut Workspace,
         observe: &mut Observe<'_>,
     ) -> Result<()> {
-        self.fuse(levels, workspace)?;
-        observe(Stage::Fused, workspace.map());
-        self.decoder.run(workspace, observe)
-    }
-
-    /// Leaves the fused map in the workspace.
-    fn fuse(&self, levels: Levels<'_>, workspace: &mut Workspace) -> Result<()> {
-        workspace.check(levels)?;
-        let (grids, fusion, map) = workspace.for_fusion();
-        self.fusion.run(levels, grids, fusion, map)
+        self.net.fuse(levels.map(Into::into), workspace)?;
+        show(workspace.map(), |map| observe(Stage::Fused, map));
+        self.net.decoder.run(workspace, observe)
     }
 }
 

@@ -3,13 +3,14 @@
 
 use snarm_kernels::Grid;
 use snarm_kernels::cross_scan::Sweep;
+use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::linear::Then;
 
 use super::local::{self, Local};
 use super::scanning::{self, Scanning};
 use super::shape::Shape;
 use crate::error::Result;
-use crate::layers::{Linear, Source};
+use crate::layers::{Linear, Source, for_products, show};
 
 /// Sides of the squares of taps of the branches, in the order of the joint convolution.
 const SIDES: [usize; 2] = [5, 7];
@@ -25,11 +26,28 @@ pub(super) struct Module {
 /// Activations.
 #[derive(Default)]
 pub(super) struct Scratch {
-    scanned: Vec<f32>,
-    branch: Vec<f32>,
-    joined: Vec<f32>,
+    scanned: Buffer,
+    branch: Buffer,
+    joined: Buffer,
+    /// What a device multiplies.
+    rows: Buffer,
     scanning: scanning::Scratch,
     local: local::Scratch,
+}
+
+impl Scratch {
+    /// For a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let floats = || Buffer::new(place, 0);
+        Ok(Self {
+            scanned: floats()?,
+            branch: floats()?,
+            joined: floats()?,
+            rows: Buffer::of_products(place, 0)?,
+            scanning: scanning::Scratch::at(place)?,
+            local: local::Scratch::at(place)?,
+        })
+    }
 }
 
 impl Module {
@@ -52,31 +70,39 @@ impl Module {
         })
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        let Self { blocks, locals: [near, far], join: [scanned, first, second] } = self;
+        Ok(Self {
+            blocks: blocks.iter().map(|block| block.at(place)).collect::<Result<_>>()?,
+            locals: [near.at(place)?, far.at(place)?],
+            join: [scanned.at(place)?, first.at(place)?, second.at(place)?],
+        })
+    }
+
     /// Changes a map of `grid` in place; `observe` sees it after each block, by number.
     pub(super) fn run(
         &self,
-        map: &mut [f32],
+        map: &mut Buffer,
         grid: Grid,
         sweeps: &[Sweep],
         s: &mut Scratch,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<()> {
-        for buffer in [&mut s.scanned, &mut s.branch, &mut s.joined] {
-            buffer.resize(map.len(), 0.0);
-        }
-        s.scanned.copy_from_slice(map);
+        let c = map.len() / grid.cells().max(1);
+        s.branch.resize(map.len())?;
+        s.scanned.copy(map)?;
         for (number, block) in self.blocks.iter().enumerate() {
             block.run(&mut s.scanned, grid, sweeps, &mut s.scanning)?;
-            observe(number, &s.scanned);
+            show(s.scanned.view(), |map| observe(number, map));
         }
         let [scanned, near, far] = &self.join;
-        s.joined.copy_from_slice(map);
-        scanned.run(&s.scanned, Then::Add, &mut s.joined)?;
+        s.joined.copy(map)?;
+        scanned.run(for_products(s.scanned.view(), c, &mut s.rows)?, Then::Add, &mut s.joined)?;
         for (local, join) in self.locals.iter().zip([near, far]) {
-            local.run(map, grid, &mut s.local, &mut s.branch)?;
-            join.run(&s.branch, Then::Add, &mut s.joined)?;
+            local.run(for_products(map.view(), c, &mut s.rows)?, grid, &mut s.local, &mut s.branch)?;
+            join.run(for_products(s.branch.view(), c, &mut s.rows)?, Then::Add, &mut s.joined)?;
         }
-        map.copy_from_slice(&s.joined);
-        Ok(())
+        Ok(map.copy(&s.joined)?)
     }
 }

@@ -6,12 +6,13 @@
 use snarm_kernels::Grid;
 use snarm_kernels::cross_scan::{self, Directions, Sweep, cross_scan};
 use snarm_kernels::depthwise::{self, Kernel, depthwise};
+use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::linear::Then;
 use snarm_kernels::silu::{gate, silu};
 
 use super::shape::{EPS, Shape};
 use crate::error::Result;
-use crate::layers::{Linear, Norm, Source};
+use crate::layers::{Linear, Norm, Source, for_products};
 
 /// Side of the square of taps before the scan.
 const TAPS: usize = 3;
@@ -31,13 +32,23 @@ pub(super) struct Scanning {
 /// Activations.
 #[derive(Default)]
 pub(super) struct Scratch {
-    normed: Vec<f32>,
-    x: Vec<f32>,
-    z: Vec<f32>,
-    u: Vec<f32>,
-    rows: Vec<f32>,
+    /// What products read: the normed map, on a device also `u`, and what the gate is applied to.
+    normed: Buffer,
+    x: Buffer,
+    z: Buffer,
+    u: Buffer,
+    rows: Buffer,
     depthwise: depthwise::Workspace,
     scan: cross_scan::Workspace,
+}
+
+impl Scratch {
+    /// For a place.
+    pub(super) fn at(place: &Place) -> Result<Self> {
+        let floats = || Buffer::new(place, 0);
+        let (x, z, u, rows) = (floats()?, floats()?, floats()?, floats()?);
+        Ok(Self { normed: Buffer::of_products(place, 0)?, x, z, u, rows, ..Self::default() })
+    }
 }
 
 impl Scanning {
@@ -67,23 +78,39 @@ impl Scanning {
         })
     }
 
+    /// A copy at another place.
+    pub(super) fn at(&self, place: &Place) -> Result<Self> {
+        Ok(Self {
+            norm: self.norm.at(place)?,
+            input: self.input.at(place)?,
+            gate: self.gate.at(place)?,
+            taps: self.taps.clone().at(place)?,
+            project: self.project.at(place)?,
+            directions: self.directions.at(place)?,
+            out_norm: self.out_norm.at(place)?,
+            output: self.output.at(place)?,
+        })
+    }
+
     /// Changes a map of `grid` in place.
-    pub(super) fn run(&self, map: &mut [f32], grid: Grid, sweeps: &[Sweep], s: &mut Scratch) -> Result<()> {
+    pub(super) fn run(&self, map: &mut Buffer, grid: Grid, sweeps: &[Sweep], s: &mut Scratch) -> Result<()> {
         let inner = grid.cells() * self.input.width();
-        s.normed.resize(map.len(), 0.0);
+        s.normed.resize(map.len())?;
         self.norm.run(&*map, EPS, &mut s.normed)?;
         for buffer in [&mut s.x, &mut s.z, &mut s.u] {
-            buffer.resize(inner, 0.0);
+            buffer.resize(inner)?;
         }
         self.input.run(&s.normed, Then::Store, &mut s.x)?;
         self.gate.run(&s.normed, Then::Store, &mut s.z)?;
         depthwise(&s.x, grid.rows, grid.columns, &self.taps, &mut s.depthwise, &mut s.u)?;
         silu(&mut s.u)?;
-        s.rows.resize(grid.cells() * self.project.width(), 0.0);
-        self.project.run(&s.u, Then::Store, &mut s.rows)?;
+        s.rows.resize(grid.cells() * self.project.width())?;
+        let u = for_products(s.u.view(), self.input.width(), &mut s.normed)?;
+        self.project.run(u, Then::Store, &mut s.rows)?;
         cross_scan(&s.u, &s.rows, &self.directions, sweeps, &mut s.scan, &mut s.x)?;
-        self.out_norm.run(&s.x, EPS, &mut s.u)?;
-        gate(&s.z, &mut s.u)?;
-        self.output.run(&s.u, Then::Add, map)
+        s.normed.resize(inner)?;
+        self.out_norm.run(&s.x, EPS, &mut s.normed)?;
+        gate(&s.z, &mut s.normed)?;
+        self.output.run(&s.normed, Then::Add, map)
     }
 }
