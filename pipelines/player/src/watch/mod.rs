@@ -6,7 +6,8 @@
 //!
 //! | `kind` | when | fields | parts |
 //! |---|---|---|---|
-//! | `message` | an element posts a `snarm-...` message | `name`, `fields` | |
+//! | `message` | an element posts a `snarm-...` message, or a warning | `name`, `fields` | |
+//! | `shadow` | the shadow of the detector does so; its results are such messages | `name`, `fields` | |
 //! | `live` | ten times a second while asked for | `frame` | annotated JPEG |
 //! | `found` | frames with an alarm, or in the uncertain band, came to their end | `frame` of the highest score, `first`, `last` | annotated JPEG, PNG of the frame, anomaly map as PGM (may be empty) |
 //! | `learned` | a `snarmbank` learned a frame | its running `time` in nanoseconds | JPEG |
@@ -16,6 +17,7 @@
 mod finds;
 mod learned;
 mod pictures;
+mod shadow;
 mod station;
 
 use std::collections::BTreeMap;
@@ -45,6 +47,8 @@ const STATS_INTERVAL: u64 = 1_000_000_000;
 struct Order {
     /// Properties of the detector, as text.
     set: BTreeMap<String, String>,
+    /// The same of its shadow, which there is where the first order has some.
+    shadow: BTreeMap<String, String>,
     /// Whether somebody looks at the live picture.
     live: Option<bool>,
     /// The stream is to end.
@@ -55,7 +59,7 @@ struct Order {
 ///
 /// # Errors
 /// As [`run::run`]; when standard input is no socket, and when there are several detectors, or one whose results go
-/// elsewhere.
+/// elsewhere, or that can have no shadow.
 pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("cannot take standard input")?;
     let stream = UnixStream::from(stdin);
@@ -65,9 +69,13 @@ pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
     let pipeline = parse(words)?;
     let detector = the_one(&pipeline, DETECTOR)?;
     let learner = the_one(&pipeline, learned::LEARNER)?;
+    let mut shadow = None;
     if let Some(detector) = &detector {
         take_results(detector)?;
         set(detector, &first.set)?;
+        if !first.shadow.is_empty() {
+            shadow = Some(begin_shadow(detector, &first.shadow)?);
+        }
     }
     let watcher = detector.as_ref().map(|detector| finds::Watcher::start(detector, &station)).transpose()?;
     let learner = learner.as_ref().map(|learner| learned::Watcher::start(learner, &station)).transpose()?;
@@ -75,10 +83,11 @@ pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
     if let (Some(live), Some(is_wanted)) = (&live, first.live) {
         live.set(is_wanted);
     }
-    let listener = Listener { detector, live, station: station.clone(), asked: asked.clone() };
+    let beside = shadow.clone();
+    let listener = Listener { detector, shadow, live, station: station.clone(), asked: asked.clone() };
     std::thread::Builder::new().name("orders".into()).spawn(move || listener.listen(orders))?;
     let ended = run::play(&pipeline, asked, &mut |message| {
-        if let Some(told) = told(message) {
+        if let Some(told) = told(message, beside.as_ref()) {
             station.tell(told, &[]);
         }
     });
@@ -144,9 +153,21 @@ fn set(detector: &gst::Element, properties: &BTreeMap<String, String>) -> Result
     Ok(())
 }
 
+/// Puts a shadow of these properties beside a detector.
+fn begin_shadow(detector: &gst::Element, properties: &BTreeMap<String, String>) -> Result<gst::Element> {
+    let shadow = shadow::like(detector)?;
+    let own = shadow::SET.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    set(&shadow, &own.into())
+        .and_then(|()| set(&shadow, properties))
+        .and_then(|()| shadow::insert(&shadow, detector))
+        .with_context(|| shadow.name())?;
+    Ok(shadow)
+}
+
 /// What carries orders out while the pipeline runs.
 struct Listener {
     detector: Option<gst::Element>,
+    shadow: Option<gst::Element>,
     live: Option<finds::Live>,
     station: Station,
     asked: Asked,
@@ -172,10 +193,12 @@ impl Listener {
         if let (Some(live), Some(is_wanted)) = (&self.live, order.live) {
             live.set(is_wanted);
         }
-        if let Some(detector) = &self.detector
-            && let Err(error) = set(detector, &order.set)
-        {
-            self.refuse(&error);
+        for (element, properties) in [(&self.detector, &order.set), (&self.shadow, &order.shadow)] {
+            if let Some(element) = element
+                && let Err(error) = set(element, properties)
+            {
+                self.refuse(&error);
+            }
         }
     }
 
@@ -184,16 +207,18 @@ impl Listener {
     }
 }
 
-/// A message of one of our elements as a packet.
-fn told(message: &gst::MessageRef) -> Option<Value> {
+/// A message of one of our elements as a packet, which says whether it is of the shadow.
+fn told(message: &gst::MessageRef, shadow: Option<&gst::Element>) -> Option<Value> {
+    let is_of = |shadow: &gst::Element| message.src() == Some(shadow.upcast_ref());
+    let kind = if shadow.is_some_and(is_of) { "shadow" } else { "message" };
     if let gst::MessageView::Warning(warning) = message.view() {
         let fields = json!({ "text": crate::pipeline::warning_text(warning) });
-        return Some(json!({ "kind": "message", "name": "warning", "fields": fields }));
+        return Some(json!({ "kind": kind, "name": "warning", "fields": fields }));
     }
     let structure = message.structure().filter(|structure| structure.name().starts_with("snarm-"))?;
     let fields: Map<String, Value> =
         structure.iter().filter_map(|(name, value)| Some((name.to_string(), plain(value)?))).collect();
-    Some(json!({ "kind": "message", "name": structure.name().as_str(), "fields": fields }))
+    Some(json!({ "kind": kind, "name": structure.name().as_str(), "fields": fields }))
 }
 
 /// A value of a message as JSON; lists and structures are left out, which results have.
@@ -219,9 +244,12 @@ mod tests {
 
     #[test]
     fn orders_are_read_line_by_line_and_unknown_ones_are_refused() {
-        let mut lines = "{\"set\":{\"threshold\":\"0.6\"},\"live\":true}\n{\"sett\":{}}\n".as_bytes();
+        let first = r#"{"set":{"threshold":"0.6"},"shadow":{"enabled":"false"},"live":true}"#;
+        let text = format!("{first}\n{{\"sett\":{{}}}}\n");
+        let mut lines = text.as_bytes();
         let order = read(&mut lines).unwrap();
         assert_eq!((order.set["threshold"].as_str(), order.live, order.stop), ("0.6", Some(true), false));
+        assert_eq!(order.shadow["enabled"], "false");
         let text = format!("{:#}", read(&mut lines).unwrap_err());
         assert!(text.contains("sett"), "{text}");
         assert!(read(&mut lines).unwrap_err().downcast_ref::<serde_json::Error>().is_none());
@@ -240,11 +268,24 @@ mod tests {
                 .build();
             gst::message::Element::new(fields)
         };
-        let packet = told(&message("snarm-stats")).unwrap();
-        assert_eq!(packet["name"], "snarm-stats");
+        let packet = told(&message("snarm-stats"), None).unwrap();
+        assert_eq!((&packet["kind"], &packet["name"]), (&json!("message"), &json!("snarm-stats")));
         let expected =
             json!({ "fps": 25.0, "frames": 7, "generation": 2, "is-new": true, "location": "a.bank" });
         assert_eq!(packet["fields"], expected);
-        assert!(told(&message("level")).is_none());
+        assert!(told(&message("level"), None).is_none());
+    }
+
+    #[test]
+    fn messages_of_the_shadow_are_told_apart() {
+        gst::init().unwrap();
+        let make = || gst::ElementFactory::make("identity").build().unwrap();
+        let (detector, shadow) = (make(), make());
+        let kind = |source: &gst::Element| {
+            let fields = gst::Structure::new_empty("snarm-result");
+            let message = gst::message::Element::builder(fields).src(source).build();
+            told(&message, Some(&shadow)).unwrap()["kind"].clone()
+        };
+        assert_eq!((kind(&detector), kind(&shadow)), (json!("message"), json!("shadow")));
     }
 }
