@@ -15,6 +15,8 @@ mod parts;
 mod refusals;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "station/shadow.rs"]
+mod shadow;
 #[path = "station/tls.rs"]
 mod tls;
 

@@ -58,10 +58,15 @@ pub(crate) struct Station {
 impl Station {
     /// Starts one with a line `belt`, and what else the configuration says.
     pub(crate) fn start(dir: &Path, more: &str) -> Self {
+        Self::start_with(dir, "snarmdetect", more)
+    }
+
+    /// The same, whose line has that detector.
+    pub(crate) fn start_with(dir: &Path, detector: &str, more: &str) -> Self {
         let (top, rest) = more.split_once("---").unwrap_or(("", more));
         let config = format!(
             "listen = '127.0.0.1:0'\ndata = 'data'\n{top}\n[[line]]\nname = 'belt'\ntitle = 'Belt'\nbank = 'part.bank'\n\
-             pipeline = '{SOURCE} ! snarmdetect ! fakesink'\n{rest}"
+             pipeline = '{SOURCE} ! {detector} ! fakesink'\n{rest}"
         );
         std::fs::write(dir.join("station.toml"), config).expect("a file");
         let mut command = snarm();

@@ -497,15 +497,39 @@ function tried(report, limit) {
   return [line("good", "good"), line("bad", "bad")].filter(Boolean);
 }
 
+const said = (judged) => `${VERDICTS[judged.verdict].word} ${score(judged.score)}, limit ${score(judged.threshold)}`;
+
+function differingRow(each, line) {
+  const picture = each.find === null ? "not kept" : make("a", { href: `/review?line=${line}&find=${each.find}` },
+    make("img", { src: `/api/finds/${each.find}/annotated`, alt: `Frame ${each.frame}`, class: "thumb" }));
+  return [when(each.at), whole(each.frame), said(each.running), said(each.shadow), picture];
+}
+
 async function banksPage() {
   const { me, line, base } = await begin();
   const isEngineer = may(me, "engineer");
   let wanted = null;
+  let shadow = null;
+
+  // What is asked for with a reason.
+  const choose = (name, about, path, done) => {
+    const button = make("button", {}, name);
+    button.addEventListener("click", () => {
+      wanted = { path, done };
+      $("release-title").textContent = name;
+      $("release-yes").textContent = name;
+      $("release-about").textContent = about;
+      $("release-reason").value = "";
+      $("release").showModal();
+    });
+    return button;
+  };
 
   const card = (bank, limit) => {
     const title = make("h3", {}, `Version ${bank.version}`);
     const state = bank.running ? "in use" : bank.released ? "was in use" : "candidate";
     title.append(make("span", { class: bank.running ? "badge running" : "badge" }, state));
+    if (bank.shadow) title.append(make("span", { class: "badge" }, "shadow"));
     const parent = bank.parent === null ? "" : `, from version ${bank.parent} and ${whole(bank.added)} new frames`;
     const item = make("li", {}, title,
       make("p", {}, `${bank.reason} - ${bank.author}, ${when(bank.at)}`),
@@ -513,21 +537,34 @@ async function banksPage() {
       ...tried(bank.report, limit).map((text) => make("p", {}, text)),
       make("p", { class: "small" }, "digest ", make("code", {}, bank.digest)));
     if (!bank.running && isEngineer) {
-      const button = make("button", {}, `Release version ${bank.version}`);
-      button.addEventListener("click", () => {
-        wanted = bank.version;
-        $("release-title").textContent = `Release version ${bank.version}`;
-        $("release-about").textContent = `As ${me.name}. The line goes on, and judges by it from the next frame on.`;
-        $("release-reason").value = "";
-        $("release").showModal();
-      });
-      item.append(button);
+      const path = `${base}/banks/${bank.version}`;
+      const row = make("p", { class: "row" }, choose(`Release version ${bank.version}`,
+        `As ${me.name}. The line goes on, and judges by it from the next frame on.`,
+        `${path}/release`, `Version ${bank.version} is in use.`));
+      if (!bank.shadow) row.append(choose(`Run version ${bank.version} as shadow`,
+        `As ${me.name}. The pipeline starts again, and takes twice the time for a frame; nothing follows from the verdicts of the shadow.`,
+        `${path}/shadow`, `Version ${bank.version} judges the same frames as a shadow.`));
+      item.append(row);
     }
     return item;
   };
 
+  const showShadow = (now) => {
+    const before = shadow;
+    shadow = now;
+    $("shadow").hidden = !now;
+    if (!now) return;
+    $("shadow-about").textContent = `Version ${now.version} judges beside the bank in use since ${when(now.since)}: ${now.reason} - ${now.author}`;
+    rows($("agreement"), [[now.frames, now.both_pass, now.both_alarm, now.only_running, now.only_shadow].map(whole)]);
+    // Pictures are not loaded anew where nothing changed.
+    if (JSON.stringify(before?.differing) === JSON.stringify(now.differing)) return;
+    $("no-differing").hidden = now.differing.length > 0;
+    rows($("differing"), now.differing.map((each) => differingRow(each, line.name)));
+  };
+
   const load = async () => {
-    const [banks, state] = await Promise.all([ask(`${base}/banks`), ask(base)]);
+    const [banks, state, now] = await Promise.all([ask(`${base}/banks`), ask(base), ask(`${base}/shadow`)]);
+    showShadow(now);
     const limit = state.threshold < 0 ? 0.5 : state.threshold;
     $("versions").replaceChildren(...banks.versions.map((bank) => card(bank, limit)));
     rows($("releases"), banks.releases.map((each) => [when(each.at), String(each.version), each.author, each.reason]));
@@ -547,7 +584,7 @@ async function banksPage() {
       notice("The candidate is made. This may take a minute.");
       const made = await ask(`${base}/banks`, { reason: $("candidate-reason").value });
       $("candidate-reason").value = "";
-      notice(`Version ${made.version} is made. It judges nothing until it is released.`);
+      notice(`Version ${made.version} is made. It changes nothing until it is released, and may run as a shadow before.`);
     }, event.submitter).then(() => attempt(load));
   });
   $("rollback").addEventListener("submit", (event) => {
@@ -561,10 +598,25 @@ async function banksPage() {
   $("release").addEventListener("close", () => {
     if ($("release").returnValue !== "yes") return;
     attempt(async () => {
-      await ask(`${base}/banks/${wanted}/release`, { reason: $("release-reason").value });
-      notice(`Version ${wanted} is in use.`);
+      await ask(wanted.path, { reason: $("release-reason").value });
+      notice(wanted.done);
     }).then(() => attempt(load));
   });
+  $("end-shadow").addEventListener("click", (event) => {
+    attempt(async () => {
+      await ask(`${base}/shadow`, undefined, "DELETE");
+      notice("The shadow has ended. The audit list says how both agreed.");
+    }, event.target).then(() => attempt(load));
+  });
+  setInterval(() => {
+    if (document.hidden) return;
+    attempt(async () => {
+      const now = await ask(`${base}/shadow`);
+      // Versions say which of them is the shadow.
+      if (now?.version !== shadow?.version) await load();
+      else showShadow(now);
+    });
+  }, 2000);
   await load();
 }
 

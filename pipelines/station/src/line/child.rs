@@ -24,12 +24,18 @@ const LONGEST_HEAD: u64 = 1 << 20;
 /// Most bytes of the parts of a packet.
 const LARGEST: usize = 256 << 20;
 
+/// Name of the shadow of the detector, which its errors begin with or end with.
+pub(super) const SHADOW: &str = "snarm-shadow";
+
 /// What a pipeline is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Order {
     /// Properties of the detector, as text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) set: BTreeMap<String, String>,
+    /// Those of its shadow; a pipeline has one where the first order has some.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) shadow: BTreeMap<String, String>,
     /// Whether somebody looks at the live picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) live: Option<bool>,
@@ -50,6 +56,8 @@ pub(super) enum Heard {
     Result(String),
     /// A message of an element.
     Message { name: String, fields: Map<String, Value> },
+    /// A message of the shadow, whose results are such.
+    Shadow { name: String, fields: Map<String, Value> },
     /// An annotated picture, JPEG.
     Live(Vec<u8>),
     /// A find: annotated JPEG, PNG, PGM.
@@ -76,6 +84,7 @@ pub(super) struct Found {
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Head {
     Message { name: String, fields: Map<String, Value> },
+    Shadow { name: String, fields: Map<String, Value> },
     Live {},
     Found { frame: u64, first: u64, last: u64 },
     Learned { time: u64 },
@@ -241,6 +250,7 @@ async fn packet(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Heard>>
     }
     let heard = match serde_json::from_value(head).context("expected a known kind of packet")? {
         Head::Message { name, fields } => Heard::Message { name, fields },
+        Head::Shadow { name, fields } => Heard::Shadow { name, fields },
         Head::Live {} => Heard::Live(parts.into_iter().next().context("expected a picture")?),
         Head::Learned { time } => {
             Heard::Learned(time, parts.into_iter().next().context("expected a picture")?)
@@ -272,6 +282,11 @@ mod tests {
         assert_eq!((found.frame, found.pictures[0].as_slice(), found.pictures[2].len()), (7, &b"ab"[..], 0));
         let learned = parsed(b"{\"kind\":\"learned\",\"time\":7,\"parts\":[2]}\nab").unwrap();
         assert!(matches!(learned, Some(Heard::Learned(7, jpeg)) if jpeg == b"ab"));
+        let told = parsed(
+            b"{\"kind\":\"shadow\",\"name\":\"snarm-result\",\"fields\":{\"score\":0.5},\"parts\":[]}\n",
+        );
+        let Ok(Some(Heard::Shadow { name, fields })) = told else { panic!("{told:?}") };
+        assert_eq!((name.as_str(), fields["score"].as_f64()), ("snarm-result", Some(0.5)));
         assert!(parsed(b"").unwrap().is_none());
         for bytes in [
             &b"{\"kind\":\"live\",\"parts\":[5]}\nabc"[..],
@@ -287,8 +302,11 @@ mod tests {
 
     #[test]
     fn orders_are_what_the_player_reads() {
-        let order = Order { set: [("threshold".into(), "0.6".into())].into(), live: Some(true), stop: false };
+        let set: BTreeMap<String, String> = [("threshold".into(), "0.6".into())].into();
+        let order = Order { set: set.clone(), live: Some(true), ..Order::default() };
         assert_eq!(serde_json::to_string(&order).unwrap(), r#"{"set":{"threshold":"0.6"},"live":true}"#);
+        let order = Order { shadow: set, ..Order::default() };
+        assert_eq!(serde_json::to_string(&order).unwrap(), r#"{"shadow":{"threshold":"0.6"}}"#);
         assert_eq!(
             serde_json::to_string(&Order { stop: true, ..Order::default() }).unwrap(),
             r#"{"stop":true}"#

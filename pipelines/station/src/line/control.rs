@@ -1,4 +1,4 @@
-//! What people change while a line runs: its limits, its bank.
+//! What people change while a line runs: its limits, its bank, the shadow beside it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use snarm_core::results::{self, Record};
 use tokio::process::Command;
 
 use super::child::Order;
-use super::prepare::{learned, succeeded};
+use super::prepare::{SELF, learned, succeeded};
 use super::shared::Line;
 use crate::store::{BankVersion, Find, Judgement, NewBank, Picture, Rescored, Store};
 
@@ -46,7 +46,7 @@ pub(crate) async fn set_limits(
         })
         .await?;
     // Without a pipeline the next one begins with them.
-    line.order(Order { set, ..Order::default() }).await;
+    line.order(Order { shadow: set.clone(), set, ..Order::default() }).await;
     Ok(())
 }
 
@@ -92,9 +92,58 @@ pub(crate) async fn release(line: &Arc<Line>, version: i64, author: &str, reason
         }
     }
     let (author, reason) = (author.to_owned(), reason.to_owned());
-    line.ask(move |line| line.store.release(line.name(), version, &author, &reason)).await?;
+    let has_shadow = line.ask(move |line| {
+        line.store.release(line.name(), version, &author, &reason)?;
+        Ok(line.store.shadow_bank(line.name())?.is_some())
+    });
+    if !has_shadow.await? {
+        rest_shadow(line).await;
+    }
     line.state().judged_by(learned);
     Ok(())
+}
+
+/// Lets a version judge the same frames as the bank in use, in place of the shadow that there is. The pipeline begins anew
+/// with it.
+///
+/// # Errors
+/// When there is no such version, it is the one in use, or a bank of the line is made or released at this time.
+pub(crate) async fn set_shadow(line: &Arc<Line>, version: i64, author: &str, reason: &str) -> Result<()> {
+    let Ok(_alone) = line.making.try_lock() else {
+        bail!("a bank of this line is made or released at this moment")
+    };
+    let (author, reason) = (author.to_owned(), reason.to_owned());
+    line.ask(move |line| line.store.set_shadow(line.name(), version, &author, &reason)).await?;
+    // The next pipeline has the shadow, and both count frames from its start.
+    line.connect(None);
+    Ok(())
+}
+
+/// Ends the shadow of a line, which goes on. False where there is none.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn end_shadow(line: &Arc<Line>, author: &str) -> Result<bool> {
+    let author = author.to_owned();
+    let ended = line.ask(move |line| line.store.end_shadow(line.name(), &author, "as asked")).await?;
+    if ended {
+        rest_shadow(line).await;
+    }
+    Ok(ended)
+}
+
+/// Ends a shadow that its line cannot run with.
+pub(super) async fn give_up_shadow(line: &Arc<Line>, reason: &str) {
+    let reason = reason.to_owned();
+    if let Err(error) = line.ask(move |line| line.store.end_shadow(line.name(), SELF, &reason)).await {
+        tracing::error!("{}: {error:#}", line.name());
+    }
+}
+
+/// A shadow that has ended judges no more; it is gone with the next start of the pipeline.
+async fn rest_shadow(line: &Line) {
+    let shadow = [("enabled".to_owned(), "false".to_owned())].into();
+    line.order(Order { shadow, ..Order::default() }).await;
 }
 
 /// Finds that were judged good, and that the bank in use has not learned.

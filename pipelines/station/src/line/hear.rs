@@ -9,11 +9,12 @@ use snarm_core::results::Record;
 use tokio::sync::mpsc;
 
 use super::child::{Found, Heard, Order};
+use super::pairs::Pairs;
 use super::shared::Line;
 use super::state::Status;
 use crate::clock;
 use crate::config::What;
-use crate::store::{Frame, NewFind, Waiting};
+use crate::store::{Frame, Judged, NewFind, Waiting};
 
 /// Time between two transactions.
 const TICK: Duration = Duration::from_millis(250);
@@ -33,14 +34,16 @@ struct Work {
     frames: Vec<Frame>,
     to_send: Vec<Waiting>,
     finds: Vec<(Found, Instant)>,
+    /// Of a pipeline with a shadow.
+    pairs: Option<Pairs>,
     is_live: bool,
     ticks: u32,
 }
 
-/// Takes everything that is heard, until the end.
-pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>) {
-    let mut work =
-        Work { line, frames: Vec::new(), to_send: Vec::new(), finds: Vec::new(), is_live: false, ticks: 0 };
+/// Takes everything that is heard, until the end. `pairs` are there where the pipeline has a shadow.
+pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>, pairs: Option<Pairs>) {
+    let (frames, to_send, finds) = (Vec::new(), Vec::new(), Vec::new());
+    let mut work = Work { line, frames, to_send, finds, pairs, is_live: false, ticks: 0 };
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -63,6 +66,7 @@ impl Work {
         match heard {
             Heard::Result(line) => self.take_result(&line),
             Heard::Message { name, fields } => self.take_message(&name, &fields),
+            Heard::Shadow { name, fields } => self.take_shadow(&name, &fields),
             Heard::Live(jpeg) => drop(self.line.live.send_replace(Arc::new(jpeg))),
             Heard::Found(found) => self.finds.push((found, Instant::now())),
             // A pipeline that judges learns nothing that is kept.
@@ -97,6 +101,9 @@ impl Work {
             return;
         }
         self.line.parts().see(&frame);
+        if let Some(pairs) = &mut self.pairs {
+            pairs.see(&frame);
+        }
         self.frames.push(frame);
         if self.line.readers.iter().any(|reader| reader.what == What::Frames)
             && let Ok(mut payload) = serde_json::from_str::<Value>(text)
@@ -119,6 +126,20 @@ impl Work {
             "snarm-bank-loaded" => drop(self.line.loaded.send_replace(Ok(text("bank-id").to_owned()))),
             "warning" => drop(self.line.loaded.send_replace(Err(text("text").to_owned()))),
             _ => {}
+        }
+    }
+
+    /// What a shadow says goes to nobody but its comparison; its warnings are in the log.
+    fn take_shadow(&mut self, name: &str, fields: &Map<String, Value>) {
+        let number = |name: &str| fields.get(name).and_then(Value::as_f64);
+        let (Some(pairs), "snarm-result") = (&mut self.pairs, name) else { return };
+        let frame = fields.get("frame-number").and_then(Value::as_u64);
+        let verdict = fields.get("verdict").and_then(Value::as_str);
+        match (frame, number("score"), number("threshold"), verdict) {
+            (Some(frame), Some(score), Some(threshold), Some(verdict)) => {
+                pairs.see_shadow(frame, Judged { score, threshold, verdict: verdict.to_owned() });
+            }
+            _ => tracing::warn!("{}: expected a result of the shadow, found {fields:?}", self.line.name()),
         }
     }
 
@@ -145,6 +166,10 @@ impl Work {
         let (frames, to_send) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.to_send));
         let stored = self.line.ask(move |line| line.store_frames(&frames, to_send)).await;
         self.say(stored);
+        if let Some((version, compared)) = self.pairs.as_mut().and_then(Pairs::take) {
+            let stored = self.line.ask(move |line| line.store.add_compared(line.name(), version, &compared));
+            self.say(stored.await);
+        }
         for (found, since) in std::mem::take(&mut self.finds) {
             let result = self.line.state().result_of(found.frame).cloned();
             match result {

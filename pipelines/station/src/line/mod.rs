@@ -5,13 +5,14 @@ mod child;
 mod control;
 mod hear;
 mod nearest;
+mod pairs;
 mod parts;
 mod prepare;
 mod shared;
 mod state;
 mod supervise;
 
-pub(crate) use control::{make_candidate, release, set_limits, to_learn};
+pub(crate) use control::{end_shadow, make_candidate, release, set_limits, set_shadow, to_learn};
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use shared::{Line, Reader};
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};

@@ -16,7 +16,7 @@ use super::state::{Learned, Status};
 use crate::store::{BankVersion, NewBank};
 
 /// Who made what the station makes by itself.
-const SELF: &str = "station";
+pub(super) const SELF: &str = "station";
 
 /// Packets that may wait.
 const WAITING: usize = 64;

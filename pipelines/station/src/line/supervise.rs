@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 
 use super::child::{self, End, Order};
+use super::pairs::Pairs;
 use super::shared::Line;
 use super::state::Status;
 use super::{control, hear, prepare};
@@ -49,6 +50,8 @@ pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
                 let _ = stop.changed().await;
                 break;
             }
+            // Its orders ended: it is to begin anew.
+            Ok(End::Asked) => continue,
             Ok(_) if began.elapsed() >= SHORTEST_STREAM => {
                 wait = FIRST_WAIT;
                 continue;
@@ -56,6 +59,9 @@ pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
             Ok(_) => "the stream ended as soon as it began".to_owned(),
             Err(error) => format!("{error:#}"),
         };
+        if reason.contains(child::SHADOW) {
+            control::give_up_shadow(&line, &reason).await;
+        }
         if began.elapsed() >= GOOD_RUN {
             wait = FIRST_WAIT;
         }
@@ -85,27 +91,35 @@ async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
     // What was open when the station was killed.
     line.parts().cut(clock::now());
     line.ask(|line| line.store_frames(&[], Vec::new())).await?;
-    let (bank, first) = line.ask(first_order).await?;
+    let (orders, to_child) = mpsc::channel(WAITING);
+    // Before the store is asked: what is changed from here on reaches the pipeline as an order, or ends it.
+    line.connect(Some(orders));
+    let (bank, first, pairs) = line.ask(first_order).await?;
     let own = [("bank", bank), ("results", "-".to_owned()), ("sink", "fakesink".to_owned())];
     let own: BTreeMap<String, String> =
         own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let words = (line.host.words)(&line.config.pipeline, &line.config.variables, &own)
         .with_context(|| format!("line {:?}", line.name()))?;
-    let (orders, to_child) = mpsc::channel(WAITING);
     let (heard_by, heard) = mpsc::channel(WAITING);
-    line.connect(Some(orders));
-    let listening = tokio::spawn(hear::listen(Arc::clone(line), heard));
+    let listening = tokio::spawn(hear::listen(Arc::clone(line), heard, pairs));
     let ended = child::play(&line.host.player, &words, &first, to_child, heard_by, stop).await;
     listening.await.context("a task of the station failed")?;
     ended
 }
 
-/// Where the bank is, and what a pipeline is told before it starts.
-fn first_order(line: &Line) -> Result<(String, Order)> {
+/// Where the bank is, what a pipeline is told before it starts, and what joins its results with those of its shadow.
+fn first_order(line: &Line) -> Result<(String, Order, Option<Pairs>)> {
     let running = line.store.running_bank(line.name())?.context("expected a bank in use, found none")?;
     let file = line.store.bank_file(running.id).display().to_string();
-    let mut set = control::limits(line)?;
+    let limits = control::limits(line)?;
+    let mut set = limits.clone();
     set.insert("bank-location".to_owned(), file.clone());
     set.insert("source-id".to_owned(), line.name().to_owned());
-    Ok((file, Order { set, ..Order::default() }))
+    let (mut shadow, mut pairs) = (BTreeMap::new(), None);
+    if let Some(bank) = line.store.shadow_bank(line.name())? {
+        shadow = limits;
+        shadow.insert("bank-location".to_owned(), line.store.bank_file(bank.id).display().to_string());
+        pairs = Some(Pairs::new(bank.version));
+    }
+    Ok((file, Order { set, shadow, ..Order::default() }, pairs))
 }

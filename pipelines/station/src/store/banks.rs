@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Judgement, Store, audit};
+use super::{Judgement, Store, audit, shadows};
 use crate::clock;
 
 /// A version of the bank of a line.
@@ -40,6 +40,8 @@ pub(crate) struct BankVersion {
     pub(crate) running: bool,
     /// Whether it was in use at some time.
     pub(crate) released: bool,
+    /// Whether it judges beside the one in use.
+    pub(crate) shadow: bool,
 }
 
 /// A judged find, scored again.
@@ -87,7 +89,8 @@ fn versions(store: &Connection, line: &str) -> rusqlite::Result<Vec<BankVersion>
     let mut ask = store.prepare(
         "SELECT id, version, parent, digest, frames, added, vectors, author, reason, at, finds, report,
              version = (SELECT r.version FROM releases r WHERE r.line = b.line ORDER BY r.id DESC LIMIT 1),
-             EXISTS (SELECT 1 FROM releases r WHERE r.line = b.line AND r.version = b.version)
+             EXISTS (SELECT 1 FROM releases r WHERE r.line = b.line AND r.version = b.version),
+             EXISTS (SELECT 1 FROM shadows s WHERE s.line = b.line AND s.version = b.version)
          FROM banks b WHERE line = ? ORDER BY version DESC",
     )?;
     let rows = ask.query_map([line], |row| {
@@ -107,6 +110,7 @@ fn versions(store: &Connection, line: &str) -> rusqlite::Result<Vec<BankVersion>
             report: serde_json::from_str(&report).unwrap_or_default(),
             running: row.get::<_, Option<bool>>(12)?.unwrap_or_default(),
             released: row.get(13)?,
+            shadow: row.get(14)?,
         })
     })?;
     rows.collect()
@@ -174,6 +178,11 @@ impl Store {
         Ok(self.banks(line)?.into_iter().find(|bank| bank.running))
     }
 
+    /// The version of a line that judges beside the one in use.
+    pub(crate) fn shadow_bank(&self, line: &str) -> Result<Option<BankVersion>> {
+        Ok(self.banks(line)?.into_iter().find(|bank| bank.shadow))
+    }
+
     /// Takes down that a version is in use from now on.
     pub(crate) fn release(&self, line: &str, version: i64, author: &str, reason: &str) -> Result<()> {
         self.change(|change| {
@@ -181,6 +190,7 @@ impl Store {
                 "INSERT INTO releases (line, version, author, reason, at) VALUES (?, ?, ?, ?, ?)",
                 (line, version, author, reason, clock::now()),
             )?;
+            shadows::at_release(change, line, version, author)?;
             audit::add(change, author, "release", &format!("{line}: version {version}, {reason}"))
         })
     }

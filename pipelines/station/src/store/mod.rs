@@ -10,6 +10,7 @@ mod outbox;
 mod parts;
 mod people;
 mod schema;
+mod shadows;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) use limits::{LimitChange, WouldChange};
 pub(crate) use outbox::Waiting;
 pub(crate) use parts::Part;
 pub(crate) use people::{Person, Role, Token, Who};
+pub(crate) use shadows::{Compared, Judged, Shadow};
 
 /// How long a change waits for another process that reads the database, such as a backup.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 
 /// One step for each version, which brings the tables of the version before it to its own. Steps that were released are
 /// never changed.
-const STEPS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// Brings the tables to the version of this program.
 ///

@@ -359,7 +359,7 @@ pub(crate) struct NewLimits {
     reason: String,
 }
 
-fn check_reason(reason: &str) -> Answer<String> {
+pub(super) fn check_reason(reason: &str) -> Answer<String> {
     let reason = reason.trim();
     let length = reason.chars().count();
     if !(3..=LONGEST_REASON).contains(&length) {
@@ -418,10 +418,10 @@ pub(crate) async fn banks(State(app): State<Arc<App>>, Path(name): Path<String>)
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
-    reason: String,
+    pub(super) reason: String,
 }
 
-/// Makes a candidate of the bank in use and what was judged good. It judges nothing until it is released.
+/// Makes a candidate of the bank in use and what was judged good. It changes nothing until it is released.
 #[utoipa::path(post, path = "/api/lines/{line}/banks", params(("line" = String, Path)), request_body = Why, responses((status = 200, body = BankVersion), (status = 409)))]
 pub(crate) async fn make_candidate(
     State(app): State<Arc<App>>,

@@ -9,6 +9,7 @@ mod health;
 mod lines;
 mod listener;
 mod pages;
+mod shadow;
 mod streams;
 mod tries;
 
@@ -78,6 +79,9 @@ const LARGEST_BODY: usize = 64 << 10;
         lines::make_candidate,
         lines::release,
         lines::roll_back,
+        shadow::shadow,
+        shadow::set_shadow,
+        shadow::end_shadow,
         streams::events,
         streams::live,
     )
@@ -116,6 +120,7 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/limits", get(lines::limits))
         .route("/api/lines/{line}/limits/preview", get(lines::preview))
         .route("/api/lines/{line}/banks", get(lines::banks))
+        .route("/api/lines/{line}/shadow", get(shadow::shadow))
         .route("/api/finds/{id}", get(lines::find))
         .route("/api/finds/{id}/annotated", get(lines::annotated))
         .route("/api/finds/{id}/frame", get(lines::frame))
@@ -138,6 +143,8 @@ fn for_engineers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/limits", post(lines::set_limits))
         .route("/api/lines/{line}/banks", post(lines::make_candidate))
         .route("/api/lines/{line}/banks/{version}/release", post(lines::release))
+        .route("/api/lines/{line}/banks/{version}/shadow", post(shadow::set_shadow))
+        .route("/api/lines/{line}/shadow", delete(shadow::end_shadow))
         .route("/api/lines/{line}/rollback", post(lines::roll_back))
 }
 
