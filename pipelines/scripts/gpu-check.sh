@@ -76,6 +76,8 @@ else
     for device in cpu cuda; do
         part "bench-$device" 60 "$here/snarm" bench --device "$device" --frames 300 --model none --json
     done
+    # Another kind of network, its bank made on the processor.
+    part bench-vit-b 60 "$here/snarm" bench --device cuda --encoder seeded:base --frames 300 --good-frames 4 --model none --json
     # One frame in CUDA memory, again and again, of one stream and of four.
     stream="$source num-buffers=1 ! video/x-raw,format=NV12,width=1920,height=1080 ! $upload !
         imagefreeze num-buffers=600 ! snarmdetect bank-location=elements.bank device=cuda ! fakesink sync=false"
