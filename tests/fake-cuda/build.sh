@@ -15,12 +15,20 @@ mkdir -p "$out"
 common="-std=c++20 -fPIC -fno-strict-aliasing -ftls-model=initial-exec -Wall -Wextra -I$here"
 device="$sanitizer -Wno-unknown-pragmas -Wno-unused-function -I$sources/device/cuda -include $here/host.h -x c++"
 
+# The headers that a kernel or a header includes, and what those include.
+headers() { # SOURCE
+    local name
+    sed -n 's/^#include "\(.*\.cuh\)"$/\1/p' "$1" | while read -r name; do
+        echo "$sources/device/cuda/$name"
+        headers "$sources/device/cuda/$name"
+    done
+}
+
 # Prints the compiler's command for an object that is older than what it is made of.
 stale() { # OBJECT SOURCE FLAGS...
     local object=$1 source=$2 newer
     shift 2
-    newer=$(find "$source" "$here" "$sources" \( -path "$source" -o -path "$here/*.h" -o -name '*.cuh' -o -name build.sh \) \
-        -newer "$object" 2>/dev/null || echo new)
+    newer=$(find "$source" $(headers "$source") "$here"/*.h "$here/build.sh" -newer "$object" 2>/dev/null || echo new)
     [ -z "$newer" ] && [ -e "$object" ] || echo "$common $* -c $source -o $object"
 }
 {
