@@ -14,11 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CARGO = os.environ.get("CARGO", "cargo")
-# They take minutes, the others seconds: they start first.
-LONG = ["elements", "recipes", "bank", "cli", "station"]
-# What these run with. The encoder where a test names none: a third of the default's time a frame. Tests of the default name it.
-# Several tests run at once: with one thread each they need not wait for each other's at every step. All other programs run
-# with the default encoder and all threads.
+# They take minutes, the others seconds: they start first, the longest at once, so that none is left alone at the end.
+LONG = ["elements", "cli", "snarm_kernels", "recipes", "bank", "station", "cuda", "snarm_core"]
+# What some of them run with: the encoder where a test names none, which takes a third of the default's time a frame. Tests of the
+# default name it. Several tests run at once: with one thread each they need not wait for each other's at every step. All
+# other programs run with the default encoder and all threads.
+QUICKENED = ["elements", "cli", "recipes", "bank", "station"]
 QUICK = {"SNARM_ENCODER": "snarm-tiny-1@24", "SNARM_THREADS": "1"}
 
 
@@ -42,7 +43,7 @@ def run(program, arguments):
     name, folder, file = program
     began = time.monotonic()
     # Cargo runs a test in the folder of its package, too.
-    quick = QUICK if name in LONG else {}
+    quick = QUICK if name in QUICKENED else {}
     environment = quick | os.environ | {"CARGO_MANIFEST_DIR": str(folder)}
     command = [file, *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
