@@ -39,9 +39,21 @@ stale() { # OBJECT SOURCE FLAGS...
     stale "$out/engine.o" "$here/engine.cpp" -O3 -march=native $engine
     stale "$out/driver.o" "$here/driver.cpp" -O1 $engine
 } | xargs -r -P 2 -L 1 g++
-g++ -shared $sanitizer -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--version-script="$here/libcuda.map" \
-    -Wl,-soname,libcuda.so.1 -o "$out/libcuda.part" "$out"/*.o -lpthread
-mv "$out/libcuda.part" "$out/libcuda.so.1"
-ln -sf libcuda.so.1 "$out/libcuda.so"
-gcc -shared -fPIC -Wl,-soname,libnvcuvid.so.1 -o "$out/libnvcuvid.part" "$here/nvcuvid.c"
-mv "$out/libnvcuvid.part" "$out/libnvcuvid.so.1"
+
+# Whether a library is there and none of its parts is newer. One that is as it should be is not put there again: a process that has
+# opened it would open another one beside it, by its other name, and each would know half of what that process does.
+current() { # LIBRARY PARTS...
+    local library=$1
+    shift
+    [ -e "$library" ] && [ -z "$(find "$@" -newer "$library")" ]
+}
+if ! current "$out/libcuda.so.1" "$out"/*.o "$here/libcuda.map" "$here/build.sh"; then
+    g++ -shared $sanitizer -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--version-script="$here/libcuda.map" \
+        -Wl,-soname,libcuda.so.1 -o "$out/libcuda.part" "$out"/*.o -lpthread
+    ln -sf libcuda.so.1 "$out/libcuda.so"
+    mv "$out/libcuda.part" "$out/libcuda.so.1"
+fi
+if ! current "$out/libnvcuvid.so.1" "$here/nvcuvid.c" "$here/build.sh"; then
+    gcc -shared -fPIC -Wl,-soname,libnvcuvid.so.1 -o "$out/libnvcuvid.part" "$here/nvcuvid.c"
+    mv "$out/libnvcuvid.part" "$out/libnvcuvid.so.1"
+fi
