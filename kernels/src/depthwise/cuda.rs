@@ -6,6 +6,7 @@ use super::{Kernel, Then};
 use crate::device::cuda::{self, Arg, Slice, SliceMut, kernel};
 use crate::device::{Buffer, BufferView, Place};
 use crate::error::Result;
+use crate::same::Same;
 
 const KERNEL: cuda::Kernel = kernel!("depthwise.ptx", "depthwise");
 
@@ -35,11 +36,11 @@ pub(super) fn depthwise(
     y: &SliceMut<'_>,
 ) -> Result<()> {
     let (c, side, step) = (kernel.channels(), kernel.side, kernel.step);
-    let before = |n: usize| ((n.div_ceil(step) - 1) * step + side).saturating_sub(n) / 2;
-    let (rows, columns) = (height.div_ceil(step), width.div_ceil(step));
+    let (down, across) = (Same::new(height, side, step), Same::new(width, side, step));
     let maps = x.len() / (height * width * c);
+    let (rows, columns) = (down.outputs, across.outputs);
     let sizes =
-        [maps, height, width, c, side, step, rows, columns, before(height), before(width)].map(Arg::size);
+        [maps, height, width, c, side, step, rows, columns, down.before, across.before].map(Arg::size);
     let relu6 = Arg::Int(i32::from(kernel.then == Then::Relu6));
     let [a, b, s, d, e, f, g, h, i, j] = sizes;
     let arguments = [x.arg(), taps.arg(), bias.arg(), y.arg(), a, b, s, d, e, f, g, h, i, j, relu6];
