@@ -507,7 +507,7 @@ impl Encoder {
         self.encode_observed(image, workspace, descriptors, &mut |_, _| {})
     }
 
-    /// A copy at another place, which [`Self::encode_there`] runs.
+    /// A copy at another place, which [`Self::encode_scaled`] runs.
     ///
     /// # Errors
     /// When the device lacks the memory.
@@ -523,8 +523,8 @@ impl Encoder {
         })
     }
 
-    /// As [`Self::encode`], with images and descriptors at the place of the encoder and of the workspace. Of several networks
-    /// descriptors are multiplied by `scales`, one a network; without any they stay as they are.
+    /// As [`Self::encode`], with images and descriptors at the place of the encoder and of the workspace. Descriptors are
+    /// multiplied by `scales`, one a network; without any they stay as they are.
     ///
     /// # Errors
     /// When the images have other sizes, they live apart, or the device fails.
@@ -573,7 +573,9 @@ impl Encoder {
         }
         let Workspace { networks: activations, own } = workspace;
         activations.resize_with(self.networks.len(), Activations::default);
-        if let ([network], [activations]) = (&self.networks[..], &mut activations[..]) {
+        if let ([network], [activations]) = (&self.networks[..], &mut activations[..])
+            && scales.iter().all(|scale| *scale == 1.0)
+        {
             return network.encode(images, activations, descriptors, observe);
         }
         let Level { grid, width } = self.geometry.level();
