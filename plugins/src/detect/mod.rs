@@ -31,20 +31,19 @@
  *
  * ## On a GPU
  * Frames in CUDA memory, as `cudaupload` and hardware decoders hand them on, are imported, encoded and matched where they
- * are, and never copied to the host; a decoder of SNARM runs there, too. Smoothing and regions follow on the CPU, which is
- * given a map of scores. The context is that of the frames:
+ * are, and never copied to the host; decoders run there, too. Regions follow on the CPU, which is given a map of scores, and
+ * smoothing where the frame is cut into tiles, masked or has bars. The context is that of the frames:
  * elements that ask for one are given the primary context of #GstSnarmDetect:cuda-device-id, and one that the pipeline had
  * before is kept. Frames in system memory stay on the CPU, unless #GstSnarmDetect:device=cuda asks for a GPU, which they
  * are uploaded to. With #GstSnarmDetect:device=cpu frames in CUDA memory are downloaded. What scored a frame is the field
  * `device` of its results.
  *
  * Before frames are left to a GPU it has to find in a built-in picture what the CPU finds. Where there is no driver or
- * device, one that is too old, too little memory, a network that does not run there (all but `snarm-tiny` and
- * `snarm-tiny-1`), other numbers, or a failure in the middle of the stream, frames in CUDA memory are downloaded and scored
- * by the CPU from then on, after one warning; with #GstSnarmDetect:device=cuda that is an error. Where the driver itself has
- * failed, frames cannot be downloaded either, and pass with `analysed=false`. Scores of a GPU, which multiplies bf16, differ
- * from those of the CPU by about a hundredth. All of it is tested on a driver over host memory, and was run on one card (an
- * H200), without a decoder.
+ * device, one that is too old, too little memory, other numbers, or a failure in the middle of the stream, frames in CUDA
+ * memory are downloaded and scored by the CPU from then on, after one warning; with #GstSnarmDetect:device=cuda that is an
+ * error. Where the driver itself has failed, frames cannot be downloaded either, and pass with `analysed=false`. Scores of a
+ * GPU, which multiplies bf16, differ from those of the CPU by about a hundredth. All of it is tested on a driver over host
+ * memory; `snarm-tiny` and its decoder were run on one card (an H200), other networks and families on none.
  *
  * ## Limits
  * The bank brings a threshold. #GstSnarmDetect:threshold-mode takes another one from the bank's distribution of good
