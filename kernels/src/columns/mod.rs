@@ -25,6 +25,13 @@ pub struct Place {
     pub first: usize,
 }
 
+impl Place {
+    /// All columns of rows of that width: rows are copied, or brought to another precision.
+    pub fn all(width: usize) -> Self {
+        Self { width, first: 0 }
+    }
+}
+
 /// Writes rows of `c` elements, multiplied by `scale`, to their place in rows of y.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use super::validation::Validation;
 use super::views::Viewer;
 use super::{Bank, BankSettings, Calibration, Header, Memory, OddFrame, layers_of, scales};
 use crate::dataset::Picture;
-use crate::detect::extract::{Extractor, Lighting, of_columns};
+use crate::detect::extract::{Extractor, Lighting};
 use crate::detect::{Choice, parity};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -507,7 +507,9 @@ impl BankBuilder {
             return Ok(());
         }
         let found = scales::find(&self.sample, &groups, blocks, stream(self.settings.seed, 3))?;
-        let factors = of_columns(&groups, &found);
+        let columns = groups.iter().zip(&found);
+        let factors: Vec<f32> =
+            columns.flat_map(|(width, scale)| std::iter::repeat_n(*scale, *width)).collect();
         self.sample.scale(&factors)?;
         self.validation.scale(&factors);
         self.novelty.scale(&factors);

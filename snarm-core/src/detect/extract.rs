@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use snarm_kernels::device::{self, Buffer, Place};
+use snarm_kernels::device::{self, Buffer, BufferViewMut, Place};
 use snarm_kernels::frame::{AnyFrame, Frame, Upload};
 use snarm_kernels::light::{Cell, cells, relight};
 use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
@@ -302,7 +302,6 @@ impl Extractor {
     /// Multiplies the groups of channels of the descriptors by these scales from now on, one a group; without any they stay
     /// as the encoder gives them.
     pub(crate) fn set_scales(&mut self, scales: &[f32]) {
-        // One group keeps its length.
         self.scales = scales.to_vec();
     }
 
@@ -490,23 +489,12 @@ impl There {
         let tiles = preprocessors.iter_mut().zip(descriptors).enumerate();
         for (tile, (preprocessors, descriptors)) in tiles.filter(|(tile, _)| !is_left_out(seen, *tile)) {
             let start = Instant::now();
-            let mut at = 0;
-            for preprocessor in preprocessors {
-                let own = at..at + preprocessor.spec().output_len();
-                at = own.end;
-                let input = input.view_mut().part(own).ok_or_else(input_is_short)?;
-                preprocessor.run_there(&frame, input)?;
-            }
+            for_inputs(&mut *input, preprocessors, |preprocessor, own| preprocessor.run_there(&frame, own))?;
             times.add("preprocess", start.elapsed());
             then(Ahead { tile, seen, encoder, input, workspace, scales, descriptors, is_learned }, times)?;
         }
         Ok(())
     }
-}
-
-fn input_is_short() -> Error {
-    let expected = "room for the inputs of all networks".to_owned();
-    Error::Values { what: "encoder input", expected, found: "less".to_owned() }
 }
 
 /// Features of a tile, which is one that a bank was made of.
@@ -515,15 +503,21 @@ fn of_tile(features: Features<'_>, tile: usize, is_learned: bool) -> Features<'_
 }
 
 /// Works on the input of each preprocessor of a tile; they lie behind each other.
-fn for_inputs(
-    mut input: &mut [f32],
+fn for_inputs<'a>(
+    input: impl Into<BufferViewMut<'a>>,
     preprocessors: &mut [Preprocessor],
-    mut work: impl FnMut(&mut Preprocessor, &mut [f32]) -> snarm_kernels::Result<()>,
+    mut work: impl FnMut(&mut Preprocessor, BufferViewMut<'_>) -> snarm_kernels::Result<()>,
 ) -> Result<()> {
+    let (mut input, mut at) = (input.into(), 0);
+    let found = input.len();
     for preprocessor in preprocessors {
-        let (own, more) = input.split_at_mut(preprocessor.spec().output_len());
+        let own = at..at + preprocessor.spec().output_len();
+        at = own.end;
+        let Some(own) = input.reborrow().part(own) else {
+            let expected = format!("room for {at} values");
+            return Err(Error::Values { what: "encoder input", expected, found: found.to_string() });
+        };
         work(preprocessor, own)?;
-        input = more;
     }
     Ok(())
 }
@@ -568,11 +562,6 @@ fn map_rect(placement: Placement, size: Grid) -> Rect {
     let (x, w) = span(source.x, source.w, inner.x, inner.width, size.columns);
     let (y, h) = span(source.y, source.h, inner.y, inner.height, size.rows);
     Rect { x, y, w, h }
-}
-
-/// The scale of each column, from those of groups of columns; none where there are no scales.
-pub(crate) fn of_columns(groups: &[usize], scales: &[f32]) -> Vec<f32> {
-    groups.iter().zip(scales).flat_map(|(width, scale)| std::iter::repeat_n(*scale, *width)).collect()
 }
 
 /// Checks that an input can show frames by a view.

@@ -291,7 +291,7 @@ impl FeatureNetwork {
                 for mean in [&mut *first, &mut *second] {
                     mean.resize(n * sizes.dim)?;
                 }
-                let place = columns::Place { width: sizes.dim, first: 0 };
+                let place = columns::Place::all(sizes.dim);
                 let groups = [&sizes.layers.first, &sizes.layers.second];
                 vit.forward(image, size, places, activations, &mut |number, tokens| {
                     show(tokens, |tokens| observe(number, tokens));

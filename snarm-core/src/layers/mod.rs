@@ -109,7 +109,7 @@ pub(crate) fn for_products<'a>(x: BufferView<'a>, c: usize, room: &'a mut Buffer
         return Ok(x);
     }
     room.resize(x.len())?;
-    columns(x, c, 1.0, columns::Place { width: c, first: 0 }, &mut *room)?;
+    columns(x, c, 1.0, columns::Place::all(c), &mut *room)?;
     Ok(room.view())
 }
 

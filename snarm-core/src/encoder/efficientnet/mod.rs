@@ -179,7 +179,7 @@ impl Activations {
     fn give(&self, c: usize, first: usize, values: BufferViewMut<'_>) -> Result<usize> {
         let own = self.x.len();
         if let Some(mut level) = values.part(first..first + own) {
-            columns(&self.x, c, 1.0, Place { width: c, first: 0 }, level.reborrow())?;
+            columns(&self.x, c, 1.0, Place::all(c), level.reborrow())?;
             unit_rows(level, c)?;
         }
         Ok(own)

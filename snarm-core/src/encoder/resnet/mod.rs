@@ -189,7 +189,7 @@ impl ResNet {
             show(a.x.view(), |x| observe(s + 1, x));
             let width = self.sizes.stages[s].0;
             if let Some(level) = levels.reborrow().part(first..first + a.x.len()) {
-                columns(&a.x, width, 1.0, columns::Place { width, first: 0 }, level)?;
+                columns(&a.x, width, 1.0, columns::Place::all(width), level)?;
             }
             first += a.x.len();
         }

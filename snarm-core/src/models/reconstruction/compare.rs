@@ -39,7 +39,7 @@ impl Comparison {
     /// The map of one frame, (rows, columns).
     pub(super) fn run(&mut self, features: Levels<'_>, reconstructed: Levels<'_>) -> Result<&Buffer> {
         let Self { channels, distances, upsample, pixels, map } = self;
-        let whole = columns::Place { width: 1, first: 0 };
+        let whole = columns::Place::all(1);
         for (i, distances) in distances.iter_mut().enumerate() {
             cosine_distance(features[i], reconstructed[i], channels[i], &mut *distances)?;
             upsample[i].run(&*distances, &mut *pixels)?;
