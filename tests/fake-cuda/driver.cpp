@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <vector>
 
 #include "engine.h"
@@ -98,22 +99,31 @@ std::map<CUdeviceptr, size_t> pinned;
 /// Bytes that all contexts have taken.
 size_t taken = 0;
 
-/// Device memory of a context lies in one region that the process may touch only while the device works for that context,
-/// each allocation before a stretch of known bytes. With a sanitizer each allocation is one of the heap, whose bounds the
-/// sanitizer knows.
+/// Device memory of a context lies in one region that the process may touch only while kernels run for that context, each
+/// allocation before a stretch of known bytes. The driver itself touches it at a second address, where it always may: who asks
+/// for leave, asks for every page. With a sanitizer each allocation is one of the heap, whose bounds the sanitizer knows.
 struct Arena {
     static constexpr size_t GRAIN = 256, SPACE = 1ull << 36;
     static constexpr unsigned char FENCE = 0xa5;
-    unsigned char* base = nullptr;
+    unsigned char *base = nullptr, *own = nullptr;
     size_t used = 0;
-    int open = 0;
+    bool is_open = false;
     std::map<CUdeviceptr, size_t> all;
     std::multimap<size_t, CUdeviceptr> free;
 
     static size_t rounded(size_t n) { return (n + 2 * GRAIN - 1) / GRAIN * GRAIN; }
 
-    void protect(int how) {
-        if (used) mprotect(base, (used + 4095) / 4096 * 4096, how);
+    /// Lets kernels touch the memory, or nobody.
+    void open(bool is_open_now) {
+        if (SANITIZED || is_open == is_open_now) return;
+        is_open = is_open_now;
+        if (used) mprotect(base, (used + 4095) / 4096 * 4096, is_open ? PROT_READ | PROT_WRITE : PROT_NONE);
+    }
+
+    /// Where the driver itself touches that memory; memory of the host is where it is.
+    unsigned char* reach(CUdeviceptr at) const {
+        const auto from = CUdeviceptr(base);
+        return reinterpret_cast<unsigned char*>(base && at >= from && at < from + SPACE ? at - from + CUdeviceptr(own) : at);
     }
 
     CUdeviceptr take(size_t n) {
@@ -126,9 +136,15 @@ struct Arena {
             return CUdeviceptr(memory);
         }
         if (!base) {
-            void* memory = mmap(nullptr, SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-            if (memory == MAP_FAILED) return 0;
-            base = static_cast<unsigned char*>(memory);
+            const int file = memfd_create("fake cuda", MFD_CLOEXEC);
+            if (file < 0) return 0;
+            const auto map = [&](int how) { return mmap(nullptr, SPACE, how, MAP_SHARED | MAP_NORESERVE, file, 0); };
+            void *theirs = MAP_FAILED, *ours = MAP_FAILED;
+            if (ftruncate(file, SPACE) == 0) theirs = map(PROT_NONE), ours = map(PROT_READ | PROT_WRITE);
+            close(file);
+            if (theirs == MAP_FAILED || ours == MAP_FAILED) return 0;
+            base = static_cast<unsigned char*>(theirs);
+            own = static_cast<unsigned char*>(ours);
         }
         const size_t room = rounded(n);
         CUdeviceptr at;
@@ -141,11 +157,9 @@ struct Arena {
             at = CUdeviceptr(base + used);
             used += room;
         }
-        protect(PROT_READ | PROT_WRITE);
         // NaN wherever nothing is written.
-        memset(reinterpret_cast<void*>(at), 0xff, n);
-        memset(reinterpret_cast<void*>(at + n), FENCE, room - n);
-        if (!open) protect(PROT_NONE);
+        memset(reach(at), 0xff, n);
+        memset(reach(at) + n, FENCE, room - n);
         return at;
     }
 
@@ -160,7 +174,7 @@ struct Arena {
 
     bool is_whole(CUdeviceptr at, size_t n) const {
         if (SANITIZED) return true;
-        const auto* fence = reinterpret_cast<const unsigned char*>(at + n);
+        const unsigned char* fence = reach(at) + n;
         return std::all_of(fence, fence + rounded(n) - n, [](unsigned char byte) { return byte == FENCE; });
     }
 };
@@ -172,17 +186,6 @@ struct Context {
     bool broken = false;
     /// Its memory is that of no other context.
     Arena arena;
-};
-
-/// While one lives the device works for a context.
-struct Working {
-    Context& context;
-    explicit Working(Context* context) : context(*context) {
-        if (!SANITIZED && context->arena.open++ == 0) context->arena.protect(PROT_READ | PROT_WRITE);
-    }
-    ~Working() {
-        if (!SANITIZED && --context.arena.open == 0) context.arena.protect(PROT_NONE);
-    }
 };
 
 typedef std::function<CUresult()> Work;
@@ -256,10 +259,10 @@ CUresult run_next(Stream& stream) {
 }
 
 CUresult drain(Stream& stream) {
-    while (!stream.work.empty() && !stream.context->broken) {
-        if (const CUresult result = run_next(stream)) return result;
-    }
-    return stream.context->broken ? LAUNCH_FAILED : SUCCESS;
+    CUresult result = SUCCESS;
+    while (!stream.work.empty() && !stream.context->broken && !result) result = run_next(stream);
+    stream.context->arena.open(false);
+    return result ? result : stream.context->broken ? LAUNCH_FAILED : SUCCESS;
 }
 
 Stream* stream_of(void* handle) {
@@ -324,8 +327,7 @@ bool is_refused() { return counts.launches == (unsigned long long)(setting("FAKE
 bool is_failing() { return counts.launches > (unsigned long long)(setting("FAKE_CUDA_LAUNCHES", 1ll << 40)); }
 
 CUresult copy(Context* context, CUdeviceptr to, CUdeviceptr from, size_t n) {
-    Working working(context);
-    memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), n);
+    memmove(context->arena.reach(to), context->arena.reach(from), n);
     return SUCCESS;
 }
 
@@ -494,7 +496,6 @@ API cuMemFree_v2(CUdeviceptr at) {
     if (found == arena.all.end()) return complain("cuMemFree", "of memory that was not allocated in this context");
     wait_for_all();
     counts.frees++;
-    Working working(current);
     if (!arena.is_whole(at, found->second)) {
         complain("cuMemFree", "something wrote behind the end of the allocation");
         current->broken = true;
@@ -561,8 +562,7 @@ API cuMemsetD8Async(CUdeviceptr at, unsigned char value, size_t n, void* stream)
     IN_CONTEXT;
     if (!lies_in(current->arena.all, at, n)) return complain("cuMemsetD8Async", "the memory is not allocated");
     return enqueue(stream, [=, in = current] {
-        Working working(in);
-        memset(reinterpret_cast<void*>(at), value, n);
+        memset(in->arena.reach(at), value, n);
         return SUCCESS;
     });
 }
@@ -697,7 +697,7 @@ API cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, un
     }
     return enqueue(stream, [=, in = current] {
         if (fails) return LAUNCH_FAILED;
-        Working working(in);
+        in->arena.open(true);
         std::vector<void*> pointers;
         for (auto& argument : *kept) pointers.push_back(argument.data());
         return gpu::launch(kernel, blocks, threads, shared, pointers.data()) ? SUCCESS : LAUNCH_FAILED;

@@ -189,12 +189,14 @@ void prepare(Fiber& f) {
 
 /// Waits for all lanes of the warp at the same line. What each brings is there for all then, and the last to come lets
 /// `combine` make what they take. (Accesses of the engine are no accesses of the kernel: it is built without sanitizers.)
-Slot* meet(Meeting what, unsigned line, const void* in, size_t bytes, void (*combine)(Slot*)) {
+template <class T>
+Slot* meet(Meeting what, unsigned line, const T& in, void (*combine)(Slot*) = nullptr) {
+    static_assert(sizeof(T) <= sizeof(Slot::in));
     Runner& r = *runner;
     Fiber& f = *r.current;
     Warp& w = *f.warp;
     Slot* slots = w.slots[w.turn & 1];
-    for (size_t i = 0; i < bytes; i++) slots[f.index % 32].in[i] = static_cast<const unsigned char*>(in)[i];
+    __builtin_memcpy(slots[f.index % 32].in, &in, sizeof in);
     if (w.arrived == 0) {
         w.what = what;
         w.line = line;
@@ -344,10 +346,10 @@ struct Product {
     unsigned a[4], b[2];
     float c[4];
 };
-static_assert(sizeof(Product) <= sizeof(Slot::in));
 
 void multiply(Slot* slots) {
     float a[16][16], b[16][8], c[16][8];
+#pragma GCC unroll 32
     for (unsigned l = 0; l < 32; l++) {
         const auto& in = *reinterpret_cast<const Product*>(slots[l].in);
         const unsigned group = l / 4, pair = l % 4 * 2;
@@ -363,10 +365,14 @@ void multiply(Slot* slots) {
         }
     }
     for (int i = 0; i < 16; i++) {
+        float row[8];
+        for (int j = 0; j < 8; j++) row[j] = c[i][j];
         for (int k = 0; k < 16; k++) {
-            for (int j = 0; j < 8; j++) c[i][j] += a[i][k] * b[k][j];
+            for (int j = 0; j < 8; j++) row[j] += a[i][k] * b[k][j];
         }
+        for (int j = 0; j < 8; j++) c[i][j] = row[j];
     }
+#pragma GCC unroll 32
     for (unsigned l = 0; l < 32; l++) {
         float* out = reinterpret_cast<float*>(slots[l].out);
         for (unsigned i = 0; i < 4; i++) out[i] = c[l / 4 + i / 2 * 8][l % 4 * 2 + i % 2];
@@ -400,19 +406,19 @@ void sync_warp(unsigned line) {
     const Fiber& f = *runner->current;
     char* barrier = runner->barriers + 16 + (f.index / 32 * 2 + (f.warp->turn & 1)) * 8;
     HANDS_ON(barrier);
-    meet(Meeting::Warp, line, nullptr, 0, nullptr);
+    meet(Meeting::Warp, line, '\0');
     TAKES_OVER(barrier);
 }
 
 uint64_t shuffle(uint64_t value, unsigned from, unsigned line) {
-    const Slot* slots = meet(Meeting::Shuffle, line, &value, sizeof value, nullptr);
+    const Slot* slots = meet(Meeting::Shuffle, line, value);
     uint64_t got;
     __builtin_memcpy(&got, slots[from].in, sizeof got);
     return got;
 }
 
 unsigned ballot(bool is, unsigned line) {
-    const Slot* slots = meet(Meeting::Ballot, line, &is, 1, nullptr);
+    const Slot* slots = meet(Meeting::Ballot, line, is);
     unsigned all = 0;
     for (unsigned i = 0; i < 32; i++) all |= unsigned(slots[i].in[0] != 0) << i;
     return all;
@@ -425,15 +431,15 @@ void mma_bf16(float* d, const unsigned* a, const unsigned* b, unsigned line) {
         in.c[i] = d[i];
     }
     for (int i = 0; i < 2; i++) in.b[i] = b[i];
-    const Slot* slots = meet(Meeting::Mma, line, &in, sizeof in, multiply);
-    for (int i = 0; i < 4; i++) d[i] = reinterpret_cast<const float*>(slots[lane()].out)[i];
+    const Slot* slots = meet(Meeting::Mma, line, in, multiply);
+    __builtin_memcpy(d, slots[lane()].out, 4 * sizeof *d);
 }
 
 void matrix_rows(const void* row, const void** rows, unsigned line) {
     if (reinterpret_cast<uintptr_t>(row) % 16) {
         break_rule("ldmatrix of line " + std::to_string(line) + " at an address that is no multiple of 16");
     }
-    const Slot* slots = meet(Meeting::Rows, line, &row, sizeof row, nullptr);
+    const Slot* slots = meet(Meeting::Rows, line, row);
     for (unsigned m = 0; m < 4; m++) {
         unsigned banks = 0;
         for (unsigned i = 0; i < 8; i++) {
