@@ -15,6 +15,12 @@ pub fn narrow(directions: usize, curve: Curve) -> Shape {
     Shape { levels: [8, 12, 16], fused: 20, planes: 8, bottlenecks: 1, stages, states: 4, directions, curve }
 }
 
+/// As many channels as a published decoder has, and one block wherever it has some.
+pub fn shallow(directions: usize, curve: Curve) -> Shape {
+    let stages = [vec![1], vec![1, 1], vec![1, 1], vec![1]];
+    Shape { bottlenecks: 1, stages, ..Shape::published(directions, curve) }
+}
+
 /// A tensor of the formula of the golden numbers.
 fn value(name: &str, shape: &[usize]) -> Vec<f32> {
     let ends = |ending: &str| name.ends_with(ending);
