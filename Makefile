@@ -10,7 +10,7 @@
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
 #   make gpu                                    checks the CUDA path on a GPU; those of training need nvcc, too
 #   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
-#   make deb                                    Debian packages of both, with cargo-deb
+#   make deb                                    Debian packages of both, with cargo-deb, and what they are made of
 
 CARGO ?= cargo
 SCRIPTS := pipelines/scripts

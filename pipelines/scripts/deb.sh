@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the Debian packages of the plugin and of the command with cargo-deb (cargo install cargo-deb), from what is
-# built already, and checks their content. Prints where they are.
+# built already, and checks their content. Beside each lies its bill of materials, by cargo-cyclonedx. Prints where they are.
 #
 #   PROFILE   release, or dev for a test of the package alone [release]
 set -euo pipefail
@@ -25,6 +25,28 @@ deb() {
 }
 deb -p gst-plugin-snarm --multiarch same
 deb -p snarm-pipelines
+
+# What both are made of, for who has to answer for it: all crates with versions, licences and digests (CycloneDX). The tool
+# writes a file into the folder of every package of the workspace.
+bills_of_materials() {
+    local name=bill-of-materials package file components
+    trap 'find "$root" -name "$name.json" -not -path "$target/*" -delete' RETURN
+    cargo cyclonedx --quiet --format json --target all --override-filename $name
+    for package in plugins:gstreamer1.0-snarm pipelines:snarm; do
+        file=$out/${package#*:}.cdx.json
+        mv "${package%:*}/$name.json" "$file"
+        components=$(grep -c '"purl": "pkg:cargo/' "$file")
+        [ "$components" -gt 100 ] || { echo "deb: expected more than 100 crates in $file, found $components" >&2; exit 1; }
+        echo "$file"
+    done
+}
+if command -v cargo-cyclonedx >/dev/null; then
+    bills_of_materials
+elif [ "$profile" = dev ]; then
+    pipelines/scripts/skip.sh cargo-cyclonedx "deb.sh: no cargo-cyclonedx on this machine"
+else
+    echo "deb: no bills of materials: expected cargo-cyclonedx, found none: cargo install cargo-cyclonedx --locked" >&2
+fi
 
 # has PACKAGE PATH...: files that a package must have, and what it must depend on.
 has() {
