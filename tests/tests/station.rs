@@ -7,6 +7,8 @@
 mod common;
 #[path = "station/kills.rs"]
 mod kills;
+#[path = "station/opcua.rs"]
+mod opc_ua;
 #[path = "station/outputs.rs"]
 mod outputs;
 #[path = "station/parts.rs"]

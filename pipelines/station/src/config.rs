@@ -156,6 +156,9 @@ pub enum Output {
     Webhook(Webhook),
     /// Registers that a PLC reads.
     Modbus(Modbus),
+    /// Vision systems that OPC UA clients read, and are told of results by.
+    #[serde(rename = "opcua")]
+    OpcUa(OpcUa),
 }
 
 impl Output {
@@ -165,6 +168,7 @@ impl Output {
             Self::Mqtt(output) => &output.name,
             Self::Webhook(output) => &output.name,
             Self::Modbus(output) => &output.name,
+            Self::OpcUa(output) => &output.name,
         }
     }
 
@@ -173,6 +177,7 @@ impl Output {
         match self {
             Self::Mqtt(output) => Some(output.send),
             Self::Webhook(output) => Some(output.send),
+            Self::OpcUa(output) => Some(output.send),
             Self::Modbus(_) => None,
         }
     }
@@ -256,6 +261,86 @@ pub struct Modbus {
     pub listen: SocketAddr,
 }
 
+/// Most results that an OPC UA server keeps.
+const MOST_KEPT: u32 = 10_000;
+
+/// An OPC UA server.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OpcUa {
+    /// Name of the output.
+    pub name: String,
+    /// Address and port to serve at.
+    pub listen: SocketAddr,
+    /// Name or address by which clients reach this machine; without one the address, or the machine's name where it
+    /// serves at all addresses.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// What a result is.
+    #[serde(default)]
+    pub send: What,
+    /// Results that are kept, for whoever was away.
+    #[serde(default = "kept")]
+    pub keep: u32,
+    /// File with who may connect: lines of `NAME:PASSWORD`.
+    #[serde(default)]
+    pub users_file: Option<PathBuf>,
+    /// Whether clients may connect without name and password.
+    #[serde(default)]
+    pub anonymous: Anonymous,
+    /// Whether clients may connect without encryption.
+    #[serde(default)]
+    pub unencrypted: bool,
+    /// File with the certificate of the server, DER or PEM; without one it makes its own.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// File with the private key of that certificate, PEM.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// Folder with the certificates of clients that may connect, DER or PEM; without one `opcua/NAME/trusted` of the data
+    /// folder.
+    #[serde(default)]
+    pub trusted_clients: Option<PathBuf>,
+}
+
+fn kept() -> u32 {
+    1_000
+}
+
+/// Whether clients of an OPC UA server may connect without name and password.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Anonymous {
+    /// Not at all.
+    #[default]
+    Never,
+    /// By encrypted connections, that is with a certificate that is trusted.
+    Encrypted,
+    /// By any connection: everybody who reaches the port.
+    Always,
+}
+
+impl OpcUa {
+    fn check(&self) -> Result<()> {
+        if !(1..=MOST_KEPT).contains(&self.keep) {
+            bail!("keep: expected 1 to {MOST_KEPT}, found {}", self.keep);
+        }
+        if self.certificate.is_some() != self.key.is_some() {
+            let found = if self.key.is_some() { "key" } else { "certificate" };
+            bail!("expected certificate and key together, found {found} alone");
+        }
+        if self.users_file.is_none() && self.anonymous == Anonymous::Never {
+            bail!(
+                "expected users-file = \"FILE\", or anonymous = \"encrypted\" or \"always\", found neither"
+            );
+        }
+        if self.anonymous == Anonymous::Always && !self.unencrypted {
+            bail!("anonymous: expected \"always\" together with unencrypted = true, found it without");
+        }
+        Ok(())
+    }
+}
+
 impl Config {
     /// Reads a file. Paths in it are meant from its folder.
     ///
@@ -310,6 +395,11 @@ impl Config {
                 output.name()
             );
         }
+        for output in &self.outputs {
+            if let Output::OpcUa(server) = output {
+                server.check().with_context(|| format!("output {:?}", server.name))?;
+            }
+        }
         for line in &self.lines {
             if let Some(name) =
                 ["bank", "results"].into_iter().find(|name| line.variables.contains_key(*name))
@@ -345,6 +435,13 @@ impl Config {
                     mqtt.password_file.iter_mut().chain(&mut mqtt.ca_file).for_each(place);
                 }
                 Output::Webhook(webhook) => webhook.token_file.iter_mut().for_each(place),
+                Output::OpcUa(server) => {
+                    let certificate = server.certificate.iter_mut().chain(&mut server.key);
+                    certificate
+                        .chain(&mut server.users_file)
+                        .chain(&mut server.trusted_clients)
+                        .for_each(place);
+                }
                 Output::Modbus(_) => {}
             }
         }
@@ -377,6 +474,8 @@ mod tests {
 
     const LINE: &str = "data = 'd'\n[[line]]\nname = 'cap'\npipeline = 'inspect'\nbank = 'cap.bank'\n";
 
+    const SERVER: &str = "[[output]]\nkind = 'opcua'\nname = 'ua'\nlisten = '0.0.0.0:4840'\n";
+
     fn refusal(text: &str) -> String {
         format!("{:#}", Config::parse(text).unwrap_err())
     }
@@ -408,6 +507,15 @@ mod tests {
             ),
             (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
             (format!("{LINE}[[output]]\nkind = 'opc'\nname = 'x'\n"), &["opc", "expected one of", "mqtt"]),
+            (format!("{LINE}{SERVER}"), &["\"ua\"", "users-file", "found neither"]),
+            (
+                format!("{LINE}{SERVER}users-file = 'u'\nkeep = 0\n"),
+                &["\"ua\"", "keep", "1 to 10000", "found 0"],
+            ),
+            (format!("{LINE}{SERVER}users-file = 'u'\nkey = 'k'\n"), &["certificate and key", "key alone"]),
+            (format!("{LINE}{SERVER}anonymous = 'always'\n"), &["\"ua\"", "unencrypted = true", "without"]),
+            (format!("{LINE}{SERVER}anonymous = true\n"), &["anonymous", "expected", "true"]),
+            (format!("{LINE}{SERVER}users-file = 'u'\nsend = 'parts'\n"), &["\"ua\"", "[line.parts]"]),
         ] {
             let found = refusal(&text);
             assert!(words.iter().all(|word| found.contains(word)), "expected {words:?} in {found}");
@@ -415,11 +523,22 @@ mod tests {
     }
 
     #[test]
+    fn an_opc_ua_server_is_closed_unless_it_says_otherwise() {
+        let config = Config::parse(&format!("{LINE}{SERVER}users-file = 'u'\n")).unwrap();
+        let Output::OpcUa(server) = &config.outputs[0] else { panic!("{config:?}") };
+        assert_eq!((server.anonymous, server.unencrypted, server.keep), (Anonymous::Never, false, 1000));
+        let open = format!("{LINE}{SERVER}anonymous = 'always'\nunencrypted = true\n");
+        assert!(Config::parse(&open).is_ok());
+    }
+
+    #[test]
     fn paths_are_meant_from_the_folder_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("station.toml");
-        std::fs::write(&path, LINE).unwrap();
+        std::fs::write(&path, format!("{LINE}{SERVER}users-file = 'u'\n")).unwrap();
         let config = Config::read(&path).unwrap();
+        let Output::OpcUa(server) = &config.outputs[0] else { panic!("{config:?}") };
+        assert_eq!(server.users_file, Some(dir.path().join("u")));
         assert_eq!(config.data, dir.path().join("d"));
         assert_eq!(config.lines[0].bank.as_deref(), Some(dir.path().join("cap.bank").as_path()));
     }

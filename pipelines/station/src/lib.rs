@@ -10,6 +10,7 @@ mod output;
 mod secret;
 mod store;
 mod tls;
+mod tries;
 mod web;
 
 use std::io::Write;

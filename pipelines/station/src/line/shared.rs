@@ -114,10 +114,16 @@ impl Line {
             return Ok(());
         }
         let ended: Vec<&Part> = parts.iter().filter(|part| part.ended.is_some()).collect();
+        let by = self.state().last().map(|last| (last.bank_id.clone(), last.threshold, last.threshold_low));
         for part in &ended {
             let mut payload = serde_json::to_value(part)?;
             payload["line"] = json!(self.name());
             payload["time"] = json!(part.ended);
+            if let Some((bank, threshold, low)) = &by {
+                payload["bank-id"] = json!(bank);
+                payload["threshold"] = json!(threshold);
+                payload["threshold-low"] = json!(low);
+            }
             to_send.extend(self.messages(What::Parts, "part", &payload));
         }
         self.store.add_frames(self.name(), frames, &parts, &to_send)?;

@@ -192,6 +192,11 @@ impl State {
         self.recent.iter().rev().find(|record| record.frame_number == frame)
     }
 
+    /// The last result.
+    pub(super) fn last(&self) -> Option<&Record> {
+        self.last.as_ref()
+    }
+
     /// The scores of another bank are others.
     pub(crate) fn judged_by(&mut self, learned: Learned) {
         if learned.digest != self.learned.digest {

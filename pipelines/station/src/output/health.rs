@@ -1,5 +1,6 @@
 //! How an output is.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How an output is.
@@ -7,12 +8,14 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Health {
     name: String,
     failure: Mutex<Option<String>>,
+    offered: AtomicI64,
 }
 
 impl Health {
     /// Of an output that has not begun yet.
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), failure: Mutex::new(Some("not connected yet".to_owned())) }
+        let failure = Mutex::new(Some("not connected yet".to_owned()));
+        Self { name: name.to_owned(), failure, offered: AtomicI64::new(0) }
     }
 
     /// Name of the output.
@@ -23,6 +26,16 @@ impl Health {
     /// Why it takes nothing, where it does not.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Number of the last message that whoever asks may have: such are kept, and wait for nothing.
+    pub(crate) fn offered(&self) -> i64 {
+        self.offered.load(Ordering::Relaxed)
+    }
+
+    /// Messages up to a number may be had.
+    pub(super) fn offer(&self, up_to: i64) {
+        self.offered.store(up_to, Ordering::Relaxed);
     }
 
     /// It works, or does not. A change is told in the log.

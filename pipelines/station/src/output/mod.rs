@@ -1,10 +1,12 @@
 //! Where results go. An output that takes messages has a queue on disk: a message is removed when it was taken, and not
 //! before. So each is sent at least once, in order, whatever ends in between, and has an `id` that ascends and is never
-//! used twice: who reads leaves out what is not greater than the last one.
+//! used twice: who reads leaves out what is not greater than the last one. OPC UA, a server, keeps the last messages in its
+//! queue, where clients find what they missed.
 
 mod health;
 mod modbus;
 mod mqtt;
+mod opcua;
 mod queue;
 mod webhook;
 
@@ -32,5 +34,6 @@ pub(crate) fn start(
         Output::Mqtt(config) => tokio::spawn(mqtt::run(config, Queue::new(store, health, stop))),
         Output::Webhook(config) => tokio::spawn(webhook::run(config, Queue::new(store, health, stop))),
         Output::Modbus(config) => tokio::spawn(modbus::run(config, health, lines, stop)),
+        Output::OpcUa(config) => tokio::spawn(opcua::run(config, health, store, lines, stop)),
     }
 }

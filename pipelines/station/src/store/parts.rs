@@ -142,7 +142,7 @@ mod tests {
         let numbers: Vec<i64> = store.parts("a", 9).unwrap().iter().map(|part| part.number).collect();
         assert_eq!(numbers, [3, 2, 1]);
         assert_eq!(store.part("a", 1).unwrap().unwrap(), ended[0]);
-        assert_eq!(store.waiting_count("o").unwrap(), 1);
+        assert_eq!(store.waiting_count("o", 0).unwrap(), 1);
         let shift = store.shift("a").unwrap();
         assert_eq!((shift.parts, shift.bad_parts), (0, 0), "they ended before it began");
         assert_eq!(store.read(|store| count(store, "a", 0, None)).unwrap(), 2);

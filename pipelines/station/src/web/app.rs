@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use tokio::sync::Semaphore;
 
-use super::tries::Tries;
 use crate::line::{Lamp, Light, Line};
 use crate::output::Health;
 use crate::store::Store;
+use crate::tries::Tries;
 
 /// Streams of events and pictures at the same time.
 const STREAMS: usize = 64;

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::failure::Answer;
 use crate::line::{Light, Status};
+use crate::output::Health as Output;
 
 /// Whether all is well.
 #[derive(Serialize, ToSchema)]
@@ -91,11 +92,12 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
             family.add("line", line.name(), value(&line.state()));
         }
     }
-    let names: Vec<String> = app.outputs.iter().map(|output| output.name().to_owned()).collect();
+    let outputs = app.outputs.clone();
     let waiting = app.ask(move |store| {
-        names
-            .into_iter()
-            .map(|name| Ok((store.waiting_count(&name)?, name)))
+        let count = |output: &Arc<Output>| store.waiting_count(output.name(), output.offered());
+        outputs
+            .iter()
+            .map(|output| Ok((count(output)?, output.name().to_owned())))
             .collect::<anyhow::Result<Vec<_>>>()
     });
     let waiting = waiting.await?;

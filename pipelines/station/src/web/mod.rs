@@ -11,7 +11,6 @@ mod listener;
 mod pages;
 mod shadow;
 mod streams;
-mod tries;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
