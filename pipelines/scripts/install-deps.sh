@@ -20,6 +20,7 @@ tests=(
     gstreamer1.0-gl libgl1-mesa-dri
     meson ninja-build
     mosquitto mosquitto-clients
+    nats-server
     curl openssl
 )
 case "${1:-}" in

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use commands::{
-    bank, bench, convert, detect, distill, doctor, eval, fetch, launch, limits, nearest, station, train,
+    bank, bench, convert, detect, distill, doctor, eval, fetch, hub, launch, limits, nearest, station, train,
     worst,
 };
 use tracing_subscriber::EnvFilter;
@@ -53,6 +53,7 @@ enum Command {
     Convert(convert::Args),
     Doctor(doctor::Args),
     Station(station::Args),
+    Hub(hub::Args),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         Command::Convert(args) => convert::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Station(args) => station::run(args),
+        Command::Hub(args) => hub::run(args),
     }))
 }
 

@@ -51,7 +51,7 @@ fn every_command_explains_itself() {
     let all = stdout(&run(dir.path(), "--help", 0));
     for command in [
         "bank", "detect", "eval", "train", "distill", "simulate", "fetch", "launch", "limits", "worst",
-        "bench", "convert", "doctor", "station",
+        "bench", "convert", "doctor", "station", "hub",
     ] {
         assert!(all.contains(command), "{all}");
         let help = stdout(&run(dir.path(), &format!("{command} --help"), 0));

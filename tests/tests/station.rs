@@ -5,6 +5,8 @@
 
 #[path = "station/common.rs"]
 mod common;
+#[path = "station/hub.rs"]
+mod hub;
 #[path = "station/kills.rs"]
 mod kills;
 #[path = "station/opcua.rs"]

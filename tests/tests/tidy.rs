@@ -33,8 +33,8 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
     ("snarm-station", &["gst", "glib", "clap", "indicatif"]),
     ("snarm-pipelines", &["gst", "glib"]),
     // Elements keep no network code.
-    ("gst-plugin-snarm", &["tokio", "axum", "hyper", "rumqttc", "rusqlite"]),
-    ("snarm-player", &["tokio", "axum", "hyper", "rumqttc", "rusqlite"]),
+    ("gst-plugin-snarm", &["tokio", "axum", "hyper", "rumqttc", "async-nats", "rusqlite"]),
+    ("snarm-player", &["tokio", "axum", "hyper", "rumqttc", "async-nats", "rusqlite"]),
 ];
 
 /// Files that may hold unsafe code, each of them with a lint expectation and its reason.

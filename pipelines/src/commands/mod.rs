@@ -8,6 +8,7 @@ pub(crate) mod distill;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod fetch;
+pub(crate) mod hub;
 pub(crate) mod launch;
 pub(crate) mod limits;
 pub(crate) mod nearest;

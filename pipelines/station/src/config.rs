@@ -1,11 +1,16 @@
 //! The configuration file, in TOML. An error names line, key, what was expected and what was found.
 
+mod hub;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub use hub::Hub;
 
 /// Where pages and API are served unless the configuration says otherwise: this machine alone.
 pub const LISTEN: &str = "127.0.0.1:8470";
@@ -40,6 +45,9 @@ pub struct Config {
     /// Where results go.
     #[serde(default, rename = "output")]
     pub outputs: Vec<Output>,
+    /// The hub that this station belongs to.
+    #[serde(default)]
+    pub hub: Option<Hub>,
 }
 
 fn listen() -> SocketAddr {
@@ -347,9 +355,8 @@ impl Config {
     /// # Errors
     /// When it cannot be read, is no TOML, or says what a station cannot do.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        let mut config = Self::parse(&text).with_context(|| path.display().to_string())?;
+        let mut config: Self = parsed_file(path)?;
+        config.check().with_context(|| path.display().to_string())?;
         config.beside(path.parent().unwrap_or(Path::new("")));
         Ok(config)
     }
@@ -359,7 +366,7 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text).map_err(|error| explained(text, &error))?;
+        let config: Self = parsed(text)?;
         config.check()?;
         Ok(config)
     }
@@ -374,8 +381,9 @@ impl Config {
         }
         let lines = self.lines.iter().map(|line| ("line", line.name.as_str()));
         let outputs = self.outputs.iter().map(|output| ("output", output.name()));
+        let hub = self.hub.iter().map(|_| ("output", Hub::OUTPUT));
         let mut seen = Vec::new();
-        for (kind, name) in lines.chain(outputs) {
+        for (kind, name) in lines.chain(hub).chain(outputs) {
             if !is_name(name) {
                 bail!(
                     "{kind}.name: expected 1 to {LONGEST_NAME} small letters, digits and -, found {name:?}"
@@ -400,6 +408,7 @@ impl Config {
                 server.check().with_context(|| format!("output {:?}", server.name))?;
             }
         }
+        self.hub.iter().try_for_each(Hub::check)?;
         for line in &self.lines {
             if let Some(name) =
                 ["bank", "results"].into_iter().find(|name| line.variables.contains_key(*name))
@@ -429,6 +438,7 @@ impl Config {
         place(&mut self.data);
         self.tls_certificate.iter_mut().chain(&mut self.tls_key).for_each(place);
         self.lines.iter_mut().filter_map(|line| line.bank.as_mut()).for_each(place);
+        self.hub.iter_mut().for_each(|hub| hub.beside(folder));
         for output in &mut self.outputs {
             match output {
                 Output::Mqtt(mqtt) => {
@@ -451,6 +461,17 @@ impl Config {
 fn is_name(name: &str) -> bool {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(is_part)
+}
+
+/// What a file of TOML says.
+fn parsed_file<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    parsed(&text).with_context(|| path.display().to_string())
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|error| explained(text, &error))
 }
 
 /// An error of TOML with its line, and the key that stands there.
@@ -506,6 +527,12 @@ mod tests {
                 &["\"x\"", "[line.parts]", "found none"],
             ),
             (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
+            (
+                format!(
+                    "{LINE}[[output]]\nkind = 'modbus'\nname = 'hub'\nlisten = '0.0.0.0:1'\n[hub]\nurl = ['nats://h']\nname = 'n'\n"
+                ),
+                &["output.name", "\"hub\" twice"],
+            ),
             (format!("{LINE}[[output]]\nkind = 'opc'\nname = 'x'\n"), &["opc", "expected one of", "mqtt"]),
             (format!("{LINE}{SERVER}"), &["\"ua\"", "users-file", "found neither"]),
             (

@@ -44,6 +44,7 @@ pub(crate) fn config(data: &Path, port: u16) -> Config {
         keep: Keep::default(),
         lines: vec![line],
         outputs: Vec::new(),
+        hub: None,
     }
 }
 

@@ -5,9 +5,18 @@ mod clock;
 pub mod config;
 mod demo;
 mod host;
+pub mod hub;
 mod line;
 mod output;
 mod secret;
+#[cfg(test)]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "every room's tests skip by the same file, and not every one needs all of it"
+)]
+#[path = "../../../tests/src/skip.rs"]
+mod skip;
 mod store;
 mod tls;
 mod tries;
@@ -24,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use config::Config;
+use config::{Config, Hub};
 pub use host::{Host, Words};
 use line::{Line, Reader};
 use output::Health;
@@ -70,26 +79,31 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         (Some(certificate), Some(key)) => Some(Arc::new(tls::server(certificate, key)?)),
         _ => None,
     };
+    let trust = config.hub.as_ref().map(|hub| hub::Trust::new(&hub.trust)).transpose()?;
     let store = Arc::new(Store::open(&config.data)?);
+    store.tell_audit(config.hub.as_ref().map(|_| Hub::OUTPUT))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot serve at {}", config.listen))?;
     let address = listener.local_addr()?;
+    let version = host.version;
     let host = Arc::new(host);
     let lines: Vec<Arc<Line>> =
         config.lines.iter().map(|line| make(line, &config, is_demo, &store, &host)).collect();
-    let outputs: Vec<Arc<Health>> =
-        config.outputs.iter().map(|output| Arc::new(Health::new(output.name()))).collect();
+    let names = config.outputs.iter().map(config::Output::name).chain(config.hub.iter().map(|_| Hub::OUTPUT));
+    let outputs: Vec<Arc<Health>> = names.map(|name| Arc::new(Health::new(name))).collect();
     lines.iter().try_for_each(|line| line.load_parts())?;
     let has_people = !store.people()?.is_empty();
     let code = (is_demo || !has_people).then(secret::code).transpose()?;
     greet(address, tls.is_some(), code.as_deref(), is_demo)?;
+    let window = config.hub.as_ref().map(|_| Arc::new(hub::Window::default()));
     let app = App::new(
         Arc::clone(&store),
         lines.clone(),
         outputs.clone(),
+        window.clone(),
         Entry { open_viewing: config.open_viewing, is_demo, is_tls: tls.is_some(), code },
-        host.version,
+        version,
     );
     let (stop, stopped) = watch::channel(false);
     let mut tasks: Vec<_> =
@@ -102,6 +116,12 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
             lines.clone(),
             stopped.clone(),
         ));
+    }
+    if let (Some(hub), Some(trust), Some(window), Some(health)) = (config.hub, trust, window, outputs.last())
+    {
+        let (health, store, lines) = (Arc::clone(health), Arc::clone(&store), lines.clone());
+        let run = hub::run(hub, trust, health, store, lines, version, window, stopped.clone());
+        tasks.push(tokio::spawn(run));
     }
     let served = tokio::select! {
         served = web::serve(Arc::new(app), listener, tls) => served,
@@ -129,12 +149,14 @@ fn make(
         .outputs
         .iter()
         .filter_map(|output| output.what().map(|what| Reader { output: output.name().to_owned(), what }));
+    let sent = config.hub.iter().flat_map(|hub| &hub.send);
+    let at_hub = sent.map(|what| Reader { output: Hub::OUTPUT.to_owned(), what: *what });
     let simulated = is_demo.then(|| demo::clips(&config.data));
     Arc::new(Line::new(
         line.clone(),
         config.keep.clone(),
         simulated,
-        readers.collect(),
+        readers.chain(at_hub).collect(),
         Arc::clone(store),
         Arc::clone(host),
     ))

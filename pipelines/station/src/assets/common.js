@@ -79,7 +79,7 @@ export function rows(table, all) {
 }
 
 function link(path, name, line) {
-  const to = path === "/access" ? path : `${path}?line=${encodeURIComponent(line)}`;
+  const to = ["/access", "/stations"].includes(path) ? path : `${path}?line=${encodeURIComponent(line)}`;
   const attributes = location.pathname === path ? { href: to, "aria-current": "page" } : { href: to };
   return make("a", attributes, name);
 }
@@ -103,6 +103,7 @@ export async function begin() {
   }
   const nav = make("nav", { "aria-label": "Pages" });
   const pages = [["/", "Line"], ["/review", "Review"], ["/limits", "Limits"], ["/banks", "Banks"]];
+  if (me.hub) pages.push(["/stations", "Stations"]);
   if (may(me, "admin")) pages.push(["/access", "Access"]);
   nav.append(...pages.map(([path, name]) => link(path, name, line.name)));
   const leave = make("button", {}, "Sign out");

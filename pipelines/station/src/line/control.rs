@@ -18,6 +18,9 @@ use crate::store::{BankVersion, Find, Judgement, NewBank, Picture, Rescored, Sto
 /// How long a pipeline may take to load a bank.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Longest reason, in characters.
+const LONGEST_REASON: usize = 500;
+
 /// Most judged finds of each kind that a candidate is tried with: the newest.
 const TRIED: usize = 100;
 
@@ -48,6 +51,29 @@ pub(crate) async fn set_limits(
     // Without a pipeline the next one begins with them.
     line.order(Order { shadow: set.clone(), set, ..Order::default() }).await;
     Ok(())
+}
+
+/// A reason without white space around it.
+///
+/// # Errors
+/// When it is too short or too long.
+pub(crate) fn check_reason(reason: &str) -> Result<String> {
+    let reason = reason.trim();
+    let length = reason.chars().count();
+    if !(3..=LONGEST_REASON).contains(&length) {
+        bail!("reason: expected 3 to {LONGEST_REASON} characters, found {length}");
+    }
+    Ok(reason.to_owned())
+}
+
+/// Takes the version into use that was in use before.
+///
+/// # Errors
+/// When there is none, and as [`release`].
+pub(crate) async fn roll_back(line: &Arc<Line>, author: &str, reason: &str) -> Result<()> {
+    let before = line.ask(|line| line.store.bank_before(line.name())).await?;
+    let version = before.context("expected a version that was in use before, found none")?;
+    release(line, version, author, &format!("roll back: {reason}")).await
 }
 
 /// Takes a version into use, and says so when the pipeline has it.
@@ -245,4 +271,15 @@ async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescored>> {
         Some(Rescored { find: find.id, judgement: find.judgement?, before: find.score, after: record.score })
     };
     Ok(judged.into_iter().zip(records).filter_map(rescored).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_given() {
+        assert_eq!(check_reason("  new lamp ").unwrap(), "new lamp");
+        assert!(check_reason("  ").is_err() && check_reason(&"x".repeat(LONGEST_REASON + 1)).is_err());
+    }
 }

@@ -12,7 +12,9 @@ mod shared;
 mod state;
 mod supervise;
 
-pub(crate) use control::{end_shadow, make_candidate, release, set_limits, set_shadow, to_learn};
+pub(crate) use control::{
+    check_reason, end_shadow, make_candidate, release, roll_back, set_limits, set_shadow, to_learn,
+};
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use shared::{Line, Reader};
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};

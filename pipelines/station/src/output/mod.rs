@@ -16,11 +16,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) use health::Health;
+pub(crate) use queue::{Queue, secret_of};
 
 use crate::config::Output;
 use crate::line::Line;
 use crate::store::Store;
-use queue::Queue;
 
 /// Starts an output. It runs until the station ends.
 pub(crate) fn start(

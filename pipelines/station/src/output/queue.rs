@@ -24,20 +24,20 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The queue of an output.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     store: Arc<Store>,
-    pub(super) health: Arc<Health>,
+    pub(crate) health: Arc<Health>,
     stop: watch::Receiver<bool>,
     wait: Duration,
 }
 
 impl Queue {
-    pub(super) fn new(store: Arc<Store>, health: Arc<Health>, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, health: Arc<Health>, stop: watch::Receiver<bool>) -> Self {
         Self { store, health, stop, wait: FIRST_WAIT }
     }
 
     /// The messages to send now, with their numbers; none when the station ends.
-    pub(super) async fn next(&mut self) -> Vec<(i64, Waiting)> {
+    pub(crate) async fn next(&mut self) -> Vec<(i64, Waiting)> {
         while !*self.stop.borrow() {
             match self.ask(|store, name| store.waiting(name, BATCH)).await {
                 Ok(messages) if !messages.is_empty() => return messages,
@@ -49,7 +49,7 @@ impl Queue {
     }
 
     /// Messages up to a number were taken. It is tried until the store says so: what is not removed would be sent again.
-    pub(super) async fn taken(&mut self, up_to: i64) {
+    pub(crate) async fn taken(&mut self, up_to: i64) {
         while let Err(error) = self.ask(move |store, name| store.taken(name, up_to)).await {
             if *self.stop.borrow() {
                 return;
@@ -61,19 +61,19 @@ impl Queue {
     }
 
     /// Sending failed: waits, longer each time.
-    pub(super) async fn failed(&mut self, reason: &anyhow::Error) {
+    pub(crate) async fn failed(&mut self, reason: &anyhow::Error) {
         self.health.set(Some(format!("{reason:#}")));
         self.pause(self.wait).await;
         self.wait = (2 * self.wait).min(LONGEST_WAIT);
     }
 
     /// Whether the station ends.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         *self.stop.borrow()
     }
 
     /// Waits until the station ends.
-    pub(super) async fn over(&self) {
+    pub(crate) async fn over(&self) {
         let mut stop = self.stop.clone();
         // Without a sender the station has ended.
         let _ = stop.wait_for(|stop| *stop).await;
@@ -105,7 +105,7 @@ pub(super) fn envelope(id: i64, message: &Waiting) -> String {
 }
 
 /// The first line of a file that holds a secret.
-pub(super) fn secret_of(file: &Path) -> Result<String> {
+pub(crate) fn secret_of(file: &Path) -> Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let first = text.lines().next().map(str::trim).filter(|line| !line.is_empty());
     first

@@ -83,10 +83,19 @@ pub(crate) async fn door(State(app): State<Arc<App>>) -> Answer<Json<Door>> {
     Ok(Json(Door { version: app.version, setup }))
 }
 
+/// Who the caller is, and what there is to see.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Me {
+    #[serde(flatten)]
+    who: Who,
+    /// Whether the station is one of many at a hub.
+    hub: bool,
+}
+
 /// Who the caller is.
-#[utoipa::path(get, path = "/api/me", responses((status = 200, body = Who), (status = 401)))]
-pub(crate) async fn me(Extension(who): Extension<Who>) -> Json<Who> {
-    Json(who)
+#[utoipa::path(get, path = "/api/me", responses((status = 200, body = Me), (status = 401)))]
+pub(crate) async fn me(State(app): State<Arc<App>>, Extension(who): Extension<Who>) -> Json<Me> {
+    Json(Me { who, hub: app.hub.is_some() })
 }
 
 /// Signs in: sets the cookie. After five failures in a minute, address and name wait.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use tokio::sync::Semaphore;
 
+use crate::hub::Window;
 use crate::line::{Lamp, Light, Line};
 use crate::output::Health;
 use crate::store::Store;
@@ -40,6 +41,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) lines: Vec<Arc<Line>>,
     pub(crate) outputs: Vec<Arc<Health>>,
+    /// The view of the hub of many stations, where there is one.
+    pub(crate) hub: Option<Arc<Window>>,
     /// Whether everybody may look.
     pub(crate) open_viewing: bool,
     /// Whether the code signs in, as in the demo, instead of making the first admin.
@@ -59,6 +62,7 @@ impl App {
         store: Arc<Store>,
         lines: Vec<Arc<Line>>,
         outputs: Vec<Arc<Health>>,
+        hub: Option<Arc<Window>>,
         entry: Entry,
         version: &'static str,
     ) -> Self {
@@ -66,6 +70,7 @@ impl App {
             store,
             lines,
             outputs,
+            hub,
             open_viewing: entry.open_viewing,
             is_demo: entry.is_demo,
             is_tls: entry.is_tls,

@@ -6,6 +6,7 @@ mod export;
 mod failure;
 mod guard;
 mod health;
+mod hub;
 mod lines;
 mod listener;
 mod pages;
@@ -55,6 +56,7 @@ const LARGEST_BODY: usize = 64 << 10;
         export::export,
         health::healthz,
         health::metrics,
+        hub::states,
         lines::all,
         lines::state,
         lines::alarms,
@@ -108,6 +110,7 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/metrics", get(health::metrics))
         .route("/api/me", get(access::me))
         .route("/api/sign-out", post(access::sign_out))
+        .route("/api/hub", get(hub::states))
         .route("/api/lines", get(lines::all))
         .route("/api/lines/{line}", get(lines::state))
         .route("/api/lines/{line}/events", get(streams::events))

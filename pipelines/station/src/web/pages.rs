@@ -14,11 +14,12 @@ const HTML: &str = "text/html; charset=utf-8";
 const FRAME: &str = include_str!("../assets/page.html");
 
 /// Path, title, name for the script, content.
-const PAGES: [(&str, &str, &str, &str); 6] = [
+const PAGES: [(&str, &str, &str, &str); 7] = [
     ("/", "Line", "line", include_str!("../assets/line.html")),
     ("/review", "Review", "review", include_str!("../assets/review.html")),
     ("/limits", "Limits", "limits", include_str!("../assets/limits.html")),
     ("/banks", "Banks", "banks", include_str!("../assets/banks.html")),
+    ("/stations", "Stations", "stations", include_str!("../assets/stations.html")),
     ("/access", "Access", "access", include_str!("../assets/access.html")),
     ("/sign-in", "Sign in", "sign-in", include_str!("../assets/sign-in.html")),
 ];
@@ -71,7 +72,7 @@ mod tests {
     fn no_page_is_over_300_kb_with_all_that_it_loads_and_nothing_is_of_elsewhere() {
         let text = |content: &[u8]| String::from_utf8(content.to_vec()).unwrap();
         let shared: usize = served().filter(|(_, kind, _)| *kind != HTML).map(|(_, _, c)| c.len()).sum();
-        assert_eq!(served().filter(|(_, kind, _)| *kind == HTML).count(), 6);
+        assert_eq!(served().filter(|(_, kind, _)| *kind == HTML).count(), PAGES.len());
         for (path, kind, content) in served() {
             if kind == HTML {
                 assert!(content.len() + shared < 300_000, "{path}: {} bytes", content.len() + shared);

@@ -1,0 +1,241 @@
+//! `snarm hub`: what people do at the hub of many stations.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use snarm_station::hub::{Asked, Person, Simulation, Wish, make_key};
+
+use super::make_parent;
+use crate::exit::Outcome;
+
+/// Works at the hub of many stations: makes it, reads it, and gives orders that are signed.
+///
+/// The hub is a NATS server with JetStream, or three of them (docs/many-lines.md). The configuration is a file with a table
+/// [hub]: url, name, and user, credentials-file or ca-file, as a station has it. Orders are signed with --key, which the
+/// stations trust under that name.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the hub is.
+#[derive(Debug, clap::Args)]
+struct At {
+    /// File with a table [hub], TOML
+    #[arg(long, default_value = "hub.toml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Who signs.
+#[derive(Debug, clap::Args)]
+struct Signs {
+    #[command(flatten)]
+    at: At,
+    /// Private key, made by `snarm hub keys`
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a private key and prints its public key, for `trust` of stations
+    Keys {
+        /// File for the private key; only its owner reads it
+        file: PathBuf,
+    },
+    /// Makes the streams and buckets of a hub, or changes how they are kept
+    Init {
+        #[command(flatten)]
+        at: At,
+        /// Servers that keep each message: 1, or 3 with three servers
+        #[arg(long, default_value_t = 1)]
+        replicas: usize,
+        /// Days that results are kept
+        #[arg(long, default_value_t = 30)]
+        results: u64,
+        /// Days that events are kept
+        #[arg(long, default_value_t = 365)]
+        events: u64,
+    },
+    /// Prints what each line of each station is at this moment, a JSON object a line
+    Show {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Prints the messages of a stream that there are, a JSON object a line
+    Read {
+        /// Which stream
+        stream: Stream,
+        /// Of that station alone
+        #[arg(long)]
+        station: Option<String>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Signs a bank, puts it into the hub and prints the SHA-256 of its file
+    Put {
+        /// The bank
+        bank: PathBuf,
+        #[command(flatten)]
+        signs: Signs,
+    },
+    /// Says which bank a line is to use from now on
+    Want {
+        /// Name of the station
+        station: String,
+        /// Name of its line
+        line: String,
+        /// SHA-256 that `snarm hub put` printed
+        object: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        signs: Signs,
+    },
+    /// Sends a command to a station and prints its answer, JSON
+    Ask {
+        /// Name of the station
+        station: String,
+        /// What is to be done
+        task: Task,
+        /// Name of the line; all but test ask for it
+        line: Option<String>,
+        /// Version of the bank, for shadow and release
+        #[arg(long)]
+        version: Option<i64>,
+        /// Why, for learn, shadow, release and roll-back
+        #[arg(long)]
+        reason: Option<String>,
+        /// Seconds until it has to have begun and be answered
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Number of the command, to ask again for the answer to one; without it a new one
+        #[arg(long)]
+        id: Option<String>,
+        /// File for the picture of a snapshot, JPEG
+        #[arg(long, value_name = "FILE.jpg")]
+        picture: Option<PathBuf>,
+        #[command(flatten)]
+        signs: Signs,
+    },
+    /// Runs simulated stations at a hub for trials, and prints what was measured, JSON
+    Simulate {
+        #[command(flatten)]
+        at: At,
+        /// Stations, each with one line
+        #[arg(long, default_value_t = 50)]
+        stations: u32,
+        /// Results a second of each
+        #[arg(long, default_value_t = 1.0)]
+        rate: f64,
+        /// Seconds that results come
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Results of each that wait at the start, as after a time without the hub
+        #[arg(long, default_value_t = 200)]
+        backlog: u32,
+        /// Folder for what the stations keep
+        #[arg(long, value_name = "FOLDER")]
+        data: PathBuf,
+    },
+}
+
+/// A stream of a hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stream {
+    /// Finds, parts and frames, as stations send them
+    Results,
+    /// Who did what, and what lines do
+    Events,
+}
+
+/// What a station is asked to do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Task {
+    /// Say that it is there
+    Test,
+    /// Tell the state of a line, and take its next picture
+    Snapshot,
+    /// Make a candidate of what was judged good
+    Learn,
+    /// Let a version judge beside the one in use
+    Shadow,
+    /// End that
+    EndShadow,
+    /// Take a version into use
+    Release,
+    /// Take the version into use that was before
+    RollBack,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let mut out = std::io::stdout().lock();
+    match &args.command {
+        Command::Keys { file } => {
+            make_parent(file)?;
+            writeln!(out, "{}", make_key(file)?)?;
+        }
+        Command::Init { at, replicas, results, events } => {
+            reader(at)?.init(*replicas, *results, *events)?;
+        }
+        Command::Show { at } => {
+            for state in reader(at)?.states()? {
+                writeln!(out, "{state}")?;
+            }
+        }
+        Command::Read { stream, station, at } => {
+            reader(at)?.read(*stream == Stream::Results, station.as_deref(), &mut out)?;
+        }
+        Command::Put { bank, signs } => writeln!(out, "{}", signer(signs)?.put(bank)?)?,
+        Command::Want { station, line, object, reason, signs } => {
+            signer(signs)?.wish(&Wish { station, line, object, reason })?;
+        }
+        Command::Ask { station, task, line, version, reason, seconds, id, picture, signs } => {
+            let task = task.to_possible_value().context("expected a command")?;
+            let mut body = json!({ "do": task.get_name() });
+            for (name, value) in
+                [("line", json!(line)), ("version", json!(version)), ("reason", json!(reason))]
+            {
+                if !value.is_null() {
+                    body[name] = value;
+                }
+            }
+            let person = signer(signs)?;
+            let asked =
+                Asked { station, task: body, id: id.as_deref(), patience: Duration::from_secs(*seconds) };
+            let answer = person.ask(&asked)?;
+            writeln!(out, "{answer}")?;
+            let answer: Value = serde_json::from_str(&answer).context("expected an answer in JSON")?;
+            if let (Some(file), Some(sha256)) = (picture, answer["answer"]["picture"].as_str()) {
+                make_parent(file)?;
+                let bytes = person.picture(sha256)?;
+                std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+            }
+            if answer["ok"] != true {
+                bail!("{}", answer["error"].as_str().unwrap_or("the station does not say why"));
+            }
+        }
+        Command::Simulate { at, stations, rate, seconds, backlog, data } => {
+            let time = Duration::from_secs(*seconds);
+            let simulation = Simulation { stations: *stations, rate: *rate, time, backlog: *backlog };
+            writeln!(out, "{}", serde_json::to_string(&reader(at)?.simulate(&simulation, data)?)?)?;
+        }
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}
+
+fn reader(at: &At) -> Result<Person> {
+    Person::new(&at.config, None)
+}
+
+fn signer(signs: &Signs) -> Result<Person> {
+    Person::new(&signs.at.config, Some(&signs.key))
+}

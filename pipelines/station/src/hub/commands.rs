@@ -1,0 +1,234 @@
+//! Commands of the hub, by request and answer. Each has a number, an author who signed it, and a deadline. It is carried
+//! out once: who asks again gets the first answer, and after its deadline no command begins.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use async_nats::Message;
+use async_nats::jetstream::object_store::ObjectMetadata;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use snarm_core::files::hex;
+use tokio::sync::Semaphore;
+
+use super::keys::{Purpose, Signed};
+use super::link::Link;
+use super::places::{self, PICTURES};
+use super::shared::{Station, by};
+use crate::clock;
+use crate::line::{self, Line};
+use crate::store::Known;
+
+/// Latest deadline from now, in milliseconds: until then its number is remembered.
+const LATEST: i64 = 24 * 60 * 60 * 1000;
+
+/// Longest number of a command, in characters.
+const LONGEST_ID: usize = 64;
+
+/// Commands that are carried out at the same time.
+const AT_ONCE: usize = 8;
+
+/// How long a picture may take: a pipeline makes ten a second while somebody looks on.
+const PICTURE: Duration = Duration::from_secs(10);
+
+/// Time between two looks whether another request of the same command has its answer.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Time between two entries of the audit list on commands that were refused: others are in the log alone.
+const ENTRY: Duration = Duration::from_secs(10);
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Command {
+    /// Number, which no other command ever has.
+    pub(super) id: String,
+    pub(super) author: String,
+    /// Name of the station.
+    pub(super) station: String,
+    /// When it has to have begun, in milliseconds since 1970.
+    pub(super) deadline: i64,
+    #[serde(flatten)]
+    pub(super) task: Task,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub(super) enum Task {
+    /// Says that it is there, and what its lines do.
+    Test,
+    /// The state of a line, and the next picture.
+    Snapshot { line: String },
+    /// A candidate of the bank in use and of what was judged good.
+    Learn { line: String, reason: String },
+    /// A version judges beside the one in use.
+    Shadow { line: String, version: i64, reason: String },
+    /// The shadow ends.
+    EndShadow { line: String },
+    /// A version is taken into use.
+    Release { line: String, version: i64, reason: String },
+    /// The version before is taken into use.
+    RollBack { line: String, reason: String },
+}
+
+/// Answers commands that were carried out when the station ended, which nobody will.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn end_all(station: &Station) -> Result<()> {
+    let unknown = anyhow!("not known: the station ended while it carried out the command");
+    let answer = refusal(&unknown);
+    station.ask(move |store| store.end_commands(&answer)).await
+}
+
+/// Answers commands, until it is dropped.
+///
+/// # Errors
+/// When the connection is given up.
+pub(super) async fn run(link: &Link, station: &Arc<Station>) -> Result<()> {
+    let subscribed = link.client.subscribe(places::commands(&station.config.name)).await;
+    let mut commands = subscribed.context("cannot subscribe to commands")?;
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let mut last_entry: Option<Instant> = None;
+    while let Some(message) = commands.next().await {
+        let command = match read(station, &message) {
+            Ok(command) => command,
+            Err(error) => {
+                tracing::warn!("hub: a command is refused: {error:#}");
+                if last_entry.is_none_or(|last| last.elapsed() >= ENTRY) {
+                    last_entry = Some(Instant::now());
+                    let text = format!("{error:#}");
+                    station
+                        .ask(move |store| store.note("hub", "refuse", &format!("command: {text}")))
+                        .await?;
+                }
+                reply(link, &message, refusal(&error)).await;
+                continue;
+            }
+        };
+        let turn = Arc::clone(&turns).acquire_owned().await?;
+        let (link, station) = (link.clone(), Arc::clone(station));
+        tokio::spawn(async move {
+            let answer = answer(&link, &station, command).await;
+            reply(&link, &message, answer.unwrap_or_else(|error| refusal(&error))).await;
+            drop(turn);
+        });
+    }
+    bail!("the connection to the hub is over")
+}
+
+async fn reply(link: &Link, message: &Message, answer: String) {
+    let Some(to) = message.reply.clone() else { return };
+    // Who does not hear it asks again, and gets the same.
+    if let Err(error) = link.client.publish(to, answer.into()).await {
+        tracing::warn!("hub: an answer is not sent: {error}");
+    }
+}
+
+fn refusal(error: &anyhow::Error) -> String {
+    json!({ "ok": false, "error": format!("{error:#}"), "time": clock::now() }).to_string()
+}
+
+/// A command that a trusted author signed for this station.
+fn read(station: &Station, message: &Message) -> Result<Command> {
+    let signed: Signed = serde_json::from_slice(&message.payload).context("expected a signed statement")?;
+    let command: Command = station.trust.read(Purpose::Command, &signed)?;
+    if command.station != station.config.name {
+        bail!("expected a command for {}, found one for {}", station.config.name, command.station);
+    }
+    let length = command.id.chars().count();
+    if !(1..=LONGEST_ID).contains(&length) {
+        bail!("id: expected 1 to {LONGEST_ID} characters, found {length}");
+    }
+    if command.deadline > clock::now() + LATEST {
+        bail!("deadline: expected one within 24 h, found {} at {}", command.deadline, clock::now());
+    }
+    Ok(command)
+}
+
+/// Carries a command out, or finds the answer that it has. Who asks again may have signed another deadline.
+async fn answer(link: &Link, station: &Station, command: Command) -> Result<String> {
+    let what = serde_json::to_string(&(&command.author, &command.task))?;
+    loop {
+        let (id, what, deadline) = (command.id.clone(), what.clone(), command.deadline);
+        match station.ask(move |store| store.begin_command(&id, &what, deadline)).await? {
+            Known::New => break,
+            Known::Answered(answer) => return Ok(answer),
+            Known::Begun => tokio::time::sleep(TICK).await,
+            Known::Other => {
+                bail!("expected a number of its own, found {:?}, which another command has", command.id)
+            }
+            Known::Expired => {
+                bail!("deadline: expected one to come, found {} at {}", command.deadline, clock::now())
+            }
+        }
+    }
+    let id = command.id.clone();
+    let answer = match carry_out(link, station, command).await {
+        Ok(answer) => json!({ "ok": true, "answer": answer, "time": clock::now() }).to_string(),
+        Err(error) => refusal(&error),
+    };
+    let stored = answer.clone();
+    station.ask(move |store| store.end_command(&id, &stored)).await?;
+    Ok(answer)
+}
+
+async fn carry_out(link: &Link, station: &Station, command: Command) -> Result<Value> {
+    let who = by(&command.author);
+    let done = || json!(null);
+    match command.task {
+        Task::Test => {
+            let lines = station
+                .lines
+                .iter()
+                .map(|line| json!({ "line": line.name(), "status": line.state().status }));
+            Ok(json!({ "version": station.version, "lines": lines.collect::<Vec<_>>() }))
+        }
+        Task::Snapshot { line } => snapshot(link, station.line(&line)?).await,
+        Task::Learn { line, reason } => {
+            let made =
+                line::make_candidate(station.line(&line)?, &who, &line::check_reason(&reason)?).await?;
+            Ok(serde_json::to_value(made)?)
+        }
+        Task::Shadow { line, version, reason } => {
+            let reason = line::check_reason(&reason)?;
+            line::set_shadow(station.line(&line)?, version, &who, &reason).await.map(|()| done())
+        }
+        Task::EndShadow { line } => match line::end_shadow(station.line(&line)?, &who).await? {
+            true => Ok(done()),
+            false => bail!("expected a shadow of {line}, found none"),
+        },
+        Task::Release { line, version, reason } => {
+            let reason = line::check_reason(&reason)?;
+            line::release(station.line(&line)?, version, &who, &reason).await.map(|()| done())
+        }
+        Task::RollBack { line, reason } => {
+            let reason = line::check_reason(&reason)?;
+            line::roll_back(station.line(&line)?, &who, &reason).await.map(|()| done())
+        }
+    }
+}
+
+/// The state of a line, and the SHA-256 of its next picture, JPEG, which is among the pictures of the hub for a day.
+async fn snapshot(link: &Link, line: &Line) -> Result<Value> {
+    let mut pictures = line.look_on();
+    let jpeg = match tokio::time::timeout(PICTURE, pictures.changed()).await {
+        Ok(Ok(())) => Some(Arc::clone(&pictures.borrow_and_update())),
+        // A line that stands still has none.
+        _ => None,
+    };
+    let mut picture = None;
+    if let Some(jpeg) = jpeg {
+        let name = hex(&Sha256::digest(jpeg.as_slice()));
+        let bucket = link.jetstream.get_object_store(PICTURES).await;
+        let bucket =
+            bucket.with_context(|| format!("cannot open {PICTURES}, which `snarm hub init` makes"))?;
+        let meta = ObjectMetadata { name: name.clone(), ..ObjectMetadata::default() };
+        bucket.put(meta, &mut jpeg.as_slice()).await.context("the hub does not take a picture")?;
+        picture = Some(name);
+    }
+    Ok(json!({ "state": line.snapshot(u64::MAX), "picture": picture }))
+}

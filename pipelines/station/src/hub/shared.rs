@@ -1,0 +1,63 @@
+//! What the parts of a station that speak with its hub share.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use super::keys::Trust;
+use crate::config::Hub;
+use crate::line::Line;
+use crate::store::Store;
+
+/// A station at a hub.
+pub(super) struct Station {
+    pub(super) config: Hub,
+    pub(super) trust: Trust,
+    pub(super) store: Arc<Store>,
+    pub(super) lines: Vec<Arc<Line>>,
+    /// Version of the program.
+    pub(super) version: &'static str,
+}
+
+impl Station {
+    /// The line of a name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn line(&self, name: &str) -> Result<&Arc<Line>> {
+        let line = self.lines.iter().find(|line| line.name() == name);
+        line.with_context(|| format!("expected a line of this station, found {name:?}"))
+    }
+
+    /// Asks the store, away from the threads that serve.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || ask(&store)).await.context("a task of the station failed")?
+    }
+}
+
+/// What is wrong with what was asked for: trying again is of no use.
+#[derive(Debug)]
+pub(super) struct Refused(String);
+
+impl Refused {
+    pub(super) fn because(error: &anyhow::Error) -> anyhow::Error {
+        Self(format!("{error:#}")).into()
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Who did something at a station by way of the hub.
+pub(super) fn by(author: &str) -> String {
+    format!("{author}@hub")
+}

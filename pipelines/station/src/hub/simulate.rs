@@ -1,0 +1,243 @@
+//! Many stations in one process, each with its own store and its own connection: what a hub carries of them is measured.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use async_nats::jetstream;
+use serde::Serialize;
+use serde_json::json;
+use snarm_core::results::Record;
+use tokio::sync::watch;
+
+use super::keys::Trust;
+use super::link::Link;
+use super::places::{ACTUAL, EVENTS, RESULTS};
+use crate::clock;
+use crate::config::{self, AtEnd, Hub, Keep};
+use crate::host::Host;
+use crate::line::Line;
+use crate::output::Health;
+use crate::store::{Store, Waiting};
+
+/// Time between two looks.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long the hub may take for what is left at the end.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What is simulated.
+#[derive(Debug, Clone)]
+pub struct Simulation {
+    /// Stations, each with one line.
+    pub stations: u32,
+    /// Results a second of each.
+    pub rate: f64,
+    /// How long results come.
+    pub time: Duration,
+    /// Results of each that wait at the start, as after a time without the hub.
+    pub backlog: u32,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// Stations.
+    pub stations: u32,
+    /// Results that stations had to send.
+    pub made: u64,
+    /// Results that the hub has stored.
+    pub stored: u64,
+    /// Seconds until all that waited at the start was stored.
+    pub backlog_seconds: f64,
+    /// Results a second in that time.
+    pub backlog_rate: f64,
+    /// Seconds from the last result to the moment at which all were stored.
+    pub last_seconds: f64,
+    /// The most results of one station that waited while they came.
+    pub most_waiting: u64,
+    /// Bytes of a result in the stream of the hub.
+    pub bytes_stored: f64,
+    /// Bytes of a result in the queue of its station.
+    pub bytes_waiting: f64,
+    /// Values that lines told of themselves, the last of each.
+    pub values: u64,
+    /// Bytes of these.
+    pub value_bytes: u64,
+    /// Events.
+    pub events: u64,
+}
+
+/// One station.
+struct Simulated {
+    store: Arc<Store>,
+    made: u64,
+}
+
+impl Simulated {
+    /// Adds a result as a line does.
+    fn tell(&mut self, payload: &str) -> Result<()> {
+        self.made += 1;
+        let (output, topic) = (Hub::OUTPUT.to_owned(), "belt/find".to_owned());
+        self.store.tell(&Waiting { output, topic, payload: payload.to_owned() })
+    }
+}
+
+/// Runs simulated stations at the hub, whose streams are those that `snarm hub init` made.
+///
+/// # Errors
+/// When the hub cannot be reached, or does not take all results.
+pub(super) fn run(hub: &Hub, simulation: &Simulation, folder: &Path) -> Result<Measured> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measure(hub, simulation, folder))
+}
+
+async fn measure(hub: &Hub, simulation: &Simulation, folder: &Path) -> Result<Measured> {
+    let link = Link::dial(hub).await?;
+    link.soon().await?;
+    let before = held(&link.jetstream, RESULTS).await?;
+    let payload = payload()?;
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = Vec::new();
+    let mut stations = Vec::new();
+    for number in 0..simulation.stations {
+        let name = format!("sim-{number:04}");
+        let store = Arc::new(Store::open(&folder.join(&name))?);
+        let mut station = Simulated { store: Arc::clone(&store), made: 0 };
+        (0..simulation.backlog).try_for_each(|_| station.tell(&payload))?;
+        stations.push(station);
+        let line = Arc::new(line(&store));
+        let config = Hub { name, ..hub.clone() };
+        let (trust, health) = (Trust::new(&config.trust)?, Arc::new(Health::new(Hub::OUTPUT)));
+        let run =
+            super::run(config, trust, health, store, vec![line], "sim", Arc::default(), stopped.clone());
+        tasks.push(tokio::spawn(run));
+    }
+    let backlog_seconds = all_sent(&stations).await?;
+    let most_waiting = make(simulation, &mut stations, &payload).await?;
+    let last_seconds = all_sent(&stations).await?;
+    let after = held(&link.jetstream, RESULTS).await?;
+    let (values, events) =
+        (held(&link.jetstream, &format!("KV_{ACTUAL}")).await?, held(&link.jetstream, EVENTS).await?);
+    stop.send_replace(true);
+    for task in tasks {
+        task.await?;
+    }
+    let made: u64 = stations.iter().map(|station| station.made).sum();
+    let stored = after.0 - before.0;
+    if stored != made {
+        bail!("expected {made} results at the hub, found {stored}");
+    }
+    let backlog = f64::from(simulation.stations) * f64::from(simulation.backlog);
+    Ok(Measured {
+        stations: simulation.stations,
+        made,
+        stored,
+        backlog_seconds,
+        backlog_rate: backlog / backlog_seconds.max(f64::EPSILON),
+        last_seconds,
+        most_waiting,
+        bytes_stored: (after.1 - before.1) as f64 / (made as f64).max(1.0),
+        bytes_waiting: payload.len() as f64,
+        values: values.0,
+        value_bytes: values.1,
+        events: events.0,
+    })
+}
+
+/// Makes results at the rate that was asked for. Returns the most of one station that waited.
+async fn make(simulation: &Simulation, stations: &mut [Simulated], payload: &str) -> Result<u64> {
+    let (began, mut rounds, mut most) = (Instant::now(), 0_u64, 0);
+    while began.elapsed() < simulation.time {
+        let due = (began.elapsed().as_secs_f64() * simulation.rate) as u64;
+        while rounds < due {
+            rounds += 1;
+            stations.iter_mut().try_for_each(|station| station.tell(payload))?;
+        }
+        for station in stations.iter() {
+            most = most.max(station.store.waiting_count(Hub::OUTPUT)?);
+        }
+        tokio::time::sleep(TICK).await;
+    }
+    Ok(most)
+}
+
+/// Waits until nothing waits, and says how many seconds that took.
+async fn all_sent(stations: &[Simulated]) -> Result<f64> {
+    let began = Instant::now();
+    for station in stations {
+        while station.store.waiting_count(Hub::OUTPUT)? > 0 {
+            if began.elapsed() > PATIENCE {
+                bail!("the hub did not take all results within {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+    Ok(began.elapsed().as_secs_f64())
+}
+
+/// Messages and bytes of a stream.
+async fn held(jetstream: &jetstream::Context, stream: &str) -> Result<(u64, u64)> {
+    let found: jetstream::stream::Stream = jetstream
+        .get_stream(stream)
+        .await
+        .with_context(|| format!("cannot read the stream {stream}, which `snarm hub init` makes"))?;
+    let state = &found.cached_info().state;
+    Ok((state.messages, state.bytes))
+}
+
+/// A result as stations send it, with one region.
+fn payload() -> Result<String> {
+    let digest = "0123456789abcdef".repeat(4);
+    let record: Record = serde_json::from_value(json!({
+        "timestamp": 1_234_567_890_123_u64, "stream-time": 1_234_567_890_123_u64, "running-time": 1_234_567_890_123_u64,
+        "duration": 40_000_000, "frame-number": 123_456, "score": 0.734_512_345, "score-raw": 1.234_567_89,
+        "score-max": 0.834_512_345, "threshold": 0.512_345_678, "pixel-threshold": 0.512_345_678, "verdict": "anomalous",
+        "light": 1.034_567_89, "sharpness": 0.934_567_89, "area": 0.012_345_67, "latency": 12_345_678, "source-id": "belt",
+        "model-id": format!("{digest}:head:{digest}"), "bank-id": digest, "device": "cpu", "precision": "f32",
+        "resolution": { "width": 1920, "height": 1080 },
+        "regions": [{
+            "id": 0, "x": 0.251_234, "y": 0.501_234, "w": 0.121_234, "h": 0.061_234, "score": 0.834_512_345,
+            "score-mean": 0.634_512_345, "area": 0.012_345_67, "cx": 0.312_345, "cy": 0.531_234,
+        }],
+    }))?;
+    let mut payload = record.line(Some("belt"))?;
+    for (name, value) in [("find", 123), ("first", 123_450), ("last", 123_460), ("time", clock::now())] {
+        payload[name] = json!(value);
+    }
+    payload["line"] = json!("belt");
+    Ok(payload.to_string())
+}
+
+/// A line that does not run.
+fn line(store: &Arc<Store>) -> Line {
+    let config = config::Line {
+        name: "belt".to_owned(),
+        title: String::new(),
+        pipeline: String::new(),
+        variables: Default::default(),
+        bank: None,
+        learn: None,
+        parts: None,
+        at_end: AtEnd::Stop,
+    };
+    let host = Host {
+        command: PathBuf::new(),
+        player: PathBuf::new(),
+        words: Box::new(|_, _, _| Ok(Vec::new())),
+        version: "sim",
+    };
+    Line::new(config, Keep::default(), None, Vec::new(), Arc::clone(store), Arc::new(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulated_result_is_as_long_as_one_of_a_line() {
+        let payload = payload().unwrap();
+        assert!((1200..2000).contains(&payload.len()), "{}: {payload}", payload.len());
+    }
+}

@@ -1,0 +1,340 @@
+//! A station and a real server. Nothing but this machine is spoken to.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::commands::{Command, Task};
+use super::keys::{Key, Purpose, Signed, Trust};
+use super::link::Link;
+use super::places::{self, RESULTS, Stream};
+use super::{Person, results};
+use crate::clock;
+use crate::config::Hub;
+use crate::output::Health;
+use crate::skip::skip;
+use crate::store::{Store, Waiting};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that keeps its streams in the folder, ended with the test.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(dir: &Path, port: u16) -> Option<Self> {
+        let child = ["nats-server", "/usr/sbin/nats-server"].into_iter().find_map(|program| {
+            let mut command = Process::new(program);
+            command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(dir);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
+        });
+        if child.is_none() {
+            skip("nats-server", "no nats-server on this machine");
+        }
+        Some(Self { child: child?, port })
+    }
+
+    /// On a port that nobody uses at this moment.
+    fn on_free_port(dir: &Path) -> Option<Self> {
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
+        Self::start(dir, port)
+    }
+
+    fn hub(&self, name: &str, trust: &[(&str, &str)]) -> Hub {
+        let trust: Vec<String> = trust.iter().map(|(name, key)| format!("{name} = '{key}'")).collect();
+        let text = format!(
+            "[hub]\nurl = ['nats://127.0.0.1:{}']\nname = '{name}'\ntrust = {{ {} }}\n",
+            self.port,
+            trust.join(", ")
+        );
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("hub.toml"), text).unwrap();
+        Hub::read(&dir.path().join("hub.toml")).unwrap()
+    }
+
+    /// Ends it as a power cut does.
+    fn kill(mut self) -> u16 {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.port
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing where it was killed already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A station without lines that runs until it is dropped.
+struct Running {
+    store: Arc<Store>,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    fn start(hub: Hub, folder: &Path) -> Self {
+        let store = Arc::new(open(folder));
+        let (stop, stopped) = watch::channel(false);
+        let (trust, health) = (Trust::new(&hub.trust).unwrap(), Arc::new(Health::new(Hub::OUTPUT)));
+        let run =
+            super::run(hub, trust, health, Arc::clone(&store), Vec::new(), "1", Arc::default(), stopped);
+        Self { store, stop, task: tokio::spawn(run) }
+    }
+
+    fn tell(&self, count: usize) {
+        for number in 0..count {
+            let (topic, payload) = ("cap/find".to_owned(), json!({ "number": number }).to_string());
+            self.store.tell(&Waiting { output: Hub::OUTPUT.to_owned(), topic, payload }).unwrap();
+        }
+    }
+
+    async fn all_sent(&self) {
+        until("all is sent", async || self.store.waiting_count(Hub::OUTPUT).unwrap() == 0).await;
+    }
+
+    async fn end(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap();
+    }
+}
+
+/// A store, once nothing of the station that had it is at work any more.
+fn open(folder: &Path) -> Store {
+    let began = Instant::now();
+    loop {
+        match Store::open(folder) {
+            Ok(store) => return store,
+            Err(error) => assert!(began.elapsed() < PATIENCE, "{error:#}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "expected that {what}, waited {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A link to a hub that is made, with results that are known again for that long.
+async fn made(hub: &Hub, duplicates: Duration) -> Link {
+    let link = Link::dial(hub).await.unwrap();
+    link.soon().await.unwrap();
+    let day = Duration::from_secs(86_400);
+    places::make(&link.jetstream, 1, day, day).await.unwrap();
+    let mut config = link.jetstream.get_stream(RESULTS).await.unwrap().cached_info().config.clone();
+    config.duplicate_window = duplicates;
+    link.jetstream.update_stream(config).await.unwrap();
+    link
+}
+
+/// The results of the hub, in their order.
+async fn stored(link: &Link) -> Vec<Value> {
+    let stream: stream::Stream = link.jetstream.get_stream(RESULTS).await.unwrap();
+    let mut all = Vec::new();
+    let state = stream.cached_info().state.clone();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        all.push(serde_json::from_slice(&message.payload).unwrap());
+    }
+    all
+}
+
+fn ids(messages: &[Value]) -> Vec<i64> {
+    messages.iter().map(|message| message["id"].as_i64().unwrap()).collect()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+#[test]
+fn a_hub_that_is_killed_while_results_flow_has_each_once_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    runtime().block_on(async {
+        let hub = server.hub("north", &[]);
+        let link = made(&hub, Duration::from_secs(120)).await;
+        let station = Running::start(hub, &dir.path().join("data"));
+        station.tell(2000);
+        let waiting = async || station.store.waiting_count(Hub::OUTPUT).unwrap();
+        until("some are sent", async || waiting().await < 1800).await;
+        let port = server.kill();
+        let left = waiting().await;
+        assert!(left > 0, "it was killed while results flowed");
+        station.tell(100);
+        let _server = Server::start(&dir.path().join("js"), port).unwrap();
+        station.all_sent().await;
+        link.up().await;
+        let stored = stored(&link).await;
+        assert_eq!(ids(&stored), (1..=2100).collect::<Vec<_>>());
+        assert!(stored.iter().all(|message| message["station"] == "north"));
+        station.end().await;
+    });
+}
+
+#[test]
+fn what_was_stored_is_not_stored_again_long_after_the_hub_has_forgotten_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    runtime().block_on(async {
+        let hub = server.hub("north", &[]);
+        let forgets = Duration::from_millis(100);
+        let link = made(&hub, forgets).await;
+        let data = dir.path().join("data");
+        // The store as it is when the power fails before it has taken down what was acknowledged.
+        let station = Running::start(server.hub("away", &[]), &data);
+        station.end().await;
+        {
+            let store = open(&data);
+            for number in 0..50 {
+                let (topic, payload) = ("cap/find".to_owned(), json!({ "number": number }).to_string());
+                store.tell(&Waiting { output: Hub::OUTPUT.to_owned(), topic, payload }).unwrap();
+            }
+        }
+        let before = std::fs::read(data.join("station.sqlite")).unwrap();
+        let station = Running::start(hub.clone(), &data);
+        station.all_sent().await;
+        station.end().await;
+        drop(open(&data));
+        std::fs::write(data.join("station.sqlite"), before).unwrap();
+        for left in ["station.sqlite-wal", "station.sqlite-shm"] {
+            let _ = std::fs::remove_file(data.join(left));
+        }
+        tokio::time::sleep(3 * forgets).await;
+        let station = Running::start(hub.clone(), &data);
+        assert_eq!(station.store.waiting_count(Hub::OUTPUT).unwrap(), 50, "they wait again");
+        station.tell(1);
+        station.all_sent().await;
+        station.end().await;
+        assert_eq!(ids(&stored(&link).await), (1..=51).collect::<Vec<_>>());
+        // Another store of the same name begins with the same numbers, and is no less heard.
+        let station = Running::start(hub, &dir.path().join("other"));
+        station.tell(3);
+        station.all_sent().await;
+        station.end().await;
+        assert_eq!(ids(&stored(&link).await)[50..], [51, 1, 2, 3]);
+    });
+}
+
+#[test]
+fn a_command_is_carried_out_once_and_others_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    let file = |name: &str| dir.path().join(name);
+    let ann = Key::make(&file("ann.key")).unwrap();
+    Key::make(&file("eve.key")).unwrap();
+    let (ann_key, eve_key) = (Key::read(&file("ann.key")).unwrap(), Key::read(&file("eve.key")).unwrap());
+    runtime().block_on(async {
+        let hub = server.hub("north", &[("ann", &ann)]);
+        let link = made(&hub, Duration::from_secs(120)).await;
+        let station = Running::start(hub.clone(), &dir.path().join("data"));
+        let command = |id: &str, seconds: i64| Command {
+            id: id.to_owned(),
+            author: "ann".to_owned(),
+            station: "north".to_owned(),
+            deadline: clock::now() + 1000 * seconds,
+            task: Task::Test,
+        };
+        let ask = async |signed: &Signed| -> String {
+            let payload = serde_json::to_string(signed).unwrap();
+            let answer = link.client.request(places::commands("north"), payload.into()).await.unwrap();
+            String::from_utf8(answer.payload.to_vec()).unwrap()
+        };
+        let signed = |command: &Command| ann_key.sign(Purpose::Command, command).unwrap();
+        let first = signed(&command("a", 60));
+        until("it listens", async || link.client.request(places::commands("north"), "".into()).await.is_ok())
+            .await;
+        let answer = ask(&first).await;
+        assert!(answer.contains("\"ok\":true") && answer.contains("\"version\":\"1\""), "{answer}");
+        // The answer has the time at which it was carried out.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(ask(&first).await, answer, "a replay gets the first answer");
+        let soon = signed(&command("b", 1));
+        let answer = ask(&soon).await;
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        assert_eq!(ask(&soon).await, answer, "also after its deadline");
+        assert_eq!(ask(&signed(&command("b", 60))).await, answer, "and with another one");
+        let other = |change: fn(&mut Command)| {
+            let mut command = command("c", 60);
+            change(&mut command);
+            signed(&command)
+        };
+        let expired = other(|command| command.deadline = clock::now() - 1);
+        let eve = eve_key.sign(Purpose::Command, &command("c", 60)).unwrap();
+        let unsigned = Signed { signature: String::new(), ..first.clone() };
+        for (signed, words) in [
+            (expired.clone(), "deadline: expected one to come"),
+            (expired, "deadline: expected one to come"),
+            (
+                other(|command| {
+                    command.id = "a".to_owned();
+                    command.task = Task::EndShadow { line: "cap".to_owned() };
+                }),
+                "which another command has",
+            ),
+            (other(|command| command.station = "south".to_owned()), "expected a command for north"),
+            (other(|command| command.deadline += 1000 * 60 * 60 * 25), "within 24 h"),
+            (other(|command| command.author = "eve".to_owned()), "\\\"eve\\\""),
+            (
+                other(|command| command.task = Task::EndShadow { line: "cap".to_owned() }),
+                "a line of this station",
+            ),
+            (eve, "expected the signature of ann"),
+            (unsigned, "expected the signature of ann"),
+        ] {
+            let answer = ask(&signed).await;
+            assert!(
+                answer.contains("\"ok\":false") && answer.contains(words),
+                "expected {words:?} in {answer}"
+            );
+        }
+        let audit = station.store.audit(9).unwrap();
+        assert!(audit.iter().any(|entry| entry.what == "refuse" && entry.who == "hub"), "{audit:?}");
+        station.end().await;
+    });
+}
+
+#[test]
+fn what_is_not_an_answer_of_a_hub_is_an_error_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    let text = format!("[hub]\nurl = ['nats://127.0.0.1:{}']\nname = 'ann'\n", server.port);
+    std::fs::write(dir.path().join("hub.toml"), text).unwrap();
+    let person = Person::new(&dir.path().join("hub.toml"), None).unwrap();
+    let error = format!("{:#}", person.states().unwrap_err());
+    assert!(error.contains("SNARM_ACTUAL") && error.contains("snarm hub init"), "{error}");
+    person.init(1, 1, 1).unwrap();
+    person.init(1, 2, 2).unwrap();
+    assert!(person.states().unwrap().is_empty());
+    let mut out = Vec::new();
+    person.read(true, Some("north"), &mut out).unwrap();
+    assert!(out.is_empty());
+    let error = format!("{:#}", person.put(&dir.path().join("x.bank")).unwrap_err());
+    assert!(error.contains("expected --key"), "{error}");
+}
+
+#[test]
+fn numbers_of_messages_tell_stations_and_stores_apart() {
+    let sender = results::Sender { station: "north".into(), store: "ab".into() };
+    assert_eq!((sender.number(7).as_str(), sender.id("north.ab.7")), ("north.ab.7", 7));
+    assert_eq!((sender.id("north.cd.7"), sender.id("south.ab.7")), (0, 0));
+    assert_eq!(Stream::of("cap/part").subject("north", "cap/part"), "snarm.result.north.cap.part");
+    assert_eq!(Stream::of("audit").subject("north", "audit"), "snarm.event.north.audit");
+}
