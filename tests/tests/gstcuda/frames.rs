@@ -4,8 +4,8 @@ use gst::prelude::*;
 use gstsnarm::meta::AnomalyMeta;
 
 use crate::common::{
-    CUDA, GOOD, UPLOAD, assert_same, bank, detector, encoder, init, meta, on_a_device, play, scratch,
-    until_the_end,
+    CUDA, GOOD, UPLOAD, assert_same, bank, bank_of, detector, encoder, init, meta, on_a_device, play,
+    scratch, until_the_end,
 };
 
 /// What is scored: a ball in other places than in the good frames.
@@ -52,6 +52,41 @@ fn in_cuda_memory() {
         let uploaded = play(&format!("{FRAMES} ! {caps} ! {detect} device=cuda")).checked_quiet();
         all_of(&uploaded.metas(), "cuda:0");
         assert_eq!(exactly(&there.metas()), exactly(&uploaded.metas()), "{format}");
+    }
+}
+
+#[test]
+fn frames_in_other_light_are_brought_to_what_was_learned_there_too() {
+    on_a_device("frames::dimmed", &[]);
+}
+
+#[test]
+#[ignore = "in a process of its own, which a test starts"]
+fn dimmed() {
+    if !init() {
+        return;
+    }
+    let caps = "video/x-raw,format=NV12,width=158,height=122";
+    let bank = bank_of("dimmed", "videotestsrc num-buffers=4 pattern=smpte100", caps);
+    let detect = detector(&bank);
+    // The same bars with three quarters of the light.
+    let frames = format!("videotestsrc num-buffers=4 pattern=smpte75 ! {caps}");
+    let expected = play(&format!("{frames} ! {detect}")).checked_quiet().metas();
+    let found = play(&format!("{frames} {UPLOAD} ! {detect}")).checked_quiet().metas();
+    all_of(&found, "cuda:0");
+    assert_same(&expected, &found);
+    let as_they_are = format!("{detect} light-correction=false");
+    let expected_so = play(&format!("{frames} ! {as_they_are}")).checked_quiet().metas();
+    let found_so = play(&format!("{frames} {UPLOAD} ! {as_they_are}")).checked_quiet().metas();
+    assert_same(&expected_so, &found_so);
+    for (corrected, as_it_is) in found.iter().zip(&found_so) {
+        assert!((0.4..0.95).contains(&corrected.light), "{}", corrected.light);
+        assert!(
+            corrected.score_raw < 0.9 * as_it_is.score_raw,
+            "{} {}",
+            corrected.score_raw,
+            as_it_is.score_raw
+        );
     }
 }
 
@@ -147,6 +182,8 @@ fn learning() {
         for (expected, found) in found(&learned).iter().zip(found(&location)) {
             let raw = (found.score_raw / expected.score_raw - 1.0).abs();
             assert!(raw < 0.1, "{} {}", expected.score_raw, found.score_raw);
+            let light = (found.light - expected.light).abs();
+            assert!(found.light > 0.0 && light < 0.002, "{} {}", expected.light, found.light);
         }
     }
 }
