@@ -73,6 +73,9 @@ impl Store {
             let text = "SELECT what, answer FROM commands WHERE id = ?";
             let known: Option<(String, Option<String>)> =
                 change.query_row(text, [id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            // It is remembered until no request of it can begin one any more.
+            let later = "UPDATE commands SET deadline = MAX(deadline, ?) WHERE id = ? AND what = ?";
+            change.execute(later, (deadline, id, what))?;
             match known {
                 Some((known, _)) if known != what => return Ok(Known::Other),
                 Some((_, Some(answer))) => return Ok(Known::Answered(answer)),
@@ -152,6 +155,9 @@ mod tests {
         assert_eq!(store.begin_command("a", "do", later).unwrap(), Known::New);
         assert_eq!(store.begin_command("a", "do", later).unwrap(), Known::Begun);
         assert_eq!(store.begin_command("a", "do more", later).unwrap(), Known::Other);
+        assert_eq!(store.begin_command("a", "do", later + 9).unwrap(), Known::Begun);
+        let deadline = "SELECT deadline FROM commands WHERE id = 'a'";
+        assert_eq!(store.read(|store| store.query_row(deadline, [], |row| row.get(0))).unwrap(), later + 9);
         store.end_command("a", "done").unwrap();
         assert_eq!(store.begin_command("a", "do", later).unwrap(), Known::Answered("done".into()));
         assert_eq!(store.begin_command("b", "do", clock::now() - 1).unwrap(), Known::Expired);
