@@ -541,7 +541,7 @@ mod tests {
             ),
             (format!("{LINE}{SERVER}users-file = 'u'\nkey = 'k'\n"), &["certificate and key", "key alone"]),
             (format!("{LINE}{SERVER}anonymous = 'always'\n"), &["\"ua\"", "unencrypted = true", "without"]),
-            (format!("{LINE}{SERVER}anonymous = true\n"), &["anonymous", "expected", "true"]),
+            (format!("{LINE}{SERVER}anonymous = true\n"), &["line 6", "expected string", "true"]),
             (format!("{LINE}{SERVER}users-file = 'u'\nsend = 'parts'\n"), &["\"ua\"", "[line.parts]"]),
         ] {
             let found = refusal(&text);

@@ -257,10 +257,10 @@ impl Extractor {
                     && let Some((seen, gains)) = light.see(tile, own)
                 {
                     if corrects {
-                        let gains = bytemuck::cast_slice(&gains);
+                        let gains: &[f32] = bytemuck::cast_slice(&gains);
                         for_inputs(&mut self.input, preprocessors, |preprocessor, own| {
                             let (spec, visible) = shown(preprocessor, (width, height));
-                            relight(own, spec, visible, BufferView::Host(gains))
+                            relight(own, spec, visible, gains)
                         })?;
                     }
                     self.light.push((tile, seen));

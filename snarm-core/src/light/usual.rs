@@ -95,7 +95,7 @@ impl Light {
     pub(crate) fn see(&self, tile: usize, cells: &[Cell]) -> Option<(Seen, [Gain; COLOURS])> {
         let usual: &[f32] = bytemuck::cast_slice(self.usual(tile)?);
         let mut found = [[Gain::default(); COLOURS]; 2];
-        let numbers = bytemuck::cast_slice_mut(&mut found);
+        let numbers: &mut [f32] = bytemuck::cast_slice_mut(&mut found);
         compare(bytemuck::cast_slice::<_, f32>(cells), usual, &self.near(), numbers).ok()?;
         let [planes, gains] = found;
         Some((self.seen(tile, cells, planes)?, gains))

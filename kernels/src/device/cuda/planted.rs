@@ -469,8 +469,8 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         file: "light/light.cu",
-        from: "is_near ? gains[i / 3][i % 3] : 0.0f",
-        to: "gains[i / 3][i % 3]",
+        from: " && sizes[1] < MOST",
+        to: "",
         found_by: Mode::Plain,
         tests: "light::tests::cuda",
         says: "expected",

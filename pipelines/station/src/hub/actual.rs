@@ -153,7 +153,7 @@ async fn tell(
         .ask(|line| {
             let shadow = line.store.shadow_bank(line.name())?.map(|bank| bank.version);
             let desired = line.store.taken_desired(line.name())?;
-            Ok((shadow, desired, line.store.waiting_count(Hub::OUTPUT)?))
+            Ok((shadow, desired, line.store.waiting_count(Hub::OUTPUT, 0)?))
         })
         .await?;
     let now = Now {

@@ -64,9 +64,9 @@ pub(crate) async fn run(
 
 /// Speaks with the hub until something fails that dialling again does not mend.
 async fn speak(station: &Arc<Station>, window: &Window, queue: Queue) -> Result<()> {
+    let store = station.ask(|store| store.store_name()).await?;
     let link = Link::dial(&station.config).await?;
     window.open(link.clone());
-    let store = station.ask(|store| store.store_name()).await?;
     let sender = Sender { station: station.config.name.clone(), store };
     let sent = async {
         results::run(&link, &sender, queue).await;

@@ -156,7 +156,7 @@ async fn make(simulation: &Simulation, stations: &mut [Simulated], payload: &str
             stations.iter_mut().try_for_each(|station| station.tell(payload))?;
         }
         for station in stations.iter() {
-            most = most.max(station.store.waiting_count(Hub::OUTPUT)?);
+            most = most.max(station.store.waiting_count(Hub::OUTPUT, 0)?);
         }
         tokio::time::sleep(TICK).await;
     }
@@ -167,7 +167,7 @@ async fn make(simulation: &Simulation, stations: &mut [Simulated], payload: &str
 async fn all_sent(stations: &[Simulated]) -> Result<f64> {
     let began = Instant::now();
     for station in stations {
-        while station.store.waiting_count(Hub::OUTPUT)? > 0 {
+        while station.store.waiting_count(Hub::OUTPUT, 0)? > 0 {
             if began.elapsed() > PATIENCE {
                 bail!("the hub did not take all results within {} s", PATIENCE.as_secs());
             }

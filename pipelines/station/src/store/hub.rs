@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(store.begin_command("a", "do more", later).unwrap(), Known::Other);
         assert_eq!(store.begin_command("a", "do", later + 9).unwrap(), Known::Begun);
         let deadline = "SELECT deadline FROM commands WHERE id = 'a'";
-        assert_eq!(store.read(|store| store.query_row(deadline, [], |row| row.get(0))).unwrap(), later + 9);
+        assert_eq!(store.read(|store| store.query_row(deadline, [], |row| row.get::<_, i64>(0))).unwrap(), later + 9);
         store.end_command("a", "done").unwrap();
         assert_eq!(store.begin_command("a", "do", later).unwrap(), Known::Answered("done".into()));
         assert_eq!(store.begin_command("b", "do", clock::now() - 1).unwrap(), Known::Expired);
@@ -183,7 +183,7 @@ mod tests {
         );
         store.tell_audit(None).unwrap();
         store.note("ann", "after", "").unwrap();
-        assert_eq!(store.waiting_count("hub").unwrap(), 1);
+        assert_eq!(store.waiting_count("hub", 0).unwrap(), 1);
         assert_eq!(store.store_name().unwrap(), store.store_name().unwrap());
     }
 
