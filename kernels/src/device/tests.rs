@@ -142,8 +142,6 @@ const CALLS: &[(&str, Call)] = &[
     ("gelu::gelu", |o| gelu::gelu(o.x(), o.y())),
     ("gelu::gelu_gradient", |o| gelu::gelu_gradient(o.x(), o.x(), o.y())),
     ("hide::hide", |o| hide::hide(o.y(), &[])),
-    ("light::cells", |o| light::cells(o.x(), &picture(), RECT).map(drop)),
-    ("light::relight", |o| light::relight(o.y(), &picture(), RECT, &Default::default())),
     ("linear::input_gradient", |o| linear::input_gradient(o.x(), o.x(), 1, 1, o.y())),
     ("linear::bias_gradient", |o| linear::bias_gradient(o.x(), o.y())),
     ("nearest::nearest", |o| {

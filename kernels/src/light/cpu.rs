@@ -73,12 +73,7 @@ pub(super) fn cells(picture: &[f32], spec: &PreprocessSpec, visible: PixelRect) 
     cells
 }
 
-pub(super) fn relight(
-    picture: &mut [f32],
-    spec: &PreprocessSpec,
-    visible: PixelRect,
-    gains: &[Gain; COLOURS],
-) {
+pub(super) fn relight(picture: &mut [f32], spec: &PreprocessSpec, visible: PixelRect, gains: &[Gain]) {
     let (columns, rows) = (spec.size.columns, spec.size.rows);
     picture.par_chunks_mut(columns).enumerate().for_each(|(at, line)| {
         let (colour, row) = (at / rows, at % rows);

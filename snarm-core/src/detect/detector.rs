@@ -8,7 +8,8 @@ use snarm_kernels::device::Place;
 use snarm_kernels::frame::AnyFrame;
 
 use super::device::Choice;
-use super::extract::{Extractor, Lighting};
+use super::extract::Extractor;
+use super::lighting::Lighting;
 use super::parity;
 use super::patches::{self, Known, Patch};
 use super::postprocess::{RawMap, Regions};
@@ -134,16 +135,17 @@ impl Detector {
         // Of this one the next frame may decide how many tiles there are.
         let encoder = self.extractor.shared().clone();
         let mut other = Self::with_decoder(encoder, self.bank.clone(), self.decoder.clone())?;
-        // The processor alone corrects light.
-        other.set_light_correction(false);
         let limits = other.bank_limits();
-        let mut look = |there: &Place| -> Result<[Vec<f32>; 2]> {
+        let mut look = |there: &Place| -> Result<[Vec<f32>; 3]> {
             other.move_to(there)?;
             other.score(&(&parity::frame(&picture)?).into(), &limits)?;
             other.extractor.fetch()?;
-            Ok([other.extractor.descriptors.clone(), other.raw.map().to_vec()])
+            let extractor = &other.extractor;
+            Ok([extractor.light_numbers(), extractor.descriptors.clone(), other.raw.map().to_vec()])
         };
-        let ([descriptors, map], [found, found_map]) = (look(&Place::Host)?, look(place)?);
+        let ([light, descriptors, map], [found_light, found, found_map]) =
+            (look(&Place::Host)?, look(place)?);
+        parity::check_light(&light, &found_light)?;
         parity::check_descriptors(&descriptors, &found)?;
         parity::check_maps(&map, &found_map)
     }
@@ -226,8 +228,7 @@ impl Detector {
     }
 
     /// Whether frames in another light than the learned ones are brought to it before they are encoded, which they are
-    /// unless set otherwise. Where a device reads the frames, or another part of them is looked at than the bank's, light is
-    /// neither measured nor corrected.
+    /// unless set otherwise. Where another part of them is looked at than the bank's, light is neither measured nor corrected.
     pub fn set_light_correction(&mut self, corrects: bool) {
         if corrects != self.corrects_light {
             self.corrects_light = corrects;
@@ -330,6 +331,7 @@ impl Detector {
         })?;
         let start = Instant::now();
         let found = there.end(raw, extractor.seen())?;
+        extractor.fetch_light()?;
         times.add("device", start.elapsed());
         Ok(Some(found))
     }

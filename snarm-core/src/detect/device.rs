@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use snarm_kernels::cuda::{self, Queue};
-use snarm_kernels::device::Place;
+use snarm_kernels::cuda::{self, Mirror, Queue};
+use snarm_kernels::device::{BufferView, Place};
 
 use crate::error::{Error, Result};
 
@@ -51,6 +51,21 @@ pub fn device_name(place: &Place) -> String {
     match place {
         Place::Host => "cpu".to_owned(),
         Place::Cuda(queue) => format!("cuda:{}", queue.device().ordinal),
+    }
+}
+
+/// Copies numbers of a device to the host, where they are when its work has been waited for.
+///
+/// # Errors
+/// When they are on the host, there is no room for them, or the copy fails.
+pub(super) fn copy_home(
+    mirror: &mut Mirror,
+    start: usize,
+    from: BufferView<'_>,
+) -> snarm_kernels::Result<()> {
+    match from {
+        BufferView::Cuda(from) => mirror.copy(start, from),
+        BufferView::Host(_) => Err(snarm_kernels::Error::Apart { op: "mirror" }),
     }
 }
 

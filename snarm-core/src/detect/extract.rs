@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use snarm_kernels::device::{self, Buffer, BufferViewMut, Place};
+use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::frame::{AnyFrame, Frame, Upload};
 use snarm_kernels::light::{Cell, cells, relight};
 use snarm_kernels::preprocess::{Fit, PixelRect, Placement, PreprocessSpec, Preprocessor, Rect as Fractions};
 use snarm_kernels::{Grid, Precision};
 
+use super::lighting::{LightThere, Lighting};
 use super::times::StageTimes;
 use crate::encoder::{Encoder, Features, Geometry, Workspace};
 use crate::error::{Error, Result};
-use crate::light::{CELLS, Light, Quality, Seen as SeenLight};
+use crate::light::{CELLS, Quality, Seen as SeenLight};
 use crate::memory;
 use crate::view::{Crop, Ignored, Mosaic, Rect, Seen, TileGrid, Tiles, Tiling, View};
 
@@ -45,22 +46,12 @@ pub(crate) struct Extractor {
     pub(crate) descriptors: Vec<f32>,
     there: Option<There>,
     lighting: Lighting,
-    /// Cells of each tile of the last frame; none where they are not measured, or a device reads the frames.
+    /// Cells of each tile of the last frame; none where they are not measured.
     cells: Vec<Cell>,
     /// The light of its tiles beside what was learned, of those that were looked at.
     light: Vec<(usize, SeenLight)>,
     /// Whether tiles are those that a bank was made of.
     are_learned: bool,
-}
-
-/// What is done about the light of frames.
-pub(crate) enum Lighting {
-    /// Nothing.
-    Ignored,
-    /// It is measured, for a bank to know.
-    Measured,
-    /// It is compared with what was learned, and with `corrects` brought to that.
-    Known { light: Arc<Light>, corrects: bool },
 }
 
 /// What encodes in the memory of a device.
@@ -75,6 +66,8 @@ struct There {
     input: Buffer,
     /// For each tile.
     descriptors: Vec<Buffer>,
+    /// Where light is measured.
+    light: Option<LightThere>,
 }
 
 impl Extractor {
@@ -139,6 +132,7 @@ impl Extractor {
                     preprocessors: Vec::new(),
                     input: Buffer::new(place, encoder.inputs().map(Geometry::input_len).sum())?,
                     descriptors: Vec::new(),
+                    light: None,
                     encoder,
                 })
             }
@@ -203,8 +197,9 @@ impl Extractor {
         }
     }
 
-    /// Brings what a device has of the last frame to `descriptors`.
+    /// Brings what a device has of the last frame to the host: its descriptors and its light.
     pub(crate) fn fetch(&mut self) -> Result<()> {
+        self.fetch_light()?;
         let Some(there) = &self.there else { return Ok(()) };
         let values = self.encoder().geometry().output_len();
         let tiles = there.descriptors.len();
@@ -218,16 +213,30 @@ impl Extractor {
         Ok(())
     }
 
+    /// Brings what a device has found of the light of the last frame to the host.
+    pub(crate) fn fetch_light(&mut self) -> Result<()> {
+        let Some(there) = &mut self.there else { return Ok(()) };
+        self.cells.clear();
+        self.light.clear();
+        let Some(light) = &mut there.light else { return Ok(()) };
+        let found = light.read()?;
+        self.cells.resize(found.len() * CELLS, Cell::default());
+        let known = self.lighting.known(found.len());
+        let tiles = self.cells.chunks_exact_mut(CELLS).zip(found).enumerate();
+        for (tile, (own, found)) in tiles.filter(|(tile, _)| !is_left_out(&self.seen, *tile)) {
+            own.copy_from_slice(&found.cells);
+            let seen = known.and_then(|(light, _)| light.seen(tile, own, found.planes));
+            self.light.extend(seen.map(|seen| (tile, seen)));
+        }
+        Ok(())
+    }
+
     fn encode(&mut self, frame: &Frame<'_>, times: &mut StageTimes) -> Result<()> {
         let encoder = self.shaped.as_ref().unwrap_or(&self.shared);
         let values = encoder.geometry().output_len();
         self.descriptors.resize(self.preprocessors.len() * values, 0.0);
         let tiles = self.preprocessors.len();
-        let known = match &self.lighting {
-            Lighting::Known { light, corrects } if light.tiles() == tiles => Some((light, *corrects)),
-            _ => None,
-        };
-        let measures = known.is_some() || matches!(self.lighting, Lighting::Measured);
+        let (known, measures) = (self.lighting.known(tiles), self.lighting.measures(tiles));
         self.cells.resize(if measures { tiles * CELLS } else { 0 }, Cell::default());
         self.light.clear();
         let (width, height) = frame.upright_size();
@@ -240,14 +249,18 @@ impl Extractor {
             for_inputs(&mut self.input, preprocessors, |preprocessor, own| preprocessor.run(frame, own))?;
             if measures {
                 let own = &mut self.cells[tile * CELLS..][..CELLS];
-                own.copy_from_slice(&measured(&self.input, &preprocessors[0], (width, height))?);
+                for_inputs(&mut self.input, &mut preprocessors[..1], |preprocessor, picture| {
+                    let (spec, visible) = shown(preprocessor, (width, height));
+                    cells(picture.view(), spec, visible, bytemuck::cast_slice_mut::<_, f32>(own))
+                })?;
                 if let Some((light, corrects)) = known
-                    && let Some(seen) = light.see(tile, own)
+                    && let Some((seen, gains)) = light.see(tile, own)
                 {
-                    if let Some(gains) = light.correction(&seen).filter(|_| corrects) {
+                    if corrects {
+                        let gains: &[f32] = bytemuck::cast_slice(&gains);
                         for_inputs(&mut self.input, preprocessors, |preprocessor, own| {
-                            let spec = preprocessor.spec();
-                            relight(own, spec, spec.placement(width, height).inner, &gains)
+                            let (spec, visible) = shown(preprocessor, (width, height));
+                            relight(own, spec, visible, gains)
                         })?;
                     }
                     self.light.push((tile, seen));
@@ -268,9 +281,20 @@ impl Extractor {
         &self.cells
     }
 
+    /// All numbers that are known of the light of the last frame: of its cells, and of its tiles beside what was learned.
+    pub(super) fn light_numbers(&self) -> Vec<f32> {
+        let mut numbers = bytemuck::cast_slice(&self.cells).to_vec();
+        numbers.extend(self.light.iter().flat_map(|(_, seen)| seen.numbers()));
+        numbers
+    }
+
     /// What is done about the light of frames from now on; nothing before.
     pub(crate) fn set_lighting(&mut self, lighting: Lighting) {
         self.lighting = lighting;
+        if self.there.is_some() {
+            // A device is given what it needs for that, and records its work, with the next frame.
+            self.size = NO_FRAME;
+        }
     }
 
     /// What the last frame says of its own quality, where frames of the kind were learned.
@@ -289,7 +313,7 @@ impl Extractor {
         let values = geometry.output_len();
         let seen = match &self.there {
             Some(there) => there.descriptors[tile].view(),
-            None => device::BufferView::Host(&self.descriptors[tile * values..][..values]),
+            None => BufferView::Host(&self.descriptors[tile * values..][..values]),
         };
         Ok(of_tile(Features::new(geometry, seen)?, tile, self.are_learned))
     }
@@ -391,6 +415,7 @@ impl Extractor {
                 inputs.iter().map(|input| Ok(Preprocessor::new(*input.spec())?)).collect()
             };
             there.preprocessors = self.preprocessors.iter().map(copy).collect::<Result<_>>()?;
+            there.light = LightThere::new(&there.place, &self.lighting, regions.len())?;
             let room = |_| Buffer::new(&there.place, 0);
             there.descriptors = (0..regions.len()).map(room).collect::<snarm_kernels::Result<_>>()?;
         }
@@ -415,9 +440,10 @@ impl Extractor {
         }
     }
 
-    /// What each tile of the last frame shows of it, with the bars of a letterbox.
+    /// What each tile of the last frame shows of it, with the bars of a letterbox; nothing before the first one, and after a
+    /// change of what is seen of frames.
     pub(crate) fn tile_rects(&self) -> Vec<Rect> {
-        self.rects(self.size)
+        if self.size == NO_FRAME { Vec::new() } else { self.rects(self.size) }
     }
 
     /// What each tile shows of frames of a width and height.
@@ -450,7 +476,11 @@ pub(crate) struct Ahead<'a> {
     /// What is seen of frames of its size.
     pub(crate) seen: &'a Arc<Seen>,
     encoder: &'a Encoder,
-    input: &'a Buffer,
+    preprocessors: &'a mut [Preprocessor],
+    /// Width and height of the upright frame.
+    size: (usize, usize),
+    input: &'a mut Buffer,
+    light: Option<&'a mut LightThere>,
     workspace: &'a mut Workspace,
     scales: &'a [f32],
     descriptors: &'a mut Buffer,
@@ -458,13 +488,28 @@ pub(crate) struct Ahead<'a> {
 }
 
 impl Ahead<'_> {
-    /// Launches the encoder.
+    /// Launches what is done about the light of the tile, and the encoder.
     pub(crate) fn encode(&mut self) -> Result<Features<'_>> {
-        let Self { input, scales, .. } = *self;
+        self.correct()?;
         self.descriptors.resize(self.encoder.geometry().output_len())?;
-        self.encoder.encode_scaled(input, scales, self.workspace, &mut *self.descriptors)?;
+        self.encoder.encode_scaled(&*self.input, self.scales, self.workspace, &mut *self.descriptors)?;
         let features = Features::new(self.encoder.geometry(), self.descriptors.view())?;
         Ok(of_tile(features, self.tile, self.is_learned))
+    }
+
+    /// Measures the light of the tile, and corrects it.
+    fn correct(&mut self) -> Result<()> {
+        let Self { tile, size, preprocessors, input, light, .. } = self;
+        let Some(light) = light else { return Ok(()) };
+        for_inputs(&mut **input, &mut preprocessors[..1], |preprocessor, own| {
+            let (spec, visible) = shown(preprocessor, *size);
+            light.measure(*tile, own.view(), spec, visible)
+        })?;
+        let Some(gains) = light.gains()? else { return Ok(()) };
+        for_inputs(&mut **input, preprocessors, |preprocessor, own| {
+            let (spec, visible) = shown(preprocessor, *size);
+            relight(own, spec, visible, gains)
+        })
     }
 }
 
@@ -480,7 +525,8 @@ impl There {
     ) -> Result<()> {
         // What is launched goes on by itself; the time until it has ended is that of whoever waits.
         let start = Instant::now();
-        let Self { upload, encoder, input, workspace, preprocessors, descriptors, .. } = self;
+        let Self { upload, encoder, input, workspace, preprocessors, descriptors, light, .. } = self;
+        let size = frame.upright_size();
         let frame = match frame {
             AnyFrame::Host(frame) => upload.copy(frame)?,
             AnyFrame::Device(frame) => *frame,
@@ -491,7 +537,21 @@ impl There {
             let start = Instant::now();
             for_inputs(&mut *input, preprocessors, |preprocessor, own| preprocessor.run_there(&frame, own))?;
             times.add("preprocess", start.elapsed());
-            then(Ahead { tile, seen, encoder, input, workspace, scales, descriptors, is_learned }, times)?;
+            let (preprocessors, light) = (&mut preprocessors[..], light.as_mut());
+            let ahead = Ahead {
+                tile,
+                seen,
+                encoder,
+                preprocessors,
+                size,
+                input,
+                light,
+                workspace,
+                scales,
+                descriptors,
+                is_learned,
+            };
+            then(ahead, times)?;
         }
         Ok(())
     }
@@ -522,14 +582,10 @@ fn for_inputs<'a>(
     Ok(())
 }
 
-/// The cells of what a preprocessor read of a frame.
-fn measured(
-    input: &[f32],
-    preprocessor: &Preprocessor,
-    (width, height): (usize, usize),
-) -> Result<[Cell; CELLS]> {
+/// What a preprocessor makes of frames of a width and height, and where it shows them.
+fn shown(preprocessor: &Preprocessor, (width, height): (usize, usize)) -> (&PreprocessSpec, PixelRect) {
     let spec = preprocessor.spec();
-    Ok(cells(&input[..spec.output_len()], spec, spec.placement(width, height).inner)?)
+    (spec, spec.placement(width, height).inner)
 }
 
 /// Before the first frame.

@@ -4,6 +4,7 @@
 mod detector;
 mod device;
 pub(crate) mod extract;
+pub(crate) mod lighting;
 pub(crate) mod parity;
 mod patches;
 pub(crate) mod postprocess;

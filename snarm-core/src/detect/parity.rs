@@ -7,6 +7,7 @@ use snarm_kernels::device::Place;
 use snarm_kernels::frame::Frame;
 
 use super::extract::Extractor;
+use super::lighting::Lighting;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::view::View;
@@ -20,21 +21,35 @@ const DESCRIPTORS: f64 = 0.03;
 /// The most that raw maps may be apart, as a part of their length. Distances are differences of descriptors.
 const MAPS: f64 = 0.1;
 
-/// Checks that an encoder gives the same descriptors there as on the processor.
+/// The most that numbers of light may be apart, as a part of their length. Nothing of them is rounded to bf16.
+const LIGHT: f64 = 0.002;
+
+/// Checks that an encoder gives the same descriptors there as on the processor, and that light is measured as there.
 ///
 /// # Errors
 /// When it does not, does not run there, or the device lacks the memory or fails.
 pub(crate) fn check_encoder(encoder: &Arc<Encoder>, place: &Place) -> Result<()> {
     let mut extractor = Extractor::new(Arc::clone(encoder), View::squeezed(), None)?;
+    extractor.set_lighting(Lighting::Measured);
     let picture = picture();
-    let descriptors = |extractor: &mut Extractor| -> Result<Vec<f32>> {
+    let look = |extractor: &mut Extractor| -> Result<[Vec<f32>; 2]> {
         extractor.run(&frame(&picture)?, &mut Default::default())?;
         extractor.fetch()?;
-        Ok(extractor.descriptors.clone())
+        Ok([extractor.light_numbers(), extractor.descriptors.clone()])
     };
-    let expected = descriptors(&mut extractor)?;
+    let [light, descriptors] = look(&mut extractor)?;
     extractor.move_to(place)?;
-    check_descriptors(&expected, &descriptors(&mut extractor)?)
+    let [found_light, found] = look(&mut extractor)?;
+    check_light(&light, &found_light)?;
+    check_descriptors(&descriptors, &found)
+}
+
+/// Checks that numbers of the light of the picture are the same.
+///
+/// # Errors
+/// When they are not.
+pub(super) fn check_light(expected: &[f32], found: &[f32]) -> Result<()> {
+    check("light", LIGHT, expected, found)
 }
 
 /// Checks that descriptors of the picture are the same.

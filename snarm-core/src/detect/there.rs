@@ -6,10 +6,11 @@ use std::sync::Arc;
 use snarm_kernels::Grid;
 use snarm_kernels::blur::Blur;
 use snarm_kernels::cuda::{Graph, Mirror, Queue};
-use snarm_kernels::device::{Buffer, BufferView, Place};
+use snarm_kernels::device::{Buffer, Place};
 use snarm_kernels::pooled_max::scores_there;
 use snarm_kernels::upsample::{Corners, Upsample};
 
+use super::device::copy_home;
 use super::extract::Ahead;
 use super::postprocess::{ImageScore, RawMap, SIGMA, STRIDE, WINDOW};
 use crate::bank::Memory;
@@ -170,8 +171,8 @@ impl Smoothed {
         }
         blur.run(&mut *map)?;
         scores_there(map, *columns, WINDOW, STRIDE, scratch, found)?;
-        copy(mirror, 0, map)?;
-        copy(mirror, map.len(), found)
+        copy_home(mirror, 0, map.view())?;
+        Ok(copy_home(mirror, map.len(), found.view())?)
     }
 }
 
@@ -185,7 +186,7 @@ impl End {
                     Some(mirror) if mirror.len() == scores.len() => mirror,
                     other => other.insert(Mirror::new(queue, scores.len())?),
                 };
-                copy(mirror, 0, scores)
+                Ok(copy_home(mirror, 0, scores.view())?)
             }
         }
     }
@@ -196,13 +197,5 @@ impl End {
             Self::Home(Some(mirror)) => raw.add_from(tile, seen, mirror.len(), |to| Ok(mirror.read(0, to)?)),
             Self::Home(None) | Self::Smoothed(_) => Ok(()),
         }
-    }
-}
-
-/// Copies a buffer of a device to the host.
-fn copy(mirror: &mut Mirror, start: usize, from: &Buffer) -> Result<()> {
-    match from.view() {
-        BufferView::Cuda(from) => Ok(mirror.copy(start, from)?),
-        BufferView::Host(_) => Err(snarm_kernels::Error::Apart { op: "mirror" }.into()),
     }
 }

@@ -1,15 +1,14 @@
 //! Light and sharpness of frames beside those of the learned ones.
 //!
-//! Each tile of a frame is measured in 8 x 8 cells (`snarm_kernels::light`). A bank keeps what each cell usually looks like
-//! and how much it changes. The light of a frame is the plane, for each colour, that its cells lie above the usual ones on
-//! the scale of logarithms, by robust least squares: cells that usually change, such as those that parts pass, count
-//! little, and cells that a defect changed do not count. So a frame tells a darker lamp from a darker part, as long as
-//! something in it stays as it is.
+//! Each tile of a frame is measured in 8 x 8 cells, where it is read, on the host or a device (`snarm_kernels::light`). A bank
+//! keeps what each cell usually looks like and how much it changes. The light of a frame is the plane, for each colour, that its
+//! cells lie above the usual ones on the scale of logarithms, by robust least squares: cells that usually change, such as those
+//! that parts pass, count little, and cells that a defect changed do not count. So a frame tells a darker lamp from a darker
+//! part, as long as something in it stays as it is.
 //!
 //! Light outside of the learned range is brought to its edge before the network sees the frame. A frame that is too dark, too
 //! bright, blurred or covered tells nothing of the part: its verdict is unknown.
 
-mod fit;
 mod quality;
 mod seen;
 mod usual;
@@ -19,13 +18,8 @@ pub(crate) use self::seen::{ENDS, Seen};
 pub use self::usual::Light;
 pub(crate) use self::usual::NUMBERS;
 
-use snarm_kernels::light::{Cell, SIDE};
-
-/// Cells of a tile.
-pub(crate) const CELLS: usize = SIDE * SIDE;
-
-/// Colours darker than this say little: a sensor's noise is as large.
-const DARK: f32 = 0.01;
+pub(crate) use snarm_kernels::light::CELLS;
+use snarm_kernels::light::Cell;
 
 /// Standard deviation of a normal distribution whose median absolute deviation is 1.
 const PER_MAD: f32 = 1.4826;
@@ -37,8 +31,7 @@ const PLAIN: f32 = 1e-3;
 type Logs = [f32; 4];
 
 fn logs(cell: &Cell) -> Logs {
-    let [red, green, blue] = cell.colours.map(|colour| colour.max(DARK).ln());
-    [red, green, blue, cell.detail.max(PLAIN).ln()]
+    [cell.log(0), cell.log(1), cell.log(2), cell.detail.max(PLAIN).ln()]
 }
 
 /// Those of all cells of a tile, without room on the heap: they are taken of every frame.

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use snarm_kernels::light::COLOURS;
+use snarm_kernels::light::{COLOURS, Usual};
 
-use super::seen::{Seen, Usual, deviation, has_detail};
+use super::seen::{Seen, has_detail};
 use super::{CELLS, Logs};
 
 /// Light that is so many times less than the darkest learned one.
@@ -113,7 +113,7 @@ impl Part {
 fn is_other(own: &Logs, usual: &Usual) -> bool {
     (0..COLOURS).any(|colour| {
         let difference = (own[colour] - usual.median[colour]).abs();
-        difference > OTHER * deviation(usual, colour) && difference > OTHER_LOG
+        difference > OTHER * usual.spread(colour) && difference > OTHER_LOG
     })
 }
 
@@ -121,7 +121,7 @@ fn is_other(own: &Logs, usual: &Usual) -> bool {
 fn is_blurred(own: &Logs, usual: &Usual, seen: &Seen) -> bool {
     let colours = (0..COLOURS).all(|colour| {
         let rest = own[colour] - usual.median[colour] - seen.planes[colour].level;
-        rest.abs() <= OTHER * deviation(usual, colour)
+        rest.abs() <= OTHER * usual.spread(colour)
     });
     colours && own[3] - usual.median[3] - seen.level() < -SOFT.ln()
 }
@@ -190,7 +190,7 @@ mod tests {
         let mut cells = frame(3);
         cells.iter_mut().enumerate().for_each(|(at, cell)| change(at, cell));
         let light = learned();
-        let seen = light.see(0, &cells).unwrap();
+        let (seen, _) = light.see(0, &cells).unwrap();
         light.quality(&cells, &[(0, seen)])
     }
 

@@ -1,10 +1,10 @@
 //! What light learned frames have, cell by cell and as a range of planes.
 
-use snarm_kernels::light::{COLOURS, Cell, Gain};
+use snarm_kernels::light::{COLOURS, Cell, Gain, PLANES, Usual, compare};
 
 use super::quality::{self, Quality};
-use super::seen::{self, ENDS, Seen, Usual, deviation, has_detail};
-use super::{CELLS, Logs, PER_MAD, fit, logs, logs_of, median};
+use super::seen::{ENDS, Seen, has_detail};
+use super::{CELLS, Logs, PER_MAD, logs, logs_of, median};
 
 /// Numbers of a cell in a file.
 pub(crate) const NUMBERS: usize = 8;
@@ -14,9 +14,6 @@ const NEAR: f32 = 0.015;
 
 /// Part of the learned range that light may lie beside it.
 const BESIDE: f32 = 0.1;
-
-/// The most that a frame is made brighter or darker, as a factor: beyond it the sensor has lost what the light has.
-const MOST: f32 = 2.5;
 
 /// The largest number that can be one: others are damage.
 const LARGEST: f32 = 1e3;
@@ -93,32 +90,54 @@ impl Light {
         self.cells.get(tile * CELLS..(tile + 1) * CELLS)
     }
 
-    /// How a tile looks beside what is usual there; nothing where that was not learned.
-    pub(crate) fn see(&self, tile: usize, cells: &[Cell]) -> Option<Seen> {
-        Some(see(&logs_of(cells), self.usual(tile)?))
+    /// How a tile looks beside what is usual there, and the gains that bring it to the learned range of light, 0 where it is there
+    /// already or too far away; nothing where the tile was not learned.
+    pub(crate) fn see(&self, tile: usize, cells: &[Cell]) -> Option<(Seen, [Gain; COLOURS])> {
+        let usual: &[f32] = bytemuck::cast_slice(self.usual(tile)?);
+        let mut found = [[Gain::default(); COLOURS]; 2];
+        let numbers: &mut [f32] = bytemuck::cast_slice_mut(&mut found);
+        compare(bytemuck::cast_slice::<_, f32>(cells), usual, &self.near(), numbers).ok()?;
+        let [planes, gains] = found;
+        Some((self.seen(tile, cells, planes)?, gains))
+    }
+
+    /// How a tile looks whose planes are known.
+    pub(crate) fn seen(&self, tile: usize, cells: &[Cell], planes: [Gain; COLOURS]) -> Option<Seen> {
+        let usual = self.usual(tile)?;
+        let level = Seen { planes, sharpness: 0.0 }.level();
+        // Contrast grows with the light.
+        let (mut details, mut count) = ([0.0; CELLS], 0);
+        for (own, usual) in logs_of(cells).iter().zip(usual).filter(|(_, usual)| has_detail(usual)) {
+            details[count] = own[3] - usual.median[3] - level;
+            count += 1;
+        }
+        Some(Seen { planes, sharpness: median(&mut details[..count]) })
+    }
+
+    /// What cells usually look like, as the kernels read it: tile after tile.
+    pub(crate) fn usual_cells(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.cells)
+    }
+
+    /// The range of light that frames stay in as they are: the learned one, and a little more on each side.
+    pub(crate) fn near(&self) -> [f32; 2 * PLANES] {
+        let mut range = [0.0; 2 * PLANES];
+        let (lows, highs) = range.split_at_mut(PLANES);
+        for at in 0..PLANES {
+            let (low, high) = (self.low[at], self.high[at]);
+            let room = NEAR + BESIDE * (high - low);
+            (lows[at], highs[at]) = (low - room, high + room);
+        }
+        range
     }
 
     /// How the tiles of frames look.
     fn look<'a>(&'a self, frames: &'a [&[Cell]]) -> impl Iterator<Item = Seen> {
         let fits = frames.iter().filter(|frame| frame.len() == self.cells.len());
         fits.flat_map(|frame| {
-            frame.chunks_exact(CELLS).enumerate().filter_map(|(tile, cells)| self.see(tile, cells))
+            let tiles = frame.chunks_exact(CELLS).enumerate();
+            tiles.filter_map(|(tile, cells)| self.see(tile, cells)).map(|(seen, _)| seen)
         })
-    }
-
-    /// The gains that bring a tile to the learned range of light; nothing where it is there already, or too far away.
-    pub(crate) fn correction(&self, seen: &Seen) -> Option<[Gain; COLOURS]> {
-        let found = seen.numbers();
-        let nearest = |number: usize| {
-            let (low, high) = (self.low[number], self.high[number]);
-            let room = NEAR + BESIDE * (high - low);
-            found[number].clamp(low - room, high + room) - found[number]
-        };
-        let changes: [f32; ENDS] = std::array::from_fn(|at| if at < ENDS - 1 { nearest(at) } else { 0.0 });
-        let gains = seen::planes(&changes);
-        let is_near =
-            gains.iter().all(|gain| gain.level.abs() + gain.slope_x.abs() + gain.slope_y.abs() < MOST.ln());
-        (gains != [Gain::default(); COLOURS] && is_near).then_some(gains)
     }
 
     /// What a frame says of its own quality, from the cells of all its tiles and how those of them look that were seen.
@@ -164,23 +183,6 @@ impl Light {
     }
 }
 
-/// The light and the sharpness of a tile.
-fn see(own: &[Logs; CELLS], usual: &[Usual]) -> Seen {
-    let planes: [Gain; COLOURS] = std::array::from_fn(|colour| {
-        let differences = std::array::from_fn(|at| own[at][colour] - usual[at].median[colour]);
-        let deviations = std::array::from_fn(|at| deviation(&usual[at], colour));
-        fit::plane(&differences, &deviations)
-    });
-    let level = Seen { planes, sharpness: 0.0 }.level();
-    // Contrast grows with the light.
-    let (mut details, mut count) = ([0.0; CELLS], 0);
-    for (own, usual) in own.iter().zip(usual).filter(|(_, usual)| has_detail(usual)) {
-        details[count] = own[3] - usual.median[3] - level;
-        count += 1;
-    }
-    Seen { planes, sharpness: median(&mut details[..count]) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +202,8 @@ mod tests {
     }
 
     fn correction(light: &Light, tile: usize, cells: &[Cell]) -> Option<[Gain; COLOURS]> {
-        light.correction(&light.see(tile, cells)?)
+        let (_, gains) = light.see(tile, cells)?;
+        (gains != [Gain::default(); COLOURS]).then_some(gains)
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub struct Mirror {
 #[expect(unsafe_code, reason = "memory that the driver gave may be used by every thread")]
 // SAFETY: the memory belongs to this alone, and is read only after the queue has been waited for.
 unsafe impl Send for Mirror {}
+#[expect(unsafe_code, reason = "as above")]
+// SAFETY: as above; through a shared reference it is only read.
+unsafe impl Sync for Mirror {}
 
 impl Mirror {
     /// Room for `len` floats.

@@ -1,26 +1,39 @@
 //! A plane through the differences of cells, which most of them agree on.
 
-use snarm_kernels::light::{Gain, SIDE};
-
-use super::{CELLS, PER_MAD, median};
-
-/// Rounds of weighing anew.
-const ROUNDS: usize = 8;
-
-/// Deviations beyond which a cell does not count (Tukey's biweight, 95 % efficient).
-const BEYOND: f32 = 4.685;
-
-/// The slope that planes have without any cell that says otherwise: a normal distribution of this deviation about 0.
-const SLOPE: f32 = 0.3;
-
-/// Place of a cell from -1 to 1.
-fn place(i: usize) -> f32 {
-    (2.0 * i as f32 + 1.0) / SIDE as f32 - 1.0
-}
+use super::{
+    BEYOND, CELLS, COLOURS, Cell, Gain, MOST, PER_MAD, PLANES, ROUNDS, SIDE, SLOPE, Usual, place, tinted,
+};
 
 /// What the plane has at each cell.
-pub(super) fn at(plane: Gain, cell: usize) -> f32 {
-    plane.level + plane.slope_x * place(cell % SIDE) + plane.slope_y * place(cell / SIDE)
+fn at(plane: Gain, cell: usize) -> f32 {
+    plane.level + plane.slope_x * place(cell % SIDE, SIDE) + plane.slope_y * place(cell / SIDE, SIDE)
+}
+
+pub(super) fn compare(cells: &[Cell], usual: &[Usual], range: &[f32], found: &mut [f32]) {
+    let planes: [Gain; COLOURS] = std::array::from_fn(|colour| {
+        let differences = std::array::from_fn(|at| cells[at].log(colour) - usual[at].median[colour]);
+        let deviations = std::array::from_fn(|at| usual[at].spread(colour));
+        plane(&differences, &deviations)
+    });
+    let (low, high) = range.split_at(PLANES);
+    let mut changes = tinted(&planes);
+    for ((number, low), high) in changes.iter_mut().zip(low).zip(high) {
+        *number = number.max(*low).min(*high) - *number;
+    }
+    let gains = of_tinted(&changes);
+    let sizes = gains.map(|gain| gain.level.abs() + gain.slope_x.abs() + gain.slope_y.abs());
+    let is_near = sizes.iter().all(|size| *size < MOST.ln());
+    let gains = if is_near { gains } else { [Gain::default(); COLOURS] };
+    found.copy_from_slice(bytemuck::cast_slice(&[planes, gains]));
+}
+
+/// The planes of such [`tinted`] numbers.
+fn of_tinted(numbers: &[f32; PLANES]) -> [Gain; COLOURS] {
+    let colour = |of: fn(&[f32]) -> f32| {
+        let at = |i: usize| of(&numbers[COLOURS * i..][..COLOURS]);
+        Gain { level: at(0), slope_x: at(1), slope_y: at(2) }
+    };
+    [colour(|n| n[0] + n[1]), colour(|n| n[0] - n[1] - n[2]), colour(|n| n[0] + n[2])]
 }
 
 /// The plane of `differences`, one a cell, each of which has a deviation that is usual there.
@@ -29,7 +42,7 @@ pub(super) fn plane(differences: &[f32; CELLS], deviations: &[f32; CELLS]) -> Ga
     for _ in 0..ROUNDS {
         let rests: [f32; CELLS] =
             std::array::from_fn(|cell| (differences[cell] - at(plane, cell)) / deviations[cell]);
-        let scale = (PER_MAD * median(&mut rests.map(f32::abs))).max(1.0);
+        let scale = (PER_MAD * median(rests.map(f32::abs))).max(1.0);
         let weights: [f32; CELLS] = std::array::from_fn(|cell| {
             let share = (1.0 - (rests[cell] / (BEYOND * scale)).powi(2)).max(0.0);
             share * share / (deviations[cell] * deviations[cell] * scale * scale)
@@ -37,6 +50,11 @@ pub(super) fn plane(differences: &[f32; CELLS], deviations: &[f32; CELLS]) -> Ga
         plane = least_squares(differences, &weights);
     }
     plane
+}
+
+/// The number that half of the others lie below.
+fn median(mut numbers: [f32; CELLS]) -> f32 {
+    *numbers.select_nth_unstable_by(CELLS / 2, f32::total_cmp).1
 }
 
 /// The number that half of the weight lies below.
@@ -59,7 +77,7 @@ fn weighted_median(values: &[f32; CELLS], deviations: &[f32; CELLS]) -> f32 {
 fn least_squares(values: &[f32; CELLS], weights: &[f32; CELLS]) -> Gain {
     let mut rows = [[0.0_f64; 4]; 3];
     for (cell, (value, weight)) in values.iter().zip(weights).enumerate() {
-        let basis = [1.0, place(cell % SIDE), place(cell / SIDE)].map(f64::from);
+        let basis = [1.0, place(cell % SIDE, SIDE), place(cell / SIDE, SIDE)].map(f64::from);
         for (row, own) in rows.iter_mut().zip(basis) {
             let own = own * f64::from(*weight);
             row.iter_mut().zip(basis).for_each(|(sum, other)| *sum += own * other);
@@ -82,42 +100,4 @@ fn least_squares(values: &[f32; CELLS], weights: &[f32; CELLS]) -> Gain {
     }
     let [level, slope_x, slope_y] = rows.map(|row| row[3] as f32);
     Gain { level, slope_x, slope_y }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TILTED: Gain = Gain { level: -0.2, slope_x: 0.1, slope_y: -0.05 };
-
-    fn close(a: Gain, b: Gain) -> bool {
-        (a.level - b.level).abs() < 0.01
-            && (a.slope_x - b.slope_x).abs() < 0.01
-            && (a.slope_y - b.slope_y).abs() < 0.01
-    }
-
-    #[test]
-    fn cells_that_a_defect_changed_do_not_count() {
-        let mut differences: [f32; CELLS] = std::array::from_fn(|cell| at(TILTED, cell));
-        let deviations = [0.02; CELLS];
-        assert!(close(plane(&differences, &deviations), TILTED));
-        // A third of the frame is black.
-        differences.iter_mut().take(CELLS / 3).for_each(|v| *v -= 2.0);
-        let found = plane(&differences, &deviations);
-        assert!(close(found, TILTED), "{found:?}");
-    }
-
-    #[test]
-    fn cells_that_usually_change_count_little() {
-        let mut differences: [f32; CELLS] = std::array::from_fn(|cell| at(TILTED, cell));
-        let mut deviations = [0.02; CELLS];
-        // Parts cover two thirds of the frame, somewhat darker than usual.
-        for cell in CELLS / 3..CELLS {
-            differences[cell] -= 0.3;
-            deviations[cell] = 0.5;
-        }
-        let found = plane(&differences, &deviations);
-        // What is steady lies in the upper third alone, which says less of the slope downwards.
-        assert!((found.level + 0.2).abs() < 0.03 && (found.slope_x - 0.1).abs() < 0.02, "{found:?}");
-    }
 }
