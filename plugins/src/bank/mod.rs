@@ -48,7 +48,7 @@
  *
  * ## On a GPU
  * Frames in CUDA memory are imported and encoded where they are, with #GstSnarmBank:device=cuda those in system memory, too;
- * descriptors come to the host, where all else is done. Which networks run there, and what happens where a GPU cannot,
+ * descriptors and light come to the host, where all else is done. Which networks run there, and what happens where a GPU cannot,
  * is as with `snarmdetect`: after one warning the CPU goes on.
  *
  * ## Memory

@@ -80,9 +80,8 @@
  * learned before they are scored, as long as that is less than 2.5 times as bright or dark, unless
  * #GstSnarmDetect:light-correction is off. Light is taken from what stays as it is in the frames; where all of a frame is the
  * part, as with cloth, a part of another shade passes for another light. `light` in the meta is the light of the frame as a
- * multiple of the usual one, `sharpness` its detail, and -1 where the bank is older, frames are read on a GPU, or another
- * part of them is looked at than was learned. When the mean light of about 32 frames leaves the learned range, or comes back,
- * `snarm-drift` is posted.
+ * multiple of the usual one, `sharpness` its detail, and -1 where the bank is older, or another part of the frames is looked
+ * at than was learned. When the mean light of about 32 frames leaves the learned range, or comes back, `snarm-drift` is posted.
  *
  * With #GstSnarmDetect:quality-gate the verdict on a frame that tells nothing of the part is `unknown`, and `reason` says why:
  * `too-dark` (less than a third of the least light that was learned), `too-bright` (half of it white that usually is not),

@@ -155,6 +155,7 @@ fn a_device_that_is_missing_or_fails_is_an_error_by_name_and_a_warning_with_auto
         ("FAKE_CUDA_ALLOCATIONS", "20"),
         ("FAKE_CUDA_LAUNCHES", "9"),
         ("FAKE_CUDA_SKIPS", "linear"),
+        ("FAKE_CUDA_SKIPS", "light_compare"),
         ("FAKE_CUDA_REFUSES", "150"),
     ] {
         let text = detect(at, "--model none --device auto", &drivers, &[setting], 0);
@@ -199,8 +200,7 @@ fn a_bank_that_a_device_learned_is_evaluated_there_as_one_of_the_cpu() {
     let apart = cuda.calibration().mean / cpu.calibration().mean - 1.0;
     assert!(cpu.vectors() == cuda.vectors() && apart.abs() < 0.05 && apart != 0.0, "{apart}");
 
-    let evaluate =
-        "eval --data flange --encoder snarm-tiny-1@24 --model none --capacity 200 --no-light-correction";
+    let evaluate = "eval --data flange --encoder snarm-tiny-1@24 --model none --capacity 200";
     run(at, &format!("{evaluate} --json cpu.json"), 0);
     there(&format!("{evaluate} --json cuda.json --device cuda"));
     let [cpu, cuda] = ["cpu.json", "cuda.json"].map(|name| -> Value {

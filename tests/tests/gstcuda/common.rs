@@ -236,9 +236,14 @@ pub(crate) fn encoder() -> PathBuf {
 
 /// A bank of the good frames, learned on the CPU.
 pub(crate) fn bank(name: &str, line: &str) -> PathBuf {
+    bank_of(name, GOOD, line)
+}
+
+/// The same of other frames.
+pub(crate) fn bank_of(name: &str, frames: &str, line: &str) -> PathBuf {
     let location = scratch(&format!("{name}-{}.bank", std::process::id()));
     play(&format!(
-        "{GOOD} ! {line} ! snarmbank encoder={} bank-capacity=100 device=cpu location={}",
+        "{frames} ! {line} ! snarmbank encoder={} bank-capacity=100 device=cpu location={}",
         encoder().display(),
         location.display()
     ))
@@ -248,13 +253,10 @@ pub(crate) fn bank(name: &str, line: &str) -> PathBuf {
 
 /// A detector without a decoder.
 pub(crate) fn detector(bank: &Path) -> String {
-    format!(
-        "snarmdetect bank-location={} model-location=none threshold=0.5 light-correction=false",
-        bank.display()
-    )
+    format!("snarmdetect bank-location={} model-location=none threshold=0.5", bank.display())
 }
 
-/// Scores and maps are those of the other one, within what bf16 is.
+/// Light is that of the other one, and scores and maps are, within what bf16 is.
 #[track_caller]
 pub(crate) fn assert_same(expected: &[AnomalyMeta], found: &[AnomalyMeta]) {
     assert_eq!(expected.len(), found.len());
@@ -263,6 +265,10 @@ pub(crate) fn assert_same(expected: &[AnomalyMeta], found: &[AnomalyMeta]) {
         assert!((expected.score - found.score).abs() < 0.02, "{} {}", expected.score, found.score);
         let raw = (found.score_raw / expected.score_raw - 1.0).abs();
         assert!(raw < 0.05, "{} {}", expected.score_raw, found.score_raw);
+        assert!((found.light - expected.light).abs() < 0.002, "{} {}", expected.light, found.light);
+        let sharpness = (found.sharpness - expected.sharpness).abs();
+        assert!(sharpness < 0.01, "{} {}", expected.sharpness, found.sharpness);
+        assert_eq!(expected.reason, found.reason);
         let bytes = |meta: &AnomalyMeta| meta.map.as_ref().unwrap().map_readable().unwrap().to_vec();
         let (a, b) = (bytes(expected), bytes(found));
         let apart: f64 =

@@ -4,8 +4,8 @@ use gst::prelude::*;
 use gstsnarm::meta::AnomalyMeta;
 
 use crate::common::{
-    CUDA, GOOD, UPLOAD, assert_same, bank, detector, encoder, init, meta, on_a_device, play, scratch,
-    until_the_end,
+    CUDA, GOOD, UPLOAD, assert_same, bank, bank_of, detector, encoder, init, meta, on_a_device, play,
+    scratch, until_the_end,
 };
 
 /// What is scored: a ball in other places than in the good frames.
@@ -53,6 +53,35 @@ fn in_cuda_memory() {
         all_of(&uploaded.metas(), "cuda:0");
         assert_eq!(exactly(&there.metas()), exactly(&uploaded.metas()), "{format}");
     }
+}
+
+#[test]
+fn frames_in_other_light_are_brought_to_what_was_learned_there_too() {
+    on_a_device("frames::dimmed", &[]);
+}
+
+#[test]
+#[ignore = "in a process of its own, which a test starts"]
+fn dimmed() {
+    if !init() {
+        return;
+    }
+    let caps = "video/x-raw,format=NV12,width=158,height=122";
+    let bank = bank_of("dimmed", "videotestsrc num-buffers=6 pattern=smpte100 horizontal-speed=3", caps);
+    let detect = detector(&bank);
+    // The same bars with three quarters of the light.
+    let frames = format!("videotestsrc num-buffers=4 pattern=smpte75 horizontal-speed=3 ! {caps}");
+    let expected = play(&format!("{frames} ! {detect}")).checked_quiet().metas();
+    let found = play(&format!("{frames} {UPLOAD} ! {detect}")).checked_quiet().metas();
+    all_of(&found, "cuda:0");
+    assert_same(&expected, &found);
+    let as_they_are = format!("{detect} light-correction=false");
+    let expected_so = play(&format!("{frames} ! {as_they_are}")).checked_quiet().metas();
+    let found_so = play(&format!("{frames} {UPLOAD} ! {as_they_are}")).checked_quiet().metas();
+    assert_same(&expected_so, &found_so);
+    assert!(found.iter().all(|meta| (0.7..0.8).contains(&meta.light)));
+    let sum = |metas: &[AnomalyMeta]| metas.iter().map(|meta| meta.score_raw).sum::<f64>();
+    assert!(sum(&found) < 0.85 * sum(&found_so), "{} {}", sum(&found), sum(&found_so));
 }
 
 #[test]
@@ -147,6 +176,8 @@ fn learning() {
         for (expected, found) in found(&learned).iter().zip(found(&location)) {
             let raw = (found.score_raw / expected.score_raw - 1.0).abs();
             assert!(raw < 0.1, "{} {}", expected.score_raw, found.score_raw);
+            let light = (found.light - expected.light).abs();
+            assert!(found.light > 0.0 && light < 0.002, "{} {}", expected.light, found.light);
         }
     }
 }
