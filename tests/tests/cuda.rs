@@ -355,6 +355,7 @@ fn tiles_of_a_device() {
     });
     let [expected, found] = &mut maps;
     assert_eq!((found.map_size, found.map_rect), (expected.map_size, expected.map_rect));
+    same_light(std::slice::from_ref(expected), std::slice::from_ref(found));
     let error = (found.raw_score / expected.raw_score - 1.0).abs();
     println!("the image score of two tiles: relative error {error:.2e}");
     assert!(error < 0.02, "{} {}", found.raw_score, expected.raw_score);
@@ -438,9 +439,7 @@ fn light_of_a_device() {
         ([1.3, 1.25, 1.2], -0.1),
         ([0.1; 3], 0.0),
     ];
-    let tiles = Tiles::Grid(TileGrid { columns: 2, rows: 1, overlap: 0.25 });
-    let letterbox = View { crop: Crop::Letterbox, ..View::default() };
-    for view in [View::default(), letterbox, View { tiles, ..View::default() }] {
+    for view in [View::default(), View { crop: Crop::Letterbox, ..View::default() }] {
         let learned = |choice: Choice| {
             let settings = BankSettings { capacity: 300, view: view.clone(), ..BankSettings::default() };
             let mut builder = BankBuilder::new(encoder.clone(), settings).unwrap().on(choice).unwrap();
@@ -471,7 +470,7 @@ fn light_of_a_device() {
         };
         let (mut here, mut on_device) = (detector(&bank, Choice::Cpu), detector(&bank, Choice::Cuda(0)));
         let (expected, found) = (look(&mut here), look(&mut on_device));
-        same_light(&expected, &found);
+        same_finds(&expected, &found);
         // The bank that the device learned.
         same_light(&expected, &look(&mut detector(&there, Choice::Cpu)));
         // Changed between two frames: the record of the work is another one.
@@ -479,7 +478,7 @@ fn light_of_a_device() {
             detector.set_light_correction(false);
         }
         let (expected_so, found_so) = (look(&mut here), look(&mut on_device));
-        same_light(&expected_so, &found_so);
+        same_finds(&expected_so, &found_so);
         for (as_it_is, found) in found_so.iter().zip(&found).skip(1).take(3) {
             println!("corrected {}, as it is {}", found.raw_score, as_it_is.raw_score);
             assert!(found.raw_score < 0.9 * as_it_is.raw_score, "{} {}", found.raw_score, as_it_is.raw_score);
@@ -492,22 +491,28 @@ fn light_of_a_device() {
     }
 }
 
-/// Light and what is found are those of others, within what bf16 is.
+/// Light is that of others.
 #[track_caller]
 fn same_light(expected: &[Detection], found: &[Detection]) {
     assert_eq!(expected.len(), found.len());
     for (expected, found) in expected.iter().zip(found) {
         let (own, other) = (expected.quality.unwrap(), found.quality.unwrap());
-        let [light, sharpness] = [(own.light, other.light), (own.sharpness, other.sharpness)]
-            .map(|(own, other)| (other / own - 1.0).abs());
+        let apart = |own: f64, other: f64| (other / own - 1.0).abs();
+        let (light, sharpness) = (apart(own.light, other.light), apart(own.sharpness, other.sharpness));
+        println!("light {:.4}: {light:.1e} apart, sharpness {sharpness:.1e}", own.light);
+        assert!(light < 1e-4 && sharpness < 1e-4 && own.reason == other.reason, "{own:?} {other:?}");
+    }
+}
+
+/// Light is that of others, and what is found is, within what bf16 is.
+#[track_caller]
+fn same_finds(expected: &[Detection], found: &[Detection]) {
+    same_light(expected, found);
+    for (expected, found) in expected.iter().zip(found) {
         let score = (found.raw_score / expected.raw_score - 1.0).abs();
         let map = apart(&expected.map, &found.map);
-        println!(
-            "light {:.4}: {light:.1e} apart, sharpness {sharpness:.1e}, score {score:.1e}, map {map:.1e}",
-            own.light
-        );
-        assert!(light < 1e-3 && sharpness < 1e-2 && own.reason == other.reason, "{own:?} {other:?}");
-        assert!(score < 0.05 && map < 0.05, "{} {}", expected.raw_score, found.raw_score);
+        println!("score {:.3}: {score:.1e} apart, map {map:.1e}", expected.raw_score);
+        assert!(score < 0.03 && map < 0.05, "{} {}", expected.raw_score, found.raw_score);
         assert_eq!(expected.verdict, found.verdict);
     }
 }

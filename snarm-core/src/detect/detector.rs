@@ -140,12 +140,12 @@ impl Detector {
             other.move_to(there)?;
             other.score(&(&parity::frame(&picture)?).into(), &limits)?;
             other.extractor.fetch()?;
-            let cells = bytemuck::cast_slice(other.extractor.cells()).to_vec();
-            Ok([cells, other.extractor.descriptors.clone(), other.raw.map().to_vec()])
+            let extractor = &other.extractor;
+            Ok([extractor.light_numbers(), extractor.descriptors.clone(), other.raw.map().to_vec()])
         };
-        let ([cells, descriptors, map], [found_cells, found, found_map]) =
+        let ([light, descriptors, map], [found_light, found, found_map]) =
             (look(&Place::Host)?, look(place)?);
-        parity::check_light(&cells, &found_cells)?;
+        parity::check_light(&light, &found_light)?;
         parity::check_descriptors(&descriptors, &found)?;
         parity::check_maps(&map, &found_map)
     }

@@ -281,6 +281,13 @@ impl Extractor {
         &self.cells
     }
 
+    /// All numbers that are known of the light of the last frame: of its cells, and of its tiles beside what was learned.
+    pub(super) fn light_numbers(&self) -> Vec<f32> {
+        let mut numbers = bytemuck::cast_slice(&self.cells).to_vec();
+        numbers.extend(self.light.iter().flat_map(|(_, seen)| seen.numbers()));
+        numbers
+    }
+
     /// What is done about the light of frames from now on; nothing before.
     pub(crate) fn set_lighting(&mut self, lighting: Lighting) {
         self.lighting = lighting;

@@ -21,8 +21,8 @@ const DESCRIPTORS: f64 = 0.03;
 /// The most that raw maps may be apart, as a part of their length. Distances are differences of descriptors.
 const MAPS: f64 = 0.1;
 
-/// The most that cells may be apart, as a part of their length. Nothing of them is rounded to bf16, pixels may be by one of 256 levels.
-const LIGHT: f64 = 0.01;
+/// The most that numbers of light may be apart, as a part of their length. Nothing of them is rounded to bf16.
+const LIGHT: f64 = 0.002;
 
 /// Checks that an encoder gives the same descriptors there as on the processor, and that light is measured as there.
 ///
@@ -35,16 +35,16 @@ pub(crate) fn check_encoder(encoder: &Arc<Encoder>, place: &Place) -> Result<()>
     let look = |extractor: &mut Extractor| -> Result<[Vec<f32>; 2]> {
         extractor.run(&frame(&picture)?, &mut Default::default())?;
         extractor.fetch()?;
-        Ok([bytemuck::cast_slice(extractor.cells()).to_vec(), extractor.descriptors.clone()])
+        Ok([extractor.light_numbers(), extractor.descriptors.clone()])
     };
-    let [cells, descriptors] = look(&mut extractor)?;
+    let [light, descriptors] = look(&mut extractor)?;
     extractor.move_to(place)?;
-    let [found_cells, found] = look(&mut extractor)?;
-    check_light(&cells, &found_cells)?;
+    let [found_light, found] = look(&mut extractor)?;
+    check_light(&light, &found_light)?;
     check_descriptors(&descriptors, &found)
 }
 
-/// Checks that cells of the picture are the same.
+/// Checks that numbers of the light of the picture are the same.
 ///
 /// # Errors
 /// When they are not.

@@ -19,7 +19,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// What a range is made of: the planes as light changes, and the sharpness.
-    pub(super) fn numbers(&self) -> [f32; ENDS] {
+    pub(crate) fn numbers(&self) -> [f32; ENDS] {
         let mut numbers = [self.sharpness; ENDS];
         numbers[..PLANES].copy_from_slice(&tinted(&self.planes));
         numbers

@@ -155,6 +155,7 @@ fn a_device_that_is_missing_or_fails_is_an_error_by_name_and_a_warning_with_auto
         ("FAKE_CUDA_ALLOCATIONS", "20"),
         ("FAKE_CUDA_LAUNCHES", "9"),
         ("FAKE_CUDA_SKIPS", "linear"),
+        ("FAKE_CUDA_SKIPS", "light_compare"),
         ("FAKE_CUDA_REFUSES", "150"),
     ] {
         let text = detect(at, "--model none --device auto", &drivers, &[setting], 0);

@@ -67,10 +67,10 @@ fn dimmed() {
         return;
     }
     let caps = "video/x-raw,format=NV12,width=158,height=122";
-    let bank = bank_of("dimmed", "videotestsrc num-buffers=4 pattern=smpte100", caps);
+    let bank = bank_of("dimmed", "videotestsrc num-buffers=6 pattern=smpte100 horizontal-speed=3", caps);
     let detect = detector(&bank);
     // The same bars with three quarters of the light.
-    let frames = format!("videotestsrc num-buffers=4 pattern=smpte75 ! {caps}");
+    let frames = format!("videotestsrc num-buffers=4 pattern=smpte75 horizontal-speed=3 ! {caps}");
     let expected = play(&format!("{frames} ! {detect}")).checked_quiet().metas();
     let found = play(&format!("{frames} {UPLOAD} ! {detect}")).checked_quiet().metas();
     all_of(&found, "cuda:0");
@@ -79,15 +79,9 @@ fn dimmed() {
     let expected_so = play(&format!("{frames} ! {as_they_are}")).checked_quiet().metas();
     let found_so = play(&format!("{frames} {UPLOAD} ! {as_they_are}")).checked_quiet().metas();
     assert_same(&expected_so, &found_so);
-    for (corrected, as_it_is) in found.iter().zip(&found_so) {
-        assert!((0.4..0.95).contains(&corrected.light), "{}", corrected.light);
-        assert!(
-            corrected.score_raw < 0.9 * as_it_is.score_raw,
-            "{} {}",
-            corrected.score_raw,
-            as_it_is.score_raw
-        );
-    }
+    assert!(found.iter().all(|meta| (0.7..0.8).contains(&meta.light)));
+    let sum = |metas: &[AnomalyMeta]| metas.iter().map(|meta| meta.score_raw).sum::<f64>();
+    assert!(sum(&found) < 0.85 * sum(&found_so), "{} {}", sum(&found), sum(&found_so));
 }
 
 #[test]
