@@ -11,8 +11,8 @@ use opcua::crypto::SecurityPolicy;
 use opcua::types::custom::{DataTypeTree, DynamicStructure, DynamicTypeLoader};
 use opcua::types::{
     AttributeId, CallMethodRequest, DataValue, Error, EventFilter, ExtensionObject, MessageSecurityMode,
-    MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters, NodeId, QualifiedName, ReadValueId,
-    SimpleAttributeOperand, StatusCode, TimestampsToReturn, UserTokenPolicy, Variant,
+    MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters, NodeId, ObjectTypeId, QualifiedName,
+    ReadValueId, SimpleAttributeOperand, StatusCode, TimestampsToReturn, UserTokenPolicy, Variant,
 };
 use serde_json::Value;
 use snarm_tests::skip::skip;
@@ -207,8 +207,13 @@ impl Client {
                 events.lock().expect("events").push(id.parse().expect("a number"));
             },
         );
+        // The server looks for a field in the type that it is asked of, and not in those that this one is made from.
+        let kind = |namespace| match namespace {
+            0 => ObjectTypeId::BaseEventType.into(),
+            _ => NodeId::new(self.vision, RESULT_READY),
+        };
         let field = |namespace, name: &str| SimpleAttributeOperand {
-            type_definition_id: NodeId::new(self.vision, RESULT_READY),
+            type_definition_id: kind(namespace),
             browse_path: Some(vec![QualifiedName::new(namespace, name)]),
             attribute_id: AttributeId::Value as u32,
             ..SimpleAttributeOperand::default()

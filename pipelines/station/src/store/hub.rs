@@ -157,7 +157,10 @@ mod tests {
         assert_eq!(store.begin_command("a", "do more", later).unwrap(), Known::Other);
         assert_eq!(store.begin_command("a", "do", later + 9).unwrap(), Known::Begun);
         let deadline = "SELECT deadline FROM commands WHERE id = 'a'";
-        assert_eq!(store.read(|store| store.query_row(deadline, [], |row| row.get::<_, i64>(0))).unwrap(), later + 9);
+        assert_eq!(
+            store.read(|store| store.query_row(deadline, [], |row| row.get::<_, i64>(0))).unwrap(),
+            later + 9
+        );
         store.end_command("a", "done").unwrap();
         assert_eq!(store.begin_command("a", "do", later).unwrap(), Known::Answered("done".into()));
         assert_eq!(store.begin_command("b", "do", clock::now() - 1).unwrap(), Known::Expired);
