@@ -74,9 +74,9 @@ pub(super) async fn run(
         }
         // While it does not serve there are no more results than else.
         let (store, name, keep) = (Arc::clone(&store), config.name.clone(), config.keep);
-        match tokio::task::spawn_blocking(move || store.forget_messages(&name, keep)).await {
-            Ok(Err(error)) => tracing::warn!("output {}: {error:#}", config.name),
-            Ok(Ok(_)) | Err(_) => {}
+        let forgotten = tokio::task::spawn_blocking(move || store.forget_messages(&name, keep)).await;
+        if let Ok(Err(error)) = forgotten {
+            tracing::warn!("output {}: {error:#}", config.name);
         }
         tokio::select! {
             () = tokio::time::sleep(WAIT) => {}
