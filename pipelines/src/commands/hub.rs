@@ -216,7 +216,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             if let (Some(file), Some(sha256)) = (picture, answer["answer"]["picture"].as_str()) {
                 make_parent(file)?;
                 let bytes = person.picture(sha256)?;
-                std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+                snarm_core::files::replace(file, &bytes)
+                    .with_context(|| format!("cannot write {}", file.display()))?;
             }
             if answer["ok"] != true {
                 bail!("{}", answer["error"].as_str().unwrap_or("the station does not say why"));

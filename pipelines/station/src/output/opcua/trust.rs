@@ -4,13 +4,13 @@
 //! into `pki/rejected`. People keep certificates in a folder of their own under any name; what lies there is what is trusted.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
 use opcua::crypto::{CertificateStore, PrivateKey, X509, X509Data};
+use snarm_core::files::replace;
 
 /// Bits of the key that is made.
 const BITS: u32 = 2048;
@@ -69,9 +69,13 @@ impl Files {
             X509::cert_and_pkey(&data).map_err(|error| anyhow!("cannot make a certificate: {error}"))?;
         let pem = key.to_der().ok().and_then(|key| key.to_pem("PRIVATE KEY", Default::default()).ok());
         let pem = pem.context("cannot write a private key")?;
-        write(&self.key, pem.as_bytes(), 0o600)?;
+        // What is put in place of a file has its mode.
+        let said = || format!("cannot write {}", self.key.display());
+        folder_of(&self.key)?;
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&self.key).with_context(said)?;
+        write(&self.key, pem.as_bytes())?;
         let der = certificate.to_der().map_err(|_| anyhow!("cannot write a certificate"))?;
-        write(&self.certificate, &der, 0o644)
+        write(&self.certificate, &der)
     }
 
     /// Whether certificate and key belong together.
@@ -112,7 +116,7 @@ impl Files {
             let file = trusted.join(&name);
             let der = found.to_der().map_err(|_| anyhow!("cannot write a certificate"))?;
             if fs::read(&file).ok().as_deref() != Some(&der) {
-                write(&file, &der, 0o644)?;
+                write(&file, &der)?;
             }
             // One that was never refused needs no removal.
             let _ = fs::remove_file(rejected.join(&name));
@@ -149,15 +153,15 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let said = || format!("cannot write {}", file.display());
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).with_context(said)?;
-    }
-    let mut options = OpenOptions::new();
-    let mut opened =
-        options.write(true).create(true).truncate(true).mode(mode).open(file).with_context(said)?;
-    opened.write_all(bytes).with_context(said)
+/// Makes the folder of a file.
+fn folder_of(file: &Path) -> Result<()> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+    folder_of(file)?;
+    replace(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }
 
 #[cfg(test)]
