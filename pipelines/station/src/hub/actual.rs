@@ -104,11 +104,10 @@ pub(super) async fn run(link: &Link, station: &Station) {
 /// # Errors
 /// When the hub does not say.
 pub(super) async fn all(jetstream: &jetstream::Context) -> Result<Vec<Value>> {
-    let bucket = jetstream.get_key_value(ACTUAL).await;
-    let bucket =
-        bucket.with_context(|| format!("cannot open the bucket {ACTUAL}, which `snarm hub init` makes"))?;
+    let bucket = places::values(jetstream, ACTUAL).await?;
     let mut found = BTreeMap::new();
-    if bucket.status().await?.values() == 0 {
+    let state = bucket.status().await?.info.state;
+    if state.messages == 0 {
         return Ok(Vec::new());
     }
     let mut entries = bucket.watch_with_history(">").await?;
@@ -120,7 +119,9 @@ pub(super) async fn all(jetstream: &jetstream::Context) -> Result<Vec<Value>> {
             let value = serde_json::from_slice(&entry.value);
             found.insert(entry.key, value.context("expected the value of a line")?);
         }
-        if entry.delta == 0 {
+        // They come by their revisions, and one that is told anew meanwhile has a higher one: how many the hub says are left is not
+        // asked, by which the end was missed now and then.
+        if entry.revision >= state.last_sequence {
             break;
         }
     }
@@ -137,7 +138,7 @@ async fn tell_event(station: &Station, shown: &Snapshot) -> Result<()> {
         topic: format!("{}/status", shown.line),
         payload: payload.to_string(),
     };
-    station.ask(move |store| store.tell(&message)).await
+    station.store.ask(move |store| store.tell(&message)).await
 }
 
 /// Puts the value of a line, where it has changed or was told long ago.
@@ -149,11 +150,10 @@ async fn tell(
     bucket: &mut Option<kv::Store>,
     told: &mut BTreeMap<String, (Now, Instant)>,
 ) -> Result<()> {
-    let (shadow, desired, waiting) = line
+    let (shadow, desired) = line
         .ask(|line| {
             let shadow = line.store.shadow_bank(line.name())?.map(|bank| bank.version);
-            let desired = line.store.taken_desired(line.name())?;
-            Ok((shadow, desired, line.store.waiting_count(Hub::OUTPUT, 0)?))
+            Ok((shadow, line.store.taken_desired(line.name())?))
         })
         .await?;
     let now = Now {
@@ -172,13 +172,12 @@ async fn tell(
     if told.get(line.name()).is_some_and(|(before, when)| *before == now && when.elapsed() < AGAIN) {
         return Ok(());
     }
-    if bucket.is_none() {
-        let opened = link.jetstream.get_key_value(ACTUAL).await;
-        let opened =
-            opened.with_context(|| format!("cannot open the bucket {ACTUAL}, which `snarm hub init` makes"));
-        *bucket = Some(opened?);
-    }
-    let bucket = bucket.as_ref().context("expected a bucket")?;
+    // Counting reads all that waits, so it is done for what is told alone.
+    let waiting = station.store.ask(|store| store.waiting_count(Hub::OUTPUT, 0)).await?;
+    let bucket = match bucket {
+        Some(bucket) => bucket,
+        none => none.insert(places::values(&link.jetstream, ACTUAL).await?),
+    };
     let actual = Actual { now: &now, time: clock::now(), shift: &shown.shift, fps: shown.fps, waiting };
     let value = serde_json::to_vec(&actual)?;
     bucket.put(places::key(&station.config.name, line.name()), value.into()).await?;

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 use super::commands::{Command, Task};
 use super::keys::{Key, Purpose};
 use super::link::Link;
-use super::places::{self, EVENTS, PICTURES, RESULTS};
+use super::places::{self, PICTURES};
 use super::simulate::{self, Measured, Simulation};
 use super::{actual, banks, desired};
 use crate::config::Hub;
@@ -140,10 +140,10 @@ impl Person {
     /// # Errors
     /// When the hub does not send them, or they cannot be written.
     pub fn read(&self, results: bool, station: Option<&str>, to: &mut impl Write) -> Result<()> {
-        let (name, root) = if results { (RESULTS, "snarm.result") } else { (EVENTS, "snarm.event") };
-        let filter = station.map_or(format!("{root}.>"), |station| format!("{root}.{station}.>"));
+        let of = if results { places::Stream::Results } else { places::Stream::Events };
+        let filter = station.map_or(format!("{}.>", of.root()), |station| of.subjects(station));
         self.at_hub(async |link| {
-            let stream: stream::Stream = link.jetstream.get_stream(name).await?;
+            let stream: stream::Stream = link.jetstream.get_stream(of.name()).await?;
             let consumer = stream
                 .create_consumer(pull::OrderedConfig {
                     filter_subject: filter.clone(),
@@ -173,7 +173,7 @@ impl Person {
     /// When the hub has none of that SHA-256.
     pub fn picture(&self, sha256: &str) -> Result<Vec<u8>> {
         self.at_hub(async |link| {
-            let bucket = link.jetstream.get_object_store(PICTURES).await?;
+            let bucket = places::objects(&link.jetstream, PICTURES).await?;
             let mut picture = bucket.get(sha256).await.context("expected a picture, found none")?;
             let mut bytes = Vec::new();
             picture.read_to_end(&mut bytes).await?;

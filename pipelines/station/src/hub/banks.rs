@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::keys::{Key, Purpose, Signed};
 use super::link::Link;
-use super::places::OBJECTS;
+use super::places::{self, OBJECTS};
 use super::shared::{Refused, Station, by};
 use crate::clock;
 use crate::line::Line;
@@ -68,14 +68,9 @@ pub(super) async fn put(link: &Link, key: &Key, author: &str, file: &Path) -> Re
         metadata: [(STATEMENT.to_owned(), signed.statement), (SIGNATURE.to_owned(), signed.signature)].into(),
         ..ObjectMetadata::default()
     };
-    let bucket = bucket(link).await?;
+    let bucket = places::objects(&link.jetstream, OBJECTS).await?;
     bucket.put(meta, &mut bytes.as_slice()).await.context("the hub does not take the bank")?;
     Ok(statement.sha256)
-}
-
-async fn bucket(link: &Link) -> Result<ObjectStore> {
-    let bucket = link.jetstream.get_object_store(OBJECTS).await;
-    bucket.with_context(|| format!("cannot open the objects {OBJECTS}, which `snarm hub init` makes"))
 }
 
 /// The version of a line that has the bank of an object. It is fetched, and added to the versions, where none has.
@@ -89,7 +84,7 @@ pub(super) async fn version(
     object: &str,
     reason: &str,
 ) -> Result<i64> {
-    let bucket = bucket(link).await?;
+    let bucket = places::objects(&link.jetstream, OBJECTS).await?;
     let info = match bucket.info(object).await {
         Err(error) if error.kind() == InfoErrorKind::NotFound => {
             bail!("expected an object {object} at the hub, found none yet")
@@ -112,17 +107,7 @@ pub(super) async fn version(
             let error = anyhow!("expected the bank {}, found {}", statement.bank, bank.digest());
             return Err(Refused::because(&error));
         }
-        let new = NewBank {
-            parent: None,
-            digest: bank.digest().to_owned(),
-            frames: i64::try_from(bank.frames())?,
-            added: i64::try_from(bank.frames())?,
-            vectors: i64::try_from(bank.vectors())?,
-            author,
-            reason,
-            finds: Vec::new(),
-            report: Vec::new(),
-        };
+        let new = NewBank::from_elsewhere(&bank, &author, &reason)?;
         line.store.add_bank(line.name(), &new, |path| std::fs::rename(&made, path))
     });
     Ok(added.await?.version)

@@ -81,7 +81,7 @@ pub(super) enum Task {
 pub(super) async fn end_all(station: &Station) -> Result<()> {
     let unknown = anyhow!("not known: the station ended while it carried out the command");
     let answer = refusal(&unknown);
-    station.ask(move |store| store.end_commands(&answer)).await
+    station.store.ask(move |store| store.end_commands(&answer)).await
 }
 
 /// Answers commands, until it is dropped.
@@ -102,6 +102,7 @@ pub(super) async fn run(link: &Link, station: &Arc<Station>) -> Result<()> {
                     last_entry = Some(Instant::now());
                     let text = format!("{error:#}");
                     station
+                        .store
                         .ask(move |store| store.note("hub", "refuse", &format!("command: {text}")))
                         .await?;
                 }
@@ -154,7 +155,7 @@ async fn answer(link: &Link, station: &Station, command: Command) -> Result<Stri
     let what = serde_json::to_string(&(&command.author, &command.task))?;
     loop {
         let (id, what, deadline) = (command.id.clone(), what.clone(), command.deadline);
-        match station.ask(move |store| store.begin_command(&id, &what, deadline)).await? {
+        match station.store.ask(move |store| store.begin_command(&id, &what, deadline)).await? {
             Known::New => break,
             Known::Answered(answer) => return Ok(answer),
             Known::Begun => tokio::time::sleep(TICK).await,
@@ -172,7 +173,7 @@ async fn answer(link: &Link, station: &Station, command: Command) -> Result<Stri
         Err(error) => refusal(&error),
     };
     let stored = answer.clone();
-    station.ask(move |store| store.end_command(&id, &stored)).await?;
+    station.store.ask(move |store| store.end_command(&id, &stored)).await?;
     Ok(answer)
 }
 
@@ -223,9 +224,7 @@ async fn snapshot(link: &Link, line: &Line) -> Result<Value> {
     let mut picture = None;
     if let Some(jpeg) = jpeg {
         let name = hex(&Sha256::digest(jpeg.as_slice()));
-        let bucket = link.jetstream.get_object_store(PICTURES).await;
-        let bucket =
-            bucket.with_context(|| format!("cannot open {PICTURES}, which `snarm hub init` makes"))?;
+        let bucket = places::objects(&link.jetstream, PICTURES).await?;
         let meta = ObjectMetadata { name: name.clone(), ..ObjectMetadata::default() };
         bucket.put(meta, &mut jpeg.as_slice()).await.context("the hub does not take a picture")?;
         picture = Some(name);

@@ -55,13 +55,9 @@ pub(super) async fn put(
         at: clock::now(),
     };
     let signed = serde_json::to_vec(&key.sign(Purpose::Desired, &desired)?)?;
-    let put = bucket(link).await?.put(places::key(station, line), signed.into()).await;
+    let bucket = places::values(&link.jetstream, DESIRED).await?;
+    let put = bucket.put(places::key(station, line), signed.into()).await;
     put.context("the hub does not take it").map(drop)
-}
-
-async fn bucket(link: &Link) -> Result<kv::Store> {
-    let bucket = link.jetstream.get_key_value(DESIRED).await;
-    bucket.with_context(|| format!("cannot open the bucket {DESIRED}, which `snarm hub init` makes"))
 }
 
 /// Sees to it that lines are what they are to be, until it is dropped.
@@ -88,7 +84,8 @@ pub(super) async fn run(link: &Link, station: &Station) -> Result<()> {
 
 /// Takes what the hub wants of a line, where it is new.
 async fn converge(link: &Link, station: &Station, line: &Arc<Line>) -> Result<()> {
-    let entry = bucket(link).await?.entry(places::key(&station.config.name, line.name())).await;
+    let bucket = places::values(&link.jetstream, DESIRED).await?;
+    let entry = bucket.entry(places::key(&station.config.name, line.name())).await;
     let Some(entry) = entry.context("cannot read what the hub wants")? else { return Ok(()) };
     let known = line.ask(|line| line.store.taken_desired(line.name())).await?.unwrap_or_default();
     let revision = i64::try_from(entry.revision)?;

@@ -64,7 +64,7 @@ pub(crate) async fn run(
 
 /// Speaks with the hub until something fails that dialling again does not mend.
 async fn speak(station: &Arc<Station>, window: &Window, queue: Queue) -> Result<()> {
-    let store = station.ask(|store| store.store_name()).await?;
+    let store = station.store.ask(|store| store.store_name()).await?;
     let link = Link::dial(&station.config).await?;
     window.open(link.clone());
     let sender = Sender { station: station.config.name.clone(), store };

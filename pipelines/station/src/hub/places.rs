@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use async_nats::jetstream::{self, object_store, stream};
+use async_nats::jetstream::object_store::{self, ObjectStore};
+use async_nats::jetstream::{self, kv, stream};
 
 /// Stream of the results of all stations.
 pub(super) const RESULTS: &str = "SNARM_RESULTS";
@@ -63,6 +64,11 @@ impl Stream {
         }
     }
 
+    /// The subjects of all that a station sends.
+    pub(super) fn subjects(self, station: &str) -> String {
+        format!("{}.{station}.>", self.root())
+    }
+
     /// The subject of a topic of the queue, such as `snarm.result.STATION.LINE.find`.
     pub(super) fn subject(self, station: &str, topic: &str) -> String {
         format!("{}.{station}.{}", self.root(), topic.replace('/', "."))
@@ -77,6 +83,24 @@ pub(super) fn commands(station: &str) -> String {
 /// Key of a line.
 pub(super) fn key(station: &str, line: &str) -> String {
     format!("{station}.{line}")
+}
+
+/// Opens a bucket of values.
+///
+/// # Errors
+/// When there is none, or the hub does not say.
+pub(super) async fn values(jetstream: &jetstream::Context, bucket: &str) -> Result<kv::Store> {
+    let opened = jetstream.get_key_value(bucket).await;
+    opened.with_context(|| format!("cannot open the bucket {bucket}, which `snarm hub init` makes"))
+}
+
+/// Opens a bucket of objects.
+///
+/// # Errors
+/// As [`values`].
+pub(super) async fn objects(jetstream: &jetstream::Context, bucket: &str) -> Result<ObjectStore> {
+    let opened = jetstream.get_object_store(bucket).await;
+    opened.with_context(|| format!("cannot open the objects {bucket}, which `snarm hub init` makes"))
 }
 
 /// Makes what a hub needs, or changes what there is.

@@ -92,7 +92,7 @@ async fn forward(link: &Link, sender: &Sender, queue: &mut Queue) -> Result<()> 
 /// The number in the queue of the last message of this station that a stream has.
 async fn last_of(link: &Link, sender: &Sender, stream: Stream) -> Result<i64> {
     let handle = link.jetstream.get_stream_no_info(stream.name()).await?;
-    let subject = format!("{}.{}.>", stream.root(), sender.station);
+    let subject = stream.subjects(&sender.station);
     match handle.get_last_raw_message_by_subject(&subject).await {
         Ok(message) => Ok(message.headers.get(NUMBER).map_or(0, |number| sender.id(number.as_str()))),
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(0),

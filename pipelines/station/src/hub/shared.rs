@@ -28,15 +28,6 @@ impl Station {
         let line = self.lines.iter().find(|line| line.name() == name);
         line.with_context(|| format!("expected a line of this station, found {name:?}"))
     }
-
-    /// Asks the store, away from the threads that serve.
-    pub(super) async fn ask<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&Store) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || ask(&store)).await.context("a task of the station failed")?
-    }
 }
 
 /// What is wrong with what was asked for: trying again is of no use.

@@ -118,17 +118,7 @@ async fn learn(line: &Arc<Line>, mut stop: watch::Receiver<bool>) -> Result<std:
 /// Makes a bank file the first version, in use.
 fn begin(line: &Line, file: &Path, reason: &str) -> Result<()> {
     let bank = Bank::open(file)?;
-    let new = NewBank {
-        parent: None,
-        digest: bank.digest().to_owned(),
-        frames: i64::try_from(bank.frames())?,
-        added: i64::try_from(bank.frames())?,
-        vectors: i64::try_from(bank.vectors())?,
-        author: SELF.to_owned(),
-        reason: reason.to_owned(),
-        finds: Vec::new(),
-        report: Vec::new(),
-    };
+    let new = NewBank::from_elsewhere(&bank, SELF, reason)?;
     let made = line.store.add_bank(line.name(), &new, |path| std::fs::copy(file, path).map(drop))?;
     line.store.release(line.name(), made.version, SELF, reason)
 }

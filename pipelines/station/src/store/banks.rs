@@ -3,6 +3,7 @@
 use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
+use snarm_core::bank::Bank;
 use utoipa::ToSchema;
 
 use super::{Judgement, Store, audit, shadows};
@@ -69,6 +70,27 @@ pub(crate) struct NewBank {
     pub(crate) reason: String,
     pub(crate) finds: Vec<i64>,
     pub(crate) report: Vec<Rescored>,
+}
+
+impl NewBank {
+    /// Of a bank that came from elsewhere: it has no parent here.
+    ///
+    /// # Errors
+    /// When it has more frames or descriptors than can be counted.
+    pub(crate) fn from_elsewhere(bank: &Bank, author: &str, reason: &str) -> Result<Self> {
+        let frames = i64::try_from(bank.frames())?;
+        Ok(Self {
+            parent: None,
+            digest: bank.digest().to_owned(),
+            frames,
+            added: frames,
+            vectors: i64::try_from(bank.vectors())?,
+            author: author.to_owned(),
+            reason: reason.to_owned(),
+            finds: Vec::new(),
+            report: Vec::new(),
+        })
+    }
 }
 
 /// A change of the bank in use.

@@ -253,13 +253,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::new_store as store;
     use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        (dir, store)
-    }
 
     fn add(store: &Store, score: f64) -> i64 {
         let record = serde_json::json!({ "score": score });

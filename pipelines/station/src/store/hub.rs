@@ -140,13 +140,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::new_store as store;
     use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        (dir, store)
-    }
 
     #[test]
     fn a_command_is_begun_once_and_its_first_answer_stays() {

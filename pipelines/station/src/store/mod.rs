@@ -15,7 +15,7 @@ mod shadows;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -65,6 +65,14 @@ pub(crate) struct Store {
     folder: PathBuf,
     /// Locked while the station runs.
     _held: File,
+}
+
+/// A store that is new, in a folder that goes with it.
+#[cfg(test)]
+fn new_store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
 }
 
 impl Store {
@@ -123,6 +131,15 @@ impl Store {
     /// Where the pictures of frames are that a line learned from.
     pub(crate) fn learned_folder(&self, line: &str) -> PathBuf {
         self.folder.join("learned").join(line)
+    }
+
+    /// Asks the store, away from the threads that serve.
+    pub(crate) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(self);
+        tokio::task::spawn_blocking(move || ask(&store)).await.context("a task of the station failed")?
     }
 
     fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {

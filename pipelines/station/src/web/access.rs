@@ -79,7 +79,7 @@ pub(crate) struct Door {
 /// Says whether the first admin is to be made.
 #[utoipa::path(get, path = "/api/door", responses((status = 200, body = Door)))]
 pub(crate) async fn door(State(app): State<Arc<App>>) -> Answer<Json<Door>> {
-    let setup = !app.is_demo && app.ask(|store| store.people()).await?.is_empty();
+    let setup = !app.is_demo && app.store.ask(|store| store.people()).await?.is_empty();
     Ok(Json(Door { version: app.version, setup }))
 }
 
@@ -114,7 +114,7 @@ pub(crate) async fn sign_in(
         return Ok(refusal);
     }
     let asked = given.name.clone();
-    let person = app.ask(move |store| store.person(&asked)).await?;
+    let person = app.store.ask(move |store| store.person(&asked)).await?;
     let (role, hash) = person.map_or((None, NOBODY.to_owned()), |(role, hash)| (Some(role), hash));
     let _turn = app.checks.acquire().await.map_err(|error| anyhow::anyhow!(error))?;
     let is_right = tokio::task::spawn_blocking(move || secret::is_password(&given.password, &hash))
@@ -124,7 +124,7 @@ pub(crate) async fn sign_in(
         Some(role) => enter(&app, Who { name: given.name, role }).await,
         None => {
             app.tries.failed(&keys);
-            app.ask(move |store| store.note(&address, "failed sign-in", &given.name)).await?;
+            app.store.ask(move |store| store.note(&address, "failed sign-in", &given.name)).await?;
             Err(Failure(StatusCode::UNAUTHORIZED, "name or password is wrong".to_owned()))
         }
     }
@@ -142,7 +142,7 @@ fn too_many(app: &App, keys: &[&str]) -> Option<Response> {
 async fn enter(app: &App, who: Who) -> Answer<Response> {
     let token = secret::token()?;
     let (cookie, shown) = (set_cookie(&token, app.is_tls), Json(who.clone()));
-    app.ask(move |store| store.sign_in(&who, &token, clock::now() + 1000 * HOLDS)).await?;
+    app.store.ask(move |store| store.sign_in(&who, &token, clock::now() + 1000 * HOLDS)).await?;
     Ok(([(SET_COOKIE, cookie)], shown).into_response())
 }
 
@@ -159,7 +159,7 @@ pub(crate) async fn setup(
     if let Some(refusal) = too_many(&app, &[&address]) {
         return Ok(refusal);
     }
-    if app.is_demo || !app.ask(|store| store.people()).await?.is_empty() {
+    if app.is_demo || !app.store.ask(|store| store.people()).await?.is_empty() {
         return Err(Failure(StatusCode::CONFLICT, "the first admin is made already".to_owned()));
     }
     let code = given.code.trim().to_uppercase();
@@ -210,7 +210,7 @@ pub(crate) async fn enter_demo(
 #[utoipa::path(post, path = "/api/sign-out", responses((status = 204)))]
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer<Response> {
     if let Some(token) = cookie(&headers) {
-        app.ask(move |store| store.sign_out(&token)).await?;
+        app.store.ask(move |store| store.sign_out(&token)).await?;
     }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie("", app.is_tls))]).into_response())
 }
@@ -233,13 +233,13 @@ async fn add_person(app: &App, person: NewPerson, author: &str) -> Answer<()> {
         .map_err(|error| anyhow::anyhow!(error))?
         .map_err(|error| Failure::bad(format!("{error:#}")))?;
     let author = author.to_owned();
-    Ok(app.ask(move |store| store.set_person(&name, person.role, &hash, &author)).await?)
+    Ok(app.store.ask(move |store| store.set_person(&name, person.role, &hash, &author)).await?)
 }
 
 /// Everybody who may sign in.
 #[utoipa::path(get, path = "/api/people", responses((status = 200, body = [Person])))]
 pub(crate) async fn people(State(app): State<Arc<App>>) -> Answer<Json<Vec<Person>>> {
-    Ok(Json(app.ask(|store| store.people()).await?))
+    Ok(Json(app.store.ask(|store| store.people()).await?))
 }
 
 /// Adds a person, or gives one another role and password.
@@ -260,7 +260,7 @@ pub(crate) async fn remove_person(
     Extension(who): Extension<Who>,
     Path(name): Path<String>,
 ) -> Answer<StatusCode> {
-    match app.ask(move |store| store.remove_person(&name, &who.name)).await? {
+    match app.store.ask(move |store| store.remove_person(&name, &who.name)).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Failure::missing("expected somebody who is not the last admin")),
     }
@@ -269,7 +269,7 @@ pub(crate) async fn remove_person(
 /// Tokens, without their secrets.
 #[utoipa::path(get, path = "/api/tokens", responses((status = 200, body = [Token])))]
 pub(crate) async fn tokens(State(app): State<Arc<App>>) -> Answer<Json<Vec<Token>>> {
-    Ok(Json(app.ask(|store| store.tokens()).await?))
+    Ok(Json(app.store.ask(|store| store.tokens()).await?))
 }
 
 /// Makes a token for a program. It is told in the answer, and never again.
@@ -281,7 +281,7 @@ pub(crate) async fn add_token(
 ) -> Answer<Json<MadeToken>> {
     let (name, token) = (checked(&new.name)?, secret::token()?);
     let stored = token.clone();
-    match app.ask(move |store| store.add_token(&name, new.role, &stored, &who.name)).await? {
+    match app.store.ask(move |store| store.add_token(&name, new.role, &stored, &who.name)).await? {
         true => Ok(Json(MadeToken { token })),
         false => Err(Failure(StatusCode::CONFLICT, "expected a name that no other token has".to_owned())),
     }
@@ -294,7 +294,7 @@ pub(crate) async fn remove_token(
     Extension(who): Extension<Who>,
     Path(id): Path<i64>,
 ) -> Answer<StatusCode> {
-    match app.ask(move |store| store.remove_token(id, &who.name)).await? {
+    match app.store.ask(move |store| store.remove_token(id, &who.name)).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Failure::missing(format!("expected a token, found none of number {id}"))),
     }
@@ -303,5 +303,5 @@ pub(crate) async fn remove_token(
 /// The last entries of the audit list.
 #[utoipa::path(get, path = "/api/audit", responses((status = 200, body = [Entry])))]
 pub(crate) async fn audit(State(app): State<Arc<App>>) -> Answer<Json<Vec<Entry>>> {
-    Ok(Json(app.ask(|store| store.audit(ENTRIES)).await?))
+    Ok(Json(app.store.ask(|store| store.audit(ENTRIES)).await?))
 }

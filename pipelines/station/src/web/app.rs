@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use tokio::sync::Semaphore;
 
 use crate::hub::Window;
@@ -96,15 +95,6 @@ impl App {
     /// The code was used, and holds no longer.
     pub(crate) fn spend_code(&self) {
         *self.code.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Asks the store, away from the threads that serve.
-    pub(crate) async fn ask<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&Store) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || ask(&store)).await.context("a task of the station failed")?
     }
 
     /// Lamps of the station: outputs and disk.

@@ -57,10 +57,10 @@ async fn who(app: &App, headers: &HeaderMap) -> Answer<Option<(Who, bool)>> {
         let Some(token) = token else {
             return Err(Failure(StatusCode::UNAUTHORIZED, "expected Authorization: Bearer TOKEN".to_owned()));
         };
-        return Ok(app.ask(move |store| store.token(&token)).await?.map(|who| (who, false)));
+        return Ok(app.store.ask(move |store| store.token(&token)).await?.map(|who| (who, false)));
     }
     if let Some(token) = cookie(headers)
-        && let Some(who) = app.ask(move |store| store.signed_in(&token)).await?
+        && let Some(who) = app.store.ask(move |store| store.signed_in(&token)).await?
     {
         return Ok(Some((who, true)));
     }

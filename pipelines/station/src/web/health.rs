@@ -93,7 +93,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
         }
     }
     let outputs = app.outputs.clone();
-    let waiting = app.ask(move |store| {
+    let waiting = app.store.ask(move |store| {
         let count = |output: &Arc<Output>| store.waiting_count(output.name(), output.offered());
         outputs
             .iter()

@@ -155,7 +155,7 @@ pub(crate) async fn queue(State(app): State<Arc<App>>, Path(name): Path<String>)
 /// A find.
 #[utoipa::path(get, path = "/api/finds/{id}", params(("id" = i64, Path)), responses((status = 200, body = Find), (status = 404)))]
 pub(crate) async fn find(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Json<Find>> {
-    let find = app.ask(move |store| store.find(id)).await?;
+    let find = app.store.ask(move |store| store.find(id)).await?;
     find.map(Json).ok_or_else(|| no_find(id))
 }
 
@@ -178,7 +178,7 @@ pub(crate) async fn judge(
     Path(id): Path<i64>,
     Json(said): Json<Said>,
 ) -> Answer<Json<Find>> {
-    let judged = app.ask(move |store| store.judge(id, said.judgement, &who.name)).await?;
+    let judged = app.store.ask(move |store| store.judge(id, said.judgement, &who.name)).await?;
     judged.map(Json).ok_or_else(|| no_find(id))
 }
 
@@ -216,7 +216,7 @@ pub(crate) async fn map(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Ans
 /// first answer for a find takes some seconds.
 #[utoipa::path(get, path = "/api/finds/{id}/nearest", params(("id" = i64, Path)), responses((status = 200, body = Nearest), (status = 404)))]
 pub(crate) async fn nearest(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Answer<Json<Nearest>> {
-    let find = app.ask(move |store| store.find(id)).await?.ok_or_else(|| no_find(id))?;
+    let find = app.store.ask(move |store| store.find(id)).await?.ok_or_else(|| no_find(id))?;
     let found = line::nearest(of(&app, &find.line)?, id).await?;
     found.map(Json).ok_or_else(|| Failure::missing(format!("expected a picture, found none of find {id}")))
 }
@@ -236,7 +236,7 @@ pub(crate) async fn cut_out(
 }
 
 async fn picture(app: &App, id: i64, picture: Picture, kind: &'static str) -> Answer<Response> {
-    let bytes = app.ask(move |store| store.picture(id, picture)).await?;
+    let bytes = app.store.ask(move |store| store.picture(id, picture)).await?;
     let bytes =
         bytes.ok_or_else(|| Failure::missing(format!("expected a picture, found none of find {id}")))?;
     Ok(([(CONTENT_TYPE, kind)], bytes).into_response())
