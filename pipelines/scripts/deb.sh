@@ -43,7 +43,7 @@ bills_of_materials() {
 if command -v cargo-cyclonedx >/dev/null; then
     bills_of_materials
 elif [ "$profile" = dev ]; then
-    pipelines/scripts/skip.sh cargo-cyclonedx "deb.sh: no cargo-cyclonedx on this machine"
+    "$root/pipelines/scripts/skip.sh" cargo-cyclonedx "deb.sh: no cargo-cyclonedx on this machine"
 else
     echo "deb: no bills of materials: expected cargo-cyclonedx, found none: cargo install cargo-cyclonedx --locked" >&2
 fi
