@@ -22,7 +22,10 @@ use commands::{
     bank, bench, convert, detect, distill, doctor, eval, fetch, hub, launch, limits, nearest, station, train,
     worst,
 };
-use tracing_subscriber::EnvFilter;
+use snarm_station::Log;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// Visual anomaly detection from good examples alone.
 #[derive(Debug, Parser)]
@@ -58,7 +61,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    exit::code(prepare().and_then(|()| match &cli.command {
+    exit::code(prepare(&cli.command).and_then(|log| match &cli.command {
         Command::Bank(args) => bank::run(args),
         Command::Detect(args) => detect::run(args),
         Command::Eval(args) => eval::run(args),
@@ -73,22 +76,29 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Doctor(args) => doctor::run(args),
-        Command::Station(args) => station::run(args),
+        Command::Station(args) => station::run(args, &log),
         Command::Hub(args) => hub::run(args),
     }))
 }
 
-/// Takes what the environment says.
-fn prepare() -> anyhow::Result<()> {
+/// Takes what the environment says. Returns the log that a station shows.
+fn prepare(command: &Command) -> anyhow::Result<Log> {
     exit::fail_instead_of_abort()?;
     let filter = match std::env::var_os("SNARM_LOG").filter(|filter| !filter.is_empty()) {
         None => EnvFilter::new("warn"),
         Some(filter) => EnvFilter::try_new(filter.to_string_lossy())
             .with_context(|| format!("SNARM_LOG: expected a level such as debug, found {filter:?}"))?,
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let log = Log::default();
+    let shown = matches!(command, Command::Station(_)).then(|| {
+        let lines = log.clone();
+        let lines = fmt::layer().without_time().with_ansi(false).with_writer(move || lines.clone());
+        lines.with_filter(EnvFilter::new("warn,snarm_station=info"))
+    });
+    let terminal = fmt::layer().without_time().with_writer(std::io::stderr).with_filter(filter);
+    tracing_subscriber::registry().with(terminal).with(shown).init();
     for remark in snarm_core::environment::take(|name| std::env::var_os(name))? {
         tracing::warn!("{remark}");
     }
-    Ok(())
+    Ok(log)
 }

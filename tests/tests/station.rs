@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail and speak as tests do")]
 
+#[path = "station/browser.rs"]
+mod browser;
 #[path = "station/common.rs"]
 mod common;
 #[path = "station/hub.rs"]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use snarm_station::Host;
+use snarm_station::{Host, Log};
 
 use super::launch;
 use crate::exit::Outcome;
@@ -37,12 +37,13 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> Result<Outcome> {
+pub(crate) fn run(args: &Args, log: &Log) -> Result<Outcome> {
     let host = Host {
         command: std::env::current_exe().context("cannot find myself")?,
         player: player::path()?,
         words: Box::new(words),
         version: env!("CARGO_PKG_VERSION"),
+        log: log.clone(),
     };
     match &args.config {
         Some(config) => snarm_station::run(config, host)?,

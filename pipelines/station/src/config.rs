@@ -180,6 +180,21 @@ impl Output {
         }
     }
 
+    /// What it is, as its key `kind` says.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Mqtt(_) => "mqtt",
+            Self::Webhook(_) => "webhook",
+            Self::Modbus(_) => "modbus",
+            Self::OpcUa(_) => "opcua",
+        }
+    }
+
+    /// Whether messages are sent to it: others are servers, which clients ask.
+    pub fn is_sent_to(&self) -> bool {
+        matches!(self, Self::Mqtt(_) | Self::Webhook(_))
+    }
+
     /// The messages that it wants; nothing where it asks for the state itself.
     pub fn what(&self) -> Option<What> {
         match self {

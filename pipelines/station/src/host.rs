@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::log::Log;
+
 /// Makes the words of a launch line: of a recipe and its variables, or of a line of one's own. The second map has variables
 /// that are the station's, of which a recipe takes those that it has.
 pub type Words =
@@ -20,4 +22,6 @@ pub struct Host {
     pub words: Box<Words>,
     /// Version to show.
     pub version: &'static str,
+    /// The log, to show its last lines.
+    pub log: Log,
 }

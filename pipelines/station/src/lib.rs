@@ -7,6 +7,7 @@ mod demo;
 mod host;
 pub mod hub;
 mod line;
+mod log;
 mod output;
 mod secret;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use tokio::sync::watch;
 use config::{Config, Hub};
 pub use host::{Host, Words};
 use line::{Line, Reader};
+pub use log::Log;
 use output::Health;
 use store::Store;
 use web::{App, Entry};
@@ -86,12 +88,13 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         .await
         .with_context(|| format!("cannot serve at {}", config.listen))?;
     let address = listener.local_addr()?;
-    let version = host.version;
+    let (version, log) = (host.version, host.log.clone());
     let host = Arc::new(host);
     let lines: Vec<Arc<Line>> =
         config.lines.iter().map(|line| make(line, &config, is_demo, &store, &host)).collect();
-    let names = config.outputs.iter().map(config::Output::name).chain(config.hub.iter().map(|_| Hub::OUTPUT));
-    let outputs: Vec<Arc<Health>> = names.map(|name| Arc::new(Health::new(name))).collect();
+    let of_lines = config.outputs.iter().map(|o| Health::new(o.name(), o.kind(), o.is_sent_to()));
+    let at_hub = config.hub.iter().map(|_| Health::of_hub());
+    let outputs: Vec<Arc<Health>> = of_lines.chain(at_hub).map(Arc::new).collect();
     lines.iter().try_for_each(|line| line.load_parts())?;
     let has_people = !store.people()?.is_empty();
     let code = (is_demo || !has_people).then(secret::code).transpose()?;
@@ -104,6 +107,7 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         window.clone(),
         Entry { open_viewing: config.open_viewing, is_demo, is_tls: tls.is_some(), code },
         version,
+        log,
     );
     let (stop, stopped) = watch::channel(false);
     let mut tasks: Vec<_> =

@@ -216,13 +216,23 @@ fn told(message: &gst::MessageRef, shadow: Option<&gst::Element>) -> Option<Valu
         return Some(json!({ "kind": kind, "name": "warning", "fields": fields }));
     }
     let structure = message.structure().filter(|structure| structure.name().starts_with("snarm-"))?;
-    let fields: Map<String, Value> =
-        structure.iter().filter_map(|(name, value)| Some((name.to_string(), plain(value)?))).collect();
-    Some(json!({ "kind": kind, "name": structure.name().as_str(), "fields": fields }))
+    Some(json!({ "kind": kind, "name": structure.name().as_str(), "fields": fields(structure) }))
 }
 
-/// A value of a message as JSON; lists and structures are left out, which results have.
+/// Fields of a message as JSON, but for the regions of results, which nobody asks for.
+fn fields(structure: &gst::StructureRef) -> Map<String, Value> {
+    let wanted = structure.iter().filter(|(name, _)| name.as_str() != "regions");
+    wanted.filter_map(|(name, value)| Some((name.to_string(), plain(value)?))).collect()
+}
+
+/// A value of a message as JSON; nothing of kinds that have no words there, such as buffers.
 fn plain(value: &glib::SendValue) -> Option<Value> {
+    if let Ok(list) = value.get::<gst::ArrayRef<'_>>() {
+        return Some(list.iter().filter_map(plain).collect());
+    }
+    if let Ok(structure) = value.get::<gst::Structure>() {
+        return Some(fields(&structure).into());
+    }
     if let Ok(number) = value.get::<u64>() {
         return Some(number.into());
     }
@@ -265,13 +275,19 @@ mod tests {
                 .field("generation", 2_u32)
                 .field("is-new", true)
                 .field("location", "a.bank")
+                .field(
+                    "odd-frames",
+                    gst::Array::new([gst::Structure::builder("odd-frame").field("frame", 3_u64).build()]),
+                )
+                .field("regions", gst::Array::new([1_u32]))
                 .build();
             gst::message::Element::new(fields)
         };
         let packet = told(&message("snarm-stats"), None).unwrap();
         assert_eq!((&packet["kind"], &packet["name"]), (&json!("message"), &json!("snarm-stats")));
-        let expected =
-            json!({ "fps": 25.0, "frames": 7, "generation": 2, "is-new": true, "location": "a.bank" });
+        let expected = json!({
+            "fps": 25.0, "frames": 7, "generation": 2, "is-new": true, "location": "a.bank", "odd-frames": [{ "frame": 3 }],
+        });
         assert_eq!(packet["fields"], expected);
         assert!(told(&message("level"), None).is_none());
     }

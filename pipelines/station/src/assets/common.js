@@ -68,6 +68,29 @@ export const whole = (value) => value.toLocaleString("en");
 export const when = (ms) => new Date(ms).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
 export const clock = (ms) => new Date(ms).toLocaleTimeString([], { timeStyle: "medium" });
 
+// Forms tell lamps apart without colours.
+const LAMPS = {
+  good: { path: "M10 1a9 9 0 1 0 .01 0z", word: "good" },
+  warning: { path: "M10 1l9.5 17H.5z", word: "warning" },
+  bad: { path: "M6 1h8l5 5v8l-5 5H6l-5-5V6z", word: "bad" },
+  off: { path: "M3 8h14v4H3z", word: "not known" },
+};
+
+export const STATUS = {
+  preparing: "Gets ready",
+  starting: "Starts",
+  running: "Running",
+  waiting: "Failed, starts again by itself",
+  stopped: "Stopped",
+};
+
+export function lamp({ name, light, text }) {
+  const { path, word } = LAMPS[light];
+  const shape = svg("svg", { viewBox: "0 0 20 20", class: `l-${light}`, role: "img", "aria-label": word });
+  shape.append(svg("path", { d: path }));
+  return make("li", {}, shape, make("b", {}, name), make("span", {}, text));
+}
+
 export function may(me, role) {
   return ROLES.indexOf(me.role) >= ROLES.indexOf(role);
 }
@@ -79,7 +102,7 @@ export function rows(table, all) {
 }
 
 function link(path, name, line) {
-  const to = ["/access", "/stations"].includes(path) ? path : `${path}?line=${encodeURIComponent(line)}`;
+  const to = ["/access", "/stations", "/system"].includes(path) ? path : `${path}?line=${encodeURIComponent(line)}`;
   const attributes = location.pathname === path ? { href: to, "aria-current": "page" } : { href: to };
   return make("a", attributes, name);
 }
@@ -102,8 +125,11 @@ export async function begin() {
     head.append(choice);
   }
   const nav = make("nav", { "aria-label": "Pages" });
-  const pages = [["/", "Line"], ["/review", "Review"], ["/limits", "Limits"], ["/banks", "Banks"]];
+  const pages = [
+    ["/", "Line"], ["/review", "Review"], ["/limits", "Limits"], ["/learn", "Learn"], ["/banks", "Banks"], ["/trends", "Trends"],
+  ];
   if (me.hub) pages.push(["/stations", "Stations"]);
+  if (may(me, "engineer")) pages.push(["/system", "System"]);
   if (may(me, "admin")) pages.push(["/access", "Access"]);
   nav.append(...pages.map(([path, name]) => link(path, name, line.name)));
   const leave = make("button", {}, "Sign out");

@@ -1,6 +1,10 @@
 // The pages: each begins when its document is the one that was loaded.
 
-import { $, ask, attempt, begin, clock, make, may, notice, rows, score, svg, when, whole } from "./common.js";
+import { $, ask, attempt, begin, clock, lamp, make, may, notice, rows, score, STATUS, svg, when, whole } from "./common.js";
+import { learnPage } from "./learn.js";
+import { showLive } from "./live.js";
+import { systemPage } from "./system.js";
+import { trendsPage } from "./trends.js";
 
 // ---- Line
 
@@ -13,22 +17,6 @@ const VERDICTS = {
 
 // Long enough to be seen, at any rate of frames.
 const HOLD_MS = 1200;
-
-// Forms tell lamps apart without colours.
-const LAMPS = {
-  good: { path: "M10 1a9 9 0 1 0 .01 0z", word: "good" },
-  warning: { path: "M10 1l9.5 17H.5z", word: "warning" },
-  bad: { path: "M6 1h8l5 5v8l-5 5H6l-5-5V6z", word: "bad" },
-  off: { path: "M3 8h14v4H3z", word: "not known" },
-};
-
-const STATUS = {
-  preparing: "Gets ready",
-  starting: "Starts",
-  running: "Running",
-  waiting: "Failed, starts again by itself",
-  stopped: "Stopped",
-};
 
 function strip(canvas, points, state) {
   const style = getComputedStyle(document.documentElement);
@@ -64,13 +52,6 @@ function strip(canvas, points, state) {
   limit(state.low, "--warn", [6, 4]);
   const alarms = points.filter((point) => point.verdict === "anomalous").length;
   canvas.setAttribute("aria-label", `Scores of the last ${points.length} frames, ${alarms} above the limit of alarms`);
-}
-
-function lamp({ name, light, text }) {
-  const { path, word } = LAMPS[light];
-  const shape = svg("svg", { viewBox: "0 0 20 20", class: `l-${light}`, role: "img", "aria-label": word });
-  shape.append(svg("path", { d: path }));
-  return make("li", {}, shape, make("b", {}, name), make("span", {}, text));
 }
 
 function thumb(find, line) {
@@ -111,18 +92,7 @@ async function linePage() {
   let held = { verdict: "unknown", score: -1, until: 0 };
   let alarms = -1;
 
-  const live = $("live");
-  live.classList.add("waits");
-  live.addEventListener("load", () => live.classList.remove("waits"));
-  const look = () => {
-    // Nobody looks at a page that is not shown; pictures cost time.
-    live.src = document.hidden ? "" : `${base}/live?${Date.now()}`;
-  };
-  document.addEventListener("visibilitychange", look);
-  setInterval(look, 280_000);
-  // A picture without an end would keep the page loading for ever.
-  if (document.readyState === "complete") look();
-  else window.addEventListener("load", look);
+  showLive($("live"), base);
 
   const showVerdict = (verdict) => {
     const box = $("verdict");
@@ -274,14 +244,19 @@ async function reviewPage() {
     $("nearest").replaceChildren(...places);
   };
 
-  const show = async (wanted) => {
+  const count = async () => {
     const review = await ask(`${base}/queue`);
-    const asked = wanted ? await ask(`/api/finds/${wanted}`).catch(() => null) : null;
-    find = asked ?? review.finds[0] ?? null;
     $("counts").textContent =
       `${whole(review.waiting)} wait for a judgement, the highest score first; ${whole(review.judged)} judged. ` +
       `${whole(review.to_learn)} judged good and not in the bank yet.`;
     $("next-step").hidden = review.to_learn === 0;
+    return review;
+  };
+
+  const show = async (wanted) => {
+    const review = await count();
+    const asked = wanted ? await ask(`/api/finds/${wanted}`).catch(() => null) : null;
+    find = asked ?? review.finds[0] ?? null;
     $("case").hidden = find === null;
     $("empty").hidden = find !== null;
     if (!find) return;
@@ -354,6 +329,10 @@ async function reviewPage() {
     event.preventDefault();
     work();
   });
+  // The queue grows meanwhile; what is looked at stays until it is judged.
+  setInterval(() => {
+    if (!document.hidden && !busy) attempt(() => (find ? count() : show()));
+  }, 3000);
   await show(first);
 }
 
@@ -497,6 +476,14 @@ function tried(report, limit) {
   return [line("good", "good"), line("bad", "bad")].filter(Boolean);
 }
 
+function oddOf({ odd, running }, line) {
+  if (!odd.length) return [];
+  const text = odd.length === 1 ? "1 frame was" : `${whole(odd.length)} frames were`;
+  // The page Learn shows those of the version in use, or of the last that was learned.
+  const shown = running ? make("a", { href: `/learn?line=${encodeURIComponent(line.name)}` }, "look at them") : "";
+  return [make("p", {}, `${text} unlike the rest. `, shown)];
+}
+
 const said = (judged) => `${VERDICTS[judged.verdict].word} ${score(judged.score)}, limit ${score(judged.threshold)}`;
 
 function differingRow(each, line) {
@@ -534,6 +521,7 @@ async function banksPage() {
     const item = make("li", {}, title,
       make("p", {}, `${bank.reason} - ${bank.author}, ${when(bank.at)}`),
       make("p", { class: "small" }, `${whole(bank.frames)} good frames${parent}; ${whole(bank.vectors)} descriptors`),
+      ...oddOf(bank, line),
       ...tried(bank.report, limit).map((text) => make("p", {}, text)),
       make("p", { class: "small" }, "digest ", make("code", {}, bank.digest)));
     if (!bank.running && isEngineer) {
@@ -569,7 +557,7 @@ async function banksPage() {
     $("versions").replaceChildren(...banks.versions.map((bank) => card(bank, limit)));
     rows($("releases"), banks.releases.map((each) => [when(each.at), String(each.version), each.author, each.reason]));
     $("to-learn").replaceChildren(banks.to_learn
-      ? `${whole(banks.to_learn)} finds were judged good and are not in the bank in use.`
+      ? `${banks.to_learn === 1 ? "1 find was judged good and is" : `${whole(banks.to_learn)} finds were judged good and are`} not in the bank in use.`
       : make("span", {}, "Nothing new was judged good: ", make("a", { href: `/review?line=${line.name}` }, "go to Review"), "."));
     $("candidate").querySelector("button").disabled = !isEngineer || banks.to_learn === 0;
     $("before").textContent = banks.before === null
@@ -718,6 +706,6 @@ async function signInPage() {
   });
 }
 
-const PAGES = { line: linePage, review: reviewPage, limits: limitsPage, banks: banksPage, access: accessPage, stations: stationsPage, "sign-in": signInPage };
+const PAGES = { line: linePage, review: reviewPage, limits: limitsPage, banks: banksPage, access: accessPage, stations: stationsPage, learn: learnPage, trends: trendsPage, system: systemPage, "sign-in": signInPage };
 
 attempt(PAGES[document.body.dataset.page]);

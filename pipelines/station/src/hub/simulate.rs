@@ -109,7 +109,7 @@ async fn measure(hub: &Hub, simulation: &Simulation, folder: &Path) -> Result<Me
         stations.push(station);
         let line = Arc::new(line(&store));
         let config = Hub { name, ..hub.clone() };
-        let (trust, health) = (Trust::new(&config.trust)?, Arc::new(Health::new(Hub::OUTPUT)));
+        let (trust, health) = (Trust::new(&config.trust)?, Arc::new(Health::of_hub()));
         let run =
             super::run(config, trust, health, store, vec![line], "sim", Arc::default(), stopped.clone());
         tasks.push(tokio::spawn(run));
@@ -227,6 +227,7 @@ fn line(store: &Arc<Store>) -> Line {
         player: PathBuf::new(),
         words: Box::new(|_, _, _| Ok(Vec::new())),
         version: "sim",
+        log: Default::default(),
     };
     Line::new(config, Keep::default(), None, Vec::new(), Arc::clone(store), Arc::new(host))
 }

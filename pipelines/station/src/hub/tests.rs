@@ -89,7 +89,7 @@ impl Running {
     fn start(hub: Hub, folder: &Path) -> Self {
         let store = Arc::new(open(folder));
         let (stop, stopped) = watch::channel(false);
-        let (trust, health) = (Trust::new(&hub.trust).unwrap(), Arc::new(Health::new(Hub::OUTPUT)));
+        let (trust, health) = (Trust::new(&hub.trust).unwrap(), Arc::new(Health::of_hub()));
         let run =
             super::run(hub, trust, health, Arc::clone(&store), Vec::new(), "1", Arc::default(), stopped);
         Self { store, stop, task: tokio::spawn(run) }

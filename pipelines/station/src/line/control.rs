@@ -145,6 +145,18 @@ pub(crate) async fn set_shadow(line: &Arc<Line>, version: i64, author: &str, rea
     Ok(())
 }
 
+/// Starts the pipeline of a line anew, at once where it waits after a failure.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn restart(line: &Arc<Line>, author: &str) -> Result<()> {
+    let author = author.to_owned();
+    line.ask(move |line| line.store.note(&author, "restart", line.name())).await?;
+    line.connect(None);
+    line.wake.notify_waiters();
+    Ok(())
+}
+
 /// Ends the shadow of a line, which goes on. False where there is none.
 ///
 /// # Errors
@@ -218,6 +230,7 @@ pub(crate) async fn make_candidate(line: &Arc<Line>, author: &str, reason: &str)
             reason,
             finds: good.iter().map(|find| find.id).collect(),
             report,
+            odd: Vec::new(),
         };
         line.store.add_bank(line.name(), &new, |path| std::fs::rename(&made, path))
     })
@@ -238,7 +251,7 @@ fn begin(line: &Line, made: &Path) -> Result<(BankVersion, Vec<Find>, usize)> {
 }
 
 /// Scores what was judged with a bank.
-async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescored>> {
+pub(super) async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescored>> {
     let judged = line
         .ask(|line| {
             let mut all = Vec::new();

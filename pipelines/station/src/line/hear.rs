@@ -95,6 +95,8 @@ impl Work {
             low: record.threshold_low,
             verdict: record.verdict.name(),
             bank: record.bank_id.clone(),
+            light: Some(record.light).filter(|light| *light >= 0.0),
+            sharpness: Some(record.sharpness).filter(|sharpness| *sharpness >= 0.0),
         };
         let at = frame.at;
         if !self.line.state().take(record) {
@@ -154,6 +156,7 @@ impl Work {
         if self.ticks % FORGET == 1 {
             let forgotten = self.line.ask(|line| {
                 line.store.forget_frames(line.name(), line.keep.frames)?;
+                line.store.forget_trends(line.name())?;
                 line.store.forget_parts(line.name(), line.keep.parts)?;
                 line.store.forget_finds(line.name(), line.keep.finds)
             });

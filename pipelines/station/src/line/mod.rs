@@ -4,6 +4,7 @@ mod album;
 mod child;
 mod control;
 mod hear;
+mod learn;
 mod nearest;
 mod pairs;
 mod parts;
@@ -13,8 +14,9 @@ mod state;
 mod supervise;
 
 pub(crate) use control::{
-    check_reason, end_shadow, make_candidate, release, roll_back, set_limits, set_shadow, to_learn,
+    check_reason, end_shadow, make_candidate, release, restart, roll_back, set_limits, set_shadow, to_learn,
 };
+pub(crate) use learn::{Ask, Learning, Wish, begin_learning, end_learning, learning};
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use shared::{Line, Reader};
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};

@@ -75,8 +75,13 @@ pub(crate) async fn nearest(line: &Arc<Line>, find: i64) -> Result<Option<Neares
     }
     // One at a time: the pipeline needs the processor.
     let _alone = line.looking.lock().await;
-    let bank = line.ask(|line| line.store.running_bank(line.name())).await?;
-    let bank = bank.context("expected a bank in use, found none")?;
+    let (bank, root) = line
+        .ask(|line| {
+            let bank = line.store.running_bank(line.name())?.context("expected a bank in use, found none")?;
+            let root = line.store.root_of(line.name(), bank.version)?;
+            Ok((bank, root))
+        })
+        .await?;
     let folder = line.store.nearest_folder(find);
     if let Some(known) = read(&folder).await.filter(|known| known.bank == bank.digest) {
         return Ok(Some(known));
@@ -92,7 +97,7 @@ pub(crate) async fn nearest(line: &Arc<Line>, find: i64) -> Result<Option<Neares
         .arg(line.store.bank_file(bank.id))
         .arg("--out")
         .arg(&made);
-    for learned in [line.store.pictures(), line.store.learned_folder(line.name())] {
+    for learned in [line.store.pictures(), line.store.learned_folder(line.name(), root)] {
         command.arg("--learned").arg(learned);
     }
     command.env("SNARM_THREADS", "1").kill_on_drop(true);

@@ -73,7 +73,16 @@ mod tests {
 
     fn frame(number: u64, verdict: &'static str) -> Frame {
         let bank = "b".to_owned();
-        Frame { at: 100, frame: number, score: 0.2, threshold: 0.5, low: -1.0, verdict, bank }
+        Frame {
+            at: 100,
+            frame: number,
+            score: 0.2,
+            threshold: 0.5,
+            low: -1.0,
+            verdict,
+            bank,
+            ..Frame::default()
+        }
     }
 
     fn judged(verdict: &str) -> Judged {

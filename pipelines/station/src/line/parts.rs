@@ -194,7 +194,7 @@ mod tests {
     fn frame(number: u64, verdict: &'static str) -> Frame {
         let score = f64::from(rank(verdict)) / 4.0 + number as f64 / 1000.0;
         let at = 100 * number as i64;
-        Frame { at, frame: number, score, threshold: 0.7, low: 0.5, verdict, bank: String::new() }
+        Frame { at, frame: number, score, threshold: 0.7, low: 0.5, verdict, ..Frame::default() }
     }
 
     /// Number, frames, first and worst frame, verdict, whether it ended.

@@ -1,25 +1,23 @@
 //! What a line needs before its first start: a bank, copied or learned, and for the simulated line its clips.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use snarm_core::bank::Bank;
 use tokio::process::Command;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use super::album::Album;
-use super::child::{self, End, Heard, Order};
+use super::learn::{learn_first, tell};
 use super::shared::Line;
-use super::state::{Learned, Status};
+use super::state::Learned;
 use crate::store::{BankVersion, NewBank};
 
 /// Who made what the station makes by itself.
 pub(super) const SELF: &str = "station";
 
-/// Packets that may wait.
-const WAITING: usize = 64;
+/// Why the first version is in use.
+const FIRST: &str = "the line begins with it";
 
 /// Sees to it that the line has a bank in use.
 ///
@@ -31,19 +29,19 @@ pub(super) async fn prepare(line: &Arc<Line>, stop: &watch::Receiver<bool>) -> R
         simulate(line, folder, stop.clone()).await?;
     }
     if line.ask(|line| line.store.running_bank(line.name())).await?.is_none() {
-        let (bank, reason) = match (&line.config.bank, &line.config.learn) {
-            (Some(bank), _) => (bank.clone(), "copied at the first start"),
-            (None, Some(_)) => (learn(line, stop.clone()).await?, "learned at the first start"),
+        match (&line.config.bank, &line.config.learn) {
+            (Some(bank), _) => {
+                let bank = bank.clone();
+                line.ask(move |line| begin(line, &bank)).await?;
+            }
+            (None, Some(_)) => {
+                let version = learn_first(line, stop).await?;
+                line.ask(move |line| line.store.release(line.name(), version, SELF, FIRST)).await?;
+            }
             (None, None) => bail!("expected a bank to begin with, found none"),
-        };
-        line.ask(move |line| begin(line, &bank, reason)).await?;
+        }
     }
     line.ask(take_learned).await
-}
-
-fn tell(line: &Line, text: &str) {
-    let mut state = line.state();
-    (state.status, state.detail) = (Status::Preparing, text.to_owned());
 }
 
 async fn simulate(line: &Line, folder: &Path, mut stop: watch::Receiver<bool>) -> Result<()> {
@@ -71,56 +69,11 @@ pub(super) fn succeeded(output: std::process::Output) -> Result<()> {
     }
 }
 
-/// Learns a bank from the source of the configuration. Returns where it is.
-async fn learn(line: &Arc<Line>, mut stop: watch::Receiver<bool>) -> Result<std::path::PathBuf> {
-    let learn = line.config.learn.as_ref().context("expected a source to learn from")?;
-    let bank = line.store.folder().join(format!("learned-{}.bank", line.name()));
-    // Left over from a start that was ended.
-    let _ = std::fs::remove_file(&bank);
-    let variables = [
-        ("source", learn.source.clone()),
-        ("bank", bank.display().to_string()),
-        ("interval", learn.interval.to_string()),
-        ("max-frames", learn.max_frames.to_string()),
-    ];
-    let variables: BTreeMap<String, String> =
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let words = (line.host.words)("learn", &variables, &BTreeMap::new())?;
-    tell(line, "learns from good frames");
-    let mut album = Album::begin(line.store.learned_folder(line.name()))?;
-    let (heard_by, mut heard) = mpsc::channel(WAITING);
-    let (_orders, orders) = mpsc::channel(1);
-    let (done, is_done) = watch::channel(false);
-    let (player, order) = (line.host.player.clone(), Order::default());
-    let run =
-        tokio::spawn(async move { child::play(&player, &words, &order, orders, heard_by, is_done).await });
-    loop {
-        tokio::select! {
-            // A live source has no end: with the bank the run is over.
-            heard = heard.recv() => match heard {
-                Some(Heard::Message { name, .. }) if name == "snarm-bank-ready" => drop(done.send(true)),
-                Some(Heard::Said(text)) => tell(line, &text),
-                Some(Heard::Learned(time, jpeg)) => album.add(time, &jpeg)?,
-                Some(_) => {}
-                None => break,
-            },
-            _ = stop.changed() => drop(done.send(true)),
-        }
-    }
-    let ended: End = run.await.context("a task of the station failed")??;
-    tracing::debug!("{}: learning ended: {ended:?}", line.name());
-    if *stop.borrow() {
-        bail!("the station ends");
-    }
-    Ok(bank)
-}
-
-/// Makes a bank file the first version, in use.
-fn begin(line: &Line, file: &Path, reason: &str) -> Result<()> {
-    let bank = Bank::open(file)?;
-    let new = NewBank::from_elsewhere(&bank, SELF, reason)?;
+/// Copies a bank file as the first version, in use.
+fn begin(line: &Line, file: &Path) -> Result<()> {
+    let new = NewBank::from_elsewhere(&Bank::open(file)?, SELF, "copied at the first start")?;
     let made = line.store.add_bank(line.name(), &new, |path| std::fs::copy(file, path).map(drop))?;
-    line.store.release(line.name(), made.version, SELF, reason)
+    line.store.release(line.name(), made.version, SELF, FIRST)
 }
 
 /// Takes what the bank in use says of good frames.

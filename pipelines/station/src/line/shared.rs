@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::child::Order;
+use super::learn::Desk;
 use super::parts::Parts;
 use super::state::{PartsNow, Snapshot, State};
 use crate::clock;
@@ -38,6 +39,9 @@ pub(crate) struct Line {
     /// Held while parts are written, so that they are in their order.
     writing: Mutex<()>,
     orders: Mutex<Option<mpsc::Sender<Order>>>,
+    desk: Mutex<Desk>,
+    /// Told when there is something to do for a line that waits.
+    pub(super) wake: Notify,
     /// The last live picture.
     pub(super) live: watch::Sender<Arc<Vec<u8>>>,
     /// Digest of the bank that the pipeline has loaded last; or why it did not.
@@ -68,6 +72,8 @@ impl Line {
             parts: Mutex::default(),
             writing: Mutex::default(),
             orders: Mutex::default(),
+            desk: Mutex::default(),
+            wake: Notify::new(),
             live: watch::Sender::default(),
             loaded: watch::Sender::new(Ok(String::new())),
             making: tokio::sync::Mutex::default(),
@@ -83,6 +89,11 @@ impl Line {
     /// What is known of it.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of learning.
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its parts.

@@ -11,7 +11,7 @@ use super::child::{self, End, Order};
 use super::pairs::Pairs;
 use super::shared::Line;
 use super::state::Status;
-use super::{control, hear, prepare};
+use super::{control, hear, learn, prepare};
 use crate::clock;
 use crate::config::AtEnd;
 
@@ -36,7 +36,10 @@ pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let began = Instant::now();
         let ended = match prepare::prepare(&line, &stop).await {
-            Ok(()) => once(&line, stop.clone()).await,
+            Ok(()) => {
+                learn::fulfil(&line, &stop).await;
+                once(&line, stop.clone()).await
+            }
             Err(error) => Err(error),
         };
         line.connect(None);
@@ -44,7 +47,7 @@ pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
             break;
         }
         let reason = match ended {
-            Ok(End::Stream) if line.config.at_end == AtEnd::Stop => {
+            Ok(End::Stream) if line.config.at_end == AtEnd::Stop && !learn::is_wished(&line) => {
                 set(&line, Status::Stopped, String::new());
                 // Nothing is left to do until the station ends.
                 let _ = stop.changed().await;
@@ -70,6 +73,7 @@ pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
         line.state().restarts += 1;
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            () = line.wake.notified() => {}
             _ = stop.changed() => {}
         }
         wait = (2 * wait).min(LONGEST_WAIT);

@@ -3,24 +3,43 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::config::Hub;
+
 /// How an output is.
 #[derive(Debug)]
 pub(crate) struct Health {
     name: String,
+    kind: &'static str,
+    takes_messages: bool,
     failure: Mutex<Option<String>>,
     offered: AtomicI64,
 }
 
 impl Health {
     /// Of an output that has not begun yet.
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, kind: &'static str, takes_messages: bool) -> Self {
         let failure = Mutex::new(Some("not connected yet".to_owned()));
-        Self { name: name.to_owned(), failure, offered: AtomicI64::new(0) }
+        Self { name: name.to_owned(), kind, takes_messages, failure, offered: AtomicI64::new(0) }
+    }
+
+    /// Of the hub, which has not been reached yet.
+    pub(crate) fn of_hub() -> Self {
+        Self::new(Hub::OUTPUT, "hub", false)
     }
 
     /// Name of the output.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it is, as the configuration calls it.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Whether any message may be sent to it, others than results too.
+    pub(crate) fn takes_messages(&self) -> bool {
+        self.takes_messages
     }
 
     /// Why it takes nothing, where it does not.

@@ -37,12 +37,25 @@ pub(crate) struct BankVersion {
     pub(crate) finds: Vec<i64>,
     /// How it scores what was judged.
     pub(crate) report: Vec<Rescored>,
+    /// Frames that were unlike the rest when the line learned it, the oddest first: they may show a defect.
+    pub(crate) odd: Vec<Odd>,
     /// Whether it is the one in use.
     pub(crate) running: bool,
     /// Whether it was in use at some time.
     pub(crate) released: bool,
     /// Whether it judges beside the one in use.
     pub(crate) shadow: bool,
+}
+
+/// A learned frame that is unlike the rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Odd {
+    /// Number among the learned frames, from 0.
+    pub(crate) frame: u64,
+    /// Running time in nanoseconds, where the stream has one.
+    pub(crate) time: Option<u64>,
+    /// How many standard deviations it lies above the usual, on the scale of logarithms.
+    pub(crate) sigmas: f64,
 }
 
 /// A judged find, scored again.
@@ -70,6 +83,7 @@ pub(crate) struct NewBank {
     pub(crate) reason: String,
     pub(crate) finds: Vec<i64>,
     pub(crate) report: Vec<Rescored>,
+    pub(crate) odd: Vec<Odd>,
 }
 
 impl NewBank {
@@ -89,6 +103,7 @@ impl NewBank {
             reason: reason.to_owned(),
             finds: Vec::new(),
             report: Vec::new(),
+            odd: Vec::new(),
         })
     }
 }
@@ -110,13 +125,13 @@ pub(crate) struct Release {
 fn versions(store: &Connection, line: &str) -> rusqlite::Result<Vec<BankVersion>> {
     let mut ask = store.prepare(
         "SELECT id, version, parent, digest, frames, added, vectors, author, reason, at, finds, report,
-             version = (SELECT r.version FROM releases r WHERE r.line = b.line ORDER BY r.id DESC LIMIT 1),
+             odd, version = (SELECT r.version FROM releases r WHERE r.line = b.line ORDER BY r.id DESC LIMIT 1),
              EXISTS (SELECT 1 FROM releases r WHERE r.line = b.line AND r.version = b.version),
              EXISTS (SELECT 1 FROM shadows s WHERE s.line = b.line AND s.version = b.version)
          FROM banks b WHERE line = ? ORDER BY version DESC",
     )?;
     let rows = ask.query_map([line], |row| {
-        let (finds, report): (String, String) = (row.get(10)?, row.get(11)?);
+        let (finds, report, odd): (String, String, String) = (row.get(10)?, row.get(11)?, row.get(12)?);
         Ok(BankVersion {
             id: row.get(0)?,
             version: row.get(1)?,
@@ -130,12 +145,25 @@ fn versions(store: &Connection, line: &str) -> rusqlite::Result<Vec<BankVersion>
             at: row.get(9)?,
             finds: serde_json::from_str(&finds).unwrap_or_default(),
             report: serde_json::from_str(&report).unwrap_or_default(),
-            running: row.get::<_, Option<bool>>(12)?.unwrap_or_default(),
-            released: row.get(13)?,
-            shadow: row.get(14)?,
+            odd: serde_json::from_str(&odd).unwrap_or_default(),
+            running: row.get::<_, Option<bool>>(13)?.unwrap_or_default(),
+            released: row.get(14)?,
+            shadow: row.get(15)?,
         })
     })?;
     rows.collect()
+}
+
+/// A version and those that it grew from, itself first.
+fn grown_from(mut banks: Vec<BankVersion>, version: i64) -> Vec<BankVersion> {
+    let (mut next, mut found) = (Some(version), Vec::new());
+    // A parent is older than its child, so that this ends.
+    while let Some(at) = next.and_then(|version| banks.iter().position(|bank| bank.version == version)) {
+        let bank = banks.swap_remove(at);
+        next = bank.parent.filter(|parent| *parent < bank.version);
+        found.push(bank);
+    }
+    found
 }
 
 impl Store {
@@ -153,8 +181,8 @@ impl Store {
                 |row| row.get(0),
             )?;
             change.execute(
-                "INSERT INTO banks (line, version, parent, digest, frames, added, vectors, author, reason, at, finds, report)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO banks (line, version, parent, digest, frames, added, vectors, author, reason, at, finds, report, odd)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     line,
                     version,
@@ -168,6 +196,7 @@ impl Store {
                     clock::now(),
                     serde_json::json!(new.finds).to_string(),
                     serde_json::json!(new.report).to_string(),
+                    serde_json::json!(new.odd).to_string(),
                 ),
             )?;
             place(&self.bank_file(change.last_insert_rowid()))
@@ -185,14 +214,14 @@ impl Store {
 
     /// The finds that a version and those it grew from learned.
     pub(crate) fn learned_finds(&self, line: &str, version: i64) -> Result<Vec<i64>> {
-        let banks = self.banks(line)?;
-        let (mut next, mut found) = (Some(version), Vec::new());
-        // A parent is older than its child, so that this ends.
-        while let Some(bank) = next.and_then(|version| banks.iter().find(|bank| bank.version == version)) {
-            found.extend(&bank.finds);
-            next = bank.parent.filter(|parent| *parent < bank.version);
-        }
-        Ok(found)
+        let grown = grown_from(self.banks(line)?, version);
+        Ok(grown.into_iter().flat_map(|bank| bank.finds).collect())
+    }
+
+    /// The version that a version grew from in the end: the one whose frames the line learned.
+    pub(crate) fn root_of(&self, line: &str, version: i64) -> Result<i64> {
+        let grown = grown_from(self.banks(line)?, version);
+        Ok(grown.last().map_or(version, |bank| bank.version))
     }
 
     /// The version of a line that is in use.
@@ -264,12 +293,15 @@ mod tests {
             reason: "new lamp".into(),
             finds: vec![4],
             report: Vec::new(),
+            odd: vec![Odd { frame: 2, time: Some(7), sigmas: 3.5 }],
         };
         let write = |path: &std::path::Path| std::fs::write(path, b"bank");
         let first = store.add_bank("cap", &new(None), write).unwrap();
         let second = store.add_bank("cap", &new(Some(1)), write).unwrap();
         assert_eq!((first.version, second.version, second.running), (1, 2, false));
+        assert_eq!(second.odd, new(None).odd);
         assert_eq!(store.learned_finds("cap", 2).unwrap(), [4, 4]);
+        assert_eq!((store.root_of("cap", 2).unwrap(), store.root_of("cap", 9).unwrap()), (1, 9));
         assert!(store.bank_file(second.id).is_file() && store.bank_before("cap").unwrap().is_none());
         store.release("cap", 1, "ann", "begins").unwrap();
         store.release("cap", 2, "bob", "false alarms").unwrap();

@@ -5,11 +5,11 @@ use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Part, Store, Waiting, audit, outbox, parts};
+use super::{Part, Store, Waiting, audit, outbox, parts, trends};
 use crate::clock;
 
 /// The score of a frame.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Frame {
     /// Time in milliseconds since 1970.
     pub(crate) at: i64,
@@ -24,6 +24,9 @@ pub(crate) struct Frame {
     pub(crate) verdict: &'static str,
     /// Digest of the bank that judged.
     pub(crate) bank: String,
+    /// Light and sharpness as multiples of what was usual while learning, where they are known.
+    pub(crate) light: Option<f64>,
+    pub(crate) sharpness: Option<f64>,
 }
 
 /// Counters of a shift.
@@ -70,6 +73,7 @@ impl Store {
                     &frame.bank,
                 ))?;
             }
+            trends::add(change, line, frames)?;
             parts::set(change, line, parts)?;
             to_send.iter().try_for_each(|message| outbox::add(change, message))
         })
@@ -134,7 +138,7 @@ mod tests {
 
     fn frame(at: i64, score: f64) -> Frame {
         let bank = "b".to_owned();
-        Frame { at, frame: 7, score, threshold: 0.5, low: -1.0, verdict: "normal", bank }
+        Frame { at, frame: 7, score, threshold: 0.5, low: -1.0, verdict: "normal", bank, ..Frame::default() }
     }
 
     #[test]

@@ -150,13 +150,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let frame = |score: f64, bank: &str| Frame {
-            at: 0,
-            frame: 0,
             score,
             threshold: 0.5,
             low: -1.0,
             verdict: if score >= 0.5 { "anomalous" } else { "normal" },
             bank: bank.into(),
+            ..Frame::default()
         };
         let frames = [0.2, 0.45, 0.55, 0.9].map(|score| frame(score, "new"));
         store.add_frames("cap", &[frame(0.99, "old")], &[], &[]).unwrap();

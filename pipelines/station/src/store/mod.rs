@@ -12,6 +12,7 @@ mod parts;
 mod people;
 mod schema;
 mod shadows;
+mod trends;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, Transaction};
 
 pub(crate) use audit::Entry;
-pub(crate) use banks::{BankVersion, NewBank, Release, Rescored};
+pub(crate) use banks::{BankVersion, NewBank, Odd, Release, Rescored};
 pub(crate) use finds::{Find, Judgement, NewFind, Queue};
 pub(crate) use frames::{Frame, Shift};
 pub(crate) use hub::{Known, Taken};
@@ -31,6 +32,7 @@ pub(crate) use outbox::Waiting;
 pub(crate) use parts::Part;
 pub(crate) use people::{Person, Role, Token, Who};
 pub(crate) use shadows::{Compared, Judged, Shadow};
+pub(crate) use trends::{STEP, Trend};
 
 /// How long a change waits for another process that reads the database, such as a backup.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,6 +92,7 @@ impl Store {
         if held.try_lock().is_err() {
             bail!("expected a data folder of no other station, found one that runs in {}", folder.display());
         }
+        sort_learned(&folder.join("learned"));
         let path = folder.join("station.sqlite");
         let mut writer = connect(&path)?;
         schema::bring_up(&mut writer).with_context(|| path.display().to_string())?;
@@ -128,9 +131,9 @@ impl Store {
         self.folder.join("pictures")
     }
 
-    /// Where the pictures of frames are that a line learned from.
-    pub(crate) fn learned_folder(&self, line: &str) -> PathBuf {
-        self.folder.join("learned").join(line)
+    /// Where the pictures of frames are that a line learned a version from; those of the versions that grew from it as well.
+    pub(crate) fn learned_folder(&self, line: &str, version: i64) -> PathBuf {
+        self.folder.join("learned").join(line).join(version.to_string())
     }
 
     /// Asks the store, away from the threads that serve.
@@ -164,6 +167,19 @@ impl Store {
     }
 }
 
+/// Pictures of learned frames are in folders of versions; before there were such, all were of the first version. One that
+/// cannot be moved is not shown.
+fn sort_learned(folder: &Path) {
+    let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+    for line in entries(folder) {
+        let first = line.path().join("1");
+        for picture in entries(&line.path()).filter(|entry| entry.path().is_file()) {
+            let _ = std::fs::create_dir_all(&first)
+                .and_then(|()| std::fs::rename(picture.path(), first.join(picture.file_name())));
+        }
+    }
+}
+
 /// A change that happens as a whole, or not at all.
 fn whole<T>(
     writer: &mut Connection,
@@ -187,6 +203,21 @@ fn connect(path: &Path) -> Result<Connection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_of_before_there_were_versions_are_of_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = dir.path().join("learned/cap");
+        std::fs::create_dir_all(line.join("2")).unwrap();
+        std::fs::write(line.join("7.jpg"), b"old").unwrap();
+        std::fs::write(line.join("2/7.jpg"), b"new").unwrap();
+        for _ in 0..2 {
+            let store = Store::open(dir.path()).unwrap();
+            let picture =
+                |version| std::fs::read(store.learned_folder("cap", version).join("7.jpg")).unwrap();
+            assert_eq!((picture(1), picture(2)), (b"old".to_vec(), b"new".to_vec()));
+        }
+    }
 
     #[test]
     fn a_folder_has_one_station_and_no_store_of_a_later_version() {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use rusqlite::{Connection, Transaction};
 
-use super::Store;
+use super::{Store, audit};
 
 /// A message for an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,16 @@ fn messages(
 }
 
 impl Store {
+    /// Adds a message that somebody sends to try an output. Returns its number.
+    pub(crate) fn send_by(&self, message: &Waiting, who: &str) -> Result<i64> {
+        self.change(|change| {
+            add(change, message)?;
+            let id = change.last_insert_rowid();
+            audit::add(change, who, "test", &message.output)?;
+            Ok(id)
+        })
+    }
+
     /// The first messages of an output with their numbers, which ascend and are never used twice.
     pub(crate) fn waiting(&self, output: &str, most: u32) -> Result<Vec<(i64, Waiting)>> {
         self.waiting_after(output, 0, most)

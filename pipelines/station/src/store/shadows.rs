@@ -297,6 +297,7 @@ mod tests {
                 reason: "new lamp".into(),
                 finds: Vec::new(),
                 report: Vec::new(),
+                odd: Vec::new(),
             };
             store.add_bank("cap", &new, |path| std::fs::write(path, b"bank")).unwrap();
         }

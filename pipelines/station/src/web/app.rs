@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::hub::Window;
 use crate::line::{Lamp, Light, Line};
+use crate::log::Log;
 use crate::output::Health;
 use crate::store::Store;
 use crate::tries::Tries;
@@ -49,6 +50,7 @@ pub(crate) struct App {
     /// Whether people come by TLS, and cookies go no other way.
     pub(crate) is_tls: bool,
     pub(crate) version: &'static str,
+    pub(crate) log: Log,
     pub(crate) started: Instant,
     pub(crate) tries: Tries,
     pub(crate) streams: Arc<Semaphore>,
@@ -64,6 +66,7 @@ impl App {
         hub: Option<Arc<Window>>,
         entry: Entry,
         version: &'static str,
+        log: Log,
     ) -> Self {
         Self {
             store,
@@ -74,6 +77,7 @@ impl App {
             is_demo: entry.is_demo,
             is_tls: entry.is_tls,
             version,
+            log,
             started: Instant::now(),
             tries: Tries::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),

@@ -7,11 +7,14 @@ mod failure;
 mod guard;
 mod health;
 mod hub;
+mod learn;
 mod lines;
 mod listener;
 mod pages;
 mod shadow;
 mod streams;
+mod system;
+mod trends;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,6 +60,11 @@ const LARGEST_BODY: usize = 64 << 10;
         health::healthz,
         health::metrics,
         hub::states,
+        learn::learning,
+        learn::begin_learning,
+        learn::enough,
+        learn::give_up,
+        learn::picture,
         lines::all,
         lines::state,
         lines::alarms,
@@ -85,6 +93,10 @@ const LARGEST_BODY: usize = 64 << 10;
         shadow::end_shadow,
         streams::events,
         streams::live,
+        system::system,
+        system::try_output,
+        system::restart,
+        trends::trends,
     )
 )]
 struct Api;
@@ -122,7 +134,10 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/limits", get(lines::limits))
         .route("/api/lines/{line}/limits/preview", get(lines::preview))
         .route("/api/lines/{line}/banks", get(lines::banks))
+        .route("/api/lines/{line}/banks/{version}/learned/{time}", get(learn::picture))
+        .route("/api/lines/{line}/learn", get(learn::learning))
         .route("/api/lines/{line}/shadow", get(shadow::shadow))
+        .route("/api/lines/{line}/trends", get(trends::trends))
         .route("/api/finds/{id}", get(lines::find))
         .route("/api/finds/{id}/annotated", get(lines::annotated))
         .route("/api/finds/{id}/frame", get(lines::frame))
@@ -146,7 +161,12 @@ fn for_engineers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/banks", post(lines::make_candidate))
         .route("/api/lines/{line}/banks/{version}/release", post(lines::release))
         .route("/api/lines/{line}/banks/{version}/shadow", post(shadow::set_shadow))
+        .route("/api/lines/{line}/learn", post(learn::begin_learning).delete(learn::give_up))
+        .route("/api/lines/{line}/learn/enough", post(learn::enough))
+        .route("/api/lines/{line}/restart", post(system::restart))
         .route("/api/lines/{line}/shadow", delete(shadow::end_shadow))
+        .route("/api/outputs/{output}/test", post(system::try_output))
+        .route("/api/system", get(system::system))
         .route("/api/lines/{line}/rollback", post(lines::roll_back))
 }
 

@@ -1,0 +1,167 @@
+//! How the station itself is: lines, outputs, space, log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::app::App;
+use super::failure::{Answer, Failure};
+use super::lines::of;
+use crate::clock;
+use crate::line::{self, Lamp, Status};
+use crate::log::LogLine;
+use crate::output::Health;
+use crate::store::{Waiting, Who};
+
+/// How long a test message may take, in steps of [`STEP`].
+const STEPS: u32 = 25;
+
+const STEP: Duration = Duration::from_millis(200);
+
+/// How the pipeline of a line is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LineHealth {
+    name: String,
+    title: String,
+    status: Status,
+    /// More of that in words.
+    detail: String,
+    /// Starts of the pipeline after a failure.
+    restarts: u64,
+    /// Frames analysed since the station started.
+    frames: u64,
+    /// Finds without a picture: too many at once.
+    lost_pictures: u64,
+    /// Frames a second.
+    fps: f64,
+    /// Time of an analysis in milliseconds.
+    latency_ms: f64,
+}
+
+/// How an output is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OutputHealth {
+    name: String,
+    /// As the configuration calls it.
+    kind: &'static str,
+    /// Why it takes nothing, where it does not.
+    failure: Option<String>,
+    /// Messages that wait.
+    waiting: u64,
+    /// Whether a message can be sent to try it.
+    can_be_tried: bool,
+}
+
+/// How the station is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct System {
+    version: String,
+    /// Seconds since it started.
+    up: u64,
+    /// Folder of results, pictures and banks.
+    folder: String,
+    /// Bytes of the database, with what is written and not merged yet.
+    database: u64,
+    /// Of outputs and disk.
+    lamps: Vec<Lamp>,
+    lines: Vec<LineHealth>,
+    outputs: Vec<OutputHealth>,
+    /// Lines of the log, the last one first.
+    log: Vec<LogLine>,
+}
+
+/// How the station is: its lines, outputs, space and log.
+#[utoipa::path(get, path = "/api/system", responses((status = 200, body = System)))]
+pub(crate) async fn system(State(app): State<Arc<App>>) -> Answer<Json<System>> {
+    let outputs = app.outputs.clone();
+    let waiting = app.store.ask(move |store| {
+        let count = |output: &Arc<Health>| store.waiting_count(output.name(), output.offered());
+        outputs.iter().map(count).collect::<anyhow::Result<Vec<u64>>>()
+    });
+    let output = |(output, waiting): (&Arc<Health>, u64)| OutputHealth {
+        name: output.name().to_owned(),
+        kind: output.kind(),
+        failure: output.failure(),
+        waiting,
+        can_be_tried: output.takes_messages(),
+    };
+    let outputs = app.outputs.iter().zip(waiting.await?).map(output).collect();
+    let folder = app.store.folder();
+    let size = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |about| about.len());
+    Ok(Json(System {
+        version: app.version.to_owned(),
+        up: app.started.elapsed().as_secs(),
+        folder: folder.display().to_string(),
+        database: size("station.sqlite") + size("station.sqlite-wal"),
+        lamps: app.lamps(),
+        lines: app.lines.iter().map(|line| line_health(line)).collect(),
+        outputs,
+        log: app.log.last(),
+    }))
+}
+
+fn line_health(line: &line::Line) -> LineHealth {
+    let state = line.state();
+    LineHealth {
+        name: line.name().to_owned(),
+        title: line.config.shown().to_owned(),
+        status: state.status,
+        detail: state.detail.clone(),
+        restarts: state.restarts,
+        frames: state.frames,
+        lost_pictures: state.lost_pictures,
+        fps: state.fps,
+        latency_ms: state.latency_ms,
+    }
+}
+
+/// Sends a message `{"test": true}` through the queue of an output, and says whether it was taken within five seconds. One that
+/// was not waits as others do.
+#[utoipa::path(post, path = "/api/outputs/{output}/test", params(("output" = String, Path)), responses((status = 204), (status = 404), (status = 409), (status = 504)))]
+pub(crate) async fn try_output(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    let output = app.outputs.iter().find(|output| output.name() == name);
+    let output = output
+        .ok_or_else(|| Failure::missing("expected the name of an output, found no such output".to_owned()))?;
+    if !output.takes_messages() {
+        let text = format!(
+            "expected an output that messages are sent to, found {}: ask it with a client",
+            output.kind()
+        );
+        return Err(Failure(StatusCode::CONFLICT, text));
+    }
+    let payload = json!({ "test": true, "author": who.name, "time": clock::now() }).to_string();
+    let message = Waiting { output: name.clone(), topic: "test".to_owned(), payload };
+    let id = app.store.ask(move |store| store.send_by(&message, &who.name)).await?;
+    for _ in 0..STEPS {
+        tokio::time::sleep(STEP).await;
+        let name = name.clone();
+        if app.store.ask(move |store| store.message(&name, id)).await?.is_none() {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    let reason = output.failure().unwrap_or_else(|| "others wait before it".to_owned());
+    let text =
+        format!("the message waits, since it was not taken within {} s: {reason}", (STEP * STEPS).as_secs());
+    Err(Failure(StatusCode::GATEWAY_TIMEOUT, text))
+}
+
+/// Starts the pipeline of a line anew, at once where it waits after a failure.
+#[utoipa::path(post, path = "/api/lines/{line}/restart", params(("line" = String, Path)), responses((status = 204), (status = 404)))]
+pub(crate) async fn restart(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    line::restart(of(&app, &name)?, &who.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
