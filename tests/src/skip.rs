@@ -38,7 +38,10 @@ pub const ALLOWED: [(&str, &str); 15] = [
         "element",
         "an element of a package of GStreamer that is not needed, such as textoverlay of gstreamer1.0-x",
     ),
-    ("browser", "Chromium and its driver, of 300 MB, which look at the pages of an evaluation and of a station"),
+    (
+        "browser",
+        "Chromium and its driver, of 300 MB, which look at the pages of an evaluation and of a station",
+    ),
     ("cargo-deb", "cargo-deb, which is no package of Debian: cargo install cargo-deb"),
     ("cargo-cyclonedx", "cargo-cyclonedx, which is no package of Debian: cargo install cargo-cyclonedx"),
     ("systemd", "systemd-analyze, which few containers have"),
