@@ -11,6 +11,8 @@ mod common;
 mod hub;
 #[path = "station/kills.rs"]
 mod kills;
+#[path = "station/learn.rs"]
+mod learn;
 #[path = "station/opcua.rs"]
 mod opc_ua;
 #[path = "station/outputs.rs"]

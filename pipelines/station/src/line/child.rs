@@ -225,9 +225,16 @@ async fn read_packets(from: impl AsyncRead + Unpin, to: mpsc::Sender<Heard>) {
                 }
             }
             Ok(None) => return,
+            // It ended without reading its last order.
+            Err(error) if is_reset(&error) => return,
             Err(error) => return tracing::warn!("a pipeline sends what cannot be read: {error:#}"),
         }
     }
+}
+
+fn is_reset(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 /// The next packet; nothing at the end.

@@ -262,6 +262,9 @@ pub(super) async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescore
             Ok(all)
         })
         .await?;
+    if judged.is_empty() {
+        return Ok(Vec::new());
+    }
     let out = line.store.folder().join(format!("candidate-{}", line.name()));
     let pictures: Vec<PathBuf> =
         judged.iter().map(|find| line.store.picture_file(find.id, Picture::Frame)).collect();

@@ -369,7 +369,9 @@ fn making(line: &Line, fields: &Map<String, Value>) {
     if let Some(now) = &mut line.desk().now {
         fields.get("stage").and_then(Value::as_str).unwrap_or_default().clone_into(&mut now.stage);
         now.share = fields.get("share").and_then(Value::as_f64);
-        now.seconds_left = fields.get("seconds-left").and_then(Value::as_f64);
+        // Less than nothing where it is not known yet.
+        let left = fields.get("seconds-left").and_then(Value::as_f64);
+        now.seconds_left = left.filter(|seconds| *seconds >= 0.0);
     }
 }
 
