@@ -1,4 +1,4 @@
-//! Every page in a browser, used as people use it: Chromium by WebDriver, where both are. With `SNARM_SCREENSHOTS` set to a
+//! The pages of a station that is alone in a browser, used as people use them: Chromium by WebDriver, where both are. With `SNARM_SCREENSHOTS` set to a
 //! folder each page is left there as a picture.
 
 use std::fs::File;
@@ -32,9 +32,9 @@ const page = document.documentElement;
 const over = page.scrollWidth - page.clientWidth;
 const wide = [...document.querySelectorAll('main *')].filter((each) =>
   each.getBoundingClientRect().right > innerWidth + 1 && !each.closest('.scroll, svg'));
-const isNamed = (each) => each.labels?.length || each.getAttribute('aria-label') || each.alt !== undefined && each.alt;
-const silent = [...document.querySelectorAll('img:not([alt]), input:not([type=hidden]), select, textarea, svg[role=img]')]
-  .filter((each) => !isNamed(each) && !each.hasAttribute('aria-hidden') && each.tagName !== 'IMG');
+const isNamed = (each) => each.hasAttribute('alt') || each.labels?.length || each.getAttribute('aria-label');
+const silent = [...document.querySelectorAll('img, input:not([type=hidden]), select, textarea, svg[role=img]')]
+  .filter((each) => !isNamed(each));
 return [...over > 0 ? [over] : [], ...[...wide, ...silent].map((each) => each.tagName + '#' + each.id + '.' + each.getAttribute('class'))];";
 
 /// Posts a body, or deletes what is there. The driver keeps connections open, which curl knows how to use.
@@ -245,12 +245,9 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
         "document.querySelector('#nearest li figure') && document.querySelector('main img').naturalWidth > 0",
     );
     browser.look("review");
-    let judged = |station: &Station| {
-        let admin = station.sign_in(ADMIN);
-        admin.get("/api/lines/belt/banks").json()["to_learn"].as_u64().expect("a number")
-    };
+    let admin = station.sign_in(ADMIN);
     browser.press("\u{e012}");
-    until("the find is judged good", || judged(&station) == 1);
+    until("the find is judged good", || admin.get("/api/lines/belt/banks").json()["to_learn"] == 1);
 
     // A candidate is made of it, released, and rolled back.
     browser.open("/banks");
@@ -278,9 +275,7 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     browser.wait("document.querySelector('#light').value > 0");
     browser.look("learn");
     browser.wait("document.querySelector('#notice').textContent.includes('Version 3 is made')");
-    until("the line inspects again", || {
-        station.sign_in(ADMIN).get("/api/lines/belt").json()["status"] == "running"
-    });
+    until("the line inspects again", || admin.get("/api/lines/belt").json()["status"] == "running");
 
     // What was done is marked in the trends.
     browser.open("/trends");

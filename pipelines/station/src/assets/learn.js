@@ -71,11 +71,13 @@ export async function learnPage() {
   }, 500);
 
   let shown = null;
-  const showOdd = async (last) => {
+  const showOdd = async (wanted) => {
+    // What was learned stays as it is: versions are asked for when it is another one.
+    if (wanted === shown) return;
     const { versions } = await ask(`${base}/banks`);
-    const version = versions.find((each) => each.version === last?.version) ?? versions.find((each) => each.running);
-    if (!version || version.version === shown) return;
-    shown = version.version;
+    const version = versions.find((each) => each.version === wanted);
+    if (!version) return;
+    shown = wanted;
     $("odd-about").textContent = version.odd.length
       ? `Of version ${version.version}, the oddest first. They may show a defect that nobody saw: look at them, and learn anew without them.`
       : `Version ${version.version} has none.`;
@@ -110,7 +112,7 @@ export async function learnPage() {
     $("learn-form").querySelector("button").disabled = !!now || source === null || !may(me, "engineer");
     if (now && !before?.now) sharpest = 0;
     before = { now };
-    await showOdd(last);
+    await showOdd(last?.version ?? state.bank);
   };
   const again = async () => {
     if (!document.hidden) await attempt(show);

@@ -59,6 +59,19 @@ pub(crate) struct Progress {
     pub(crate) seconds_left: Option<f64>,
 }
 
+impl Progress {
+    /// Of a wish for which nothing was learned yet.
+    fn of(wish: &Wish, stage: &str) -> Self {
+        Self {
+            author: wish.author.clone(),
+            reason: wish.reason.clone(),
+            max_frames: wish.max_frames,
+            stage: stage.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 /// How learning ended.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Outcome {
@@ -86,6 +99,13 @@ pub(super) struct Desk {
     now: Option<Progress>,
     last: Option<Outcome>,
     asks: Option<mpsc::Sender<Ask>>,
+}
+
+impl Desk {
+    /// Nothing is learned any more.
+    fn rest(&mut self) {
+        (self.now, self.asks) = (None, None);
+    }
 }
 
 /// What a page shows of learning.
@@ -117,18 +137,11 @@ fn source(config: &config::Line) -> Option<config::Learn> {
 pub(crate) fn learning(line: &Line) -> Learning {
     let source = source(&line.config);
     let desk = line.desk();
-    let wished = |wish: &Wish| Progress {
-        author: wish.author.clone(),
-        reason: wish.reason.clone(),
-        max_frames: wish.max_frames,
-        stage: "wait".to_owned(),
-        ..Progress::default()
-    };
     Learning {
         interval: source.as_ref().map_or(1, |learn| learn.interval),
         max_frames: source.as_ref().map_or(0, |learn| learn.max_frames),
         source: source.map(|learn| learn.source),
-        now: desk.now.clone().or_else(|| desk.wish.as_ref().map(wished)),
+        now: desk.now.clone().or_else(|| desk.wish.as_ref().map(|wish| Progress::of(wish, "wait"))),
         last: desk.last.clone(),
     }
 }
@@ -194,7 +207,7 @@ pub(super) async fn fulfil(line: &Arc<Line>, stop: &watch::Receiver<bool>) {
         Err(error) => (None, Some(format!("{error:#}"))),
     };
     let mut desk = line.desk();
-    (desk.now, desk.asks) = (None, None);
+    desk.rest();
     desk.last = Some(Outcome { at: clock::now(), version, failure });
 }
 
@@ -234,10 +247,7 @@ pub(super) async fn learn_first(line: &Arc<Line>, stop: &watch::Receiver<bool>) 
         leave_out_odd_frames: false,
     };
     let learned = learn(line, &wish, stop.clone()).await;
-    {
-        let mut desk = line.desk();
-        (desk.now, desk.asks) = (None, None);
-    }
+    line.desk().rest();
     let learned = learned?;
     line.ask(move |line| keep(line, &learned, Vec::new(), &wish.author, &wish.reason)).await
 }
@@ -272,20 +282,13 @@ async fn learn(line: &Arc<Line>, wish: &Wish, mut stop: watch::Receiver<bool>) -
     let variables: BTreeMap<String, String> =
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let words = (line.host.words)("learn", &variables, &BTreeMap::new())?;
-    let pictures = line.store.folder().join("learned").join(line.name()).join("new");
+    let pictures = line.store.folder_to_learn(line.name());
     let mut album = Album::begin(pictures.clone())?;
     let (asks, mut asked) = mpsc::channel(1);
     {
         let mut desk = line.desk();
         desk.asks = Some(asks);
-        desk.now = Some(Progress {
-            since: clock::now(),
-            author: wish.author.clone(),
-            reason: wish.reason.clone(),
-            max_frames: wish.max_frames,
-            stage: "start".to_owned(),
-            ..Progress::default()
-        });
+        desk.now = Some(Progress { since: clock::now(), ..Progress::of(wish, "start") });
     }
     tell(line, "learns from good frames");
     let (heard_by, mut heard) = mpsc::channel(WAITING);

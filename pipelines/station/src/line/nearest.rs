@@ -75,11 +75,11 @@ pub(crate) async fn nearest(line: &Arc<Line>, find: i64) -> Result<Option<Neares
     }
     // One at a time: the pipeline needs the processor.
     let _alone = line.looking.lock().await;
-    let (bank, root) = line
+    let (bank, learned) = line
         .ask(|line| {
             let bank = line.store.running_bank(line.name())?.context("expected a bank in use, found none")?;
-            let root = line.store.root_of(line.name(), bank.version)?;
-            Ok((bank, root))
+            let learned = line.store.learned_pictures(line.name(), bank.version)?;
+            Ok((bank, learned))
         })
         .await?;
     let folder = line.store.nearest_folder(find);
@@ -97,8 +97,8 @@ pub(crate) async fn nearest(line: &Arc<Line>, find: i64) -> Result<Option<Neares
         .arg(line.store.bank_file(bank.id))
         .arg("--out")
         .arg(&made);
-    for learned in [line.store.pictures(), line.store.learned_folder(line.name(), root)] {
-        command.arg("--learned").arg(learned);
+    for pictures in [line.store.pictures(), learned] {
+        command.arg("--learned").arg(pictures);
     }
     command.env("SNARM_THREADS", "1").kill_on_drop(true);
     succeeded(command.output().await?).context("cannot look up what a find is like")?;

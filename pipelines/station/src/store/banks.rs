@@ -1,5 +1,7 @@
 //! Versions of banks, and which of them ran when.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -218,10 +220,10 @@ impl Store {
         Ok(grown.into_iter().flat_map(|bank| bank.finds).collect())
     }
 
-    /// The version that a version grew from in the end: the one whose frames the line learned.
-    pub(crate) fn root_of(&self, line: &str, version: i64) -> Result<i64> {
+    /// Where the pictures of the frames are that a version was learned from, or the one that it grew from in the end.
+    pub(crate) fn learned_pictures(&self, line: &str, version: i64) -> Result<PathBuf> {
         let grown = grown_from(self.banks(line)?, version);
-        Ok(grown.last().map_or(version, |bank| bank.version))
+        Ok(self.learned_folder(line, grown.last().map_or(version, |bank| bank.version)))
     }
 
     /// The version of a line that is in use.
@@ -301,7 +303,10 @@ mod tests {
         assert_eq!((first.version, second.version, second.running), (1, 2, false));
         assert_eq!(second.odd, new(None).odd);
         assert_eq!(store.learned_finds("cap", 2).unwrap(), [4, 4]);
-        assert_eq!((store.root_of("cap", 2).unwrap(), store.root_of("cap", 9).unwrap()), (1, 9));
+        for (version, root) in [(2, 1), (9, 9)] {
+            let found = store.learned_pictures("cap", version).unwrap();
+            assert_eq!(found, store.learned_folder("cap", root));
+        }
         assert!(store.bank_file(second.id).is_file() && store.bank_before("cap").unwrap().is_none());
         store.release("cap", 1, "ann", "begins").unwrap();
         store.release("cap", 2, "bob", "false alarms").unwrap();

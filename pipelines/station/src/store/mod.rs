@@ -37,6 +37,9 @@ pub(crate) use trends::{STEP, Trend};
 /// How long a change waits for another process that reads the database, such as a backup.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Folder of the pictures of learned frames.
+const LEARNED: &str = "learned";
+
 /// A picture of a find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Picture {
@@ -92,7 +95,7 @@ impl Store {
         if held.try_lock().is_err() {
             bail!("expected a data folder of no other station, found one that runs in {}", folder.display());
         }
-        sort_learned(&folder.join("learned"));
+        sort_learned(&folder.join(LEARNED));
         let path = folder.join("station.sqlite");
         let mut writer = connect(&path)?;
         schema::bring_up(&mut writer).with_context(|| path.display().to_string())?;
@@ -133,7 +136,17 @@ impl Store {
 
     /// Where the pictures of frames are that a line learned a version from; those of the versions that grew from it as well.
     pub(crate) fn learned_folder(&self, line: &str, version: i64) -> PathBuf {
-        self.folder.join("learned").join(line).join(version.to_string())
+        self.learned().join(line).join(version.to_string())
+    }
+
+    /// Where the pictures of frames are while a line learns, and has no version of them yet.
+    pub(crate) fn folder_to_learn(&self, line: &str) -> PathBuf {
+        self.learned().join(line).join("new")
+    }
+
+    /// Where the pictures of learned frames are.
+    fn learned(&self) -> PathBuf {
+        self.folder.join(LEARNED)
     }
 
     /// Asks the store, away from the threads that serve.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use anyhow::Result;
 use tokio::sync::Semaphore;
 
 use crate::hub::Window;
@@ -89,6 +90,15 @@ impl App {
     /// The line of a name.
     pub(crate) fn line(&self, name: &str) -> Option<&Arc<Line>> {
         self.lines.iter().find(|line| line.name() == name)
+    }
+
+    /// How many messages wait, for each of the outputs.
+    pub(crate) async fn waiting(&self) -> Result<Vec<u64>> {
+        let outputs = self.outputs.clone();
+        let count = move |store: &Store| {
+            outputs.iter().map(|output| store.waiting_count(output.name(), output.offered())).collect()
+        };
+        self.store.ask(count).await
     }
 
     /// The code of the first start, while it holds.

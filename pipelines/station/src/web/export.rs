@@ -87,7 +87,7 @@ fn write(line: &Line, to: impl Write) -> Result<()> {
     // There without frames, too: readers know the layout by it.
     zip.add_directory(format!("{root}/train/good"), options)?;
     let running = line.store.running_bank(root)?.map_or(1, |bank| bank.version);
-    for path in learned(&line.store.learned_folder(root, line.store.root_of(root, running)?)) {
+    for path in learned(&line.store.learned_pictures(root, running)?) {
         if let (Some(name), Some(bytes)) = (path.file_name().and_then(|name| name.to_str()), read(&path)?) {
             zip.start_file(format!("{root}/train/good/{name}"), options)?;
             zip.write_all(&bytes)?;

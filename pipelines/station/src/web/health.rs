@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::failure::Answer;
 use crate::line::{Light, Status};
-use crate::output::Health as Output;
 
 /// Whether all is well.
 #[derive(Serialize, ToSchema)]
@@ -92,18 +91,10 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
             family.add("line", line.name(), value(&line.state()));
         }
     }
-    let outputs = app.outputs.clone();
-    let waiting = app.store.ask(move |store| {
-        let count = |output: &Arc<Output>| store.waiting_count(output.name(), output.offered());
-        outputs
-            .iter()
-            .map(|output| Ok((count(output)?, output.name().to_owned())))
-            .collect::<anyhow::Result<Vec<_>>>()
-    });
-    let waiting = waiting.await?;
+    let waiting = app.waiting().await?;
     let mut family =
         Family::new(&mut text, "gauge", "snarm_output_waiting", "Messages that wait for an output.");
-    waiting.iter().for_each(|(count, name)| family.add("output", name, count));
+    app.outputs.iter().zip(waiting).for_each(|(output, count)| family.add("output", output.name(), count));
     let mut family = Family::new(&mut text, "gauge", "snarm_output_up", "1 while an output takes messages.");
     app.outputs.iter().for_each(|output| {
         family.add("output", output.name(), u8::from(output.failure().is_none()));

@@ -79,11 +79,6 @@ pub(crate) struct System {
 /// How the station is: its lines, outputs, space and log.
 #[utoipa::path(get, path = "/api/system", responses((status = 200, body = System)))]
 pub(crate) async fn system(State(app): State<Arc<App>>) -> Answer<Json<System>> {
-    let outputs = app.outputs.clone();
-    let waiting = app.store.ask(move |store| {
-        let count = |output: &Arc<Health>| store.waiting_count(output.name(), output.offered());
-        outputs.iter().map(count).collect::<anyhow::Result<Vec<u64>>>()
-    });
     let output = |(output, waiting): (&Arc<Health>, u64)| OutputHealth {
         name: output.name().to_owned(),
         kind: output.kind(),
@@ -91,7 +86,7 @@ pub(crate) async fn system(State(app): State<Arc<App>>) -> Answer<Json<System>> 
         waiting,
         can_be_tried: output.takes_messages(),
     };
-    let outputs = app.outputs.iter().zip(waiting.await?).map(output).collect();
+    let outputs = app.outputs.iter().zip(app.waiting().await?).map(output).collect();
     let folder = app.store.folder();
     let size = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |about| about.len());
     Ok(Json(System {
@@ -130,8 +125,8 @@ pub(crate) async fn try_output(
     Path(name): Path<String>,
 ) -> Answer<StatusCode> {
     let output = app.outputs.iter().find(|output| output.name() == name);
-    let output = output
-        .ok_or_else(|| Failure::missing("expected the name of an output, found no such output".to_owned()))?;
+    let output =
+        output.ok_or_else(|| Failure::missing("expected the name of an output, found no such output"))?;
     if !output.takes_messages() {
         let text = format!(
             "expected an output that messages are sent to, found {}: ask it with a client",
