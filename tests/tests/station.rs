@@ -19,6 +19,8 @@ mod opc_ua;
 mod outputs;
 #[path = "station/parts.rs"]
 mod parts;
+#[path = "station/recipes.rs"]
+mod recipes;
 #[path = "station/refusals.rs"]
 mod refusals;
 #[path = "cli/run.rs"]

@@ -1,16 +1,18 @@
 //! The configuration file, in TOML. An error names line, key, what was expected and what was found.
 
 mod hub;
+mod recipe;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 pub use hub::Hub;
+pub use recipe::{Product, Recipe};
 
 /// Where pages and API are served unless the configuration says otherwise: this machine alone.
 pub const LISTEN: &str = "127.0.0.1:8470";
@@ -72,6 +74,31 @@ impl Default for Keep {
     }
 }
 
+/// Properties of an element, as text.
+pub type Properties = BTreeMap<String, String>;
+
+/// Properties whose values are files.
+const FILES: [&str; 2] = ["ignore-mask", "model-location"];
+
+/// Properties of the detector that the station sets.
+const OF_DETECTOR: [&str; 5] =
+    ["bank-location", "results-location", "source-id", "threshold", "threshold-low"];
+
+/// Properties of the element that learns that the station sets.
+const OF_LEARNER: [&str; 4] = ["location", "interval", "max-frames", "leave-out-odd-frames"];
+
+/// Properties are written as TOML has them, and are text to an element.
+fn properties<'de, D: Deserializer<'de>>(from: D) -> Result<Properties, D::Error> {
+    let text = |(name, value): (String, toml::Value)| match value {
+        toml::Value::String(text) => Ok((name, text)),
+        toml::Value::Integer(number) => Ok((name, number.to_string())),
+        toml::Value::Float(number) => Ok((name, number.to_string())),
+        toml::Value::Boolean(is_so) => Ok((name, is_so.to_string())),
+        _ => Err(D::Error::custom(format!("{name}: expected a text, a number, true or false"))),
+    };
+    BTreeMap::deserialize(from)?.into_iter().map(text).collect()
+}
+
 /// One pipeline with one detector.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -86,6 +113,18 @@ pub struct Line {
     /// Variables of the recipe. `bank` and `results` are the station's.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// Properties of snarmdetect; snarmbank has those that it knows as well, when the line learns.
+    #[serde(default, deserialize_with = "properties")]
+    pub detect: Properties,
+    /// Products that it inspects, one at a time; without such it has one bank.
+    #[serde(default, rename = "recipe")]
+    pub recipes: Vec<Recipe>,
+    /// Device or pipe that codes are read from, a line of text each.
+    #[serde(default)]
+    pub scanner: Option<PathBuf>,
+    /// File by which a part begins, such as the value of a GPIO, whenever it goes from 0 to something else.
+    #[serde(default)]
+    pub trigger: Option<PathBuf>,
     /// Bank to begin with; it is copied.
     #[serde(default)]
     pub bank: Option<PathBuf>,
@@ -101,6 +140,54 @@ pub struct Line {
 }
 
 impl Line {
+    fn check(&self) -> Result<()> {
+        if let Some(name) = ["bank", "results"].into_iter().find(|name| self.variables.contains_key(*name)) {
+            bail!(
+                "expected variables without {name}, which the station fills in (the first bank is the key bank of the line)"
+            );
+        }
+        let learned = self.learn.as_ref().map(|learn| &learn.properties);
+        for (key, set, own) in
+            [("detect", Some(&self.detect), &OF_DETECTOR[..]), ("learn.properties", learned, &OF_LEARNER[..])]
+        {
+            if let Some(name) = set.and_then(|set| own.iter().find(|name| set.contains_key(**name))) {
+                bail!("{key}: expected properties without {name}, which the station sets");
+            }
+        }
+        if let Some(Parts::Frames { frames: 0 } | Parts::Gap { frames: 0 }) = self.parts {
+            bail!("parts.frames: expected 1 or more, found 0");
+        }
+        if self.trigger.is_some() && self.parts != Some(Parts::Message) {
+            bail!("trigger: expected parts = {{ by = \"message\" }} with it, found other parts, or none");
+        }
+        if self.bank.is_none() && self.learn.is_none() {
+            bail!("expected bank = \"FILE\" or [line.learn] to begin with, found neither");
+        }
+        Ok(())
+    }
+
+    /// Makes relative paths those of a folder.
+    fn beside(&mut self, folder: &Path) {
+        let place = |path: &mut PathBuf| *path = folder.join(&*path);
+        let recipes = &mut self.recipes;
+        let (mut files, mut sets) = (Vec::new(), vec![&mut self.detect]);
+        files.extend(&mut self.bank);
+        files.extend(&mut self.scanner);
+        files.extend(&mut self.trigger);
+        sets.extend(self.learn.as_mut().map(|learn| &mut learn.properties));
+        for recipe in recipes {
+            files.extend(&mut recipe.bank);
+            sets.push(&mut recipe.detect);
+            sets.extend(recipe.learn.as_mut().map(|learn| &mut learn.properties));
+        }
+        files.into_iter().for_each(place);
+        for set in sets {
+            for (_, file) in set.iter_mut().filter(|(name, _)| FILES.contains(&name.as_str())) {
+                *file = folder.join(&*file).display().to_string();
+            }
+        }
+    }
+
     /// The name on pages.
     pub fn shown(&self) -> &str {
         if self.title.is_empty() { &self.name } else { &self.title }
@@ -119,6 +206,9 @@ pub struct Learn {
     /// The bank is made after so many frames; 0 learns to the end of the stream.
     #[serde(default)]
     pub max_frames: u32,
+    /// Properties of snarmbank.
+    #[serde(default, deserialize_with = "properties")]
+    pub properties: Properties,
 }
 
 fn one() -> u32 {
@@ -239,6 +329,9 @@ pub struct Mqtt {
     /// What is sent.
     #[serde(default)]
     pub send: What,
+    /// Whether codes are taken from `TOPIC/LINE/code`.
+    #[serde(default)]
+    pub codes: bool,
     /// User at the broker.
     #[serde(default)]
     pub user: Option<String>,
@@ -282,6 +375,9 @@ pub struct Modbus {
     pub name: String,
     /// Address and port to serve at.
     pub listen: SocketAddr,
+    /// Whether clients may choose recipes, by writing a number.
+    #[serde(default)]
+    pub recipes: bool,
 }
 
 /// Most results that an OPC UA server keeps.
@@ -399,11 +495,7 @@ impl Config {
         let hub = self.hub.iter().map(|_| ("output", Hub::OUTPUT));
         let mut seen = Vec::new();
         for (kind, name) in lines.chain(hub).chain(outputs) {
-            if !is_name(name) {
-                bail!(
-                    "{kind}.name: expected 1 to {LONGEST_NAME} small letters, digits and -, found {name:?}"
-                );
-            }
+            check_name(&format!("{kind}.name"), name)?;
             if seen.contains(&(kind, name)) {
                 bail!("{kind}.name: expected names that differ, found {name:?} twice");
             }
@@ -424,24 +516,11 @@ impl Config {
             }
         }
         self.hub.iter().try_for_each(Hub::check)?;
+        let outputs: Vec<&str> = self.outputs.iter().map(Output::name).collect();
         for line in &self.lines {
-            if let Some(name) =
-                ["bank", "results"].into_iter().find(|name| line.variables.contains_key(*name))
-            {
-                bail!(
-                    "line {:?}: expected variables without {name}, which the station fills in (the first bank is the \
-                     key bank of the line)",
-                    line.name
-                );
-            }
-            if let Some(Parts::Frames { frames: 0 } | Parts::Gap { frames: 0 }) = line.parts {
-                bail!("line {:?}: parts.frames: expected 1 or more, found 0", line.name);
-            }
-            if line.bank.is_none() && line.learn.is_none() {
-                bail!(
-                    "line {:?}: expected bank = \"FILE\" or [line.learn] to begin with, found neither",
-                    line.name
-                );
+            line.check_recipes(&outputs).with_context(|| format!("line {:?}", line.name))?;
+            for product in line.products() {
+                product.line.check().with_context(|| format!("line {:?}", product.line.name))?;
             }
         }
         Ok(())
@@ -452,7 +531,7 @@ impl Config {
         let place = |path: &mut PathBuf| *path = folder.join(&*path);
         place(&mut self.data);
         self.tls_certificate.iter_mut().chain(&mut self.tls_key).for_each(place);
-        self.lines.iter_mut().filter_map(|line| line.bank.as_mut()).for_each(place);
+        self.lines.iter_mut().for_each(|line| line.beside(folder));
         self.hub.iter_mut().for_each(|hub| hub.beside(folder));
         for output in &mut self.outputs {
             match output {
@@ -473,9 +552,12 @@ impl Config {
     }
 }
 
-fn is_name(name: &str) -> bool {
+fn check_name(key: &str, name: &str) -> Result<()> {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(is_part)
+    if !(1..=LONGEST_NAME).contains(&name.len()) || !name.chars().all(is_part) {
+        bail!("{key}: expected 1 to {LONGEST_NAME} small letters, digits and -, found {name:?}");
+    }
+    Ok(())
 }
 
 /// What a file of TOML says.
@@ -536,6 +618,7 @@ mod tests {
             (LINE.replace("data", "tls-key = 'k'\ndata"), &["tls-certificate and tls-key", "tls-key alone"]),
             (format!("{LINE}[line.variables]\nbank = 'x'\n"), &["cap", "without bank"]),
             (format!("{LINE}[line.parts]\nby = 'gap'\nframes = 0\n"), &["cap", "1 or more", "found 0"]),
+            (format!("{LINE}trigger = 'gpio'\n"), &["cap", "trigger", "message", "or none"]),
             (format!("{LINE}[line.parts]\nby = 'luck'\n"), &["luck", "expected one of", "message"]),
             (
                 format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nsend = 'parts'\n"),
@@ -583,5 +666,21 @@ mod tests {
         assert_eq!(server.users_file, Some(dir.path().join("u")));
         assert_eq!(config.data, dir.path().join("d"));
         assert_eq!(config.lines[0].bank.as_deref(), Some(dir.path().join("cap.bank").as_path()));
+        let more = "scanner = '/dev/ttyACM0'\n[line.learn]\nsource = 'c'\nproperties = { ignore-mask = 'm.png', seed = 3 }\n\
+            [[line.recipe]]\nname = 'red'\nbank = 'red.bank'\ndetect = { model-location = 'd.safetensors', roi = 'd' }\n";
+        std::fs::write(&path, format!("{LINE}{more}")).unwrap();
+        let config = Config::read(&path).unwrap();
+        let line = &config.lines[0];
+        let place = |name: &str| dir.path().join(name);
+        assert_eq!(line.scanner, Some("/dev/ttyACM0".into()));
+        let properties = &line.learn.as_ref().unwrap().properties;
+        assert_eq!(
+            (&properties["ignore-mask"], properties["seed"].as_str()),
+            (&place("m.png").display().to_string(), "3")
+        );
+        let recipe = &line.recipes[0];
+        assert_eq!(recipe.bank, Some(place("red.bank")));
+        let expected = (&place("d.safetensors").display().to_string(), "d");
+        assert_eq!((&recipe.detect["model-location"], recipe.detect["roi"].as_str()), expected);
     }
 }

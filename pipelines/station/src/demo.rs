@@ -1,5 +1,6 @@
 //! The demo: a station that needs no configuration, with the line that `snarm simulate` draws.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,18 @@ pub(crate) fn config(data: &Path, port: u16) -> Config {
         name: "demo".to_owned(),
         title: "Simulated line".to_owned(),
         pipeline,
-        variables: Default::default(),
+        variables: BTreeMap::new(),
+        detect: BTreeMap::new(),
+        recipes: Vec::new(),
+        scanner: None,
+        trigger: None,
         bank: None,
-        learn: Some(Learn { source: clip("good.mkv"), interval: 2, max_frames: 0 }),
+        learn: Some(Learn {
+            source: clip("good.mkv"),
+            interval: 2,
+            max_frames: 0,
+            properties: BTreeMap::new(),
+        }),
         parts: Some(Parts::Gap { frames: 2 }),
         at_end: AtEnd::Again,
     };

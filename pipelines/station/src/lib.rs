@@ -34,9 +34,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use config::{Config, Hub};
+use config::{Config, Hub, Product};
 pub use host::{Host, Words};
-use line::{Line, Reader};
+use line::{Line, Reader, Switch};
 pub use log::Log;
 use output::Health;
 use store::Store;
@@ -90,19 +90,21 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
     let address = listener.local_addr()?;
     let (version, log) = (host.version, host.log.clone());
     let host = Arc::new(host);
-    let lines: Vec<Arc<Line>> =
-        config.lines.iter().map(|line| make(line, &config, is_demo, &store, &host)).collect();
+    let switches: Vec<Arc<Switch>> = config
+        .lines
+        .iter()
+        .map(|line| make(line, &config, is_demo, &store, &host).map(Arc::new))
+        .collect::<Result<_>>()?;
     let of_lines = config.outputs.iter().map(|o| Health::new(o.name(), o.kind(), o.is_sent_to()));
     let at_hub = config.hub.iter().map(|_| Health::of_hub());
     let outputs: Vec<Arc<Health>> = of_lines.chain(at_hub).map(Arc::new).collect();
-    lines.iter().try_for_each(|line| line.load_parts())?;
     let has_people = !store.people()?.is_empty();
     let code = (is_demo || !has_people).then(secret::code).transpose()?;
     greet(address, tls.is_some(), code.as_deref(), is_demo)?;
     let window = config.hub.as_ref().map(|_| Arc::new(hub::Window::default()));
     let app = App::new(
         Arc::clone(&store),
-        lines.clone(),
+        switches.clone(),
         outputs.clone(),
         window.clone(),
         Entry { open_viewing: config.open_viewing, is_demo, is_tls: tls.is_some(), code },
@@ -111,20 +113,28 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
     );
     let (stop, stopped) = watch::channel(false);
     let mut tasks: Vec<_> =
-        lines.iter().map(|line| tokio::spawn(line::run(Arc::clone(line), stopped.clone()))).collect();
+        switches.iter().map(|switch| tokio::spawn(Arc::clone(switch).run(stopped.clone()))).collect();
+    for (line, switch) in config.lines.iter().zip(&switches) {
+        let codes = line.scanner.clone();
+        let codes = codes.map(|file| line::read_codes(Arc::clone(switch), file, stopped.clone()));
+        let pulses = line.trigger.clone();
+        let pulses = pulses.map(|file| line::watch_trigger(Arc::clone(switch), file, stopped.clone()));
+        tasks.extend(codes.map(tokio::spawn));
+        tasks.extend(pulses.map(tokio::spawn));
+    }
     for (output, health) in config.outputs.iter().zip(&outputs) {
         tasks.push(output::start(
             output,
             Arc::clone(health),
             Arc::clone(&store),
-            lines.clone(),
+            switches.clone(),
             stopped.clone(),
         ));
     }
     if let (Some(hub), Some(trust), Some(window), Some(health)) = (config.hub, trust, window, outputs.last())
     {
-        let (health, store, lines) = (Arc::clone(health), Arc::clone(&store), lines.clone());
-        let run = hub::run(hub, trust, health, store, lines, version, window, stopped.clone());
+        let (health, store, switches) = (Arc::clone(health), Arc::clone(&store), switches.clone());
+        let run = hub::run(hub, trust, health, store, switches, version, window, stopped.clone());
         tasks.push(tokio::spawn(run));
     }
     let served = tokio::select! {
@@ -148,22 +158,29 @@ fn make(
     is_demo: bool,
     store: &Arc<Store>,
     host: &Arc<Host>,
-) -> Arc<Line> {
-    let readers = config
-        .outputs
-        .iter()
-        .filter_map(|output| output.what().map(|what| Reader { output: output.name().to_owned(), what }));
-    let sent = config.hub.iter().flat_map(|hub| &hub.send);
-    let at_hub = sent.map(|what| Reader { output: Hub::OUTPUT.to_owned(), what: *what });
-    let simulated = is_demo.then(|| demo::clips(&config.data));
-    Arc::new(Line::new(
-        line.clone(),
-        config.keep.clone(),
-        simulated,
-        readers.chain(at_hub).collect(),
-        Arc::clone(store),
-        Arc::clone(host),
-    ))
+) -> Result<Switch> {
+    let product = |product: Product| {
+        let wanted = product.recipe.as_ref().and_then(|(recipe, _)| recipe.outputs.clone());
+        let is_wanted =
+            |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|one| one == name));
+        let outputs = config.outputs.iter().filter(|output| is_wanted(output.name()));
+        let readers = outputs
+            .filter_map(|output| output.what().map(|what| Reader { output: output.name().to_owned(), what }));
+        let sent = config.hub.iter().flat_map(|hub| &hub.send);
+        let at_hub = sent.map(|what| Reader { output: Hub::OUTPUT.to_owned(), what: *what });
+        let simulated = is_demo.then(|| demo::clips(&config.data));
+        let readers = readers.chain(at_hub).collect();
+        Arc::new(Line::new(
+            product,
+            config.keep.clone(),
+            simulated,
+            readers,
+            Arc::clone(store),
+            Arc::clone(host),
+        ))
+    };
+    let lines = line.products().into_iter().map(product).collect();
+    Switch::new(&line.name, line.shown(), lines, Arc::clone(store))
 }
 
 /// Waits for INT or TERM.

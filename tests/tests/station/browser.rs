@@ -208,6 +208,8 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     });
     let more = format!(
         "[line.learn]\nsource = '{SOURCE}'\nmax-frames = 6\n\
+         [[line]]\nname = 'caps'\ntitle = 'Caps'\nbank = 'part.bank'\npipeline = '{SOURCE} ! snarmdetect ! fakesink'\n\
+         [[line.recipe]]\nname = 'red'\ntitle = 'Red caps'\n[[line.recipe]]\nname = 'blue'\ntitle = 'Blue caps'\ncodes = ['41*']\n\
          [[output]]\nkind = 'webhook'\nname = 'mes'\nurl = 'http://{address}/'\n"
     );
     // The ball goes where it was not learned; what is too blurred for a verdict is no find.
@@ -276,6 +278,24 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     browser.look("learn");
     browser.wait("document.querySelector('#notice').textContent.includes('Version 3 is made')");
     until("the line inspects again", || admin.get("/api/lines/belt").json()["status"] == "running");
+
+    // Another product of the other line is chosen by a button, and the one before by its name, as of a scanner that types.
+    browser.open("/recipes?line=caps");
+    browser.wait("document.querySelectorAll('#recipes li').length === 2");
+    browser.click("#recipes li:last-child button.main");
+    browser.wait("document.querySelector('#recipes li:last-child .badge')");
+    browser.write("#code", "red\u{e007}");
+    browser.wait("document.querySelector('#recipes li:first-child .badge')");
+    browser.wait("document.querySelectorAll('#changes tbody tr').length === 2");
+    browser.look("recipes");
+    browser.open("/?line=caps");
+    browser.wait("Number(document.querySelector('#frames')?.textContent) > 1");
+    assert_eq!(
+        (browser.text("#title"), browser.text("#recipe")),
+        ("Caps: Red caps".into(), "Red caps".into())
+    );
+    browser.open("/recipes?line=belt");
+    browser.wait("!document.querySelector('#none').hidden");
 
     // What was done is marked in the trends.
     browser.open("/trends");

@@ -64,10 +64,18 @@ fn a_line_learns_until_it_is_enough_or_given_up_and_inspects_again() {
     until("the line inspects again", inspects);
     assert_eq!(get("/banks")["versions"].as_array().map(Vec::len), Some(2));
 
-    // Both are in the list of who did what, and the trends have the frames of both runs.
+    // Begin and end of both are in the list of who did what, the last one first, and the trends have the frames of both runs.
     let audit = admin.get("/api/audit").json();
-    let begun = audit.as_array().expect("entries").iter().filter(|entry| entry["what"] == "learn");
-    assert_eq!(begun.count(), 2);
+    let of_learning = |entry: &&Value| entry["what"] == "learn";
+    let said: Vec<&str> = audit
+        .as_array()
+        .expect("entries")
+        .iter()
+        .filter(of_learning)
+        .filter_map(|entry| entry["detail"].as_str())
+        .collect();
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert!(said[2] == "belt: the frames are enough" && said[0] == "belt: given up", "{said:?}");
     let steps = get("/trends?hours=1")["steps"].clone();
     let frames =
         steps.as_array().expect("steps").iter().filter_map(|step| step["frames"].as_u64()).sum::<u64>();

@@ -22,7 +22,7 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) struct Broker(Child);
 
 impl Broker {
-    fn start(dir: &Path, port: u16) -> Option<Self> {
+    pub(crate) fn start(dir: &Path, port: u16) -> Option<Self> {
         Self::start_with(dir, port, "")
     }
 
@@ -276,7 +276,7 @@ fn a_plc_reads_registers_and_writes_none() {
 }
 
 /// Sends a request of the protocol and returns the answer, without the heads of both.
-fn modbus(port: u16, request: &[u8]) -> Vec<u8> {
+pub(crate) fn modbus(port: u16, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
     let length = u8::try_from(request.len() + 1).expect("a short request");
     stream.write_all(&[&[0, 7, 0, 0, 0, length, 1], request].concat()).expect("a request");

@@ -15,8 +15,9 @@ fn parts(visitor: &Visitor, line: &str) -> Vec<Value> {
 fn frames_between_two_messages_are_one_part_though_the_station_is_killed() {
     let Some(dir) = learned() else { return };
     let more = format!(
-        "[line.parts]\nby = 'message'\n[[line]]\nname = 'bare'\nbank = 'part.bank'\npipeline = '{SOURCE} ! snarmdetect ! fakesink'\n"
+        "trigger = 'gpio'\n[line.parts]\nby = 'message'\n[[line]]\nname = 'bare'\nbank = 'part.bank'\npipeline = '{SOURCE} ! snarmdetect ! fakesink'\n"
     );
+    std::fs::write(dir.path().join("gpio"), "0\n").expect("a file");
     let mut station = Station::start(dir.path(), &more);
     let admin = station.set_up();
     let begin = |visitor: &Visitor, body: Value| visitor.post("/api/lines/belt/part", &body);
@@ -53,6 +54,17 @@ fn frames_between_two_messages_are_one_part_though_the_station_is_killed() {
     assert_eq!((&line["parts"]["last"], &line["shift"]["parts"]), (ended, &json!(1)));
     assert_eq!(begin(&admin, json!({})).code, 204);
     assert!(admin.get("/api/lines/belt").json()["parts"]["open"].is_null());
+    // A pulse of the trigger begins a part without a name, in the lot that was said last.
+    let gpio = |value: &str| {
+        let file = std::fs::File::options().write(true).open(dir.path().join("gpio"));
+        std::io::Write::write_all(&mut file.expect("a file"), value.as_bytes()).expect("it is written");
+    };
+    gpio("1");
+    until("a part begins", || admin.get("/api/lines/belt").json()["parts"]["open"]["number"] == 3);
+    let open = admin.get("/api/lines/belt").json()["parts"]["open"].clone();
+    assert_eq!((&open["part"], &open["lot"]), (&json!(null), &json!("L7")));
+    gpio("0");
+    assert_eq!(begin(&admin, json!({})).code, 204);
     // What makes no sense is refused, and who may only look begins no part.
     for (body, code) in [(json!({ "part": "" }), 409), (json!({ "name": "A3" }), 422)] {
         assert_eq!(begin(&admin, body.clone()).code, code, "{body}");

@@ -45,8 +45,10 @@ const STATS_INTERVAL: u64 = 1_000_000_000;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Order {
-    /// Properties of the detector, as text.
+    /// Properties of the detector, as text, or of the element that learns where there is no detector.
     set: BTreeMap<String, String>,
+    /// Properties that the element that learns takes where it has them.
+    offer: BTreeMap<String, String>,
     /// The same of its shadow, which there is where the first order has some.
     shadow: BTreeMap<String, String>,
     /// Whether somebody looks at the live picture.
@@ -70,6 +72,10 @@ pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
     let detector = the_one(&pipeline, DETECTOR)?;
     let learner = the_one(&pipeline, learned::LEARNER)?;
     let mut shadow = None;
+    if let (None, Some(learner)) = (&detector, &learner) {
+        set(learner, &first.offer.into_iter().filter(|(name, _)| learner.has_property(name)).collect())?;
+        set(learner, &first.set)?;
+    }
     if let Some(detector) = &detector {
         take_results(detector)?;
         set(detector, &first.set)?;
@@ -135,20 +141,22 @@ fn take_results(detector: &gst::Element) -> Result<()> {
     Ok(())
 }
 
-/// Sets properties of the detector from text; none where one of them cannot be.
-fn set(detector: &gst::Element, properties: &BTreeMap<String, String>) -> Result<()> {
+/// Sets properties of an element from text; none where one of them cannot be.
+fn set(element: &gst::Element, properties: &BTreeMap<String, String>) -> Result<()> {
+    let kind =
+        element.factory().map_or_else(|| "the element".to_owned(), |factory| factory.name().to_string());
     let mut values = Vec::new();
     for (name, text) in properties {
-        let property = detector
+        let property = element
             .find_property(name)
             .filter(|property| property.flags().contains(glib::ParamFlags::WRITABLE))
-            .with_context(|| format!("expected a property of {DETECTOR} that can be set, found {name}"))?;
+            .with_context(|| format!("expected a property of {kind} that can be set, found {name}"))?;
         let value = glib::Value::deserialize_with_pspec(text, &property)
             .with_context(|| format!("{name}: expected a {}, found {text}", property.value_type()))?;
         values.push((name, value));
     }
     for (name, value) in values {
-        detector.set_property_from_value(name, &value);
+        element.set_property_from_value(name, &value);
     }
     Ok(())
 }

@@ -111,13 +111,17 @@ function link(path, name, line) {
 export async function begin() {
   const [me, lines] = await Promise.all([ask("/api/me"), ask("/api/lines")]);
   const asked = new URLSearchParams(location.search).get("line");
-  const line = lines.find((line) => line.name === asked) ?? lines[0];
+  // A line by its own name means the recipe that is in use.
+  const choices = lines.flatMap((line) => [line, ...(line.recipes ?? [])]);
+  const line = choices.find((line) => line.name === asked) ?? choices[0];
   const icon = make("img", { src: "/icon.svg", alt: "", width: 28, height: 28 });
   const head = $("head");
   head.append(make("a", { class: "name", href: "/" }, icon, "SNARM station"));
-  if (lines.length > 1) {
+  if (choices.length > 1) {
     const choice = make("select", { "aria-label": "Line" });
-    for (const each of lines) choice.append(make("option", { value: each.name }, each.title));
+    for (const each of choices) {
+      choice.append(make("option", { value: each.name }, each.recipes ? `${each.title} (in use)` : each.title));
+    }
     choice.value = line.name;
     choice.addEventListener("change", () => {
       location.href = `${location.pathname}?line=${encodeURIComponent(choice.value)}`;
@@ -126,7 +130,7 @@ export async function begin() {
   }
   const nav = make("nav", { "aria-label": "Pages" });
   const pages = [
-    ["/", "Line"], ["/review", "Review"], ["/limits", "Limits"], ["/learn", "Learn"], ["/banks", "Banks"], ["/trends", "Trends"],
+    ["/", "Line"], ["/review", "Review"], ["/limits", "Limits"], ["/learn", "Learn"], ["/banks", "Banks"], ["/recipes", "Recipes"], ["/trends", "Trends"],
   ];
   if (me.hub) pages.push(["/stations", "Stations"]);
   if (may(me, "engineer")) pages.push(["/system", "System"]);

@@ -3,6 +3,7 @@
 import { $, ask, attempt, begin, clock, lamp, make, may, notice, rows, score, STATUS, svg, when, whole } from "./common.js";
 import { learnPage } from "./learn.js";
 import { showLive } from "./live.js";
+import { recipesPage } from "./recipes.js";
 import { systemPage } from "./system.js";
 import { trendsPage } from "./trends.js";
 
@@ -91,6 +92,7 @@ async function linePage() {
   let points = [];
   let held = { verdict: "unknown", score: -1, until: 0 };
   let alarms = -1;
+  let of = "";
 
   showLive($("live"), base);
 
@@ -105,6 +107,15 @@ async function linePage() {
   };
 
   const show = (state) => {
+    if (state.line !== of) {
+      // Another recipe has another title, other scores and other alarms.
+      of = state.line;
+      [points, alarms] = [[], -1];
+      held = { verdict: "unknown", score: -1, until: 0 };
+      $("title").textContent = state.title;
+      $("recipe").textContent = state.recipe;
+      $("of-recipe").hidden = !state.recipe;
+    }
     points = points.concat(state.strip).slice(-200);
     let seen = { verdict: state.status === "running" ? state.verdict : "unknown", score: state.score };
     for (const point of state.strip) if (VERDICTS[point.verdict].rank > VERDICTS[seen.verdict].rank) seen = point;
@@ -706,6 +717,6 @@ async function signInPage() {
   });
 }
 
-const PAGES = { line: linePage, review: reviewPage, limits: limitsPage, banks: banksPage, access: accessPage, stations: stationsPage, learn: learnPage, trends: trendsPage, system: systemPage, "sign-in": signInPage };
+const PAGES = { line: linePage, review: reviewPage, limits: limitsPage, banks: banksPage, access: accessPage, stations: stationsPage, learn: learnPage, recipes: recipesPage, trends: trendsPage, system: systemPage, "sign-in": signInPage };
 
 attempt(PAGES[document.body.dataset.page]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::{LONGEST_NAME, What, is_name};
+use super::{What, check_name};
 
 /// How a hub is reached, and who may tell this station what to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -72,9 +72,7 @@ impl Hub {
         }
         let names = self.trust.keys().map(|name| ("hub.trust", name));
         for (key, name) in names.chain([("hub.name", &self.name)]) {
-            if !is_name(name) {
-                bail!("{key}: expected 1 to {LONGEST_NAME} small letters, digits and -, found {name:?}");
-            }
+            check_name(key, name)?;
         }
         if self.user.is_some() != self.password_file.is_some() {
             let found = if self.user.is_some() { "user" } else { "password-file" };

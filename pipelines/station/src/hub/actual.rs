@@ -78,7 +78,7 @@ pub(super) async fn run(link: &Link, station: &Station) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        for line in &station.lines {
+        for line in station.lines() {
             let shown = line.snapshot(u64::MAX);
             if status.insert(line.name().to_owned(), shown.status) != Some(shown.status)
                 && let Err(error) = tell_event(station, &shown).await

@@ -182,10 +182,8 @@ async fn carry_out(link: &Link, station: &Station, command: Command) -> Result<V
     let done = || json!(null);
     match command.task {
         Task::Test => {
-            let lines = station
-                .lines
-                .iter()
-                .map(|line| json!({ "line": line.name(), "status": line.state().status }));
+            let lines =
+                station.lines().map(|line| json!({ "line": line.name(), "status": line.state().status }));
             Ok(json!({ "version": station.version, "lines": lines.collect::<Vec<_>>() }))
         }
         Task::Snapshot { line } => snapshot(link, station.line(&line)?).await,

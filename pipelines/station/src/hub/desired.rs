@@ -70,7 +70,7 @@ pub(super) async fn run(link: &Link, station: &Station) -> Result<()> {
     let mut told = link.client.subscribe(subject).await.context("cannot subscribe")?;
     loop {
         link.up().await;
-        for line in &station.lines {
+        for line in station.lines() {
             if let Err(error) = converge(link, station, line).await {
                 tracing::warn!("{}: the hub wants another bank: {error:#}", line.name());
             }

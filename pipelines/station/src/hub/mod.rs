@@ -25,7 +25,7 @@ pub use simulate::{Measured, Simulation};
 pub(crate) use window::Window;
 
 use crate::config::Hub;
-use crate::line::Line;
+use crate::line::Switch;
 use crate::output::{Health, Queue};
 use crate::store::Store;
 use link::Link;
@@ -41,13 +41,13 @@ pub(crate) async fn run(
     trust: Trust,
     health: Arc<Health>,
     store: Arc<Store>,
-    lines: Vec<Arc<Line>>,
+    switches: Vec<Arc<Switch>>,
     version: &'static str,
     window: Arc<Window>,
     stop: watch::Receiver<bool>,
 ) {
     let mut queue = Queue::new(Arc::clone(&store), Arc::clone(&health), stop.clone());
-    let station = Arc::new(Station { config, trust, store: Arc::clone(&store), lines, version });
+    let station = Arc::new(Station { config, trust, store: Arc::clone(&store), switches, version });
     if let Err(error) = commands::end_all(&station).await {
         tracing::error!("hub: {error:#}");
     }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::keys::Trust;
 use crate::config::Hub;
-use crate::line::Line;
+use crate::line::{Line, Switch};
 use crate::store::Store;
 
 /// A station at a hub.
@@ -14,18 +14,24 @@ pub(super) struct Station {
     pub(super) config: Hub,
     pub(super) trust: Trust,
     pub(super) store: Arc<Store>,
-    pub(super) lines: Vec<Arc<Line>>,
+    pub(super) switches: Vec<Arc<Switch>>,
     /// Version of the program.
     pub(super) version: &'static str,
 }
 
 impl Station {
-    /// The line of a name.
+    /// All lines, and each recipe of those that have such.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &Arc<Line>> {
+        self.switches.iter().flat_map(|switch| switch.lines())
+    }
+
+    /// The line, or recipe, of a name. That of a line with recipes means the one in use.
     ///
     /// # Errors
     /// When there is none.
     pub(super) fn line(&self, name: &str) -> Result<&Arc<Line>> {
-        let line = self.lines.iter().find(|line| line.name() == name);
+        let in_use = self.switches.iter().find(|switch| switch.name() == name).map(|switch| switch.now());
+        let line = in_use.or_else(|| self.lines().find(|line| line.name() == name));
         line.with_context(|| format!("expected a line of this station, found {name:?}"))
     }
 }

@@ -17,7 +17,7 @@ use super::places::{ACTUAL, EVENTS, RESULTS};
 use crate::clock;
 use crate::config::{self, AtEnd, Hub, Keep};
 use crate::host::Host;
-use crate::line::Line;
+use crate::line::{Line, Switch};
 use crate::output::Health;
 use crate::store::{Store, Waiting};
 
@@ -107,7 +107,7 @@ async fn measure(hub: &Hub, simulation: &Simulation, folder: &Path) -> Result<Me
         let mut station = Simulated { store: Arc::clone(&store), made: 0 };
         (0..simulation.backlog).try_for_each(|_| station.tell(&payload))?;
         stations.push(station);
-        let line = Arc::new(line(&store));
+        let line = Arc::new(line(&store)?);
         let config = Hub { name, ..hub.clone() };
         let (trust, health) = (Trust::new(&config.trust)?, Arc::new(Health::of_hub()));
         let run =
@@ -211,12 +211,16 @@ fn payload() -> Result<String> {
 }
 
 /// A line that does not run.
-fn line(store: &Arc<Store>) -> Line {
+fn line(store: &Arc<Store>) -> Result<Switch> {
     let config = config::Line {
         name: "belt".to_owned(),
         title: String::new(),
         pipeline: String::new(),
         variables: Default::default(),
+        detect: Default::default(),
+        recipes: Vec::new(),
+        scanner: None,
+        trigger: None,
         bank: None,
         learn: None,
         parts: None,
@@ -229,7 +233,11 @@ fn line(store: &Arc<Store>) -> Line {
         version: "sim",
         log: Default::default(),
     };
-    Line::new(config, Keep::default(), None, Vec::new(), Arc::clone(store), Arc::new(host))
+    let host = Arc::new(host);
+    let made =
+        |product| Line::new(product, Keep::default(), None, Vec::new(), Arc::clone(store), Arc::clone(&host));
+    let lines = config.products().into_iter().map(made).map(Arc::new).collect();
+    Switch::new(&config.name, config.shown(), lines, Arc::clone(store))
 }
 
 #[cfg(test)]

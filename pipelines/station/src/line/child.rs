@@ -30,9 +30,12 @@ pub(super) const SHADOW: &str = "snarm-shadow";
 /// What a pipeline is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Order {
-    /// Properties of the detector, as text.
+    /// Properties of the detector, as text, or of the element that learns.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) set: BTreeMap<String, String>,
+    /// Properties of a detector that the element that learns takes where it has them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) offer: BTreeMap<String, String>,
     /// Those of its shadow; a pipeline has one where the first order has some.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) shadow: BTreeMap<String, String>,

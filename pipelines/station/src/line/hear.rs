@@ -110,8 +110,7 @@ impl Work {
         if self.line.readers.iter().any(|reader| reader.what == What::Frames)
             && let Ok(mut payload) = serde_json::from_str::<Value>(text)
         {
-            payload["line"] = json!(self.line.name());
-            payload["time"] = json!(at);
+            self.line.sign(&mut payload, at);
             self.to_send.extend(self.line.messages(What::Frames, "frame", &payload));
         }
     }
@@ -194,7 +193,7 @@ impl Work {
 }
 
 fn add_find(line: &Line, record: &Record, found: &Found) -> Result<()> {
-    let told = record.line(Some(line.name()))?;
+    let told = record.line(Some(line.at()))?;
     let new = NewFind {
         at: clock::now(),
         frame: found.frame,
@@ -213,8 +212,7 @@ fn add_find(line: &Line, record: &Record, found: &Found) -> Result<()> {
         payload["find"] = json!(id);
         payload["first"] = json!(new.first);
         payload["last"] = json!(new.last);
-        payload["line"] = json!(line.name());
-        payload["time"] = json!(new.at);
+        line.sign(&mut payload, new.at);
         line.messages(What::Finds, "find", &payload)
     })?;
     let mut state = line.state();

@@ -128,7 +128,7 @@ pub(crate) struct Learning {
 fn source(config: &config::Line) -> Option<config::Learn> {
     let of_recipe = || {
         let source = config.variables.get("source")?.clone();
-        Some(config::Learn { source, interval: 1, max_frames: 0 })
+        Some(config::Learn { source, interval: 1, max_frames: 0, properties: BTreeMap::new() })
     };
     config.learn.clone().or_else(of_recipe)
 }
@@ -155,15 +155,14 @@ pub(crate) async fn begin_learning(line: &Arc<Line>, wish: Wish) -> Result<()> {
         bail!("expected a source to learn from, [line.learn] of the configuration, found none");
     }
     if line.state().status == Status::Stopped {
-        bail!("expected a line that runs, found one whose stream is over");
+        bail!("expected a line that runs, found one whose stream is over, or where another recipe is in use");
     }
     let Ok(_alone) = line.making.try_lock() else { bail!("a bank of this line is made at this moment") };
     {
-        let mut desk = line.desk();
-        if desk.now.is_some() || desk.wish.is_some() {
+        if learns(line) {
             bail!("the line learns already");
         }
-        desk.wish = Some(wish.clone());
+        line.desk().wish = Some(wish.clone());
     }
     let detail = format!("{}: begins, {}", line.name(), wish.reason);
     line.ask(move |line| line.store.note(&wish.author, "learn", &detail)).await?;
@@ -174,19 +173,36 @@ pub(crate) async fn begin_learning(line: &Arc<Line>, wish: Wish) -> Result<()> {
 }
 
 /// Says that the frames are enough, or that nothing is wanted any more. False where nothing is learned.
-pub(crate) async fn end_learning(line: &Line, ask: Ask) -> bool {
-    let asks = {
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn end_learning(line: &Arc<Line>, ask: Ask, author: &str) -> Result<bool> {
+    let (asks, was_wished) = {
         let mut desk = line.desk();
         // What has not begun yet needs no end.
-        if desk.now.is_none() && ask == Ask::GiveUp && desk.wish.take().is_some() {
-            return true;
-        }
-        desk.asks.clone()
+        let was_wished = desk.now.is_none() && ask == Ask::GiveUp && desk.wish.take().is_some();
+        (desk.asks.clone(), was_wished)
     };
-    match asks {
+    let is_heard = match asks {
+        _ if was_wished => true,
         Some(asks) => asks.send(ask).await.is_ok(),
         None => false,
+    };
+    if is_heard {
+        let what = match ask {
+            Ask::Enough => "the frames are enough",
+            Ask::GiveUp => "given up",
+        };
+        let (author, detail) = (author.to_owned(), format!("{}: {what}", line.name()));
+        line.ask(move |line| line.store.note(&author, "learn", &detail)).await?;
     }
+    Ok(is_heard)
+}
+
+/// Whether a line learns, or is about to.
+pub(super) fn learns(line: &Line) -> bool {
+    let desk = line.desk();
+    desk.now.is_some() || desk.wish.is_some()
 }
 
 /// Whether somebody waits for the line to learn.
@@ -294,7 +310,8 @@ async fn learn(line: &Arc<Line>, wish: &Wish, mut stop: watch::Receiver<bool>) -
     let (heard_by, mut heard) = mpsc::channel(WAITING);
     let (orders, to_child) = mpsc::channel(1);
     let (done, is_done) = watch::channel(false);
-    let (player, order) = (line.host.player.clone(), Order::default());
+    let player = line.host.player.clone();
+    let order = Order { set: by.properties, offer: line.config.detect.clone(), ..Order::default() };
     let run =
         tokio::spawn(async move { child::play(&player, &words, &order, to_child, heard_by, is_done).await });
     let (mut is_given_up, mut odd) = (false, Vec::new());

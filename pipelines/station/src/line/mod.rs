@@ -9,15 +9,20 @@ mod nearest;
 mod pairs;
 mod parts;
 mod prepare;
+mod scanner;
 mod shared;
 mod state;
 mod supervise;
+mod switch;
+mod trigger;
 
 pub(crate) use control::{
     check_reason, end_shadow, make_candidate, release, restart, roll_back, set_limits, set_shadow, to_learn,
 };
 pub(crate) use learn::{Ask, Learning, Wish, begin_learning, end_learning, learning};
 pub(crate) use nearest::{Nearest, nearest};
+pub(crate) use scanner::listen as read_codes;
 pub(crate) use shared::{Line, Reader};
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};
-pub(crate) use supervise::run;
+pub(crate) use switch::Switch;
+pub(crate) use trigger::watch as watch_trigger;

@@ -90,7 +90,8 @@ impl Parts {
         self.changed.extend(self.open.iter().map(|part| (part.number, part.clone())));
     }
 
-    fn end(&mut self, at: i64) {
+    /// Ends the part whose frames come now.
+    pub(super) fn end(&mut self, at: i64) {
         if let Some(mut part) = self.open.take() {
             part.ended = Some(at);
             self.changed.insert(part.number, part.clone());
@@ -178,6 +179,19 @@ impl Parts {
             }
             Some(_) => self.lot = lot,
         }
+        Ok(())
+    }
+
+    /// A trigger: the frames so far are the last of the part before, and those that follow are of one without a name.
+    ///
+    /// # Errors
+    /// When the parts of the line do not begin by messages.
+    pub(super) fn begin_unnamed(&mut self, at: i64) -> Result<()> {
+        if self.rule != Some(Rule::Message) {
+            bail!("expected a line whose parts begin by messages, found another one");
+        }
+        self.end(at);
+        self.begin(None, at);
         Ok(())
     }
 

@@ -84,6 +84,14 @@ fn take_learned(line: &Line) -> Result<()> {
     Ok(())
 }
 
+/// Takes what the bank in use says of good frames, where there is one. It is shown before the line runs as well.
+pub(super) fn know(line: &Line) -> Result<()> {
+    match line.store.running_bank(line.name())? {
+        Some(_) => take_learned(line),
+        None => Ok(()),
+    }
+}
+
 /// What a bank says of good frames.
 pub(super) fn learned(line: &Line, version: &BankVersion) -> Result<Learned> {
     let bank = Bank::open(&line.store.bank_file(version.id))?;

@@ -12,7 +12,7 @@ use super::learn::Desk;
 use super::parts::Parts;
 use super::state::{PartsNow, Snapshot, State};
 use crate::clock;
-use crate::config::{self, Keep, What};
+use crate::config::{self, Keep, Product, Recipe, What};
 use crate::host::Host;
 use crate::store::{Frame, Part, Store, Waiting};
 
@@ -25,9 +25,12 @@ pub(crate) struct Reader {
     pub(crate) what: What,
 }
 
-/// A line.
+/// A line, or one of the recipes of a line, which is as a line of its own to all but those who look from outside.
 pub(crate) struct Line {
     pub(crate) config: config::Line,
+    /// Name of the line that it is a recipe of; its own where it is none.
+    at: String,
+    recipe: Option<(Recipe, u16)>,
     pub(crate) keep: Keep,
     /// Folder for the clips of the simulated line, where it is one.
     pub(crate) simulated: Option<PathBuf>,
@@ -54,7 +57,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(
-        config: config::Line,
+        product: Product,
         keep: Keep,
         simulated: Option<PathBuf>,
         readers: Vec<Reader>,
@@ -62,7 +65,9 @@ impl Line {
         host: Arc<Host>,
     ) -> Self {
         Self {
-            config,
+            config: product.line,
+            at: product.at,
+            recipe: product.recipe,
             keep,
             simulated,
             readers,
@@ -81,9 +86,39 @@ impl Line {
         }
     }
 
-    /// Its name.
+    /// Its name, under which banks, limits and finds are kept.
     pub(crate) fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// Name of the line that it is a recipe of; its own where it is none.
+    pub(crate) fn at(&self) -> &str {
+        &self.at
+    }
+
+    /// Name of the recipe that it is.
+    pub(crate) fn recipe(&self) -> Option<&str> {
+        self.recipe.as_ref().map(|(recipe, _)| recipe.name.as_str())
+    }
+
+    /// Name of the recipe on pages, and the codes that choose it.
+    pub(crate) fn recipe_shown(&self) -> Option<(&str, &[String])> {
+        self.recipe.as_ref().map(|(recipe, _)| (recipe.shown(), recipe.codes.as_slice()))
+    }
+
+    /// Number of the recipe that it is; 0 where it is none.
+    pub(crate) fn recipe_number(&self) -> u16 {
+        self.recipe.as_ref().map_or(0, |(_, number)| *number)
+    }
+
+    /// Whether it is a recipe that a code means.
+    pub(super) fn is_meant_by(&self, code: &str) -> bool {
+        self.recipe.as_ref().is_some_and(|(recipe, _)| recipe.is_meant_by(code))
+    }
+
+    /// Whether its parts begin by messages.
+    pub(crate) fn begins_parts_by_messages(&self) -> bool {
+        self.config.parts == Some(config::Parts::Message)
     }
 
     /// What is known of it.
@@ -101,11 +136,19 @@ impl Line {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads which parts there were.
-    pub(crate) fn load_parts(&self) -> Result<()> {
+    /// Reads which parts there were, and what the shift has.
+    pub(super) fn load(&self) -> Result<()> {
         let stored = self.store.parts(self.name(), 2)?;
         *self.parts() = Parts::new(self.config.parts, stored);
+        let shift = self.store.shift(self.name())?;
+        self.state().shift = shift;
         Ok(())
+    }
+
+    /// Ends the part whose frames come now, as another product follows.
+    pub(super) fn end_part(&self) -> Result<()> {
+        self.parts().end(clock::now());
+        self.store_frames(&[], Vec::new())
     }
 
     /// Takes a message that a part, or a lot, begins. It is stored when this returns.
@@ -114,6 +157,15 @@ impl Line {
     /// As [`Parts::hear`], and when it cannot be stored.
     pub(crate) fn begin_part(&self, part: Option<String>, lot: Option<String>) -> Result<()> {
         self.parts().hear(part, lot, clock::now())?;
+        self.store_frames(&[], Vec::new())
+    }
+
+    /// A trigger: a part begins that has no name. It is stored when this returns.
+    ///
+    /// # Errors
+    /// As [`Parts::begin_unnamed`], and when it cannot be stored.
+    pub(super) fn begin_unnamed_part(&self) -> Result<()> {
+        self.parts().begin_unnamed(clock::now())?;
         self.store_frames(&[], Vec::new())
     }
 
@@ -128,8 +180,7 @@ impl Line {
         let by = self.state().last().map(|last| (last.bank_id.clone(), last.threshold, last.threshold_low));
         for part in &ended {
             let mut payload = serde_json::to_value(part)?;
-            payload["line"] = json!(self.name());
-            payload["time"] = json!(part.ended);
+            self.sign(&mut payload, part.ended.unwrap_or_default());
             if let Some((bank, threshold, low)) = &by {
                 payload["bank-id"] = json!(bank);
                 payload["threshold"] = json!(threshold);
@@ -146,9 +197,18 @@ impl Line {
         Ok(())
     }
 
+    /// Says in a message which line it is of, by which recipe, and when.
+    pub(super) fn sign(&self, payload: &mut Value, time: i64) {
+        payload["line"] = json!(self.at());
+        payload["time"] = json!(time);
+        if let Some(recipe) = self.recipe() {
+            payload["recipe"] = json!(recipe);
+        }
+    }
+
     /// A message for each output that wants such.
     pub(super) fn messages(&self, what: What, kind: &str, payload: &Value) -> Vec<Waiting> {
-        let (topic, payload) = (format!("{}/{kind}", self.name()), payload.to_string());
+        let (topic, payload) = (format!("{}/{kind}", self.at()), payload.to_string());
         let wanted = self.readers.iter().filter(|reader| reader.what == what);
         let message = |reader: &Reader| Waiting {
             output: reader.output.clone(),
@@ -164,7 +224,8 @@ impl Line {
         let now =
             parts.are_told().then(|| PartsNow { last: parts.last().cloned(), open: parts.open().cloned() });
         drop(parts);
-        Snapshot { parts: now, ..self.state().snapshot(self.name(), self.config.shown(), after) }
+        let recipe = self.recipe_shown().map_or_else(String::new, |(title, _)| title.to_owned());
+        Snapshot { parts: now, recipe, ..self.state().snapshot(self.name(), self.config.shown(), after) }
     }
 
     /// Its live pictures, from the next one on; the pipeline makes them while somebody has such a receiver.

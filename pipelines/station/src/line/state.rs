@@ -132,6 +132,8 @@ pub(crate) struct Snapshot {
     pub(crate) line: String,
     /// Name on pages.
     pub(crate) title: String,
+    /// Name of its recipe on pages; empty where it has none.
+    pub(crate) recipe: String,
     /// What it does.
     pub(crate) status: Status,
     /// More of that in words.
@@ -238,6 +240,7 @@ impl State {
         Snapshot {
             line: line.to_owned(),
             title: title.to_owned(),
+            recipe: String::new(),
             status: self.status,
             detail: self.detail.clone(),
             verdict: last.map_or("unknown", |record| record.verdict.name()),

@@ -30,8 +30,8 @@ const SHORTEST_STREAM: Duration = Duration::from_secs(1);
 /// Packets that may wait; a pipeline that sends more waits.
 const WAITING: usize = 256;
 
-/// Runs a line until the station ends.
-pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
+/// Runs a line until it is to stop.
+pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
     let mut wait = FIRST_WAIT;
     while !*stop.borrow() {
         let began = Instant::now();
@@ -49,7 +49,7 @@ pub(crate) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
         let reason = match ended {
             Ok(End::Stream) if line.config.at_end == AtEnd::Stop && !learn::is_wished(&line) => {
                 set(&line, Status::Stopped, String::new());
-                // Nothing is left to do until the station ends.
+                // Nothing is left to do.
                 let _ = stop.changed().await;
                 break;
             }
@@ -116,9 +116,10 @@ fn first_order(line: &Line) -> Result<(String, Order, Option<Pairs>)> {
     let running = line.store.running_bank(line.name())?.context("expected a bank in use, found none")?;
     let file = line.store.bank_file(running.id).display().to_string();
     let limits = control::limits(line)?;
-    let mut set = limits.clone();
+    let mut set = line.config.detect.clone();
+    set.extend(limits.clone());
     set.insert("bank-location".to_owned(), file.clone());
-    set.insert("source-id".to_owned(), line.name().to_owned());
+    set.insert("source-id".to_owned(), line.at().to_owned());
     let (mut shadow, mut pairs) = (BTreeMap::new(), None);
     if let Some(bank) = line.store.shadow_bank(line.name())? {
         shadow = limits;

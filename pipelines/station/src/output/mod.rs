@@ -19,7 +19,7 @@ pub(crate) use health::Health;
 pub(crate) use queue::{Queue, secret_of};
 
 use crate::config::Output;
-use crate::line::Line;
+use crate::line::Switch;
 use crate::store::Store;
 
 /// Starts an output. It runs until the station ends.
@@ -27,13 +27,13 @@ pub(crate) fn start(
     output: &Output,
     health: Arc<Health>,
     store: Arc<Store>,
-    lines: Vec<Arc<Line>>,
+    switches: Vec<Arc<Switch>>,
     stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     match output.clone() {
-        Output::Mqtt(config) => tokio::spawn(mqtt::run(config, Queue::new(store, health, stop))),
+        Output::Mqtt(config) => tokio::spawn(mqtt::run(config, switches, Queue::new(store, health, stop))),
         Output::Webhook(config) => tokio::spawn(webhook::run(config, Queue::new(store, health, stop))),
-        Output::Modbus(config) => tokio::spawn(modbus::run(config, health, lines, stop)),
-        Output::OpcUa(config) => tokio::spawn(opcua::run(config, health, store, lines, stop)),
+        Output::Modbus(config) => tokio::spawn(modbus::run(config, health, switches, stop)),
+        Output::OpcUa(config) => tokio::spawn(opcua::run(config, health, store, switches, stop)),
     }
 }

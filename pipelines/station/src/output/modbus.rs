@@ -1,5 +1,5 @@
 //! A Modbus TCP server that a PLC reads: input and holding registers alike, 20 for each line in the order of the
-//! configuration. Nothing can be written.
+//! configuration. Nothing can be written but the recipe, where the configuration allows it.
 //!
 //! | register of a line | holds |
 //! |---|---|
@@ -12,10 +12,11 @@
 //! | 6, 7 | frames of the shift, high word first |
 //! | 8, 9 | alarms of the shift, high word first |
 //! | 10, 11 | uncertain finds of the shift, high word first |
-//! | 12 to 19 | 0 |
+//! | 12 | number of the recipe in use, 0 without one; written, it chooses the recipe of that number |
+//! | 13 to 19 | 0 |
 
-use std::future::ready;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,10 +28,13 @@ use tokio_modbus::{ExceptionCode, Request, Response};
 
 use super::health::Health;
 use crate::config::Modbus;
-use crate::line::{Line, Snapshot, Status};
+use crate::line::{Snapshot, Status, Switch};
 
 /// Registers of a line.
 const EACH: usize = 20;
+
+/// The register of a line that has the recipe.
+const RECIPE: usize = 12;
 
 /// Most registers of an answer, by the standard.
 const MOST: u16 = 125;
@@ -42,10 +46,11 @@ const WAIT: Duration = Duration::from_secs(5);
 pub(super) async fn run(
     config: Modbus,
     health: Arc<Health>,
-    lines: Vec<Arc<Line>>,
+    switches: Vec<Arc<Switch>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let registers = Registers { lines: lines.into(), started: Instant::now() };
+    let author = config.recipes.then(|| format!("modbus {}", config.name).into());
+    let registers = Registers { switches: switches.into(), started: Instant::now(), author };
     while !*stop.borrow() {
         tokio::select! {
             served = serve(&config, &health, &registers) => {
@@ -74,23 +79,62 @@ async fn serve(config: &Modbus, health: &Health, registers: &Registers) -> Resul
 /// The registers, as they are when they are asked for.
 #[derive(Clone)]
 struct Registers {
-    lines: Arc<[Arc<Line>]>,
+    switches: Arc<[Arc<Switch>]>,
     started: Instant,
+    /// Who chooses a recipe by writing its number; nobody where nothing can be written.
+    author: Option<Arc<str>>,
 }
 
 impl Registers {
     fn read(&self, address: u16, count: u16) -> Result<Vec<u16>, ExceptionCode> {
         let all: Vec<u16> = self
-            .lines
+            .switches
             .iter()
-            .flat_map(|line| {
+            .flat_map(|switch| {
+                let line = switch.now();
                 let now = line.state().snapshot(line.name(), "", u64::MAX);
-                registers(&now, self.started.elapsed())
+                registers(&now, line.recipe_number(), self.started.elapsed())
             })
             .collect();
         let (start, end) = (usize::from(address), usize::from(address) + usize::from(count));
         let asked = all.get(start..end).filter(|asked| !asked.is_empty() && count <= MOST);
         asked.map(<[u16]>::to_vec).ok_or(ExceptionCode::IllegalDataAddress)
+    }
+
+    /// Chooses the recipe of a number on the line whose register that is.
+    async fn write(&self, address: u16, number: u16) -> Result<(), ExceptionCode> {
+        let author = self.author.as_deref().ok_or(ExceptionCode::IllegalFunction)?;
+        let (line, register) = (usize::from(address) / EACH, usize::from(address) % EACH);
+        let switch = self.switches.get(line).filter(|_| register == RECIPE);
+        let switch = switch.ok_or(ExceptionCode::IllegalDataAddress)?;
+        match switch.choose_number(number, author).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::warn!("{}: {author}: {error:#}", switch.name());
+                Err(ExceptionCode::IllegalDataValue)
+            }
+        }
+    }
+
+    async fn answer(self, request: Request<'static>) -> Result<Response, ExceptionCode> {
+        match request {
+            Request::ReadInputRegisters(address, count) => {
+                self.read(address, count).map(Response::ReadInputRegisters)
+            }
+            Request::ReadHoldingRegisters(address, count) => {
+                self.read(address, count).map(Response::ReadHoldingRegisters)
+            }
+            Request::WriteSingleRegister(address, number) => {
+                self.write(address, number).await.map(|()| Response::WriteSingleRegister(address, number))
+            }
+            Request::WriteMultipleRegisters(address, numbers) => match *numbers {
+                [number] => {
+                    self.write(address, number).await.map(|()| Response::WriteMultipleRegisters(address, 1))
+                }
+                _ => Err(ExceptionCode::IllegalDataAddress),
+            },
+            _ => Err(ExceptionCode::IllegalFunction),
+        }
     }
 }
 
@@ -98,23 +142,15 @@ impl tokio_modbus::server::Service for Registers {
     type Request = Request<'static>;
     type Response = Response;
     type Exception = ExceptionCode;
-    type Future = std::future::Ready<Result<Response, ExceptionCode>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, ExceptionCode>> + Send>>;
 
     fn call(&self, request: Self::Request) -> Self::Future {
-        ready(match request {
-            Request::ReadInputRegisters(address, count) => {
-                self.read(address, count).map(Response::ReadInputRegisters)
-            }
-            Request::ReadHoldingRegisters(address, count) => {
-                self.read(address, count).map(Response::ReadHoldingRegisters)
-            }
-            _ => Err(ExceptionCode::IllegalFunction),
-        })
+        Box::pin(self.clone().answer(request))
     }
 }
 
 /// The registers of a line.
-fn registers(now: &Snapshot, since: Duration) -> [u16; EACH] {
+fn registers(now: &Snapshot, recipe: u16, since: Duration) -> [u16; EACH] {
     let low = |n: u64| (n & 0xffff) as u16;
     let pair = |n: u64| [low(n >> 16), low(n)];
     let scaled = |score: f64| (score.clamp(0.0, 1.0) * 10_000.0).round() as u16;
@@ -141,7 +177,7 @@ fn registers(now: &Snapshot, since: Duration) -> [u16; EACH] {
         low(now.bank.unsigned_abs()),
     ];
     let counters = [now.shift.frames, now.shift.alarms, now.shift.uncertain].map(pair);
-    let values = first.into_iter().chain(counters.into_iter().flatten());
+    let values = first.into_iter().chain(counters.into_iter().flatten()).chain([recipe]);
     all.iter_mut().zip(values).for_each(|(register, value)| *register = value);
     all
 }
@@ -157,7 +193,7 @@ mod tests {
         (now.status, now.verdict, now.score, now.threshold, now.bank) =
             (Status::Running, "anomalous", 0.75, 0.5, 3);
         now.shift = Shift { frames: 0x1_0002, alarms: 7, uncertain: 1, ..Shift::default() };
-        let all = registers(&now, Duration::from_secs(65_537));
-        assert_eq!(all[..12], [1, 2, 3, 7500, 5000, 3, 1, 2, 0, 7, 0, 1]);
+        let all = registers(&now, 9, Duration::from_secs(65_537));
+        assert_eq!(all[..=RECIPE], [1, 2, 3, 7500, 5000, 3, 1, 2, 0, 7, 0, 1, 9]);
     }
 }

@@ -1,14 +1,21 @@
 //! Messages to an MQTT broker, QoS 1: a message is removed from the queue when the broker has acknowledged it. Topics are
-//! `TOPIC/LINE/find` and `TOPIC/LINE/frame`; `TOPIC/status` is retained, `online`, or `offline` once the station is gone.
+//! `TOPIC/LINE/find` and `TOPIC/LINE/frame`; `TOPIC/status` is retained, `online`, or `offline` once the station is gone. Codes are
+//! taken from `TOPIC/LINE/code`, where the configuration says so.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS, Transport};
+use anyhow::{Context, Result, anyhow, bail};
+use rumqttc::{
+    AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, Publish, QoS,
+    Transport,
+};
+use tokio::sync::mpsc;
 
 use super::queue::{Queue, envelope, secret_of};
 use crate::config::Mqtt;
+use crate::line::Switch;
 use crate::store::Waiting;
 use crate::tls;
 
@@ -24,18 +31,61 @@ const LARGEST: usize = 1 << 20;
 /// How long a broker may take to acknowledge.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Codes that may wait.
+const CODES: usize = 64;
+
 /// Sends what waits; a connection that breaks is made anew.
-pub(super) async fn run(config: Mqtt, mut queue: Queue) {
+pub(super) async fn run(config: Mqtt, switches: Vec<Arc<Switch>>, mut queue: Queue) {
+    let (heard_by, heard) = mpsc::channel(CODES);
+    let taking = tokio::spawn(take_codes(config.clone(), switches, heard));
     while !queue.is_over() {
-        if let Err(error) = connected(&config, &mut queue).await {
+        if let Err(error) = connected(&config, &heard_by, &mut queue).await {
             queue.failed(&error).await;
+        }
+    }
+    taking.abort();
+}
+
+/// Takes codes one after the other, for choosing a recipe takes as long as it takes.
+async fn take_codes(config: Mqtt, switches: Vec<Arc<Switch>>, mut heard: mpsc::Receiver<Publish>) {
+    let author = format!("mqtt {}", config.name);
+    while let Some(message) = heard.recv().await {
+        let name = message.topic.strip_prefix(&format!("{}/", config.topic));
+        let Some(name) = name.and_then(|rest| rest.strip_suffix("/code")) else { continue };
+        let done = match switches.iter().find(|switch| switch.name() == name) {
+            // What the broker kept is from before: it says which recipe, and begins no part again.
+            Some(switch) => {
+                switch.hear(&String::from_utf8_lossy(&message.payload), message.retain, &author).await
+            }
+            None => Err(anyhow!("expected the name of a line, found {name:?}")),
+        };
+        if let Err(error) = done {
+            tracing::warn!("output {}: a code on {}: {error:#}", config.name, message.topic);
         }
     }
 }
 
+/// The events of a connection, of which codes go another way.
+struct Events {
+    from: EventLoop,
+    heard_by: mpsc::Sender<Publish>,
+}
+
+impl Events {
+    async fn poll(&mut self) -> Result<Event, ConnectionError> {
+        let event = self.from.poll().await?;
+        if let Event::Incoming(Packet::Publish(message)) = &event
+            && self.heard_by.try_send(message.clone()).is_err()
+        {
+            tracing::warn!("{}: too many codes at once, one is lost", message.topic);
+        }
+        Ok(event)
+    }
+}
+
 /// One connection, until it breaks or the station ends.
-async fn connected(config: &Mqtt, queue: &mut Queue) -> Result<()> {
-    let (client, mut events) = connect(config, queue).await?;
+async fn connected(config: &Mqtt, heard_by: &mpsc::Sender<Publish>, queue: &mut Queue) -> Result<()> {
+    let (client, mut events) = connect(config, heard_by, queue).await?;
     queue.health.set(None);
     loop {
         // The connection is kept alive while nothing is to be sent.
@@ -50,7 +100,11 @@ async fn connected(config: &Mqtt, queue: &mut Queue) -> Result<()> {
     }
 }
 
-async fn connect(config: &Mqtt, queue: &Queue) -> Result<(AsyncClient, EventLoop)> {
+async fn connect(
+    config: &Mqtt,
+    heard_by: &mpsc::Sender<Publish>,
+    queue: &Queue,
+) -> Result<(AsyncClient, Events)> {
     let mut options = MqttOptions::new(format!("snarm-{}", queue.health.name()), &config.host, config.port());
     options.set_keep_alive(KEEP_ALIVE);
     options.set_max_packet_size(LARGEST, LARGEST);
@@ -62,7 +116,8 @@ async fn connect(config: &Mqtt, queue: &Queue) -> Result<(AsyncClient, EventLoop
     if let Some(authorities) = &config.ca_file {
         options.set_transport(Transport::tls_with_config(tls::client(authorities)?.into()));
     }
-    let (client, mut events) = AsyncClient::new(options, REQUESTS);
+    let (client, from) = AsyncClient::new(options, REQUESTS);
+    let mut events = Events { from, heard_by: heard_by.clone() };
     let broker = || format!("cannot reach the broker {}:{}", config.host, config.port());
     loop {
         let event =
@@ -75,6 +130,10 @@ async fn connect(config: &Mqtt, queue: &Queue) -> Result<(AsyncClient, EventLoop
         .try_publish(status_topic(config), QoS::AtLeastOnce, true, "online")
         .context("cannot send the status")?;
     wait_for_acknowledgement(&mut events).await?;
+    if config.codes {
+        let topic = format!("{}/+/code", config.topic);
+        client.try_subscribe(topic, QoS::AtLeastOnce).context("cannot ask for codes")?;
+    }
     Ok((client, events))
 }
 
@@ -83,7 +142,7 @@ fn status_topic(config: &Mqtt) -> String {
 }
 
 /// Keeps a connection alive until it breaks.
-async fn idle(events: &mut EventLoop) -> Result<()> {
+async fn idle(events: &mut Events) -> Result<()> {
     loop {
         events.poll().await.context("the connection to the broker broke")?;
     }
@@ -93,7 +152,7 @@ async fn idle(events: &mut EventLoop) -> Result<()> {
 async fn send(
     config: &Mqtt,
     client: &AsyncClient,
-    events: &mut EventLoop,
+    events: &mut Events,
     queue: &mut Queue,
     messages: Vec<(i64, Waiting)>,
 ) -> Result<()> {
@@ -126,7 +185,7 @@ async fn send(
     Ok(())
 }
 
-async fn wait_for_acknowledgement(events: &mut EventLoop) -> Result<()> {
+async fn wait_for_acknowledgement(events: &mut Events) -> Result<()> {
     loop {
         let event = tokio::time::timeout(PATIENCE, events.poll())
             .await
@@ -139,7 +198,7 @@ async fn wait_for_acknowledgement(events: &mut EventLoop) -> Result<()> {
 }
 
 /// Says good-bye. A broker that is gone hears nothing, and tells of us by itself.
-async fn leave(config: &Mqtt, client: &AsyncClient, events: &mut EventLoop) -> Result<()> {
+async fn leave(config: &Mqtt, client: &AsyncClient, events: &mut Events) -> Result<()> {
     client
         .try_publish(status_topic(config), QoS::AtLeastOnce, true, "offline")
         .context("cannot send the status")?;

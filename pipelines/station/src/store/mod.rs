@@ -10,6 +10,7 @@ mod limits;
 mod outbox;
 mod parts;
 mod people;
+mod recipes;
 mod schema;
 mod shadows;
 mod trends;
@@ -31,6 +32,7 @@ pub(crate) use limits::{LimitChange, WouldChange};
 pub(crate) use outbox::Waiting;
 pub(crate) use parts::Part;
 pub(crate) use people::{Person, Role, Token, Who};
+pub(crate) use recipes::Choice;
 pub(crate) use shadows::{Compared, Judged, Shadow};
 pub(crate) use trends::{STEP, Trend};
 

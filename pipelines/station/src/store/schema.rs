@@ -5,12 +5,13 @@ use rusqlite::Connection;
 
 /// One step for each version, which brings the tables of the version before it to its own. Steps that were released are
 /// never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
+    include_str!("schema-6.sql"),
 ];
 
 /// Brings the tables to the version of this program.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use tokio::sync::Semaphore;
 
 use crate::hub::Window;
-use crate::line::{Lamp, Light, Line};
+use crate::line::{Lamp, Light, Line, Switch};
 use crate::log::Log;
 use crate::output::Health;
 use crate::store::Store;
@@ -40,7 +40,7 @@ pub(crate) struct Entry {
 /// The state of the web server.
 pub(crate) struct App {
     pub(crate) store: Arc<Store>,
-    pub(crate) lines: Vec<Arc<Line>>,
+    pub(crate) switches: Vec<Arc<Switch>>,
     pub(crate) outputs: Vec<Arc<Health>>,
     /// The view of the hub of many stations, where there is one.
     pub(crate) hub: Option<Arc<Window>>,
@@ -62,7 +62,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(
         store: Arc<Store>,
-        lines: Vec<Arc<Line>>,
+        switches: Vec<Arc<Switch>>,
         outputs: Vec<Arc<Health>>,
         hub: Option<Arc<Window>>,
         entry: Entry,
@@ -71,7 +71,7 @@ impl App {
     ) -> Self {
         Self {
             store,
-            lines,
+            switches,
             outputs,
             hub,
             open_viewing: entry.open_viewing,
@@ -87,9 +87,26 @@ impl App {
         }
     }
 
-    /// The line of a name.
+    /// What is in use on each line.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &Arc<Line>> {
+        self.switches.iter().map(|switch| switch.now())
+    }
+
+    /// The line of a name, or the line with a recipe of that name.
+    pub(crate) fn switch(&self, name: &str) -> Option<&Arc<Switch>> {
+        let has = |switch: &&Arc<Switch>| {
+            switch.name() == name || switch.lines().iter().any(|line| line.name() == name)
+        };
+        self.switches.iter().find(has)
+    }
+
+    /// What is in use on the line of a name, or the recipe of that name.
     pub(crate) fn line(&self, name: &str) -> Option<&Arc<Line>> {
-        self.lines.iter().find(|line| line.name() == name)
+        let switch = self.switch(name)?;
+        if switch.name() == name {
+            return Some(switch.now());
+        }
+        switch.lines().iter().find(|line| line.name() == name)
     }
 
     /// How many messages wait, for each of the outputs.

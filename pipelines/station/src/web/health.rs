@@ -28,12 +28,12 @@ pub(crate) struct Health {
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Response {
     let is_well = |status| matches!(status, Status::Running | Status::Stopped);
-    let well = app.lines.iter().filter(|line| {
+    let well = app.lines().filter(|line| {
         let state = line.state();
         let lamps = state.snapshot("", "", u64::MAX).lamps;
         is_well(state.status) && lamps.iter().all(|lamp| lamp.light != Light::Bad)
     });
-    let health = Health { lines: app.lines.len(), well: well.count() };
+    let health = Health { lines: app.switches.len(), well: well.count() };
     let code = if health.well == health.lines { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(health)).into_response()
 }
@@ -87,10 +87,13 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
     ];
     for (kind, name, help, value) in families {
         let mut family = Family::new(&mut text, kind, name, help);
-        for line in &app.lines {
-            family.add("line", line.name(), value(&line.state()));
+        for line in app.lines() {
+            family.add("line", line.at(), value(&line.state()));
         }
     }
+    let mut family =
+        Family::new(&mut text, "gauge", "snarm_recipe", "Number of the recipe in use, 0 without one.");
+    app.lines().for_each(|line| family.add("line", line.at(), line.recipe_number()));
     let waiting = app.waiting().await?;
     let mut family =
         Family::new(&mut text, "gauge", "snarm_output_waiting", "Messages that wait for an output.");

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::failure::{Answer, Failure};
-use super::lines::{check_reason, of};
+use super::lines::{check_reason, in_use, of};
 use crate::line::{self, Ask, Learning, Wish};
 use crate::store::Who;
 
@@ -57,7 +57,7 @@ pub(crate) async fn begin_learning(
     Path(name): Path<String>,
     Json(new): Json<NewWish>,
 ) -> Answer<StatusCode> {
-    let line = of(&app, &name)?;
+    let line = in_use(&app, &name)?;
     let reason = check_reason(&new.reason)?;
     if !(1..=MOST).contains(&new.interval) || new.max_frames > MOST {
         return Err(Failure::bad(format!(
@@ -76,8 +76,8 @@ pub(crate) async fn begin_learning(
     begun.map(|()| StatusCode::NO_CONTENT).map_err(|error| Failure::conflict(&error))
 }
 
-async fn end(app: &App, name: &str, ask: Ask) -> Answer<StatusCode> {
-    match line::end_learning(of(app, name)?, ask).await {
+async fn end(app: &App, name: &str, ask: Ask, who: &Who) -> Answer<StatusCode> {
+    match line::end_learning(of(app, name)?, ask, &who.name).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Failure(StatusCode::CONFLICT, "expected a line that learns, found none".to_owned())),
     }
@@ -85,14 +85,22 @@ async fn end(app: &App, name: &str, ask: Ask) -> Answer<StatusCode> {
 
 /// The frames so far are enough: the bank is made of them.
 #[utoipa::path(post, path = "/api/lines/{line}/learn/enough", params(("line" = String, Path)), responses((status = 204), (status = 409)))]
-pub(crate) async fn enough(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<StatusCode> {
-    end(&app, &name, Ask::Enough).await
+pub(crate) async fn enough(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    end(&app, &name, Ask::Enough, &who).await
 }
 
 /// Gives learning up: no version is made, and the line inspects again.
 #[utoipa::path(delete, path = "/api/lines/{line}/learn", params(("line" = String, Path)), responses((status = 204), (status = 409)))]
-pub(crate) async fn give_up(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<StatusCode> {
-    end(&app, &name, Ask::GiveUp).await
+pub(crate) async fn give_up(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    end(&app, &name, Ask::GiveUp, &who).await
 }
 
 /// A frame that a version was learned from, by its running time in nanoseconds, JPEG. At most 400 of a version are kept.

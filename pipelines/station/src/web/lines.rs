@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::failure::{Answer, Failure};
-use crate::line::{self, Line, Nearest, Snapshot};
+use crate::line::{self, Line, Nearest, Snapshot, Switch};
 use crate::store::{
     BankVersion, Find, Judgement, LimitChange, Part, Picture, Queue, Release, Who, WouldChange,
 };
@@ -37,19 +37,46 @@ pub(super) fn of<'a>(app: &'a App, name: &str) -> Answer<&'a Arc<Line>> {
     app.line(name).ok_or_else(|| Failure::missing("expected the name of a line, found no such line"))
 }
 
+/// What is in use on the line of an address.
+///
+/// # Errors
+/// When there is no such line, or it is a recipe that is not in use.
+pub(super) fn in_use<'a>(app: &'a App, name: &str) -> Answer<&'a Arc<Line>> {
+    let line = of(app, name)?;
+    match app.switch(name).is_some_and(|switch| switch.is_in_use(line)) {
+        true => Ok(line),
+        false => Err(Failure(
+            StatusCode::CONFLICT,
+            format!("expected the recipe in use, found {name}: choose it before"),
+        )),
+    }
+}
+
 /// A line, for choosing one.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Named {
     name: String,
     title: String,
+    /// Its recipes, by the names under which all is asked of them, in use or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    recipes: Vec<Named>,
 }
 
 /// The lines of the station.
 #[utoipa::path(get, path = "/api/lines", responses((status = 200, body = [Named])))]
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<Named>> {
-    let named =
-        |line: &Arc<Line>| Named { name: line.name().to_owned(), title: line.config.shown().to_owned() };
-    Json(app.lines.iter().map(named).collect())
+    let recipe = |line: &Arc<Line>| Named {
+        name: line.name().to_owned(),
+        title: line.config.shown().to_owned(),
+        recipes: Vec::new(),
+    };
+    let named = |switch: &Arc<Switch>| Named {
+        name: switch.name().to_owned(),
+        title: switch.title().to_owned(),
+        recipes: switch.lines().iter().filter(|line| line.recipe().is_some()).map(recipe).collect(),
+    };
+    Json(app.switches.iter().map(named).collect())
 }
 
 /// What is known of a line at this moment, with the scores after a number.
@@ -79,13 +106,18 @@ pub(crate) async fn shift(
     Extension(who): Extension<Who>,
     Path(name): Path<String>,
 ) -> Answer<StatusCode> {
-    let line = of(&app, &name)?;
-    let begun = line.ask(move |line| {
-        line.store.begin_shift(line.name(), &who.name)?;
-        line.store.shift(line.name())
-    });
-    let begun = begun.await?;
-    line.state().shift = begun;
+    of(&app, &name)?;
+    let lines = app.switch(&name).map_or(&[][..], |switch| switch.lines());
+    // It is one of all recipes of the line, in use or not.
+    for line in lines {
+        let who = who.name.clone();
+        let begun = line.ask(move |line| {
+            line.store.begin_shift(line.name(), &who)?;
+            line.store.shift(line.name())
+        });
+        let begun = begun.await?;
+        line.state().shift = begun;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -128,7 +160,7 @@ pub(crate) async fn begin_part(
     Path(name): Path<String>,
     Json(new): Json<NewPart>,
 ) -> Answer<StatusCode> {
-    let begun = of(&app, &name)?.ask(move |line| line.begin_part(new.part, new.lot)).await;
+    let begun = in_use(&app, &name)?.ask(move |line| line.begin_part(new.part, new.lot)).await;
     begun.map(|()| StatusCode::NO_CONTENT).map_err(|error| Failure::conflict(&error))
 }
 

@@ -11,6 +11,7 @@ mod learn;
 mod lines;
 mod listener;
 mod pages;
+mod recipes;
 mod shadow;
 mod streams;
 mod system;
@@ -88,6 +89,8 @@ const LARGEST_BODY: usize = 64 << 10;
         lines::make_candidate,
         lines::release,
         lines::roll_back,
+        recipes::recipes,
+        recipes::choose,
         shadow::shadow,
         shadow::set_shadow,
         shadow::end_shadow,
@@ -136,6 +139,7 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/banks", get(lines::banks))
         .route("/api/lines/{line}/banks/{version}/learned/{time}", get(learn::picture))
         .route("/api/lines/{line}/learn", get(learn::learning))
+        .route("/api/lines/{line}/recipes", get(recipes::recipes))
         .route("/api/lines/{line}/shadow", get(shadow::shadow))
         .route("/api/lines/{line}/trends", get(trends::trends))
         .route("/api/finds/{id}", get(lines::find))
@@ -151,6 +155,7 @@ fn for_operators() -> Router<Arc<App>> {
         .route("/api/lines/{line}/shift", post(lines::shift))
         .route("/api/lines/{line}/export", get(export::export))
         .route("/api/lines/{line}/part", post(lines::begin_part))
+        .route("/api/lines/{line}/recipe", post(recipes::choose))
         .route("/api/lines/{line}/undo", post(lines::undo))
         .route("/api/finds/{id}/judgement", post(lines::judge))
 }

@@ -14,12 +14,13 @@ const HTML: &str = "text/html; charset=utf-8";
 const FRAME: &str = include_str!("../assets/page.html");
 
 /// Path, title, name for the script, content.
-const PAGES: [(&str, &str, &str, &str); 10] = [
+const PAGES: [(&str, &str, &str, &str); 11] = [
     ("/", "Line", "line", include_str!("../assets/line.html")),
     ("/review", "Review", "review", include_str!("../assets/review.html")),
     ("/limits", "Limits", "limits", include_str!("../assets/limits.html")),
     ("/banks", "Banks", "banks", include_str!("../assets/banks.html")),
     ("/learn", "Learn", "learn", include_str!("../assets/learn.html")),
+    ("/recipes", "Recipes", "recipes", include_str!("../assets/recipes.html")),
     ("/trends", "Trends", "trends", include_str!("../assets/trends.html")),
     ("/system", "System", "system", include_str!("../assets/system.html")),
     ("/stations", "Stations", "stations", include_str!("../assets/stations.html")),
@@ -28,12 +29,13 @@ const PAGES: [(&str, &str, &str, &str); 10] = [
 ];
 
 /// Path, kind, content.
-const ASSETS: [(&str, &str, &str); 8] = [
+const ASSETS: [(&str, &str, &str); 9] = [
     ("/station.css", "text/css; charset=utf-8", include_str!("../assets/station.css")),
     ("/common.js", "text/javascript; charset=utf-8", include_str!("../assets/common.js")),
     ("/pages.js", "text/javascript; charset=utf-8", include_str!("../assets/pages.js")),
     ("/live.js", "text/javascript; charset=utf-8", include_str!("../assets/live.js")),
     ("/learn.js", "text/javascript; charset=utf-8", include_str!("../assets/learn.js")),
+    ("/recipes.js", "text/javascript; charset=utf-8", include_str!("../assets/recipes.js")),
     ("/trends.js", "text/javascript; charset=utf-8", include_str!("../assets/trends.js")),
     ("/system.js", "text/javascript; charset=utf-8", include_str!("../assets/system.js")),
     ("/icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),

@@ -35,11 +35,12 @@ pub(super) fn permit(app: &App) -> Answer<OwnedSemaphorePermit> {
 /// The state of a line four times a second, with new scores, as server-sent events of the type `state`.
 #[utoipa::path(get, path = "/api/lines/{line}/events", params(("line" = String, Path)), responses((status = 200, content_type = "text/event-stream"), (status = 503)))]
 pub(crate) async fn events(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Response> {
-    let line = Arc::clone(lines::of(&app, &name)?);
+    lines::of(&app, &name)?;
     let permit = permit(&app)?;
     let began = Instant::now();
-    let events = stream::unfold((None, permit), move |(last, permit): (Option<u64>, _)| {
-        let (app, line) = (Arc::clone(&app), Arc::clone(&line));
+    let first = (String::new(), None, permit);
+    let events = stream::unfold(first, move |(before, last, permit): (String, Option<u64>, _)| {
+        let (app, name) = (Arc::clone(&app), name.clone());
         async move {
             if began.elapsed() > LONGEST {
                 return None;
@@ -47,11 +48,13 @@ pub(crate) async fn events(State(app): State<Arc<App>>, Path(name): Path<String>
             if last.is_some() {
                 tokio::time::sleep(TICK).await;
             }
-            let after = last.unwrap_or_default();
-            let snapshot = lines::snapshot(&app, &line, after);
+            // Another recipe has other scores, with numbers of their own.
+            let line = app.line(&name)?;
+            let after = last.filter(|_| before == line.name()).unwrap_or_default();
+            let snapshot = lines::snapshot(&app, line, after);
             let after = snapshot.strip.last().map_or(after, |point| point.seq);
             let event = Event::default().event("state").json_data(&snapshot).unwrap_or_default();
-            Some((Ok::<_, Infallible>(event), (Some(after), permit)))
+            Some((Ok::<_, Infallible>(event), (line.name().to_owned(), Some(after), permit)))
         }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
@@ -61,16 +64,39 @@ pub(crate) async fn events(State(app): State<Arc<App>>, Path(name): Path<String>
 #[utoipa::path(get, path = "/api/lines/{line}/live", params(("line" = String, Path)), responses((status = 200, content_type = "multipart/x-mixed-replace"), (status = 503)))]
 pub(crate) async fn live(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Response> {
     let pictures = lines::of(&app, &name)?.look_on();
+    let changes = app.switch(&name).map(|switch| switch.changes());
     let permit = permit(&app)?;
     let began = Instant::now();
-    let parts = stream::unfold((pictures, permit), move |(mut pictures, permit)| async move {
-        let left = LONGEST.checked_sub(began.elapsed())?;
-        tokio::time::timeout(left, pictures.changed()).await.ok()?.ok()?;
-        let jpeg = Arc::clone(&pictures.borrow_and_update());
-        let head =
-            format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
-        let part = [head.as_bytes(), &jpeg, b"\r\n"].concat();
-        Some((Ok::<_, Infallible>(part), (pictures, permit)))
+    let first = (pictures, changes, permit);
+    let parts = stream::unfold(first, move |(mut pictures, mut changes, permit)| {
+        let (app, name) = (Arc::clone(&app), name.clone());
+        async move {
+            loop {
+                let left = LONGEST.checked_sub(began.elapsed())?;
+                let another = async {
+                    match &mut changes {
+                        Some(changes) => changes.changed().await.is_ok(),
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    picture = pictures.changed() => picture.ok()?,
+                    // The pictures of the recipe that is in use now.
+                    is_there = another => {
+                        pictures = app.line(&name).filter(|_| is_there)?.look_on();
+                        continue;
+                    }
+                    () = tokio::time::sleep(left) => return None,
+                }
+                let jpeg = Arc::clone(&pictures.borrow_and_update());
+                let head = format!(
+                    "--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+                    jpeg.len()
+                );
+                let part = [head.as_bytes(), &jpeg, b"\r\n"].concat();
+                return Some((Ok::<_, Infallible>(part), (pictures, changes, permit)));
+            }
+        }
     });
     let kind = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
     Ok(([(CONTENT_TYPE, kind)], Body::from_stream(parts)).into_response())

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::failure::{Answer, Failure};
-use super::lines::of;
+use super::lines::in_use;
 use crate::clock;
 use crate::line::{self, Lamp, Status};
 use crate::log::LogLine;
@@ -95,7 +95,7 @@ pub(crate) async fn system(State(app): State<Arc<App>>) -> Answer<Json<System>> 
         folder: folder.display().to_string(),
         database: size("station.sqlite") + size("station.sqlite-wal"),
         lamps: app.lamps(),
-        lines: app.lines.iter().map(|line| line_health(line)).collect(),
+        lines: app.lines().map(|line| line_health(line)).collect(),
         outputs,
         log: app.log.last(),
     }))
@@ -104,7 +104,7 @@ pub(crate) async fn system(State(app): State<Arc<App>>) -> Answer<Json<System>> 
 fn line_health(line: &line::Line) -> LineHealth {
     let state = line.state();
     LineHealth {
-        name: line.name().to_owned(),
+        name: line.at().to_owned(),
         title: line.config.shown().to_owned(),
         status: state.status,
         detail: state.detail.clone(),
@@ -157,6 +157,6 @@ pub(crate) async fn restart(
     Extension(who): Extension<Who>,
     Path(name): Path<String>,
 ) -> Answer<StatusCode> {
-    line::restart(of(&app, &name)?, &who.name).await?;
+    line::restart(in_use(&app, &name)?, &who.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 use super::health::Health;
 use crate::config::OpcUa;
-use crate::line::Line;
+use crate::line::Switch;
 use crate::store::Store;
 use manager::{Manager, Shelf};
 use names::Spaces;
@@ -65,11 +65,11 @@ pub(super) async fn run(
     config: OpcUa,
     health: Arc<Health>,
     store: Arc<Store>,
-    lines: Vec<Arc<Line>>,
+    switches: Vec<Arc<Switch>>,
     mut stop: watch::Receiver<bool>,
 ) {
     while !*stop.borrow() {
-        if let Err(error) = serve(&config, &health, &store, &lines, stop.clone()).await {
+        if let Err(error) = serve(&config, &health, &store, &switches, stop.clone()).await {
             health.set(Some(format!("cannot serve at {}: {error:#}", config.listen)));
         }
         // While it does not serve there are no more results than else.
@@ -90,7 +90,7 @@ async fn serve(
     config: &OpcUa,
     health: &Arc<Health>,
     store: &Arc<Store>,
-    lines: &[Arc<Line>],
+    switches: &[Arc<Switch>],
     mut stop: watch::Receiver<bool>,
 ) -> Result<()> {
     let people = People::read(config.users_file.as_deref(), config.anonymous)?;
@@ -103,9 +103,9 @@ async fn serve(
         .await
         .context("a task of the station failed")??;
     let listener = TcpListener::bind(config.listen).await?;
-    let (server, handle) = build(config, store, lines, people, &files, &host, &uri)?;
+    let (server, handle) = build(config, store, switches, people, &files, &host, &uri)?;
     let mut publisher =
-        Publisher::begin(config, handle.clone(), files, lines.to_vec(), Arc::clone(health)).await?;
+        Publisher::begin(config, handle.clone(), files, switches.to_vec(), Arc::clone(health)).await?;
     health.set(None);
     let mut served = std::pin::pin!(server.run_with(listener));
     let ended = tokio::select! {
@@ -153,15 +153,15 @@ fn files(config: &OpcUa, store: &Store) -> Result<Files> {
 fn build(
     config: &OpcUa,
     store: &Arc<Store>,
-    lines: &[Arc<Line>],
+    switches: &[Arc<Switch>],
     people: People,
     files: &Files,
     host: &str,
     uri: &str,
 ) -> Result<(Server, ServerHandle)> {
-    let version = lines.first().map_or("", |line| line.host.version);
+    let version = switches.first().map_or("", |switch| switch.now().host.version);
     let lines: Vec<(String, String)> =
-        lines.iter().map(|line| (line.name().to_owned(), line.config.shown().to_owned())).collect();
+        switches.iter().map(|switch| (switch.name().to_owned(), switch.title().to_owned())).collect();
     let shelf = Shelf {
         store: Arc::clone(store),
         output: config.name.clone(),

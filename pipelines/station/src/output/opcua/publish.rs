@@ -17,7 +17,7 @@ use super::space;
 use super::trust::Files;
 use super::types::{self, Types};
 use crate::config::{OpcUa, What};
-use crate::line::{Line, Snapshot, Status};
+use crate::line::{Snapshot, Status, Switch};
 use crate::output::health::Health;
 
 /// How often the queue and the lines are looked at.
@@ -35,7 +35,7 @@ pub(super) struct Publisher {
     nodes: Arc<Nodes>,
     types: Arc<Types>,
     shelf: Shelf,
-    lines: Vec<Arc<Line>>,
+    switches: Vec<Arc<Switch>>,
     health: Arc<Health>,
     files: Files,
     keep: u32,
@@ -55,7 +55,7 @@ impl Publisher {
         config: &OpcUa,
         handle: ServerHandle,
         files: Files,
-        lines: Vec<Arc<Line>>,
+        switches: Vec<Arc<Switch>>,
         health: Arc<Health>,
     ) -> Result<Self> {
         let nodes = handle.node_managers().get_of_type::<Nodes>().context("the library has no nodes")?;
@@ -66,7 +66,7 @@ impl Publisher {
             nodes,
             types,
             shelf,
-            lines,
+            switches,
             health,
             files,
             keep: config.keep,
@@ -146,8 +146,7 @@ impl Publisher {
         let (mut ready, mut known) = (Vec::new(), HashMap::<String, Versions>::new());
         for told in results {
             if !known.contains_key(&told.line) {
-                let line = told.line.clone();
-                known.insert(told.line.clone(), self.ask(move |shelf| shelf.versions(&line)).await?);
+                known.insert(told.line.clone(), self.versions(&told.line).await?);
             }
             let Some(versions) = known.get(&told.line) else { continue };
             let fields = told.fields(&self.types, versions)?;
@@ -159,25 +158,41 @@ impl Publisher {
             }
             values.extend(told.own().into_iter().map(|(name, value)| (format!("{latest}/{name}"), value)));
             self.tell(values, result::time(told.at))?;
-            let line = self.lines.iter().find(|line| line.name() == told.line);
-            let title = line.map_or(told.line.as_str(), |line| line.config.shown());
+            let switch = self.switches.iter().find(|switch| switch.name() == told.line);
+            let title = switch.map_or(told.line.as_str(), |switch| switch.title());
             ready.push(Ready::new(self.types.spaces, told, title, fields));
         }
         Ok(ready)
+    }
+
+    /// Versions of the banks of a line, of all its recipes.
+    async fn versions(&self, line: &str) -> Result<Versions> {
+        let switch = self.switches.iter().find(|switch| switch.name() == line);
+        let products = switch.map_or(&[][..], |switch| switch.lines());
+        let names: Vec<String> = products.iter().map(|line| line.name().to_owned()).collect();
+        self.ask(move |shelf| {
+            let mut all = Versions::new();
+            for name in &names {
+                all.extend(shelf.versions(name)?);
+            }
+            Ok(all)
+        })
+        .await
     }
 
     /// States, banks and counters.
     fn tell_lines(&mut self) -> Result<()> {
         let seconds = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
         let mut values = vec![("Station/Heartbeat".to_owned(), Variant::from(seconds))];
-        for line in &self.lines {
+        for switch in &self.switches {
+            let line = switch.now();
             let (now, bank) = {
                 let state = line.state();
-                (state.snapshot(line.name(), "", u64::MAX), state.learned.digest.clone())
+                (state.snapshot(line.at(), "", u64::MAX), state.learned.digest.clone())
             };
             let versions = [(bank.clone(), now.bank)].into();
             let bank = Some(bank.as_str()).filter(|bank| !bank.is_empty());
-            let in_use = result::recipe(&self.types, line.name(), bank, &versions)?;
+            let in_use = result::recipe(&self.types, line.recipe().unwrap_or(line.at()), bank, &versions)?;
             values.extend(of_line(&self.types, &now, in_use));
         }
         self.tell(values, DateTime::now())
