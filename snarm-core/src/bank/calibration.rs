@@ -30,6 +30,10 @@ const PRIOR: f64 = 24.0;
 /// so their tail is known, which is heavier than that of frames of one product.
 const KNOWN: f64 = 0.975;
 
+/// To a bank of one picture good frames score higher by this than to those that a decoder knows: no other picture says how much they
+/// differ (docs/accuracy.md, few pictures).
+const ALONE: f64 = 1.22;
+
 /// The least standard deviation of logarithms: no camera is as steady as this.
 const STEADY: f64 = 0.05;
 
@@ -160,7 +164,7 @@ impl Calibration {
 
     /// With limits between its own and those of `prior`, by which a decoder knows what good frames of many products score. The
     /// more frames it has itself, `frames`, the less that counts: limits are weighted means of logarithms. Views that took the
-    /// place of frames are none.
+    /// place of frames are none. What the decoder knows is of banks of many frames: to one of a single picture good frames score higher.
     pub(super) fn towards(&self, prior: &Self, frames: usize) -> Self {
         let images: Vec<f64> = self.scores.iter().map(|score| raw_score(*score, self.reference)).collect();
         let weight = PRIOR / (PRIOR + frames as f64);
@@ -168,8 +172,10 @@ impl Calibration {
             ((1.0 - weight) * own.max(LEAST).ln() + weight * known.max(LEAST).ln()).exp()
         };
         let peak = |one: &Self| raw_score(one.pixel_threshold, one.reference);
-        let limit = between(self.reference, prior.known());
-        let found = Self::of(&self.scorer, self.held_out, &images, limit, between(peak(self), peak(prior)));
+        let higher = if frames <= 1 { ALONE } else { 1.0 };
+        let limit = between(self.reference, higher * prior.known());
+        let peak = between(peak(self), higher * peak(prior));
+        let found = Self::of(&self.scorer, self.held_out, &images, limit, peak);
         found.with_run(self.run)
     }
 
@@ -374,6 +380,17 @@ mod tests {
         assert!((half - (own * prior.reference).sqrt()).abs() < 1e-9, "{half}");
         let ((_, few), (own, many)) = (limits(2), limits(2000));
         assert!(few < half && half < many && many > 0.98 * own, "{few} {half} {many}");
+        // To a bank of one picture good frames score higher than what the decoder knows says.
+        let known = |frames: usize| {
+            let ((own, found), weight) = (limits(frames), PRIOR / (PRIOR + frames as f64));
+            ((found.ln() - (1.0 - weight) * own.ln()) / weight).exp() / prior.reference
+        };
+        assert!(
+            (known(1) - ALONE).abs() < 1e-9 && (known(2) - 1.0).abs() < 1e-9,
+            "{} {}",
+            known(1),
+            known(2)
+        );
         // Five in a hundred good frames of other products score twice as much: they are expected here, too.
         let mut raws = vec![0.4; 285];
         raws.extend([0.8; 15]);
