@@ -24,7 +24,7 @@ const BUGS: &[Bug] = &[
         from: "    __syncthreads();  // sums of all warps are there\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "instance_norm::",
+        tests: "instance_norm::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -40,7 +40,7 @@ const BUGS: &[Bug] = &[
         from: "int q = max(left, 0)",
         to: "int q = left",
         found_by: Mode::Asan,
-        tests: "max_pool::",
+        tests: "max_pool::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -56,7 +56,7 @@ const BUGS: &[Bug] = &[
         from: "if (r >= m) return;",
         to: "",
         found_by: Mode::Asan,
-        tests: "layer_norm::",
+        tests: "layer_norm::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -64,7 +64,7 @@ const BUGS: &[Bug] = &[
         from: "warp * d;",
         to: "warp / 2 * d;",
         found_by: Mode::Tsan,
-        tests: "layer_norm::",
+        tests: "layer_norm::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -72,7 +72,7 @@ const BUGS: &[Bug] = &[
         from: "const float mean = warp_sum(sum) / d;",
         to: "if (lane < d) sum = warp_sum(sum);\n    const float mean = sum / d;",
         found_by: Mode::Plain,
-        tests: "layer_norm::",
+        tests: "layer_norm::tests::cuda",
         says: "threads wait for ever",
     },
     Bug {
@@ -80,7 +80,7 @@ const BUGS: &[Bug] = &[
         from: "warp_sum(sum) / d + eps",
         to: "warp_sum(sum) / (d - 1) + eps",
         found_by: Mode::Plain,
-        tests: "layer_norm::",
+        tests: "layer_norm::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -88,7 +88,7 @@ const BUGS: &[Bug] = &[
         from: "        __syncthreads();  // nobody reads the tile before any more\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "attention::",
+        tests: "attention::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -96,7 +96,7 @@ const BUGS: &[Bug] = &[
         from: "sum[r] *= shrink;",
         to: "",
         found_by: Mode::Plain,
-        tests: "attention::",
+        tests: "attention::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -104,7 +104,7 @@ const BUGS: &[Bug] = &[
         from: "copy_wait<STAGES - 2>();",
         to: "copy_wait<STAGES - 1>();",
         found_by: Mode::Plain,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -112,7 +112,7 @@ const BUGS: &[Bug] = &[
         from: "        __syncthreads();  // slice s is there for all, and nobody reads slice s - 1 any more\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -120,7 +120,7 @@ const BUGS: &[Bug] = &[
         from: "column < n ? k - at : 0",
         to: "k - at",
         found_by: Mode::Asan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -128,7 +128,7 @@ const BUGS: &[Bug] = &[
         from: "lane / 8 % 2 * 8",
         to: "(1 - lane / 8 % 2) * 8",
         found_by: Mode::Plain,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -136,7 +136,7 @@ const BUGS: &[Bug] = &[
         from: "copy_wait<NARROW_STAGES - 2>();",
         to: "copy_wait<NARROW_STAGES - 1>();",
         found_by: Mode::Plain,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -144,7 +144,7 @@ const BUGS: &[Bug] = &[
         from: "        __syncthreads();  // a narrow slice is there for all, and nobody reads the one before any more\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -152,7 +152,7 @@ const BUGS: &[Bug] = &[
         from: "    __syncthreads();  // nobody reads narrow slices any more\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -160,7 +160,7 @@ const BUGS: &[Bug] = &[
         from: "w < warps ?",
         to: "w < warps - 1 ?",
         found_by: Mode::Plain,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -168,7 +168,7 @@ const BUGS: &[Bug] = &[
         from: "#define NARROW_PITCH (NARROW_SLICE + 8)",
         to: "#define NARROW_PITCH NARROW_SLICE",
         found_by: Mode::Plain,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "rows in the same banks",
     },
     Bug {
@@ -176,7 +176,7 @@ const BUGS: &[Bug] = &[
         from: "    if (column >= n) return;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -184,7 +184,7 @@ const BUGS: &[Bug] = &[
         from: "        if (row >= cells) continue;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "conv3x3::",
+        tests: "conv3x3::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -192,7 +192,7 @@ const BUGS: &[Bug] = &[
         from: "#define PITCH (SLICE + 8)",
         to: "#define PITCH SLICE",
         found_by: Mode::Plain,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "rows in the same banks",
     },
     Bug {
@@ -200,7 +200,7 @@ const BUGS: &[Bug] = &[
         from: "return k % 8 == 0;",
         to: "return k > 0;",
         found_by: Mode::Plain,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "no multiple of 16",
     },
     Bug {
@@ -208,7 +208,7 @@ const BUGS: &[Bug] = &[
         from: "row >= m || column >= n",
         to: "row >= m",
         found_by: Mode::Asan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -216,7 +216,7 @@ const BUGS: &[Bug] = &[
         from: "row >= m || column >= n",
         to: "column >= n",
         found_by: Mode::Asan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -224,7 +224,7 @@ const BUGS: &[Bug] = &[
         from: "        __syncthreads();  // nobody reads slices any more\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "nearest::",
+        tests: "nearest::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -232,7 +232,7 @@ const BUGS: &[Bug] = &[
         from: "        __syncthreads();  // the next slices lie where scores are\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "nearest::",
+        tests: "nearest::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -240,7 +240,7 @@ const BUGS: &[Bug] = &[
         from: "const u64 measured = key(warp_sum(sums[j]), index[j]);",
         to: "if (lane < 16) sums[j] = warp_sum(sums[j]);\n            const u64 measured = key(sums[j], index[j]);",
         found_by: Mode::Plain,
-        tests: "nearest::",
+        tests: "nearest::tests::cuda",
         says: "fake cuda: nearest_settle",
     },
     Bug {
@@ -248,7 +248,7 @@ const BUGS: &[Bug] = &[
         from: "row_labels[column0 + column] == label",
         to: "row_labels[column] == label",
         found_by: Mode::Plain,
-        tests: "nearest::",
+        tests: "nearest::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -256,7 +256,7 @@ const BUGS: &[Bug] = &[
         from: ">> place % 32 & 1",
         to: ">> place % 16 & 1",
         found_by: Mode::Plain,
-        tests: "nearest::",
+        tests: "nearest::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -264,7 +264,7 @@ const BUGS: &[Bug] = &[
         from: "q < 0 || q >= width",
         to: "q >= width",
         found_by: Mode::Plain,
-        tests: "depthwise::",
+        tests: "depthwise::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -272,7 +272,7 @@ const BUGS: &[Bug] = &[
         from: "min(max(q, 0), width - 1)",
         to: "q",
         found_by: Mode::Asan,
-        tests: "depthwise::",
+        tests: "depthwise::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -280,7 +280,7 @@ const BUGS: &[Bug] = &[
         from: "rank + j < count ? measured : NO_KEY",
         to: "measured",
         found_by: Mode::Plain,
-        tests: "nearest::",
+        tests: "nearest::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -312,7 +312,7 @@ const BUGS: &[Bug] = &[
         from: "blockIdx.z % layers;",
         to: "blockIdx.z;",
         found_by: Mode::Asan,
-        tests: "linear::",
+        tests: "linear::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -320,7 +320,7 @@ const BUGS: &[Bug] = &[
         from: "(first + map) % kernels;",
         to: "first + map;",
         found_by: Mode::Asan,
-        tests: "conv3x3::",
+        tests: "conv3x3::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -336,7 +336,7 @@ const BUGS: &[Bug] = &[
         from: "row >= cells || column >= c_out",
         to: "column >= c_out",
         found_by: Mode::Asan,
-        tests: "conv3x3::",
+        tests: "conv3x3::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -344,7 +344,7 @@ const BUGS: &[Bug] = &[
         from: "r / len % layers",
         to: "r / len",
         found_by: Mode::Asan,
-        tests: "add_norm::",
+        tests: "add_norm::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -352,7 +352,7 @@ const BUGS: &[Bug] = &[
         from: "warp * d;",
         to: "warp / 2 * d;",
         found_by: Mode::Tsan,
-        tests: "add_norm::",
+        tests: "add_norm::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -360,7 +360,7 @@ const BUGS: &[Bug] = &[
         from: "if (row >= back) sum",
         to: "sum",
         found_by: Mode::Asan,
-        tests: "causal_conv::",
+        tests: "causal_conv::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -368,7 +368,7 @@ const BUGS: &[Bug] = &[
         from: "            if (t + j >= to) continue;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "selective_scan::",
+        tests: "selective_scan::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -376,7 +376,7 @@ const BUGS: &[Bug] = &[
         from: "min(t + j, to - 1)",
         to: "t + j",
         found_by: Mode::Asan,
-        tests: "selective_scan::",
+        tests: "selective_scan::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -384,7 +384,7 @@ const BUGS: &[Bug] = &[
         from: "    __syncthreads();  // beginnings of all chunks are there\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "selective_scan::",
+        tests: "selective_scan::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -392,7 +392,7 @@ const BUGS: &[Bug] = &[
         from: "exp2f(all * rate[i])",
         to: "0.0f",
         found_by: Mode::Plain,
-        tests: "selective_scan::",
+        tests: "selective_scan::tests::cuda",
         says: "expected",
     },
     Bug {
@@ -408,7 +408,7 @@ const BUGS: &[Bug] = &[
         from: "    if (at >= positions) return;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "mark::",
+        tests: "mark::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -416,7 +416,7 @@ const BUGS: &[Bug] = &[
         from: "    if (at >= (size_t)m * d) return;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "gather::",
+        tests: "gather::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -432,7 +432,7 @@ const BUGS: &[Bug] = &[
         from: "    if (row >= m) return;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "row_dot::",
+        tests: "row_dot::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -440,7 +440,7 @@ const BUGS: &[Bug] = &[
         from: "    if (row >= m) return;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "mean_sigmoid::",
+        tests: "mean_sigmoid::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -448,7 +448,7 @@ const BUGS: &[Bug] = &[
         from: "    __syncthreads();  // sums of all warps are there\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "light::",
+        tests: "light::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -456,7 +456,7 @@ const BUGS: &[Bug] = &[
         from: "        __syncwarp();  // rests of all cells are there\n",
         to: "",
         found_by: Mode::Tsan,
-        tests: "light::",
+        tests: "light::tests::cuda",
         says: "data race /",
     },
     Bug {
@@ -464,7 +464,7 @@ const BUGS: &[Bug] = &[
         from: "if (column + 1 < right) {",
         to: "if (column < right) {",
         found_by: Mode::Asan,
-        tests: "light::",
+        tests: "light::tests::cuda",
         says: "heap-buffer-overflow",
     },
     Bug {
@@ -480,7 +480,7 @@ const BUGS: &[Bug] = &[
         from: "    if (at >= n) return;\n",
         to: "",
         found_by: Mode::Asan,
-        tests: "weigh::",
+        tests: "weigh::tests::cuda",
         says: "heap-buffer-overflow",
     },
 ];
