@@ -3,7 +3,7 @@
 #   make demo                                   learn and inspect a simulated line, into demo-out/
 #   make demo INPUT=clip.mp4 GOOD=0-10s OUT=out  the same with any clip
 #   make test                                   everything
-#   make lint                                   format, clippy, documentation
+#   make lint                                   format, clippy, documentation; licences and known faults of dependencies
 #   make docs                                   pages of the elements, from their sources
 #   make fuzz [TARGETS="bank pickle"] [RUNS=n]  hostile bytes for every parser, guided by coverage; needs cargo-fuzz
 #   make kernels                                PTX of the CUDA kernels, from their sources; needs no GPU
@@ -54,6 +54,7 @@ lint: deps
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	@$(SCRIPTS)/deny.sh
 
 # Pages of the elements, and what gst-inspect-1.0 says of them, from their sources.
 docs: deps
