@@ -14,8 +14,8 @@ use crate::exit::Outcome;
 
 /// Works at the hub of many stations: makes it, reads it, and gives orders that are signed.
 ///
-/// The hub is a NATS server with JetStream, or three of them (docs/many-lines.md). The configuration is a file with a table
-/// [hub]: url, name, and user, credentials-file or ca-file, as a station has it. Orders are signed with --key, which the
+/// The hub is a NATS server with JetStream, or three of them (docs/many-lines.md). The configuration is a file with a table "hub":
+/// url, name, and user, credentials-file or ca-file, as a station has it. Orders are signed with --key, which the
 /// stations trust under that name.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 /// Where the hub is.
 #[derive(Debug, clap::Args)]
 struct At {
-    /// File with a table [hub], TOML
+    /// File with a table "hub", TOML
     #[arg(long, default_value = "hub.toml", value_name = "FILE")]
     config: PathBuf,
 }

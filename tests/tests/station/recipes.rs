@@ -126,6 +126,18 @@ fn each_product_has_its_bank_and_its_finds_and_a_code_chooses_it() {
     assert!(told.iter().all(signed), "{told:?}");
     assert!(told.iter().all(|frame| frame["source-id"] == "belt"), "{}", told[0]);
 
+    // A recipe that learns, since somebody asked for it, is not taken away.
+    assert_eq!(choose(&admin, json!({ "recipe": "blue" })).code, 204);
+    runs(&admin, "belt_blue");
+    let wish = json!({ "reason": "a new batch" });
+    assert_eq!(admin.post("/api/lines/belt/learn", &wish).code, 204);
+    let refused = choose(&admin, json!({ "recipe": "red" }));
+    assert!(refused.code == 409 && refused.text().contains("learns at this moment"), "{}", refused.text());
+    until("it has learned", || admin.get("/api/lines/belt/learn").json()["last"]["version"] == 2);
+    runs(&admin, "belt_blue");
+    assert_eq!(choose(&admin, json!({ "recipe": "red" })).code, 204);
+    runs(&admin, "belt_red");
+
     // What makes no sense is refused by name; who may only look chooses nothing.
     for body in [json!({ "recipe": "green" }), json!({ "code": "" }), json!({ "code": "x".repeat(101) })] {
         let answer = choose(&admin, body.clone());

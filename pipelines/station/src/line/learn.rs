@@ -200,9 +200,15 @@ pub(crate) async fn end_learning(line: &Arc<Line>, ask: Ask, author: &str) -> Re
 }
 
 /// Whether a line learns, or is about to.
-pub(super) fn learns(line: &Line) -> bool {
+fn learns(line: &Line) -> bool {
     let desk = line.desk();
     desk.now.is_some() || desk.wish.is_some()
+}
+
+/// Whether a line learns, or is about to, since somebody asked for it: not before its first start.
+pub(super) fn learns_for_somebody(line: &Line) -> bool {
+    let desk = line.desk();
+    desk.wish.is_some() || desk.now.as_ref().is_some_and(|now| now.author != SELF)
 }
 
 /// Whether somebody waits for the line to learn.

@@ -112,7 +112,7 @@ impl Switch {
     /// Takes a recipe by its name into use. Returns whether it is another one than before.
     ///
     /// # Errors
-    /// When there is none of that name, the line learns at this moment, or the store fails.
+    /// When there is none of that name, the line learns at this moment for somebody, or the store fails.
     pub(crate) async fn choose(&self, recipe: &str, author: &str) -> Result<bool> {
         let at = self.lines.iter().position(|line| line.recipe() == Some(recipe));
         let at = at.with_context(|| format!("expected a recipe of {}, found {recipe:?}", self.name))?;
@@ -136,7 +136,7 @@ impl Switch {
         if *self.chosen.borrow() == at {
             return Ok(false);
         }
-        if learn::learns(self.now()) {
+        if learn::learns_for_somebody(self.now()) {
             bail!("the line learns at this moment: say that it is enough, or give it up, and choose then");
         }
         let (name, recipe, author) = (self.name.clone(), recipe.to_owned(), author.to_owned());
