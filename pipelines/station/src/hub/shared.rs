@@ -30,8 +30,7 @@ impl Station {
     /// # Errors
     /// When there is none.
     pub(super) fn line(&self, name: &str) -> Result<&Arc<Line>> {
-        let in_use = self.switches.iter().find(|switch| switch.name() == name).map(|switch| switch.now());
-        let line = in_use.or_else(|| self.lines().find(|line| line.name() == name));
+        let line = self.switches.iter().find_map(|switch| switch.line(name));
         line.with_context(|| format!("expected a line of this station, found {name:?}"))
     }
 }

@@ -3,6 +3,7 @@
 mod album;
 mod child;
 mod control;
+mod followed;
 mod hear;
 mod learn;
 mod nearest;

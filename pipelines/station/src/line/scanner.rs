@@ -1,65 +1,26 @@
 //! Reads codes from a device or a pipe, such as a barcode scanner at a serial line: a line of text each.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::fs::OFlags;
 use tokio::sync::{mpsc, watch};
 
+use super::followed::{Read, follow};
 use super::switch::{LONGEST_CODE, Switch};
-
-/// Time until a device that is gone is looked for again.
-const WAIT: Duration = Duration::from_secs(2);
-
-/// Codes that may wait.
-const WAITING: usize = 16;
 
 /// Longest line that is read, in bytes; the rest of it is the next.
 const LONGEST: u64 = 4 * LONGEST_CODE as u64 + 2;
 
 /// Takes what a file says for codes of a line, until the station ends.
-pub(crate) async fn listen(switch: Arc<Switch>, file: PathBuf, mut stop: watch::Receiver<bool>) {
-    let (said_by, mut said) = mpsc::channel(WAITING);
-    let name = switch.name().to_owned();
-    // Reading waits for as long as nobody scans, and cannot be ended: the thread ends with the process.
-    let read = move || read(&name, &file, &said_by);
-    if let Err(error) = std::thread::Builder::new().name("scanner".to_owned()).spawn(read) {
-        return tracing::error!("{}: cannot read codes: {error}", switch.name());
-    }
-    loop {
-        let code = tokio::select! {
-            code = said.recv() => code,
-            _ = stop.changed() => None,
-        };
-        let Some(code) = code else { return };
-        if let Err(error) = switch.hear(&code, false, "scanner").await {
-            tracing::warn!("{}: scanner: {error:#}", switch.name());
-        }
-    }
-}
-
-/// Reads for ever. What goes wrong is said when it is another thing than before.
-fn read(line: &str, path: &Path, to: &mpsc::Sender<String>) {
-    let mut before = String::new();
-    loop {
-        let ended = open(path).and_then(|file| codes(file, to));
-        let said = match ended {
-            Ok(true) => String::new(),
-            // Nobody is there to hear of it any more.
-            Ok(false) => return,
-            Err(error) => format!("{error:#}"),
-        };
-        if said != before && !said.is_empty() {
-            tracing::warn!("{line}: scanner: {said}; looks for it every {} s", WAIT.as_secs());
-        }
-        before = said;
-        std::thread::sleep(WAIT);
-    }
+pub(crate) async fn listen(switch: Arc<Switch>, file: PathBuf, stop: watch::Receiver<bool>) {
+    let read: Read<String> = |path, to| codes(open(path)?, to);
+    let take = async |switch: &Switch, code: String| switch.hear(&code, false, "scanner").await.map(drop);
+    follow("scanner", &switch, file, read, stop, take).await;
 }
 
 /// A terminal that is opened does not become the one of the station, whose end would end it.
@@ -74,11 +35,11 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Hands codes on until the end of a file. Returns whether there is somebody who takes them.
-fn codes(file: impl Read, to: &mpsc::Sender<String>) -> Result<bool> {
+fn codes(file: impl std::io::Read, to: &mpsc::Sender<String>) -> Result<bool> {
     let mut from = BufReader::new(file);
     loop {
         let mut line = Vec::new();
-        if (&mut from).take(LONGEST).read_until(b'\n', &mut line).context("cannot read")? == 0 {
+        if std::io::Read::take(&mut from, LONGEST).read_until(b'\n', &mut line).context("cannot read")? == 0 {
             return Ok(true);
         }
         let text = String::from_utf8_lossy(&line);
@@ -92,6 +53,7 @@ fn codes(file: impl Read, to: &mpsc::Sender<String>) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::followed::WAITING;
     use super::*;
 
     fn read_codes(bytes: &[u8]) -> Vec<String> {

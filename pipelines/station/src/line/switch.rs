@@ -73,6 +73,14 @@ impl Switch {
         &self.lines[*self.chosen.borrow()]
     }
 
+    /// What is meant by a name: by that of the line what is in use, by that of a recipe this one.
+    pub(crate) fn line(&self, name: &str) -> Option<&Arc<Line>> {
+        match self.name == name {
+            true => Some(self.now()),
+            false => self.lines.iter().find(|line| line.name() == name),
+        }
+    }
+
     /// Whether that is what is in use.
     pub(crate) fn is_in_use(&self, line: &Arc<Line>) -> bool {
         Arc::ptr_eq(self.now(), line)

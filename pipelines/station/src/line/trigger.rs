@@ -9,58 +9,23 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 
+use super::followed::follow;
 use super::switch::Switch;
 
 /// Time between two looks: a pulse that is at least twice as long is seen.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Time until a file that is gone is looked for again.
-const WAIT: Duration = Duration::from_secs(2);
-
-/// Pulses that may wait.
-const WAITING: usize = 16;
-
 /// Begins a part with each pulse of a file, until the station ends.
-pub(crate) async fn watch(switch: Arc<Switch>, file: PathBuf, mut stop: watch::Receiver<bool>) {
-    let (seen_by, mut seen) = mpsc::channel(WAITING);
-    let name = switch.name().to_owned();
-    let look = move || look(&name, &file, &seen_by);
-    if let Err(error) = std::thread::Builder::new().name("trigger".to_owned()).spawn(look) {
-        return tracing::error!("{}: cannot watch the trigger: {error}", switch.name());
-    }
-    loop {
-        let pulse = tokio::select! {
-            pulse = seen.recv() => pulse,
-            _ = stop.changed() => None,
-        };
-        let Some(()) = pulse else { return };
-        if let Err(error) = switch.now().ask(|line| line.begin_unnamed_part()).await {
-            tracing::warn!("{}: trigger: {error:#}", switch.name());
-        }
-    }
+pub(crate) async fn watch(switch: Arc<Switch>, file: PathBuf, stop: watch::Receiver<bool>) {
+    let take = async |switch: &Switch, (): ()| switch.now().ask(|line| line.begin_unnamed_part()).await;
+    follow("trigger", &switch, file, pulses, stop, take).await;
 }
 
-/// Looks for ever. What goes wrong is said when it is another thing than before.
-fn look(line: &str, path: &Path, to: &mpsc::Sender<()>) {
-    let mut before = String::new();
-    loop {
-        let said = match pulses(path, to) {
-            Ok(()) => return,
-            Err(error) => format!("{error:#}"),
-        };
-        if said != before {
-            tracing::warn!("{line}: trigger: {said}; looks for it every {} s", WAIT.as_secs());
-        }
-        before = said;
-        std::thread::sleep(WAIT);
-    }
-}
-
-/// Tells of pulses until nobody hears of them any more.
+/// Tells of pulses until nobody hears of them any more, which it returns.
 ///
 /// # Errors
 /// When the file cannot be read.
-fn pulses(path: &Path, to: &mpsc::Sender<()>) -> Result<()> {
+fn pulses(path: &Path, to: &mpsc::Sender<()>) -> Result<bool> {
     let cannot = || format!("cannot read {}", path.display());
     let mut file = File::open(path).with_context(cannot)?;
     let mut was = is_on(&mut file).with_context(cannot)?;
@@ -68,11 +33,11 @@ fn pulses(path: &Path, to: &mpsc::Sender<()>) -> Result<()> {
         std::thread::sleep(TICK);
         let is = is_on(&mut file).with_context(cannot)?;
         if is && !was && to.blocking_send(()).is_err() {
-            return Ok(());
+            return Ok(false);
         }
         was = is;
         if to.is_closed() {
-            return Ok(());
+            return Ok(false);
         }
     }
 }
@@ -90,6 +55,7 @@ fn is_on(file: &mut (impl Read + Seek)) -> Result<bool> {
 mod tests {
     use std::io::{Cursor, Write};
 
+    use super::super::followed::WAITING;
     use super::*;
 
     #[test]

@@ -94,19 +94,12 @@ impl App {
 
     /// The line of a name, or the line with a recipe of that name.
     pub(crate) fn switch(&self, name: &str) -> Option<&Arc<Switch>> {
-        let has = |switch: &&Arc<Switch>| {
-            switch.name() == name || switch.lines().iter().any(|line| line.name() == name)
-        };
-        self.switches.iter().find(has)
+        self.switches.iter().find(|switch| switch.line(name).is_some())
     }
 
     /// What is in use on the line of a name, or the recipe of that name.
     pub(crate) fn line(&self, name: &str) -> Option<&Arc<Line>> {
-        let switch = self.switch(name)?;
-        if switch.name() == name {
-            return Some(switch.now());
-        }
-        switch.lines().iter().find(|line| line.name() == name)
+        self.switches.iter().find_map(|switch| switch.line(name))
     }
 
     /// How many messages wait, for each of the outputs.
