@@ -4,8 +4,8 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::cpu::{Bordered, Workspace, load};
-use super::{LANES, check_maps, padded};
+use super::cpu::{Bordered, Workspace, vectors};
+use super::{Cell, LANES, check_maps};
 use crate::device::BufferView;
 use crate::error::{Error, Result, check_len};
 use crate::simd::{mul_add, with_simd};
@@ -42,12 +42,12 @@ pub fn depthwise_weight_gradient<'a>(
     let size = Bordered::new([height, width], c, side, 1);
     let bordered = workspace.border(x, size, c);
     // A task is a map: the order of summation hangs on no number of threads.
-    let (map, rows) = (height * width * c, size.rows() * size.row());
+    let (map, with_border) = (height * width * c, size.blocks * size.block());
     let parts: Vec<Vec<Taps>> = g
         .par_chunks(map)
-        .zip(bordered.par_chunks(rows))
+        .zip(bordered.par_chunks(with_border))
         .map(|(g, x)| {
-            let mut taps = vec![[[0.0; LANES]; MAX_SIDE]; padded(c) / LANES * side];
+            let mut taps = vec![[[0.0; LANES]; MAX_SIDE]; size.blocks * side];
             with_simd(Gather { x, g, size, c, side, taps: &mut taps });
             taps
         })
@@ -66,11 +66,11 @@ pub fn depthwise_weight_gradient<'a>(
 }
 
 /// Gradients of the taps of one row of the square, for one lane of channels.
-type Taps = [[f32; LANES]; MAX_SIDE];
+type Taps = [Cell; MAX_SIDE];
 
 /// Adds the gradients of one map, line by line, so that the lines it meets stay in the nearest caches.
 struct Gather<'a> {
-    x: &'a [f32],
+    x: &'a [Cell],
     g: &'a [f32],
     size: Bordered,
     c: usize,
@@ -96,17 +96,20 @@ impl Gather<'_> {
     #[inline(always)]
     fn run<S: Simd, const SIDE: usize>(self, simd: S) {
         let (size, c) = (self.size, self.c);
-        // Gradients of a line with whole lanes of channels.
-        let mut line = vec![0.0; size.width * size.stride];
+        // Gradients of a line, in blocks of channels.
+        let mut line = vec![[0.0; LANES]; size.blocks * size.width];
         for (at, g) in self.g.chunks_exact(size.width * c).enumerate() {
-            for (out, g) in line.chunks_exact_mut(size.stride).zip(g.chunks_exact(c)) {
-                out[..c].copy_from_slice(g);
+            for (cell, g) in g.chunks_exact(c).enumerate() {
+                for (block, g) in g.chunks(LANES).enumerate() {
+                    line[block * size.width + cell][..g.len()].copy_from_slice(g);
+                }
             }
             for (tap, taps) in self.taps.iter_mut().enumerate() {
-                let (from, row) = (tap / self.side * LANES, tap % self.side);
-                let x = &self.x[(at + row) * size.row()..];
-                for part in (0..LANES).step_by(S::F32_LANES) {
-                    add_line::<S, SIDE>(simd, &x[from + part..], &line[from + part..], size, part, taps);
+                let (block, row) = (tap / self.side, tap % self.side);
+                let x = &self.x[block * size.block() + (at + row) * size.row()..];
+                let g = &line[block * size.width..][..size.width];
+                for part in 0..LANES / S::F32_LANES {
+                    add_line::<S, SIDE>(simd, x, g, part, taps);
                 }
             }
         }
@@ -116,26 +119,17 @@ impl Gather<'_> {
 /// Adds the products of one line of gradients and one of inputs, for one vector of channels. Taps beyond the side of the
 /// square read on in the next cells, where there are any, and are not used.
 #[inline(always)]
-fn add_line<S: Simd, const SIDE: usize>(
-    simd: S,
-    x: &[f32],
-    g: &[f32],
-    size: Bordered,
-    part: usize,
-    taps: &mut Taps,
-) {
+fn add_line<S: Simd, const SIDE: usize>(simd: S, x: &[Cell], g: &[Cell], part: usize, taps: &mut Taps) {
     let zero = [0.0; LANES];
     let mut sums = [simd.splat_f32s(0.0); SIDE];
-    for col in 0..size.width {
-        let g = load(simd, &g[col * size.stride..]);
+    for (col, g) in g.iter().enumerate() {
+        let g = vectors::<S>(g)[part];
         for (j, sum) in sums.iter_mut().enumerate() {
-            let x = load(simd, x.get((col + j) * size.stride..).unwrap_or(&zero));
-            *sum = mul_add(simd, x, g, *sum);
+            *sum = mul_add(simd, vectors::<S>(x.get(col + j).unwrap_or(&zero))[part], g, *sum);
         }
     }
     for (sum, tap) in sums.into_iter().zip(taps) {
-        if let Some(out) = S::as_mut_simd_f32s(&mut tap[part..]).0.first_mut() {
-            *out = simd.add_f32s(*out, sum);
-        }
+        let out = &mut S::as_mut_simd_f32s(tap).0[part];
+        *out = simd.add_f32s(*out, sum);
     }
 }

@@ -1,23 +1,16 @@
-//! Maps are copied once with a border of zeros and whole lanes of channels, so that no tap asks where it is. Four cells
-//! of a row then share each tap they load; with vectors of 16 lanes eight cells share the cells around them, too, since the
-//! taps of a row stay in registers beside their sums.
+//! Maps are copied once with a border of zeros, in blocks of channels, so that no tap asks where it is and the cells that taps meet
+//! lie side by side. Several cells of a row then share each tap.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{Kernel, LANES, Then, padded};
+use super::{Cell, Kernel, LANES, Then, blocks};
 use crate::aligned::Aligned;
 use crate::same::Same;
 use crate::simd::{mul_add, with_simd};
 
-/// Cells of a row that are filtered together.
-const RUN: usize = 4;
-
-/// As many where the taps of a row fit into registers beside them.
-const WIDE_RUN: usize = 8;
-
-/// Taps of a row that do.
-const WIDE_SIDE: usize = 7;
+/// Cells of a row that are filtered together: their sums, a tap and a cell are in registers.
+const RUN: usize = 8;
 
 /// Maps with their borders.
 #[derive(Debug, Default)]
@@ -25,13 +18,13 @@ pub struct Workspace {
     bordered: Aligned,
 }
 
-/// Sizes of maps with a border.
+/// Sizes of maps with a border: (maps, blocks of channels, rows, cells, lanes).
 #[derive(Clone, Copy)]
 pub(super) struct Bordered {
     pub(super) height: usize,
     pub(super) width: usize,
-    /// Channels with whole lanes.
-    pub(super) stride: usize,
+    /// Blocks of channels.
+    pub(super) blocks: usize,
     step: usize,
     down: Same,
     across: Same,
@@ -41,45 +34,50 @@ impl Bordered {
     /// For outputs at every `step`-th cell.
     pub(super) fn new([height, width]: [usize; 2], c: usize, side: usize, step: usize) -> Self {
         let [down, across] = [height, width].map(|n| Same::new(n, side, step));
-        Self { height, width, stride: padded(c), step, down, across }
+        Self { height, width, blocks: blocks(c), step, down, across }
     }
 
-    /// Elements of a row with its border.
+    /// Cells of a row with its border.
     pub(super) fn row(&self) -> usize {
-        self.across.padded * self.stride
+        self.across.padded
     }
 
-    /// Rows of a map with its border.
-    pub(super) fn rows(&self) -> usize {
-        self.down.padded
+    /// Cells of a block of channels of a map with its border.
+    pub(super) fn block(&self) -> usize {
+        self.down.padded * self.row()
     }
 }
 
 impl Workspace {
     /// Copies maps of `c` channels and puts their borders around them.
-    pub(super) fn border(&mut self, x: &[f32], size: Bordered, c: usize) -> &[f32] {
+    pub(super) fn border(&mut self, x: &[f32], size: Bordered, c: usize) -> &[Cell] {
         let maps = x.len() / (size.height * size.width * c);
-        let (row, rows, above) = (size.row(), size.rows(), size.down.before);
+        let (row, rows, above) = (size.row(), size.down.padded, size.down.before);
         // With a step the last cells may be met by no tap.
-        let cells = size.width.min(size.across.padded - size.across.before);
-        self.bordered.resize(maps * rows * row);
-        self.bordered.par_chunks_mut(row).enumerate().for_each(|(at, out)| {
-            let (map, line) = (at / rows, at % rows);
+        let cells = size.width.min(row - size.across.before);
+        self.bordered.resize(maps * size.blocks * size.block() * LANES);
+        self.bordered.par_chunks_mut(row * LANES).enumerate().for_each(|(at, out)| {
+            let (map, block, line) = (at / rows / size.blocks, at / rows % size.blocks, at % rows);
             if !(above..size.height + above).contains(&line) {
                 out.fill(0.0);
                 return;
             }
-            let from = (map * size.height + line - above) * size.width * c;
-            let (left, rest) = out.split_at_mut(size.across.before * size.stride);
-            let (middle, right) = rest.split_at_mut(cells * size.stride);
-            left.fill(0.0);
-            right.fill(0.0);
-            for (out, x) in middle.chunks_exact_mut(size.stride).zip(x[from..].chunks_exact(c)) {
-                out[..c].copy_from_slice(x);
-                out[c..].fill(0.0);
+            let from = (map * size.height + line - above) * size.width * c + block * LANES;
+            let lanes = LANES.min(c - block * LANES);
+            let (left, rest) = out.as_chunks_mut::<LANES>().0.split_at_mut(size.across.before);
+            let (middle, right) = rest.split_at_mut(cells);
+            left.fill([0.0; LANES]);
+            right.fill([0.0; LANES]);
+            for (out, x) in middle.iter_mut().zip(x[from..].chunks(c)) {
+                if lanes == LANES {
+                    out.copy_from_slice(&x[..LANES]);
+                } else {
+                    out[..lanes].copy_from_slice(&x[..lanes]);
+                    out[lanes..].fill(0.0);
+                }
             }
         });
-        &self.bordered
+        self.bordered.as_chunks().0
     }
 }
 
@@ -99,60 +97,58 @@ pub(super) fn depthwise(
     let bordered = workspace.border(x, size, c);
     let lines = size.down.outputs;
     y.par_chunks_mut(size.across.outputs * c).enumerate().for_each(|(at, y)| {
-        let first = (at / lines * size.rows() + at % lines * size.step) * size.row();
-        let x = &bordered[first..];
-        match (kernel.step, kernel.then) {
-            (1, Then::Store) => with_simd(FilterRow::<1, false> { x, size, kernel, y }),
-            (1, Then::Relu6) => with_simd(FilterRow::<1, true> { x, size, kernel, y }),
-            (_, Then::Store) => with_simd(FilterRow::<0, false> { x, size, kernel, y }),
-            (_, Then::Relu6) => with_simd(FilterRow::<0, true> { x, size, kernel, y }),
-        }
+        let first = at / lines * size.blocks * size.block() + at % lines * size.step * size.row();
+        with_simd(FilterRow { x: &bordered[first..], size, kernel, y });
     });
 }
 
-/// One row of outputs; `x` begins with the row of inputs that the uppermost taps meet. `STEP` is the step where it is
-/// known to the compiler, else 0.
-struct FilterRow<'a, const STEP: usize, const RELU6: bool> {
-    x: &'a [f32],
+/// One row of outputs; `x` begins with the row of inputs that the uppermost taps meet.
+struct FilterRow<'a> {
+    x: &'a [Cell],
     size: Bordered,
     kernel: &'a Kernel,
     y: &'a mut [f32],
 }
 
-impl<const STEP: usize, const RELU6: bool> WithSimd for FilterRow<'_, STEP, RELU6> {
+impl WithSimd for FilterRow<'_> {
     type Output = ();
 
+    /// Sides and steps of known networks are known to the compiler.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        match (self.kernel.side, self.kernel.step) {
+            (7, 1) => self.filter(simd, 7, 1),
+            (5, 1) => self.filter(simd, 5, 1),
+            (5, 2) => self.filter(simd, 5, 2),
+            (3, 1) => self.filter(simd, 3, 1),
+            (3, 2) => self.filter(simd, 3, 2),
+            (side, step) => self.filter(simd, side, step),
+        }
+    }
+}
+
+impl FilterRow<'_> {
+    #[inline(always)]
+    fn filter<S: Simd>(self, simd: S, side: usize, step: usize) {
         let Self { x, size, kernel, y } = self;
         let (c, cells) = (kernel.channels(), size.across.outputs);
-        let step = if STEP == 0 { size.step } else { STEP };
-        let is_wide = STEP == 1 && S::F32_LANES == LANES && kernel.side == WIDE_SIDE && cells >= WIDE_RUN;
-        for from in (0..c).step_by(S::F32_LANES) {
-            let lanes = S::F32_LANES.min(c - from);
+        for (block, taps) in kernel.taps.chunks_exact(side * side).enumerate() {
+            let (from, x) = (block * LANES, &x[block * size.block()..]);
+            let lanes = LANES.min(c - from);
             let mut bias = [0.0; LANES];
             bias[..lanes].copy_from_slice(&kernel.bias[from..from + lanes]);
-            let bias = load::<S>(simd, &bias);
             let mut first = 0;
             while first < cells {
                 // The last run may be short: it begins earlier and repeats cells that are done.
-                if is_wide {
-                    let start = first.min(cells - WIDE_RUN);
-                    let (x, y) = (&x[start * size.stride + from..], &mut y[start * c + from..]);
-                    let sums = wide_run(simd, x, size, kernel, from, bias);
-                    store::<S, WIDE_RUN, RELU6>(simd, sums, y, c, lanes);
-                    first = start + WIDE_RUN;
-                    continue;
-                }
                 let start = if cells >= RUN { first.min(cells - RUN) } else { first };
-                let (x, y) = (&x[start * step * size.stride + from..], &mut y[start * c + from..]);
+                let (x, y) = (&x[start * step..], &mut y[start * c + from..]);
                 if cells >= RUN {
-                    let sums = run::<S, RUN>(simd, x, size, step, kernel, from, bias);
-                    store::<S, RUN, RELU6>(simd, sums, y, c, lanes);
+                    let sums = run::<S, RUN>(simd, x, size.row(), [side, step], taps, &bias);
+                    store(simd, sums, kernel.then, y, c, lanes);
                     first = start + RUN;
                 } else {
-                    let sums = run::<S, 1>(simd, x, size, step, kernel, from, bias);
-                    store::<S, 1, RELU6>(simd, sums, y, c, lanes);
+                    let sums = run::<S, 1>(simd, x, size.row(), [side, step], taps, &bias);
+                    store(simd, sums, kernel.then, y, c, lanes);
                     first += 1;
                 }
             }
@@ -160,80 +156,61 @@ impl<const STEP: usize, const RELU6: bool> WithSimd for FilterRow<'_, STEP, RELU
     }
 }
 
+/// Sums of neighbouring cells of a row of outputs, for a block of channels.
 #[inline(always)]
 fn run<S: Simd, const N: usize>(
     simd: S,
-    x: &[f32],
-    size: Bordered,
-    step: usize,
-    kernel: &Kernel,
-    from: usize,
-    bias: S::f32s,
-) -> [S::f32s; N] {
-    let mut sums = [bias; N];
-    for (i, taps) in kernel.taps.chunks_exact(kernel.side * size.stride).enumerate() {
-        let line = &x[i * size.row()..];
-        for (j, tap) in taps.chunks_exact(size.stride).enumerate() {
-            let w = load::<S>(simd, &tap[from..]);
-            for (n, sum) in sums.iter_mut().enumerate() {
-                *sum = mul_add(simd, load::<S>(simd, &line[(n * step + j) * size.stride..]), w, *sum);
-            }
-        }
-    }
-    sums
-}
-
-/// As [`run`], of neighbouring cells: each cell around them is loaded once a row.
-#[inline(always)]
-fn wide_run<S: Simd>(
-    simd: S,
-    x: &[f32],
-    size: Bordered,
-    kernel: &Kernel,
-    from: usize,
-    bias: S::f32s,
-) -> [S::f32s; WIDE_RUN] {
-    let mut sums = [bias; WIDE_RUN];
-    for (i, taps) in kernel.taps.chunks_exact(WIDE_SIDE * size.stride).enumerate() {
-        let line = &x[i * size.row()..];
-        let w: [S::f32s; WIDE_SIDE] =
-            std::array::from_fn(|j| load::<S>(simd, &taps[j * size.stride + from..]));
-        for at in 0..WIDE_RUN + WIDE_SIDE - 1 {
-            let cell = load::<S>(simd, &line[at * size.stride..]);
-            for (j, w) in w.iter().enumerate() {
-                if let Some(n) = at.checked_sub(j).filter(|n| *n < WIDE_RUN) {
-                    sums[n] = mul_add(simd, cell, *w, sums[n]);
+    x: &[Cell],
+    row: usize,
+    [side, step]: [usize; 2],
+    taps: &[Cell],
+    bias: &Cell,
+) -> [Cell; N] {
+    let mut y = [[0.0; LANES]; N];
+    for part in 0..LANES / S::F32_LANES {
+        let mut sums = [vectors::<S>(bias)[part]; N];
+        for (i, taps) in taps.chunks_exact(side).enumerate() {
+            let line = &x[i * row..][..(N - 1) * step + side];
+            for (j, tap) in taps.iter().enumerate() {
+                let w = vectors::<S>(tap)[part];
+                for (n, sum) in sums.iter_mut().enumerate() {
+                    *sum = mul_add(simd, vectors::<S>(&line[n * step + j])[part], w, *sum);
                 }
             }
         }
+        for (y, sum) in y.iter_mut().zip(sums) {
+            S::as_mut_simd_f32s(y).0[part] = sum;
+        }
     }
-    sums
+    y
 }
 
-/// The first vector of a slice.
+/// The vectors of a cell.
 #[inline(always)]
-pub(super) fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
-    S::as_simd_f32s(x).0.first().copied().unwrap_or(simd.splat_f32s(0.0))
+pub(super) fn vectors<S: Simd>(cell: &Cell) -> &[S::f32s] {
+    S::as_simd_f32s(cell).0
 }
 
 #[inline(always)]
-fn store<S: Simd, const N: usize, const RELU6: bool>(
+fn store<S: Simd, const N: usize>(
     simd: S,
-    sums: [S::f32s; N],
+    mut sums: [Cell; N],
+    then: Then,
     y: &mut [f32],
     c: usize,
     lanes: usize,
 ) {
-    let mut line = [0.0; LANES];
-    for (n, sum) in sums.into_iter().enumerate() {
-        let sum = if RELU6 {
-            simd.min_f32s(simd.max_f32s(sum, simd.splat_f32s(0.0)), simd.splat_f32s(6.0))
-        } else {
-            sum
-        };
-        if let Some(out) = S::as_mut_simd_f32s(&mut line).0.first_mut() {
-            *out = sum;
+    if then == Then::Relu6 {
+        let [least, most] = [0.0, 6.0].map(|limit| simd.splat_f32s(limit));
+        for sum in S::as_mut_simd_f32s(sums.as_flattened_mut()).0 {
+            *sum = simd.min_f32s(simd.max_f32s(*sum, least), most);
         }
-        y[n * c..][..lanes].copy_from_slice(&line[..lanes]);
+    }
+    for (y, sum) in y.chunks_mut(c).zip(&sums) {
+        if lanes == LANES {
+            y[..LANES].copy_from_slice(sum);
+        } else {
+            y[..lanes].copy_from_slice(&sum[..lanes]);
+        }
     }
 }

@@ -25,8 +25,11 @@ use crate::error::{Error, Result, check_len};
 
 const OP: &str = "depthwise";
 
-/// Channels that are filtered together.
+/// Channels of a block.
 const LANES: usize = 16;
+
+/// A block of channels of one place.
+type Cell = [f32; LANES];
 
 /// What happens to a sum on its way to y.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +43,8 @@ pub enum Then {
 /// Weights and bias, ready to run.
 #[derive(Debug, Clone)]
 pub struct Kernel {
-    /// (side * side, channels rounded up to lanes)
-    taps: Vec<f32>,
+    /// (blocks of channels, side * side)
+    taps: Vec<Cell>,
     bias: Vec<f32>,
     side: usize,
     step: usize,
@@ -76,11 +79,10 @@ impl Kernel {
             let expected = format!("{c} squares of an odd side");
             return Err(Error::Shape { op: OP, expected, found: format!("{} elements", weight.len()) });
         }
-        let stride = padded(c);
-        let mut taps = vec![0.0; n_taps * stride];
-        for (tap, row) in taps.chunks_exact_mut(stride.max(1)).enumerate() {
-            for (channel, w) in row.iter_mut().take(c).enumerate() {
-                *w = weight[channel * n_taps + source(tap, n_taps)];
+        let mut taps = vec![[0.0; LANES]; blocks(c) * n_taps];
+        for (channel, weight) in weight.chunks_exact(n_taps.max(1)).enumerate() {
+            for tap in 0..n_taps {
+                taps[channel / LANES * n_taps + tap][channel % LANES] = weight[source(tap, n_taps)];
             }
         }
         Ok(Self { taps, bias, side, step: 1, then: Then::Store, on_device: None })
@@ -109,9 +111,9 @@ impl Kernel {
     /// # Errors
     /// When the device lacks the memory.
     pub fn at(mut self, place: &Place) -> Result<Self> {
-        let c = self.channels();
-        let rows = self.taps.chunks_exact(padded(c).max(1));
-        let taps: Vec<f32> = rows.flat_map(|row| &row[..c]).copied().collect();
+        let (c, n_taps) = (self.channels(), self.side * self.side);
+        let at = |tap: usize, channel: usize| self.taps[channel / LANES * n_taps + tap][channel % LANES];
+        let taps: Vec<f32> = (0..n_taps * c).map(|i| at(i / c, i % c)).collect();
         self.on_device = match place {
             Place::Host => None,
             Place::Cuda(_) => Some(cuda::Weights::new(place, &taps, &self.bias)?),
@@ -170,7 +172,7 @@ fn check_maps(len: usize, height: usize, width: usize, c: usize) -> Result<()> {
     Err(Error::Shape { op: OP, expected, found: format!("{len} elements") })
 }
 
-/// Channels rounded up to whole lanes.
-fn padded(c: usize) -> usize {
-    c.next_multiple_of(LANES)
+/// Blocks of channels.
+fn blocks(c: usize) -> usize {
+    c.div_ceil(LANES)
 }

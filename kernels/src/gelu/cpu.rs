@@ -10,10 +10,8 @@ const BLOCK: usize = 1 << 14;
 
 pub(super) fn gelu(x: &[f32], y: &mut [f32]) {
     y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
-        dispatch(
-            #[inline(always)]
-            || y.iter_mut().zip(x).for_each(|(y, x)| *y = math::gelu(*x)),
-        );
+        y.copy_from_slice(x);
+        math::gelu_all(y);
     });
 }
 
@@ -33,6 +31,6 @@ pub(super) fn gelu_gradient(x: &[f32], g: &[f32], dx: &mut [f32]) {
 #[inline(always)]
 fn derivative(x: f32) -> f32 {
     const DENSITY_AT_0: f32 = 0.398_942_3;
-    let below = 0.5 * (1.0 + math::erf(x * std::f32::consts::FRAC_1_SQRT_2));
+    let below = 0.5 * (1.0 + math::spread(x));
     below + x * DENSITY_AT_0 * math::exp(-0.5 * x * x)
 }

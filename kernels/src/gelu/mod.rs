@@ -6,7 +6,7 @@
 
 mod cpu;
 #[cfg(test)]
-mod reference;
+pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
 

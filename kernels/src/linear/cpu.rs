@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Then;
-use crate::math::gelu;
+use crate::math::gelu_all;
 use crate::threads::rows_per_task;
 use crate::tile::{Panels, RowBlock, Sink, multiply};
 
@@ -20,7 +20,10 @@ pub(super) fn linear(x: &[f32], w: &Panels, bias: &[f32], then: Then, y: &mut [f
         let a = RowBlock { data: x, stride: k, n_rows: x.len() / k };
         match then {
             Then::Store => multiply(&a, w, &mut Store { y, n, bias }),
-            Then::Gelu => multiply(&a, w, &mut Gelu { y, n, bias }),
+            Then::Gelu => {
+                multiply(&a, w, &mut Store { y, n, bias });
+                gelu_all(y);
+            }
             Then::Relu6 => multiply(&a, w, &mut Relu6 { y, n, bias }),
             Then::Add => multiply(&a, w, &mut Add { y, n, bias }),
         }
@@ -49,6 +52,5 @@ macro_rules! sink {
 }
 
 sink!(Store, |y, value| value);
-sink!(Gelu, |y, value| gelu(value));
 sink!(Relu6, |y, value| value.clamp(0.0, 6.0));
 sink!(Add, |y, value| *y + value);

@@ -9,7 +9,7 @@ pub(super) fn linear(x: &[f32], w: &[f32], k: usize, bias: &[f32], then: Then, y
             let value = dot + f64::from(*bias);
             *y = match then {
                 Then::Store => value as f32,
-                Then::Gelu => crate::math::gelu(value as f32),
+                Then::Gelu => crate::gelu::reference::gelu(value as f32),
                 Then::Relu6 => value.clamp(0.0, 6.0) as f32,
                 Then::Add => (f64::from(*y) + value) as f32,
             };

@@ -60,8 +60,17 @@ pub(crate) fn tile<S: Simd, const MR: usize>(
     rows: [&[f32]; MR],
     panel: &[f32],
 ) -> [[S::f32s; 2]; MR] {
-    let zero = simd.splat_f32s(0.0);
-    let mut sums = [[zero; 2]; MR];
+    add_tile(simd, [[simd.splat_f32s(0.0); 2]; MR], rows, panel)
+}
+
+/// The sums of one tile after some steps more of the panel, and the elements of each row of A that they meet.
+#[inline(always)]
+pub(crate) fn add_tile<S: Simd, const MR: usize>(
+    simd: S,
+    mut sums: [[S::f32s; 2]; MR],
+    rows: [&[f32]; MR],
+    panel: &[f32],
+) -> [[S::f32s; 2]; MR] {
     let (steps, _) = S::as_simd_f32s(panel).0.as_chunks::<2>();
     let rows = rows.map(|row| &row[..steps.len()]);
     for (k, &[b0, b1]) in steps.iter().enumerate() {
@@ -72,6 +81,28 @@ pub(crate) fn tile<S: Simd, const MR: usize>(
         }
     }
     sums
+}
+
+/// Hands the sums of one row of a tile to `sink`, by way of `line`.
+#[inline(always)]
+pub(crate) fn hand_on<S: Simd>(
+    _: S,
+    sums: &[S::f32s; 2],
+    row: usize,
+    col: usize,
+    cols: usize,
+    line: &mut [f32; MAX_COLS],
+    sink: &mut impl Sink,
+) {
+    let (head, _) = S::as_mut_simd_f32s(line);
+    head[0] = sums[0];
+    head[1] = sums[1];
+    // The length of whole tiles is known to the compiler.
+    if cols == 2 * S::F32_LANES {
+        sink.take(row, col, &line[..2 * S::F32_LANES]);
+    } else {
+        sink.take(row, col, &line[..cols]);
+    }
 }
 
 /// A block of rows of A, for a product that walks over all panels of B.
@@ -115,10 +146,7 @@ impl<K: Sink> Tiled for Multiply<'_, K> {
                     std::array::from_fn(|i| &a.data[(row + i).min(a.n_rows - 1) * a.stride..][..b.k()]);
                 let sums = tile::<S, MR>(simd, rows, panel);
                 for (i, sum) in sums.iter().enumerate().take(a.n_rows - row) {
-                    let (head, _) = S::as_mut_simd_f32s(&mut line);
-                    head[0] = sum[0];
-                    head[1] = sum[1];
-                    sink.take(row + i, col, &line[..cols]);
+                    hand_on(simd, sum, row + i, col, cols, &mut line, sink);
                 }
             }
         }

@@ -7,7 +7,7 @@ mod precision;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::f32::{RowBlock, Sink, Tiled, tile, tile_rows, tiled};
+pub(crate) use self::f32::{RowBlock, Sink, Tiled, add_tile, hand_on, tile, tile_rows, tiled};
 pub use self::panels::Panels;
 pub(crate) use self::panels::{MAX_COLS, tile_cols};
 pub use self::precision::Precision;
