@@ -19,8 +19,8 @@ const PANELS: usize = 4;
 /// they are too far away; the others are measured. Codes are made once for a bank, or anew for the rows of each frame
 /// ([`Self::set`]), which allocates nothing once it has seen as many rows.
 ///
-/// They take 64 bytes a row and 8 more with AVX512-VNNI, where that is the faster, and 264 bytes otherwise; the directions of
-/// codes 256 bytes for each channel.
+/// They take 72 bytes a row with AVX512-VNNI, 136 with AVX2 and 264 otherwise, and where floats are the faster; the directions of
+/// codes take 256 bytes for each channel.
 #[derive(Debug)]
 pub struct Codes {
     width: usize,
@@ -36,7 +36,7 @@ pub(super) struct Coded {
     pub(super) layout: Layout,
     /// Panels of [`Layout::rows`] rows.
     pub(super) data: Aligned,
-    /// One for each row: what is added to its product with a query. Whole numbers: i32 beside bytes, else f32.
+    /// One for each row: what is added to its product with a query. Whole numbers: f32 beside floats, else i32.
     pub(super) biases: Aligned,
     /// The largest radius of the rows whose codes are compared; others are always measured.
     pub(super) radius: f32,
@@ -183,8 +183,8 @@ impl Coded {
 
 pub(super) fn set_bias(layout: Layout, biases: &mut [f32], row: usize, bias: i32) {
     biases[row] = match layout {
-        // The bits of an integer, which VNNI adds to.
-        Layout::Bytes => f32::from_bits(bias as u32),
+        // The bits of an integer, which is added to.
+        Layout::Bytes | Layout::Pairs => f32::from_bits(bias as u32),
         Layout::Floats(_) => bias as f32,
     };
 }
@@ -201,6 +201,12 @@ pub(super) fn put(layout: Layout, data: &mut [f32], r: usize, row: usize, code: 
                 // Rows are shifted to 1..=255, since VNNI multiplies unsigned bytes by signed ones.
                 let shifted = code.map(|v| (v + 128.0) as u8);
                 bytes[(four * per + place) * 4..][..4].copy_from_slice(&shifted);
+            }
+        }
+        Layout::Pairs => {
+            let numbers: &mut [i16] = bytemuck::cast_slice_mut(panel);
+            for (pair, code) in code.as_chunks::<2>().0.iter().enumerate() {
+                numbers[(pair * per + place) * 2..][..2].copy_from_slice(&code.map(|v| v as i16));
             }
         }
         Layout::Floats(_) => {

@@ -29,6 +29,7 @@ mod codes;
 mod cpu;
 mod cuda;
 mod found;
+mod pairs;
 #[cfg(test)]
 mod reference;
 mod search;

@@ -151,7 +151,7 @@ impl Job<'_> {
         let reach = basis.reach(slot.found.worst(), radius).min(f64::from(most)) as i32;
         let shift = match self.coded.layout {
             Layout::Bytes => 128 * slot.about.sum,
-            Layout::Floats(_) => 0,
+            Layout::Pairs | Layout::Floats(_) => 0,
         };
         (slot.about.norm - reach).div_euclid(2) + shift
     }
@@ -173,10 +173,10 @@ impl Task {
         self.done.resize(n, false);
         self.spare.reserve(job, n);
         self.over.clear();
-        self.over.reserve(PANELS * job.coded.layout.rows() * job.coded.layout.queries());
+        self.over.reserve(PANELS * job.coded.layout.rows() * MAX_QUERIES);
         let order = std::mem::take(&mut self.order);
         let mut tried = 0;
-        for group in order.chunks(job.coded.layout.queries()) {
+        for group in order.chunks(MAX_QUERIES) {
             if tried >= 4 * MAX_QUERIES && 2 * self.spare.numbers.len() > tried {
                 self.spare.numbers.extend(group);
                 continue;
@@ -202,6 +202,10 @@ impl Task {
                 Layout::Bytes => {
                     let bytes: &mut [i8] = bytemuck::cast_slice_mut(own);
                     bytes.iter_mut().zip(code).for_each(|(byte, v)| *byte = *v as i8);
+                }
+                Layout::Pairs => {
+                    let numbers: &mut [i16] = bytemuck::cast_slice_mut(own);
+                    numbers.iter_mut().zip(code).for_each(|(number, v)| *number = *v as i16);
                 }
                 Layout::Floats(_) => own.copy_from_slice(code),
             }
@@ -247,7 +251,7 @@ impl Task {
         for (chunk, (data, biases)) in chunks.enumerate() {
             let mut masks = [Masks::default(); PANELS];
             let panels = Panels { layout: *layout, r, data, biases };
-            if !panels.sieve(codes, &thresholds, &mut masks) {
+            if !panels.sieve(slots.len(), codes, &thresholds, &mut masks) {
                 continue;
             }
             self.over.clear();

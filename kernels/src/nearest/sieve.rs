@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use pulp::Simd;
 
 use super::basis::{LARGEST, MOST};
-use super::vnni;
+use super::{pairs, vnni};
 use crate::simd::{Isa, isa};
 use crate::tile::{MAX_COLS, Tiled, tile, tile_cols, tile_rows, tiled};
 
-/// The most queries that meet a panel at a time.
-pub(super) const MAX_QUERIES: usize = vnni::QUERIES;
+/// The most queries that meet some panels at a time, which stay in the nearest cache meanwhile: whole tiles of any layout.
+pub(super) const MAX_QUERIES: usize = 24;
 
 /// For each query a mask of the rows of a panel.
 pub(super) type Masks = [u32; MAX_QUERIES];
@@ -21,6 +21,8 @@ pub(super) type Masks = [u32; MAX_QUERIES];
 pub(super) enum Layout {
     /// Bytes, for AVX512-VNNI: fours of channels, in each of them the rows of the panel.
     Bytes,
+    /// Pairs of 16-bit numbers, for AVX2: pairs of channels, in each of them the rows of half of the panel.
+    Pairs,
     /// Whole numbers as f32, for a level of the CPU: channels, in each of them the rows of the panel. Products and sums stay
     /// below 2^24, and so exact.
     Floats(Isa),
@@ -32,17 +34,24 @@ pub(super) fn unit(r: usize) -> i32 {
 }
 
 impl Layout {
-    /// The faster of those that the processor has, as the first call in the process measures.
+    /// The fastest of those that the processor has, as the first call in the process measures.
     pub(super) fn best() -> Self {
-        static BYTES: OnceLock<bool> = OnceLock::new();
+        static BEST: OnceLock<Layout> = OnceLock::new();
         let floats = Self::Floats(isa());
-        if isa() == Isa::Avx512
-            && vnni::available()
-            && *BYTES.get_or_init(|| Self::Bytes.time() < floats.time())
-        {
-            return Self::Bytes;
+        match isa() {
+            // It is the level of the process, but for tests.
+            Isa::Portable => floats,
+            level => *BEST.get_or_init(|| {
+                Self::of(level).into_iter().min_by_key(|layout| layout.time()).unwrap_or(floats)
+            }),
         }
-        floats
+    }
+
+    /// Those that the processor has at a level.
+    pub(super) fn of(level: Isa) -> Vec<Self> {
+        let bytes = (level == Isa::Avx512 && vnni::available()).then_some(Self::Bytes);
+        let pairs = (level >= Isa::Avx2 && pairs::available()).then_some(Self::Pairs);
+        bytes.into_iter().chain(pairs).chain([Self::Floats(level)]).collect()
     }
 
     /// The shortest time of a few for some panels that hold nothing.
@@ -55,9 +64,9 @@ impl Layout {
         let mut masks = [Masks::default(); PANELS];
         let times = (0..8).map(|_| {
             let start = Instant::now();
-            panels.sieve([&query; MAX_QUERIES], &[i32::MAX / 256; MAX_QUERIES], &mut masks);
-            // Layouts differ in the rows of a panel and in the queries that meet it.
-            start.elapsed() * (MAX_COLS * MAX_QUERIES / (self.rows() * self.queries())) as u32
+            panels.sieve(MAX_QUERIES, [&query; MAX_QUERIES], &[i32::MAX / 256; MAX_QUERIES], &mut masks);
+            // Layouts differ in the rows of a panel.
+            start.elapsed() * (MAX_COLS / self.rows()) as u32
         });
         times.min().unwrap_or_default()
     }
@@ -66,14 +75,16 @@ impl Layout {
     pub(super) fn rows(self) -> usize {
         match self {
             Self::Bytes => vnni::ROWS,
+            Self::Pairs => pairs::ROWS,
             Self::Floats(isa) => tile_cols(isa),
         }
     }
 
-    /// Queries that meet a panel at a time.
-    pub(super) fn queries(self) -> usize {
+    /// Queries of a tile.
+    fn queries(self) -> usize {
         match self {
             Self::Bytes => vnni::QUERIES,
+            Self::Pairs => pairs::QUERIES,
             Self::Floats(isa) => tile_rows(isa),
         }
     }
@@ -82,6 +93,7 @@ impl Layout {
     pub(super) fn code(self, r: usize) -> usize {
         match self {
             Self::Bytes => r / 4,
+            Self::Pairs => r / 2,
             Self::Floats(_) => r,
         }
     }
@@ -97,16 +109,33 @@ pub(super) struct Panels<'a> {
     pub(super) layout: Layout,
     pub(super) r: usize,
     pub(super) data: &'a [f32],
-    /// What is added to the product of each row with a query: whole numbers, i32 beside bytes, else f32.
+    /// What is added to the product of each row with a query: whole numbers, f32 beside floats, else i32.
     pub(super) biases: &'a [f32],
 }
 
 impl Panels<'_> {
-    /// Masks of the rows whose bias and product reach the threshold of each query, for each panel. Queries lie as their
-    /// layout has them, bytes with a sign. Whether there are any such rows.
+    /// Masks of the rows whose bias and product reach the threshold of each of the first `n` queries, for each panel; those of other
+    /// queries are as they were, or of no meaning. Queries lie as their layout has them, whole numbers with a sign. Whether there
+    /// are any such rows.
     pub(super) fn sieve(
         &self,
+        n: usize,
         queries: [&[f32]; MAX_QUERIES],
+        thresholds: &[i32; MAX_QUERIES],
+        masks: &mut [Masks],
+    ) -> bool {
+        let mut any = false;
+        for first in (0..n).step_by(self.layout.queries()) {
+            any |= self.sieve_tile(first, &queries, thresholds, masks);
+        }
+        any
+    }
+
+    /// As [`Self::sieve`], of the queries of one tile.
+    fn sieve_tile(
+        &self,
+        first: usize,
+        queries: &[&[f32]; MAX_QUERIES],
         thresholds: &[i32; MAX_QUERIES],
         masks: &mut [Masks],
     ) -> bool {
@@ -118,11 +147,22 @@ impl Panels<'_> {
                     biases: biases.as_chunks::<16>().0,
                     steps: self.r / 4,
                 };
-                vnni::sieve(&panels, queries.map(bytemuck::cast_slice), thresholds, masks)
+                let queries = std::array::from_fn(|i| bytemuck::cast_slice(queries[first + i]));
+                vnni::sieve(&panels, queries, thresholds, first, masks)
+            }
+            Layout::Pairs => {
+                let biases: &[i32] = bytemuck::cast_slice(self.biases);
+                let panels = pairs::Pairs {
+                    lines: bytemuck::cast_slice::<f32, i16>(self.data).as_chunks().0,
+                    biases: biases.as_chunks().0,
+                    steps: self.r / 2,
+                };
+                let queries = std::array::from_fn(|i| bytemuck::cast_slice(queries[first + i]));
+                pairs::sieve(&panels, queries, thresholds, first, masks)
             }
             Layout::Floats(isa) => {
                 let mut any = false;
-                tiled(isa, Floats { panels: self, queries, thresholds, masks, any: &mut any });
+                tiled(isa, Floats { panels: self, first, queries, thresholds, masks, any: &mut any });
                 any
             }
         }
@@ -131,7 +171,8 @@ impl Panels<'_> {
 
 struct Floats<'a, 'b> {
     panels: &'a Panels<'b>,
-    queries: [&'a [f32]; MAX_QUERIES],
+    first: usize,
+    queries: &'a [&'a [f32]; MAX_QUERIES],
     thresholds: &'a [i32; MAX_QUERIES],
     masks: &'a mut [Masks],
     any: &'a mut bool,
@@ -141,19 +182,20 @@ impl Tiled for Floats<'_, '_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize>(self, simd: S) {
         let cols = 2 * S::F32_LANES;
-        let rows: [&[f32]; MR] = std::array::from_fn(|i| self.queries[i]);
+        let first = self.first;
+        let rows: [&[f32]; MR] = std::array::from_fn(|i| self.queries[first + i]);
         // Whole numbers reach a threshold where they exceed it less a half.
-        let least: [f32; MR] = std::array::from_fn(|i| self.thresholds[i] as f32 - 0.5);
+        let least: [f32; MR] = std::array::from_fn(|i| self.thresholds[first + i] as f32 - 0.5);
         let data = self.panels.data.chunks_exact(self.panels.r * cols);
         for ((panel, biases), masks) in data.zip(self.panels.biases.chunks_exact(cols)).zip(self.masks) {
             let biases = S::as_simd_f32s(biases).0;
             let sums = tile::<S, MR>(simd, rows, panel);
-            for ((sum, least), mask) in sums.iter().zip(&least).zip(masks.iter_mut()) {
+            for ((sum, least), mask) in sums.iter().zip(&least).zip(&mut masks[first..]) {
                 let sum = [0, 1].map(|v| simd.add_f32s(sum[v], biases[v]));
                 let bound = simd.splat_f32s(*least);
-                let first = sum.map(|sum| simd.first_true_m32s(simd.less_than_f32s(bound, sum)));
+                let reached = sum.map(|sum| simd.first_true_m32s(simd.less_than_f32s(bound, sum)));
                 *mask = 0;
-                if first == [S::F32_LANES; 2] {
+                if reached == [S::F32_LANES; 2] {
                     continue;
                 }
                 let mut line = [0.0_f32; MAX_COLS];

@@ -85,11 +85,7 @@ fn queues() -> &'static [(Queue, Vec<Layout>)] {
     static QUEUES: OnceLock<Vec<(Queue, Vec<Layout>)>> = OnceLock::new();
     QUEUES.get_or_init(|| {
         let levels = Isa::available().into_iter().filter(|level| *level <= isa());
-        let layouts = |level| {
-            let bytes = level == Isa::Avx512 && vnni::available();
-            bytes.then_some(Layout::Bytes).into_iter().chain([Layout::Floats(level)]).collect()
-        };
-        levels.map(|level| (Queue::new(level, 2).unwrap(), layouts(level))).collect()
+        levels.map(|level| (Queue::new(level, 2).unwrap(), Layout::of(level))).collect()
     })
 }
 
@@ -293,14 +289,18 @@ proptest! {
                 Layout::Bytes => own(i).as_chunks::<4>().0.iter().map(|four| {
                     f32::from_bits(u32::from_le_bytes(four.map(|v| v as i8 as u8)))
                 }).collect(),
+                Layout::Pairs => own(i).as_chunks::<2>().0.iter().map(|two| {
+                    let [low, high] = two.map(|v| u32::from(v as i16 as u16));
+                    f32::from_bits(low | high << 16)
+                }).collect(),
                 Layout::Floats(_) => own(i).to_vec(),
             }).collect();
             let mut masks = vec![Masks::default(); panels];
             let all = Panels { layout: *layout, r, data: &data, biases: &lines };
-            let any = all.sieve(std::array::from_fn(|i| &coded[i][..]), &shifted, &mut masks);
+            let any = all.sieve(MAX_QUERIES, std::array::from_fn(|i| &coded[i][..]), &shifted, &mut masks);
             let mut expected = vec![Masks::default(); panels];
             for i in 0..n {
-                for query in 0..layout.queries() {
+                for query in 0..MAX_QUERIES {
                     let row = &rows[i * r..][..r];
                     let product = row.iter().zip(own(query)).map(|(a, b)| *a as i32 * *b as i32).sum::<i32>();
                     let bit = u32::from(product + biases[i] >= thresholds[query]) << (i % layout.rows());
@@ -375,9 +375,7 @@ fn codes_are_as_many_as_rows() {
     let all = Filter::default();
     let refused = nearest_by_codes(&[0.0; 3], &codes, rows, all, 1, &mut workspace, &mut i, &mut s);
     assert_eq!(refused.unwrap_err().to_string(), "nearest: expected codes of 2 elements, found 4");
-    assert!(
-        Codes::of(&[0.0; 4], 3).is_err() && Layout::best().queries() <= MAX_QUERIES && MOST.is_multiple_of(4)
-    );
+    assert!(Codes::of(&[0.0; 4], 3).is_err() && MOST.is_multiple_of(4));
 }
 
 #[test]

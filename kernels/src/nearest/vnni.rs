@@ -1,6 +1,8 @@
 //! Products of codes of bytes, 12 queries by 32 rows, with AVX512-VNNI.
 #![expect(unsafe_code, reason = "intrinsics of an instruction set that pulp has no level for")]
 
+use super::sieve::{MAX_QUERIES, Masks};
+
 /// Queries of a tile.
 pub(super) const QUERIES: usize = 12;
 
@@ -30,20 +32,22 @@ pub(super) fn available() -> bool {
     false
 }
 
-/// For each panel and query a mask of the rows whose bias and product with the query reach the query's threshold. Whether there
-/// are any. Nothing happens on a processor without the instructions.
+/// For each panel and query, from number `first` on, a mask of the rows whose bias and product with the query reach the query's
+/// threshold. Whether there are any. Nothing happens on a processor without the instructions.
 pub(super) fn sieve(
     panels: &Bytes<'_>,
     queries: [&[i32]; QUERIES],
-    thresholds: &[i32; QUERIES],
-    masks: &mut [[u32; QUERIES]],
+    thresholds: &[i32; MAX_QUERIES],
+    first: usize,
+    masks: &mut [Masks],
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
     if available() {
+        let thresholds = std::array::from_fn(|i| thresholds[first + i]);
         // SAFETY: the processor has the features that the function is compiled for, as was just asked.
-        return unsafe { body::sieve(panels, queries, thresholds, masks) };
+        return unsafe { body::sieve(panels, queries, &thresholds, first, masks) };
     }
-    let _ = (panels, queries, thresholds, masks);
+    let _ = (panels, queries, thresholds, first, masks);
     false
 }
 
@@ -64,7 +68,7 @@ mod body {
         __m512i, _mm512_cmpge_epi32_mask, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
     };
 
-    use super::{Bytes, QUERIES};
+    use super::{Bytes, Masks, QUERIES};
 
     #[inline]
     #[target_feature(enable = "avx512f")]
@@ -79,7 +83,8 @@ mod body {
         panels: &Bytes<'_>,
         queries: [&[i32]; QUERIES],
         thresholds: &[i32; QUERIES],
-        masks: &mut [[u32; QUERIES]],
+        first: usize,
+        masks: &mut [Masks],
     ) -> bool {
         let steps = panels.steps;
         let queries = queries.map(|query| &query[..steps]);
@@ -97,7 +102,7 @@ mod body {
                     sum[1] = _mm512_dpbusd_epi32(sum[1], second, four);
                 }
             }
-            for ((sum, threshold), mask) in sums.iter().zip(thresholds).zip(masks) {
+            for ((sum, threshold), mask) in sums.iter().zip(thresholds).zip(&mut masks[first..]) {
                 let threshold = _mm512_set1_epi32(*threshold);
                 let [first, second] = sum.map(|sum| u32::from(_mm512_cmpge_epi32_mask(sum, threshold)));
                 *mask = first | second << 16;
