@@ -16,7 +16,10 @@ pub(crate) struct Aligned {
 impl Aligned {
     /// Makes the buffer `len` floats long. What it held is unspecified afterwards; capacity is kept.
     pub(crate) fn resize(&mut self, len: usize) {
-        self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        // What a shorter length leaves over stays, so that growing again writes nothing.
+        if len.div_ceil(16) > self.lines.len() {
+            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        }
         self.len = len;
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers that know where they live: in the memory of the host or of a CUDA device.
 
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
 use super::cuda::{self, Memory};
 use crate::error::{Error, Result};
@@ -37,8 +37,35 @@ pub struct Buffer<T: Element = f32> {
 
 #[derive(Debug)]
 enum Store<T> {
-    Host(Vec<T>),
+    Host(OnHost<T>),
     Cuda(OnDevice),
+}
+
+/// What a shorter length leaves over stays, so that growing again writes nothing.
+#[derive(Debug)]
+struct OnHost<T> {
+    values: Vec<T>,
+    len: usize,
+}
+
+impl<T> From<Vec<T>> for OnHost<T> {
+    fn from(values: Vec<T>) -> Self {
+        Self { len: values.len(), values }
+    }
+}
+
+impl<T> Deref for OnHost<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.values[..self.len]
+    }
+}
+
+impl<T> DerefMut for OnHost<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.values[..self.len]
+    }
 }
 
 #[derive(Debug)]
@@ -51,14 +78,14 @@ struct OnDevice {
 /// An empty one of the host.
 impl<T: Element> Default for Buffer<T> {
     fn default() -> Self {
-        Self { store: Store::Host(Vec::new()) }
+        Self { store: Store::Host(Vec::new().into()) }
     }
 }
 
 /// A vector of the host, as it is.
 impl<T: Element> From<Vec<T>> for Buffer<T> {
     fn from(values: Vec<T>) -> Self {
-        Self { store: Store::Host(values) }
+        Self { store: Store::Host(values.into()) }
     }
 }
 
@@ -76,7 +103,7 @@ impl<T: Element> Buffer<T> {
 
     fn with(place: &Place, len: usize, half: bool) -> Result<Self> {
         let store = match place {
-            Place::Host => Store::Host(vec![T::default(); len]),
+            Place::Host => Store::Host(vec![T::default(); len].into()),
             Place::Cuda(queue) => {
                 let mut memory = Memory::new(queue, len * if half { HALF } else { size_of::<T>() })?;
                 memory.clear()?;
@@ -123,7 +150,12 @@ impl<T: Element> Buffer<T> {
     /// When the device lacks the memory.
     pub fn resize(&mut self, len: usize) -> Result<()> {
         match &mut self.store {
-            Store::Host(values) => values.resize(len, T::default()),
+            Store::Host(own) => {
+                if len > own.values.len() {
+                    own.values.resize(len, T::default());
+                }
+                own.len = len;
+            }
             Store::Cuda(on) => {
                 let bytes = len * if on.half { HALF } else { size_of::<T>() };
                 if bytes > on.memory.bytes() {

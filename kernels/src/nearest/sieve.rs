@@ -37,14 +37,24 @@ impl Layout {
     /// The fastest of those that the processor has, as the first call in the process measures.
     pub(super) fn best() -> Self {
         static BEST: OnceLock<Layout> = OnceLock::new();
-        let floats = Self::Floats(isa());
         match isa() {
-            // It is the level of the process, but for tests.
-            Isa::Portable => floats,
-            level => *BEST.get_or_init(|| {
-                Self::of(level).into_iter().min_by_key(|layout| layout.time()).unwrap_or(floats)
-            }),
+            // Nothing to choose from; the level of the process is another one in tests alone.
+            Isa::Portable => Self::Floats(Isa::Portable),
+            level => *BEST.get_or_init(|| Self::fastest(Self::of(level)).unwrap_or(Self::Floats(level))),
         }
+    }
+
+    /// They take turns, so that a busy moment of the machine meets all of them.
+    fn fastest(layouts: Vec<Self>) -> Option<Self> {
+        const ROUNDS: usize = 24;
+        let mut least = vec![Duration::MAX; layouts.len()];
+        let mut probes: Vec<Probe> = layouts.iter().map(|layout| Probe::new(*layout)).collect();
+        for _ in 0..ROUNDS {
+            for (least, probe) in least.iter_mut().zip(&mut probes) {
+                *least = probe.time().min(*least);
+            }
+        }
+        layouts.into_iter().zip(least).min_by_key(|(_, least)| *least).map(|(layout, _)| layout)
     }
 
     /// Those that the processor has at a level.
@@ -52,23 +62,6 @@ impl Layout {
         let bytes = (level == Isa::Avx512 && vnni::available()).then_some(Self::Bytes);
         let pairs = (level >= Isa::Avx2 && pairs::available()).then_some(Self::Pairs);
         bytes.into_iter().chain(pairs).chain([Self::Floats(level)]).collect()
-    }
-
-    /// The shortest time of a few for some panels that hold nothing.
-    fn time(self) -> Duration {
-        const PANELS: usize = 16;
-        let data = vec![0.0; PANELS * self.panel(MOST)];
-        let biases = vec![0.0; PANELS * self.rows()];
-        let panels = Panels { layout: self, r: MOST, data: &data, biases: &biases };
-        let query = vec![0.0; MOST];
-        let mut masks = [Masks::default(); PANELS];
-        let times = (0..8).map(|_| {
-            let start = Instant::now();
-            panels.sieve(MAX_QUERIES, [&query; MAX_QUERIES], &[i32::MAX / 256; MAX_QUERIES], &mut masks);
-            // Layouts differ in the rows of a panel.
-            start.elapsed() * (MAX_COLS / self.rows()) as u32
-        });
-        times.min().unwrap_or_default()
     }
 
     /// Rows of a panel.
@@ -101,6 +94,32 @@ impl Layout {
     /// Floats of memory that the codes of a panel take.
     pub(super) fn panel(self, r: usize) -> usize {
         self.rows() * self.code(r)
+    }
+}
+
+/// Some rows of a layout, which hold nothing.
+struct Probe {
+    layout: Layout,
+    data: Vec<f32>,
+    biases: Vec<f32>,
+}
+
+impl Probe {
+    const ROWS: usize = 8 * MAX_COLS;
+
+    fn new(layout: Layout) -> Self {
+        let panels = Self::ROWS / layout.rows();
+        Self { layout, data: vec![0.0; panels * layout.panel(MOST)], biases: vec![0.0; Self::ROWS] }
+    }
+
+    /// The time of a sieve of all its rows.
+    fn time(&mut self) -> Duration {
+        let panels = Panels { layout: self.layout, r: MOST, data: &self.data, biases: &self.biases };
+        let mut masks = [Masks::default(); Self::ROWS];
+        let query = [0.0; MOST];
+        let start = Instant::now();
+        panels.sieve(MAX_QUERIES, [&query; MAX_QUERIES], &[i32::MAX / 256; MAX_QUERIES], &mut masks);
+        start.elapsed()
     }
 }
 
