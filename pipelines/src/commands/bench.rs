@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use snarm_core::bank::BankBuilder;
-use snarm_core::detect::{Choice, Detector, Limits};
+use snarm_core::detect::{Choice, Detector, Limits, device_name};
+use snarm_core::{simd, threads};
 
 use super::{BankOptions, ModelOption, PrecisionOption, show_stage};
 use crate::exit::Outcome;
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     /// Good frames that the bank is made of
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=1000))]
     good_frames: u32,
-    /// Print the figures as JSON, in milliseconds
+    /// Print the figures as JSON, a line for each stage
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -67,7 +68,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let times = measure(&mut detector, &limits, &pictures, args.frames as usize, &progress)?;
     drop(progress);
     if args.json {
-        output::line(to_json(&name, args, &times))?;
+        for stage in &times {
+            output::line(to_json(&name, args, &detector, stage))?;
+        }
     } else {
         output::line(format!("{name}; {} NV12 frames of {width}x{height}; milliseconds", args.frames))?;
         table(&times).print()?;
@@ -134,14 +137,16 @@ fn table(stages: &[Stage]) -> Table {
     table
 }
 
-fn to_json(name: &str, args: &Args, stages: &[Stage]) -> Value {
-    let figures = |stage: &Stage| {
-        let [median, min, max] = stage.figures();
-        (stage.name.clone(), json!({ "median": median, "min": min, "max": max }))
-    };
-    let stages: Map<_, _> = stages.iter().map(figures).collect();
+/// A line of JSON: what was measured, its times in milliseconds, and on what.
+fn to_json(what: &str, args: &Args, detector: &Detector, stage: &Stage) -> Value {
+    let [median, min, max] = stage.figures();
     let (width, height) = args.size;
-    json!({ "what": name, "width": width, "height": height, "frames": args.frames, "unit": "ms", "stages": stages })
+    json!({
+        "name": stage.name, "median_ms": median, "min_ms": min, "max_ms": max,
+        "isa": simd::isa().name(), "threads": threads::pool().map_or(0, |pool| pool.current_num_threads()),
+        "precision": detector.precision().name(), "device": device_name(&detector.place()),
+        "what": what, "width": width, "height": height, "frames": args.frames,
+    })
 }
 
 fn size(text: &str) -> Result<(usize, usize), String> {

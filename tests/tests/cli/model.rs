@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use snarm_core::models::snarm::decoder::{self, About, Provenance, Shape};
 use snarm_core::registry;
 
@@ -79,14 +79,21 @@ fn bench_tells_where_the_time_of_the_decoder_goes() {
     let dir = tempfile::tempdir().expect("a folder");
     write_decoder(&dir.path().join("d.safetensors"));
     let line = "bench --frames 2 --good-frames 3 --size 192x128 --capacity 300 --json --model d.safetensors";
-    let figures: Value = serde_json::from_str(&stdout(&run(dir.path(), line, 0))).expect("JSON");
-    let least = |name: &str| figures["stages"][name]["min"].as_f64().unwrap_or(f64::NAN);
-    let parts =
-        ["embed", "convolve", "mix", "dilate", "average"].map(|part| least(&format!("decode: {part}")));
-    assert!(parts.iter().all(|ms| *ms > 0.0), "{figures}");
-    assert!(
-        parts.iter().sum::<f64>() <= figures["stages"]["decode"]["max"].as_f64().expect("decode"),
-        "{figures}"
-    );
-    assert!(figures["what"].as_str().expect("what").contains("head:"), "{figures}");
+    let told = stdout(&run(dir.path(), line, 0));
+    let figures: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |name: &str, figure: &str| {
+        let stage = figures.iter().find(|stage| stage["name"] == name);
+        stage.and_then(|stage| stage[figure].as_f64()).unwrap_or(f64::NAN)
+    };
+    let parts = ["embed", "convolve", "mix", "dilate", "average"]
+        .map(|part| of(&format!("decode: {part}"), "min_ms"));
+    assert!(parts.iter().all(|ms| *ms > 0.0), "{told}");
+    assert!(parts.iter().sum::<f64>() <= of("decode", "max_ms"), "{told}");
+    assert!(of("whole frame", "min_ms") <= of("whole frame", "median_ms"), "{told}");
+    for stage in &figures {
+        assert!(stage["what"].as_str().expect("what").contains("head:"), "{told}");
+        assert_eq!([&stage["precision"], &stage["device"]], [&json!("f32"), &json!("cpu")]);
+        assert!(stage["threads"].as_u64().expect("threads") > 0, "{told}");
+        assert!(["portable", "avx2", "avx512"].contains(&stage["isa"].as_str().expect("a level")), "{told}");
+    }
 }
