@@ -76,6 +76,7 @@ impl<J: Send + 'static, O: Send + 'static> Worker<J, O> {
                 drop(slot);
                 let outcome = work(job);
                 *lock(&self.desk.slot) = Slot::Done(outcome);
+                self.desk.changed.notify_all();
             }
             other => {
                 *slot = other;
@@ -119,7 +120,14 @@ impl<J, O> Desk<J, O> {
             let slot = lock(&self.slot);
             let waiting = |slot: &mut Slot<J, O>| !matches!(slot, Slot::Todo(_) | Slot::Quit);
             let mut slot = self.changed.wait_while(slot, waiting).unwrap_or_else(PoisonError::into_inner);
-            let Slot::Todo(job) = std::mem::replace(&mut *slot, Slot::Running) else { return };
+            let job = match std::mem::replace(&mut *slot, Slot::Running) {
+                Slot::Todo(job) => job,
+                other => {
+                    // Nothing runs any more, as whoever waits before the next job has to see.
+                    *slot = other;
+                    return;
+                }
+            };
             drop(slot);
             let outcome = work(job);
             *lock(&self.slot) = Slot::Done(outcome);
@@ -207,6 +215,28 @@ mod tests {
         );
         assert_eq!(worker.take(), Some(2));
         worker.stop();
+    }
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_has_stopped() {
+        let worker = Arc::new(Worker::<u32, u32>::default());
+        for n in 0..3 {
+            worker.begin(n, |n| n, || {}).unwrap();
+            worker.wait(|n| n);
+            assert_eq!(worker.take(), Some(n));
+            worker.stop();
+            let (waited, heard) = std::sync::mpsc::channel();
+            let waiter = worker.clone();
+            let thread = std::thread::Builder::new().name("waiter".into());
+            thread
+                .spawn(move || {
+                    waiter.wait(|n| n);
+                    waiter.discard();
+                    waited.send(waiter.take()).unwrap();
+                })
+                .unwrap();
+            assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(10)), Ok(None), "after stop {n}");
+        }
     }
 
     #[test]

@@ -60,6 +60,30 @@ fn a_flushing_seek_goes_on_with_frames_from_there() {
 }
 
 #[test]
+fn a_pipeline_may_be_started_again_and_again() {
+    for policy in ["block", "skip"] {
+        let (pipeline, _) = pipeline(&format!(
+            "videotestsrc num-buffers=5 ! {SOURCE} ! snarmdetect name=d busy-policy={policy} \
+             bank-location={} ! fakesink",
+            bank()
+        ));
+        let element = pipeline.by_name("d").unwrap();
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+        for start in 0..4 {
+            pipeline.set_state(gst::State::Playing).unwrap();
+            let wait = gst::ClockTime::from_seconds(30);
+            let end = pipeline.bus().unwrap().timed_pop_filtered(wait, &kinds);
+            assert!(
+                end.is_some_and(|end| end.type_() == gst::MessageType::Eos),
+                "{policy}: start {start} does not come to its end"
+            );
+            assert_eq!(common::count(&element, "frames"), 5, "{policy}, {start}");
+            pipeline.set_state(gst::State::Null).unwrap();
+        }
+    }
+}
+
+#[test]
 fn caps_change_amid_a_stream_in_a_pipeline() {
     let (pipeline, sinks) = pipeline(&format!(
         "concat name=c ! snarmdetect bank-location={} ! appsink \
