@@ -61,11 +61,11 @@ impl SnarmDetect {
         Ok(None)
     }
 
-    /// Writes the line of a frame. It waits while a pipe is full, and readers of properties wait for none of its locks. A
-    /// line that cannot be written is counted, and the stream goes on.
+    /// Writes the line of a frame. It waits while a pipe is full, unless the stream is flushed or ends, and readers of
+    /// properties wait for none of its locks. A line that cannot be written is counted, and the stream goes on.
     fn write(&self, record: &Record) {
         let written = match lock(&self.results).as_mut() {
-            Some(results) => results.write(record),
+            Some(results) => results.write(record, &self.flushing),
             None => return,
         };
         if let Err(lost) = written {

@@ -23,6 +23,7 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -181,6 +182,8 @@ pub struct SnarmDetect {
     pub(super) next: Arc<Mutex<Option<Loaded>>>,
     pub(super) loader: Loader,
     pub(super) worker: Worker<Job, Outcome>,
+    /// Whether the stream is flushed or ends, so that nobody may wait for the reader of the results.
+    pub(super) flushing: AtomicBool,
     /// Where frames are scored.
     pub(super) place: Where,
     pub(super) sharing: Sharing,
@@ -229,6 +232,16 @@ impl ElementImpl for SnarmDetect {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(frame::pad_templates);
         TEMPLATES.as_slice()
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::PausedToReady {
+            self.flushing.store(true, Ordering::SeqCst);
+        }
+        self.parent_change_state(transition)
     }
 
     fn set_context(&self, context: &gst::Context) {

@@ -1,6 +1,7 @@
 //! Start and stop, and what events and queries do to a stream.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use gst::subclass::prelude::*;
 use snarm_core::device::Place;
@@ -37,6 +38,7 @@ impl SnarmDetect {
         let results = self.open_results(location, &settings)?;
         let bank = loaded.bank.clone();
         gst::info!(CAT, imp = self, "bank loaded in {:.2?}: {}", bank.load_time, bank.info);
+        self.flushing.store(false, Ordering::SeqCst);
         *lock(&self.next) = None;
         *lock(&self.analyzer) = Some(Analyzer::new(loaded, look, self.next.clone(), seat));
         *lock(&self.stream) = Stream::default();
@@ -87,7 +89,9 @@ impl SnarmDetect {
     pub(super) fn before_event(&self, event: &gst::Event) {
         use gst::EventView;
         match event.view() {
+            EventView::FlushStart(_) => self.flushing.store(true, Ordering::SeqCst),
             EventView::FlushStop(_) => {
+                self.flushing.store(false, Ordering::SeqCst);
                 self.forget();
                 self.end_defect("flush");
             }

@@ -1,9 +1,13 @@
 //! A file that grows line by line, as loggers and those who rotate their files expect: every write goes to its end, another
 //! file at its place is taken in its stead, and it has one writer.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use rustix::fs::OFlags;
+use snarm_core::files::kind;
 
 use super::ResultsMode;
 use crate::files;
@@ -23,11 +27,17 @@ impl Log {
     /// Opens or makes the file.
     ///
     /// # Errors
-    /// When it cannot be written, another writer has it, or it holds something else than lines of JSON; with
-    /// [`ResultsMode::Fail`] when it is there.
+    /// When it cannot be written, is no file, another writer has it, or it holds something else than lines of JSON;
+    /// with [`ResultsMode::Fail`] when it is there.
     pub(super) fn open(location: &Path, mode: ResultsMode) -> io::Result<Self> {
+        // Looked at first, as a pipe that is opened to be read and written has itself for a reader, and as a device may
+        // do something when it is opened; and once more, as it may be another by then.
+        if let Ok(found) = std::fs::metadata(location) {
+            check_regular(&found)?;
+        }
         let mut options = OpenOptions::new();
-        options.append(true).read(true);
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+        options.append(true).read(true).custom_flags(flags);
         let file = match mode {
             ResultsMode::Fail => {
                 options.create_new(true).open(location).map_err(|error| match error.kind() {
@@ -39,6 +49,7 @@ impl Log {
             }
             ResultsMode::Append | ResultsMode::Overwrite => options.create(true).open(location)?,
         };
+        check_regular(&file.metadata()?)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let text = "expected no other writer, found that another element or process writes to it";
@@ -125,5 +136,54 @@ impl Log {
             self.torn = self.file.set_len(length.saturating_sub(written as u64)).is_err();
         }
         Err(error)
+    }
+}
+
+/// Refuses a pipe, a device, a socket or a folder.
+fn check_regular(found: &Metadata) -> io::Result<()> {
+    if found.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("expected a file, found {}", kind(found))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_the_place_of_the_file_and_is_none_costs_lines_until_a_file_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let at: PathBuf = folder.path().join("run.jsonl");
+        let moved = folder.path().join("away");
+        let mut log = Log::open(&at, ResultsMode::Append).unwrap();
+        log.write(&at, b"{1}\n").unwrap();
+        fs::rename(&at, &moved).unwrap();
+        let mut refused = |found: &str| {
+            for _ in 0..2 {
+                let error = log.write(&at, b"{2}\n").unwrap_err().to_string();
+                assert_eq!(error, format!("expected a file, found {found}"));
+            }
+        };
+        assert!(Command::new("mkfifo").arg(&at).status().unwrap().success());
+        refused("a FIFO");
+        fs::remove_file(&at).unwrap();
+        let bound = UnixListener::bind(&at).unwrap();
+        refused("a socket");
+        drop(bound);
+        fs::remove_file(&at).unwrap();
+        fs::create_dir(&at).unwrap();
+        refused("a folder");
+        fs::remove_dir(&at).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &at).unwrap();
+        refused("a device");
+        fs::remove_file(&at).unwrap();
+        log.write(&at, b"{3}\n").unwrap();
+        assert_eq!(fs::read(&at).unwrap(), b"{3}\n");
     }
 }

@@ -114,8 +114,11 @@
  * refused, and so is one that the element reads. A full disk, or any other failure to write, is one warning; the stream
  * goes on, every frame tries again, and `results-lost` in #GstSnarmDetect:stats counts the lines that are missing.
  *
- * Into a pipe, it waits for a slow reader; one that leaves is a warning, and the stream goes on without results, unless
- * the program, as `gst-launch-1.0` does, lets the signal SIGPIPE end it.
+ * A named pipe needs no reader at start: lines are lost, after one warning, until one comes. The element waits for a slow
+ * reader, but for one that takes nothing for ten seconds not again until it reads. One that leaves is a warning, and the
+ * stream goes on without results until another one comes, unless the program, as `gst-launch-1.0` does, lets the signal
+ * SIGPIPE end it. Where a pipe, a device, a socket or a folder takes the place of a file, lines are lost until a file is
+ * back.
  *
  * All elements of a process that use the same encoder or decoder share one copy of it;
  * #GstSnarmDetect:model-instance-id keeps them apart.
@@ -156,6 +159,7 @@ mod loader;
 mod log;
 mod look;
 mod messages;
+mod pipe;
 mod record;
 mod results;
 mod roi;

@@ -1,14 +1,15 @@
 //! Results as lines of JSON: our own names, and beside them the frame that DL Streamer's consumers read.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use snarm_core::results::Record;
 
 use super::ResultsMode;
 use super::log::Log;
+use super::pipe::Pipe;
 
 /// Writes when `buffer` of `segment` is shown.
 pub(super) fn set_times(record: &mut Record, buffer: &gst::BufferRef, segment: &gst::Segment) {
@@ -26,17 +27,17 @@ pub(super) struct Results {
     location: PathBuf,
     /// Whether the last line was written.
     well: bool,
-    /// When the user was warned last.
-    warned: Option<Instant>,
+    /// When the user was warned last, and of what.
+    warned: Option<(Instant, String)>,
 }
 
 /// Where lines go.
 enum Out {
     Standard,
     /// A pipe or a device: there is nothing to lock, and nothing takes its place.
-    Stream(File),
+    Pipe(Pipe),
     Log(Log),
-    /// The reader has left.
+    /// The reader of standard output has left.
     Nowhere,
 }
 
@@ -46,7 +47,7 @@ pub(super) struct Lost {
     pub(super) warning: Option<String>,
 }
 
-/// Time after a warning in which no other one is given: a full disk may have room for every other line.
+/// Time after a warning in which it is not given again: a full disk may have room for every other line.
 const QUIET: Duration = Duration::from_secs(60);
 
 impl Results {
@@ -68,17 +69,18 @@ impl Results {
         Ok(Self { out, location: location.to_owned(), well: true, warned: None })
     }
 
-    /// Writes one frame's line and flushes it, so that a reader follows the stream.
+    /// Writes one frame's line and flushes it, so that a reader follows the stream. Where `hurry` is set, no reader is
+    /// waited for.
     ///
     /// # Errors
-    /// When the line is lost. The next one is tried again, unless the reader has left.
-    pub(super) fn write(&mut self, record: &Record) -> Result<(), Lost> {
+    /// When the line is lost. The next one is tried again, unless the reader of standard output has left.
+    pub(super) fn write(&mut self, record: &Record, hurry: &AtomicBool) -> Result<(), Lost> {
         let line = record.line(record.source_id.as_deref());
         let mut text = line.map_err(|error| self.lose(&error.into()))?.to_string();
         text.push('\n');
         let written = match &mut self.out {
             Out::Standard => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
-            Out::Stream(file) => file.write_all(text.as_bytes()),
+            Out::Pipe(pipe) => pipe.write(&self.location, text.as_bytes(), hurry),
             Out::Log(log) => log.write(&self.location, text.as_bytes()),
             Out::Nowhere => return Err(Lost { warning: None }),
         };
@@ -92,20 +94,25 @@ impl Results {
     }
 
     fn lose(&mut self, error: &io::Error) -> Lost {
-        if error.kind() == ErrorKind::BrokenPipe {
+        if error.kind() == ErrorKind::Interrupted {
+            return Lost { warning: None };
+        }
+        if error.kind() == ErrorKind::BrokenPipe && matches!(self.out, Out::Standard) {
             self.out = Out::Nowhere;
             let warning = Some("the reader of the results has left; no more are written".to_owned());
             return Lost { warning };
         }
         let first = std::mem::replace(&mut self.well, false);
-        if !first || self.warned.is_some_and(|warned| warned.elapsed() < QUIET) {
+        let text = error.to_string();
+        let told = |(when, what): &(Instant, String)| *what == text && when.elapsed() < QUIET;
+        if !first || self.warned.as_ref().is_some_and(told) {
             return Lost { warning: None };
         }
-        self.warned = Some(Instant::now());
         let warning = format!(
-            "cannot write the results: {error}: {}; the stream goes on, and stats counts the lines that are lost",
+            "cannot write the results: {text}: {}; the stream goes on, and stats counts the lines that are lost",
             self.location.display()
         );
+        self.warned = Some((Instant::now(), text));
         Lost { warning: Some(warning) }
     }
 }
@@ -113,7 +120,7 @@ impl Results {
 impl Out {
     fn open(location: &Path, mode: ResultsMode) -> io::Result<Self> {
         if std::fs::metadata(location).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-            return Ok(Self::Stream(OpenOptions::new().write(true).open(location)?));
+            return Pipe::open(location).map(Self::Pipe);
         }
         Log::open(location, mode).map(Self::Log)
     }

@@ -9,6 +9,7 @@ mod tensors;
 mod write;
 
 pub use self::hold::Hold;
+pub use self::read::kind;
 pub(crate) use self::read::read;
 pub(crate) use self::sealed::{Sealed, VERSION, seal};
 pub use self::tensors::{Tensor, Weights};

@@ -84,7 +84,7 @@ impl<'a> Opened<'a> {
 }
 
 /// What a file is, in a word or two.
-pub(super) fn kind(metadata: &Metadata) -> &'static str {
+pub fn kind(metadata: &Metadata) -> &'static str {
     let kind = metadata.file_type();
     if kind.is_file() {
         "a file"

@@ -1,6 +1,7 @@
 //! The results file of `snarmdetect`, as loggers and those who rotate their files treat it.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
@@ -150,6 +151,100 @@ fn a_rotated_file_is_followed() {
     assert_eq!(numbers(&old(3)), [4, 5]);
     assert_eq!(numbers(&location), [8, 9]);
     assert!(line.warnings().is_empty() && count(&line.element, "results-lost") == 0);
+}
+
+/// Makes a named pipe.
+fn make_pipe(location: &Path) {
+    assert!(Command::new("mkfifo").arg(location).status().unwrap().success());
+}
+
+/// Opens it for reading without waiting for a writer.
+fn read_pipe(location: &Path) -> File {
+    File::options().read(true).write(true).open(location).unwrap()
+}
+
+#[test]
+fn a_pipe_in_place_of_the_file_costs_lines_until_a_file_is_back() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let location = folder.path().join("run.jsonl");
+    let mut line = line(&location, "append");
+    line.inspect(0, good_pixels(0));
+    fs::remove_file(&location).unwrap();
+    make_pipe(&location);
+    // More than the pipe holds.
+    for n in 1..100 {
+        line.inspect(n, good_pixels(n));
+    }
+    assert_eq!(count(&line.element, "results-lost"), 99);
+    let warnings = line.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("expected a file, found a FIFO"), "{warnings:?}");
+    fs::remove_file(&location).unwrap();
+    line.inspect(100, good_pixels(100));
+    assert_eq!(numbers(&location), [100]);
+    assert_eq!(count(&line.element, "results-lost"), 99);
+}
+
+#[test]
+fn a_pipe_without_a_reader_keeps_nobody_waiting() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let location = folder.path().join("run.pipe");
+    make_pipe(&location);
+    let mut line = line(&location, "append");
+    for n in 0..3 {
+        line.inspect(n, good_pixels(n));
+    }
+    assert_eq!(count(&line.element, "results-lost"), 3);
+    let warnings = line.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("expected a reader of the pipe, found none"), "{warnings:?}");
+    let mut reader = read_pipe(&location);
+    line.inspect(3, good_pixels(3));
+    let mut bytes = [0; 65536];
+    let read = reader.read(&mut bytes).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&bytes[..read]).unwrap();
+    assert_eq!(json["frame-number"], 3);
+    drop(reader);
+    line.inspect(4, good_pixels(4));
+    assert_eq!(count(&line.element, "results-lost"), 4);
+    assert!(line.warnings()[1].contains("it has left"), "{:?}", line.warnings());
+}
+
+#[test]
+fn a_pipe_that_is_full_does_not_keep_the_element_from_stopping() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let location = folder.path().join("run.pipe");
+    make_pipe(&location);
+    let _reader = read_pipe(&location);
+    let pipeline = gst::parse::launch(&format!(
+        "videotestsrc ! video/x-raw,format=RGB,width=64,height=48 ! snarmdetect name=d interval=100000 \
+         bank-location={} results-location={} ! fakesink",
+        bank(),
+        location.display()
+    ));
+    let pipeline = pipeline.unwrap().downcast::<gst::Pipeline>().unwrap();
+    let element = pipeline.by_name("d").unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    // Until the pipe takes no more.
+    let (mut last, mut alike) = (0, 0);
+    while last < 2 || alike < 5 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let now = count(&element, "frames");
+        alike = if now == last { alike + 1 } else { 0 };
+        last = now;
+    }
+    let (stopped, heard) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name("waiter".into());
+    thread
+        .spawn(move || {
+            pipeline.set_state(gst::State::Null).unwrap();
+            stopped.send(()).unwrap();
+        })
+        .unwrap();
+    assert!(heard.recv_timeout(std::time::Duration::from_secs(5)).is_ok(), "it waits for the reader");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn share_memory_hands_frames_and_lines_to_another_process() {
     let caps = CAMERA.split_once("! ").map(|(_, caps)| format!("caps={caps}")).expect("caps");
     let variables = [CAMERA, "bank=part.bank", "socket=frames.socket", "results=results", &caps];
     let _inspector = start(dir.path(), "share-memory", &variables);
-    // As the other process does: the named pipe first, which lets the inspector start, then the frames.
+    // As the other process does: the named pipe first, so that it gets every line, then the frames.
     let lines =
         std::thread::Builder::new().spawn(move || crate::common::results(&results)).expect("a thread");
     wait_until("the socket", || dir.path().join("frames.socket").exists());
