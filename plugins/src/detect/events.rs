@@ -1,6 +1,7 @@
 //! From verdicts of single frames to defects that begin and end.
 
 use gst::ClockTime;
+use gst::prelude::MulDiv;
 use snarm_core::bank::Calibration;
 use snarm_core::detect::Verdict;
 use snarm_core::results::Record;
@@ -9,7 +10,10 @@ use snarm_core::results::Record;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight {
     pub(super) begin: Option<ClockTime>,
-    pub(super) end: Option<ClockTime>,
+    /// How long the frame is shown, as it says itself, else as the frame rate of its stream says.
+    pub(super) shown: Option<ClockTime>,
+    /// Analysed frames are that far apart, as long as each is shown for that time.
+    pub(super) step: Option<ClockTime>,
     pub(super) score: f64,
     pub(super) verdict: Verdict,
     /// Whether its score lies nearer to the threshold than to that of good frames.
@@ -77,7 +81,10 @@ const LATE: u64 = 10;
 /// Times may jump, as when the clock of a camera is set. A frame that comes more than [`WAVER`] before the last one, or
 /// before the defect that is open, or after the last one by more than the hold time, [`LATE`] usual steps and [`WAVER`],
 /// ends what is open where it was seen last, and is in a row with nothing. So no defect ends before it begins, and none
-/// lasts for as long as a clock was wrong. A frame without a time is taken to come one step after the last one.
+/// lasts for as long as a clock was wrong. A second gap like the one before it is no jump: frames are rare.
+///
+/// A frame without a time is taken to come one step after the last one. A step is what frames say of it, else the last
+/// time between two of them that was no jump.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     next_id: u64,
@@ -85,8 +92,12 @@ pub(super) struct Events {
     open: Option<Event>,
     /// When the last frame began.
     last: Option<ClockTime>,
-    /// Time between the last two frames, else how long the last one is shown.
-    step: Option<ClockTime>,
+    /// The step that the last frame stated, of those that state one.
+    stated: Option<ClockTime>,
+    /// Time between the last two frames between which there was no jump.
+    seen: Option<ClockTime>,
+    /// The last jump forward, if it was between the last two frames.
+    jump: Option<ClockTime>,
 }
 
 impl Event {
@@ -94,7 +105,7 @@ impl Event {
         Self {
             id,
             begin: sight.begin,
-            end: sight.end,
+            end: sight.end(),
             peak_score: sight.score,
             peak_time: sight.begin,
             frames: 1,
@@ -102,7 +113,7 @@ impl Event {
     }
 
     fn extend(&mut self, sight: &Sight) {
-        self.end = self.end.max(sight.end);
+        self.end = self.end.max(sight.end());
         self.frames += 1;
         if sight.score > self.peak_score {
             // A clock that wavers may show a time before that of the first frame.
@@ -117,7 +128,7 @@ impl Events {
     pub(super) fn see(&mut self, sight: &Sight, confirm_frames: u32, hold: ClockTime) -> Change {
         let sight = &self.timed(sight);
         let jumped = self.jumps(sight, hold);
-        self.remember(sight);
+        self.remember(sight, jumped);
         let mut change = Change::default();
         if jumped {
             self.candidate = None;
@@ -165,9 +176,10 @@ impl Events {
     /// The frame with the time that it would have a step after the one before it, if it has none.
     fn timed(&self, sight: &Sight) -> Sight {
         let mut sight = *sight;
-        if let (None, Some(last), Some(step)) = (sight.begin, self.last, self.step) {
-            let begin = last.saturating_add(step);
-            (sight.begin, sight.end) = (Some(begin), Some(begin.saturating_add(step)));
+        let step = sight.step.or(self.stated).or(self.seen);
+        if let (None, Some(last), Some(step)) = (sight.begin, self.last, step) {
+            sight.begin = Some(last.saturating_add(step));
+            sight.shown = sight.shown.or(Some(step));
         }
         sight
     }
@@ -180,22 +192,28 @@ impl Events {
         if before(last) || open.is_some_and(before) {
             return true;
         }
-        let late = |step: ClockTime| hold.saturating_add(step.saturating_mul(LATE)).saturating_add(WAVER);
-        self.step.is_some_and(|step| now.saturating_sub(last) > late(step))
+        let gap = now.saturating_sub(last);
+        let usual = sight.step.or(self.stated).max(self.seen).unwrap_or_default();
+        let late = hold.saturating_add(usual.saturating_mul(LATE)).saturating_add(WAVER);
+        let alike = |jump: ClockTime| jump <= gap.saturating_mul(2) && gap <= jump.saturating_mul(2);
+        gap > late && !self.jump.is_some_and(alike)
     }
 
-    fn remember(&mut self, sight: &Sight) {
+    fn remember(&mut self, sight: &Sight, jumped: bool) {
         let Some(now) = sight.begin else { return };
-        let shown = sight.end.map(|end| end.saturating_sub(now));
-        let since = self.last.map(|last| now.saturating_sub(last));
-        let step = |time: Option<ClockTime>| time.filter(|time| !time.is_zero());
-        self.step = step(since).or(step(shown)).or(self.step);
+        let gap = self.last.map(|last| now.saturating_sub(last)).filter(|gap| !gap.is_zero());
+        self.jump = gap.filter(|_| jumped);
+        if !jumped {
+            self.seen = gap.or(self.seen);
+        }
+        self.stated = sight.step.or(self.stated);
         self.last = Some(now);
     }
 
     /// Ends what is open: the stream, or the trust in it, ends here.
     pub(super) fn close(&mut self) -> Option<Event> {
-        (self.candidate, self.last, self.step) = (None, None, None);
+        (self.candidate, self.last) = (None, None);
+        (self.stated, self.seen, self.jump) = (None, None, None);
         self.open.take()
     }
 
@@ -207,17 +225,35 @@ impl Events {
 }
 
 impl Sight {
-    /// The frame that `record` tells of, scored as `calibration` says.
-    pub(super) fn new(record: &Record, calibration: Option<&Calibration>) -> Self {
-        let begin = record.running_time.map(ClockTime::from_nseconds);
-        let duration = ClockTime::from_nseconds(record.duration.unwrap_or_default());
+    /// The frame that `record` tells of, scored as `calibration` says: each `interval`th of a stream with this frame
+    /// rate.
+    pub(super) fn new(
+        record: &Record,
+        calibration: Option<&Calibration>,
+        rate: gst::Fraction,
+        interval: u32,
+    ) -> Self {
+        let some = |time: &ClockTime| !time.is_zero();
+        let duration = record.duration.map(ClockTime::from_nseconds).filter(some);
+        let by_rate = || {
+            let [frames, seconds] =
+                [rate.numer(), rate.denom()].map(|n| u64::try_from(n).unwrap_or_default());
+            ClockTime::SECOND.mul_div_floor(seconds, frames.max(1)).filter(|time| frames > 0 && some(time))
+        };
+        let shown = duration.or_else(by_rate);
         Self {
-            begin,
-            end: begin.map(|begin| begin.saturating_add(duration)),
+            begin: record.running_time.map(ClockTime::from_nseconds),
+            shown,
+            step: shown.map(|shown| shown.saturating_mul(u64::from(interval.max(1)))),
             score: record.score,
             verdict: record.verdict,
             near: calibration.is_some_and(|known| record.score >= known.half_way(record.threshold)),
         }
+    }
+
+    /// When the frame is shown no more; not before it is.
+    fn end(&self) -> Option<ClockTime> {
+        self.begin.map(|begin| begin.saturating_add(self.shown.unwrap_or_default()))
     }
 }
 
@@ -226,6 +262,12 @@ mod tests {
     use super::*;
 
     const FRAME: ClockTime = ClockTime::from_mseconds(40);
+
+    /// A frame at this time, which says for how long it is shown if it has a time.
+    fn sight(begin: Option<ClockTime>, verdict: Verdict) -> Sight {
+        let shown = begin.and(Some(FRAME));
+        Sight { begin, shown, step: shown, score: 0.5, verdict, near: false }
+    }
 
     /// Begins (with first frame and id) and ends (with frame after the last, frames, peak) for a string of verdicts.
     fn run(verdicts: &str, confirm: u32, hold: ClockTime) -> Vec<String> {
@@ -243,13 +285,7 @@ mod tests {
                 'u' => Verdict::Uncertain,
                 _ => Verdict::Normal,
             };
-            let sight = Sight {
-                begin: Some(begin),
-                end: Some(begin + FRAME),
-                score: 0.5,
-                verdict,
-                near: letter == '-',
-            };
+            let sight = Sight { near: letter == '-', ..sight(Some(begin), verdict) };
             let change = events.see(&sight, confirm, hold);
             tell(n, change.end.map(|(event, _)| event), change.begin);
         }
@@ -301,7 +337,7 @@ mod tests {
         let mut events = Events::default();
         for (n, score) in [0.6, 0.9, 0.7].into_iter().enumerate() {
             let begin = Some(FRAME * n as u64);
-            let sight = Sight { begin, end: begin, score, verdict: Verdict::Anomalous, near: true };
+            let sight = Sight { score, near: true, ..sight(begin, Verdict::Anomalous) };
             events.see(&sight, 1, ClockTime::ZERO);
         }
         let event = events.reset().unwrap();
@@ -312,9 +348,8 @@ mod tests {
     #[test]
     fn without_times_a_normal_frame_ends_an_event_at_once() {
         let mut events = Events::default();
-        let sight = |verdict| Sight { begin: None, end: None, score: 0.5, verdict, near: false };
-        assert!(events.see(&sight(Verdict::Anomalous), 1, FRAME).begin.is_some());
-        assert!(events.see(&sight(Verdict::Normal), 1, FRAME).end.is_some());
+        assert!(events.see(&sight(None, Verdict::Anomalous), 1, FRAME).begin.is_some());
+        assert!(events.see(&sight(None, Verdict::Normal), 1, FRAME).end.is_some());
     }
 
     /// Defects of anomalous (`true`) and normal frames at these times, in milliseconds, each as begin, end and frames; that
@@ -325,13 +360,17 @@ mod tests {
         for &(begin, anomalous) in frames {
             let begin = begin.map(ClockTime::from_mseconds);
             let verdict = if anomalous { Verdict::Anomalous } else { Verdict::Normal };
-            let sight =
-                Sight { begin, end: begin.map(|begin| begin + FRAME), score: 0.5, verdict, near: false };
-            ended.extend(events.see(&sight, confirm, ClockTime::from_mseconds(hold)).end.map(|(e, _)| e));
+            let change = events.see(&sight(begin, verdict), confirm, ClockTime::from_mseconds(hold));
+            ended.extend(change.end.map(|(event, _)| event));
         }
         ended.extend(events.close());
+        ended.iter().map(in_milliseconds).collect()
+    }
+
+    /// Begin, end and frames.
+    fn in_milliseconds(event: &Event) -> (u64, u64, u64) {
         let milliseconds = |time: Option<ClockTime>| time.unwrap().mseconds();
-        ended.iter().map(|e| (milliseconds(e.begin), milliseconds(e.end), e.frames)).collect()
+        (milliseconds(event.begin), milliseconds(event.end), event.frames)
     }
 
     /// Frames from this time on, 40 ms apart.
@@ -384,17 +423,64 @@ mod tests {
         let lost = [frames(100, "naa"), vec![(None, false); 20]].concat();
         assert_eq!(defects(&lost, 1, 120), [(140, 220, 2)]);
         let mut events = Events::default();
-        let begin = Some(FRAME);
-        let sight = Sight {
-            begin,
-            end: begin.map(|t| t + FRAME),
-            score: 0.5,
-            verdict: Verdict::Anomalous,
-            near: true,
-        };
-        events.see(&sight, 1, FRAME);
-        let lost = Sight { begin: None, end: None, score: 0.5, verdict: Verdict::Normal, near: false };
+        events.see(&sight(Some(FRAME), Verdict::Anomalous), 1, FRAME);
+        let lost = sight(None, Verdict::Normal);
         let ends = (0..9).filter(|_| events.see(&lost, 1, FRAME * 3).end.is_some()).count();
         assert_eq!(ends, 1, "a defect does not end when times do");
+    }
+
+    /// The record of an anomalous frame without a duration, at this time in milliseconds.
+    fn record(begin: Option<u64>) -> Record {
+        let limits = snarm_core::detect::Limits {
+            threshold: 0.5,
+            threshold_low: None,
+            pixel_threshold: 0.5,
+            min_area: 0.0,
+            max_regions: 0,
+        };
+        let running_time = begin.map(|begin| begin * 1_000_000);
+        Record { running_time, score: 0.9, verdict: Verdict::Anomalous, ..Record::unknown(&limits) }
+    }
+
+    /// Defects of such frames of a stream of so many frames a second (0 = it does not say), and why they ended.
+    fn without_durations(rate: i32, interval: u32, times: &[Option<u64>]) -> Vec<(u64, u64, u64)> {
+        let (mut events, mut ended) = (Events::default(), Vec::new());
+        for time in times {
+            let sight = Sight::new(&record(*time), None, gst::Fraction::new(rate, 1), interval);
+            let end = events.see(&sight, 1, ClockTime::from_mseconds(500)).end;
+            ended.extend(end.map(|(event, reason)| {
+                assert_eq!(reason, Reason::Jump);
+                event
+            }));
+        }
+        ended.extend(events.close());
+        ended.iter().map(in_milliseconds).collect()
+    }
+
+    #[test]
+    fn frames_without_durations_are_a_step_of_their_rate_apart_and_no_jump() {
+        let hour = 3_600_000;
+        let stream = [Some(0), Some(hour), None, None, None];
+        assert_eq!(without_durations(10, 1, &stream), [(0, 100, 1), (hour, hour + 400, 4)]);
+        // Each third one is analysed.
+        assert_eq!(without_durations(10, 3, &stream), [(0, 100, 1), (hour, hour + 1000, 4)]);
+        // Neither are they so far apart as a camera once paused.
+        let paused = [Some(0), Some(1400), None, None];
+        assert_eq!(without_durations(10, 1, &paused), [(0, 1700, 4)]);
+    }
+
+    #[test]
+    fn without_a_rate_no_step_comes_from_a_jump() {
+        let hour = 3_600_000;
+        let stream = [Some(0), Some(hour), None, None];
+        assert_eq!(without_durations(0, 1, &stream), [(0, 0, 1), (hour, hour, 3)]);
+        let stream = [Some(0), Some(40), Some(hour), None, None];
+        assert_eq!(without_durations(0, 1, &stream), [(0, 40, 2), (hour, hour + 120, 3)]);
+        // Two jumps that are not alike.
+        let stream = [Some(0), Some(hour), Some(4 * hour), None];
+        assert_eq!(without_durations(0, 1, &stream), [(0, 0, 1), (hour, hour, 1), (4 * hour, 4 * hour, 2)]);
+        // Rare frames.
+        let stream = [Some(0), Some(60_000), Some(121_000), Some(180_000)];
+        assert_eq!(without_durations(0, 1, &stream), [(0, 0, 1), (60_000, 180_000, 3)]);
     }
 }

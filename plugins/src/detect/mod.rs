@@ -104,7 +104,8 @@
  * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. A
  * defect ends with reason jump, where it was seen last, when the times of the stream jump: back by more than a second, or
  * forward by more than the hold time, ten usual steps from frame to frame and a second. A frame without a time is taken to
- * come one step after the one before it.
+ * come one step after the one before it. A step is the duration of a frame, else what the frame rate of the caps says,
+ * else the last time between two frames that was no jump.
  *
  * ## Results
  * With #GstSnarmDetect:results-location the element writes one line of JSON per frame. Lines are appended to an older file
@@ -114,11 +115,11 @@
  * refused, and so is one that the element reads. A full disk, or any other failure to write, is one warning; the stream
  * goes on, every frame tries again, and `results-lost` in #GstSnarmDetect:stats counts the lines that are missing.
  *
- * A named pipe needs no reader at start: lines are lost, after one warning, until one comes. The element waits for a slow
- * reader, but for one that takes nothing for ten seconds not again until it reads. One that leaves is a warning, and the
- * stream goes on without results until another one comes, unless the program, as `gst-launch-1.0` does, lets the signal
- * SIGPIPE end it. Where a pipe, a device, a socket or a folder takes the place of a file, lines are lost until a file is
- * back.
+ * A named pipe needs no reader at start: lines are lost, after one warning, until one comes. The element waits for a
+ * slow reader, but for one that takes nothing for ten seconds not again until it reads. One that leaves is a warning,
+ * and the stream goes on without results until another one comes, unless the program, as `gst-launch-1.0` does, lets
+ * the signal SIGPIPE end it. Where a pipe, a device, a socket or a folder takes the place of a file, lines are lost
+ * until a file is back.
  *
  * All elements of a process that use the same encoder or decoder share one copy of it;
  * #GstSnarmDetect:model-instance-id keeps them apart.

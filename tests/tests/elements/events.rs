@@ -202,3 +202,25 @@ fn frames_without_times_make_defects_too() {
     let ends = line.element_messages("snarm-defect-end");
     assert_eq!((field(&ends[0], "begin"), field(&ends[0], "end")), (None, None));
 }
+
+#[test]
+fn a_jump_of_frames_without_durations_ends_the_defect_and_is_no_step() {
+    init();
+    let mut line = Line::new(detector(&[("threshold", "0")]), caps());
+    let late = gst::ClockTime::from_seconds(3600);
+    for (n, at) in (0..).zip([time(0), Some(late), None, None, None]) {
+        let mut frame = buffer(n, good_pixels(n));
+        let inside = frame.get_mut().unwrap();
+        inside.set_pts(at);
+        inside.set_duration(None);
+        line.harness.push(frame).unwrap();
+    }
+    line.finish();
+    let ends = line.element_messages("snarm-defect-end");
+    assert_eq!(ends.len(), 2);
+    assert_eq!((field(&ends[0], "begin"), field(&ends[0], "end")), (time(0), time(1)));
+    assert_eq!(ends[0].get::<&str>("reason").unwrap(), "jump");
+    let end = time(4).map(|since| late + since);
+    assert_eq!((field(&ends[1], "begin"), field(&ends[1], "end")), (Some(late), end));
+    assert_eq!(ends[1].get::<u64>("frames").unwrap(), 4);
+}
