@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) viewed: Orientation,
     /// Whether the last frame could not be read.
     pub(super) broken: bool,
+    /// Whether the user knows that `max-frames` is too few.
+    pub(super) told_few: bool,
     /// Empty once the bank is made, or cannot be made.
     pub(super) builder: Option<BankBuilder>,
     /// Where it encodes.

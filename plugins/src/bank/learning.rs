@@ -53,11 +53,8 @@ impl SnarmBank {
         let seat = Seat::new(settings.device, settings.cuda_device_id, self.place.clone());
         seat.begin(&mut builder, &self.sharing).map_err(|error| error::message(&error))?;
         let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
-        if max > 0 && max < needed {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("max-frames: expected 0 or at least {needed}, found {max}")
-            ));
+        if let Some(few) = too_few(max, needed) {
+            return Err(gst::error_msg!(gst::ResourceError::Settings, ("{few}")));
         }
         let vectors = builder.vectors() as u64;
         {
@@ -91,6 +88,7 @@ impl SnarmBank {
             turning,
             viewed,
             broken,
+            told_few,
             held,
             ..
         } = &mut *state
@@ -148,7 +146,17 @@ impl SnarmBank {
             return Ok(());
         }
         gst::log!(CAT, imp = self, "frame {seen} learned, {used} frames so far");
-        if settings.max_frames > 0 && used >= settings.max_frames as usize {
+        let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
+        let few = too_few(max, needed).filter(|_| used < needed);
+        let told = std::mem::replace(told_few, few.is_some());
+        if let (false, Some(few)) = (told, few) {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("{few}; the bank is made of {needed}")
+            );
+        }
+        if max > 0 && used >= max.max(needed) {
             drop(state);
             return self.finish().map_err(|error| error::message(&error));
         }
@@ -415,6 +423,11 @@ struct Made {
     location: PathBuf,
     /// From the last frame to the complete file.
     seconds: f64,
+}
+
+/// What is wrong with a bank of at most `max` learned frames (0 = any number) where so many are needed.
+fn too_few(max: usize, needed: usize) -> Option<String> {
+    (1..needed).contains(&max).then(|| format!("max-frames: expected 0 or at least {needed}, found {max}"))
 }
 
 /// A builder for these settings, with the rows of the existing file where it is asked for; nobody else may write that

@@ -36,6 +36,7 @@ impl SnarmDetect {
             Frame { buffer, number, turn }
         };
         self.check_threshold(&settings);
+        self.check_band(&settings);
         if !settings.enabled {
             // The frames inside belong to the defect, and to the result.
             self.drain()?;
@@ -68,6 +69,23 @@ impl SnarmDetect {
         if let (false, Err(error)) = (told, checked) {
             messages::warn(&self.obj(), &error, "the bank's holds");
         }
+    }
+
+    /// Warns once when the lower threshold is above the threshold.
+    pub(super) fn check_band(&self, settings: &Settings) {
+        let checked = if settings.threshold_low < 0.0 { Ok(()) } else { self.compare_thresholds(settings) };
+        let told = std::mem::replace(&mut lock(&self.stream).told_band, checked.is_err());
+        if let (false, Err(error)) = (told, checked) {
+            messages::warn(&self.obj(), &error, "no frame is uncertain");
+        }
+    }
+
+    /// Compares the lower threshold with the one of the next frame, as far as it is known.
+    fn compare_thresholds(&self, settings: &Settings) -> Result<(), snarm_core::Error> {
+        let Some(bank) = lock(&self.figures).bank.clone() else { return Ok(()) };
+        let info = lock(&self.stream).info.clone();
+        let threshold = settings.threshold(&bank.limits, &bank.calibration, info.as_ref());
+        threshold.map_or(Ok(()), |threshold| settings.check_band(threshold))
     }
 
     /// What is to be done with a frame.

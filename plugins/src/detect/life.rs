@@ -48,6 +48,7 @@ impl SnarmDetect {
         *lock(&self.events) = Events::default();
         self.loader.start();
         self.tell_loaded(&bank, &settings);
+        self.check_band(&settings);
         if lock(&self.settings).bank_location.as_deref() != location {
             // Another one was named while this one was loaded.
             self.reload();

@@ -48,7 +48,8 @@
  * ## Limits
  * The bank brings a threshold. #GstSnarmDetect:threshold-mode takes another one from the bank's distribution of good
  * frames, #GstSnarmDetect:threshold overrides all modes, and #GstSnarmDetect:threshold-low makes a band of uncertain
- * frames below it. All of them may change, or be controlled, while the stream runs.
+ * frames below it; above the threshold it makes none, and a warning says so. All of them may change, or be controlled,
+ * while the stream runs.
  *
  * ## When analysis is slower than the camera
  * By default upstream waits. #GstSnarmDetect:interval analyses each Nth frame. With

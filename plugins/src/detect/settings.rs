@@ -118,6 +118,22 @@ impl Settings {
         Ok(())
     }
 
+    /// Refuses a band of uncertain frames that begins above its end, the threshold of a frame.
+    ///
+    /// # Errors
+    /// When the lower threshold is the higher one.
+    pub(super) fn check_band(&self, threshold: f64) -> Result<(), Error> {
+        if self.threshold_low > threshold {
+            let expected = format!("-1 or at most the threshold, {threshold}");
+            return Err(Error::Setting {
+                name: "threshold-low",
+                expected,
+                found: self.threshold_low.to_string(),
+            });
+        }
+        Ok(())
+    }
+
     /// Frames of a stream that are analysed in a second; one where it does not say how many come.
     fn rate(&self, stream: &VideoInfo) -> f64 {
         let fps = stream.fps();
@@ -125,22 +141,35 @@ impl Settings {
         frames / f64::from(self.interval.max(1))
     }
 
+    /// The threshold of one frame of a stream: what is set, else what the bank with these limits and this calibration
+    /// gives; none where that depends on a stream that is not known yet.
+    pub(super) fn threshold(
+        &self,
+        bank: &Limits,
+        calibration: &Calibration,
+        stream: Option<&VideoInfo>,
+    ) -> Option<f64> {
+        if self.threshold >= 0.0 {
+            return Some(self.threshold);
+        }
+        match self.threshold_mode {
+            // Without a number it is refused at start; taken away later, the bank's is better than none, with a warning.
+            ThresholdMode::Manual | ThresholdMode::Bank => Some(bank.threshold),
+            ThresholdMode::Fpr => Some(calibration.threshold_at_fpr(self.target_fpr)),
+            ThresholdMode::Sigma => Some(calibration.threshold_at_sigma(self.sigma)),
+            ThresholdMode::Events => stream.map(|stream| {
+                calibration.threshold_at_events(self.target_events_per_hour, self.rate(stream))
+            }),
+        }
+    }
+
     /// The limits of one frame of a stream: what is set, else what the bank with these limits and this calibration gives.
     pub(super) fn limits(&self, bank: &Limits, calibration: &Calibration, stream: &VideoInfo) -> Limits {
-        let by_mode = match self.threshold_mode {
-            // Without a number it is refused at start; taken away later, the bank's is better than none, with a warning.
-            ThresholdMode::Manual | ThresholdMode::Bank => bank.threshold,
-            ThresholdMode::Fpr => calibration.threshold_at_fpr(self.target_fpr),
-            ThresholdMode::Sigma => calibration.threshold_at_sigma(self.sigma),
-            ThresholdMode::Events => {
-                calibration.threshold_at_events(self.target_events_per_hour, self.rate(stream))
-            }
-        };
-        let or = |set: f64, other: f64| if set >= 0.0 { set } else { other };
+        let pixels = if self.pixel_threshold >= 0.0 { self.pixel_threshold } else { bank.pixel_threshold };
         Limits {
-            threshold: or(self.threshold, by_mode),
+            threshold: self.threshold(bank, calibration, Some(stream)).unwrap_or(bank.threshold),
             threshold_low: (self.threshold_low >= 0.0).then_some(self.threshold_low),
-            pixel_threshold: or(self.pixel_threshold, bank.pixel_threshold),
+            pixel_threshold: pixels,
             min_area: self.min_area,
             max_regions: self.max_regions as usize,
         }

@@ -42,6 +42,8 @@ pub(super) struct Stream {
     pub(super) broken: bool,
     /// Whether the user knows that the threshold is missing.
     pub(super) told_threshold: bool,
+    /// Whether the user knows that the lower threshold is above the threshold.
+    pub(super) told_band: bool,
     /// Whether a frame was kept back since the last one that went on.
     pub(super) discont: bool,
     /// What downstream said to frames that the worker sent, for upstream to hear.

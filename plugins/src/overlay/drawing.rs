@@ -42,7 +42,10 @@ impl SnarmOverlay {
         let style = lock(&self.settings).style();
         check_label(&style.label_format)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
-        *lock(&self.state) = State { style, ..State::default() };
+        let mut state = State { style, ..State::default() };
+        let settings = lock(&self.settings).clone();
+        self.check_heat(&mut state, &settings, None);
+        *lock(&self.state) = state;
         *lock(&self.figures) = Figures::default();
         Ok(())
     }
@@ -67,6 +70,10 @@ impl SnarmOverlay {
         match &found {
             Some(_) => state.missing = 0,
             None => self.missed(state, &settings),
+        }
+        let threshold = found.as_ref().and_then(Found::pixel_threshold);
+        if threshold.is_some() || settings.heatmap_min >= 0.0 {
+            self.check_heat(state, &settings, threshold);
         }
         let Some(found) = self.to_draw(state, found, buffer.pts(), settings.hold_time) else { return Ok(()) };
         self.compare_shapes(state, &found, &info);
@@ -160,6 +167,16 @@ impl SnarmOverlay {
             );
         }
         state.style = style;
+    }
+
+    /// Tells the user once when the scores of the heat map contradict each other.
+    fn check_heat(&self, state: &mut State, settings: &Settings, pixel_threshold: Option<f64>) {
+        let checked = settings.check_heat(pixel_threshold);
+        let told = std::mem::replace(&mut state.told_heat, checked.is_err());
+        if let (false, Err(error)) = (told, checked) {
+            let text = format!("{error}; all heat has the last colour");
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{text}"));
+        }
     }
 
     /// What is drawn: the result of this frame, or the last one as long as it is held.

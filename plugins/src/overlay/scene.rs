@@ -102,6 +102,14 @@ impl Found {
         }
     }
 
+    /// Pixel score from which a pixel of the map belongs to a region, where there is a map of scores.
+    pub(super) fn pixel_threshold(&self) -> Option<f64> {
+        match self {
+            Self::Snarm(found) => found.map.as_ref().map(|_| found.pixel_threshold),
+            Self::Others(_) => None,
+        }
+    }
+
     /// Whether the frame was looked at.
     pub(super) fn is_analysed(&self) -> bool {
         match self {

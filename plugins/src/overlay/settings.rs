@@ -1,5 +1,6 @@
 //! What the user asks for: the core's style, with GStreamer's types where the properties need them.
 
+use snarm_core::Error;
 use snarm_core::overlay::Style;
 
 use super::{Colormap, Draw, Position, Range, RenderMode, Source};
@@ -57,6 +58,27 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Refuses a heat map whose first colour stands for a higher score than its last one. The first one may stand for
+    /// the pixel threshold of a frame, which is not always known.
+    ///
+    /// # Errors
+    /// When heat is drawn between such scores.
+    pub(super) fn check_heat(&self, pixel_threshold: Option<f64>) -> Result<(), Error> {
+        if !self.draw.contains(Draw::HEATMAP) || self.heatmap_range == Range::Auto {
+            return Ok(());
+        }
+        let (first, what) = match pixel_threshold {
+            _ if self.heatmap_min >= 0.0 => (self.heatmap_min, "heatmap-min"),
+            Some(threshold) => (threshold, "the pixel threshold"),
+            None => return Ok(()),
+        };
+        if first <= self.heatmap_max {
+            return Ok(());
+        }
+        let expected = format!("at least {what}, {first}");
+        Err(Error::Setting { name: "heatmap-max", expected, found: self.heatmap_max.to_string() })
+    }
+
     /// The core's style.
     pub(super) fn style(&self) -> Style {
         Style {

@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) missing: u32,
     pub(super) told_missing: bool,
     pub(super) told_shape: bool,
+    /// Whether the user knows that the scores of the heat map contradict each other.
+    pub(super) told_heat: bool,
     /// Whether the last frame that was to be drawn on could not be.
     pub(super) broken: bool,
     pub(super) turning: Turning,

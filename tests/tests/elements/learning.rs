@@ -333,3 +333,16 @@ fn copies_are_counted_and_a_threshold_that_is_a_guess_is_a_warning() {
     let info = line.element.property::<gst::Structure>("bank-info");
     assert_eq!(info.get::<u64>("copies"), Ok(3));
 }
+
+#[test]
+fn too_few_frames_that_are_asked_for_while_playing_are_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[]);
+    line.element.set_property("max-frames", 1_u32);
+    push(&mut line, 0..4);
+    let warnings = line.warnings();
+    let text = "max-frames: expected 0 or at least 2, found 1; the bank is made of 2";
+    assert_eq!(warnings.iter().filter(|warning| warning.contains(text)).count(), 1, "{warnings:?}");
+    assert!(line.heard(gst::MessageType::Error).is_empty());
+    assert_eq!(Bank::open(&location).unwrap().frames(), 2);
+}

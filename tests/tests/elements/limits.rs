@@ -94,6 +94,36 @@ fn between_two_thresholds_a_frame_is_uncertain() {
 }
 
 #[test]
+fn a_lower_threshold_above_the_threshold_is_told_once() {
+    init();
+    let limits = [("threshold", "0.625"), ("threshold-low", "0.875")];
+    // In the mode events the threshold of the bank depends on the stream, and is known with the first frame.
+    let often = ("target-events-per-hour", "3600");
+    let events = [("threshold-mode", "events"), often, ("threshold-low", "1")];
+    for (properties, expected) in [(&limits[..], "0.625"), (&limits[1..], "0.5"), (&events[..], "0.")] {
+        let mut line = Line::new(detector(properties), caps());
+        if expected != "0." {
+            assert_eq!(line.warnings().len(), 1, "at start");
+        }
+        (0..3).for_each(|n| drop(line.inspect(n, good_pixels(0))));
+        let warnings = line.warnings();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let text = format!("threshold-low: expected -1 or at most the threshold, {expected}");
+        assert!(warnings[0].contains(&text), "{warnings:?}");
+        let low = properties.last().unwrap().1;
+        assert!(warnings[0].contains(&format!("found {low}; no frame is uncertain")), "{warnings:?}");
+        // Right, and wrong again.
+        line.element.set_property("threshold-low", 0.125);
+        line.inspect(3, good_pixels(0));
+        line.element.set_property("threshold", 0.0625);
+        (4..6).for_each(|n| drop(line.inspect(n, good_pixels(0))));
+        let warnings = line.warnings();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[1].contains("0.0625") && warnings[1].contains("0.125"), "{warnings:?}");
+    }
+}
+
+#[test]
 fn controllers_steer_thresholds_and_the_switch_by_stream_time() {
     init();
     let Some(lines) = client("control_limits.py", &[bank()]) else { return };

@@ -208,3 +208,34 @@ fn odd_sizes_and_another_size_than_the_analysed_one_are_drawn_on() {
         assert!(pixels.iter().any(|&byte| byte != GREY), "{format}");
     }
 }
+
+#[test]
+fn scores_of_the_heat_map_that_contradict_each_other_are_told_once() {
+    init();
+    let mut line = Line::new(overlay(&[("heatmap-min", "0.875"), ("heatmap-max", "0.125")]), caps());
+    let draw = |line: &mut Line, properties: &[(&str, f64)]| {
+        for (name, value) in properties {
+            line.element.set_property(name, value);
+        }
+        for n in 0..2 {
+            let mut frame = buffer(n, vec![GREY; 3 * WIDTH * HEIGHT]);
+            gstsnarm::meta::attach(frame.get_mut().unwrap(), &anomalous()).unwrap();
+            line.harness.push_and_pull(frame).unwrap();
+        }
+        line.warnings()
+    };
+    let at_start = line.warnings();
+    assert_eq!(at_start.len(), 1, "{at_start:?}");
+    assert!(
+        at_start[0].contains("heatmap-max: expected at least heatmap-min, 0.875, found 0.125"),
+        "{at_start:?}"
+    );
+    assert_eq!(draw(&mut line, &[]).len(), 1, "told again");
+    assert_eq!(draw(&mut line, &[("heatmap-max", 0.9375)]).len(), 1);
+    // The first colour is that of the pixel threshold of the frame.
+    let told = draw(&mut line, &[("heatmap-min", -1.0), ("heatmap-max", 0.25)]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("at least the pixel threshold, 0.5, found 0.25"), "{told:?}");
+    line.element.set_property_from_str("heatmap-range", "auto");
+    assert_eq!(draw(&mut line, &[("heatmap-max", 0.125)]).len(), 2);
+}
