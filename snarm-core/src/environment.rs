@@ -13,12 +13,16 @@
 //! Those of SNARM are read as `GST_SNARM_...`, too, where the variable without `GST_` is not set.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use snarm_kernels::simd::{self, Isa};
 use snarm_kernels::{cuda, threads};
 
 use crate::encoder::{cache_of, set_cache_folder};
 use crate::error::{Error, Result};
+use crate::files::kind;
+use crate::printable::printable;
 use crate::registry::{self, Places};
 
 /// Takes the environment as `variable` tells it, usually [`std::env::var_os`]. Returns what is not quite as it was asked
@@ -39,8 +43,10 @@ pub fn take(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>> 
     };
     let encoder = text("SNARM_ENCODER", "a name or a path in UTF-8")?;
     let folders = value("SNARM_MODEL_PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    remarks.extend(folders.iter().filter_map(|folder| no_folder(folder)));
     set_cache_folder(cache_of(variable("XDG_CACHE_HOME"), variable("HOME")));
-    registry::set_places(Places { encoder, folders: std::env::split_paths(&folders).collect() });
+    registry::set_places(Places { encoder, folders });
 
     let expected = format!("a number of threads up to {}, or 0 for one a core", threads::most());
     if let Some(text) = text("SNARM_THREADS", &expected)? {
@@ -67,6 +73,20 @@ pub fn take(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>> 
 
 /// What SNARM_ISA may be.
 const ISA: &str = "portable, avx2 or avx512";
+
+/// What is wrong with a folder of SNARM_MODEL_PATH. The others hold: one may come and go with a disk.
+fn no_folder(folder: &Path) -> Option<String> {
+    let found = match std::fs::metadata(folder) {
+        // An empty part is the folder that the process is in.
+        _ if folder.as_os_str().is_empty() => return None,
+        Ok(found) if found.is_dir() => return None,
+        Ok(found) => kind(&found).to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "nothing".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let folder = folder.display().to_string();
+    Some(format!("SNARM_MODEL_PATH: expected a folder, found {found}: {}", printable(&folder)))
+}
 
 fn wrong(name: &'static str, expected: &str, found: &str) -> Error {
     Error::Setting { name, expected: expected.to_owned(), found: format!("'{found}'") }
@@ -98,10 +118,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("only-here.safetensors"), "").unwrap();
         let here = folder.path().to_str().unwrap();
-        with(&[("GST_SNARM_MODEL_PATH", here)]).unwrap();
+        assert!(with(&[("GST_SNARM_MODEL_PATH", here)]).unwrap().is_empty());
         assert!(registry::find_weights("only-here.safetensors").starts_with(here));
         with(&[("GST_SNARM_MODEL_PATH", here), ("SNARM_MODEL_PATH", "/nowhere")]).unwrap();
         assert_eq!(registry::find_weights("only-here.safetensors"), "only-here.safetensors");
+        let several = format!("/no\u{1b}where:{here}:/dev/null:{here}/only-here.safetensors/x");
+        let remarks = with(&[("SNARM_MODEL_PATH", &several)]).unwrap();
+        let [nothing, device, below] = &remarks[..] else { panic!("{remarks:?}") };
+        assert_eq!(nothing, "SNARM_MODEL_PATH: expected a folder, found nothing: /no\\u001bwhere");
+        assert_eq!(device, "SNARM_MODEL_PATH: expected a folder, found a device: /dev/null");
+        assert!(below.contains("Not a directory"), "{below}");
+        assert!(registry::find_weights("only-here.safetensors").starts_with(here), "the others hold");
         with(&[]).unwrap();
     }
 }
