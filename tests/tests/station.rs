@@ -233,6 +233,18 @@ fn a_pipeline_that_is_killed_is_started_again_and_none_outlives_its_station() {
 }
 
 #[test]
+fn each_signal_that_asks_for_the_end_ends_the_pipelines_first() {
+    let Some(dir) = learned() else { return };
+    for signal in ["HUP", "TERM", "INT"] {
+        let station = Station::start(dir.path(), "");
+        until("it runs", || station.children().len() == 1);
+        let child = station.children()[0];
+        assert_eq!(station.end(signal), Some(0), "{signal}");
+        assert!(!is_running(child), "{signal}");
+    }
+}
+
+#[test]
 fn a_live_picture_is_made_while_somebody_looks_on() {
     let Some(dir) = learned() else { return };
     let station = Station::start(dir.path(), "");

@@ -19,7 +19,7 @@ const DEMO: &str = "snarm/station-demo";
 /// Each line is a pipeline in a process of its own, which is started again when it fails. Pages, API and live picture are
 /// served on one port; results are kept in an SQLite database and go to the outputs that the configuration names.
 ///
-/// INT and TERM end all pipelines properly.
+/// INT, TERM and HUP (unless it is ignored, as with nohup) end all pipelines properly.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Configuration, TOML (docs/station.md)

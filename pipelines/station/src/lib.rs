@@ -48,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Threads that serve; pipelines are other processes.
 const THREADS: usize = 2;
 
-/// Runs a station as a configuration says, until INT or TERM.
+/// Runs a station as a configuration says, until INT, TERM or HUP.
 ///
 /// # Errors
 /// When it cannot start: the configuration, the data folder or the address is not usable.
@@ -183,24 +183,40 @@ fn make(
     Switch::new(&line.name, line.shown(), lines, Arc::clone(store))
 }
 
-/// Waits for INT or TERM.
+/// Waits for INT, TERM, or HUP, which a terminal that closes sends.
 async fn asked() -> Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = if hup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+    let hung_up = async {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hung_up => {}
     }
     Ok(())
+}
+
+/// Whether who started us, with `nohup`, wants HUP to do nothing.
+fn hup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    ignored & 1 << (SignalKind::hangup().as_raw_value() - 1) != 0
 }
 
 /// Says on the terminal where the pages are, and how to come in.
 fn greet(address: SocketAddr, is_tls: bool, code: Option<&str>, is_demo: bool) -> Result<()> {
     let at = format!("{}://{address}", if is_tls { "https" } else { "http" });
+    let text = match code {
+        Some(code) if is_demo => format!("open {at}/enter?code={code}"),
+        Some(code) => format!("open {at}/sign-in and make the first admin with the code {code}"),
+        None => format!("open {at}/"),
+    };
     let mut out = std::io::stdout().lock();
-    match code {
-        Some(code) if is_demo => writeln!(out, "open {at}/enter?code={code}")?,
-        Some(code) => writeln!(out, "open {at}/sign-in and make the first admin with the code {code}")?,
-        None => writeln!(out, "open {at}/")?,
-    }
-    Ok(out.flush()?)
+    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }

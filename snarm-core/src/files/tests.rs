@@ -214,3 +214,19 @@ fn a_sealed_file_with_any_bit_turned_is_refused() {
     let older_file = safetensors::serialize([("a", view(&[12], &values[12..]))], Some(entries)).unwrap();
     assert_eq!(open(&older_file), Some((older, false)));
 }
+
+#[test]
+fn what_would_be_replaced_is_found_behind_links_and_is_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a"), b"1").unwrap();
+    symlink("a", at("link")).unwrap();
+    symlink("none", at("astray")).unwrap();
+    symlink("/dev/null", at("nothing")).unwrap();
+    assert_eq!(replaced(&at("a")).unwrap(), Some(at("a")));
+    assert_eq!(replaced(&at("link")).unwrap(), Some(at("a")));
+    for name in ["none", "astray", "nothing", "/dev/null", "/dev/stdout"] {
+        assert_eq!(replaced(&at(name)).unwrap(), None, "{name}");
+    }
+    assert!(replaced(folder.path()).is_err());
+}

@@ -48,6 +48,18 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The file that [`replace`] would put another in place of, behind all links; none where nothing is there, or where a device,
+/// a FIFO or what a program has open is written into.
+///
+/// # Errors
+/// When `path` is a folder, or leads nowhere.
+pub fn replaced(path: &Path) -> io::Result<Option<PathBuf>> {
+    Ok(match Target::of(path)? {
+        Target::File(path, Some(_)) => Some(path),
+        Target::File(_, None) | Target::Stream(_) => None,
+    })
+}
+
 /// The new content of a file on its way. Dropped before [`Replacement::finish`], it leaves the old file as it was.
 ///
 /// Links are followed. Mode and, where the process may, owner of an existing file stay; other hard links keep the old

@@ -81,7 +81,16 @@ impl Station {
         Self::begin(dir, command)
     }
 
-    fn begin(dir: &Path, mut command: Command) -> Self {
+    /// Signals do what they do in a terminal, though the tests run below `nohup`, which keeps HUP from all that it starts.
+    fn begin(dir: &Path, asked: Command) -> Self {
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(asked.get_program()).args(asked.get_args());
+        for (name, value) in asked.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command.env("GST_REGISTRY", dir.join("registry.bin")).env("SNARM_LOG", "info");
         let mut child = command.current_dir(dir).stdout(Stdio::piped()).spawn().expect("snarm starts");
         let mut line = String::new();
@@ -144,6 +153,18 @@ impl Station {
         };
         let text: Vec<String> = tasks.filter_map(Result::ok).map(of).collect();
         text.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// Asks it by a signal to end, and waits for that. Returns its exit code.
+    pub(crate) fn end(mut self, signal: &str) -> Option<i32> {
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
+        assert!(sent.expect("kill starts").success(), "{signal}");
+        let mut code = None;
+        until("it ends", || {
+            code = self.child.try_wait().expect("a child");
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
     }
 
     /// Kills it.
