@@ -16,13 +16,14 @@ mod simulate;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use commands::{
     bank, bench, convert, detect, distill, doctor, eval, fetch, hub, launch, limits, nearest, station, train,
     worst,
 };
 use snarm_station::Log;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -86,8 +87,7 @@ fn prepare(command: &Command) -> anyhow::Result<Log> {
     exit::fail_instead_of_abort()?;
     let filter = match std::env::var_os("SNARM_LOG").filter(|filter| !filter.is_empty()) {
         None => EnvFilter::new("warn"),
-        Some(filter) => EnvFilter::try_new(filter.to_string_lossy())
-            .with_context(|| format!("SNARM_LOG: expected a level such as debug, found {filter:?}"))?,
+        Some(filter) => log_filter(&filter.to_string_lossy())?,
     };
     let log = Log::default();
     let shown = matches!(command, Command::Station(_)).then(|| {
@@ -101,4 +101,47 @@ fn prepare(command: &Command) -> anyhow::Result<Log> {
         tracing::warn!("{remark}");
     }
     Ok(log)
+}
+
+/// Reads SNARM_LOG. A word by itself is a level, or the beginning of the names of our own parts: any other one would be
+/// taken for a part that has nothing to say, and hide all the rest. Warnings are shown of whatever has no level of its own.
+fn log_filter(text: &str) -> anyhow::Result<EnvFilter> {
+    let wrong = || format!("SNARM_LOG: expected a level such as debug, or PART=LEVEL, found {text:?}");
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let is_known = |word: &&str| {
+        word.contains(['=', '[']) || word.starts_with("snarm") || word.parse::<LevelFilter>().is_ok()
+    };
+    if let Some(unknown) = words.clone().find(|word| !is_known(word)) {
+        bail!("{}, of which {unknown:?} is neither", wrong());
+    }
+    let all: Vec<&str> = std::iter::once("warn").chain(words).collect();
+    EnvFilter::try_new(all.join(",")).with_context(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_of_messages_names_levels_or_our_own_parts() {
+        for text in [
+            "debug",
+            "OFF",
+            "3",
+            "snarm_core",
+            "snarm_core=debug,snarm=trace",
+            "info, hyper=off",
+            "[frame]=debug",
+        ] {
+            log_filter(text).unwrap_or_else(|reason| panic!("{text}: {reason:#}"));
+        }
+        for text in ["loud", "debug,lout", "snarm=loud", "warn;debug"] {
+            let message = format!("{:#}", log_filter(text).unwrap_err());
+            assert!(message.starts_with("SNARM_LOG: expected a level such as debug"), "{message}");
+            assert!(message.contains(text), "{message}");
+        }
+        assert_eq!(log_filter("snarm_core=debug").unwrap().max_level_hint(), Some(LevelFilter::DEBUG));
+        assert!(log_filter("snarm_core=debug").unwrap().to_string().contains("warn"));
+        assert_eq!(log_filter("error").unwrap().to_string(), "error");
+    }
 }

@@ -51,6 +51,7 @@ fn variables_without_sense_are_refused_by_name() {
         ("GST_SNARM_THREADS", "all", ["SNARM_THREADS: expected a number of threads", "'all'"]),
         ("SNARM_ISA", "foo", ["SNARM_ISA: expected portable, avx2 or avx512", "'foo'"]),
         ("SNARM_LOG", "snarm=loud", ["SNARM_LOG: expected a level", "loud"]),
+        ("SNARM_LOG", "loud", ["SNARM_LOG: expected a level", "loud"]),
     ] {
         let command = ["simulate", "--out", "a", "--frames", "1"];
         // The shorter name counts where both are set.
