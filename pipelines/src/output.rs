@@ -4,13 +4,15 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use snarm_core::printable_lines;
+
+/// What an error of standard output says first.
+pub(crate) const UNWRITABLE: &str = "cannot write to standard output";
 
 /// Prints one line on standard output.
 pub(crate) fn line(text: impl Display) -> Result<()> {
-    writeln!(io::stdout().lock(), "{}", printable_lines(&text.to_string()))?;
-    Ok(())
+    writeln!(io::stdout().lock(), "{}", printable_lines(&text.to_string())).context(UNWRITABLE)
 }
 
 /// Prints one line on standard error.

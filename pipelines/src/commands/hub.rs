@@ -11,6 +11,7 @@ use snarm_station::hub::{Asked, Person, Simulation, Wish, make_key};
 
 use super::make_parent;
 use crate::exit::Outcome;
+use crate::output::UNWRITABLE;
 
 /// Works at the hub of many stations: makes it, reads it, and gives orders that are signed.
 ///
@@ -180,20 +181,22 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     match &args.command {
         Command::Keys { file } => {
             make_parent(file)?;
-            writeln!(out, "{}", make_key(file)?)?;
+            writeln!(out, "{}", make_key(file)?).context(UNWRITABLE)?;
         }
         Command::Init { at, replicas, results, events } => {
             reader(at)?.init(*replicas, *results, *events)?;
         }
         Command::Show { at } => {
             for state in reader(at)?.states()? {
-                writeln!(out, "{state}")?;
+                writeln!(out, "{state}").context(UNWRITABLE)?;
             }
         }
         Command::Read { stream, station, at } => {
             reader(at)?.read(*stream == Stream::Results, station.as_deref(), &mut out)?;
         }
-        Command::Put { bank, signs } => writeln!(out, "{}", signer(signs)?.put(bank)?)?,
+        Command::Put { bank, signs } => {
+            writeln!(out, "{}", signer(signs)?.put(bank)?).context(UNWRITABLE)?;
+        }
         Command::Want { station, line, object, reason, signs } => {
             signer(signs)?.wish(&Wish { station, line, object, reason })?;
         }
@@ -211,7 +214,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             let asked =
                 Asked { station, task: body, id: id.as_deref(), patience: Duration::from_secs(*seconds) };
             let answer = person.ask(&asked)?;
-            writeln!(out, "{answer}")?;
+            writeln!(out, "{answer}").context(UNWRITABLE)?;
             let answer: Value = serde_json::from_str(&answer).context("expected an answer in JSON")?;
             if let (Some(file), Some(sha256)) = (picture, answer["answer"]["picture"].as_str()) {
                 make_parent(file)?;
@@ -226,10 +229,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         Command::Simulate { at, stations, rate, seconds, backlog, data } => {
             let time = Duration::from_secs(*seconds);
             let simulation = Simulation { stations: *stations, rate: *rate, time, backlog: *backlog };
-            writeln!(out, "{}", serde_json::to_string(&reader(at)?.simulate(&simulation, data)?)?)?;
+            let told = serde_json::to_string(&reader(at)?.simulate(&simulation, data)?)?;
+            writeln!(out, "{told}").context(UNWRITABLE)?;
         }
     }
-    out.flush()?;
+    out.flush().context(UNWRITABLE)?;
     Ok(Outcome::Done)
 }
 

@@ -237,3 +237,13 @@ fn what_files_call_themselves_does_not_steer_the_terminal() {
         assert!(escaped || line.starts_with("worst"), "{line}: {said}");
     }
 }
+
+#[test]
+fn a_standard_output_that_is_full_is_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let output = snarm().arg("launch").current_dir(dir.path()).stdout(full).output().expect("snarm starts");
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("cannot write to standard output: No space left on device"), "{message}");
+}
