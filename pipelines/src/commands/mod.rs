@@ -169,7 +169,7 @@ impl SetOptions {
         let (set, skipped) = set.checked(self.on_bad_file)?;
         skipped.iter().for_each(|file| tracing::warn!("skipped: {file}"));
         if self.reading.bits.is_none() {
-            tell(&set.depth, set.reading.bits);
+            tell(&set.depth, &set.train, &set.reading);
         }
         Ok(set)
     }

@@ -17,6 +17,15 @@ pub(crate) use video::{Shown, Video};
 
 use crate::progress::Progress;
 
+/// Fewest bits that samples are taken for.
+const FEWEST: u8 = 8;
+
+/// Pictures that are read to see whether samples are dark.
+const LOOKED_AT: usize = 8;
+
+/// One sample of so many is few.
+const FEW: usize = 1000;
+
 /// Something to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -164,21 +173,40 @@ pub(crate) fn find_bits(sources: &[Source], wanted: &mut Selection) -> Result<()
     let stills: Vec<PathBuf> = stills.step_by(wanted.interval.max(1)).take(most).collect();
     let depth = dataset::depth_of(&stills, &wanted.reading)?;
     wanted.reading.bits = depth.bits();
-    tell(&depth, depth.bits());
+    tell(&depth, &stills, &wanted.reading);
     Ok(())
 }
 
-/// Tells what samples of 16 bits are taken for, where that is less than they could hold.
-pub(crate) fn tell(depth: &Depth, bits: Option<u8>) {
-    if let Some(bits) = bits.filter(|bits| depth.pictures > 0 && *bits < 16) {
+/// Tells what samples of 16 bits in some pictures are taken for, where that is less than they could hold, and where nearly
+/// all of them are so dark that a few bright ones, such as hot pixels, may have decided it.
+pub(crate) fn tell(depth: &Depth, pictures: &[PathBuf], reading: &Reading) {
+    let Some(bits) = reading.bits.filter(|_| depth.pictures > 0) else { return };
+    let (n, largest, white) = (depth.pictures, depth.largest, u16::MAX >> (16 - bits.clamp(1, 16)));
+    if bits < 16 {
         tracing::warn!(
-            "{} image(s) have samples of 16 bits, of which the greatest is {}: read as {bits} bits, with white at {} \
-             (--bits names another number)",
-            depth.pictures,
-            depth.largest,
-            (1u32 << bits) - 1,
+            "{n} image(s) have samples of 16 bits, of which the greatest is {largest}: read as {bits} bits, with white at \
+             {white} (--bits names another number)"
         );
     }
+    if bits > FEWEST && are_dark(pictures, reading) {
+        tracing::warn!(
+            "nearly all samples are below a quarter of white, which is at {white}, since the greatest of them is {largest}: a \
+             few, such as hot pixels, may have made it {bits} bits (--bits names another number)"
+        );
+    }
+}
+
+/// Whether of the samples of some pictures, a few of which are read, next to none reach a quarter of white.
+fn are_dark(pictures: &[PathBuf], reading: &Reading) -> bool {
+    let most = pictures.len().min(LOOKED_AT);
+    let chosen = (0..most).filter_map(|i| pictures.get(i * pictures.len() / most));
+    let (mut bright, mut all) = (0, 0);
+    // Pictures that cannot be read say so elsewhere.
+    for picture in chosen.filter_map(|path| Picture::read(path, reading).ok()) {
+        bright += picture.data.iter().filter(|sample| **sample > u8::MAX / 4).count();
+        all += picture.data.len();
+    }
+    all > 0 && bright.saturating_mul(FEW) <= all
 }
 
 /// Shows every wanted frame of `sources` to `look`.

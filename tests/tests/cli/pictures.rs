@@ -169,6 +169,22 @@ fn samples_of_16_bits_are_read_in_the_bits_that_they_hold() {
         let (_, told) = score(bits, &format!("--bits {bits}"));
         assert!(!told.contains("read as"), "{told}");
     }
+    // One bright pixel decides for all others, and is told.
+    std::fs::create_dir(dir.join("hot")).expect("a folder");
+    for path in pictures(&dir.join("set10/train/good")) {
+        let mut picture = image::open(&path).expect("a picture").into_luma16();
+        picture.put_pixel(0, 0, Luma([u16::MAX]));
+        picture.save(dir.join("hot").join(path.file_name().expect("a name"))).expect("a picture");
+    }
+    let hot = |options: &str| {
+        let learn = format!("bank hot -o hot.bank --capacity 400 --reduction random {options}");
+        stderr(&run(dir, &learn, 0))
+    };
+    let told = hot("");
+    assert!(told.contains("nearly all samples are below a quarter of white, which is at 65535"), "{told}");
+    assert!(told.contains("hot pixels, may have made it 16 bits (--bits names another number)"), "{told}");
+    assert!(!hot("--bits 16").contains("nearly all"), "a number that was asked for is what it is");
+
     // The bank knows: a dark picture alone is no picture of fewer bits, and a bright one does not pass unseen.
     std::fs::create_dir(dir.join("dark")).expect("a folder");
     ImageBuffer::<Luma<u16>, Vec<u16>>::from_pixel(96, 72, Luma([200]))

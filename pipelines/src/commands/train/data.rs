@@ -106,7 +106,7 @@ pub(super) fn photographed(
     if reading.bits.is_none() {
         let depth = dataset::depth_of(&pictures, &reading)?;
         reading.bits = depth.bits();
-        tell(&depth, reading.bits);
+        tell(&depth, &pictures, &reading);
     }
     let classes = classes as usize;
     if pictures.len() < classes {
