@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use snarm_core::metrics::{Samples, auroc};
+use snarm_core::paths::text;
 use snarm_core::results::{self, Record};
 
 use super::make_parent;
@@ -60,6 +61,16 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             "expected analysed frames outside the learned stretch, found none in {}",
             args.results.display()
         );
+    }
+    if let Some(ranges) = &args.exclude {
+        let mut met = ranges.met();
+        all.iter().filter_map(|line| line.timestamp).for_each(|time| met.see(time));
+        for stretch in met.missing() {
+            tracing::warn!(
+                "--exclude: expected frames in the stretch {stretch}, found none in {}",
+                text(&args.results)
+            );
+        }
     }
     let chosen = choose(&scored, args.count, args.apart);
     save(args, &chosen, all.len())?;

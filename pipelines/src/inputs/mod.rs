@@ -271,21 +271,27 @@ fn visit_clip(
     let mut video = Video::open(path)?;
     let length = video.length();
     let (mut taken, before) = (0usize, seen.frames);
+    let mut met = wanted.ranges.met();
+    // Whether the clip is over, or all stretches of it.
+    let (mut is_over, mut are_over) = (false, false);
     while wanted.max_frames == 0 || seen.frames < wanted.max_frames {
         let next = video.next().with_context(|| format!("cannot decode {}", text(path)))?;
         let Some(Shown { number, time, frame }) = next else {
             if let Some(missing) = video.missing() {
                 tracing::warn!("{}: {missing}", text(path));
             }
+            is_over = true;
             break;
         };
         if wanted.ranges.are_over(time) {
+            are_over = true;
             break;
         }
         progress.clip(time, length);
         if !wanted.ranges.contain(time) {
             continue;
         }
+        met.see(time);
         taken += 1;
         if (taken - 1) % wanted.interval.max(1) == 0 {
             look(&Item {
@@ -298,13 +304,18 @@ fn visit_clip(
             seen.frames += 1;
         }
     }
+    if !is_over && !are_over {
+        return Ok(());
+    }
+    let (number, end) = video.position();
+    let decoded = format!("{number} frames and {:.2} s", end as f64 / 1e9);
+    let found = if is_over { format!("a clip of {decoded}") } else { format!("none in the first {decoded}") };
+    let missing = met.missing();
     if seen.frames == before && !wanted.ranges.is_empty() {
-        let (number, time) = video.position();
-        bail!(
-            "expected frames in the given range, found a clip of {number} frames and {:.2} s: {}",
-            time as f64 / 1e9,
-            text(path)
-        );
+        bail!("expected frames in the given range ({}), found {found}: {}", missing.join(", "), text(path));
+    }
+    for stretch in missing {
+        tracing::warn!("expected frames in the stretch {stretch}, found {found}: {}", text(path));
     }
     Ok(())
 }

@@ -18,10 +18,43 @@ impl Ranges {
         !self.0.is_empty() && self.0.iter().all(|&(_, to)| time >= to)
     }
 
+    /// What is met of the stretches, nothing so far.
+    pub(crate) fn met(&self) -> Met<'_> {
+        Met { stretches: &self.0, seen: vec![false; self.0.len()] }
+    }
+
     /// Whether any stretch was given.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Which stretches had a frame.
+#[derive(Debug)]
+pub(crate) struct Met<'a> {
+    stretches: &'a [(u64, u64)],
+    seen: Vec<bool>,
+}
+
+impl Met<'_> {
+    /// Takes notice of a frame.
+    pub(crate) fn see(&mut self, time: u64) {
+        let hit = self.stretches.iter().map(|&(from, to)| (from..to).contains(&time));
+        self.seen.iter_mut().zip(hit).for_each(|(seen, hit)| *seen |= hit);
+    }
+
+    /// The stretches without one, as they can be written.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let missing = self.stretches.iter().zip(&self.seen).filter(|(_, seen)| !**seen);
+        missing.map(|(stretch, _)| written(*stretch)).collect()
+    }
+}
+
+/// A stretch in seconds.
+fn written((from, to): (u64, u64)) -> String {
+    let seconds = |time: u64| format!("{}s", time as f64 / 1e9);
+    let to = if to == u64::MAX { String::new() } else { seconds(to) };
+    format!("{}-{to}", seconds(from))
 }
 
 /// A text that is no range.
@@ -109,5 +142,16 @@ mod tests {
         assert!(ranges.contain(SECOND) && !ranges.contain(2 * SECOND) && ranges.contain(9 * SECOND / 2));
         assert!(!ranges.are_over(3 * SECOND) && ranges.are_over(5 * SECOND));
         assert!(Ranges::default().contain(7) && !Ranges::default().are_over(u64::MAX));
+    }
+
+    #[test]
+    fn stretches_without_a_frame_are_told_as_they_can_be_written() {
+        let ranges: Ranges = "0-1,250ms-1.5s,300-400,1m30s-".parse().unwrap();
+        let mut met = ranges.met();
+        assert_eq!(met.missing().len(), 4);
+        met.see(SECOND / 2);
+        assert_eq!(met.missing(), ["300s-400s", "90s-"]);
+        assert_eq!(met.missing().join(",").parse::<Ranges>().unwrap().0, ranges.0[2..]);
+        assert!(Ranges::default().met().missing().is_empty());
     }
 }

@@ -207,3 +207,29 @@ fn the_files_of_a_recording_are_one_clip_to_worst() {
     let message = stderr(&run(dir, "worst --video a.mkv --results r.jsonl --out none", 1));
     assert!(message.contains("expected a frame for each of 4 lines of results, found 2"), "{message}");
 }
+
+#[test]
+fn each_stretch_without_a_frame_is_told() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    variable_rate(&dir.join("motion.mkv"));
+    let learn = "bank motion.mkv -o part.bank --capacity 200 --reduction random --range";
+    let told = stderr(&run(dir, &format!("{learn} 0-0.5s,300s-400s,500-"), 0));
+    for stretch in ["300s-400s", "500s-"] {
+        let words = format!(
+            "expected frames in the stretch {stretch}, found a clip of 20 frames and 61.00 s: motion.mkv"
+        );
+        assert!(told.contains(&words), "{told}");
+    }
+    let told = stderr(&run(dir, &format!("{learn} 0-0.5s,10-20s"), 0));
+    assert!(
+        told.contains("expected frames in the stretch 10s-20s, found none in the first 11 frames"),
+        "{told}"
+    );
+    assert!(!stderr(&run(dir, &format!("{learn} 0-0.5s,60-"), 0)).contains("the stretch"));
+    let told = stderr(&run(dir, &format!("{learn} 70-80s,90-100s"), 1));
+    assert!(told.contains("in the given range (70s-80s, 90s-100s), found a clip of 20 frames"), "{told}");
+}
