@@ -1,17 +1,22 @@
 //! Where frames come from: image files, folders, patterns, clips. One visitor walks through all of them.
 
+mod made;
+mod names;
 mod range;
 mod video;
 
-use std::collections::HashSet;
-use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use snarm_core::dataset::{self, Depth, Picture, Reading, Walk};
+use snarm_core::files;
 use snarm_core::frame::Frame;
 use snarm_core::paths::text;
 
+use made::Made;
+pub(crate) use made::{ANNOTATED, NEAREST, ODD, RESULTS};
+use names::Names;
 pub(crate) use range::Ranges;
 pub(crate) use video::{Shown, Video};
 
@@ -36,7 +41,20 @@ pub(crate) enum Source {
         name: PathBuf,
     },
     /// A clip.
-    Clip(PathBuf),
+    Clip {
+        path: PathBuf,
+        /// Name of the folder for files made from it, as that of an image.
+        name: PathBuf,
+    },
+}
+
+impl Source {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Still { path, .. } | Self::Clip { path, .. } => path,
+        }
+    }
 }
 
 /// Which frames are wanted.
@@ -57,7 +75,10 @@ pub(crate) struct Selection {
 /// One frame on its way past the visitor.
 pub(crate) struct Item<'a> {
     pub(crate) source: &'a Path,
+    /// Name for files made from it, which no other frame of the sources has.
     pub(crate) name: PathBuf,
+    /// Name of its clip, which no other one has.
+    pub(crate) clip: Option<&'a Path>,
     /// Number of the frame in its clip, or of the image.
     pub(crate) number: u64,
     /// Time in the clip, in nanoseconds.
@@ -76,37 +97,65 @@ pub(crate) struct Seen {
 
 /// Turns arguments into sources: a folder is all images below it, a name with `*` or `?` is the files it matches and what
 /// the folders it matches hold, a file is an image or a clip by its ending. Each file comes once, whatever names and links
-/// lead to it; what is left out of folders is told in the log.
+/// lead to it; what is left out of folders is told in the log, and so is what earlier runs made there.
 pub(crate) fn resolve(arguments: &[PathBuf]) -> Result<Vec<Source>> {
-    let (mut walk, mut names, mut sources) = (Walk::new(), Names::default(), Vec::new());
+    let (mut walk, mut files, mut made) = (Walk::new(), Vec::new(), Made::default());
     for path in arguments {
         let met = walk.left_out.again.len();
         let (found, root) = if path.is_dir() {
-            (walk.folder(path)?, path.clone())
+            (made.leave_out(walk.folder(path)?, path), path.clone())
         } else if path.is_file() {
             let first = walk.file(path);
             (first.then(|| path.clone()).into_iter().collect(), path.parent().unwrap_or(path).to_owned())
         } else if dataset::is_pattern(path) {
-            (walk.pattern(path)?, fixed_part(path))
+            let root = fixed_part(path);
+            (made.leave_out(walk.pattern(path)?, &root), root)
         } else {
-            bail!(
-                "expected an image, a clip, a folder or a pattern, found nothing of that name: {}",
-                text(path)
-            );
+            return Err(unusable(path));
         };
         if found.is_empty() && walk.left_out.again.len() == met {
-            return Err(nothing_in(path, &walk));
+            return Err(nothing_in(path, &walk, &made));
         }
-        sources.extend(found.into_iter().map(|found| file(found, &root, &mut names)));
+        files.extend(found.into_iter().map(|found| (found, root.clone())));
     }
     walk.left_out.warn();
-    Ok(sources)
+    if !made.is_empty() {
+        tracing::warn!("left out: {made}");
+    }
+    Ok(named(files))
+}
+
+/// Sources with names for what is made from them. Images come first: the folder of a clip is none that they lie in.
+fn named(found: Vec<(PathBuf, PathBuf)>) -> Vec<Source> {
+    let mut names = Names::default();
+    let of_stills: Vec<Option<PathBuf>> =
+        found.iter().map(|(path, root)| dataset::is_image(path).then(|| names.still(path, root))).collect();
+    let sources = found.into_iter().zip(of_stills).map(|((path, root), name)| match name {
+        Some(name) => Source::Still { path, name },
+        None => Source::Clip { name: names.clip(&path, &root), path },
+    });
+    sources.collect()
+}
+
+/// The error for a name that no image, clip, folder or pattern has.
+fn unusable(path: &Path) -> anyhow::Error {
+    let name = if path.as_os_str().is_empty() { "''".to_owned() } else { text(path) };
+    let found = match std::fs::metadata(path) {
+        Ok(found) => files::kind(&found).to_owned(),
+        Err(reason) if reason.kind() != ErrorKind::NotFound => format!("what cannot be read ({reason})"),
+        Err(_) if path.is_symlink() => "a link to nothing".to_owned(),
+        Err(_) => "nothing of that name".to_owned(),
+    };
+    anyhow!("expected an image, a clip, a folder or a pattern, found {found}: {name}")
 }
 
 /// The error for a folder or pattern that leads to nothing.
-fn nothing_in(path: &Path, walk: &Walk) -> anyhow::Error {
-    let left_out =
+fn nothing_in(path: &Path, walk: &Walk, made: &Made) -> anyhow::Error {
+    let mut left_out =
         if walk.left_out.is_empty() { String::new() } else { format!("; left out: {}", walk.left_out) };
+    if !made.is_empty() {
+        left_out += &format!("; left out: {made}");
+    }
     let name = text(path);
     if path.is_dir() {
         let endings = dataset::IMAGE_ENDINGS.join(", ");
@@ -121,44 +170,6 @@ fn fixed_part(pattern: &Path) -> PathBuf {
     pattern.components().take_while(|c| !dataset::is_pattern(c)).collect()
 }
 
-fn file(path: PathBuf, root: &Path, names: &mut Names) -> Source {
-    if dataset::is_image(&path) {
-        let name = names.of(&path, root);
-        Source::Still { path, name }
-    } else {
-        Source::Clip(path)
-    }
-}
-
-/// Names for files made from images, each given once.
-#[derive(Debug, Default)]
-struct Names(HashSet<PathBuf>);
-
-impl Names {
-    /// The path of an image below `root` without its ending. Two files may differ in that alone, or come from two folders:
-    /// then the ending is added, then a number.
-    fn of(&mut self, path: &Path, root: &Path) -> PathBuf {
-        let below = path.strip_prefix(root).unwrap_or(path);
-        let name = below.with_extension("");
-        if self.0.insert(name.clone()) {
-            return name;
-        }
-        let mut n = 1;
-        loop {
-            let mut other = OsString::from(name.as_os_str());
-            other.push("_");
-            other.push(path.extension().unwrap_or_default());
-            if n > 1 {
-                other.push(format!("_{n}"));
-            }
-            if self.0.insert(PathBuf::from(&other)) {
-                return other.into();
-            }
-            n += 1;
-        }
-    }
-}
-
 /// Finds out how many bits samples of 16 bits hold in the images among `sources` that are wanted, where nobody said it, and
 /// tells of it.
 pub(crate) fn find_bits(sources: &[Source], wanted: &mut Selection) -> Result<()> {
@@ -167,7 +178,7 @@ pub(crate) fn find_bits(sources: &[Source], wanted: &mut Selection) -> Result<()
     }
     let stills = sources.iter().filter_map(|source| match source {
         Source::Still { path, .. } => Some(path.clone()),
-        Source::Clip(_) => None,
+        Source::Clip { .. } => None,
     });
     let most = if wanted.max_frames == 0 { usize::MAX } else { wanted.max_frames };
     let stills: Vec<PathBuf> = stills.step_by(wanted.interval.max(1)).take(most).collect();
@@ -225,7 +236,10 @@ pub(crate) fn visit(
             break;
         }
         match source {
-            Source::Clip(path) => visit_clip(path, wanted, progress, look, &mut seen)?,
+            Source::Clip { path, name } => {
+                let clip = Clip { path, name, is_alone: sources.len() == 1 };
+                visit_clip(&clip, wanted, progress, look, &mut seen)?;
+            }
             Source::Still { path, name } => {
                 progress.step();
                 let number = still_number;
@@ -256,13 +270,22 @@ fn visit_still(
         }
         Err(reason) => return Err(reason.into()),
     };
-    look(&Item { source: path, name: name.to_owned(), number, time: None, frame: picture.frame()? })?;
+    let (name, frame) = (name.to_owned(), picture.frame()?);
+    look(&Item { source: path, name, clip: None, number, time: None, frame })?;
     seen.frames += 1;
     Ok(())
 }
 
+/// A clip among the sources.
+struct Clip<'a> {
+    path: &'a Path,
+    name: &'a Path,
+    /// Whether it is the only source, so that its frames need no name of the clip.
+    is_alone: bool,
+}
+
 fn visit_clip(
-    path: &Path,
+    &Clip { path, name, is_alone }: &Clip<'_>,
     wanted: &Selection,
     progress: &Progress,
     look: &mut dyn FnMut(&Item<'_>) -> Result<()>,
@@ -294,9 +317,12 @@ fn visit_clip(
         met.see(time);
         taken += 1;
         if (taken - 1) % wanted.interval.max(1) == 0 {
+            let frame_name = format!("frame-{number:06}");
+            let name_of_it = if is_alone { frame_name.into() } else { name.join(frame_name) };
             look(&Item {
                 source: path,
-                name: format!("frame-{number:06}").into(),
+                name: name_of_it,
+                clip: Some(name),
                 number,
                 time: Some(time),
                 frame,
@@ -322,21 +348,11 @@ fn visit_clip(
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     use std::os::unix::fs::symlink;
 
     use super::*;
-
-    #[test]
-    fn names_for_outputs_never_repeat() {
-        let mut names = Names::default();
-        let mut name = |path: &str| names.of(Path::new(path), Path::new("in")).display().to_string();
-        assert_eq!(name("in/a.png"), "a");
-        assert_eq!(name("in/a.jpg"), "a_jpg");
-        assert_eq!(name("in/b/a.png"), "b/a");
-        assert_eq!(name("in/a.png"), "a_png");
-        assert_eq!(name("in/a.png"), "a_png_2");
-    }
 
     #[test]
     fn the_fixed_part_of_a_pattern_ends_at_its_first_wildcard() {
@@ -362,7 +378,7 @@ mod tests {
             sources
                 .into_iter()
                 .map(|source| match source {
-                    Source::Still { path, .. } | Source::Clip(path) => path,
+                    Source::Still { path, .. } | Source::Clip { path, .. } => path,
                 })
                 .collect()
         };
@@ -376,5 +392,31 @@ mod tests {
         std::fs::write(root.join("other/notes.gif"), b"").unwrap();
         let message = resolve(&[root.join("other")]).unwrap_err().to_string();
         assert!(message.contains("1 file that is no image") && message.contains("notes.gif"), "{message}");
+    }
+    #[test]
+    fn what_is_no_input_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for (link, to) in [("circle", "circle"), ("astray", "none")] {
+            symlink(to, at(link)).unwrap();
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket.png")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(at("fifo.mkv")).status().unwrap().success());
+        std::fs::write(at("file"), b"").unwrap();
+        for (path, found) in [
+            (PathBuf::from("/dev/null"), "found a device: /dev/null"),
+            (at("socket.png"), "found a socket: "),
+            (at("fifo.mkv"), "found a FIFO: "),
+            (at("circle"), "found what cannot be read (Too many levels of symbolic links"),
+            (at("astray"), "found a link to nothing: "),
+            (at(&"a".repeat(300)), "found what cannot be read (File name too long"),
+            (at("file/a.png"), "found what cannot be read (Not a directory"),
+            (at("none"), "found nothing of that name: "),
+            (PathBuf::new(), "found nothing of that name: ''"),
+        ] {
+            let message = resolve(&[path]).unwrap_err().to_string();
+            assert!(message.starts_with("expected an image, a clip, a folder or a pattern, "), "{message}");
+            assert!(message.contains(found), "{message}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Clips as cameras and phones make them: of variable rate, and turned.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use gst::prelude::*;
@@ -206,6 +207,43 @@ fn the_files_of_a_recording_are_one_clip_to_worst() {
     assert!(light("01-frame-000003-score-0.300.png") > 200 && light("03-frame-000001-score-0.100.png") < 50);
     let message = stderr(&run(dir, "worst --video a.mkv --results r.jsonl --out none", 1));
     assert!(message.contains("expected a frame for each of 4 lines of results, found 2"), "{message}");
+}
+
+/// Frames of two clips have the same numbers.
+#[test]
+fn clips_that_are_judged_together_have_pictures_of_their_own() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    for (name, pattern) in [("one/run.mkv", "black"), ("two/run.mkv", "white"), ("other.mkv", "ball")] {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let line = format!(
+            "videotestsrc num-buffers=3 pattern={pattern} ! video/x-raw,width=64,height=64,framerate=10/1 ! jpegenc \
+             ! matroskamux ! filesink location={}",
+            path.display()
+        );
+        play(&line, |_| ());
+    }
+    let learn = "--capacity 100 --reduction random";
+    run(dir, &format!("bank one/run.mkv two/run.mkv other.mkv -o a.bank {learn}"), 0);
+    run(dir, "detect one/run.mkv two/run.mkv other.mkv --bank a.bank -o out --pictures all", 0);
+    let text = std::fs::read_to_string(dir.join("out/results.jsonl")).expect("results");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let names: BTreeSet<&str> = lines.iter().filter_map(|line| line["annotated"].as_str()).collect();
+    assert_eq!((lines.len(), names.len()), (9, 9), "{names:?}");
+    let light = |name: &str| {
+        let picture = image::open(dir.join("out/annotated").join(name)).expect("a picture").into_rgb8();
+        u32::from(picture[(40, 40)].0[1])
+    };
+    let [black, white] = [light("run/frame-000001.png"), light("run_mkv/frame-000001.png")];
+    assert!(black + 50 < white, "{black} {white}");
+    assert!(names.contains("annotated/other/frame-000002.png"), "{names:?}");
+    // A clip by itself needs no name.
+    run(dir, "detect other.mkv --bank a.bank -o alone --pictures all", 0);
+    assert!(dir.join("alone/annotated/frame-000002.png").is_file());
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn missing_and_foreign_inputs_are_named() {
     std::fs::create_dir(dir.path().join("empty")).expect("a folder");
     std::fs::write(dir.path().join("broken.png"), b"no picture").expect("a file");
     check(dir.path(), "bank none.png -o a.bank", 1, &["expected an image", "none.png"]);
+    check(dir.path(), "bank /dev/null -o a.bank", 1, &["expected an image", "found a device: /dev/null"]);
     check(dir.path(), "bank empty -o a.bank", 1, &["expected images (png, jpg, jpeg, ", "empty"]);
     check(
         dir.path(),

@@ -258,3 +258,39 @@ fn clips_are_read_row_by_row_whatever_the_decoder_pads() {
         assert!(far.is_some_and(|d| d < 12), "column {x}: {top:?} {bottom:?}");
     }
 }
+
+/// Heat maps on pictures are no parts.
+#[test]
+fn what_an_earlier_run_made_is_not_judged_and_no_picture_leaves_its_folder() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 6 --frames 3 --width 96 --height 72", 0);
+    std::fs::rename(dir.join("set/train/good"), dir.join("shots")).expect("renamed");
+    run(dir, "bank shots -o a.bank --capacity 400 --reduction random", 0);
+    run(dir, "detect shots --bank a.bank -o shots", 0);
+    let again = run(dir, "detect shots --bank a.bank -o shots", 0);
+    assert!(stdout(&again).contains("6 frames"), "{}", stdout(&again));
+    let left_out = "left out: 6 picture(s) that an earlier run made, in shots/annotated";
+    assert!(stderr(&again).contains(left_out), "{}", stderr(&again));
+    assert!(
+        dir.join("shots/annotated/0000.png").is_file() && !dir.join("shots/annotated/annotated").exists()
+    );
+    let learned = run(dir, "bank shots -o a.bank --capacity 400 --reduction random", 0);
+    assert!(
+        stdout(&learned).contains("from 6 frames") && stderr(&learned).contains(left_out),
+        "{}",
+        stdout(&learned)
+    );
+
+    for folder in ["x/a", "x/y"] {
+        std::fs::create_dir_all(dir.join(folder)).expect("a folder");
+    }
+    std::fs::copy(dir.join("shots/0000.png"), dir.join("x/y/0000.png")).expect("a copy");
+    run(dir, "detect x/*/../y/*.png --bank a.bank -o away", 0);
+    let results = lines(&dir.join("away/results.jsonl"));
+    assert!(!results.is_empty());
+    for line in &results {
+        let picture = line["annotated"].as_str().expect("a picture");
+        assert!(!picture.contains("..") && dir.join("away").join(picture).is_file(), "{picture}");
+    }
+}
