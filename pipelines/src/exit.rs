@@ -16,15 +16,18 @@ pub(crate) enum Outcome {
     Done,
     /// Anomalies were found, and the caller asked to hear of them by the exit code.
     Anomalous,
+    /// No anomalies were found, and some frames were not judged; the caller asked to hear of anomalies by the exit code.
+    Unjudged,
     /// A check found something that does not work.
     Unfit,
 }
 
-/// 0: done. 1: failed, or a check found a fault. 2: wrong usage. 3: anomalous.
+/// 0: done. 1: failed, or a check found a fault. 2: wrong usage. 3: anomalous. 4: not judged.
 pub(crate) fn code(result: Result<Outcome, Error>) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Anomalous) => ExitCode::from(3),
+        Ok(Outcome::Unjudged) => ExitCode::from(4),
         Ok(Outcome::Unfit) => ExitCode::FAILURE,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -32,7 +32,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 anomalies found (with --fail-on-anomaly).\n\
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage; with --fail-on-anomaly 3 anomalies found, 4 none found but \
+                  frames not judged.\n\
                   SNARM_LOG=debug shows more of what happens."
 )]
 struct Cli {

@@ -13,6 +13,7 @@ use super::{
     FramesOn, LightOptions, ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text,
 };
 use crate::annotate::Annotator;
+use crate::evaluation::Unjudged;
 use crate::exit::Outcome;
 use crate::inputs::{self, Item, Ranges, Selection};
 use crate::npy;
@@ -81,7 +82,8 @@ pub(crate) struct Args {
     skip_unreadable: bool,
     #[command(flatten)]
     reading: ReadingOptions,
-    /// End with exit code 3 when a frame is anomalous
+    /// End with exit code 3 when a frame is anomalous, else with 4 when one was not judged: its verdict is unknown, as it
+    /// is too dark, too bright, blurred or covered, or --skip-unreadable passed over it
     #[arg(long)]
     fail_on_anomaly: bool,
 }
@@ -136,7 +138,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     results.finish()?;
     drop(progress);
     output::line(summary.text(&args.out, &limits, seen))?;
-    Ok(if args.fail_on_anomaly && summary.anomalous > 0 { Outcome::Anomalous } else { Outcome::Done })
+    Ok(match args.fail_on_anomaly {
+        true if summary.anomalous > 0 => Outcome::Anomalous,
+        true if summary.unjudged() + seen.skipped > 0 => Outcome::Unjudged,
+        _ => Outcome::Done,
+    })
 }
 
 fn detector(args: &Args) -> Result<Detector> {
@@ -197,6 +203,7 @@ impl PictureWriter<'_> {
 struct Summary {
     anomalous: usize,
     uncertain: usize,
+    unjudged: Unjudged,
     worst: Option<(f64, String)>,
 }
 
@@ -204,9 +211,17 @@ impl Summary {
     fn add(&mut self, item: &Item<'_>, found: &Detection) {
         self.anomalous += usize::from(found.verdict.is_anomalous());
         self.uncertain += usize::from(found.verdict == Verdict::Uncertain);
+        if found.verdict == Verdict::Unknown {
+            self.unjudged.add(found.quality.and_then(|quality| quality.reason));
+            return;
+        }
         if self.worst.as_ref().is_none_or(|(score, _)| found.score > *score) {
             self.worst = Some((found.score, text(&item.name)));
         }
+    }
+
+    fn unjudged(&self) -> usize {
+        self.unjudged.count()
     }
 
     fn text(&self, out: &Path, limits: &Limits, seen: inputs::Seen) -> String {
@@ -219,8 +234,9 @@ impl Summary {
             Some(low) => format!(", {} uncertain from {low:.3} on", self.uncertain),
             None => String::new(),
         };
+        let unjudged = if self.unjudged() > 0 { format!(", {}", self.unjudged) } else { String::new() };
         format!(
-            "{}: {} frames, {} anomalous at threshold {:.3}{uncertain}{skipped}{worst}",
+            "{}: {} frames, {} anomalous at threshold {:.3}{uncertain}{unjudged}{skipped}{worst}",
             text(out),
             seen.frames,
             self.anomalous,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use snarm_core::bank::{Bank, Calibration};
+use snarm_core::paths::text;
 use snarm_core::registry;
 use snarm_core::results::{self, Record};
 
@@ -61,7 +62,15 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let bank = registry::bank(&args.bank)?;
     let mut judged = Vec::new();
     for path in &args.results {
-        judged.extend(results::read(path)?.into_iter().filter(|record| record.analysed));
+        let of_file = results::read(path)?.into_iter().filter(|record| record.analysed);
+        // A frame that could not be judged has a score that says nothing.
+        let (known, unknown): (Vec<Record>, Vec<Record>) =
+            of_file.partition(|record| record.reason.is_none());
+        if !unknown.is_empty() {
+            let n = unknown.len();
+            tracing::warn!("left out: {n} frame(s) that could not be judged: {}", text(path));
+        }
+        judged.extend(known);
     }
     if !args.results.is_empty() && judged.is_empty() {
         bail!("expected frames that were analysed, found none in {}", args.results[0].display());

@@ -11,6 +11,7 @@ use snarm_core::results::{self, Record};
 
 use super::make_parent;
 use crate::annotate::to_rgb;
+use crate::evaluation::Unjudged;
 use crate::exit::Outcome;
 use crate::inputs::{Ranges, Shown, Video};
 use crate::output;
@@ -135,6 +136,11 @@ fn summary(args: &Args, scored: &[(usize, &Record)], lines: usize) -> Result<Str
         0 => String::new(),
         n => format!(" ({n} more learned from or not analysed)"),
     };
+    let mut unjudged = Unjudged::default();
+    // Results of before have no verdict either; their frames were judged.
+    let unknown = scored.iter().filter(|(_, line)| line.reason.is_some());
+    unknown.for_each(|(_, line)| unjudged.add(line.reason));
+    let unjudged = if unjudged.count() > 0 { format!(", {unjudged}") } else { String::new() };
     let worst = scored.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score));
     let worst = worst.map(|(_, line)| {
         let time = line.timestamp.map_or(String::new(), |t| format!(" at {}", clock(t)));
@@ -145,7 +151,7 @@ fn summary(args: &Args, scored: &[(usize, &Record)], lines: usize) -> Result<Str
         None => String::new(),
     };
     Ok(format!(
-        "{} frames inspected{learned}, {} anomalous in {}{}{truth}",
+        "{} frames inspected{learned}, {} anomalous in {}{unjudged}{}{truth}",
         scored.len(),
         anomalous.len(),
         stretches(scored),

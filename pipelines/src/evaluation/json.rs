@@ -78,6 +78,7 @@ fn verdicts(verdicts: Verdicts) -> Value {
         "false_alarms": verdicts.false_alarms,
         "passes": verdicts.passes,
         "uncertain": verdicts.uncertain,
+        "unknown": verdicts.unknown,
         "precision": verdicts.precision(),
         "recall": verdicts.recall(),
         "f1": verdicts.f1(),
@@ -114,5 +115,6 @@ fn image(image: &ImageResult) -> Value {
         "score_max": image.score_max,
         "called_anomalous": image.called(),
         "verdict": image.verdict,
+        "reason": image.reason,
     })
 }

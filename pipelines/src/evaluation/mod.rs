@@ -3,10 +3,13 @@
 pub(crate) mod figures;
 pub(crate) mod json;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use snarm_core::detect::{Detection, Detector, Verdict};
+use snarm_core::light::Reason;
 use snarm_core::metrics::Curve;
 
 use self::figures::Figures;
@@ -121,6 +124,8 @@ pub(crate) struct ImageResult {
     pub(crate) score_max: f64,
     /// What the score means by the bank's threshold.
     pub(crate) verdict: Verdict,
+    /// Why it has no verdict.
+    pub(crate) reason: Option<Reason>,
 }
 
 impl ImageResult {
@@ -158,6 +163,8 @@ pub(crate) struct Verdicts {
     pub(crate) passes: u64,
     /// Of the misses and passes, those that a lower threshold makes uncertain.
     pub(crate) uncertain: u64,
+    /// Of the misses and passes, those that could not be judged.
+    pub(crate) unknown: u64,
 }
 
 impl Verdicts {
@@ -165,6 +172,7 @@ impl Verdicts {
         let mut verdicts = Self::default();
         for image in images {
             verdicts.uncertain += u64::from(image.verdict == Verdict::Uncertain);
+            verdicts.unknown += u64::from(image.verdict == Verdict::Unknown);
             match (image.anomalous, image.called()) {
                 (true, true) => verdicts.hits += 1,
                 (true, false) => verdicts.misses += 1,
@@ -198,6 +206,28 @@ impl Verdicts {
 
 fn part(n: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| n as f64 / of as f64)
+}
+
+/// Frames that were looked at and have no verdict, by reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Unjudged(BTreeMap<&'static str, usize>);
+
+impl Unjudged {
+    pub(crate) fn add(&mut self, reason: Option<Reason>) {
+        *self.0.entry(reason.map_or("unknown", Reason::name)).or_default() += 1;
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.values().sum()
+    }
+}
+
+/// How many, and how many for which reason.
+impl fmt::Display for Unjudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons: Vec<String> = self.0.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+        write!(f, "{} not judged ({})", self.count(), reasons.join(", "))
+    }
 }
 
 /// Wall-clock time, summed over the test images.
@@ -243,13 +273,24 @@ mod tests {
             raw_score: 0.0,
             score_max: 0.0,
             verdict: if called { Verdict::Anomalous } else { Verdict::Uncertain },
+            reason: None,
         };
         let images = [(true, true), (true, false), (true, true), (false, true)].map(|(a, c)| image(a, c));
         let verdicts = Verdicts::of(&images);
         assert_eq!((verdicts.precision(), verdicts.recall()), (Some(2.0 / 3.0), Some(2.0 / 3.0)));
         assert_eq!((verdicts.false_alarm_rate(), verdicts.f1()), (Some(1.0), Some(2.0 / 3.0)));
         assert_eq!(Verdicts::of(&images[..3]).false_alarm_rate(), None);
-        assert_eq!(verdicts.uncertain, 1);
+        assert_eq!((verdicts.uncertain, verdicts.unknown), (1, 0));
         assert_eq!(images.map(|image| image.outcome()), ["hit", "miss", "hit", "false alarm"]);
+    }
+
+    #[test]
+    fn frames_without_a_verdict_are_told_with_their_reasons() {
+        let mut unjudged = Unjudged::default();
+        assert_eq!(unjudged.count(), 0);
+        for reason in [Some(Reason::TooDark), None, Some(Reason::Blurred), Some(Reason::TooDark)] {
+            unjudged.add(reason);
+        }
+        assert_eq!(unjudged.to_string(), "4 not judged (1 blurred, 2 too-dark, 1 unknown)");
     }
 }

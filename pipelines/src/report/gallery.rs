@@ -200,6 +200,7 @@ mod tests {
             raw_score,
             score_max: raw_score,
             verdict: if raw_score >= 0.5 { Verdict::Anomalous } else { Verdict::Normal },
+            reason: None,
         };
         Case { image, width: 4, height: 4, pictures: Default::default(), truth: None }
     }

@@ -91,8 +91,14 @@ pub(super) fn verdicts(all: &Evaluation) -> String {
     let uncertain = low.map_or_else(String::new, |low| {
         format!(" Of the missed and the passed, those from {low} on are uncertain.")
     });
+    let unknown = match all.verdicts().unknown {
+        0 => String::new(),
+        n => format!(
+            " Of the missed and the passed, {n} could not be judged: too dark, too bright, blurred or covered."
+        ),
+    };
     let caption = format!(
-        "The threshold was found from good images alone; on the bank’s scale it is 0.5.{uncertain} The last column is the \
+        "The threshold was found from good images alone; on the bank’s scale it is 0.5.{uncertain}{unknown} The last column is the \
          threshold that would have given the best F1."
     );
     table("verdicts", &caption, "category", &heads, &rows, Some(&sum))

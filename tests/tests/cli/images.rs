@@ -259,6 +259,59 @@ fn clips_are_read_row_by_row_whatever_the_decoder_pads() {
     }
 }
 
+/// A frame in next to no light is not good because nothing was found in it.
+#[test]
+fn frames_that_are_not_judged_are_told_and_do_not_pass() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 8 --frames 6 --width 192 --height 144", 0);
+    run(dir, "bank set/train/good -o a.bank --capacity 400 --reduction random", 0);
+    let lit = image::open(dir.join("set/test/good/0000.png")).expect("a picture").into_rgb8();
+    image::RgbImage::from_fn(lit.width(), lit.height(), |x, y| image::Rgb(lit[(x, y)].0.map(|s| s / 12)))
+        .save(dir.join("dark.png"))
+        .expect("a picture");
+    let detect = "detect dark.png --bank a.bank -o out --fail-on-anomaly";
+    let told = stdout(&run(dir, detect, 4));
+    assert!(told.contains("1 frames, 0 anomalous") && told.contains(", 1 not judged (1 too-dark)"), "{told}");
+    assert!(!told.contains("highest score"), "{told}");
+    let line = &lines(&dir.join("out/results.jsonl"))[0];
+    assert_eq!((&line["verdict"], &line["reason"]), (&"unknown".into(), &"too-dark".into()));
+    // Anomalies come first, and without the option all is done.
+    run(dir, "detect dark.png set/test --bank a.bank -o out --threshold 0 --fail-on-anomaly", 3);
+    run(dir, "detect dark.png --bank a.bank -o out", 0);
+    let told = stdout(&run(dir, &format!("{detect} --no-quality-gate --threshold 1"), 0));
+    assert!(!told.contains("not judged"), "{told}");
+    std::fs::write(dir.join("torn.png"), b"no picture").expect("a file");
+    let unread =
+        "detect torn.png set/test/good/0000.png --bank a.bank -o out --threshold 1 --skip-unreadable";
+    let told = stdout(&run(dir, &format!("{unread} --fail-on-anomaly"), 4));
+    assert!(told.contains("1 unreadable"), "{told}");
+    run(dir, unread, 0);
+
+    let said = stderr(&run(dir, "limits a.bank out/results.jsonl", 0));
+    assert!(!said.contains("left out"), "{said}");
+    std::fs::rename(dir.join("dark.png"), dir.join("set/test/good/dark.png")).expect("renamed");
+    let said = stderr(&run(
+        dir,
+        "eval --data . --categories set --capacity 400 --reduction random --json out.json",
+        0,
+    ));
+    assert!(said.contains("category set: 1 not judged (1 too-dark) of 7 test images"), "{said}");
+    let figures: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("out.json")).expect("figures")).expect("JSON");
+    assert_eq!(
+        (&figures["verdicts"]["unknown"], &figures["categories"]["set"]["verdicts"]["unknown"]),
+        (&1.into(), &1.into())
+    );
+    let images = figures["categories"]["set"]["images"].as_array().expect("images");
+    let reasons: Vec<&Value> =
+        images.iter().map(|image| &image["reason"]).filter(|reason| !reason.is_null()).collect();
+    assert_eq!(reasons, ["too-dark"]);
+    run(dir, "detect set/test/good --bank a.bank -o out --pictures none", 0);
+    let said = stderr(&run(dir, "limits a.bank out/results.jsonl", 0));
+    assert!(said.contains("left out: 1 frame(s) that could not be judged: out/results.jsonl"), "{said}");
+}
+
 /// Heat maps on pictures are no parts.
 #[test]
 fn what_an_earlier_run_made_is_not_judged_and_no_picture_leaves_its_folder() {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use snarm_core::dataset::{Dataset, Mask, Picture, Reading, Sample};
-use snarm_core::detect::{Detection, Detector, Limits};
+use snarm_core::detect::{Detection, Detector, Limits, Verdict};
 use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
 use snarm_core::paths::text;
 use snarm_core::view::View;
 
 use crate::evaluation::figures::Figures;
-use crate::evaluation::{BankFacts, Category, ImageResult, PixelCounts, Times};
+use crate::evaluation::{BankFacts, Category, ImageResult, PixelCounts, Times, Unjudged};
 use crate::progress::Progress;
 use crate::report::{CaseMaker, Gallery};
 
@@ -64,6 +64,12 @@ impl Evaluator<'_> {
             }
             images.push(image);
         }
+        let mut unjudged = Unjudged::default();
+        let unknown = images.iter().filter(|image| image.verdict == Verdict::Unknown);
+        unknown.for_each(|image| unjudged.add(image.reason));
+        if unjudged.count() > 0 {
+            tracing::warn!("category {name}: {unjudged} of {} test images", images.len());
+        }
         // Without any mask there is nothing to find, and maps of good images say nothing.
         if masks == 0 {
             (pixels, maps) = (PixelScores::new(), 0);
@@ -106,6 +112,7 @@ impl Evaluator<'_> {
             raw_score: found.raw_score,
             score_max: found.score_max,
             verdict: found.verdict,
+            reason: found.quality.and_then(|quality| quality.reason),
         }
     }
 }
