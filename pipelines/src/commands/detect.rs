@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use snarm_core::detect::{Detection, Detector, Limits, Verdict};
 use snarm_core::paths::text;
@@ -10,12 +10,13 @@ use snarm_core::registry;
 
 use super::results::{Files, Writer, record};
 use super::{
-    FramesOn, LightOptions, ModelOption, PartOptions, ReadingOptions, fraction, make_parent, path_text,
+    FramesOn, LightOptions, ModelOption, PartOptions, ReadingOptions, check_limits, fraction, make_parent,
+    path_text,
 };
 use crate::annotate::Annotator;
 use crate::evaluation::Unjudged;
 use crate::exit::Outcome;
-use crate::inputs::{self, Item, Ranges, Selection};
+use crate::inputs::{self, Item, Ranges, Selection, Source};
 use crate::npy;
 use crate::output;
 use crate::progress::Progress;
@@ -98,6 +99,9 @@ enum Pictures {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let sources = inputs::resolve(&args.inputs)?;
+    if args.range.is_some() && sources.iter().all(|s| matches!(s, Source::Still { .. })) {
+        bail!("--range: expected a clip, found images only");
+    }
     let mut detector = detector(args)?.on(args.frames.device)?;
     if let Some(doubt) = detector.bank().doubt(detector.calibration()).filter(|_| args.threshold.is_none()) {
         match &args.bank {
@@ -113,6 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         min_area: args.min_area,
         max_regions: args.max_regions,
     };
+    check_limits(&limits)?;
     let view = args.part.over(detector.view().clone())?;
     if let Some(doubt) = detector.bank().doubt_of_tiles(view.tiles) {
         tracing::warn!("{doubt}");

@@ -22,12 +22,12 @@ mod results;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use snarm_core::bank::{BankSettings, BuildStage, Placing, Reduction};
 use snarm_core::dataset::{Dataset, Layout, OnBadFile, Reading};
-use snarm_core::detect::{Choice, Detector, PrecisionChoice};
+use snarm_core::detect::{Choice, Detector, Limits, PrecisionChoice};
 use snarm_core::files;
 use snarm_core::paths::text;
 use snarm_core::registry::How;
@@ -387,6 +387,17 @@ fn within(text: &str, low: f64, high: f64) -> Result<f64, String> {
 fn capacity(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n| (1..=1_000_000).contains(n));
     number.ok_or_else(|| format!("expected 1 to 1000000 descriptors, found '{text}'"))
+}
+
+/// Refuses limits that contradict each other.
+pub(crate) fn check_limits(limits: &Limits) -> Result<()> {
+    match limits.threshold_low {
+        Some(low) if low > limits.threshold => bail!(
+            "--threshold-low: expected at most the threshold, which is {}, found {low}",
+            limits.threshold
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Shows the steps of [`snarm_core::bank::BankBuilder::finish`].

@@ -312,6 +312,48 @@ fn frames_that_are_not_judged_are_told_and_do_not_pass() {
     assert!(said.contains("left out: 1 frame(s) that could not be judged: out/results.jsonl"), "{said}");
 }
 
+#[test]
+fn options_that_contradict_each_other_are_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 5 --frames 3 --width 96 --height 72", 0);
+    run(dir, "bank set/train/good -o a.bank --capacity 400 --reduction random", 0);
+    let eval = "eval --data . --categories set --capacity 400 --reduction random";
+    let train = "train --data . --categories set --out a.safetensors";
+    for (line, code, words) in [
+        (
+            "detect set/test --bank a.bank -o out --threshold 0.4 --threshold-low 0.9".to_owned(),
+            1,
+            "--threshold-low: expected at most the threshold, which is 0.4, found 0.9",
+        ),
+        (
+            "detect set/test --bank a.bank -o out --threshold-low 0.9".to_owned(),
+            1,
+            "--threshold-low: expected at most the threshold, which is 0.5",
+        ),
+        (format!("{eval} --threshold-low 0.9"), 1, "expected at most the threshold, which is 0.5"),
+        (
+            "detect set/test --bank a.bank -o out --range 0-1s".to_owned(),
+            1,
+            "--range: expected a clip, found images only",
+        ),
+        (format!("{eval} --times"), 2, "--json"),
+        (format!("{eval} --cases 2"), 2, "--report"),
+        (
+            format!("{eval} --json a.txt --report a.txt"),
+            1,
+            "--report: expected another file than that of --json, found a.txt",
+        ),
+        (format!("{train} --shots 2"), 1, "--shots: expected --setting few, found multi"),
+        (format!("{train}/ --setting few --images 2"), 1, "--images: expected --shots in the setting few"),
+        (format!("{train} --cache . --cache-size 0"), 1, "--cache: expected a --cache-size above 0, found 0"),
+    ] {
+        let said = stderr(&run(dir, &line, code));
+        assert!(said.contains(words), "expected '{words}' of snarm {line} in:\n{said}");
+    }
+    assert!(!dir.join("out").exists() && !dir.join("a.txt").exists());
+}
+
 /// Heat maps on pictures are no parts.
 #[test]
 fn what_an_earlier_run_made_is_not_judged_and_no_picture_leaves_its_folder() {

@@ -9,6 +9,7 @@ use snarm_core::metrics::{Binning, Curve, PixelScores, Samples, f1_max};
 use snarm_core::paths::text;
 use snarm_core::view::View;
 
+use crate::commands::check_limits;
 use crate::evaluation::figures::Figures;
 use crate::evaluation::{BankFacts, Category, ImageResult, PixelCounts, Times, Unjudged};
 use crate::progress::Progress;
@@ -37,6 +38,7 @@ impl Evaluator<'_> {
         progress: &Progress,
     ) -> Result<(Category, Gallery)> {
         let limits = Limits { threshold_low: self.threshold_low, ..detector.bank_limits() };
+        check_limits(&limits)?;
         let view = detector.view().clone();
         let (test, reading) = (&set.test, &set.reading);
         let mut images = Vec::with_capacity(test.len());

@@ -91,13 +91,13 @@ pub(crate) struct Args {
     #[arg(long)]
     json: Option<PathBuf>,
     /// Add the time of each stage to the JSON file, which is then another one in every run
-    #[arg(long)]
+    #[arg(long, requires = "json")]
     times: bool,
     /// File for a page with tables, curves, histograms and pictures: one HTML file that needs nothing else
     #[arg(long)]
     report: Option<PathBuf>,
     /// Pictures of each sort in the page: false alarms, misses, hits
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, requires = "report")]
     cases: usize,
     #[command(flatten)]
     set: SetOptions,
@@ -129,7 +129,16 @@ impl Args {
             _ if self.shots.is_some() && self.setting != Setting::Few => {
                 bail!("--shots: expected --setting few, found {}", self.setting.name())
             }
-            _ => Ok(()),
+            _ => self.check_files(),
+        }
+    }
+
+    /// Refuses to write two things into one file. A device takes both.
+    fn check_files(&self) -> Result<()> {
+        let both = self.json.as_deref().filter(|path| self.report.as_deref() == Some(*path));
+        match both.filter(|path| path.is_file() || !path.exists()) {
+            Some(path) => bail!("--report: expected another file than that of --json, found {}", text(path)),
+            None => Ok(()),
         }
     }
 }

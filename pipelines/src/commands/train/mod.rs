@@ -132,6 +132,7 @@ fn encoder(args: &Args) -> Result<Arc<Encoder>> {
 /// The trainings that the setting asks for.
 fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
     let side = encoder.input_side();
+    args.options.check(args.setting)?;
     if args.data.is_empty() && !(args.setting == Setting::Universal && args.options.draws()) {
         bail!("{}: expected --data with categories of good images", args.setting.name());
     }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use snarm_core::bank::{BankSettings, Placing};
+use snarm_core::paths::text;
 use snarm_core::synthetic;
 use snarm_core::training::decoder::{DiskCache, Settings, Without};
 use snarm_core::training::reconstruction;
@@ -15,6 +16,9 @@ use super::data::Shots;
 /// Highest learning rate and weight decay of SNARM, where no others are asked for.
 const RATE: f64 = 1e-3;
 const DECAY: f64 = 0.05;
+
+/// Good images of each category in the setting `few`, where no other number is asked for.
+const SHOTS: u32 = 4;
 
 /// What is trained on what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -112,9 +116,9 @@ pub(super) struct Options {
     /// Good images of each drawn class, and of each class of a picture
     #[arg(long, default_value_t = 24)]
     pub(super) product_images: u32,
-    /// Good images of each category in the setting `few`
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
-    shots: u32,
+    /// Good images of each category in the setting `few` [default: 4]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    shots: Option<u32>,
     /// The most good images that are used of each category; 0 is no limit
     #[arg(long, default_value_t = 0)]
     images: usize,
@@ -239,6 +243,20 @@ impl Options {
         }
     }
 
+    /// Refuses options that contradict each other.
+    pub(super) fn check(&self, setting: Setting) -> Result<()> {
+        if self.shots.is_some() && setting != Setting::Few {
+            bail!("--shots: expected --setting few, found {}", setting.name());
+        }
+        if self.images > 0 && setting == Setting::Few {
+            bail!("--images: expected --shots in the setting few, found {} images", self.images);
+        }
+        if let Some(folder) = self.cache.as_ref().filter(|_| self.cache_size == 0) {
+            bail!("--cache: expected a --cache-size above 0, found 0 for {}", text(folder));
+        }
+        Ok(())
+    }
+
     /// Whether a decoder file can say what is trained.
     pub(super) fn is_whole(&self) -> bool {
         let without = &self.without;
@@ -257,7 +275,7 @@ impl Options {
     /// Which good images are learned from.
     pub(super) fn shots(&self, setting: Setting) -> Shots {
         match setting {
-            Setting::Few => Shots::Few(self.shots as usize),
+            Setting::Few => Shots::Few(self.shots.unwrap_or(SHOTS) as usize),
             _ if self.images > 0 => Shots::Most(self.images),
             _ => Shots::All,
         }
