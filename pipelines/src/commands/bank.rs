@@ -11,6 +11,7 @@ use snarm_core::files::check_writable;
 use snarm_core::paths::text;
 use snarm_core::registry;
 
+use super::outputs::{self, Holds, Inputs};
 use super::{BankOptions, FramesOn, ModelOption, ReadingOptions, make_parent, show_stage};
 use crate::exit::Outcome;
 use crate::inputs::{self, Ranges, Selection, Source};
@@ -60,8 +61,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if args.range.is_some() && sources.iter().all(|s| matches!(s, Source::Still { .. })) {
         bail!("--range: expected a clip, found images only");
     }
-    make_parent(&args.out)?;
     // Before the long work.
+    let read = Inputs::of(sources.iter().map(Source::path));
+    if args.append {
+        outputs::check_continued("--out", &args.out, &read)?;
+    } else {
+        outputs::check("--out", &args.out, Holds::Bank, &read)?;
+    }
+    if let Some(folder) = &args.odd_frames {
+        odd::check(&sources, folder, &read)?;
+    }
+    make_parent(&args.out)?;
     check_writable(&args.out).with_context(|| format!("cannot write bank {}", text(&args.out)))?;
     let (mut builder, held) = start(args)?;
     let mut wanted = Selection {

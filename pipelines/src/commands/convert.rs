@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use snarm_core::convert::{Converted, Options, convert};
-use snarm_core::registry;
+use snarm_core::{paths, registry};
 
+use super::outputs::{self, Holds, Inputs};
 use super::{CropName, make_parent, path_text};
 use crate::exit::Outcome;
 use crate::output;
@@ -38,6 +39,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let encoder_file = args.encoder.as_deref().map(paths::named);
+    let read = Inputs::of([Some(args.input.as_path()), encoder_file.as_deref()].into_iter().flatten());
+    outputs::check("--out", &args.out, Holds::Converted, &read)?;
     let encoder = args.encoder.as_deref().map(|name| registry::encoder(Some(name))).transpose()?;
     make_parent(&args.out)?;
     let options = Options { encoder, crop: args.crop.into(), licence: args.licence.clone() };

@@ -8,6 +8,7 @@ use snarm_core::detect::{Detection, Detector, Limits, Verdict};
 use snarm_core::paths::text;
 use snarm_core::registry;
 
+use super::outputs::{self, Holds, Inputs};
 use super::results::{Files, Writer, record};
 use super::{
     FramesOn, LightOptions, ModelOption, PartOptions, ReadingOptions, check_limits, fraction, make_parent,
@@ -16,7 +17,7 @@ use super::{
 use crate::annotate::Annotator;
 use crate::evaluation::Unjudged;
 use crate::exit::Outcome;
-use crate::inputs::{self, Item, Ranges, Selection, Source};
+use crate::inputs::{self, ANNOTATED, Item, RESULTS, Ranges, Selection, Source};
 use crate::npy;
 use crate::output;
 use crate::progress::Progress;
@@ -102,6 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if args.range.is_some() && sources.iter().all(|s| matches!(s, Source::Still { .. })) {
         bail!("--range: expected a clip, found images only");
     }
+    check_out(args, &sources)?;
     let mut detector = detector(args)?.on(args.frames.device)?;
     if let Some(doubt) = detector.bank().doubt(detector.calibration()).filter(|_| args.threshold.is_none()) {
         match &args.bank {
@@ -124,7 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     detector.set_view(view)?;
     args.light.set(&mut detector);
-    let path = args.out.join("results.jsonl");
+    let path = args.out.join(RESULTS);
     make_parent(&path)?;
     let mut results = Writer::create(path)?;
     let mut pictures = PictureWriter { out: &args.out, which: args.pictures, annotator: Annotator::new() };
@@ -148,6 +150,22 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         true if summary.unjudged() + seen.skipped > 0 => Outcome::Unjudged,
         _ => Outcome::Done,
     })
+}
+
+/// Refuses to write over what is read, or what something else has written.
+fn check_out(args: &Args, sources: &[Source]) -> Result<()> {
+    let bank = args.bank.as_deref();
+    let inputs = Inputs::of(sources.iter().map(Source::path).chain(bank));
+    outputs::check("--out", &args.out.join(RESULTS), Holds::Json, &inputs)?;
+    if args.pictures == Some(Pictures::None) {
+        return Ok(());
+    }
+    let stills = sources.iter().filter_map(|source| match source {
+        Source::Still { name, .. } => Some(file_names(name)),
+        Source::Clip { .. } => None,
+    });
+    let files = stills.flatten().map(|file| args.out.join(file));
+    outputs::check_folder("--out", &args.out, RESULTS, files, &inputs)
 }
 
 fn detector(args: &Args) -> Result<Detector> {
@@ -187,12 +205,7 @@ impl PictureWriter<'_> {
         if !wanted {
             return Ok(Files::default());
         }
-        let file = |folder: &str, ending: &str| {
-            let mut path = Path::new(folder).join(&item.name).into_os_string();
-            path.push(ending);
-            PathBuf::from(path)
-        };
-        let (annotated, map) = (file("annotated", ".png"), file("maps", ".npy"));
+        let [annotated, map] = file_names(&item.name);
         let (annotated_at, map_at) = (self.out.join(&annotated), self.out.join(&map));
         make_parent(&annotated_at)?;
         make_parent(&map_at)?;
@@ -201,6 +214,15 @@ impl PictureWriter<'_> {
             .with_context(|| format!("cannot write map {}", text(&map_at)))?;
         Ok(Files { annotated: Some(annotated), map: Some(map) })
     }
+}
+
+/// The picture and the map of a frame of that name, from OUT on.
+fn file_names(name: &Path) -> [PathBuf; 2] {
+    [(ANNOTATED, ".png"), ("maps", ".npy")].map(|(folder, ending)| {
+        let mut path = Path::new(folder).join(name).into_os_string();
+        path.push(ending);
+        path.into()
+    })
 }
 
 /// What the last line tells.

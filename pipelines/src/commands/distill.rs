@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use snarm_core::encoder::{ConvSizes, Encoder, Network, PositionInterpolation, VitSizes};
-use snarm_core::paths::text;
+use snarm_core::paths::{self, text};
 use snarm_core::registry;
 use snarm_core::training::Files;
 use snarm_core::training::distill::{Pictures, Settings, Teacher, distill};
 
+use super::outputs::{self, Holds, Inputs};
 use super::{DeviceOptions, ReadingOptions, make_parent, path_text};
 use crate::exit::Outcome;
 use crate::output;
@@ -98,6 +99,8 @@ const REGISTERS: usize = 4;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let teacher = paths::named(&args.teacher);
+    outputs::check("--out", &args.out, Holds::Encoder, &Inputs::of([teacher.as_path()]))?;
     let device = args.device.open()?;
     let encoder = Encoder::load(&registry::find_encoder(&args.teacher), PositionInterpolation::Legacy)?;
     let several = encoder.inputs().count() > 1;
@@ -119,6 +122,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         seed: args.seed,
     };
     let files = Files::of(&args.out, args.resume)?;
+    outputs::check("--out", &files.log(), Holds::Course, &Inputs::default())?;
     make_parent(&args.out)?;
     let bar = Progress::new("distill");
     bar.expect(Some(args.steps as usize));

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use snarm_station::hub::{Asked, Person, Simulation, Wish, make_key};
 
 use super::make_parent;
+use super::outputs::{self, Holds, Inputs};
 use crate::exit::Outcome;
 use crate::output::UNWRITABLE;
 
@@ -201,6 +202,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             signer(signs)?.wish(&Wish { station, line, object, reason })?;
         }
         Command::Ask { station, task, line, version, reason, seconds, id, picture, signs } => {
+            if let Some(file) = picture {
+                outputs::check("--picture", file, Holds::Picture, &Inputs::default())?;
+            }
             let task = task.to_possible_value().context("expected a command")?;
             let mut body = json!({ "do": task.get_name() });
             for (name, value) in

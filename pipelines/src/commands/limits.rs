@@ -9,6 +9,7 @@ use snarm_core::paths::text;
 use snarm_core::registry;
 use snarm_core::results::{self, Record};
 
+use super::outputs::{self, Holds, Inputs};
 use super::{fraction, make_parent, write_text};
 use crate::exit::Outcome;
 use crate::output::{self, Table};
@@ -57,6 +58,8 @@ struct Rule {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if let Some(path) = &args.picture {
+        let inputs = Inputs::of(args.results.iter().chain([&args.bank]).map(PathBuf::as_path));
+        outputs::check("--picture", path, Holds::Drawing, &inputs)?;
         make_parent(path)?;
     }
     let bank = registry::bank(&args.bank)?;

@@ -12,6 +12,7 @@ pub(crate) mod hub;
 pub(crate) mod launch;
 pub(crate) mod limits;
 pub(crate) mod nearest;
+pub(crate) mod outputs;
 pub(crate) mod station;
 pub(crate) mod train;
 pub(crate) mod worst;

@@ -11,12 +11,11 @@ use snarm_core::detect::{Detection, Detector, Known, Patch};
 use snarm_core::registry;
 use snarm_core::view::Rect;
 
+use super::outputs::{Inputs, check_folder};
 use super::{FramesOn, LightOptions, ModelOption, ReadingOptions, make_parent, path_text, write_text};
 use crate::exit::Outcome;
+use crate::inputs::NEAREST as NAMES;
 use crate::output;
-
-/// The file beside the pictures.
-const NAMES: &str = "nearest.json";
 
 /// Endings that pictures of learned frames may have where their origin says none.
 const ENDINGS: [&str; 3] = ["jpg", "png", "bmp"];
@@ -110,6 +109,7 @@ struct Near {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    check_out(args)?;
     let bank = registry::bank(&args.bank)?;
     let encoder = registry::encoder_of(&bank, args.encoder.as_deref())?;
     let decoder = args.model.decoder(&encoder)?;
@@ -163,6 +163,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     write_text(&args.out.join(NAMES), &(serde_json::to_string_pretty(&told)? + "\n"))?;
     tell(&told)?;
     Ok(Outcome::Done)
+}
+
+/// Refuses a folder where a cut-out would replace another picture.
+fn check_out(args: &Args) -> Result<()> {
+    let inputs = Inputs::of([args.picture.as_path(), args.bank.as_path()]);
+    let of_place = |place: u32| {
+        let near = (0..args.most).map(move |at| format!("{place}-{at}.png"));
+        std::iter::once(format!("{place}.png")).chain(near)
+    };
+    let files = (0..args.places).flat_map(of_place).map(|name| args.out.join(name));
+    check_folder("--out", &args.out, NAMES, files, &inputs)
 }
 
 fn near(bank: &Bank, known: &Known) -> Near {

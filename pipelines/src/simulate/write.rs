@@ -2,9 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use image::{GrayImage, ImageFormat};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use snarm_core::paths::text;
 use super::defects::DefectKind;
 use super::line::{Line, Run};
 use super::scene::{Exposure, Shot, Station};
+use crate::commands::outputs::{self, Holds, Inputs};
 use crate::player::{self, Player};
 use crate::progress::Progress;
 
@@ -23,6 +24,12 @@ const BATCH: usize = 16;
 
 /// Pixels of a 640x480 frame from which a defect counts as seen.
 const SEEN_PIXELS: f64 = 40.0;
+
+/// The file beside clips.
+const TRUTH: &str = "truth.jsonl";
+
+/// Name of a folder of pictures without a defect.
+const GOOD: &str = "good";
 
 /// A line of `truth.jsonl`.
 #[derive(Serialize)]
@@ -54,11 +61,18 @@ pub(super) fn clips(
     good: usize,
     frames: usize,
 ) -> Result<usize> {
+    let path = out.join(TRUTH);
+    let clips = ["good.mkv", "line.mkv"].map(|name| out.join(name));
+    outputs::check_folder("--out", out, TRUTH, clips, &Inputs::default())?;
+    outputs::check("--out", &path, Holds::Json, &Inputs::default())?;
+    if !path.exists() {
+        // Clips of a run that was killed are known as its own by this.
+        File::create(&path).with_context(|| format!("cannot write {}", text(&path)))?;
+    }
     let progress = Progress::new("learn");
     film(&out.join("good.mkv"), line, station, fps, Run::Learn, good, &progress, &mut |_, _, _| Ok(()))?;
     let masks = out.join("masks");
     fs::create_dir_all(&masks).with_context(|| format!("cannot write to folder {}", masks.display()))?;
-    let path = out.join("truth.jsonl");
     let mut truth =
         BufWriter::new(Replacement::of(&path).with_context(|| format!("cannot write {}", path.display()))?);
     let mut anomalous = 0;
@@ -133,13 +147,54 @@ pub(super) fn images(
     good: usize,
     frames: usize,
 ) -> Result<usize> {
-    let progress = Progress::new("images");
-    progress.expect(Some(good + frames));
     let kinds = line.defects.kinds();
     let kind = |i: usize| (!i.is_multiple_of(3)).then(|| kinds[(i - i / 3 - 1) % kinds.len()]);
+    let learned = (0..good).map(|i| (i, picture(&out.join("train/good"), i)));
+    check_drawn(learned, station, &|i| line.photograph(Run::Learn, i, None))?;
+    let tested = (0..frames).map(|i| (i, picture(&test_folder(out, kind(i)), i)));
+    check_drawn(tested, station, &|i| test_shot(line, i, kind(i)))?;
+    let progress = Progress::new("images");
+    progress.expect(Some(good + frames));
     photograph(&out.join("train/good"), good, line, station, &progress, &|_| (Run::Learn, None))?;
     photograph_tests(out, frames, line, station, &progress, &kind)?;
     Ok((0..frames).filter(|&i| kind(i).is_some()).count())
+}
+
+/// Name of a picture.
+fn picture(folder: &Path, i: usize) -> PathBuf {
+    folder.join(format!("{i:04}.png"))
+}
+
+/// Folder of a picture to inspect.
+fn test_folder(out: &Path, kind: Option<DefectKind>) -> PathBuf {
+    out.join("test").join(kind.map_or(GOOD, DefectKind::name))
+}
+
+/// What a picture to inspect shows.
+fn test_shot(line: &Line, i: usize, kind: Option<DefectKind>) -> Shot {
+    match kind {
+        Some(kind) => line.photograph(Run::Inspect, i, Some(kind)),
+        None => line.photograph(Run::Good, i, None),
+    }
+}
+
+/// Refuses a folder where a picture of another program, or of other options, would be replaced: the first one that is there
+/// must be what is drawn.
+fn check_drawn(
+    mut wanted: impl Iterator<Item = (usize, PathBuf)>,
+    station: &Station,
+    shot: &dyn Fn(usize) -> Shot,
+) -> Result<()> {
+    let Some((i, path)) = wanted.find(|(_, path)| path.exists()) else { return Ok(()) };
+    let drawn = station.expose(&shot(i)).rgb;
+    let drawn = Picture { data: drawn, width: station.width, height: station.height };
+    if Picture::open(&path).is_ok_and(|old| old == drawn) {
+        return Ok(());
+    }
+    bail!(
+        "--out: expected a new folder, or one of the same options, found a picture that would be replaced by another one: {}",
+        text(&path)
+    )
 }
 
 fn photograph(
@@ -153,7 +208,7 @@ fn photograph(
     for start in (0..n).step_by(BATCH) {
         let shot = |i| line.photograph(plan(i).0, i, plan(i).1);
         for (i, _, exposure) in render(start..n.min(start + BATCH), station, shot) {
-            save(&folder.join(format!("{i:04}.png")), exposure.rgb, station)?;
+            save(&picture(folder, i), exposure.rgb, station)?;
             progress.step();
         }
     }
@@ -169,17 +224,13 @@ fn photograph_tests(
     kind: &(dyn Fn(usize) -> Option<DefectKind> + Sync),
 ) -> Result<()> {
     for start in (0..n).step_by(BATCH) {
-        let shot = |i| match kind(i) {
-            Some(kind) => line.photograph(Run::Inspect, i, Some(kind)),
-            None => line.photograph(Run::Good, i, None),
-        };
+        let shot = |i| test_shot(line, i, kind(i));
         for (i, _, exposure) in render(start..n.min(start + BATCH), station, shot) {
-            let folder = kind(i).map_or("good", DefectKind::name);
-            if folder != "good" {
-                let mask = out.join("ground_truth").join(folder).join(format!("{i:04}_mask.png"));
+            if let Some(kind) = kind(i) {
+                let mask = out.join("ground_truth").join(kind.name()).join(format!("{i:04}_mask.png"));
                 save_mask(&mask, &exposure, station)?;
             }
-            save(&out.join("test").join(folder).join(format!("{i:04}.png")), exposure.rgb, station)?;
+            save(&picture(&test_folder(out, kind(i)), i), exposure.rgb, station)?;
             progress.step();
         }
     }

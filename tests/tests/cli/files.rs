@@ -1,9 +1,10 @@
 //! Files of others: held, special, linked, left behind. No run replaces what is no file, waits for ever, or loses what
 //! another one wrote.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -140,4 +141,81 @@ fn a_threshold_that_is_a_guess_is_said_when_it_is_learned_and_when_it_is_used() 
     }
     let by_hand = run(dir, "detect set/test --out out --bank few.bank --threshold 0.7", 0);
     assert!(!stderr(&by_hand).contains("a guess"), "{}", stderr(&by_hand));
+}
+
+/// What lies in a folder, with what it holds.
+fn held(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.map(|path| (path.clone(), fs::read(&path).expect("a file"))).collect()
+}
+
+/// The shell makes the first of `-o good/*.png` the output and the others inputs.
+#[test]
+fn no_output_replaces_an_input_or_a_file_of_another_kind() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    learned(dir);
+    let good = dir.join("set/train/good");
+    fs::copy(dir.join("set/test/good/0000.png"), dir.join("0.png")).expect("a copy");
+    fs::write(dir.join("decoder.pth"), b"\x80\x02N.").expect("a file");
+    symlink("set/train/good/0000.png", dir.join("linked.bank")).expect("a link");
+    let before = (held(&good), fs::read(dir.join("part.bank")).expect("a bank"));
+    for (line, words) in [
+        (
+            "bank -o set/train/good/0000.png set/train/good/0001.png set/train/good/0002.png",
+            "--out: expected a new file, or a bank to replace, found a picture (png): set/train/good/0000.png",
+        ),
+        ("bank set/train/good -o set/train/good/0000.png", "expected a file that is not read as well"),
+        ("bank set/train/good -o linked.bank", "expected a file that is not read as well"),
+        (
+            "bank set/train/good -o set/train/good/0000.png --append",
+            "expected a file that is not read as well",
+        ),
+        (
+            "bank set/train/good -o new.bank --odd-frames set/train/good",
+            "--odd-frames: expected a file that is not read as well",
+        ),
+        (
+            "eval --data . --categories set --json set/train/good/0000.png",
+            "--json: expected a new file, or JSON",
+        ),
+        (
+            "eval --data . --categories set --report part.bank",
+            "--report: expected a new file, or a page in HTML",
+        ),
+        ("limits part.bank --picture part.bank", "--picture: expected a file that is not read as well"),
+        (
+            "limits part.bank --picture set/train/good/0000.png",
+            "--picture: expected a new file, or a drawing",
+        ),
+        ("convert decoder.pth -o decoder.pth", "--out: expected a file that is not read as well"),
+        ("convert decoder.pth -o set/train/good/0000.png", "found a picture (png)"),
+        ("distill --teacher seeded:tiny --out part.bank", "--out: expected a new file, or an encoder"),
+        ("train --data . --categories set --out part.bank", "--out: expected a new file, or a decoder"),
+        ("nearest 0.png --bank part.bank -o .", "--out: expected a file that is not read as well"),
+        (
+            "nearest set/test/good/0000.png --bank part.bank -o .",
+            "expected a new folder, or that of an earlier run",
+        ),
+    ] {
+        let message = stderr(&run(dir, line, 1));
+        assert!(message.contains(words), "expected '{words}' of snarm {line} in:\n{message}");
+    }
+    assert!((held(&good), fs::read(dir.join("part.bank")).expect("a bank")) == before);
+    assert!(!dir.join("new.bank").exists() && !dir.join("nearest.json").exists());
+
+    // Pictures of another program, and those that are looked at.
+    fs::create_dir(dir.join("annotated")).expect("a folder");
+    fs::copy(good.join("0000.png"), dir.join("annotated/0000.png")).expect("a copy");
+    let other = "detect set/test/good/0000.png --bank part.bank -o .";
+    let message = stderr(&run(dir, other, 1));
+    assert!(message.contains("found a file that would be replaced: ./annotated/0000.png"), "{message}");
+    let message = stderr(&run(dir, "detect annotated/0000.png --bank part.bank -o .", 1));
+    assert!(message.contains("expected a file that is not read as well"), "{message}");
+    fs::write(dir.join("results.jsonl"), "a text").expect("a file");
+    let message = stderr(&run(dir, other, 1));
+    assert!(message.contains("--out: expected a new file, or JSON to replace, found a text"), "{message}");
+    // Where an earlier run left its results, they are replaced.
+    fs::write(dir.join("results.jsonl"), "{}\n").expect("a file");
+    run(dir, other, 0);
 }

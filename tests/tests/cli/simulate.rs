@@ -107,3 +107,29 @@ fn clips_come_with_one_line_of_truth_a_frame() {
     }
     assert!(dir.path().join("line/good.mkv").is_file() && dir.path().join("line/line.mkv").is_file());
 }
+
+#[test]
+fn a_line_is_drawn_over_itself_and_over_nothing_else() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let draw = |options: &str, code: i32| {
+        let line = format!(
+            "simulate --out set --as frames --good-frames 2 --frames 3 --width 96 --height 72 {options}"
+        );
+        stderr(&run(dir, &line, code))
+    };
+    draw("", 0);
+    let before = files(dir);
+    draw("", 0);
+    let told = draw("--seed 1", 1);
+    assert!(told.contains("--out: expected a new folder, or one of the same options"), "{told}");
+    std::fs::remove_dir_all(dir.join("set/train")).expect("removed");
+    assert!(draw("--seed 1", 1).contains("set/test/good/0000.png"));
+    draw("", 0);
+    assert_eq!(files(dir), before);
+    // Clips of another camera have no truth beside them.
+    std::fs::write(dir.join("good.mkv"), "a clip").expect("a file");
+    let told = stderr(&run(dir, "simulate --out . --good-frames 2 --frames 2 --width 96 --height 72", 1));
+    assert!(told.contains("with its truth.jsonl, found a file that would be replaced: ./good.mkv"), "{told}");
+    assert_eq!(std::fs::read(dir.join("good.mkv")).expect("a file"), b"a clip");
+}

@@ -8,11 +8,9 @@ use snarm_core::bank::{Bank, OddFrame, Origin};
 use snarm_core::paths::text;
 
 use crate::annotate::to_rgb;
-use crate::inputs::{self, Item, Selection, Source};
+use crate::commands::outputs::{Inputs, check_folder};
+use crate::inputs::{self, Item, ODD as NAMES, Selection, Source};
 use crate::progress::Progress;
-
-/// The file beside the pictures.
-const NAMES: &str = "odd-frames.json";
 
 /// Where a frame comes from, as a bank remembers it.
 pub(super) fn origin(item: &Item<'_>) -> Origin {
@@ -42,6 +40,22 @@ pub(super) fn tell(bank: &Bank) {
     }
 }
 
+/// Refuses a folder where the picture of an odd frame would replace another one.
+pub(super) fn check(sources: &[Source], folder: &Path, read: &Inputs) -> Result<()> {
+    let stills = sources.iter().filter_map(|source| match source {
+        Source::Still { name, .. } => Some(picture(folder, name)),
+        Source::Clip { .. } => None,
+    });
+    check_folder("--odd-frames", folder, NAMES, stills, read)
+}
+
+/// The picture of an odd frame of that name.
+fn picture(folder: &Path, name: &Path) -> PathBuf {
+    let mut file = folder.join(name).into_os_string();
+    file.push(".png");
+    file.into()
+}
+
 /// Writes pictures of the odd frames into a folder, and their names. `sources` and `wanted` are what was learned; frames are
 /// looked at once more.
 pub(super) fn write(bank: &Bank, sources: &[Source], wanted: &Selection, folder: &Path) -> Result<()> {
@@ -62,11 +76,11 @@ pub(super) fn write(bank: &Bank, sources: &[Source], wanted: &Selection, folder:
 }
 
 fn name(item: &Item<'_>, odd: &OddFrame, folder: &Path) -> Result<Named> {
-    // Frames of two clips have the same names.
-    let clip = item.time.and_then(|_| item.source.file_stem()).map(Path::new).unwrap_or(Path::new(""));
-    let mut file = folder.join(clip).join(&item.name).into_os_string();
-    file.push(".png");
-    let file = PathBuf::from(file);
+    // Pictures of other clips may come into the folder later.
+    let file = match item.clip {
+        Some(clip) => picture(&folder.join(clip), Path::new(item.name.file_name().unwrap_or_default())),
+        None => picture(folder, &item.name),
+    };
     crate::commands::make_parent(&file)?;
     to_rgb(&item.frame)?.save_png(&file)?;
     Ok(Named {

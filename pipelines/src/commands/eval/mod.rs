@@ -14,6 +14,7 @@ use snarm_core::metrics::{AUPRO_LIMIT, Binning};
 use snarm_core::paths::text;
 
 use self::category::Evaluator;
+use super::outputs::{self, Holds, Inputs};
 use super::{
     BankOptions, FramesOn, LightOptions, ModelOption, SetOptions, fraction, make_parent, write_text,
 };
@@ -146,8 +147,12 @@ impl Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     args.check()?;
-    for path in [&args.json, &args.report].into_iter().flatten() {
-        make_parent(path)?;
+    let outputs = [("--json", &args.json, Holds::Json), ("--report", &args.report, Holds::Page)];
+    for (option, path, holds) in outputs {
+        if let Some(path) = path {
+            outputs::check(option, path, holds, &Inputs::default())?;
+            make_parent(path)?;
+        }
     }
     let (evaluation, galleries) = evaluate(args)?;
     if let Some(path) = &args.json {

@@ -23,6 +23,7 @@ use snarm_core::training::{Device, Files};
 use self::data::Shots;
 use self::options::{Options, Setting};
 use self::test::{Bank, Test};
+use super::outputs::{self, Holds, Inputs};
 use super::{DeviceOptions, SetOptions, make_parent, path_text};
 use crate::exit::Outcome;
 use crate::output;
@@ -176,6 +177,7 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
         let categories = learned.into_iter().chain(drawn.clone()).collect();
         let tests = own.into_iter().filter(|_| args.test).chain(unseen.iter().cloned()).collect();
         let (files, licence) = (Files::of(&out, args.resume)?, args.licence.clone());
+        check_files(args, &files)?;
         Ok(Job { categories, tests, files, claims: Claims { data, licence } })
     };
     let chosen = all.iter().filter(|(category, _)| wanted(&category.name));
@@ -207,6 +209,17 @@ fn jobs(args: &Args, encoder: &Encoder) -> Result<Vec<Job>> {
         Some(_) => bail!("cross: expected at least two categories, found only {}", names.join(", ")),
         None => Ok(made),
     }
+}
+
+/// Refuses to replace what is read, or what is no file of an earlier run.
+fn check_files(args: &Args, files: &Files) -> Result<()> {
+    let read = Inputs::of(args.start.as_deref());
+    outputs::check("--out", files.out(), Holds::Decoder, &read)?;
+    outputs::check("--out", &files.log(), Holds::Course, &read)?;
+    if args.test || !args.test_data.is_empty() {
+        outputs::check("--test", &files.figures(), Holds::Json, &read)?;
+    }
+    Ok(())
 }
 
 fn train(args: &Args, encoder: &Arc<Encoder>, settings: &Settings, device: &Device, job: Job) -> Result<()> {

@@ -89,6 +89,8 @@ pub(crate) async fn nearest(line: &Arc<Line>, find: i64) -> Result<Option<Neares
     let made = folder.with_extension("new");
     // Left over from a station that was ended.
     let _ = tokio::fs::remove_dir_all(&made).await;
+    // Left over from a station that was ended.
+    let _ = tokio::fs::remove_dir_all(&made).await;
     let mut command = Command::new(&line.host.command);
     command
         .arg("nearest")
