@@ -1,7 +1,8 @@
 //! `snarm doctor`: of pipelines, of files, and of a plugin that is not found.
 
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::run::{no_gstreamer, run, snarm, stderr, stdout};
 
@@ -121,6 +122,25 @@ fn files_are_told_what_they_are_and_whether_they_fit() {
     std::fs::create_dir(dir.join("notes")).expect("a folder");
     std::fs::write(dir.join("notes/a.txt"), "a").expect("a file");
     ask(dir, "notes", 1, &["expected pictures", "1 file that is no image", "a.txt"]);
+}
+
+#[test]
+fn what_is_no_file_is_named_and_pictures_of_a_folder_are_read() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 3 --frames 1 --width 96 --height 72", 0);
+    std::fs::write(dir.join("set/train/good/torn.png"), "no picture").expect("a file");
+    let words = ["folder of 4 pictures, 1 that cannot be read: ", "torn.png", "1 of these need attention"];
+    ask(dir, "set/train/good", 1, &words);
+    for name in ["fifo", "fifo.png"] {
+        assert!(Command::new("mkfifo").arg(dir.join(name)).status().expect("mkfifo").success());
+        ask(dir, name, 1, &[name, "expected a file or a folder, found a FIFO"]);
+    }
+    let _socket = UnixListener::bind(dir.join("socket")).expect("a socket");
+    ask(dir, "socket", 1, &["expected a file or a folder, found a socket"]);
+    ask(dir, "/dev/null", 1, &["expected a file or a folder, found a device"]);
+    let output = snarm().args(["doctor", ""]).current_dir(dir).output().expect("snarm starts");
+    assert!(stdout(&output).starts_with("! ''  cannot be used"), "{}", stdout(&output));
 }
 
 #[test]

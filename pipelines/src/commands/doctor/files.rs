@@ -1,27 +1,27 @@
 //! What a file is, and whether several fit each other.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
 use snarm_core::bank::Bank;
 use snarm_core::dataset::{self, Picture};
 use snarm_core::encoder::{Encoder, PositionInterpolation};
-use snarm_core::files::Weights;
+use snarm_core::files::{self, Weights};
 use snarm_core::models::{self, Decoder};
 use snarm_core::{Precision, paths, registry};
 
 use super::Findings;
+use crate::commands::outputs;
 use crate::inputs::Video;
 
-/// Bytes of a file by which its kind is told.
-const BEGINNING: u64 = 1 << 16;
+/// Files shown of those that cannot be read.
+const SHOWN: usize = 5;
 
-/// How long frames of a clip are decoded.
+/// How long frames of a clip are decoded, and pictures of a folder read.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was opened.
@@ -37,7 +37,9 @@ enum Opened {
 pub(super) fn look(paths: &[OsString], encoder: Option<&str>, findings: &mut Findings) {
     let mut opened = Vec::new();
     for path in paths.iter().map(Path::new) {
-        let name = path.display().to_string();
+        // An empty argument, of a variable without a value, is one all the same.
+        let is_blank = path.to_str().is_some_and(|name| name.trim().is_empty());
+        let name = if is_blank { format!("'{}'", path.display()) } else { path.display().to_string() };
         match open(path).with_context(|| "cannot be used") {
             Ok(one) => {
                 describe(&name, &one, findings);
@@ -59,22 +61,20 @@ fn open(path: &Path) -> Result<Opened> {
             bail!("expected pictures ({endings}) in the folder, found {found}");
         }
         let rest = if left_out.is_empty() { String::new() } else { format!("; left out: {left_out}") };
-        return Ok(Opened::Frames(format!("folder of {} pictures{rest}", images.len())));
+        return pictures(&images).map(|found| Opened::Frames(format!("folder of {found}{rest}")));
+    }
+    // A pipe or a device might keep us waiting.
+    let found = path.metadata().context("expected a file, a folder, a pipeline or a recipe")?;
+    if !found.is_file() {
+        bail!("expected a file or a folder, found {}", files::kind(&found));
     }
     if dataset::is_image(path) {
         let picture = Picture::open(path)?;
         return Ok(Opened::Frames(format!("picture of {} x {}", picture.width, picture.height)));
     }
-    // A pipe or a device might keep us waiting.
-    let found = path.metadata().context("expected a file, a folder, a pipeline or a recipe")?;
-    if !found.is_file() {
-        bail!("expected a file or a folder, found something else");
-    }
-    let mut start = Vec::new();
-    File::open(path)?.take(BEGINNING).read_to_end(&mut start)?;
-    let has = |word: &str| start.windows(word.len()).any(|bytes| bytes == word.as_bytes());
-    let is_safetensors = start.get(8) == Some(&b'{');
-    let is_torch = start.starts_with(b"PK") || start.first() == Some(&0x80);
+    let start = outputs::beginning(path)?;
+    let has = |word: &str| outputs::has(&start, word);
+    let (is_safetensors, is_torch) = (outputs::is_safetensors(&start), outputs::is_torch(&start));
     if start.is_empty() {
         bail!("the file is empty");
     }
@@ -84,6 +84,28 @@ fn open(path: &Path) -> Result<Opened> {
         () if is_safetensors || is_torch => weights(path),
         () => clip(path),
     }
+}
+
+/// How many pictures of a folder there are, all of which can be read as far as there is time for.
+fn pictures(paths: &[PathBuf]) -> Result<String> {
+    let start = Instant::now();
+    let looked: Vec<Option<snarm_core::Error>> = paths
+        .par_iter()
+        .filter(|_| start.elapsed() < PATIENCE)
+        .map(|path| Picture::open(path).err())
+        .collect();
+    let (all, read) = (paths.len(), looked.len());
+    let looked_at = if read < all { format!(", {read} of which were read") } else { String::new() };
+    let broken: Vec<snarm_core::Error> = looked.into_iter().flatten().collect();
+    if broken.is_empty() {
+        return Ok(format!("{all} pictures{looked_at}"));
+    }
+    let mut names: Vec<String> = broken.iter().take(SHOWN).map(ToString::to_string).collect();
+    if broken.len() > SHOWN {
+        names.push(format!("and {} more", broken.len() - SHOWN));
+    }
+    let n = broken.len();
+    bail!("folder of {all} pictures{looked_at}, {n} that cannot be read: {}", names.join("; "))
 }
 
 /// A decoder or an encoder, without a header of ours. Decoders that reconstruct features hold an encoder, too.
