@@ -1,10 +1,11 @@
 //! `snarm doctor`: of pipelines, of files, and of a plugin that is not found.
 
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::run::{no_gstreamer, run, snarm, stderr, stdout};
+use crate::run::{no_gstreamer, run, snarm, stderr, stdout, target};
 
 /// A bank beside the frames that it was learned from.
 fn bank(dir: &Path, name: &str, more: &str) {
@@ -200,4 +201,33 @@ fn a_plugin_that_is_not_found_is_told_why() {
     std::fs::set_permissions(&tool, mode).expect("a mode");
     let text = stdout(&with_plugins(dir, &folder, Some(&bin)));
     assert!(text.contains("found GStreamer 1.99.0: two installations"), "{text}");
+}
+
+/// A registry that GStreamer is told not to renew knows plugins that are gone.
+#[test]
+fn a_plugin_that_is_in_the_registry_alone_is_told() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let file = dir.join("libgstsnarm.so");
+    symlink(target().join("deps/libgstsnarm.so"), &file).expect("a link");
+    let ask = |update: &str| {
+        let mut command = snarm();
+        command.arg("doctor").current_dir(dir).env("GST_PLUGIN_PATH", dir).env("GST_REGISTRY_UPDATE", update);
+        command.env("HOME", dir).env_remove("XDG_DATA_HOME").env("GST_REGISTRY", dir.join("registry.bin"));
+        stdout(&command.output().expect("snarm starts"))
+    };
+    let text = ask("yes");
+    assert!(text.contains("snarmbank, snarmdetect, snarmoverlay"), "{text}");
+    std::fs::remove_file(&file).expect("removed");
+    let text = ask("no");
+    assert!(
+        text.contains(&format!("{}, where ", file.display())) && text.contains("cannot be loaded: "),
+        "{text}"
+    );
+    std::fs::write(&file, "not a library").expect("a file");
+    let text = ask("no");
+    assert!(text.contains("cannot be loaded: ") && !text.contains("snarmbank, snarmdetect"), "{text}");
 }

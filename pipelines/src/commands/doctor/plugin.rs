@@ -29,21 +29,7 @@ pub(super) fn look(about: &About, findings: &mut Findings) {
         None => findings.bad(LAUNCH, "not found (Debian package gstreamer1.0-tools)"),
     }
     match &about.plugin {
-        Some(file) => {
-            let version = about.plugin_version.as_deref().unwrap_or_default();
-            findings.good(
-                "elements",
-                format!("snarmbank, snarmdetect, snarmoverlay {version} {}", file.display()),
-            );
-            // Builds from a repository have its commit behind the version.
-            let own = env!("CARGO_PKG_VERSION");
-            if version.split('-').next() != Some(own) {
-                findings.bad(
-                    "",
-                    format!("expected version {own} as that of snarm, found {version}: install both anew"),
-                );
-            }
-        }
+        Some(file) => registered(about, file, findings),
         None => missing(about, findings),
     }
     let others = about.refused.iter().filter(|file| !is_ours(file));
@@ -59,6 +45,27 @@ pub(super) fn look(about: &About, findings: &mut Findings) {
 
 fn is_ours(file: &Path) -> bool {
     file.file_name().is_some_and(|name| name == PLUGIN)
+}
+
+/// Looks at the file that the registry has the elements from. GStreamer believes its registry where it is told not to look
+/// at files, and where time and length of a file are as before.
+fn registered(about: &About, file: &Path, findings: &mut Findings) {
+    let place = file.display();
+    if let Some(reason) = player::load_failure(file) {
+        let registry = about.registry.display();
+        let text = format!("{place}, where {registry} has them from, cannot be loaded: {reason}");
+        findings.bad("elements", text);
+        findings.bad("", format!("install the plugin anew, or remove {registry} where it lies elsewhere"));
+        return;
+    }
+    let version = about.plugin_version.as_deref().unwrap_or_default();
+    findings.good("elements", format!("snarmbank, snarmdetect, snarmoverlay {version} {place}"));
+    // Builds from a repository have its commit behind the version.
+    let own = env!("CARGO_PKG_VERSION");
+    if version.split('-').next() != Some(own) {
+        findings
+            .bad("", format!("expected version {own} as that of snarm, found {version}: install both anew"));
+    }
 }
 
 /// Says why the elements are not found.
