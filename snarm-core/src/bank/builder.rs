@@ -136,9 +136,7 @@ impl BankBuilder {
         builder.copies_before = bank.header().copies;
         builder.sketches = bank.sketches.clone();
         builder.origins = bank.origins.clone();
-        // Numbers of a bank that was converted may be higher than its frames are many.
-        let highest = bank.images().iter().max().copied().unwrap_or_default();
-        builder.first = highest.saturating_add(1).max(bank.frames() as u32);
+        builder.first = bank.next_image();
         builder.group_scales = bank.group_scales().to_vec();
         builder.extractor.set_scales(bank.group_scales());
         builder.earlier = bank.calibrations().cloned().collect();

@@ -237,7 +237,17 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
             Some(light.ok_or_else(|| wrong("the light of whole tiles and its range", "others".into()))?)
         }
     };
-    Ok(Bank::new(header, calibrations, ignore, memory, sketches, light).with_origins(origins))
+    let bank = Bank::new(header, calibrations, ignore, memory, sketches, light).with_origins(origins);
+    // Frames that are learned later are numbered from there on.
+    let next = bank.next_image();
+    for (what, highest) in
+        [(SKETCH_IMAGES, bank.sketches.images().last().copied()), ("origins", bank.origins.last())]
+    {
+        if let Some(image) = highest.filter(|image| *image >= next) {
+            return Err(wrong(&format!("{what} of frames of the bank, below {next}"), image.to_string()));
+        }
+    }
+    Ok(bank)
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

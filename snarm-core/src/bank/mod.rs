@@ -314,6 +314,13 @@ impl Bank {
         self.memory.as_ref().map_or(&[], Memory::images)
     }
 
+    /// The number of the next frame that is learned. Numbers of a bank that was converted may be higher than its frames are
+    /// many.
+    fn next_image(&self) -> u32 {
+        let highest = self.images().iter().max().map_or(0, |image| image.saturating_add(1));
+        highest.max(u32::try_from(self.header.frames).unwrap_or(u32::MAX))
+    }
+
     /// Where the image of a number of [`Self::images`] comes from, as far as it was said when it was learned.
     pub fn origin(&self, image: u32) -> Option<&Origin> {
         self.origins.of(image)

@@ -77,6 +77,11 @@ impl Origins {
         self.0.get(&image)
     }
 
+    /// The highest number of an image.
+    pub(super) fn last(&self) -> Option<u32> {
+        self.0.last_key_value().map(|(image, _)| *image)
+    }
+
     /// Takes back the images from `first` on.
     pub(super) fn discard_from(&mut self, first: u32) {
         drop(self.0.split_off(&first));

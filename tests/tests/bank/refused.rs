@@ -19,6 +19,8 @@ struct Parts {
     features_type: Dtype,
     width: usize,
     images: Vec<u32>,
+    /// Frames that sketches are added for.
+    sketched: Vec<u32>,
 }
 
 impl Parts {
@@ -31,7 +33,8 @@ impl Parts {
         about["version"] = json!(1);
         let bank = Bank::open(path).unwrap();
         let (features, images) = (bank.rows().data.to_vec(), bank.images().to_vec());
-        Self { about, features, features_type: Dtype::F32, width: bank.width(), images }
+        let (features_type, width, sketched) = (Dtype::F32, bank.width(), Vec::new());
+        Self { about, features, features_type, width, images, sketched }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -39,8 +42,17 @@ impl Parts {
         let (features, images) = (bytemuck::cast_slice(&self.features), bytemuck::cast_slice(&self.images));
         let features = TensorView::new(self.features_type, vec![rows, self.width], features).unwrap();
         let images = TensorView::new(Dtype::U32, vec![self.images.len()], images).unwrap();
+        let (numbers, sketches) =
+            (bytemuck::cast_slice(&self.sketched), vec![0; 128 * 4 * self.sketched.len()]);
         let metadata = [("snarm".to_owned(), self.about.to_string())].into();
-        safetensors::serialize([("features", features), ("images", images)], Some(metadata)).unwrap()
+        let mut tensors = vec![("features", features), ("images", images)];
+        if !self.sketched.is_empty() {
+            let shape = vec![self.sketched.len(), 128];
+            tensors.push(("sketches", TensorView::new(Dtype::F32, shape, &sketches).unwrap()));
+            let shape = vec![self.sketched.len()];
+            tensors.push(("sketch_images", TensorView::new(Dtype::U32, shape, numbers).unwrap()));
+        }
+        safetensors::serialize(tensors, Some(metadata)).unwrap()
     }
 }
 
@@ -139,6 +151,14 @@ fn a_bank_that_says_other_things_than_it_should_is_refused() {
         parts.images.clear();
     };
     check(&empty, &["features (n, width) and images (n)", "[0, 512] and [0]"]);
+    check(&|parts| parts.sketched = vec![0, 2, 1], &["a sketch for each of ascending frames"]);
+    // The bank is of three frames; a fourth would be taken for one that is learned later.
+    check(&|parts| parts.sketched = vec![0, 3], &["sketch_images of frames of the bank, below 3", "found 3"]);
+    let origin = json!([{"image": 7, "source": "a.png"}]);
+    check(
+        &|parts| parts.about["origins"] = origin.clone(),
+        &["origins of frames of the bank, below 3", "found 7"],
+    );
 }
 
 #[test]
