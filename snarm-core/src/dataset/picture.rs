@@ -1,8 +1,10 @@
 //! Still images and masks, read into memory.
 
+use std::io;
 use std::path::Path;
 
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 
 use super::reading::{Depth, PICTURES, Reading, decode};
 use snarm_kernels::Grid;
@@ -66,11 +68,12 @@ impl Picture {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_png(&self, path: &Path) -> Result<()> {
-        let wrong = |reason: String| Error::write("image", path, std::io::Error::other(reason));
-        let (width, height) = (self.width as u32, self.height as u32);
-        let image = RgbImage::from_raw(width, height, self.data.clone())
-            .ok_or_else(|| wrong(format!("{} bytes are not {width}x{height} RGB", self.data.len())))?;
-        image.save_with_format(path, ImageFormat::Png).map_err(|e| wrong(e.to_string()))
+        let Self { data, width, height } = self;
+        if data.len() != 3 * width * height {
+            let reason = format!("{} bytes are not {width}x{height} RGB", data.len());
+            return Err(Error::write("image", path, io::Error::other(reason)));
+        }
+        write_png("image", path, data, (*width, *height), ExtendedColorType::Rgb8)
     }
 
     /// The image as a frame.
@@ -133,12 +136,13 @@ impl Mask {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_png(&self, path: &Path) -> Result<()> {
-        let wrong = |reason: String| Error::write("mask", path, std::io::Error::other(reason));
-        let pixels = self.data.iter().map(|&marked| if marked { 255 } else { 0 }).collect();
-        let image = GrayImage::from_raw(self.width as u32, self.height as u32, pixels).ok_or_else(|| {
-            wrong(format!("{} values are not {}x{}", self.data.len(), self.width, self.height))
-        })?;
-        image.save_with_format(path, ImageFormat::Png).map_err(|e| wrong(e.to_string()))
+        let Self { data, width, height } = self;
+        if data.len() != width * height {
+            let reason = format!("{} values are not {width}x{height}", data.len());
+            return Err(Error::write("mask", path, io::Error::other(reason)));
+        }
+        let pixels: Vec<u8> = data.iter().map(|&marked| if marked { 255 } else { 0 }).collect();
+        write_png("mask", path, &pixels, (*width, *height), ExtendedColorType::L8)
     }
 
     /// A mask with nothing marked.
@@ -160,6 +164,23 @@ impl Mask {
             self.data.get(y * self.width + x).copied()
         })
     }
+}
+
+/// Writes a PNG file of so many columns and rows. The file is written as a whole: what an encoder writes into one last may be
+/// lost where nobody asks.
+fn write_png(
+    what: &'static str,
+    path: &Path,
+    pixels: &[u8],
+    (width, height): (usize, usize),
+    color: ExtendedColorType,
+) -> Result<()> {
+    let mut bytes = Vec::new();
+    let encoded = PngEncoder::new(&mut bytes).write_image(pixels, width as u32, height as u32, color);
+    encoded
+        .map_err(io::Error::other)
+        .and_then(|()| std::fs::write(path, bytes))
+        .map_err(|e| Error::write(what, path, e))
 }
 
 /// The defective pixels among samples of so many channels, the last of two or four of which is alpha.

@@ -93,6 +93,23 @@ fn pictures_come_back_as_they_were_written() {
     assert_eq!(Mask::open(&path).unwrap(), mask);
 }
 
+/// The last of what is written is lost in silence where nobody asks.
+#[test]
+fn a_picture_for_which_there_is_no_room_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.png");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let picture = Picture { data: vec![7; 60], width: 5, height: 4 };
+    let saved = [picture.save_png(&path), Mask::empty(5, 4).save_png(&path)];
+    for (saved, what) in saved.into_iter().zip(["image", "mask"]) {
+        let message = saved.unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("cannot write {what}: ")) && message.contains("a.png"),
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn masks_follow_the_geometry_of_the_map() {
     let mut mask = Mask::empty(8, 4);
