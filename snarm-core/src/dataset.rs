@@ -11,6 +11,7 @@ mod layout;
 mod masks;
 mod mvtec;
 mod names;
+mod orientation;
 mod picture;
 mod reading;
 mod visa;

@@ -1,7 +1,6 @@
 //! What is told of a frame: [`Record`], which metadata, messages and lines of results are written from, and the file of
 //! lines read back.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::detect::{Detection, Limits, Region, Verdict};
 use crate::error::{Error, Result};
+use crate::files::Opened;
 use crate::light::{Quality, Reason};
 
 /// What type and label of a region are called.
@@ -241,7 +241,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>> {
 /// When the file is missing or unreadable, has no line, or one that is no such object.
 pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let unreadable = |e| Error::read(WHAT, path, e);
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut file = BufReader::new(Opened::of(WHAT, path)?.file());
     let (mut lines, mut text) = (Vec::new(), Vec::new());
     while file.read_until(b'\n', &mut text).map_err(unreadable)? > 0 {
         let number = lines.len() + 1;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use super::reading::{Decoded, Depth, PICTURES, Reading, decode, each};
+use super::reading::{Depth, PICTURES, Reading, decode, each};
 use super::{Dataset, Mask};
 use crate::error::{BadFile, Error, Result};
 
@@ -125,9 +125,9 @@ impl Job<'_> {
         let complaint = |path: &Path, reason: String| Some(BadFile::new(path.to_owned(), reason));
         let (width, height) =
             match decode("image", PICTURES, path, reading).and_then(|image| image.checked(path)) {
-                Ok(Decoded { image, .. }) => {
-                    depth.add(&image);
-                    (image.width() as usize, image.height() as usize)
+                Ok(decoded) => {
+                    depth.add(&decoded);
+                    (decoded.image.width() as usize, decoded.image.height() as usize)
                 }
                 Err(error) => return complaint(path, reason(&error)),
             };

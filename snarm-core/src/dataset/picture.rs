@@ -40,18 +40,19 @@ impl Picture {
     /// # Errors
     /// When the file is missing, cannot be decoded, or takes more memory than it may.
     pub fn read(path: &Path, reading: &Reading) -> Result<Self> {
-        let image = decode("image", PICTURES, path, reading)?.checked(path)?.image;
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let white = u32::from(reading.white());
+        let decoded = decode("image", PICTURES, path, reading)?.checked(path)?;
+        let white = u32::from(decoded.white(reading));
         let mut depth = Depth::default();
-        depth.add(&image);
+        depth.add(&decoded);
+        let image = decoded.image;
+        let (width, height) = (image.width() as usize, image.height() as usize);
         if u32::from(depth.largest) > white {
             let (largest, path) = (depth.largest, text(path));
             tracing::warn!("samples above white ({white}) are cut off, the greatest is {largest}: {path}");
         }
         let level = |sample: u16| ((u32::from(sample).min(white) * 255 + white / 2) / white) as u8;
         let data = match image {
-            image if reading.white() == u16::MAX => image.into_rgb8().into_raw(),
+            image if white == u32::from(u16::MAX) => image.into_rgb8().into_raw(),
             DynamicImage::ImageLuma16(image) => image.pixels().flat_map(|p| [level(p.0[0]); 3]).collect(),
             DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [level(p.0[0]); 3]).collect(),
             DynamicImage::ImageRgb16(image) => image.pixels().flat_map(|p| p.0.map(level)).collect(),

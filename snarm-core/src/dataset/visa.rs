@@ -9,6 +9,7 @@ use super::mvtec::{GOOD, real_first};
 use super::names::{below, fitting, is_bad, is_good};
 use super::{BadFile, Dataset, Sample, Walk, folders};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::paths::text;
 
 /// Folder of the tables, beside the products.
@@ -51,7 +52,7 @@ pub(super) fn open(root: &Path) -> Result<Dataset> {
 
 /// The rows of `object` in the official table; its paths start at `base` and stay below it.
 fn from_table(table: &Path, base: &Path, object: &OsStr) -> Result<Dataset> {
-    let bytes = std::fs::read(table).map_err(|source| Error::read("split", table, source))?;
+    let bytes = files::read("split", table)?;
     let wrong = |line: usize, expected: &str, found: &[u8]| {
         let found = format!("'{}' in line {line}", text(OsStr::from_bytes(found)));
         Error::wrong_file("split", table, expected, found)

@@ -10,7 +10,7 @@ mod write;
 
 pub use self::hold::Hold;
 pub use self::read::kind;
-pub(crate) use self::read::read;
+pub(crate) use self::read::{Opened, read};
 pub(crate) use self::sealed::{Sealed, VERSION, seal};
 pub use self::tensors::{Tensor, Weights};
 pub use self::write::{Replacement, check_writable, replace, replaced};

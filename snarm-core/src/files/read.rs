@@ -61,6 +61,11 @@ impl<'a> Opened<'a> {
         read.map(|()| bytes).map_err(|e| Error::read(self.what, self.path, e))
     }
 
+    /// The file, at its beginning.
+    pub(crate) fn file(self) -> File {
+        self.file
+    }
+
     /// All bytes.
     ///
     /// # Errors

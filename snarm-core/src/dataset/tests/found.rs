@@ -265,12 +265,41 @@ fn each_file_of_a_set_counts_once_and_links_in_circles_end() {
     }
 }
 
+fn fifo(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo is part of every system");
+}
+
+/// An ordinary open waits for a writer.
+#[test]
+fn a_fifo_that_is_named_is_refused_and_not_waited_for() {
+    let dir = folder(&VISA);
+    std::fs::create_dir(dir.path().join("split_csv")).unwrap();
+    let table = "object,split,label,image,mask\ncandle,train,normal,candle/Data/Images/Normal/0.JPG,\n\
+                 candle,train,normal,candle/Data/Images/Normal/pipe.JPG,\n\
+                 candle,test,normal,candle/Data/Images/Normal/1.JPG,\n";
+    std::fs::write(dir.path().join("split_csv/1cls.csv"), table).unwrap();
+    let pipe = dir.path().join("candle/Data/Images/Normal/pipe.JPG");
+    fifo(&pipe);
+    for message in [
+        Picture::open(&pipe).unwrap_err().to_string(),
+        Mask::open(&pipe).unwrap_err().to_string(),
+        crate::view::IgnoreMask::open(&pipe).unwrap_err().to_string(),
+        crate::results::read_lines::<u32>(&pipe).unwrap_err().to_string(),
+    ] {
+        assert!(message.contains("expected a file, found a FIFO: "), "{message}");
+    }
+    assert_eq!(depth_of(std::slice::from_ref(&pipe), &Reading::default()).unwrap(), Depth::default());
+    let (bad, _) = Dataset::open(&dir.path().join("candle")).unwrap().inspect().unwrap();
+    let of_pipe = bad.iter().find(|file| file.path.file_name() == pipe.file_name());
+    assert_eq!(of_pipe.map(|file| &*file.reason), Some("expected a file, found a FIFO"));
+}
+
 #[test]
 fn what_is_no_file_is_not_opened() {
     let dir = folder(&["a.png"]);
     let pipe = dir.path().join("b.png");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.is_ok_and(|status| status.success()), "mkfifo is part of every system");
+    fifo(&pipe);
     let (found, left_out) = images(dir.path()).unwrap();
     assert_eq!((found, left_out.others), (vec![dir.path().join("a.png")], vec![pipe]));
 }

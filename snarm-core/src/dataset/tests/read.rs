@@ -121,6 +121,62 @@ fn pictures_are_upright_whatever_their_orientation_and_format() {
     }
 }
 
+/// Programs write notes behind the picture, with a name before them, and with numbers of another kind.
+#[test]
+fn pictures_are_upright_however_their_orientation_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let upright = upright();
+    let lying = stored(&upright, 6);
+    let plain = exif(6);
+    let named = [&b"Exif\0\0"[..], &plain].concat();
+    let mut of_four_bytes = plain.clone();
+    of_four_bytes[12] = 4;
+    let with = |format: &str, notes: &[u8]| {
+        let (data, (width, height)) = (lying.as_raw(), lying.dimensions());
+        let mut bytes = Vec::new();
+        let mut encoder: Box<dyn FnMut(&mut Vec<u8>)> = match format {
+            "webp" => Box::new(|bytes| {
+                let mut encoder = WebPEncoder::new_lossless(bytes);
+                encoder.set_exif_metadata(notes.to_vec()).unwrap();
+                encoder.write_image(data, width, height, ExtendedColorType::Rgb8).unwrap();
+            }),
+            "jpg" => Box::new(|bytes| {
+                let mut encoder = JpegEncoder::new_with_quality(bytes, 100);
+                encoder.set_exif_metadata(notes.to_vec()).unwrap();
+                encoder.write_image(data, width, height, ExtendedColorType::Rgb8).unwrap();
+            }),
+            _ => Box::new(|bytes| {
+                let mut encoder = PngEncoder::new(bytes);
+                encoder.set_exif_metadata(notes.to_vec()).unwrap();
+                encoder.write_image(data, width, height, ExtendedColorType::Rgb8).unwrap();
+            }),
+        };
+        encoder(&mut bytes);
+        drop(encoder);
+        bytes
+    };
+    // The notes of a PNG file behind its picture: 12 bytes of a chunk are its length, its name and its sum.
+    let mut behind = with("png", &plain);
+    let at = behind.windows(4).position(|name| name == b"eXIf").unwrap() - 4;
+    let notes: Vec<u8> = behind.drain(at..at + 12 + plain.len()).collect();
+    let end = behind.len() - 12;
+    behind.splice(end..end, notes);
+    for (name, bytes) in [
+        ("behind.png", behind),
+        ("named.png", with("png", &named)),
+        ("named.webp", with("webp", &named)),
+        ("long.jpg", with("jpg", &of_four_bytes)),
+        ("long.png", with("png", &of_four_bytes)),
+    ] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let found = Picture::open(&path).unwrap();
+        assert_eq!((found.width, found.height), (48, 32), "{name}");
+        let far = found.data.iter().zip(upright.as_raw()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(far <= if name.ends_with("jpg") { 60 } else { 0 }, "{name}: {far}");
+    }
+}
+
 #[test]
 fn notes_that_make_no_sense_do_not_matter() {
     let dir = tempfile::tempdir().unwrap();
@@ -236,6 +292,29 @@ fn bits_are_found_over_the_set() {
     let depth = depth_of(&[path("colors.png")], &Reading::default()).unwrap();
     assert_eq!(depth, Depth { pictures: 1, largest: 1023 }, "alpha says nothing about light");
     assert_eq!(Picture::read(&path("colors.png"), &reading).unwrap().data, [255, 128, 0, 255, 128, 0]);
+}
+
+/// Decoders scale the samples of PNM files, which name their white.
+#[test]
+fn pnm_files_are_white_where_they_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.pgm");
+    let write = |white: u16, samples: [u16; 3]| {
+        let samples = samples.map(u16::to_be_bytes).concat();
+        std::fs::write(&path, [format!("P5\n3 1\n{white}\n").as_bytes(), &samples].concat()).unwrap();
+    };
+    let twelve = Reading { bits: Some(12), ..Reading::default() };
+    let read = |reading: &Reading| Picture::read(&path, reading).unwrap().data;
+    let depth = || depth_of(std::slice::from_ref(&path), &Reading::default()).unwrap();
+    write(4095, [4095, 2048, 0]);
+    assert_eq!(depth(), Depth::default());
+    for reading in [twelve, Reading::default()] {
+        assert_eq!(read(&reading), [255, 255, 255, 128, 128, 128, 0, 0, 0], "{reading:?}");
+    }
+    // The greatest number says nothing: cameras write any bits under it.
+    write(65535, [4095, 2048, 0]);
+    assert_eq!(depth(), Depth { pictures: 1, largest: 4095 });
+    assert_eq!(read(&twelve), [255, 255, 255, 128, 128, 128, 0, 0, 0]);
 }
 
 #[test]
