@@ -69,6 +69,16 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || left_behind.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
+/// The images that a hidden entry is or holds, in order, but for the second halves of files that macOS writes. Links are not
+/// followed, and folders that cannot be read hold none.
+pub(super) fn hidden_images(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() || path.is_symlink() {
+        let is_half = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
+        return if is_image(path) && !is_half { vec![path.to_owned()] } else { Vec::new() };
+    }
+    all(path).unwrap_or_default().iter().flat_map(|path| hidden_images(path)).collect()
+}
+
 /// Whether a link leads to a folder that it lies in.
 pub(super) fn is_circle(link: &Path) -> bool {
     link.parent().is_some_and(|parent| {
@@ -77,9 +87,14 @@ pub(super) fn is_circle(link: &Path) -> bool {
     })
 }
 
-/// The path without links; where it leads nowhere, as it is.
+/// The path without links; where it leads nowhere, its name in the folder without links, if there is one.
 pub(super) fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let beside = || {
+        let parent =
+            path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        Some(parent?.canonicalize().ok()?.join(path.file_name()?))
+    };
+    path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_owned())
 }
 
 /// The first names in `folder`, for messages.
@@ -95,7 +110,7 @@ pub(super) fn listing(folder: &Path) -> Result<String> {
 pub struct LeftOut {
     /// Files that are no images by their names, and what is no file.
     pub others: Vec<PathBuf>,
-    /// Images whose names begin with a dot.
+    /// Images whose names begin with a dot, and those in hidden folders and in what archives of other systems add.
     pub hidden: Vec<PathBuf>,
     /// Files and folders that were met before, under another name or by a link.
     pub again: Vec<PathBuf>,
@@ -115,6 +130,15 @@ impl LeftOut {
         self.hidden.extend(other.hidden);
         self.again.extend(other.again);
         self.unused.extend(other.unused);
+    }
+
+    /// Adds images that are hidden, each once.
+    pub(super) fn hide(&mut self, images: Vec<PathBuf>) {
+        if !images.is_empty() {
+            self.hidden.extend(images);
+            self.hidden.sort();
+            self.hidden.dedup();
+        }
     }
 
     /// Tells of it in the log, if there is anything to tell.

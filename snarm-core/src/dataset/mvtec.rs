@@ -62,6 +62,7 @@ pub(super) fn open(root: &Path) -> Result<Dataset> {
         unused(&mut walk, &folder)?;
     }
     tests.iter().try_for_each(|test| loose(&mut walk, test))?;
+    walk.pass_over(root)?;
     set.test.sort_by(|a, b| (&a.kind, &a.path).cmp(&(&b.kind, &b.path)));
     set.left_out = walk.left_out;
     Ok(set)
@@ -78,7 +79,9 @@ pub(super) fn open_3d(root: &Path) -> Result<Dataset> {
             set.validation.extend(walk.folder(&rgb)?);
         }
     }
+    walk.pass_over(root)?;
     for test in fitting(root, is_test)? {
+        walk.pass_over(&test)?;
         let mut kinds = folders(&test)?;
         real_first(&mut kinds);
         for kind in kinds {
@@ -166,11 +169,13 @@ fn unused(walk: &mut Walk, folder: &Path) -> Result<()> {
             walk.left_out.unused.push(path);
         }
     }
+    walk.left_out.hide(rest.left_out.hidden);
     Ok(())
 }
 
-/// Keeps in mind the images that lie between the folders of the types.
+/// Keeps in mind the images that lie between the folders of the types, and hidden ones.
 pub(super) fn loose(walk: &mut Walk, folder: &Path) -> Result<()> {
+    walk.pass_over(folder)?;
     let files = entries(folder)?.into_iter().filter(|path| path.is_file() && is_image(path));
     walk.left_out.unused.extend(files);
     Ok(())

@@ -125,7 +125,9 @@ fn from_folders(root: &Path) -> Result<Dataset> {
         if i % 10 < 9 { set.train.push(path) } else { set.test.push(sample(path, false, None)) }
     }
     let masks = within(root, "Masks")?;
+    walk.pass_over(root)?;
     for images in within(root, "Images")? {
+        walk.pass_over(&images)?;
         let mut kinds = folders(&images)?;
         kinds.retain(|kind| !kind.file_name().is_some_and(is_good));
         real_first(&mut kinds);

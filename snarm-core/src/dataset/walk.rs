@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::files::{LeftOut, all, is_circle, is_hidden, is_image, real};
+use super::files::{LeftOut, all, hidden_images, is_circle, is_hidden, is_image, real};
 use super::glob;
 use crate::error::{Error, Result};
 
@@ -17,6 +17,8 @@ pub struct Walk {
     met: HashSet<PathBuf>,
     /// Whether files count by their names, so that several may be links to one.
     by_name: bool,
+    /// What was passed over, by paths without links: counted once.
+    passed: HashSet<PathBuf>,
     /// What was passed over so far.
     pub left_out: LeftOut,
 }
@@ -81,16 +83,20 @@ impl Walk {
     /// # Errors
     /// When a folder cannot be read.
     pub fn pattern(&mut self, pattern: &Path) -> Result<Vec<PathBuf>> {
-        let matched = glob::expand(pattern)?;
+        let mut left_out = LeftOut::default();
+        let matched = glob::expand(pattern, &mut left_out)?;
         let (links, real): (Vec<_>, Vec<_>) = matched.into_iter().partition(|path| path.is_symlink());
         let mut found = Vec::new();
         for path in real.into_iter().chain(links) {
-            if path.is_dir() {
-                found.extend(self.folder(&path)?);
-            } else if self.file(&path) {
-                found.push(path);
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => found.extend(self.folder(&path)?),
+                // A clip has any name; as in folders a link to nothing is a file that cannot be read.
+                Ok(metadata) if metadata.is_file() => self.keep(path, &mut found),
+                other => self.take(path, other.is_err(), &mut found),
             }
         }
+        self.left_out.again.extend(left_out.again);
+        self.hide(left_out.hidden);
         found.sort();
         Ok(found)
     }
@@ -111,19 +117,43 @@ impl Walk {
 
     fn take(&mut self, path: PathBuf, is_file: bool, found: &mut Vec<PathBuf>) {
         if !is_file || !is_image(&path) {
-            self.left_out.others.push(path);
-        } else if self.file(&path) {
+            if self.passed.insert(real(&path)) {
+                self.left_out.others.push(path);
+            }
+        } else {
+            self.keep(path, found);
+        }
+    }
+
+    fn keep(&mut self, path: PathBuf, found: &mut Vec<PathBuf>) {
+        if self.file(&path) {
             found.push(path);
         }
     }
 
-    /// Whether an entry is hidden; hidden images are kept in mind, but for the second halves of files that macOS writes.
-    fn is_passed_over(&mut self, path: &Path) -> bool {
-        let Some(name) = path.file_name().filter(|name| is_hidden(name)) else { return false };
-        if is_image(path) && !name.as_encoded_bytes().starts_with(b"._") {
-            self.left_out.hidden.push(path.to_owned());
+    /// Keeps in mind the images in the hidden entries of a folder, which no walk goes through.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(super) fn pass_over(&mut self, folder: &Path) -> Result<()> {
+        for path in all(folder)? {
+            self.is_passed_over(&path);
         }
-        true
+        Ok(())
+    }
+
+    /// Whether an entry is hidden; the images that it is or holds are kept in mind.
+    fn is_passed_over(&mut self, path: &Path) -> bool {
+        let hidden = path.file_name().is_some_and(is_hidden);
+        if hidden {
+            self.hide(hidden_images(path));
+        }
+        hidden
+    }
+
+    fn hide(&mut self, mut images: Vec<PathBuf>) {
+        images.retain(|image| self.passed.insert(real(image)));
+        self.left_out.hide(images);
     }
 }
 

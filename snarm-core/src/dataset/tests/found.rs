@@ -118,7 +118,62 @@ fn hidden_and_empty_folders_and_those_of_archives_are_no_categories_and_no_types
     assert_eq!(categories(dir.path()).unwrap(), [dir.path().join("part")]);
     let set = Dataset::open(&dir.path().join("part")).unwrap();
     assert_eq!(kinds(&set), [("crack", true, false), ("good", false, false)]);
-    assert!(set.left_out.is_empty(), "{}", set.left_out);
+    // Pictures in them are named, where they are no halves of others.
+    let hidden = names(&set.left_out.hidden, &dir.path().join("part"));
+    assert_eq!(hidden, ["test/.cache/2.png", "test/__MACOSX/2.png"]);
+    assert_eq!(set.left_out, LeftOut { hidden: set.left_out.hidden.clone(), ..LeftOut::default() });
+}
+
+#[test]
+fn pictures_in_hidden_folders_are_named_wherever_they_lie() {
+    let dir = folder(&[
+        "train/good/0.png",
+        "train/good/.old/1.png",
+        "train/good/deep/__MACOSX/deep/2.png",
+        "train/good/.old/notes.txt",
+        "train/.trash/3.png",
+        "test/good/4.png",
+        "test/good/.thumbs/4.png",
+        "test/.thumbs/4.png",
+        ".thumbs/4.png",
+    ]);
+    let expected = [
+        ".thumbs/4.png",
+        "test/.thumbs/4.png",
+        "test/good/.thumbs/4.png",
+        "train/.trash/3.png",
+        "train/good/.old/1.png",
+        "train/good/deep/__MACOSX/deep/2.png",
+    ];
+    let set = Dataset::open(dir.path()).unwrap();
+    assert_eq!(names(&set.left_out.hidden, dir.path()), expected);
+    assert_eq!((set.train.len(), set.test.len()), (1, 1));
+    let (found, left_out) = images(&dir.path().join("train")).unwrap();
+    assert_eq!(
+        (found.len(), &names(&left_out.hidden, dir.path())[..]),
+        (1, &expected.map(str::to_owned)[3..])
+    );
+    assert!(left_out.to_string().starts_with("3 hidden image(s): "), "{left_out}");
+}
+
+#[test]
+fn patterns_leave_out_what_folders_do() {
+    let dir = folder(&["a/1.png", "a/.2.png", "a/b/3.png", "c.mkv"]);
+    fifo(&dir.path().join("a/pipe.png"));
+    for (link, to) in [("a/gone.png", "nothing.png"), ("a/gone", "nothing"), ("a/b/up", "..")] {
+        symlink(to, dir.path().join(link)).unwrap();
+    }
+    let mut walk = Walk::new();
+    let found = walk.pattern(&dir.path().join("**/*")).unwrap();
+    assert_eq!(names(&found, dir.path()), ["a/1.png", "a/b/3.png", "a/gone.png", "c.mkv"]);
+    let of = |paths: &[PathBuf], name: &str| names(paths, dir.path()).iter().any(|found| found == name);
+    assert_eq!(names(&walk.left_out.hidden, dir.path()), ["a/.2.png"]);
+    assert!(
+        of(&walk.left_out.others, "a/pipe.png") && of(&walk.left_out.others, "a/gone"),
+        "{}",
+        walk.left_out
+    );
+    assert!(of(&walk.left_out.again, "a/b/up"), "{}", walk.left_out);
 }
 
 #[test]
