@@ -5,10 +5,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use image::{GrayImage, ImageFormat};
 use rayon::prelude::*;
 use serde::Serialize;
-use snarm_core::dataset::Picture;
+use snarm_core::dataset::{Mask, Picture};
 use snarm_core::files::Replacement;
 use snarm_core::paths::text;
 
@@ -258,10 +257,8 @@ fn save(path: &Path, rgb: Vec<u8>, station: &Station) -> Result<()> {
 
 fn save_mask(path: &Path, exposure: &Exposure, station: &Station) -> Result<()> {
     make_parent(path)?;
-    let pixels = exposure.labels.iter().map(|&label| if label > 0 { 255 } else { 0 }).collect();
-    let mask = GrayImage::from_raw(station.width as u32, station.height as u32, pixels)
-        .context("mask of no size")?;
-    mask.save_with_format(path, ImageFormat::Png).with_context(|| format!("cannot write {}", path.display()))
+    let data = exposure.labels.iter().map(|&label| label > 0).collect();
+    Ok(Mask { data, width: station.width, height: station.height }.save_png(path)?)
 }
 
 fn make_parent(path: &Path) -> Result<()> {
