@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
+use snarm_core::paths;
 
 /// Name of the program.
 const PLAYER: &str = "snarm-player";
@@ -19,6 +20,8 @@ const PLAYER: &str = "snarm-player";
 pub(crate) struct Player {
     child: Child,
     errors: Option<JoinHandle<String>>,
+    /// The clip that is decoded.
+    clip: Option<PathBuf>,
 }
 
 impl Player {
@@ -26,6 +29,7 @@ impl Player {
     pub(crate) fn clip(path: &Path) -> Result<(Self, ChildStdout)> {
         let mut player = Self::spawn(command()?.arg("clip").arg(path), Stdio::null(), Stdio::piped())?;
         let stdout = player.child.stdout.take().context("no pipe from snarm-player")?;
+        player.clip = Some(path.to_owned());
         Ok((player, stdout))
     }
 
@@ -45,15 +49,20 @@ impl Player {
             }
             None => None,
         };
-        Ok(Self { child, errors })
+        Ok(Self { child, errors, clip: None })
     }
 
-    /// Waits for the end; a failed run is an error that carries what the player said.
+    /// Waits for the end; a failed run is an error that carries what the player said. What it said of a clip that it decoded
+    /// to the end is a warning.
     pub(crate) fn finish(mut self) -> Result<()> {
         let status = self.child.wait().context("cannot wait for snarm-player")?;
         let text = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         if !status.success() {
             bail!("{}", said(&text).unwrap_or_else(|| format!("snarm-player ended with {status}")));
+        }
+        if let Some(clip) = &self.clip {
+            let lacks = text.lines().filter_map(|line| line.strip_prefix("snarm: "));
+            lacks.for_each(|lack| tracing::warn!("{}: {lack}", paths::text(clip)));
         }
         Ok(())
     }

@@ -152,6 +152,94 @@ fn a_clip_that_was_cut_short_is_told() {
     assert!(!message.contains("expected frames"), "{message}");
 }
 
+/// The last second of a clip may be its sound alone; where there is none it is missing.
+#[test]
+fn a_clip_without_sound_that_lacks_its_last_frames_is_told() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let line = format!(
+        "videotestsrc num-buffers=20 pattern=snow ! video/x-raw,width=64,height=64,framerate=10/1 ! jpegenc \
+         ! matroskamux ! filesink location={}",
+        dir.join("whole.mkv").display()
+    );
+    play(&line, |_| ());
+    let bytes = std::fs::read(dir.join("whole.mkv")).expect("a clip");
+    std::fs::write(dir.join("cut.mkv"), &bytes[..bytes.len() * 7 / 10]).expect("a clip");
+    let learn =
+        |clip: &str| stderr(&run(dir, &format!("bank {clip} -o a.bank --capacity 50 --reduction random"), 0));
+    let message = learn("cut.mkv");
+    let words =
+        "cut.mkv: expected frames up to the 2.00 s that the clip states, found the last one to end at 1.";
+    assert!(message.contains(words), "{message}");
+    let message = learn("whole.mkv");
+    assert!(!message.contains("expected"), "{message}");
+}
+
+/// Damage inside a clip: its decoder goes on behind it, with fewer frames.
+#[test]
+fn a_clip_with_a_hole_is_told() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let encode = "x264enc tune=zerolatency key-int-max=1 ! h264parse ! mp4mux";
+    let line = format!(
+        "videotestsrc num-buffers=20 pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate=10/1 ! {encode} \
+         ! filesink location={}",
+        dir.join("whole.mp4").display()
+    );
+    play(&line, |_| ());
+    let mut bytes = std::fs::read(dir.join("whole.mp4")).expect("a clip");
+    let data = bytes.windows(4).position(|name| name == b"mdat").expect("frames") + 4;
+    let end = bytes.windows(4).rposition(|name| name == b"moov").expect("a movie");
+    let (first, part) = if data < end { (data, end - data) } else { (data, bytes.len() - data) };
+    bytes[first + part * 2 / 5..first + part * 3 / 5].fill(0);
+    std::fs::write(dir.join("hole.mp4"), bytes).expect("a clip");
+    let learn =
+        |clip: &str| stderr(&run(dir, &format!("bank {clip} -o a.bank --capacity 50 --reduction random"), 0));
+    let message = learn("hole.mp4");
+    let words = "hole.mp4: expected the 20 frames that the clip holds, found 1";
+    assert!(message.contains(words) && message.contains("that can be decoded: it is damaged"), "{message}");
+    let message = learn("whole.mp4");
+    assert!(!message.contains("expected"), "{message}");
+}
+
+/// A file opens no connection, and nothing is waited for without end.
+#[test]
+fn what_is_no_clip_is_refused_by_name() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    server.set_nonblocking(true).expect("a server that does not wait");
+    let place = format!("http://{}/a.ts", server.local_addr().expect("an address"));
+    let list = format!(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{place}\n#EXT-X-ENDLIST\n"
+    );
+    let dash = format!(
+        "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"><BaseURL>{place}</BaseURL></MPD>"
+    );
+    let picture = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+    for (name, bytes, words) in [
+        ("list.mp4", list.as_bytes(), "found a list of places to fetch one from (application/x-hls)"),
+        ("dash.mp4", dash.as_bytes(), "found a list of places to fetch one from (application/dash+xml)"),
+        ("places.mkv", place.as_bytes(), "found a list of places to fetch one from (text/uri-list)"),
+        ("a.gif", picture, "expected a clip, found a GIF picture (image/gif)"),
+    ] {
+        std::fs::write(dir.join(name), bytes).expect("a file");
+        let message = stderr(&run(dir, &format!("bank {name} -o a.bank"), 1));
+        assert!(message.contains(words) && message.contains(name), "{message}");
+    }
+    let refused = server.accept().map(drop).expect_err("nobody connected");
+    assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
+}
+
 /// Clips that were cut out of longer ones keep their times; a player shows them from 0 on, and so does the command.
 #[test]
 fn times_count_from_the_beginning_of_a_clip() {
