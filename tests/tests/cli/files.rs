@@ -83,6 +83,9 @@ fn a_fifo_in_place_of_a_file_ends_the_run_at_once() {
         "bank set/test -o other.bank --encoder fifo",
         "bank set/test -o fifo --append",
         "convert fifo --out other.safetensors",
+        "bank set/test -o other.bank --ignore-mask fifo",
+        "nearest fifo --bank part.bank --out out",
+        "limits part.bank fifo",
     ] {
         let mut command = snarm();
         command.args(line.split_whitespace()).current_dir(dir).stderr(Stdio::piped()).stdout(Stdio::null());
