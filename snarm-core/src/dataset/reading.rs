@@ -167,7 +167,7 @@ pub(crate) fn decode(what: &'static str, expected: &str, path: &Path, reading: &
     let opened = Opened::of(what, path)?;
     let magic = opened.begins(12)?;
     if !magic.starts_with(&[0xff, 0xd8]) && !magic.starts_with(b"RIFF") {
-        return decode_from(BufReader::new(opened.file()), what, expected, path, reading);
+        return decode_from(BufReader::new(opened.file()), 0, what, expected, path, reading);
     }
     // Whether these are whole, or without losses, shows in all their bytes.
     if opened.len() > reading.memory {
@@ -180,12 +180,20 @@ pub(crate) fn decode(what: &'static str, expected: &str, path: &Path, reading: &
         return Err(Error::wrong_file(what, path, expected, found));
     }
     let lossy = !bytes.windows(4).any(|part| part == b"VP8L");
-    let decoded = decode_from(Cursor::new(&bytes), what, expected, path, reading)?;
+    let within = match (magic.starts_with(b"RIFF"), lossy) {
+        (false, _) => coefficients(&bytes),
+        // The planes of a WebP picture, or all four channels.
+        (true, true) => 2,
+        (true, false) => 4,
+    };
+    let decoded = decode_from(Cursor::new(&bytes), within, what, expected, path, reading)?;
     Ok(Decoded { lossy, ..decoded })
 }
 
+/// Decodes what the decoder needs `within` bytes a pixel for, beside those of its picture.
 fn decode_from(
     mut input: impl BufRead + Seek,
+    within: u64,
     what: &'static str,
     expected: &str,
     path: &Path,
@@ -212,7 +220,7 @@ fn decode_from(
         _ => decoder.exif_metadata().ok().flatten().and_then(|notes| orientation::of_notes(&notes)),
     };
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-    let needed = memory(&decoder, orientation);
+    let needed = memory(&decoder, orientation, within);
     if needed > reading.memory {
         let found = format!("{width}x{height} pixels that take {} MiB", needed.div_ceil(1 << 20));
         return Err(too_large(what, path, reading, found));
@@ -260,8 +268,9 @@ fn names_white(input: &mut (impl BufRead + Seek)) -> std::io::Result<bool> {
     Ok(white != Some(b"65535"))
 }
 
-/// Bytes that a picture takes while it is decoded, turned and brought to RGB of 8 bits.
-fn memory(decoder: &impl ImageDecoder, orientation: Orientation) -> u64 {
+/// Bytes that a picture takes while it is decoded, turned and brought to RGB of 8 bits. What the decoder needs, `within` bytes
+/// a pixel, is free when the rest begins.
+fn memory(decoder: &impl ImageDecoder, orientation: Orientation, within: u64) -> u64 {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     let rgb = if decoder.color_type() == ColorType::Rgb8 { 0 } else { pixels.saturating_mul(3) };
@@ -272,13 +281,34 @@ fn memory(decoder: &impl ImageDecoder, orientation: Orientation) -> u64 {
         | Orientation::Rotate270FlipH => decoder.total_bytes(),
         _ => 0,
     };
-    decoder.total_bytes().saturating_add(rgb).saturating_add(turned)
+    decoder.total_bytes().saturating_add(rgb.saturating_add(turned).max(pixels.saturating_mul(within)))
 }
 
 fn too_large(what: &'static str, path: &Path, reading: &Reading, found: String) -> Error {
     let expected =
         format!("a picture that takes at most {} MiB (--picture-memory allows more)", reading.memory >> 20);
     Error::wrong_file(what, path, expected, found)
+}
+
+/// Bytes a pixel that the coefficients of a JPEG image take: all of them are kept where they come in several scans.
+fn coefficients(bytes: &[u8]) -> u64 {
+    let (mut at, mut channels) = (2, 0);
+    while let Some(&[0xff, marker]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let number = |place: usize| bytes.get(at + place).map_or(0, |number| u64::from(*number));
+        match marker {
+            // Bytes that fill, before a marker.
+            0xff => {
+                at += 1;
+                continue;
+            }
+            0xc2 => return 2 * number(9),
+            0xc0 | 0xc1 => channels = number(9),
+            0xda => return if number(4) < channels { 2 * channels } else { 0 },
+            _ => {}
+        }
+        at += 2 + 256 * number(2) as usize + number(3) as usize;
+    }
+    0
 }
 
 /// Whether a JPEG file ends before its image does, which decoders fill up with grey and do not tell. The data of an image
@@ -315,6 +345,31 @@ mod tests {
         let reading = Reading { memory: 16 << 20, ..Reading::default() };
         let read = decode("image", PICTURES, &path, &reading).unwrap();
         assert_eq!(read.image.into_rgb8().into_raw(), [7; 12]);
+    }
+
+    /// A picture of a few kilobytes may have gigabytes of them.
+    #[test]
+    fn coefficients_that_are_kept_count() {
+        let segment = |marker: u8, data: &[u8]| [&[0xff, marker, 0, data.len() as u8 + 2][..], data].concat();
+        let file = |frame: u8, channels: u8, in_scan: u8| {
+            let frame = segment(frame, &[&[8, 0, 9, 0, 9, channels][..], &[1; 9]].concat());
+            [&[0xff, 0xd8][..], &segment(0xe0, &[7; 14]), &[0xff], &frame, &segment(0xda, &[in_scan])]
+                .concat()
+        };
+        for (frame, channels, in_scan, expected) in [
+            (0xc0, 3, 3, 0),
+            (0xc0, 1, 1, 0),
+            (0xc0, 3, 1, 6),
+            (0xc1, 4, 1, 8),
+            (0xc2, 3, 3, 6),
+            (0xc2, 1, 1, 2),
+        ] {
+            let bytes = file(frame, channels, in_scan);
+            assert_eq!(coefficients(&bytes), expected, "{frame:x} {channels} {in_scan}");
+            for end in 0..bytes.len() {
+                coefficients(&bytes[..end]);
+            }
+        }
     }
 
     #[test]
