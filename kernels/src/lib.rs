@@ -62,6 +62,7 @@ mod math;
 pub mod max_pool;
 pub mod mean3x3;
 pub mod mean_sigmoid;
+pub mod mlp;
 pub mod nearest;
 pub mod outer;
 pub mod patches;

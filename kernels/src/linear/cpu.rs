@@ -16,18 +16,22 @@ pub(super) fn linear(x: &[f32], w: &Panels, bias: &[f32], then: Then, y: &mut [f
         return;
     }
     let block = rows_per_task(x.len() / k, MAX_BLOCK);
-    y.par_chunks_mut(block * n).zip(x.par_chunks(block * k)).for_each(|(y, x)| {
-        let a = RowBlock { data: x, stride: k, n_rows: x.len() / k };
-        match then {
-            Then::Store => multiply(&a, w, &mut Store { y, n, bias }),
-            Then::Gelu => {
-                multiply(&a, w, &mut Store { y, n, bias });
-                gelu_all(y);
-            }
-            Then::Relu6 => multiply(&a, w, &mut Relu6 { y, n, bias }),
-            Then::Add => multiply(&a, w, &mut Add { y, n, bias }),
+    y.par_chunks_mut(block * n).zip(x.par_chunks(block * k)).for_each(|(y, x)| rows_of(x, w, bias, then, y));
+}
+
+/// The layer of some rows, on the thread that calls.
+pub(crate) fn rows_of(x: &[f32], w: &Panels, bias: &[f32], then: Then, y: &mut [f32]) {
+    let (k, n) = (w.k(), w.n());
+    let a = RowBlock { data: x, stride: k, n_rows: x.len() / k };
+    match then {
+        Then::Store => multiply(&a, w, &mut Store { y, n, bias }),
+        Then::Gelu => {
+            multiply(&a, w, &mut Store { y, n, bias });
+            gelu_all(y);
         }
-    });
+        Then::Relu6 => multiply(&a, w, &mut Relu6 { y, n, bias }),
+        Then::Add => multiply(&a, w, &mut Add { y, n, bias }),
+    }
 }
 
 macro_rules! sink {

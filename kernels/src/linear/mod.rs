@@ -8,7 +8,7 @@
 //! `linear_in_turns` runs layers of one size, a [`Stack`], in one call: block i of x goes through layer i modulo their number.
 
 mod backward;
-mod cpu;
+pub(crate) mod cpu;
 pub(crate) mod cuda;
 #[cfg(test)]
 mod reference;

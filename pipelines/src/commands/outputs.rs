@@ -61,7 +61,10 @@ impl Holds {
             Self::Bank => mark("snarm-bank"),
             Self::Decoder => mark("snarm-decoder"),
             Self::Encoder => mark("snarm-encoder"),
-            Self::Converted => mark("snarm-bank") || mark("snarm-decoder") || is_torch(start),
+            // A decoder that came from a checkpoint has nothing of ours but the names of its tensors.
+            Self::Converted => {
+                mark("snarm-bank") || mark("snarm-decoder") || mark("\"head_list.0.") || is_torch(start)
+            }
             Self::Json => matches!(trimmed.first(), Some(b'{' | b'[')),
             Self::Page => begins("<!doctype html") || begins("<html"),
             Self::Drawing => begins("<svg"),
@@ -226,6 +229,7 @@ mod tests {
             (safetensors("snarm-decoder", 10), Holds::Decoder),
             (safetensors("snarm-decoder", 10), Holds::Converted),
             (safetensors("snarm-encoder", 10), Holds::Encoder),
+            (safetensors("\",\"head_list.0.0.conv.weight\":\"", 10), Holds::Converted),
             (b"PK\x03\x04".to_vec(), Holds::Converted),
             (b"\n{\"mean\":{}}".to_vec(), Holds::Json),
             (b"<!doctype html>".to_vec(), Holds::Page),

@@ -5,8 +5,9 @@ use snarm_kernels::attention::{self, attention};
 use snarm_kernels::depthwise::{self, Kernel, depthwise};
 use snarm_kernels::device::{Buffer, BufferViewMut, Place};
 use snarm_kernels::linear::Then;
+use snarm_kernels::mlp;
 
-use super::{Linear, Norm, Source};
+use super::{Linear, Norm, Source, add_mlp};
 use crate::error::Result;
 
 /// Epsilon of the layer norms.
@@ -39,10 +40,12 @@ struct Attention {
 #[derive(Default)]
 pub(crate) struct Scratch {
     filtered: Buffer,
+    /// What attention reads, and what it leaves.
     normed: Buffer,
-    hidden: Buffer,
+    qkv: Buffer,
     depthwise: depthwise::Workspace,
     attention: attention::Workspace,
+    mlp: mlp::Workspace,
 }
 
 impl Scratch {
@@ -50,7 +53,8 @@ impl Scratch {
     pub(crate) fn at(place: &Place) -> Result<Self> {
         let products = || Buffer::of_products(place, 0);
         let filtered = Buffer::new(place, 0)?;
-        Ok(Self { filtered, normed: products()?, hidden: products()?, ..Self::default() })
+        let mlp = mlp::Workspace::at(place)?;
+        Ok(Self { filtered, normed: products()?, qkv: products()?, mlp, ..Self::default() })
     }
 }
 
@@ -88,15 +92,11 @@ impl Block {
     ) -> Result<()> {
         let mut x = x.into();
         s.filtered.resize(x.len())?;
-        s.normed.resize(x.len())?;
         if let Some(attention) = &self.attention {
             attention.run(x.reborrow(), height * width, s)?;
         }
-        s.hidden.resize(EXPANSION * x.len())?;
         depthwise(x.view(), height, width, &self.depthwise, &mut s.depthwise, &mut s.filtered)?;
-        self.norm.run(&s.filtered, EPS, &mut s.normed)?;
-        self.fc1.run(&s.normed, Then::Gelu, &mut s.hidden)?;
-        self.fc2.run(&s.hidden, Then::Add, x)
+        add_mlp(&s.filtered, &self.norm, EPS, [&self.fc1, &self.fc2], &mut s.mlp, x)
     }
 }
 
@@ -116,10 +116,11 @@ impl Attention {
     }
 
     fn run(&self, x: BufferViewMut<'_>, cells: usize, s: &mut Scratch) -> Result<()> {
-        s.hidden.resize(3 * x.len())?;
+        s.normed.resize(x.len())?;
+        s.qkv.resize(3 * x.len())?;
         self.norm.run(x.view(), EPS, &mut s.normed)?;
-        self.qkv.run(&s.normed, Then::Store, &mut s.hidden)?;
-        attention(&s.hidden, cells, self.heads, &mut s.attention, &mut s.normed)?;
+        self.qkv.run(&s.normed, Then::Store, &mut s.qkv)?;
+        attention(&s.qkv, cells, self.heads, &mut s.attention, &mut s.normed)?;
         self.proj.run(&s.normed, Then::Add, x)
     }
 }

@@ -8,6 +8,7 @@ use snarm_kernels::columns::{self, columns};
 use snarm_kernels::device::{Buffer, BufferView, BufferViewMut, Place};
 use snarm_kernels::layer_norm::layer_norm;
 use snarm_kernels::linear::{Panels, Then, Weight, linear};
+use snarm_kernels::mlp;
 
 pub(crate) use self::block::{Block, EPS, EXPANSION, HEAD, Scratch};
 pub(crate) use self::convolution::{After, Convolution, Unrolled};
@@ -100,6 +101,26 @@ impl Norm {
     ) -> Result<()> {
         Ok(layer_norm(x, &self.weight, &self.bias, eps, y)?)
     }
+}
+
+/// Adds what a norm and two layers, with a GELU between them, make of rows x (n, dim) to rows y of the same size.
+pub(crate) fn add_mlp<'a>(
+    x: impl Into<BufferView<'a>>,
+    norm: &'a Norm,
+    eps: f32,
+    [up, down]: [&'a Linear; 2],
+    workspace: &mut mlp::Workspace,
+    y: impl Into<BufferViewMut<'a>>,
+) -> Result<()> {
+    let layers = mlp::Layers {
+        norm: [norm.weight.view(), norm.bias.view()],
+        eps,
+        up: (&up.weight).into(),
+        up_bias: up.bias.view(),
+        down: (&down.weight).into(),
+        down_bias: down.bias.view(),
+    };
+    Ok(mlp::mlp(x, layers, workspace, y)?)
 }
 
 /// Rows of `c` elements as products read them: a device keeps them as bf16, in `room` where they are not yet; the host takes them

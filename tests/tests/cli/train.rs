@@ -131,7 +131,11 @@ fn each_setting_writes_decoders_that_say_what_they_learned_from() {
         ("cross", "cross/left.safetensors", vec!["right", "drawn-0"]),
         ("few", "few/left.safetensors", vec!["left"]),
     ] {
-        let drawn = if setting == "cross" { "--products 1 --product-images 6" } else { "--shots 2" };
+        let drawn = match setting {
+            "cross" => "--products 1 --product-images 6",
+            "few" => "--shots 2",
+            _ => "",
+        };
         let line = format!(
             "train --data data --setting {setting} --categories left {short} {drawn} --out {setting} --licence CC0-1.0"
         );
