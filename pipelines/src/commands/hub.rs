@@ -114,6 +114,9 @@ enum Command {
         /// Why, for learn, shadow, release and roll-back
         #[arg(long)]
         reason: Option<String>,
+        /// Name of the recipe, for recipe
+        #[arg(long)]
+        recipe: Option<String>,
         /// Seconds until it has to have begun and be answered
         #[arg(long, default_value_t = 60)]
         seconds: u64,
@@ -174,6 +177,8 @@ enum Task {
     Release,
     /// Take the version into use that was before
     RollBack,
+    /// Take a recipe into use
+    Recipe,
 }
 
 /// Runs the command.
@@ -201,15 +206,18 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         Command::Want { station, line, object, reason, signs } => {
             signer(signs)?.wish(&Wish { station, line, object, reason })?;
         }
-        Command::Ask { station, task, line, version, reason, seconds, id, picture, signs } => {
+        Command::Ask { station, task, line, version, reason, recipe, seconds, id, picture, signs } => {
             if let Some(file) = picture {
                 outputs::check("--picture", file, Holds::Picture, &Inputs::default())?;
             }
             let task = task.to_possible_value().context("expected a command")?;
             let mut body = json!({ "do": task.get_name() });
-            for (name, value) in
-                [("line", json!(line)), ("version", json!(version)), ("reason", json!(reason))]
-            {
+            for (name, value) in [
+                ("line", json!(line)),
+                ("version", json!(version)),
+                ("reason", json!(reason)),
+                ("recipe", json!(recipe)),
+            ] {
                 if !value.is_null() {
                     body[name] = value;
                 }

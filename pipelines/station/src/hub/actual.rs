@@ -39,10 +39,37 @@ struct Now {
     /// Limit of alarms, and of the uncertain band; -1 where there is none.
     threshold: f64,
     low: f64,
+    /// Of a line with recipes, which of them this is.
+    recipe: Option<Recipe>,
     /// Version of the shadow.
     shadow: Option<i64>,
     /// What the hub wanted last.
     desired: Option<Taken>,
+}
+
+/// A recipe, and those beside it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Recipe {
+    /// Name of the line that it is a recipe of.
+    of: String,
+    name: String,
+    /// Name of the recipe that is in use.
+    in_use: String,
+    /// Names of all recipes of the line, in the order of the configuration.
+    all: Vec<String>,
+}
+
+impl Recipe {
+    /// What a line is as a recipe; nothing where it is none.
+    fn of(station: &Station, line: &Line) -> Option<Self> {
+        let (name, switch) = (line.recipe()?, station.switch(line.at()).ok()?);
+        Some(Self {
+            of: switch.name().to_owned(),
+            name: name.to_owned(),
+            in_use: switch.now().recipe().unwrap_or_default().to_owned(),
+            all: switch.recipes().into_iter().map(str::to_owned).collect(),
+        })
+    }
 }
 
 /// A bank in use.
@@ -166,6 +193,7 @@ async fn tell(
         bank: Bank { version: shown.bank, digest: line.state().learned.digest.clone() },
         threshold: shown.threshold,
         low: shown.low,
+        recipe: Recipe::of(station, line),
         shadow,
         desired,
     };

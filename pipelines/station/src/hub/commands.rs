@@ -72,6 +72,8 @@ pub(super) enum Task {
     Release { line: String, version: i64, reason: String },
     /// The version before is taken into use.
     RollBack { line: String, reason: String },
+    /// A recipe is taken into use.
+    Recipe { line: String, recipe: String },
 }
 
 /// Answers commands that were carried out when the station ended, which nobody will.
@@ -207,6 +209,12 @@ async fn carry_out(link: &Link, station: &Station, command: Command) -> Result<V
         Task::RollBack { line, reason } => {
             let reason = line::check_reason(&reason)?;
             line::roll_back(station.line(&line)?, &who, &reason).await.map(|()| done())
+        }
+        Task::Recipe { line, recipe } => {
+            let switch = station.switch(&line)?;
+            let is_new = switch.choose(&recipe, &who).await?;
+            // It may be another one already, where somebody chose at the same moment.
+            Ok(json!({ "line": switch.now().name(), "changed": is_new }))
         }
     }
 }

@@ -33,6 +33,15 @@ impl Station {
         let line = self.switches.iter().find_map(|switch| switch.line(name));
         line.with_context(|| format!("expected a line of this station, found {name:?}"))
     }
+
+    /// The line of a name with all its recipes, whichever is in use.
+    ///
+    /// # Errors
+    /// When there is none; that of a recipe means none.
+    pub(super) fn switch(&self, name: &str) -> Result<&Arc<Switch>> {
+        let switch = self.switches.iter().find(|switch| switch.name() == name);
+        switch.with_context(|| format!("expected a line of this station, found {name:?}"))
+    }
 }
 
 /// What is wrong with what was asked for: trying again is of no use.

@@ -68,6 +68,11 @@ impl Switch {
         &self.lines
     }
 
+    /// Names of its recipes, in the order of the configuration; none where it has none.
+    pub(crate) fn recipes(&self) -> Vec<&str> {
+        self.lines.iter().filter_map(|line| line.recipe()).collect()
+    }
+
     /// What is in use.
     pub(crate) fn now(&self) -> &Arc<Line> {
         &self.lines[*self.chosen.borrow()]
@@ -123,7 +128,10 @@ impl Switch {
     /// When there is none of that name, the line learns at this moment for somebody, or the store fails.
     pub(crate) async fn choose(&self, recipe: &str, author: &str) -> Result<bool> {
         let at = self.lines.iter().position(|line| line.recipe() == Some(recipe));
-        let at = at.with_context(|| format!("expected a recipe of {}, found {recipe:?}", self.name))?;
+        let at = at.with_context(|| match &self.recipes()[..] {
+            [] => format!("expected a line with recipes, found {}, which has none", self.name),
+            all => format!("expected a recipe of {} ({}), found {recipe:?}", self.name, all.join(", ")),
+        })?;
         self.turn(at, author).await
     }
 
