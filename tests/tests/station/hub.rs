@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use snarm_tests::skip::skip;
 
-use crate::common::{ADMIN, SOURCE, Station, learned, until};
+use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
 use crate::outputs::{free_port, waiting};
 use crate::run::{run, snarm, stderr, stdout};
 
@@ -50,6 +50,29 @@ fn table(dir: &Path, port: u16, name: &str, more: &str) -> String {
     let text = format!("[hub]\nurl = ['nats://127.0.0.1:{port}']\nname = '{name}'\n{more}");
     std::fs::write(dir.join(format!("{name}.toml")), &text).expect("a file");
     text
+}
+
+/// Makes hub and keys: of Ann, whom the station `north` trusts, and of Eve. Returns the table of that station.
+fn made(dir: &Path, port: u16) -> String {
+    let public = stdout(&run(dir, "hub keys ann.key", 0)).trim().to_owned();
+    run(dir, "hub keys eve.key", 0);
+    table(dir, port, "ann", "");
+    run(dir, "hub init --config ann.toml", 0);
+    table(dir, port, "north", &format!("trust = {{ ann = '{public}' }}\n"))
+}
+
+/// What a line of the station is, as the hub was told.
+fn told(dir: &Path, line: &str) -> Value {
+    let all = lines(dir, "hub show --config ann.toml");
+    all.into_iter().find(|state| state["line"] == line).unwrap_or_default()
+}
+
+/// What a person asked for at the hub, as the audit list of the station has it: what, and of what.
+fn asked_by(visitor: &Visitor, who: &str) -> Vec<(String, String)> {
+    let audit = visitor.get("/api/audit").json();
+    let of = audit.as_array().expect("entries").iter().filter(|entry| entry["who"] == who);
+    let text = |entry: &Value, name: &str| entry[name].as_str().expect("a text").to_owned();
+    of.map(|entry| (text(entry, "what"), text(entry, "detail"))).collect()
 }
 
 /// What a command prints, a JSON object a line.
@@ -111,14 +134,10 @@ fn stations_obey_whom_they_trust_and_do_nothing_twice() {
     let Some(dir) = learned() else { return };
     let (dir, port) = (dir.path(), free_port());
     let Some(_server) = Server::start(dir, port) else { return };
-    let public = stdout(&run(dir, "hub keys ann.key", 0)).trim().to_owned();
-    run(dir, "hub keys eve.key", 0);
-    table(dir, port, "ann", "");
-    run(dir, "hub init --config ann.toml", 0);
+    let hub = made(dir, port);
     let ann = "--config ann.toml --key ann.key";
     let away = run(dir, &format!("hub ask north test {ann}"), 1);
     assert!(stderr(&away).contains("expected a station north"), "{}", stderr(&away));
-    let hub = table(dir, port, "north", &format!("trust = {{ ann = '{public}' }}\n"));
     let station = Station::start(dir, &hub);
     let admin = station.set_up();
     let state = || lines(dir, "hub show --config ann.toml").first().cloned().unwrap_or_default();
@@ -169,4 +188,133 @@ fn stations_obey_whom_they_trust_and_do_nothing_twice() {
     assert_eq!(admin.get("/api/lines/belt").json()["bank"], 1);
     let asked = run(dir, &format!("hub ask north roll-back belt --reason mine {eve}"), 1);
     assert!(stderr(&asked).contains("expected the signature of ann"), "{}", stderr(&asked));
+}
+
+#[test]
+fn a_hub_has_banks_made_compared_released_and_taken_back() {
+    let Some(dir) = learned() else { return };
+    let (dir, port) = (dir.path(), free_port());
+    let Some(_server) = Server::start(dir, port) else { return };
+    let station = Station::start(dir, &made(dir, port));
+    let admin = station.set_up();
+    let state = || told(dir, "belt");
+    until("the line is told to run", || state()["status"] == "running");
+    let limits = json!({ "threshold": 0.0, "low": null, "reason": "to see alarms" });
+    assert_eq!(admin.post("/api/lines/belt/limits", &limits).code, 204);
+    let find = || admin.get("/api/lines/belt/queue").json()["finds"][0]["id"].as_i64();
+    until("an alarm is found", || find().is_some());
+    let command = |what: &str| format!("hub ask north {what} --config ann.toml --key ann.key");
+    let ask = |what: &str| {
+        let answer = lines(dir, &command(what)).remove(0);
+        assert_eq!(answer["ok"], true, "{answer}");
+        answer["answer"].clone()
+    };
+    let refused = |what: &str, words: &str| {
+        let text = stderr(&run(dir, &command(what), 1));
+        assert!(text.contains(words), "{what}: expected {words:?} in {text}");
+    };
+
+    // A candidate needs what was judged good, a reason, and a line.
+    let learn = "learn belt --reason alarms";
+    refused(learn, "expected finds that were judged good");
+    refused("learn belt --reason no", "reason: expected 3 to");
+    refused("learn belt", "missing field `reason`");
+    refused("learn lid --reason alarms", "expected a line of this station, found \"lid\"");
+    let judgement = format!("/api/finds/{}/judgement", find().expect("a find"));
+    assert_eq!(admin.post(&judgement, &json!({ "judgement": "good" })).code, 200);
+    let made = ask(&format!("{learn} --id two"));
+    assert_eq!((&made["version"], &made["author"]), (&json!(2), &json!("ann@hub")), "{made}");
+    // Asked again, it makes no other one.
+    assert_eq!(ask(&format!("{learn} --id two")), made);
+    let versions = || admin.get("/api/lines/belt/banks").json()["versions"].as_array().map(Vec::len);
+    assert_eq!((versions(), &state()["bank"]["version"]), (Some(2), &json!(1)));
+
+    // It judges beside the one in use, until somebody ends that.
+    refused("shadow belt --version 9 --reason compare", "not in use, found 9");
+    refused("shadow belt --version 1 --reason compare", "not in use, found 1");
+    refused("end-shadow belt", "expected a shadow of belt, found none");
+    ask("shadow belt --version 2 --reason compare");
+    until("the shadow is told", || state()["shadow"] == 2);
+    assert_eq!(admin.get("/api/lines/belt/shadow").json()["version"], 2);
+    ask("end-shadow belt");
+    until("its end is told", || state()["shadow"].is_null());
+    refused("end-shadow belt", "expected a shadow of belt, found none");
+
+    // It is taken into use, and the one before again.
+    refused("release belt --version 9 --reason better", "expected a version of this line, found 9");
+    until("the line runs again", || state()["status"] == "running");
+    ask("release belt --version 2 --reason better");
+    until("the version is told", || state()["bank"]["version"] == 2);
+    assert_eq!(admin.get("/api/lines/belt").json()["bank"], 2);
+    let snapshot = ask("snapshot belt");
+    let (now, picture) = (&snapshot["state"], snapshot["picture"].as_str().map(str::len));
+    assert_eq!((&now["line"], &now["bank"], picture), (&json!("belt"), &json!(2), Some(64)), "{snapshot}");
+    ask("roll-back belt --reason worse");
+    assert_eq!(admin.get("/api/lines/belt").json()["bank"], 1);
+    refused("recipe belt --recipe red", "expected a line with recipes, found belt, which has none");
+
+    // Each is in the audit list by the name of its author, what was refused is not.
+    let asked = asked_by(&admin, "ann@hub");
+    let of = |kind: &str| {
+        let of_kind = asked.iter().filter(|(what, _)| what == kind).map(|(_, detail)| detail.as_str());
+        of_kind.collect::<Vec<_>>()
+    };
+    assert_eq!(of("bank"), ["belt: version 2, alarms"]);
+    assert_eq!(of("release"), ["belt: version 1, roll back: worse", "belt: version 2, better"]);
+    assert_eq!((of("shadow").len(), asked.len()), (2, 5), "{asked:?}");
+}
+
+#[test]
+fn a_hub_chooses_a_recipe_once_and_is_told_which_there_are() {
+    let Some(dir) = learned() else { return };
+    let (dir, port) = (dir.path(), free_port());
+    let Some(_server) = Server::start(dir, port) else { return };
+    // Both begin with the bank of the line.
+    let recipes = "[[line.recipe]]\nname = 'red'\n[[line.recipe]]\nname = 'blue'\n";
+    let station = Station::start(dir, &format!("{recipes}{}", made(dir, port)));
+    let admin = station.set_up();
+    let runs = |recipe: &str| {
+        let told = ["red", "blue"].map(|name| told(dir, &format!("belt_{name}")));
+        let is_told = |name: &str, told: &Value| {
+            let all = json!({ "of": "belt", "name": name, "in_use": recipe, "all": ["red", "blue"] });
+            // One that was never in use has no bank yet.
+            let does = match name == recipe {
+                true => told["status"] == "running",
+                false => told["status"] == "stopped" || told["bank"]["version"] == 0,
+            };
+            told["recipe"] == all && does
+        };
+        is_told("red", &told[0]) && is_told("blue", &told[1])
+    };
+    until("red is told to run", || runs("red"));
+    let command =
+        |what: &str, who: &str| format!("hub ask north recipe {what} --config ann.toml --key {who}.key");
+    let refused = |what: &str, who: &str, words: &str| {
+        let text = stderr(&run(dir, &command(what, who), 1));
+        assert!(text.contains(words), "{what}: expected {words:?} in {text}");
+    };
+    refused("belt --recipe green", "ann", "expected a recipe of belt (red, blue), found \"green\"");
+    refused("lid --recipe blue", "ann", "expected a line of this station, found \"lid\"");
+    refused("belt_blue --recipe blue", "ann", "expected a line of this station, found \"belt_blue\"");
+    refused("belt", "ann", "missing field `recipe`");
+    refused("belt --recipe blue", "eve", "expected the signature of ann");
+    assert_eq!(admin.get("/api/lines/belt").json()["line"], "belt_red");
+
+    let once = command("belt --recipe blue --id once", "ann");
+    let first = stdout(&run(dir, &once, 0));
+    let answer: Value = serde_json::from_str(&first).expect("JSON");
+    assert_eq!(answer["answer"], json!({ "line": "belt_blue", "changed": true }));
+    until("blue is told to run", || runs("blue"));
+    // Somebody at the line chooses another one: who asks again is told what was, and changes nothing.
+    assert_eq!(admin.post("/api/lines/belt/recipe", &json!({ "recipe": "red" })).code, 204);
+    assert_eq!(stdout(&run(dir, &once, 0)), first);
+    until("red is told to run again", || runs("red"));
+    let answer = &lines(dir, &command("belt --recipe red", "ann"))[0];
+    assert_eq!(answer["answer"], json!({ "line": "belt_red", "changed": false }));
+
+    let asked = asked_by(&admin, "ann@hub");
+    assert_eq!(asked, [("recipe".to_owned(), "belt: blue".to_owned())]);
+    let events = lines(dir, "hub read events --config ann.toml");
+    let is_told = |event: &Value| event["what"] == "recipe" && event["who"] == "ann@hub";
+    assert_eq!(events.iter().filter(|event| is_told(event)).count(), 1, "{events:?}");
 }

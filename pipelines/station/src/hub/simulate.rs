@@ -211,7 +211,7 @@ fn payload() -> Result<String> {
 }
 
 /// A line that does not run.
-fn line(store: &Arc<Store>) -> Result<Switch> {
+pub(super) fn line(store: &Arc<Store>) -> Result<Switch> {
     let config = config::Line {
         name: "belt".to_owned(),
         title: String::new(),

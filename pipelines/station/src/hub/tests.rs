@@ -6,20 +6,24 @@ use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::object_store::ObjectMetadata;
 use async_nats::jetstream::stream;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use snarm_core::files::hex;
 use tokio::sync::watch;
 
 use super::commands::{Command, Task};
 use super::keys::{Key, Purpose, Signed, Trust};
 use super::link::Link;
-use super::places::{self, RESULTS, Stream};
-use super::{Person, results};
+use super::places::{self, DESIRED, OBJECTS, RESULTS, Stream};
+use super::shared::{Refused, Station};
+use super::{Person, banks, desired, results, simulate};
 use crate::clock;
 use crate::config::Hub;
 use crate::output::Health;
 use crate::skip::skip;
-use crate::store::{Store, Waiting};
+use crate::store::{Store, Taken, Waiting};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -277,6 +281,14 @@ fn a_command_is_carried_out_once_and_others_are_refused() {
         };
         let expired = other(|command| command.deadline = clock::now() - 1);
         let eve = eve_key.sign(Purpose::Command, &command("c", 60)).unwrap();
+        let unknown = json!({
+            "id": "c", "author": "ann", "station": "north", "deadline": clock::now() + 60_000, "do": "format",
+        });
+        let unknown = ann_key.sign(Purpose::Command, &unknown).unwrap();
+        let wish = ann_key.sign(Purpose::Desired, &command("c", 60)).unwrap();
+        let changed = first.statement.replace("\"test\"", "\"end-shadow\",\"line\":\"cap\"");
+        assert_ne!(changed, first.statement);
+        let changed = Signed { statement: changed, ..first.clone() };
         let unsigned = Signed { signature: String::new(), ..first.clone() };
         for (signed, words) in [
             (expired.clone(), "deadline: expected one to come"),
@@ -295,7 +307,19 @@ fn a_command_is_carried_out_once_and_others_are_refused() {
                 other(|command| command.task = Task::EndShadow { line: "cap".to_owned() }),
                 "a line of this station",
             ),
+            (
+                other(|command| {
+                    command.id = "d".to_owned();
+                    command.task = Task::Recipe { line: "cap".to_owned(), recipe: "red".to_owned() };
+                }),
+                "a line of this station",
+            ),
+            (other(|command| command.id.clear()), "1 to 64 characters, found 0"),
+            (other(|command| command.id = "x".repeat(65)), "1 to 64 characters, found 65"),
+            (unknown, "expected a statement that is known"),
             (eve, "expected the signature of ann"),
+            (wish, "expected the signature of ann"),
+            (changed, "expected the signature of ann"),
             (unsigned, "expected the signature of ann"),
         ] {
             let answer = ask(&signed).await;
@@ -308,6 +332,132 @@ fn a_command_is_carried_out_once_and_others_are_refused() {
         assert!(audit.iter().any(|entry| entry.what == "refuse" && entry.who == "hub"), "{audit:?}");
         station.end().await;
     });
+}
+
+/// A station whose line `belt` does not run, and who gives it orders: Ann, whom it trusts, and Eve.
+fn with_a_line(server: &Server, dir: &Path) -> (Station, Key, Key) {
+    let file = |name: &str| dir.join(name);
+    let ann = Key::make(&file("ann.key")).unwrap();
+    Key::make(&file("eve.key")).unwrap();
+    let config = server.hub("north", &[("ann", &ann)]);
+    let (trust, store) = (Trust::new(&config.trust).unwrap(), Arc::new(open(&dir.join("data"))));
+    let switches = vec![Arc::new(simulate::line(&store).unwrap())];
+    let station = Station { config, trust, store, switches, version: "1" };
+    (station, Key::read(&file("ann.key")).unwrap(), Key::read(&file("eve.key")).unwrap())
+}
+
+#[test]
+fn a_bank_that_is_not_what_a_trusted_author_signed_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    let (station, ann, eve) = with_a_line(&server, dir.path());
+    runtime().block_on(async {
+        let link = made(&station.config, Duration::from_secs(120)).await;
+        let bucket = places::objects(&link.jetstream, OBJECTS).await.unwrap();
+        let line = station.line("belt").unwrap();
+        // What is put under the SHA-256 of `signed`, and what the station says to it.
+        let used = async |signed: &str, sent: &str, said: Option<Signed>| -> anyhow::Error {
+            let name = hex(&Sha256::digest(signed));
+            let mut meta = ObjectMetadata { name: name.clone(), ..ObjectMetadata::default() };
+            if let Some(said) = said {
+                meta.metadata.insert("statement".to_owned(), said.statement);
+                meta.metadata.insert("signature".to_owned(), said.signature);
+            }
+            bucket.put(meta, &mut sent.as_bytes()).await.unwrap();
+            banks::version(&link, &station, line, &name, "a test").await.unwrap_err()
+        };
+        let statement = |author: &str, kind: &str, of: &str| {
+            json!({
+                "author": author, "kind": kind, "sha256": hex(&Sha256::digest(of)), "size": of.len(), "bank": "b", "at": 1,
+            })
+        };
+        let by_ann = |kind: &str, of: &str| {
+            Some(ann.sign(Purpose::Object, &statement("ann", kind, of)).unwrap())
+        };
+        let by_eve = |author: &str, of: &str| {
+            Some(eve.sign(Purpose::Object, &statement(author, "bank", of)).unwrap())
+        };
+        let wish = Some(ann.sign(Purpose::Desired, &statement("ann", "bank", "g")).unwrap());
+        let unsigned = by_ann("bank", "h").map(|signed| Signed { signature: String::new(), ..signed });
+        let shorter = by_ann("bank", "ii").map(|signed| Signed {
+            statement: signed.statement.replace("\"size\":2", "\"size\":1"),
+            ..signed
+        });
+        for (signed, sent, said, words) in [
+            ("a", "a", None, "expected an object that is signed"),
+            ("h", "h", unsigned, "without a signature"),
+            ("b", "b", by_eve("ann", "b"), "expected the signature of ann"),
+            ("c", "c", by_eve("eve", "c"), "the author \"eve\""),
+            ("g", "g", wish, "expected the signature of ann"),
+            ("ii", "ii", shorter, "expected the signature of ann"),
+            ("d", "d", by_ann("bank", "other"), "expected the signature of the bank"),
+            ("e", "e", by_ann("decoder", "e"), "found one of the decoder"),
+            // The bytes are others, fewer or more than those that were signed.
+            ("good", "evil", by_ann("bank", "good"), "expected 4 bytes of SHA-256"),
+            ("whole", "who", by_ann("bank", "whole"), "found 3 of"),
+            ("short", "short and more", by_ann("bank", "short"), "expected 5 bytes of SHA-256"),
+            // They are what was signed, and no bank.
+            ("f", "f", by_ann("bank", "f"), ""),
+        ] {
+            let error = used(signed, sent, said).await;
+            let text = format!("{error:#}");
+            assert!(error.is::<Refused>() && text.contains(words), "expected {words:?} in {text}");
+        }
+        assert!(station.store.banks("belt").unwrap().is_empty());
+        // What is not there yet may come.
+        let missing = banks::version(&link, &station, line, &"0".repeat(64), "a test").await.unwrap_err();
+        assert!(!missing.is::<Refused>() && missing.to_string().contains("found none yet"), "{missing:#}");
+    });
+}
+
+#[test]
+fn a_wish_that_nobody_trusted_signed_for_the_line_is_refused_and_so_is_an_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    let (station, ann, eve) = with_a_line(&server, dir.path());
+    // What was wished for before.
+    let before = Taken { revision: 0, at: 1000, object: "aa".to_owned(), version: Some(1), refusal: None };
+    station.store.take_desired("belt", &before, "ann@hub").unwrap();
+    runtime().block_on(async {
+        let link = made(&station.config, Duration::from_secs(120)).await;
+        let bucket = places::values(&link.jetstream, DESIRED).await.unwrap();
+        let wish = |author: &str, line: &str, at: i64| {
+            json!({
+                "author": author, "station": "north", "line": line, "object": "bb", "reason": "a test", "at": at,
+            })
+        };
+        let by = |key: &Key, purpose, wish: Value| {
+            serde_json::to_string(&key.sign(purpose, &wish).unwrap()).unwrap()
+        };
+        let unsigned = json!({ "statement": wish("ann", "belt", 2000).to_string(), "signature": "" });
+        let mut south = wish("ann", "belt", 2000);
+        south["station"] = json!("south");
+        let wishes = [
+            ("release it".to_owned(), "expected a statement with a signature"),
+            (unsigned.to_string(), "expected the signature of ann"),
+            (by(&eve, Purpose::Desired, wish("ann", "belt", 2000)), "expected the signature of ann"),
+            (by(&eve, Purpose::Desired, wish("eve", "belt", 2000)), "the author \"eve\""),
+            (by(&ann, Purpose::Command, wish("ann", "belt", 2000)), "expected the signature of ann"),
+            (by(&ann, Purpose::Desired, wish("ann", "lid", 2000)), "found that for north.lid"),
+            (by(&ann, Purpose::Desired, south), "found that for south.belt"),
+            (by(&ann, Purpose::Desired, wish("ann", "belt", 1000)), "found one of the time 1000"),
+        ];
+        let all_refused = async {
+            for (value, words) in wishes {
+                let revision = bucket.put("north.belt", value.into()).await.unwrap() as i64;
+                let taken = || station.store.taken_desired("belt").unwrap().unwrap();
+                until("it is taken down", async || taken().revision == revision).await;
+                let text = taken().refusal.unwrap();
+                assert!(text.contains(words), "expected {words:?} in {text}");
+            }
+        };
+        tokio::select! {
+            ended = desired::run(&link, &station) => panic!("{ended:?}"),
+            () = all_refused => {}
+        }
+    });
+    let audit = station.store.audit(99).unwrap();
+    assert_eq!(audit.iter().filter(|entry| entry.what == "refuse").count(), 8, "{audit:?}");
 }
 
 #[test]
