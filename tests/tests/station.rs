@@ -13,6 +13,8 @@ mod hub;
 mod kills;
 #[path = "station/learn.rs"]
 mod learn;
+#[path = "station/load.rs"]
+mod load;
 #[path = "station/opcua.rs"]
 mod opc_ua;
 #[path = "station/outputs.rs"]

@@ -63,13 +63,21 @@ impl Station {
 
     /// The same, whose line has that detector.
     pub(crate) fn start_with(dir: &Path, detector: &str, more: &str) -> Self {
+        Self::configured(snarm(), dir, detector, more)
+    }
+
+    /// The same as [`Self::start`], by that copy of the program, which runs the player beside it.
+    pub(crate) fn start_by(program: &Path, dir: &Path, more: &str) -> Self {
+        Self::configured(Command::new(program), dir, "snarmdetect", more)
+    }
+
+    fn configured(mut command: Command, dir: &Path, detector: &str, more: &str) -> Self {
         let (top, rest) = more.split_once("---").unwrap_or(("", more));
         let config = format!(
             "listen = '127.0.0.1:0'\ndata = 'data'\n{top}\n[[line]]\nname = 'belt'\ntitle = 'Belt'\nbank = 'part.bank'\n\
              pipeline = '{SOURCE} ! {detector} ! fakesink'\n{rest}"
         );
         std::fs::write(dir.join("station.toml"), config).expect("a file");
-        let mut command = snarm();
         command.args(["station", "station.toml"]);
         Self::begin(dir, command)
     }
@@ -153,6 +161,14 @@ impl Station {
         };
         let text: Vec<String> = tasks.filter_map(Result::ok).map(of).collect();
         text.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// The memory that it has, in bytes, without that of its pipelines.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let kilobytes = line.trim().strip_suffix("kB").and_then(|number| number.trim().parse::<u64>().ok());
+        1024 * kilobytes.expect("a number")
     }
 
     /// Asks it by a signal to end, and waits for that. Returns its exit code.

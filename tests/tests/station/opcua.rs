@@ -32,7 +32,7 @@ const CONTINUOUS_EXECUTION: u32 = 5059;
 const PASSWORD: &str = "the password";
 
 /// Makes key and certificate of a client. False where there is no openssl.
-fn certificate(dir: &Path, name: &str) -> bool {
+pub(crate) fn certificate(dir: &Path, name: &str) -> bool {
     if Command::new("openssl").arg("version").output().is_err() {
         skip("openssl", "no openssl on this machine");
         return false;
@@ -54,7 +54,7 @@ fn certificate(dir: &Path, name: &str) -> bool {
 }
 
 /// A client with its session.
-struct Client {
+pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     session: Arc<Session>,
     vision: u16,
@@ -66,7 +66,7 @@ struct Client {
 }
 
 impl Client {
-    fn connect(
+    pub(crate) fn connect(
         dir: &Path,
         port: u16,
         policy: SecurityPolicy,
@@ -167,7 +167,7 @@ impl Client {
     }
 
     /// Ids of the results of a line in a state, from one on, and whether these are all.
-    fn list(&self, state: i32, most: u32, start: u32) -> (Vec<i64>, bool) {
+    pub(crate) fn list(&self, state: i32, most: u32, start: u32) -> (Vec<i64>, bool) {
         let mut given = vec![Variant::from(state)];
         given.extend((0..8).map(|_| Variant::from(ExtensionObject::null())));
         given.extend([Variant::from(most), Variant::from(start), Variant::from(0)]);
@@ -190,7 +190,7 @@ impl Client {
     }
 
     /// Hears of results from now on, by events of the line and by the number of the last one.
-    fn subscribe(&self) {
+    pub(crate) fn subscribe(&self) {
         let (events, numbers) = (Arc::clone(&self.events), Arc::clone(&self.numbers));
         let heard = SubscriptionCallbacks::new(
             |_| {},
@@ -258,7 +258,7 @@ impl Client {
         }
     }
 
-    fn heard(&self) -> Vec<i64> {
+    pub(crate) fn heard(&self) -> Vec<i64> {
         self.events.lock().expect("events").clone()
     }
 }

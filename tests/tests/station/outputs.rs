@@ -59,7 +59,7 @@ impl Drop for Broker {
 }
 
 /// A subscriber that the broker remembers while it is away.
-fn subscriber(port: u16) -> Command {
+pub(crate) fn subscriber(port: u16) -> Command {
     let mut command = Command::new("mosquitto_sub");
     command.args([
         "-h",
@@ -78,14 +78,14 @@ fn subscriber(port: u16) -> Command {
 }
 
 /// What a subscriber got.
-struct Heard {
+pub(crate) struct Heard {
     client: Child,
-    lines: Arc<Mutex<Vec<(String, Value)>>>,
+    pub(crate) lines: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Heard {
     /// Listens to everything.
-    fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         let mut command = subscriber(port);
         let mut client = command.args(["-F", "%t %p"]).stdout(Stdio::piped()).spawn().expect("it starts");
         let lines = Arc::new(Mutex::new(Vec::new()));
