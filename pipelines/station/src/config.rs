@@ -20,6 +20,9 @@ pub const LISTEN: &str = "127.0.0.1:8470";
 /// Longest name of a line or an output, in characters.
 const LONGEST_NAME: usize = 32;
 
+/// Most messages in a request of a webhook: as many as a queue is asked for at once.
+pub(crate) const LARGEST_BATCH: u32 = 100;
+
 /// What a station is to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -365,6 +368,20 @@ pub struct Webhook {
     /// File with a token, its first line, that is sent as `Authorization: Bearer TOKEN`.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
+    /// Most messages in a request, whose body is then an array of them; without it each request has one message.
+    #[serde(default)]
+    pub batch: Option<u32>,
+}
+
+impl Webhook {
+    fn check(&self) -> Result<()> {
+        match self.batch {
+            Some(batch) if !(1..=LARGEST_BATCH).contains(&batch) => {
+                bail!("batch: expected 1 to {LARGEST_BATCH}, found {batch}")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A Modbus TCP server.
@@ -511,9 +528,12 @@ impl Config {
             );
         }
         for output in &self.outputs {
-            if let Output::OpcUa(server) = output {
-                server.check().with_context(|| format!("output {:?}", server.name))?;
-            }
+            let checked = match output {
+                Output::OpcUa(server) => server.check(),
+                Output::Webhook(webhook) => webhook.check(),
+                Output::Mqtt(_) | Output::Modbus(_) => Ok(()),
+            };
+            checked.with_context(|| format!("output {:?}", output.name()))?;
         }
         self.hub.iter().try_for_each(Hub::check)?;
         let outputs: Vec<&str> = self.outputs.iter().map(Output::name).collect();
@@ -623,6 +643,14 @@ mod tests {
             (
                 format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nsend = 'parts'\n"),
                 &["\"x\"", "[line.parts]", "found none"],
+            ),
+            (
+                format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nbatch = 0\n"),
+                &["\"x\"", "batch", "1 to 100", "found 0"],
+            ),
+            (
+                format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nbatch = 101\n"),
+                &["\"x\"", "batch", "1 to 100", "found 101"],
             ),
             (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
             (

@@ -96,13 +96,15 @@ fn a_hundred_results_a_second_go_through_every_output_and_no_memory_is_kept() {
     let posted = Arc::new(Mutex::new(Vec::<Value>::new()));
     let to = Arc::clone(&posted);
     let address = webhook(move |_, body| {
-        to.lock().expect("frames").push(serde_json::from_slice(body).expect("JSON"));
+        let frames: Vec<Value> = serde_json::from_slice(body).expect("an array");
+        to.lock().expect("frames").extend(frames);
         true
     });
     let more = format!(
         "[[output]]\nkind = 'mqtt'\nname = 'plant'\nhost = '127.0.0.1'\nport = {broker_port}\ntopic = 'plant'\n\
          send = 'frames'\n\
          [[output]]\nkind = 'webhook'\nname = 'mes'\nurl = 'http://{address}/frame'\nsend = 'frames'\n\
+         batch = 100\n\
          [[output]]\nkind = 'modbus'\nname = 'plc'\nlisten = '127.0.0.1:{plc_port}'\n\
          [[output]]\nkind = 'opcua'\nname = 'scada'\nlisten = '127.0.0.1:{scada_port}'\nsend = 'frames'\n\
          keep = {KEPT}\nanonymous = 'always'\nunencrypted = true\ncertificate = 'reader.pem'\nkey = 'reader.key'\n"

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::health::Health;
+use crate::config::LARGEST_BATCH;
 use crate::store::{Store, Waiting};
 
 /// Messages that are read at once.
-const BATCH: u32 = 100;
+const BATCH: u32 = LARGEST_BATCH;
 
 /// How often an empty queue is looked at.
 const TICK: Duration = Duration::from_millis(200);
