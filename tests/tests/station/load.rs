@@ -1,5 +1,5 @@
-//! A fast line: a hundred results a second go through all outputs at the same time, none lost, none twice, in order, and the
-//! memory of the station stays what it is.
+//! A fast line: a hundred results a second go through all outputs at the same time, none lost, none twice, in order, and
+//! the memory of the station stays what it is.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -22,15 +22,15 @@ const RATE: usize = 100;
 /// Results.
 const COUNT: usize = 1000;
 
-/// Most memory that the station may have more than after the first second. It is less than all messages, so that who keeps
-/// them is found; what it has more are the last 1,024 results, and what SQLite keeps of its file.
+/// Most memory that the station may have more than after the first second. It is less than all messages, so that who
+/// keeps them is found; what it has more are the last 1,024 results, and what SQLite keeps of its file.
 const GROWTH: u64 = 20 << 20;
 
 /// Results that OPC UA keeps.
 const KEPT: u32 = 300;
 
-/// Stands for `snarm-player watch`: once there is a file `go`, it tells results of 64 regions each, and goes on without any.
-/// It ends when it is told to, or when the station is gone.
+/// Stands for `snarm-player watch`: once there is a file `go`, it tells results of 64 regions each, and goes on without
+/// any. It ends when it is told to, or when the station is gone.
 const PLAYER: &str = r#"#!/usr/bin/env python3
 import json, os, sys, threading, time
 

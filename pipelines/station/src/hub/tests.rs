@@ -368,15 +368,14 @@ fn a_bank_that_is_not_what_a_trusted_author_signed_is_not_used() {
         };
         let statement = |author: &str, kind: &str, of: &str| {
             json!({
-                "author": author, "kind": kind, "sha256": hex(&Sha256::digest(of)), "size": of.len(), "bank": "b", "at": 1,
+                "author": author, "kind": kind, "sha256": hex(&Sha256::digest(of)), "size": of.len(),
+                "bank": "b", "at": 1,
             })
         };
-        let by_ann = |kind: &str, of: &str| {
-            Some(ann.sign(Purpose::Object, &statement("ann", kind, of)).unwrap())
-        };
-        let by_eve = |author: &str, of: &str| {
-            Some(eve.sign(Purpose::Object, &statement(author, "bank", of)).unwrap())
-        };
+        let by_ann =
+            |kind: &str, of: &str| Some(ann.sign(Purpose::Object, &statement("ann", kind, of)).unwrap());
+        let by_eve =
+            |author: &str, of: &str| Some(eve.sign(Purpose::Object, &statement(author, "bank", of)).unwrap());
         let wish = Some(ann.sign(Purpose::Desired, &statement("ann", "bank", "g")).unwrap());
         let unsigned = by_ann("bank", "h").map(|signed| Signed { signature: String::new(), ..signed });
         let shorter = by_ann("bank", "ii").map(|signed| Signed {

@@ -1,5 +1,5 @@
-//! Requests to a web server: each message is a `POST` of JSON, or several are an array in one. Any 2xx is an answer that they
-//! were taken.
+//! Requests to a web server: each message is a `POST` of JSON, or several are an array in one. Any 2xx is an answer that
+//! they were taken.
 
 use std::time::Duration;
 
