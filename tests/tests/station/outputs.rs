@@ -216,6 +216,47 @@ fn a_web_server_that_fails_gets_every_find_once_it_works() {
     until("it is told to be up", || station.metric(&admin, "snarm_output_up") == 1.0);
 }
 
+#[test]
+fn a_web_server_that_fails_gets_the_same_messages_again_where_a_request_has_several() {
+    let Some(dir) = learned() else { return };
+    let (works, asked, got) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(Mutex::new(Vec::<String>::new())),
+        Arc::new(Mutex::new(Vec::<Vec<Value>>::new())),
+    );
+    let (does_work, to_asked, to_got) = (Arc::clone(&works), Arc::clone(&asked), Arc::clone(&got));
+    let address = webhook(move |head, body| {
+        let works = does_work.load(Ordering::Relaxed);
+        let frames: Vec<Value> = serde_json::from_slice(body).expect("an array");
+        match works {
+            true => to_got.lock().expect("requests").push(frames),
+            false => to_asked.lock().expect("requests").push(head.to_lowercase()),
+        }
+        works
+    });
+    let output = format!(
+        "[[output]]\nkind = 'webhook'\nname = 'mes'\nurl = 'http://{address}/'\nsend = 'frames'\nbatch = 3\n"
+    );
+    let station = Station::start(dir.path(), &output);
+    let admin = station.set_up();
+    // What is refused stays, all of it.
+    until("it was asked for three at once, and more wait", || {
+        let asked = asked.lock().expect("requests");
+        let has_three = asked.last().is_some_and(|head| head.contains("idempotency-key: 1-3\r\n"));
+        has_three && waiting(&station, &admin) > 6.0
+    });
+    works.store(true, Ordering::Relaxed);
+    until("frames come", || got.lock().expect("requests").len() > 2);
+    let got = got.lock().expect("requests").clone();
+    let ids = got.iter().flatten().map(|frame| frame["id"].as_i64().expect("a number"));
+    let ids: Vec<i64> = ids.collect();
+    assert_eq!(ids, (1..=ids.len() as i64).collect::<Vec<_>>());
+    assert!(got[0].len() == 3 && got.iter().all(|frames| (1..=3).contains(&frames.len())), "{got:?}");
+    // The first of all may have been asked for when one frame was there.
+    let asked = asked.lock().expect("requests").clone();
+    assert!(asked.iter().all(|head| head.contains("idempotency-key: 1-")), "{asked:?}");
+}
+
 /// A server at the address, which answers that it has taken what `take`, given head and body of a request, has taken.
 pub(crate) fn webhook(take: impl Fn(String, &[u8]) -> bool + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
