@@ -7,13 +7,15 @@
 //! `layer_norm` and `linear` make of it one after the other, to the bit. A device runs these, and keeps what lies between as bf16.
 
 mod cpu;
+mod cuda;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 
 use crate::device::{Buffer, BufferView, BufferViewMut, Place};
 use crate::error::{Result, check_len};
-use crate::layer_norm::layer_norm;
-use crate::linear::{Then, Weights, linear};
+use crate::linear::Weights;
 
 const OP: &str = "mlp";
 
@@ -74,14 +76,7 @@ pub fn mlp<'a>(
         (BufferView::Host(x), Weights::Host(up), Weights::Host(down), BufferViewMut::Host(y)) => {
             (x, up, down, y)
         }
-        (x, up, down, y) => {
-            let Workspace { normed, hidden, .. } = workspace;
-            normed.resize(rows * d)?;
-            layer_norm(x, norm[0], norm[1], eps, &mut *normed)?;
-            hidden.resize(rows * h)?;
-            linear(&*normed, up, up_bias, Then::Gelu, &mut *hidden)?;
-            return linear(&*hidden, down, down_bias, Then::Add, y);
-        }
+        (x, _, _, y) => return cuda::mlp(x, layers, workspace, y),
     };
     for (what, expected, found) in [
         ("bias of the norm", d, norm[1].len()),

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::linear::{Panels, Weight};
+use crate::layer_norm::layer_norm;
+use crate::linear::{Panels, Then, Weight, linear};
 use crate::testing::{assert_near, device, noise, read};
 
 /// Weights and biases of the norm and both layers, x and y.
@@ -40,6 +41,8 @@ fn check(sizes: [usize; 3], workspace: &mut Workspace) {
     };
     mlp(&x, layers, workspace, &mut y).unwrap();
     assert_eq!(expected, y, "{sizes:?}");
+    // Rows of few elements may have next to no variance, and the norm then magnifies the rounding of their mean.
+    assert_near(&reference::mlp(&numbers(sizes), 1e-6), &y, if d < 4 { 1e-2 } else { 1e-4 });
 }
 
 proptest! {
@@ -85,7 +88,7 @@ fn cuda_agrees_with_the_host() {
     for sizes in [[5, 32, 64], [67, 48, 192]] {
         let [m, d, h] = sizes;
         let all = numbers(sizes);
-        let expected = apart_from_each_other(&all, sizes);
+        let expected = reference::mlp(&all, 1e-6);
         let [weight, bias, up, up_bias, down, down_bias, x, y] = &all;
         let there = |values: &[f32]| Buffer::of(&place, values).unwrap();
         let packed = |rows: &[f32], n: usize, k: usize| {

@@ -1,8 +1,6 @@
 //! Products of codes of pairs of 16-bit numbers, 6 queries by 16 rows, with AVX2: twice as many an instruction as in f32.
 #![expect(unsafe_code, reason = "intrinsics whose operands pulp moves through memory")]
 
-use super::sieve::{MAX_QUERIES, Masks};
-
 /// Queries of a tile.
 pub(super) const QUERIES: usize = 6;
 
@@ -36,14 +34,14 @@ pub(super) fn available() -> bool {
     false
 }
 
-/// For each panel and query, from number `first` on, a mask of the rows whose bias and product with the query reach the query's
+/// For each panel and query of a tile, of `N` from number `first` on, a mask of the rows whose bias and product with the query reach the query's
 /// threshold. Whether there are any. Nothing happens on a processor without the instructions.
-pub(super) fn sieve(
+pub(super) fn sieve<const N: usize>(
     panels: &Pairs<'_>,
     queries: [&[i32]; QUERIES],
-    thresholds: &[i32; MAX_QUERIES],
+    thresholds: &[i32; N],
     first: usize,
-    masks: &mut [Masks],
+    masks: &mut [[u32; N]],
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
     if available() {
@@ -62,7 +60,7 @@ mod body {
         _mm256_madd_epi16, _mm256_movemask_ps, _mm256_set1_epi32,
     };
 
-    use super::{Masks, Pairs, QUERIES, ROWS};
+    use super::{Pairs, QUERIES, ROWS};
 
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -73,12 +71,12 @@ mod body {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn sieve(
+    pub(super) fn sieve<const N: usize>(
         panels: &Pairs<'_>,
         queries: [&[i32]; QUERIES],
         thresholds: &[i32; QUERIES],
         first: usize,
-        masks: &mut [Masks],
+        masks: &mut [[u32; N]],
     ) -> bool {
         let steps = panels.steps;
         let queries = queries.map(|query| &query[..steps]);

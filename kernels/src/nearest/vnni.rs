@@ -1,8 +1,6 @@
 //! Products of codes of bytes, 12 queries by 32 rows, with AVX512-VNNI.
 #![expect(unsafe_code, reason = "intrinsics of an instruction set that pulp has no level for")]
 
-use super::sieve::{MAX_QUERIES, Masks};
-
 /// Queries of a tile.
 pub(super) const QUERIES: usize = 12;
 
@@ -32,14 +30,14 @@ pub(super) fn available() -> bool {
     false
 }
 
-/// For each panel and query, from number `first` on, a mask of the rows whose bias and product with the query reach the query's
+/// For each panel and query of a tile, of `N` from number `first` on, a mask of the rows whose bias and product with the query reach the query's
 /// threshold. Whether there are any. Nothing happens on a processor without the instructions.
-pub(super) fn sieve(
+pub(super) fn sieve<const N: usize>(
     panels: &Bytes<'_>,
     queries: [&[i32]; QUERIES],
-    thresholds: &[i32; MAX_QUERIES],
+    thresholds: &[i32; N],
     first: usize,
-    masks: &mut [Masks],
+    masks: &mut [[u32; N]],
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
     if available() {
@@ -68,7 +66,7 @@ mod body {
         __m512i, _mm512_cmpge_epi32_mask, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
     };
 
-    use super::{Bytes, Masks, QUERIES};
+    use super::{Bytes, QUERIES};
 
     #[inline]
     #[target_feature(enable = "avx512f")]
@@ -79,12 +77,12 @@ mod body {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    pub(super) fn sieve(
+    pub(super) fn sieve<const N: usize>(
         panels: &Bytes<'_>,
         queries: [&[i32]; QUERIES],
         thresholds: &[i32; QUERIES],
         first: usize,
-        masks: &mut [Masks],
+        masks: &mut [[u32; N]],
     ) -> bool {
         let steps = panels.steps;
         let queries = queries.map(|query| &query[..steps]);
