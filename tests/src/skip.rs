@@ -18,7 +18,7 @@ pub const TEST_DATA: &str = "SNARM_TEST_DATA";
 
 /// What a test needs that no machine has to have: neither the repository nor the packages that `make test-deps` installs
 /// bring it. Each with the reason. (`pipelines/scripts/skip.sh` reads this list, too.)
-pub const ALLOWED: [(&str, &str); 15] = [
+pub const ALLOWED: [(&str, &str); 16] = [
     ("cuda", "an NVIDIA GPU; `make gpu` runs its tests where there is one"),
     ("nvrtc", "NVRTC 11.8, of 50 MB: SNARM_NVRTC, or `kernels.py --tools`, which `.ci/run` asks for"),
     ("bf16", "a processor with AVX512-BF16, and no lower level asked for"),
@@ -33,6 +33,7 @@ pub const ALLOWED: [(&str, &str); 15] = [
         "newer-gstreamer",
         "a Debian root of 2 GB with GStreamer 1.28: SNARM_ANALYTICS_ROOT, by tests/roots/make-root.sh",
     ),
+    ("arm64", "a Debian root of 3.2 GB that builds for aarch64: SNARM_ARM64_ROOT, by tests/roots/arm64.sh"),
     ("older-gstreamer", "GStreamer 1.22, in whose words the snapshots are"),
     (
         "element",

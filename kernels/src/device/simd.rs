@@ -149,3 +149,15 @@ fn run<W: WithSimd>(arch: Arch, body: W) -> W::Output {
         arch => arch.dispatch(body),
     }
 }
+
+#[cfg(all(test, target_arch = "aarch64"))]
+mod tests {
+    use super::*;
+
+    /// Every such processor has them, and pulp finds them.
+    #[test]
+    fn the_portable_level_has_the_vectors_of_neon() {
+        assert_eq!(Isa::available(), [Isa::Portable]);
+        assert!(matches!(arch_of(Isa::Portable), Some(Arch::Neon(_))));
+    }
+}
