@@ -1,5 +1,8 @@
 //! Products of codes of pairs of 16-bit numbers, 6 queries by 16 rows, with AVX2: twice as many an instruction as in f32.
-#![expect(unsafe_code, reason = "intrinsics whose operands pulp moves through memory")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "intrinsics whose operands pulp moves through memory")
+)]
 
 /// Queries of a tile.
 pub(super) const QUERIES: usize = 6;
@@ -14,6 +17,7 @@ type Line = [i16; ROWS];
 type Begin = [i32; ROWS / 2];
 
 /// Panels of rows whose codes are pairs: two channels of 8 rows in a line, two lines for each two channels.
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such codes are made there"))]
 pub(super) struct Pairs<'a> {
     pub(super) lines: &'a [Line],
     /// What the sums of each row begin with.

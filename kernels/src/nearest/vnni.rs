@@ -1,5 +1,8 @@
 //! Products of codes of bytes, 12 queries by 32 rows, with AVX512-VNNI.
-#![expect(unsafe_code, reason = "intrinsics of an instruction set that pulp has no level for")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "intrinsics of an instruction set that pulp has no level for")
+)]
 
 /// Queries of a tile.
 pub(super) const QUERIES: usize = 12;
@@ -8,6 +11,7 @@ pub(super) const QUERIES: usize = 12;
 pub(super) const ROWS: usize = 32;
 
 /// Panels of rows whose codes are bytes: four channels of 16 rows in a line of 64, two lines for each four channels.
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such codes are made there"))]
 pub(super) struct Bytes<'a> {
     pub(super) lines: &'a [[u8; 64]],
     /// What the sums of each row begin with.

@@ -1,12 +1,16 @@
 //! The tile with operands in bf16 and sums in f32, by AVX512-BF16: twice the products of f32 an instruction.
 //!
 //! Rows of A are rounded once for all panels, into memory that each thread keeps: as many rows at a time as fit there.
-#![expect(unsafe_code, reason = "intrinsics of an instruction set that pulp has no level for")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "intrinsics of an instruction set that pulp has no level for")
+)]
 
 use std::cell::RefCell;
 
 use super::f32::{RowBlock, Sink};
 use super::panels::Panels;
+#[cfg(target_arch = "x86_64")]
 use super::precision::has_bf16;
 use crate::aligned::Aligned;
 
