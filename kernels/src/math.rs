@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::simd::{mul_add, with_simd};
+use crate::simd::{Isa, mul_add, with_simd_at};
 
 /// e^x to 2 ulp for x in -87..88; clamped outside, so that no result is denormal or infinite.
 #[inline(always)]
@@ -87,9 +87,9 @@ fn along<S: Simd>(simd: S, x: S::f32s, factors: &[f32; 6]) -> S::f32s {
     sum
 }
 
-/// Replaces numbers by their GELU: each is the same wherever it lies.
-pub(crate) fn gelu_all(numbers: &mut [f32]) {
-    with_simd(GeluAll(numbers));
+/// Replaces numbers by their GELU, at a level: each is the same wherever it lies.
+pub(crate) fn gelu_all(isa: Isa, numbers: &mut [f32]) {
+    with_simd_at(isa, GeluAll(numbers));
 }
 
 struct GeluAll<'a>(&'a mut [f32]);
@@ -159,6 +159,7 @@ fn tree(lanes: [f32; 16]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::isa;
 
     #[test]
     fn exp_is_within_two_ulp_of_f64() {
@@ -201,15 +202,15 @@ mod tests {
     fn a_number_has_one_gelu_wherever_it_lies() {
         let all: Vec<f32> = (-4_000..4_000).map(|i| i as f32 * 0.002).collect();
         let mut whole = all.clone();
-        gelu_all(&mut whole);
+        gelu_all(isa(), &mut whole);
         for (x, y) in all.iter().zip(&whole) {
             let mut alone = [*x];
-            gelu_all(&mut alone);
+            gelu_all(isa(), &mut alone);
             assert_eq!(alone[0].to_bits(), y.to_bits(), "gelu({x})");
             assert!((y - 0.5 * x * (1.0 + spread(*x))).abs() < 2e-6, "gelu({x}) = {y}");
         }
         let mut far = [-1e30, -1e3, 1e3, f32::NAN];
-        gelu_all(&mut far);
+        gelu_all(isa(), &mut far);
         assert!(far[..3] == [0.0, 0.0, 1e3] && far[3].is_nan(), "{far:?}");
     }
 }

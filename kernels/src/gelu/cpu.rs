@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::math;
-use crate::simd::dispatch;
+use crate::simd::{dispatch, isa};
 
 /// Elements of a task.
 const BLOCK: usize = 1 << 14;
@@ -11,7 +11,7 @@ const BLOCK: usize = 1 << 14;
 pub(super) fn gelu(x: &[f32], y: &mut [f32]) {
     y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
         y.copy_from_slice(x);
-        math::gelu_all(y);
+        math::gelu_all(isa(), y);
     });
 }
 

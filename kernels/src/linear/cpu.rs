@@ -27,7 +27,7 @@ pub(crate) fn rows_of(x: &[f32], w: &Panels, bias: &[f32], then: Then, y: &mut [
         Then::Store => multiply(&a, w, &mut Store { y, n, bias }),
         Then::Gelu => {
             multiply(&a, w, &mut Store { y, n, bias });
-            gelu_all(y);
+            gelu_all(w.isa(), y);
         }
         Then::Relu6 => multiply(&a, w, &mut Relu6 { y, n, bias }),
         Then::Add => multiply(&a, w, &mut Add { y, n, bias }),

@@ -13,7 +13,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::device::{Buffer, BufferView, BufferViewMut, Place};
+use crate::device::{Buffer, BufferView, BufferViewMut, Place, apart};
 use crate::error::{Result, check_len};
 use crate::linear::Weights;
 
@@ -76,7 +76,8 @@ pub fn mlp<'a>(
         (BufferView::Host(x), Weights::Host(up), Weights::Host(down), BufferViewMut::Host(y)) => {
             (x, up, down, y)
         }
-        (x, _, _, y) => return cuda::mlp(x, layers, workspace, y),
+        (x @ BufferView::Cuda(_), _, _, y) => return cuda::mlp(x, layers, workspace, y),
+        _ => return Err(apart(OP)),
     };
     for (what, expected, found) in [
         ("bias of the norm", d, norm[1].len()),
