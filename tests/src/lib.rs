@@ -3,5 +3,6 @@
 pub mod checkpoint;
 pub mod fake_cuda;
 pub mod fuzzing;
+pub mod signals;
 pub mod skip;
 pub mod stripes;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use snarm_tests::signals;
 use snarm_tests::skip::skip;
 
 use crate::common::{app, frames, learned, python, results, wait_until};
@@ -16,24 +17,15 @@ const LIVE: &str =
 struct Running(Child);
 
 impl Running {
-    /// Signals do what they do in a terminal, though the tests run below `nohup`, which keeps HUP from all that it starts.
     fn start(asked: &Command, dir: &Path) -> Self {
-        let mut command = Command::new("env");
-        command.arg("--default-signal").arg(asked.get_program()).args(asked.get_args());
-        for (name, value) in asked.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let mut command = signals::hearing_all(asked);
         command.current_dir(dir).env("GST_REGISTRY", dir.join("registry.bin"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().expect("it starts"))
     }
 
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string()).status();
-        assert!(sent.expect("kill starts").success(), "{name}");
+        signals::send(&self.0, name);
     }
 
     /// Waits for the end, and returns the exit code and what was said.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use snarm_tests::signals;
 
 use crate::run::{no_gstreamer, snarm};
 
@@ -89,16 +90,8 @@ impl Station {
         Self::begin(dir, command)
     }
 
-    /// Signals do what they do in a terminal, though the tests run below `nohup`, which keeps HUP from all that it starts.
     fn begin(dir: &Path, asked: Command) -> Self {
-        let mut command = Command::new("env");
-        command.arg("--default-signal").arg(asked.get_program()).args(asked.get_args());
-        for (name, value) in asked.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let mut command = signals::hearing_all(&asked);
         command.env("GST_REGISTRY", dir.join("registry.bin")).env("SNARM_LOG", "info");
         let mut child = command.current_dir(dir).stdout(Stdio::piped()).spawn().expect("snarm starts");
         let mut line = String::new();
@@ -173,8 +166,7 @@ impl Station {
 
     /// Asks it by a signal to end, and waits for that. Returns its exit code.
     pub(crate) fn end(mut self, signal: &str) -> Option<i32> {
-        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
-        assert!(sent.expect("kill starts").success(), "{signal}");
+        signals::send(&self.child, signal);
         let mut code = None;
         until("it ends", || {
             code = self.child.try_wait().expect("a child");
