@@ -38,20 +38,20 @@ pub(super) fn available() -> bool {
     false
 }
 
-/// For each panel and query of a tile, of `N` from number `first` on, a mask of the rows whose bias and product with the query reach the query's
-/// threshold. Whether there are any. Nothing happens on a processor without the instructions.
+/// For each panel and query of a tile a mask of the rows whose bias and product with the query reach the query's threshold, from
+/// place `first` of the panel's masks on. Whether there are any such rows. Nothing happens on a processor without the
+/// instructions.
 pub(super) fn sieve<const N: usize>(
     panels: &Pairs<'_>,
     queries: [&[i32]; QUERIES],
-    thresholds: &[i32; N],
+    thresholds: &[i32; QUERIES],
     first: usize,
     masks: &mut [[u32; N]],
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
     if available() {
-        let thresholds = std::array::from_fn(|i| thresholds[first + i]);
         // SAFETY: the processor has the features that the function is compiled for, as was just asked.
-        return unsafe { body::sieve(panels, queries, &thresholds, first, masks) };
+        return unsafe { body::sieve(panels, queries, thresholds, first, masks) };
     }
     let _ = (panels, queries, thresholds, first, masks);
     false

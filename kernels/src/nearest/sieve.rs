@@ -167,7 +167,8 @@ impl Panels<'_> {
                     steps: self.r / 4,
                 };
                 let queries = std::array::from_fn(|i| bytemuck::cast_slice(queries[first + i]));
-                vnni::sieve(&panels, queries, thresholds, first, masks)
+                let thresholds = std::array::from_fn(|i| thresholds[first + i]);
+                vnni::sieve(&panels, queries, &thresholds, first, masks)
             }
             Layout::Pairs => {
                 let biases: &[i32] = bytemuck::cast_slice(self.biases);
@@ -177,7 +178,8 @@ impl Panels<'_> {
                     steps: self.r / 2,
                 };
                 let queries = std::array::from_fn(|i| bytemuck::cast_slice(queries[first + i]));
-                pairs::sieve(&panels, queries, thresholds, first, masks)
+                let thresholds = std::array::from_fn(|i| thresholds[first + i]);
+                pairs::sieve(&panels, queries, &thresholds, first, masks)
             }
             Layout::Floats(isa) => {
                 let mut any = false;
