@@ -121,6 +121,13 @@ fn pictures_are_upright_whatever_their_orientation_and_format() {
     }
 }
 
+/// Writes a picture with notes.
+fn noted(mut encoder: impl ImageEncoder, picture: &RgbImage, notes: &[u8]) {
+    let (width, height) = picture.dimensions();
+    encoder.set_exif_metadata(notes.to_vec()).unwrap();
+    encoder.write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8).unwrap();
+}
+
 /// Programs write notes behind the picture, with a name before them, and with numbers of another kind.
 #[test]
 fn pictures_are_upright_however_their_orientation_is_written() {
@@ -132,27 +139,12 @@ fn pictures_are_upright_however_their_orientation_is_written() {
     let mut of_four_bytes = plain.clone();
     of_four_bytes[12] = 4;
     let with = |format: &str, notes: &[u8]| {
-        let (data, (width, height)) = (lying.as_raw(), lying.dimensions());
         let mut bytes = Vec::new();
-        let mut encoder: Box<dyn FnMut(&mut Vec<u8>)> = match format {
-            "webp" => Box::new(|bytes| {
-                let mut encoder = WebPEncoder::new_lossless(bytes);
-                encoder.set_exif_metadata(notes.to_vec()).unwrap();
-                encoder.write_image(data, width, height, ExtendedColorType::Rgb8).unwrap();
-            }),
-            "jpg" => Box::new(|bytes| {
-                let mut encoder = JpegEncoder::new_with_quality(bytes, 100);
-                encoder.set_exif_metadata(notes.to_vec()).unwrap();
-                encoder.write_image(data, width, height, ExtendedColorType::Rgb8).unwrap();
-            }),
-            _ => Box::new(|bytes| {
-                let mut encoder = PngEncoder::new(bytes);
-                encoder.set_exif_metadata(notes.to_vec()).unwrap();
-                encoder.write_image(data, width, height, ExtendedColorType::Rgb8).unwrap();
-            }),
-        };
-        encoder(&mut bytes);
-        drop(encoder);
+        match format {
+            "webp" => noted(WebPEncoder::new_lossless(&mut bytes), &lying, notes),
+            "jpg" => noted(JpegEncoder::new_with_quality(&mut bytes, 100), &lying, notes),
+            _ => noted(PngEncoder::new(&mut bytes), &lying, notes),
+        }
         bytes
     };
     // The notes of a PNG file behind its picture: 12 bytes of a chunk are its length, its name and its sum.
