@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Times of the network of snarm-tiny on this processor: ours, and the same weights in ONNX Runtime, OpenVINO and PyTorch, f32, one
-image of 320 x 320. They take turns, round by round, each in a process of its own.
+"""Times of ours and of peers on this processor, f32, one image at a time. They take turns, round by round, each in a process of its
+own.
 
-  cpu-peers.py SNARM [--threads N] [--rounds N]   SNARM is the command; needs torch, onnx, onnxscript, onnxruntime, openvino,
-                                                  safetensors
+  cpu-peers.py SNARM [--threads N] [--rounds N]   the network of snarm-tiny, 320 x 320, and the same weights in ONNX Runtime, OpenVINO
+                                                  and PyTorch
+  cpu-peers.py SNARM --detectors                  the whole frame, and whole detectors of anomalib, exported to OpenVINO as anomalib
+                                                  does, with banks of as many rows and random weights, which take the same time
+
+SNARM is the command. Needs torch, onnx, onnxscript, onnxruntime, openvino, safetensors; for the detectors anomalib.
 """
 import argparse
 import json
@@ -19,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "snarm-core/assets/snarm-tiny.safetensors"
 SIDE, RUNS, WARM_UP = 320, 30, 5
 PEERS = ["onnxruntime", "openvino", "torch", "torch-compiled"]
+DETECTORS = ["efficientad-s-256", "anomalydino-s-392", "patchcore-wrn50-256", "patchcore-wrn50-392", "dinomaly-b-392"]
+ROWS = 10_000
 
 
 def exported(path):
@@ -74,11 +80,86 @@ def peer(name, path, threads):
     return lambda: network(image).numpy()
 
 
+def detector(name):
+    """A packaged detector as anomalib builds it, and the side of its image."""
+    import timm
+    import torch
+
+    # No weights are fetched: random ones take the same time.
+    create = timm.create_model
+    timm.create_model = lambda *args, **options: create(*args, **options | {"pretrained": False})
+    family, side = name.split("-")[0], int(name.split("-")[-1])
+    if family == "efficientad":
+        from anomalib.models.image.efficient_ad.torch_model import EfficientAdModel, EfficientAdModelSize
+
+        return EfficientAdModel(model_size=EfficientAdModelSize.S), side
+    if family == "anomalydino":
+        from anomalib.models.image.anomaly_dino.torch_model import AnomalyDINOModel
+
+        model = AnomalyDINOModel()
+        model.memory_bank = torch.nn.functional.normalize(torch.randn(ROWS, 384), dim=1)
+        return model, side
+    if family == "patchcore":
+        from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+
+        model = PatchcoreModel(layers=("layer2", "layer3"), backbone="wide_resnet50_2", pre_trained=False, num_neighbors=9)
+        model.memory_bank = torch.randn(ROWS, 1536)
+        return model, side
+    from anomalib.models.image.dinomaly.torch_model import DinomalyModel
+
+    return DinomalyModel(), side
+
+
+def exported_detector(name, path):
+    """Writes a packaged detector for OpenVINO."""
+    import openvino
+    import torch
+
+    class Scored(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, image):
+            found = self.model(image)
+            return found.pred_score, found.anomaly_map
+
+    model, side = detector(name)
+    image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        converted = openvino.convert_model(Scored(model.eval()), example_input=image)
+    converted.reshape([1, 3, side, side])
+    openvino.save_model(converted, path, compress_to_fp16=False)
+
+
+def packaged(path, threads):
+    """What runs a frame in a packaged detector."""
+    import numpy
+    import openvino
+
+    hints = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(path, "CPU", hints)
+    request = compiled.create_infer_request()
+    shape = list(compiled.input(0).shape)
+    request.set_input_tensor(openvino.Tensor(numpy.random.default_rng(1).random(shape, dtype=numpy.float32)))
+
+    def run():
+        request.infer()
+        return request.get_output_tensor(0).data
+
+    return run
+
+
 def measure(name, path, threads):
     """Median and least time of a frame in milliseconds, and how far its descriptors are from those of PyTorch."""
     import numpy
 
-    run = peer(name, path, threads)
+    if name in DETECTORS:
+        if not path.exists():
+            exported_detector(name, path)
+        run = packaged(path, threads)
+    else:
+        run = peer(name, path, threads)
     for _ in range(WARM_UP):
         found = run()
     times = []
@@ -86,8 +167,10 @@ def measure(name, path, threads):
         start = time.perf_counter()
         run()
         times.append(1e3 * (time.perf_counter() - start))
-    apart = float(numpy.abs(found - numpy.load(path.with_suffix(".npz"))["descriptors"]).max())
-    print(json.dumps({"name": name, "median_ms": statistics.median(times), "min_ms": min(times), "apart": apart}))
+    line = {"name": name, "median_ms": statistics.median(times), "min_ms": min(times)}
+    if name in PEERS:
+        line["apart"] = float(numpy.abs(found - numpy.load(path.with_suffix(".npz"))["descriptors"]).max())
+    print(json.dumps(line))
 
 
 def main():
@@ -95,23 +178,32 @@ def main():
     parser.add_argument("snarm")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--detectors", action="store_true")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.peer:
         return measure(asked.peer, asked.model, asked.threads)
     folder = Path(tempfile.mkdtemp())
-    model = folder / "snarm-tiny.onnx"
-    exported(model)
+    ours = [asked.snarm, "bench", "--json", "--frames", str(RUNS), "--good-frames", "2"]
+    if asked.detectors:
+        peers, stage = DETECTORS, "whole frame"
+        ours += ["--capacity", str(ROWS)]
+        models = {name: folder / f"{name}.xml" for name in peers}
+    else:
+        peers, stage = PEERS, "encode"
+        ours += ["--capacity", "300", "--size", f"{SIDE}x{SIDE}"]
+        models = dict.fromkeys(peers, folder / "snarm-tiny.onnx")
+        exported(folder / "snarm-tiny.onnx")
     environment = os.environ | {"OMP_NUM_THREADS": str(asked.threads), "SNARM_THREADS": str(asked.threads)}
-    ours = [asked.snarm, "bench", "--json", "--frames", str(RUNS), "--good-frames", "2", "--capacity", "300", "--size", "320x320"]
     found = {}
     for _ in range(asked.rounds):
-        for name in ["ours", *PEERS]:
-            command = [sys.executable, __file__, asked.snarm, "--peer", name, "--model", model, "--threads", str(asked.threads)]
-            done = subprocess.run(ours if name == "ours" else command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+        for name in ["ours", *peers]:
+            command = [sys.executable, __file__, asked.snarm, "--peer", name, "--model", models.get(name, folder)]
+            command = ours if name == "ours" else [*command, "--threads", str(asked.threads)]
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
             lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-            line = next(line for line in lines if line["name"] in (name, "encode"))
+            line = next(line for line in lines if line["name"] in (name, stage))
             found.setdefault(name, []).append(line)
     least = {name: min(line["min_ms"] for line in lines) for name, lines in found.items()}
     for name, lines in found.items():
