@@ -23,6 +23,13 @@ pub(crate) fn is_text(
     false
 }
 
+/// What a property is set to: NULL, where C hands it over for a text that is always there, is its default.
+pub(crate) fn or_default<'a>(value: &'a glib::Value, pspec: &'a glib::ParamSpec) -> &'a glib::Value {
+    // As bytes: any other reading asks for UTF-8.
+    let is_null = value.get::<Option<std::path::PathBuf>>().is_ok_and(|text| text.is_none());
+    if is_null { pspec.default_value() } else { value }
+}
+
 /// The part of `ObjectImpl` that serves properties: those of the derive, which knows no structures, and structures that
 /// methods give. Text that is not UTF-8 is refused but for those properties that are paths.
 macro_rules! properties {
@@ -45,7 +52,7 @@ macro_rules! properties {
             // Paths may be any bytes.
             const PATHS: &[&str] = &[$($path),*];
             if PATHS.contains(&pspec.name()) || $crate::properties::is_text(&*self.obj(), value, pspec) {
-                self.derived_set_property(id, value, pspec);
+                self.derived_set_property(id, $crate::properties::or_default(value, pspec), pspec);
             }
         }
 

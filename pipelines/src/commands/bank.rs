@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// A builder, and the right to write the file that is continued.
+/// A builder, and the right to write the file.
 fn start(args: &Args) -> Result<(BankBuilder, Option<Held>)> {
     let name = args.bank.encoder.as_deref();
     let (encoder, mut builder, held) = if args.append {
@@ -115,7 +115,7 @@ fn start(args: &Args) -> Result<(BankBuilder, Option<Held>)> {
         (Arc::clone(&encoder), BankBuilder::append(encoder, &bank, args.bank.settings()?)?, Some(held))
     } else {
         let encoder = args.model.encoder(name, args.frames.how()?)?;
-        (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?, None)
+        (Arc::clone(&encoder), BankBuilder::new(encoder, args.bank.settings()?)?, Bank::hold(&args.out)?)
     };
     if let Some(decoder) = args.model.decoder(&encoder)? {
         builder.calibrate_with(decoder)?;

@@ -441,7 +441,7 @@ fn begin(settings: &Settings, location: &Path) -> Result<(BankBuilder, Option<He
         (encoder.clone(), BankBuilder::append(encoder, &bank, wanted)?, Some(held))
     } else {
         let encoder = registry::encoder_with(encoder, settings.model_location.as_deref(), how)?;
-        (encoder.clone(), BankBuilder::new(encoder, wanted)?, None)
+        (encoder.clone(), BankBuilder::new(encoder, wanted)?, Bank::hold(location)?)
     };
     if let Some(decoder) = registry::decoder(settings.model_location.as_deref(), &encoder)? {
         builder.calibrate_with(decoder)?;

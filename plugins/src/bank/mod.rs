@@ -26,8 +26,9 @@
  * warning says why and learning goes on), takes back what an operator saw slip in with #GstSnarmBank::discard-last
  * (returns how many frames were taken back), and starts anew with #GstSnarmBank::reset. With
  * #GstSnarmBank:append the rows of the existing file stay, thinned together with the new ones; its scores count in the
- * threshold, and region of interest, ignore mask and crop are those of the file. From start to end nobody else may add to
- * that file: a second element, or `snarm bank --append`, is refused meanwhile.
+ * threshold, and region of interest, ignore mask and crop are those of the file. From start to end nobody else may write
+ * that file: a second element, or `snarm bank`, is refused meanwhile. Where there was no file at the start, whoever writes
+ * it first has it, and the other's end is an error.
  *
  * Good frames may be there twice, in a clip that loops, in bursts, in folders that were copied: a frame that is a copy of
  * one before it, or nearly so, does not count where that one is scored, and `copies` says how many there were. Whether the

@@ -240,6 +240,15 @@ impl Bank {
         Ok((Self::open(path)?, held))
     }
 
+    /// Takes the right to write a bank file, which need not be there yet: until what is returned is dropped, nobody else
+    /// has it, or what somebody else writes first stays. None where `path` is a device or a FIFO.
+    ///
+    /// # Errors
+    /// When somebody else writes the file, or it may not be written.
+    pub fn hold(path: &Path) -> Result<Option<Held>> {
+        Held::of_place(path)
+    }
+
     /// Writes the bank as [`crate::files::replace`] does, so that an old bank is never lost.
     ///
     /// # Errors

@@ -186,8 +186,28 @@ fn a_file_is_held_by_one_and_passes_to_the_new_content() {
     let mut second = Hold::of(&path).unwrap();
     replace(&path, b"another's").unwrap();
     let message = second.replace(b"4").unwrap_err().to_string();
-    assert!(message.contains("replaced it meanwhile"), "{message}");
+    assert!(message.contains("another program has written it meanwhile"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), b"another's");
+    fs::remove_file(&path).unwrap();
+    second.replace(b"5").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"5");
+}
+
+#[test]
+fn a_file_that_is_not_there_yet_belongs_to_whoever_writes_it_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let [mut first, mut second] = [(); 2].map(|()| Hold::of_place(&path).unwrap().unwrap());
+    first.replace(b"1").unwrap();
+    let message = second.replace(b"2").unwrap_err().to_string();
+    assert!(message.contains("another program has written it meanwhile"), "{message}");
+    assert_eq!(fs::read(&path).unwrap(), b"1");
+    assert_eq!(Hold::of_place(&path).unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+    first.replace(b"3").unwrap();
+    drop(first);
+    Hold::of_place(&path).unwrap().unwrap().replace(b"4").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"4");
+    assert!(Hold::of_place(std::path::Path::new("/dev/null")).unwrap().is_none());
 }
 
 #[test]

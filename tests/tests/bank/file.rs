@@ -97,7 +97,7 @@ fn a_bank_is_continued_by_one_at_a_time() {
     for _ in 0..2 {
         check_error(
             Bank::open_to_append(&path),
-            &["cannot write bank: somebody else is adding to it", "part.bank"],
+            &["cannot write bank: somebody else is writing it", "part.bank"],
         );
         held.save(&bank).unwrap();
     }
@@ -105,5 +105,5 @@ fn a_bank_is_continued_by_one_at_a_time() {
     drop(held);
     let (_, mut held) = Bank::open_to_append(&path).unwrap();
     bank.save(&path).unwrap();
-    check_error(held.save(&bank), &["cannot write bank: another program has replaced it meanwhile"]);
+    check_error(held.save(&bank), &["cannot write bank: another program has written it meanwhile"]);
 }

@@ -38,7 +38,7 @@ fn two_runs_that_add_to_a_bank_lose_no_frame() {
         let file = File::open(dir.join("part.bank")).expect("a bank");
         file.lock().expect("a lock");
         let message = stderr(&run(dir, line, 1));
-        assert!(message.contains("cannot write bank: somebody else is adding to it: part.bank"), "{message}");
+        assert!(message.contains("cannot write bank: somebody else is writing it: part.bank"), "{message}");
     }
     assert!(fs::read(dir.join("part.bank")).expect("a bank") == before);
     let mut runs: Vec<_> = (0..2)

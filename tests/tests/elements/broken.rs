@@ -57,6 +57,32 @@ fn text_that_is_not_utf8_is_refused_or_taken_as_a_path() {
 }
 
 #[test]
+fn no_text_is_the_default() {
+    init();
+    let mut tried = 0;
+    for name in ["snarmbank", "snarmdetect", "snarmoverlay"] {
+        let element = gst::ElementFactory::make(name).build().unwrap();
+        for property in element.list_properties().iter().filter(|p| p.owner_type() == element.type_()) {
+            let writable = property.flags().contains(gst::glib::ParamFlags::WRITABLE);
+            if property.value_type() != String::static_type() || !writable {
+                continue;
+            }
+            tried += 1;
+            let default = property.default_value().get::<Option<String>>().unwrap();
+            element.set_property(property.name(), "1");
+            element.set_property(property.name(), None::<&str>);
+            assert_eq!(
+                element.property::<Option<String>>(property.name()),
+                default,
+                "{name} {}",
+                property.name()
+            );
+        }
+    }
+    assert!(tried > 0);
+}
+
+#[test]
 fn a_bank_and_results_of_any_name_are_used() {
     init();
     let folder = tempfile::tempdir().unwrap();

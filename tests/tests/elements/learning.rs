@@ -295,7 +295,7 @@ fn a_bank_is_continued_by_one_element_at_a_time() {
         error.matches(gst::ResourceError::OpenWrite) || error.matches(gst::ResourceError::Write),
         "{error}"
     );
-    assert!(error.message().contains("somebody else is adding to it"), "{error}");
+    assert!(error.message().contains("somebody else is writing it"), "{error}");
     // A reset gives the file up and takes it again.
     second.element.emit_by_name::<()>("reset", &[]);
     push(&mut second, 6..7);
@@ -305,6 +305,31 @@ fn a_bank_is_continued_by_one_element_at_a_time() {
     push(&mut fourth, 7..8);
     fourth.finish();
     assert_eq!(Bank::open(&location).unwrap().frames(), 8);
+}
+
+#[test]
+fn a_bank_is_written_by_one_element_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two copies of a line, in which the location was not changed.
+    let [(mut first, location), (mut second, _)] = [(); 2].map(|()| line(&folder, &[]));
+    push(&mut first, 0..4);
+    push(&mut second, 4..9);
+    first.finish();
+    second.harness.push_event(gst::event::Eos::new());
+    let heard = second.heard(gst::MessageType::Error);
+    let Some(gst::MessageView::Error(error)) = heard.first().map(|message| message.view()) else {
+        panic!("expected an error, found {heard:?}");
+    };
+    assert!(error.error().message().contains("another program has written it meanwhile"), "{error:?}");
+    assert_eq!(Bank::open(&location).unwrap().frames(), 4, "the first bank is gone");
+    // One that is there is refused at the start.
+    let (mut third, _) = line(&folder, &[]);
+    push(&mut third, 9..12);
+    let (fourth, _) = element(&folder, &[]);
+    let error = start_error(fourth);
+    assert!(error.message().contains("somebody else is writing it"), "{error}");
+    third.finish();
+    assert_eq!(Bank::open(&location).unwrap().frames(), 3);
 }
 
 #[test]
