@@ -395,6 +395,18 @@ pub struct Modbus {
     /// Whether clients may choose recipes, by writing a number.
     #[serde(default)]
     pub recipes: bool,
+    /// Whether clients may begin parts, by writing something else than 0.
+    #[serde(default)]
+    pub parts: bool,
+}
+
+impl Modbus {
+    fn check(&self, lines: &[Line]) -> Result<()> {
+        if self.parts && lines.iter().all(|line| line.parts != Some(Parts::Message)) {
+            bail!("parts: expected a line with parts = {{ by = \"message\" }} to begin such on, found none");
+        }
+        Ok(())
+    }
 }
 
 /// Most results that an OPC UA server keeps.
@@ -531,7 +543,8 @@ impl Config {
             let checked = match output {
                 Output::OpcUa(server) => server.check(),
                 Output::Webhook(webhook) => webhook.check(),
-                Output::Mqtt(_) | Output::Modbus(_) => Ok(()),
+                Output::Modbus(server) => server.check(&self.lines),
+                Output::Mqtt(_) => Ok(()),
             };
             checked.with_context(|| format!("output {:?}", output.name()))?;
         }
@@ -614,6 +627,10 @@ mod tests {
 
     const SERVER: &str = "[[output]]\nkind = 'opcua'\nname = 'ua'\nlisten = '0.0.0.0:4840'\n";
 
+    const PARTS: &str = "[line.parts]\n";
+
+    const PLC: &str = "[[output]]\nkind = 'modbus'\nname = 'plc'\nlisten = '0.0.0.0:502'\n";
+
     fn refusal(text: &str) -> String {
         format!("{:#}", Config::parse(text).unwrap_err())
     }
@@ -652,6 +669,10 @@ mod tests {
                 format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nbatch = 101\n"),
                 &["\"x\"", "batch", "1 to 100", "found 101"],
             ),
+            (
+                format!("{LINE}{PARTS}by = 'frames'\nframes = 3\n{PLC}parts = true\n"),
+                &["\"plc\"", "parts", "by = \"message\"", "found none"],
+            ),
             (format!("{LINE}{}", LINE.trim_start_matches("data = 'd'\n")), &["differ", "\"cap\" twice"]),
             (
                 format!(
@@ -682,6 +703,13 @@ mod tests {
         assert_eq!((server.anonymous, server.unencrypted, server.keep), (Anonymous::Never, false, 1000));
         let open = format!("{LINE}{SERVER}anonymous = 'always'\nunencrypted = true\n");
         assert!(Config::parse(&open).is_ok());
+    }
+
+    #[test]
+    fn a_plc_begins_parts_on_a_line_whose_parts_messages_begin() {
+        let config = Config::parse(&format!("{LINE}{PARTS}by = 'message'\n{PLC}parts = true\n")).unwrap();
+        let Output::Modbus(server) = &config.outputs[0] else { panic!("{config:?}") };
+        assert!(server.parts && !server.recipes);
     }
 
     #[test]

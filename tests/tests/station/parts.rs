@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
-use crate::outputs::webhook;
+use crate::outputs::{free_port, modbus, webhook};
 
 fn parts(visitor: &Visitor, line: &str) -> Vec<Value> {
     visitor.get(&format!("/api/lines/{line}/parts")).json().as_array().expect("parts").clone()
@@ -106,4 +106,48 @@ fn every_part_is_sent_once_with_its_frames() {
         );
         assert_eq!(part["line"], "belt");
     }
+}
+
+#[test]
+fn a_plc_begins_parts_and_reads_the_verdict_of_the_one_that_ended() {
+    let Some(dir) = learned() else { return };
+    let (port, read_only) = (free_port(), free_port());
+    let more = format!(
+        "[line.parts]\nby = 'message'\n[[line]]\nname = 'bare'\nbank = 'part.bank'\npipeline = '{SOURCE} ! snarmdetect ! fakesink'\n\
+         [[output]]\nkind = 'modbus'\nname = 'plc'\nlisten = '127.0.0.1:{port}'\nparts = true\n\
+         [[output]]\nkind = 'modbus'\nname = 'screen'\nlisten = '127.0.0.1:{read_only}'\n"
+    );
+    let station = Station::start(dir.path(), &more);
+    let admin = station.set_up();
+    until("frames are judged", || admin.get("/api/lines/belt").json()["status"] == "running");
+    let read = || -> Vec<u16> {
+        let answer = modbus(port, &[4, 0, 0, 0, 20]);
+        assert_eq!(answer[..2], [4, 40], "{answer:?}");
+        answer[2..].chunks(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect()
+    };
+    let write = |value: u8| modbus(port, &[6, 0, 19, 0, value]);
+    assert_eq!(read()[13..18], [0, 0, 0, 0, 0][..], "no part has ended: {:?}", read());
+    // A rise begins a part; what stays up begins none.
+    for value in [1, 1, 2] {
+        assert_eq!(write(value), [6, 0, 19, 0, value]);
+    }
+    let open = || admin.get("/api/lines/belt").json()["parts"]["open"].clone();
+    assert_eq!((&open()["number"], &open()["part"], read()[19]), (&json!(1), &json!(null), 2));
+    until("frames are joined", || open()["frames"].as_i64() > Some(1));
+    let results = read()[18];
+    until("more results come", || read()[18] != results);
+    assert_eq!((write(0), write(1)), (vec![6, 0, 19, 0, 0], vec![6, 0, 19, 0, 1]));
+    assert_eq!(open()["number"], 2);
+    let (now, ended) = (read(), admin.get("/api/lines/belt/parts/1").json());
+    assert_eq!(now[13..15], [0, 1]);
+    let words = ["unknown", "normal", "uncertain", "anomalous"];
+    assert_eq!(Some(words[usize::from(now[15])]), ended["verdict"].as_str(), "{ended}");
+    let score = (ended["score"].as_f64().expect("a score") * 10_000.0).round();
+    assert_eq!(f64::from(now[16]), score);
+    // No recipes, a line whose parts no message begins, no such register, and nothing to write at all.
+    for (address, exception) in [(12, 2), (39, 2), (18, 2), (59, 2)] {
+        assert_eq!(modbus(port, &[6, 0, address, 0, 1]), [0x86, exception], "{address}");
+    }
+    assert_eq!(modbus(read_only, &[6, 0, 19, 0, 1]), [0x86, 1]);
+    assert_eq!(open()["number"], 2);
 }

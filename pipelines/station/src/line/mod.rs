@@ -24,6 +24,8 @@ pub(crate) use learn::{Ask, Learning, Wish, begin_learning, end_learning, learni
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use scanner::listen as read_codes;
 pub(crate) use shared::{Line, Reader};
+#[cfg(test)]
+pub(crate) use state::PartsNow;
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};
 pub(crate) use switch::Switch;
 pub(crate) use trigger::watch as watch_trigger;

@@ -164,7 +164,7 @@ impl Line {
     ///
     /// # Errors
     /// As [`Parts::begin_unnamed`], and when it cannot be stored.
-    pub(super) fn begin_unnamed_part(&self) -> Result<()> {
+    pub(crate) fn begin_unnamed_part(&self) -> Result<()> {
         self.parts().begin_unnamed(clock::now())?;
         self.store_frames(&[], Vec::new())
     }

@@ -148,6 +148,8 @@ pub(crate) struct Snapshot {
     pub(crate) low: f64,
     /// Number of the last frame.
     pub(crate) frame: u64,
+    /// Results since the station started.
+    pub(crate) results: u64,
     /// Version of the bank.
     pub(crate) bank: i64,
     /// Frames a second.
@@ -248,6 +250,7 @@ impl State {
             threshold: last.map_or(-1.0, |record| record.threshold),
             low: last.map_or(-1.0, |record| record.threshold_low),
             frame: last.map_or(0, |record| record.frame_number),
+            results: self.frames,
             bank: self.learned.version,
             fps: self.fps,
             latency_ms: self.latency_ms,
