@@ -312,6 +312,31 @@ pub enum What {
     Parts,
 }
 
+/// What messages look like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// As `snarmdetect` writes results.
+    #[default]
+    Snarm,
+    /// As DL Streamer's `gvametaconvert` does.
+    DlStreamer,
+    /// As DeepStream's minimal messages.
+    DeepStream,
+}
+
+impl Format {
+    /// Of an output that wants those messages.
+    fn check(self, send: What) -> Result<()> {
+        if self != Self::Snarm && send == What::Parts {
+            bail!(
+                "format: expected \"snarm\" with send = \"parts\", as the others have no parts, found another"
+            );
+        }
+        Ok(())
+    }
+}
+
 /// An MQTT broker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -326,15 +351,27 @@ pub struct Mqtt {
     /// File with the certificates of those who may vouch for the broker, PEM; the connection is by TLS then.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// First part of the topics: `TOPIC/LINE/find`, `TOPIC/LINE/frame`, `TOPIC/LINE/state` (retained).
+    /// File with the certificate that the broker knows the station by, PEM; those that vouch for it may follow.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// File with the private key of that certificate, PEM.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// First part of the topics: `TOPIC/LINE/find`, `TOPIC/LINE/frame`, `TOPIC/LINE/part`, `TOPIC/LINE/state` (retained).
     #[serde(default = "topic")]
     pub topic: String,
     /// What is sent.
     #[serde(default)]
     pub send: What,
+    /// What the messages look like.
+    #[serde(default)]
+    pub format: Format,
     /// Whether codes are taken from `TOPIC/LINE/code`.
     #[serde(default)]
     pub codes: bool,
+    /// Whether parts and lots are taken from `TOPIC/LINE/part`.
+    #[serde(default)]
+    pub parts: bool,
     /// User at the broker.
     #[serde(default)]
     pub user: Option<String>,
@@ -344,6 +381,22 @@ pub struct Mqtt {
 }
 
 impl Mqtt {
+    fn check(&self, lines: &[Line]) -> Result<()> {
+        if self.certificate.is_some() != self.key.is_some() {
+            let found = if self.key.is_some() { "key" } else { "certificate" };
+            bail!("expected certificate and key together, found {found} alone");
+        }
+        if self.certificate.is_some() && self.ca_file.is_none() {
+            bail!(
+                "certificate: expected it together with ca-file, by which the connection is by TLS, found it without"
+            );
+        }
+        if self.parts && lines.iter().all(|line| line.parts.is_none()) {
+            bail!("parts: expected a line with [line.parts] to begin such on, found none");
+        }
+        self.format.check(self.send)
+    }
+
     /// The port, which TLS has another of.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.ca_file.is_some() { 8883 } else { 1883 })
@@ -362,9 +415,15 @@ pub struct Webhook {
     pub name: String,
     /// Address that results are posted to.
     pub url: String,
+    /// File with the certificates of those who may vouch for the server, PEM; without it those who vouch for the public web.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// What is sent.
     #[serde(default)]
     pub send: What,
+    /// What the messages look like.
+    #[serde(default)]
+    pub format: Format,
     /// File with a token, its first line, that is sent as `Authorization: Bearer TOKEN`.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
@@ -375,12 +434,13 @@ pub struct Webhook {
 
 impl Webhook {
     fn check(&self) -> Result<()> {
-        match self.batch {
-            Some(batch) if !(1..=LARGEST_BATCH).contains(&batch) => {
-                bail!("batch: expected 1 to {LARGEST_BATCH}, found {batch}")
-            }
-            _ => Ok(()),
+        if let Some(batch) = self.batch.filter(|batch| !(1..=LARGEST_BATCH).contains(batch)) {
+            bail!("batch: expected 1 to {LARGEST_BATCH}, found {batch}");
         }
+        if self.ca_file.is_some() && !self.url.starts_with("https://") {
+            bail!("ca-file: expected a url that begins with https:// with it, found {:?}", self.url);
+        }
+        self.format.check(self.send)
     }
 }
 
@@ -544,7 +604,7 @@ impl Config {
                 Output::OpcUa(server) => server.check(),
                 Output::Webhook(webhook) => webhook.check(),
                 Output::Modbus(server) => server.check(&self.lines),
-                Output::Mqtt(_) => Ok(()),
+                Output::Mqtt(broker) => broker.check(&self.lines),
             };
             checked.with_context(|| format!("output {:?}", output.name()))?;
         }
@@ -569,9 +629,12 @@ impl Config {
         for output in &mut self.outputs {
             match output {
                 Output::Mqtt(mqtt) => {
-                    mqtt.password_file.iter_mut().chain(&mut mqtt.ca_file).for_each(place);
+                    let certificate = mqtt.certificate.iter_mut().chain(&mut mqtt.key);
+                    certificate.chain(&mut mqtt.password_file).chain(&mut mqtt.ca_file).for_each(place);
                 }
-                Output::Webhook(webhook) => webhook.token_file.iter_mut().for_each(place),
+                Output::Webhook(webhook) => {
+                    webhook.token_file.iter_mut().chain(&mut webhook.ca_file).for_each(place);
+                }
                 Output::OpcUa(server) => {
                     let certificate = server.certificate.iter_mut().chain(&mut server.key);
                     certificate
@@ -629,6 +692,10 @@ mod tests {
 
     const PARTS: &str = "[line.parts]\n";
 
+    const WEB: &str = "[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'http://h'\n";
+
+    const BROKER: &str = "[[output]]\nkind = 'mqtt'\nname = 'b'\nhost = 'h'\n";
+
     const PLC: &str = "[[output]]\nkind = 'modbus'\nname = 'plc'\nlisten = '0.0.0.0:502'\n";
 
     fn refusal(text: &str) -> String {
@@ -669,6 +736,22 @@ mod tests {
                 format!("{LINE}[[output]]\nkind = 'webhook'\nname = 'x'\nurl = 'u'\nbatch = 101\n"),
                 &["\"x\"", "batch", "1 to 100", "found 101"],
             ),
+            (
+                format!("{LINE}{PARTS}by = 'message'\n{WEB}send = 'parts'\nformat = 'deepstream'\n"),
+                &["\"x\"", "format", "\"snarm\"", "have no parts"],
+            ),
+            (
+                format!("{LINE}{PARTS}by = 'message'\n{BROKER}send = 'parts'\nformat = 'dlstreamer'\n"),
+                &["\"b\"", "format", "\"snarm\"", "have no parts"],
+            ),
+            (format!("{LINE}{WEB}format = 'xml'\n"), &["xml", "expected one of", "dlstreamer", "deepstream"]),
+            (format!("{LINE}{WEB}ca-file = 'ca.pem'\n"), &["\"x\"", "ca-file", "https://", "\"http://h\""]),
+            (format!("{LINE}{BROKER}key = 'k'\n"), &["\"b\"", "certificate and key", "key alone"]),
+            (
+                format!("{LINE}{BROKER}key = 'k'\ncertificate = 'c'\n"),
+                &["\"b\"", "certificate", "ca-file", "without"],
+            ),
+            (format!("{LINE}{BROKER}parts = true\n"), &["\"b\"", "parts", "[line.parts]", "found none"]),
             (
                 format!("{LINE}{PARTS}by = 'frames'\nframes = 3\n{PLC}parts = true\n"),
                 &["\"plc\"", "parts", "by = \"message\"", "found none"],
@@ -716,10 +799,17 @@ mod tests {
     fn paths_are_meant_from_the_folder_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("station.toml");
-        std::fs::write(&path, format!("{LINE}{SERVER}users-file = 'u'\n")).unwrap();
+        let secure = BROKER.to_owned() + "ca-file = 'ca'\ncertificate = 'c'\nkey = 'k'\n";
+        let web = WEB.replace("http:", "https:") + "ca-file = 'ca'\n";
+        std::fs::write(&path, format!("{LINE}{SERVER}users-file = 'u'\n{secure}{web}")).unwrap();
         let config = Config::read(&path).unwrap();
         let Output::OpcUa(server) = &config.outputs[0] else { panic!("{config:?}") };
         assert_eq!(server.users_file, Some(dir.path().join("u")));
+        let Output::Mqtt(broker) = &config.outputs[1] else { panic!("{config:?}") };
+        let files = [&broker.ca_file, &broker.certificate, &broker.key].map(|file| file.clone().unwrap());
+        assert_eq!(files, ["ca", "c", "k"].map(|name| dir.path().join(name)));
+        let Output::Webhook(web) = &config.outputs[2] else { panic!("{config:?}") };
+        assert_eq!(web.ca_file, Some(dir.path().join("ca")));
         assert_eq!(config.data, dir.path().join("d"));
         assert_eq!(config.lines[0].bank.as_deref(), Some(dir.path().join("cap.bank").as_path()));
         let more = "scanner = '/dev/ttyACM0'\n[line.learn]\nsource = 'c'\nproperties = { ignore-mask = 'm.png', seed = 3 }\n\

@@ -19,33 +19,27 @@ fn provider() -> Arc<CryptoProvider> {
 /// When a file cannot be read, holds something else, or the two do not belong together.
 pub(crate) fn server(certificate: &Path, key: &Path) -> Result<ServerConfig> {
     let chain = certificates("tls-certificate", certificate)?;
-    let bytes = std::fs::read(key).with_context(|| format!("tls-key: cannot read {}", key.display()))?;
-    let private = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
-        PemError::NoItemsFound => {
-            anyhow!(
-                "tls-key: expected a PRIVATE KEY without a password in PEM, found none in {}",
-                key.display()
-            )
-        }
-        error => anyhow!("tls-key: expected PEM, found other in {}: {error}", key.display()),
-    })?;
+    let private = private_key("tls-key", key)?;
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .context("cannot use TLS")?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .with_context(|| {
-            let (certificate, key) = (certificate.display(), key.display());
-            format!("expected a certificate and its own key, found {certificate} and {key}, which do not fit")
-        })?;
+        .with_context(|| do_not_fit(certificate, key))?;
     Ok(config)
 }
 
-/// Trusts whom the certificates of a file vouch for, and nobody else.
+fn do_not_fit(certificate: &Path, key: &Path) -> String {
+    let (certificate, key) = (certificate.display(), key.display());
+    format!("expected a certificate and its own key, found {certificate} and {key}, which do not fit")
+}
+
+/// Trusts whom the certificates of a file vouch for, and nobody else. With `known_by`, the files of a certificate and of its
+/// private key, who is spoken to knows us by these.
 ///
 /// # Errors
-/// When the file cannot be read, or holds no such certificate.
-pub(crate) fn client(authorities: &Path) -> Result<ClientConfig> {
+/// When a file cannot be read, holds something else, or the last two do not belong together.
+pub(crate) fn client(authorities: &Path, known_by: Option<(&Path, &Path)>) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates("ca-file", authorities)? {
         roots.add(certificate).with_context(|| {
@@ -57,11 +51,33 @@ pub(crate) fn client(authorities: &Path) -> Result<ClientConfig> {
     }
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .context("cannot use TLS")?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+        .context("cannot use TLS")?
+        .with_root_certificates(roots);
+    let Some((certificate, key)) = known_by else { return Ok(config.with_no_client_auth()) };
+    let chain = certificates("certificate", certificate)?;
+    config
+        .with_client_auth_cert(chain, private_key("key", key)?)
+        .with_context(|| do_not_fit(certificate, key))
 }
 
-fn certificates(name: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+fn private_key(name: &str, file: &Path) -> Result<PrivateKeyDer<'static>> {
+    let bytes = std::fs::read(file).with_context(|| format!("{name}: cannot read {}", file.display()))?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
+        PemError::NoItemsFound => {
+            anyhow!(
+                "{name}: expected a PRIVATE KEY without a password in PEM, found none in {}",
+                file.display()
+            )
+        }
+        error => anyhow!("{name}: expected PEM, found other in {}: {error}", file.display()),
+    })
+}
+
+/// The certificates of a file in PEM; `name` is the key of the configuration that says which file.
+///
+/// # Errors
+/// When the file cannot be read, or holds none.
+pub(crate) fn certificates(name: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let bytes = std::fs::read(file).with_context(|| format!("{name}: cannot read {}", file.display()))?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let all = all.with_context(|| format!("{name}: expected PEM, found other in {}", file.display()))?;
@@ -93,7 +109,7 @@ mod tests {
             let name = path.display().to_string();
             for (key, error) in [
                 ("tls-certificate", server(path, &empty).err().map(|error| format!("{error:#}"))),
-                ("ca-file", client(path).err().map(|error| format!("{error:#}"))),
+                ("ca-file", client(path, None).err().map(|error| format!("{error:#}"))),
             ] {
                 let text = error.unwrap();
                 assert!(text.contains(key) && text.contains(words) && text.contains(&name), "{text}");

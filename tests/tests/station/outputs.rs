@@ -101,11 +101,15 @@ impl Heard {
         Self { client, lines }
     }
 
+    /// The messages of a topic, as they came.
+    pub(crate) fn of(&self, topic: &str) -> Vec<Value> {
+        let lines = self.lines.lock().expect("lines");
+        lines.iter().filter(|(found, _)| found == topic).map(|(_, message)| message.clone()).collect()
+    }
+
     /// Numbers of the messages of a topic, as they came.
     fn ids(&self, topic: &str) -> Vec<i64> {
-        let lines = self.lines.lock().expect("lines");
-        let of = lines.iter().filter(|(found, _)| found == topic);
-        of.map(|(_, message)| message["id"].as_i64().expect("a number")).collect()
+        self.of(topic).iter().map(|message| message["id"].as_i64().expect("a number")).collect()
     }
 }
 
@@ -176,6 +180,94 @@ fn a_broker_that_was_away_gets_every_frame_in_order_though_the_station_is_killed
         assert!(!frame.1[name].is_null(), "{name} in {}", frame.1);
     }
     assert!(lines.iter().any(|(topic, payload)| topic == "plant/status" && payload == "online"), "{lines:?}");
+}
+
+/// Sends a message to a broker.
+pub(crate) fn publish(port: u16, topic: &str, text: &str, how: &[&str]) {
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-p", &port.to_string(), "-q", "1", "-t", topic, "-m", text]).args(how);
+    assert!(command.status().expect("it starts").success());
+}
+
+#[test]
+fn a_broker_keeps_the_state_of_each_line_which_is_told_at_most_once_a_second() {
+    let Some(dir) = learned() else { return };
+    let port = free_port();
+    let Some(_broker) = Broker::start(dir.path(), port) else { return };
+    let Ok(status) = subscriber(port).arg("-E").status() else {
+        return skip("mosquitto", "no mosquitto_sub on this machine");
+    };
+    assert!(status.success());
+    let heard = Heard::start(port);
+    let output = format!(
+        "[[output]]\nkind = 'mqtt'\nname = 'plant'\nhost = '127.0.0.1'\nport = {port}\ntopic = 'plant'\nsend = 'parts'\n\
+         format = 'snarm'\n"
+    );
+    let output = format!("[line.parts]\nby = 'frames'\nframes = 2\n{output}");
+    let station = Station::start(dir.path(), &output);
+    let admin = station.set_up();
+    let states = || heard.of("plant/belt/state");
+    until("frames are told of", || {
+        states().last().is_some_and(|state| state["shift"]["frames"].as_u64() > Some(10))
+    });
+    let all = states();
+    let now = all.last().expect("a state");
+    let line = admin.get("/api/lines/belt").json();
+    for name in ["threshold", "bank", "line"] {
+        assert_eq!(now[name], line[name], "{now}");
+    }
+    assert_eq!((&now["status"], &now["threshold-low"]), (&Value::from("running"), &line["low"]), "{now}");
+    assert!(now["bank-id"].as_str().is_some_and(|digest| !digest.is_empty()), "{now}");
+    // Five frames a second change it each time.
+    let times: Vec<i64> = all.iter().map(|state| state["time"].as_i64().expect("a time")).collect();
+    assert!(times.windows(2).all(|two| two[1] - two[0] > 900), "{times:?}");
+    // Parts come beside it, and none is lost for it.
+    let ids = heard.ids("plant/belt/part");
+    assert_eq!(ids, (1..=ids.len() as i64).collect::<Vec<_>>());
+    assert!(!ids.is_empty());
+    // It stays when the station is gone, which is told elsewhere.
+    drop(station);
+    until("the end is told", || heard.of("plant/status").last() == Some(&Value::from("offline")));
+    let mut late = Command::new("mosquitto_sub");
+    late.args(["-p", &port.to_string(), "-t", "plant/belt/state", "-C", "1", "-W", "30"]);
+    let late = late.output().expect("it starts");
+    let kept: Value = serde_json::from_slice(&late.stdout).expect("a state");
+    assert_eq!(Some(&kept), states().last());
+}
+
+#[test]
+fn messages_are_written_as_other_programs_read_them() {
+    let Some(dir) = learned() else { return };
+    let got = ["dlstreamer", "deepstream"].map(|format| {
+        let got = Arc::new(Mutex::new(Vec::<Value>::new()));
+        let to = Arc::clone(&got);
+        let address = webhook(move |_, body| {
+            to.lock().expect("frames").push(serde_json::from_slice(body).expect("JSON"));
+            true
+        });
+        let output = format!(
+            "[[output]]\nkind = 'webhook'\nname = '{format}'\nurl = 'http://{address}/'\nsend = 'frames'\n\
+             format = '{format}'\n"
+        );
+        (got, output)
+    });
+    let _station = Station::start(dir.path(), &format!("{}{}", got[0].1, got[1].1));
+    until("frames come", || got.iter().all(|(got, _)| got.lock().expect("frames").len() > 1));
+    let [intel, nvidia] = got.map(|(got, _)| got.lock().expect("frames")[1].clone());
+    assert_eq!(
+        (&intel["source"], &intel["resolution"]["width"], &intel["tags"]["frame-number"]),
+        (&Value::from("belt"), &Value::from(128), &Value::from(1))
+    );
+    let whole = intel["objects"].as_array().and_then(|objects| objects.last()).expect("the whole frame");
+    assert_eq!((&whole["w"], &whole["h"]), (&Value::from(128), &Value::from(96)), "{intel}");
+    assert!(whole["anomaly"]["label"].is_string() && intel["timestamp"].is_u64(), "{intel}");
+    assert_eq!(
+        (&nvidia["version"], &nvidia["id"], &nvidia["sensorId"]),
+        (&Value::from("4.0"), &Value::from("1"), &Value::from("belt"))
+    );
+    assert!(
+        nvidia["objects"].is_array() && nvidia["@timestamp"].as_str().is_some_and(|at| at.ends_with('Z'))
+    );
 }
 
 #[test]

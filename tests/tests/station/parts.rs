@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
-use crate::outputs::{free_port, modbus, webhook};
+use crate::outputs::{Broker, free_port, modbus, publish, webhook};
 
 fn parts(visitor: &Visitor, line: &str) -> Vec<Value> {
     visitor.get(&format!("/api/lines/{line}/parts")).json().as_array().expect("parts").clone()
@@ -150,4 +150,46 @@ fn a_plc_begins_parts_and_reads_the_verdict_of_the_one_that_ended() {
     }
     assert_eq!(modbus(read_only, &[6, 0, 19, 0, 1]), [0x86, 1]);
     assert_eq!(open()["number"], 2);
+}
+
+#[test]
+fn a_broker_begins_parts_with_their_lots_and_what_it_had_kept_begins_none() {
+    let Some(dir) = learned() else { return };
+    let port = free_port();
+    let Some(_broker) = Broker::start(dir.path(), port) else { return };
+    publish(port, "plant/belt/part", "{\"part\":\"old\",\"lot\":\"L1\"}", &["-r"]);
+    // Parts that ended go to the same topic, and come back.
+    let more = format!(
+        "[line.parts]\nby = 'message'\n[[output]]\nkind = 'mqtt'\nname = 'plant'\nhost = '127.0.0.1'\nport = {port}\n\
+         topic = 'plant'\nsend = 'parts'\nparts = true\n"
+    );
+    let station = Station::start(dir.path(), &more);
+    let admin = station.set_up();
+    let log = |words: &str| admin.get("/api/system").json()["log"].to_string().contains(words);
+    until("frames are judged, and the broker is there", || {
+        admin.get("/api/lines/belt").json()["status"] == "running"
+            && station.metric(&admin, "snarm_output_up") == 1.0
+    });
+    let open = || admin.get("/api/lines/belt").json()["parts"]["open"].clone();
+    let begins = |text: &str, part: &str| {
+        until(part, || {
+            // A subscription is made a moment after the broker was reached.
+            if open()["part"] != part {
+                publish(port, "plant/belt/part", text, &[]);
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            open()["part"] == part
+        });
+    };
+    begins("{\"part\":\"A1\",\"lot\":\"L7\"}", "A1");
+    begins("{\"part\":\"A2\"}", "A2");
+    assert_eq!(open()["lot"], "L7");
+    let all = parts(&admin, "belt");
+    assert!(all.iter().all(|part| part["part"] != "old"), "{all:?}");
+    // What makes no sense is told in the log, and changes nothing.
+    publish(port, "plant/belt/part", "A3", &[]);
+    publish(port, "plant/nothing/part", "{}", &[]);
+    until("both are refused", || log("expected {\\\"part\\\"") && log("expected the name of a line"));
+    assert_eq!(open()["part"], "A2");
+    assert!(!log("found other names"), "its own messages are no mistake of others");
 }

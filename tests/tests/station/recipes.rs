@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use snarm_core::bank::Bank;
 
 use crate::common::{ADMIN, Station, Visitor, learned, until};
-use crate::outputs::{Broker, free_port, modbus, webhook};
+use crate::outputs::{Broker, free_port, modbus, publish, webhook};
 
 /// Two products of the line: one as the line says, one that learns the left half of the frames.
 const RECIPES: &str = "[[line.recipe]]\nname = 'red'\ntitle = 'Red caps'\ncodes = ['40*']\n\
@@ -190,11 +190,7 @@ fn a_plc_and_a_broker_choose_where_they_may() {
     assert_eq!(modbus(port, &[6, 0, 32, 0, 1]), [0x86, 2]);
     assert_eq!(modbus(read_only, &[6, 0, 12, 0, 7]), [0x86, 1]);
 
-    let publish = |topic: &str, code: &str, how: &[&str]| {
-        let mut command = Command::new("mosquitto_pub");
-        command.args(["-p", &broker_port.to_string(), "-q", "1", "-t", topic, "-m", code]).args(how);
-        assert!(command.status().expect("it starts").success());
-    };
+    let publish = |topic: &str, code: &str, how: &[&str]| publish(broker_port, topic, code, how);
     publish("plant/nothing/code", "blue", &[]);
     publish("plant/belt/code", "green", &[]);
     publish("plant/belt/code", "4100", &["-r"]);

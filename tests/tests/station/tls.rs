@@ -10,8 +10,8 @@ use crate::common::{ADMIN, PASSWORD, Station, learned, until};
 use crate::outputs::{Broker, free_port, waiting};
 use crate::run;
 
-/// Makes two authorities, `ca.pem` and `other.pem`, and for this machine `server.pem` with `server.key`, for which the first
-/// vouches. False where there is no openssl.
+/// Makes two authorities, `ca.pem` and `other.pem`, and for this machine `server.pem` with `server.key`, and `station.pem` with
+/// `station.key`, for which the first vouches. False where there is no openssl.
 fn certificates(dir: &Path) -> bool {
     if Command::new("openssl").arg("version").output().is_err() {
         skip("openssl", "no openssl on this machine");
@@ -26,11 +26,13 @@ fn certificates(dir: &Path) -> bool {
     for name in ["ca", "other"] {
         openssl(&format!("req -x509 {key} -keyout {name}.key -out {name}.pem -days 2 -subj /CN={name}"));
     }
-    openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=localhost"));
     std::fs::write(dir.join("names"), "subjectAltName=IP:127.0.0.1\n").expect("a file");
-    openssl(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
-    );
+    for (name, shown) in [("server", "localhost"), ("station", "station")] {
+        openssl(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={shown}"));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 -extfile names"
+        ));
+    }
     true
 }
 
@@ -122,6 +124,50 @@ fn a_broker_is_spoken_to_by_tls_if_the_right_authority_vouches_for_it() {
     assert_eq!(station.metric(&admin, "snarm_output_up"), 0.0);
     station.kill();
     let station = Station::start(dir.path(), &output("ca.pem"));
+    let admin = station.sign_in(ADMIN);
+    until("frames are taken", || {
+        waiting(&station, &admin) < 3.0 && station.metric(&admin, "snarm_output_up") == 1.0
+    });
+}
+
+#[test]
+fn a_broker_that_asks_who_speaks_knows_the_station_by_its_certificate() {
+    let Some(dir) = learned() else { return };
+    if !certificates(dir.path()) {
+        return;
+    }
+    let port = free_port();
+    let tls = "cafile ca.pem\ncertfile server.pem\nkeyfile server.key\nrequire_certificate true\n";
+    let Some(_broker) = Broker::start_with(dir.path(), port, tls) else { return };
+    let output = |more: &str| {
+        format!(
+            "[[output]]\nkind = 'mqtt'\nname = 'plant'\nhost = '127.0.0.1'\nport = {port}\nca-file = 'ca.pem'\nsend = 'frames'\n{more}"
+        )
+    };
+    // Nobody vouches for the second but itself; the third is none of its own.
+    let mut station = Station::start(dir.path(), &output(""));
+    let mut admin = station.set_up();
+    for (certificate, key, words) in [
+        ("", "", "broker"),
+        ("other.pem", "other.key", "broker"),
+        ("station.pem", "other.key", "a certificate and its own key"),
+    ] {
+        if !key.is_empty() {
+            station.kill();
+            station = Station::start(
+                dir.path(),
+                &output(&format!("certificate = '{certificate}'\nkey = '{key}'\n")),
+            );
+            admin = station.sign_in(ADMIN);
+        }
+        until("the broker takes nothing", || {
+            let lamps = admin.get("/api/lines/belt").json()["lamps"].to_string();
+            waiting(&station, &admin) > 1.0 && lamps.contains(words)
+        });
+        assert_eq!(station.metric(&admin, "snarm_output_up"), 0.0, "{certificate}");
+    }
+    station.kill();
+    let station = Station::start(dir.path(), &output("certificate = 'station.pem'\nkey = 'station.key'\n"));
     let admin = station.sign_in(ADMIN);
     until("frames are taken", || {
         waiting(&station, &admin) < 3.0 && station.metric(&admin, "snarm_output_up") == 1.0

@@ -68,7 +68,7 @@ impl Link {
             options = options.credentials(&text).with_context(expected)?;
         }
         if let Some(authorities) = &hub.ca_file {
-            options = options.tls_client_config(tls::client(authorities)?).require_tls(true);
+            options = options.tls_client_config(tls::client(authorities, None)?).require_tls(true);
         }
         let client = options.connect(&hub.url).await.with_context(|| format!("hub.url: {:?}", hub.url))?;
         let jetstream = ContextBuilder::new().timeout(PATIENCE).build(client.clone());

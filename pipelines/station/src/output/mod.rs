@@ -3,6 +3,7 @@
 //! used twice: who reads leaves out what is not greater than the last one. OPC UA, a server, keeps the last messages in its
 //! queue, where clients find what they missed.
 
+mod format;
 mod health;
 mod modbus;
 mod mqtt;

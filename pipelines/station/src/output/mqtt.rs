@@ -1,29 +1,43 @@
 //! Messages to an MQTT broker, QoS 1: a message is removed from the queue when the broker has acknowledged it. Topics are
-//! `TOPIC/LINE/find` and `TOPIC/LINE/frame`; `TOPIC/status` is retained, `online`, or `offline` once the station is gone. Codes are
-//! taken from `TOPIC/LINE/code`, where the configuration says so.
+//! `TOPIC/LINE/find`, `TOPIC/LINE/frame` and `TOPIC/LINE/part`; `TOPIC/status` is retained, `online`, or `offline` once the
+//! station is gone.
+//!
+//! `TOPIC/LINE/state` is retained as well: what a line is at this moment, when a connection is made and with each change, at
+//! most once a second. States wait in no queue: an older one is worth nothing, and a new connection brings the one of then.
+//! That is why they are QoS 0.
+//!
+//! Codes are taken from `TOPIC/LINE/code`, and parts from `TOPIC/LINE/part`, where the configuration says so.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, Publish, QoS,
     Transport,
 };
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
-use super::queue::{Queue, envelope, secret_of};
+use super::format;
+use super::queue::{Queue, secret_of};
+use crate::clock;
 use crate::config::Mqtt;
-use crate::line::Switch;
+use crate::line::{Line, Switch};
 use crate::store::Waiting;
 use crate::tls;
 
 /// Time between two signs of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Messages between us and the connection.
+/// Messages between us and the connection, beside the state of each line.
 const REQUESTS: usize = 128;
+
+/// Time between two looks at the states of the lines.
+const STATES: Duration = Duration::from_secs(1);
 
 /// Largest message, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -31,41 +45,78 @@ const LARGEST: usize = 1 << 20;
 /// How long a broker may take to acknowledge.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Codes that may wait.
-const CODES: usize = 64;
+/// Codes and parts that may wait.
+const HEARD: usize = 64;
 
 /// Sends what waits; a connection that breaks is made anew.
 pub(super) async fn run(config: Mqtt, switches: Vec<Arc<Switch>>, mut queue: Queue) {
-    let (heard_by, heard) = mpsc::channel(CODES);
-    let taking = tokio::spawn(take_codes(config.clone(), switches, heard));
+    let (heard_by, heard) = mpsc::channel(HEARD);
+    let taking = tokio::spawn(take_heard(config.clone(), switches.clone(), heard));
     while !queue.is_over() {
-        if let Err(error) = connected(&config, &heard_by, &mut queue).await {
+        if let Err(error) = connected(&config, &switches, &heard_by, &mut queue).await {
             queue.failed(&error).await;
         }
     }
     taking.abort();
 }
 
-/// Takes codes one after the other, for choosing a recipe takes as long as it takes.
-async fn take_codes(config: Mqtt, switches: Vec<Arc<Switch>>, mut heard: mpsc::Receiver<Publish>) {
+/// Takes codes and parts one after the other, for choosing a recipe takes as long as it takes.
+async fn take_heard(config: Mqtt, switches: Vec<Arc<Switch>>, mut heard: mpsc::Receiver<Publish>) {
     let author = format!("mqtt {}", config.name);
     while let Some(message) = heard.recv().await {
-        let name = message.topic.strip_prefix(&format!("{}/", config.topic));
-        let Some(name) = name.and_then(|rest| rest.strip_suffix("/code")) else { continue };
-        let done = match switches.iter().find(|switch| switch.name() == name) {
+        let topic = message.topic.strip_prefix(&format!("{}/", config.topic));
+        let Some((name, kind)) = topic.and_then(|rest| rest.rsplit_once('/')) else { continue };
+        let Some(switch) = switches.iter().find(|switch| switch.name() == name) else {
+            tracing::warn!(
+                "output {}: {}: expected the name of a line, found {name:?}",
+                config.name,
+                message.topic
+            );
+            continue;
+        };
+        let done = match kind {
             // What the broker kept is from before: it says which recipe, and begins no part again.
-            Some(switch) => {
-                switch.hear(&String::from_utf8_lossy(&message.payload), message.retain, &author).await
+            "code" => {
+                let code = String::from_utf8_lossy(&message.payload);
+                switch.hear(&code, message.retain, &author).await.map(drop)
             }
-            None => Err(anyhow!("expected the name of a line, found {name:?}")),
+            "part" if !message.retain => begin_part(switch, &message.payload).await,
+            _ => Ok(()),
         };
         if let Err(error) = done {
-            tracing::warn!("output {}: a code on {}: {error:#}", config.name, message.topic);
+            tracing::warn!("output {}: {}: {error:#}", config.name, message.topic);
         }
     }
 }
 
-/// The events of a connection, of which codes go another way.
+/// A part that begins, or a lot, as the API takes them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPart {
+    #[serde(default)]
+    part: Option<String>,
+    #[serde(default)]
+    lot: Option<String>,
+}
+
+/// The part that a message begins. Nothing where it tells of a part that ended: a station sends such to the same topic.
+fn part_of(payload: &[u8]) -> Result<Option<NewPart>> {
+    let told: Value = serde_json::from_slice(payload).context("expected {\"part\", \"lot\"} in JSON")?;
+    if !told.is_object() {
+        bail!("expected {{\"part\", \"lot\"}} in JSON, found {told}");
+    }
+    if told["number"].is_i64() && told["ended"].is_i64() {
+        return Ok(None);
+    }
+    serde_json::from_value(told).map(Some).context("expected {\"part\", \"lot\"}, found other names")
+}
+
+async fn begin_part(switch: &Switch, payload: &[u8]) -> Result<()> {
+    let Some(NewPart { part, lot }) = part_of(payload)? else { return Ok(()) };
+    switch.now().ask(move |line| line.begin_part(part, lot)).await
+}
+
+/// The events of a connection, of which codes and parts go another way.
 struct Events {
     from: EventLoop,
     heard_by: mpsc::Sender<Publish>,
@@ -77,21 +128,33 @@ impl Events {
         if let Event::Incoming(Packet::Publish(message)) = &event
             && self.heard_by.try_send(message.clone()).is_err()
         {
-            tracing::warn!("{}: too many codes at once, one is lost", message.topic);
+            tracing::warn!("{}: too many messages at once, one is lost", message.topic);
         }
         Ok(event)
     }
 }
 
 /// One connection, until it breaks or the station ends.
-async fn connected(config: &Mqtt, heard_by: &mpsc::Sender<Publish>, queue: &mut Queue) -> Result<()> {
-    let (client, mut events) = connect(config, heard_by, queue).await?;
+async fn connected(
+    config: &Mqtt,
+    switches: &[Arc<Switch>],
+    heard_by: &mpsc::Sender<Publish>,
+    queue: &mut Queue,
+) -> Result<()> {
+    let (client, mut events) = connect(config, switches.len(), heard_by, queue).await?;
     queue.health.set(None);
+    let mut told = HashMap::new();
+    let mut tick = tokio::time::interval(STATES);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         // The connection is kept alive while nothing is to be sent.
         let messages = tokio::select! {
             messages = queue.next() => messages,
             failure = idle(&mut events) => return failure,
+            _ = tick.tick() => {
+                tell_states(config, switches, &client, &mut told);
+                continue;
+            }
         };
         if messages.is_empty() {
             return leave(config, &client, &mut events).await;
@@ -100,8 +163,52 @@ async fn connected(config: &Mqtt, heard_by: &mpsc::Sender<Publish>, queue: &mut 
     }
 }
 
+/// Tells the states that have changed since this connection was told them.
+fn tell_states(
+    config: &Mqtt,
+    switches: &[Arc<Switch>],
+    client: &AsyncClient,
+    told: &mut HashMap<String, Value>,
+) {
+    for switch in switches {
+        let state = state(switch.now());
+        if told.get(switch.name()) == Some(&state) {
+            continue;
+        }
+        let topic = format!("{}/{}/state", config.topic, switch.name());
+        let mut payload = state.clone();
+        payload["time"] = json!(clock::now());
+        // What finds no room now is told a second later.
+        if client.try_publish(topic, QoS::AtMostOnce, true, payload.to_string()).is_ok() {
+            told.insert(switch.name().to_owned(), state);
+        }
+    }
+}
+
+/// What a line is at this moment.
+fn state(line: &Line) -> Value {
+    let now = line.snapshot(u64::MAX);
+    let mut state = json!({
+        "line": line.at(),
+        "status": now.status,
+        "detail": now.detail,
+        "verdict": now.verdict,
+        "score": now.score,
+        "threshold": now.threshold,
+        "threshold-low": now.low,
+        "bank": now.bank,
+        "bank-id": line.state().learned.digest,
+        "shift": now.shift,
+    });
+    if let Some(recipe) = line.recipe() {
+        state["recipe"] = json!(recipe);
+    }
+    state
+}
+
 async fn connect(
     config: &Mqtt,
+    lines: usize,
     heard_by: &mpsc::Sender<Publish>,
     queue: &Queue,
 ) -> Result<(AsyncClient, Events)> {
@@ -114,9 +221,10 @@ async fn connect(
         options.set_credentials(user, password.unwrap_or_default());
     }
     if let Some(authorities) = &config.ca_file {
-        options.set_transport(Transport::tls_with_config(tls::client(authorities)?.into()));
+        let known_by = config.certificate.as_deref().zip(config.key.as_deref());
+        options.set_transport(Transport::tls_with_config(tls::client(authorities, known_by)?.into()));
     }
-    let (client, from) = AsyncClient::new(options, REQUESTS);
+    let (client, from) = AsyncClient::new(options, REQUESTS + lines);
     let mut events = Events { from, heard_by: heard_by.clone() };
     let broker = || format!("cannot reach the broker {}:{}", config.host, config.port());
     loop {
@@ -130,9 +238,13 @@ async fn connect(
         .try_publish(status_topic(config), QoS::AtLeastOnce, true, "online")
         .context("cannot send the status")?;
     wait_for_acknowledgement(&mut events).await?;
-    if config.codes {
-        let topic = format!("{}/+/code", config.topic);
-        client.try_subscribe(topic, QoS::AtLeastOnce).context("cannot ask for codes")?;
+    for (is_taken, kind) in [(config.codes, "code"), (config.parts, "part")] {
+        if is_taken {
+            let topic = format!("{}/+/{kind}", config.topic);
+            client
+                .try_subscribe(&topic, QoS::AtLeastOnce)
+                .with_context(|| format!("cannot ask for {topic}"))?;
+        }
     }
     Ok((client, events))
 }
@@ -160,7 +272,7 @@ async fn send(
     for (id, message) in &messages {
         let topic = format!("{}/{}", config.topic, message.topic);
         client
-            .try_publish(topic, QoS::AtLeastOnce, false, envelope(*id, message))
+            .try_publish(topic, QoS::AtLeastOnce, false, format::payload(config.format, *id, message))
             .context("cannot send a message")?;
         sent.push_back((*id, None));
     }
@@ -170,7 +282,8 @@ async fn send(
             .context("the broker does not acknowledge")?
             .context("the connection to the broker broke")?;
         match event {
-            Event::Outgoing(Outgoing::Publish(packet)) => {
+            // States have no number, and no acknowledgement.
+            Event::Outgoing(Outgoing::Publish(packet)) if packet != 0 => {
                 if let Some((_, number)) = sent.iter_mut().find(|(_, number)| number.is_none()) {
                     *number = Some(packet);
                 }
@@ -207,4 +320,23 @@ async fn leave(config: &Mqtt, client: &AsyncClient, events: &mut Events) -> Resu
     // Sends what was asked for; then the connection is over, which is an error to it.
     while let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(1), events.poll()).await {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_begun_by_its_name_and_lot_and_by_nothing_else() {
+        let taken = |text: &str| part_of(text.as_bytes()).map(|new| new.map(|new| (new.part, new.lot)));
+        let both = (Some("A1".to_owned()), Some("7".to_owned()));
+        assert_eq!(taken("{\"part\":\"A1\",\"lot\":\"7\"}").unwrap(), Some(both));
+        assert_eq!(taken("{}").unwrap(), Some((None, None)));
+        // What a station sent of a part that ended comes back from the broker.
+        assert_eq!(taken("{\"part\":\"A1\",\"number\":3,\"ended\":9,\"score\":0.5}").unwrap(), None);
+        for text in ["A1", "{\"part\":7}", "{\"name\":\"A1\"}", "[]", "\"A1\""] {
+            let error = format!("{:#}", part_of(text.as_bytes()).err().unwrap());
+            assert!(error.contains("expected {\"part\", \"lot\"}"), "{text}: {error}");
+        }
+    }
 }

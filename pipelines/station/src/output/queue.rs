@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::health::Health;
@@ -96,13 +95,6 @@ impl Queue {
             .await
             .context("a task of the station failed")?
     }
-}
-
-/// A message as it is sent: with its number.
-pub(super) fn envelope(id: i64, message: &Waiting) -> String {
-    let mut payload: Value = serde_json::from_str(&message.payload).unwrap_or_default();
-    payload["id"] = json!(id);
-    payload.to_string()
 }
 
 /// The first line of a file that holds a secret.
