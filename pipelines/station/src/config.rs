@@ -59,7 +59,7 @@ fn listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8470))
 }
 
-/// How much is kept, of each line.
+/// How much is kept, of each line, and of each output.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Keep {
@@ -69,11 +69,13 @@ pub struct Keep {
     pub finds: u64,
     /// Parts.
     pub parts: u64,
+    /// Messages that wait for an output. The oldest are lost beyond.
+    pub messages: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { frames: 2_000_000, finds: 2_000, parts: 500_000 }
+        Self { frames: 2_000_000, finds: 2_000, parts: 500_000, messages: 1_000_000 }
     }
 }
 
@@ -357,7 +359,8 @@ pub struct Mqtt {
     /// File with the private key of that certificate, PEM.
     #[serde(default)]
     pub key: Option<PathBuf>,
-    /// First part of the topics: `TOPIC/LINE/find`, `TOPIC/LINE/frame`, `TOPIC/LINE/part`, `TOPIC/LINE/state` (retained).
+    /// First part of the topics: `TOPIC/LINE/find`, `TOPIC/LINE/frame`, `TOPIC/LINE/part`, `TOPIC/LINE/state`
+    /// (retained).
     #[serde(default = "topic")]
     pub topic: String,
     /// What is sent.
@@ -415,7 +418,8 @@ pub struct Webhook {
     pub name: String,
     /// Address that results are posted to.
     pub url: String,
-    /// File with the certificates of those who may vouch for the server, PEM; without it those who vouch for the public web.
+    /// File with the certificates of those who may vouch for the server, PEM; without it those who vouch for the public
+    /// web.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// What is sent.
@@ -579,6 +583,9 @@ impl Config {
             let found = if self.tls_key.is_some() { "tls-key" } else { "tls-certificate" };
             bail!("expected tls-certificate and tls-key together, found {found} alone");
         }
+        if self.keep.messages == 0 {
+            bail!("keep.messages: expected 1 or more, found 0");
+        }
         let lines = self.lines.iter().map(|line| ("line", line.name.as_str()));
         let outputs = self.outputs.iter().map(|output| ("output", output.name()));
         let hub = self.hub.iter().map(|_| ("output", Hub::OUTPUT));
@@ -719,6 +726,7 @@ mod tests {
             (LINE.replace("'cap'", "'../cap'"), &["line.name", "expected", "../cap"]),
             (LINE.replace("bank = 'cap.bank'\n", ""), &["cap", "bank", "found neither"]),
             ("data = 'd'".to_owned(), &["[[line]]", "found none"]),
+            (format!("{LINE}[keep]\nmessages = 0\n"), &["keep.messages", "1 or more", "found 0"]),
             (LINE.replace("data", "tls-key = 'k'\ndata"), &["tls-certificate and tls-key", "tls-key alone"]),
             (format!("{LINE}[line.variables]\nbank = 'x'\n"), &["cap", "without bank"]),
             (format!("{LINE}[line.parts]\nby = 'gap'\nframes = 0\n"), &["cap", "1 or more", "found 0"]),

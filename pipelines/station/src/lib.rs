@@ -38,7 +38,7 @@ use config::{Config, Hub, Product};
 pub use host::{Host, Words};
 use line::{Line, Reader, Switch};
 pub use log::Log;
-use output::Health;
+use output::{Bounds, Health};
 use store::Store;
 use web::{App, Entry};
 
@@ -122,6 +122,16 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         tasks.extend(codes.map(tokio::spawn));
         tasks.extend(pulses.map(tokio::spawn));
     }
+    let bounds = Bounds {
+        sent_to: outputs
+            .iter()
+            .filter(|one| one.kind() != "opcua")
+            .map(|one| one.name().to_owned())
+            .collect(),
+        known: outputs.iter().map(|output| output.name().to_owned()).collect(),
+        most: config.keep.messages,
+    };
+    tasks.push(tokio::spawn(output::keep_bounds(bounds, Arc::clone(&store), stopped.clone())));
     for (output, health) in config.outputs.iter().zip(&outputs) {
         tasks.push(output::start(
             output,

@@ -34,8 +34,8 @@ fn do_not_fit(certificate: &Path, key: &Path) -> String {
     format!("expected a certificate and its own key, found {certificate} and {key}, which do not fit")
 }
 
-/// Trusts whom the certificates of a file vouch for, and nobody else. With `known_by`, the files of a certificate and of its
-/// private key, who is spoken to knows us by these.
+/// Trusts whom the certificates of a file vouch for, and nobody else. With `known_by`, the files of a certificate and
+/// of its private key, who is spoken to knows us by these.
 ///
 /// # Errors
 /// When a file cannot be read, holds something else, or the last two do not belong together.

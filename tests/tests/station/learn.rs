@@ -98,6 +98,9 @@ fn engineers_look_at_the_system_and_start_pipelines_again_and_viewers_do_not() {
         ("POST", "/api/lines/belt/learn"),
         ("DELETE", "/api/lines/belt/learn"),
         ("POST", "/api/outputs/plc/test"),
+        ("GET", "/api/outputs/plc/set-aside"),
+        ("DELETE", "/api/outputs/plc/set-aside"),
+        ("DELETE", "/api/outputs/plc"),
     ] {
         let body: &[u8] = if method == "POST" { b"{}" } else { b"" };
         assert_eq!(viewer.ask(method, path, body).code, 403, "{method} {path}");

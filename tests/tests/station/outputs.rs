@@ -349,16 +349,79 @@ fn a_web_server_that_fails_gets_the_same_messages_again_where_a_request_has_seve
     assert!(asked.iter().all(|head| head.contains("idempotency-key: 1-")), "{asked:?}");
 }
 
+#[test]
+fn what_nobody_will_take_is_counted_shown_and_removed_by_command() {
+    let Some(dir) = learned() else { return };
+    // The first frame is refused whenever it comes.
+    let got = Arc::new(Mutex::new(Vec::<i64>::new()));
+    let to = Arc::clone(&got);
+    let address = answering(move |_, body| {
+        let frame: Value = serde_json::from_slice(body).expect("JSON");
+        let id = frame["id"].as_i64().expect("a number");
+        if id == 1 {
+            return "422 Unprocessable Content";
+        }
+        to.lock().expect("frames").push(id);
+        "200 OK"
+    });
+    let output = |name: &str| {
+        format!("[[output]]\nkind = 'webhook'\nname = '{name}'\nurl = 'http://{address}/'\nsend = 'frames'\n")
+    };
+    let station = Station::start(dir.path(), &output("mes"));
+    let admin = station.set_up();
+    until("the others come", || got.lock().expect("frames").len() > 2);
+    assert_eq!(got.lock().expect("frames")[..3], [2, 3, 4]);
+    assert_eq!(station.metric(&admin, "snarm_output_set_aside"), 1.0);
+    let system = admin.get("/api/system").json();
+    assert_eq!((&system["outputs"][0]["set_aside"], &system["outputs"][0]["lost"]), (&1.into(), &0.into()));
+    assert!(system["log"].to_string().contains("message 1 is set aside"), "{}", system["log"]);
+    let kept = admin.get("/api/outputs/mes/set-aside").json();
+    assert_eq!((&kept[0]["id"], &kept[0]["topic"]), (&1.into(), &"belt/frame".into()));
+    assert!(kept[0]["reason"].as_str().is_some_and(|reason| reason.contains("422")), "{kept}");
+    assert_eq!(admin.ask("DELETE", "/api/outputs/none/set-aside", b"").code, 404);
+    assert_eq!(admin.ask("DELETE", "/api/outputs/mes/set-aside", b"").code, 204);
+    assert_eq!(admin.get("/api/outputs/mes/set-aside").json(), Value::Array(Vec::new()));
+    drop(station);
+    // Beyond what is kept the oldest are lost; nobody listens there.
+    let nobody = format!(
+        "[keep]\nmessages = 3\n---{}",
+        output("mes").replace(&address.to_string(), &format!("127.0.0.1:{}", free_port()))
+    );
+    let mut station = Station::start(dir.path(), &nobody);
+    let admin = station.sign_in(ADMIN);
+    until("frames wait", || waiting(&station, &admin) > 6.0);
+    // It is looked at when the station begins, and once a minute.
+    station.kill();
+    let station = Station::start(dir.path(), &nobody);
+    let admin = station.sign_in(ADMIN);
+    until("some are lost", || station.metric(&admin, "snarm_output_lost_total") > 3.0);
+    drop(station);
+    // The output is there no more.
+    let station = Station::start(dir.path(), "");
+    let admin = station.sign_in(ADMIN);
+    let gone = || admin.get("/api/system").json()["gone"].clone();
+    until("it is known to be gone", || gone()[0]["output"] == "mes");
+    assert!(gone()[0]["messages"].as_u64() > Some(2), "{}", gone());
+    assert_eq!(admin.ask("DELETE", "/api/outputs/plant", b"").code, 404);
+    assert_eq!(admin.ask("DELETE", "/api/outputs/mes", b"").code, 204);
+    assert_eq!(gone(), Value::Array(Vec::new()));
+}
+
 /// A server at the address, which answers that it has taken what `take`, given head and body of a request, has taken.
 pub(crate) fn webhook(take: impl Fn(String, &[u8]) -> bool + Send + 'static) -> SocketAddr {
+    answering(move |head, body| if take(head, body) { "200 OK" } else { "503 Service Unavailable" })
+}
+
+/// A server at the address, which answers what `answer` says to head and body of a request.
+fn answering(answer: impl Fn(String, &[u8]) -> &'static str + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let serve = move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let (head, body) = request(&stream);
-            let code = if take(head, &body) { "200 OK" } else { "503 Service Unavailable" };
-            let answer = format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            let _ = (&stream).write_all(answer.as_bytes());
+            let code = answer(head, &body);
+            let text = format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = (&stream).write_all(text.as_bytes());
         }
     };
     std::thread::Builder::new().name("webhook".into()).spawn(serve).expect("a thread");

@@ -10,8 +10,8 @@ use crate::common::{ADMIN, PASSWORD, Station, learned, until};
 use crate::outputs::{Broker, free_port, waiting};
 use crate::run;
 
-/// Makes two authorities, `ca.pem` and `other.pem`, and for this machine `server.pem` with `server.key`, and `station.pem` with
-/// `station.key`, for which the first vouches. False where there is no openssl.
+/// Makes two authorities, `ca.pem` and `other.pem`, and for this machine `server.pem` with `server.key`, and
+/// `station.pem` with `station.key`, for which the first vouches. False where there is no openssl.
 fn certificates(dir: &Path) -> bool {
     if Command::new("openssl").arg("version").output().is_err() {
         skip("openssl", "no openssl on this machine");

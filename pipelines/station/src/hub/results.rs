@@ -82,7 +82,10 @@ async fn forward(link: &Link, sender: &Sender, queue: &mut Queue) -> Result<()> 
         for (id, message) in messages {
             let stream = Stream::of(&message.topic);
             if last.get(stream as usize).is_none_or(|last| id > *last) {
-                send(link, sender, stream, id, &message).await?;
+                if let Some(reason) = send(link, sender, stream, id, &message).await? {
+                    queue.set_aside(id, &reason).await;
+                    continue;
+                }
             }
             queue.taken(id).await;
         }
@@ -102,8 +105,14 @@ async fn last_of(link: &Link, sender: &Sender, stream: Stream) -> Result<i64> {
     }
 }
 
-/// Sends a message and waits until it is stored.
-async fn send(link: &Link, sender: &Sender, stream: Stream, id: i64, message: &Waiting) -> Result<()> {
+/// Sends a message and waits until it is stored. Returns why it never will be, where the hub says so.
+async fn send(
+    link: &Link,
+    sender: &Sender,
+    stream: Stream,
+    id: i64,
+    message: &Waiting,
+) -> Result<Option<String>> {
     let mut headers = HeaderMap::new();
     headers.insert(NUMBER, sender.number(id).as_str());
     let (subject, payload) = (stream.subject(&sender.station, &message.topic), sender.payload(id, message));
@@ -114,13 +123,10 @@ async fn send(link: &Link, sender: &Sender, stream: Stream, id: i64, message: &W
         Err(error) => Err(error),
     };
     match stored {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(None),
         // It would be refused for ever, and all that wait behind it.
         Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
-            tracing::error!(
-                "hub: a message of {size} bytes is left out, more than the hub takes: {subject}, id {id}"
-            );
-            Ok(())
+            Ok(Some(format!("{subject}: expected no more than the hub takes, found {size} bytes")))
         }
         Err(error) => Err(error).with_context(|| format!("the hub does not store {subject}")),
     }

@@ -1,11 +1,12 @@
 //! What a message looks like when it is sent: as it waits, with its number, or as programs of others read it.
 //!
-//! [`Format::DlStreamer`] is what DL Streamer's `gvametaconvert` writes: regions are objects with a `detection`, and the
-//! verdict of the frame is one object more, of the whole frame, with the classification `anomaly`. What it has no name for is
-//! in `tags`, which are the user's there.
+//! [`Format::DlStreamer`] is what DL Streamer's `gvametaconvert` writes: regions are objects with a `detection`, and
+//! the verdict of the frame is one object more, of the whole frame, with the classification `anomaly`. What it has no
+//! name for is in `tags`, which are the user's there.
 //!
-//! [`Format::DeepStream`] is DeepStream's minimal message: regions are texts, `ID|LEFT|TOP|RIGHT|BOTTOM|LABEL|#|VERDICT|SCORE`,
-//! in pixels. What it has no name for is a text of JSON in `customMessage`.
+//! [`Format::DeepStream`] is DeepStream's minimal message: regions are texts,
+//! `ID|LEFT|TOP|RIGHT|BOTTOM|LABEL|#|VERDICT|SCORE`, in pixels. What it has no name for is a text of JSON in
+//! `customMessage`.
 //!
 //! Parts and test messages are the same in all of them: they tell of no frame.
 

@@ -1,10 +1,12 @@
 //! Where results go. An output that takes messages has a queue on disk: a message is removed when it was taken, and not
-//! before. So each is sent at least once, in order, whatever ends in between, and has an `id` that ascends and is never
-//! used twice: who reads leaves out what is not greater than the last one. OPC UA, a server, keeps the last messages in its
+//! before, but for those that are refused for good, which are set aside, and those beyond a bound, which are counted.
+//! So each is sent at least once, in order, whatever ends in between, and has an `id` that ascends and is never used
+//! twice: who reads leaves out what is not greater than the last one. OPC UA, a server, keeps the last messages in its
 //! queue, where clients find what they missed.
 
 mod format;
 mod health;
+mod keep;
 mod modbus;
 mod mqtt;
 mod opcua;
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) use health::Health;
+pub(crate) use keep::{Bounds, KEPT, run as keep_bounds};
 pub(crate) use queue::{Queue, secret_of};
 
 use crate::config::Output;

@@ -180,7 +180,8 @@ impl tokio_modbus::server::Service for Registers {
     }
 }
 
-/// Writes the register that a part begins by: a rise from 0 begins one. What could not begin is as if it was not written.
+/// Writes the register that a part begins by: a rise from 0 begins one. What could not begin is as if it was not
+/// written.
 async fn begin(line: &Arc<Line>, begun: &AtomicU16, value: u16) -> Result<()> {
     let before = begun.swap(value, Ordering::Relaxed);
     if before != 0 || value == 0 {

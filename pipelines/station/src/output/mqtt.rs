@@ -1,10 +1,10 @@
-//! Messages to an MQTT broker, QoS 1: a message is removed from the queue when the broker has acknowledged it. Topics are
-//! `TOPIC/LINE/find`, `TOPIC/LINE/frame` and `TOPIC/LINE/part`; `TOPIC/status` is retained, `online`, or `offline` once the
-//! station is gone.
+//! Messages to an MQTT broker, QoS 1: a message is removed from the queue when the broker has acknowledged it. Topics
+//! are `TOPIC/LINE/find`, `TOPIC/LINE/frame` and `TOPIC/LINE/part`; `TOPIC/status` is retained, `online`, or `offline`
+//! once the station is gone.
 //!
-//! `TOPIC/LINE/state` is retained as well: what a line is at this moment, when a connection is made and with each change, at
-//! most once a second. States wait in no queue: an older one is worth nothing, and a new connection brings the one of then.
-//! That is why they are QoS 0.
+//! `TOPIC/LINE/state` is retained as well: what a line is at this moment, when a connection is made and with each
+//! change, at most once a second. States wait in no queue: an older one is worth nothing, and a new connection brings
+//! the one of then. That is why they are QoS 0.
 //!
 //! Codes are taken from `TOPIC/LINE/code`, and parts from `TOPIC/LINE/part`, where the configuration says so.
 
@@ -41,6 +41,9 @@ const STATES: Duration = Duration::from_secs(1);
 
 /// Largest message, in bytes.
 const LARGEST: usize = 1 << 20;
+
+/// What a message has beside topic and payload, in bytes, at most.
+const HEAD: usize = 16;
 
 /// How long a broker may take to acknowledge.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -271,9 +274,14 @@ async fn send(
     let mut sent: VecDeque<(i64, Option<u16>)> = VecDeque::new();
     for (id, message) in &messages {
         let topic = format!("{}/{}", config.topic, message.topic);
-        client
-            .try_publish(topic, QoS::AtLeastOnce, false, format::payload(config.format, *id, message))
-            .context("cannot send a message")?;
+        let payload = format::payload(config.format, *id, message);
+        // It would end each connection, for ever.
+        if topic.len() + payload.len() + HEAD > LARGEST {
+            let size = payload.len();
+            queue.set_aside(*id, &format!("expected {LARGEST} bytes or less, found {size}")).await;
+            continue;
+        }
+        client.try_publish(topic, QoS::AtLeastOnce, false, payload).context("cannot send a message")?;
         sent.push_back((*id, None));
     }
     while !sent.is_empty() {

@@ -17,8 +17,8 @@ const BATCH: u32 = LARGEST_BATCH;
 /// How often an empty queue is looked at.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Wait after the first failure; it doubles with each that follows.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Wait after the first failure; it doubles with each that follows. Tests have no time.
+const FIRST_WAIT: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1_000 });
 
 /// Longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -55,6 +55,22 @@ impl Queue {
                 return;
             }
             self.failed(&error).await;
+        }
+        self.wait = FIRST_WAIT;
+        self.health.set(None);
+    }
+
+    /// A message is refused whenever it is sent: it waits no longer, and the next ones go on. It is tried until the
+    /// store says so.
+    pub(crate) async fn set_aside(&mut self, id: i64, reason: &str) {
+        tracing::error!("output {}: message {id} is set aside: {reason}", self.health.name());
+        let reason: Arc<str> = reason.into();
+        loop {
+            let why = Arc::clone(&reason);
+            match self.ask(move |store, name| store.set_aside(name, id, &why)).await {
+                Err(error) if !*self.stop.borrow() => self.failed(&error).await,
+                _ => break,
+            }
         }
         self.wait = FIRST_WAIT;
         self.health.set(None);

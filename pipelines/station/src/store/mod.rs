@@ -12,6 +12,7 @@ mod parts;
 mod people;
 mod recipes;
 mod schema;
+mod set_aside;
 mod shadows;
 mod trends;
 
@@ -33,6 +34,7 @@ pub(crate) use outbox::Waiting;
 pub(crate) use parts::Part;
 pub(crate) use people::{Person, Role, Token, Who};
 pub(crate) use recipes::Choice;
+pub(crate) use set_aside::{Gone, SetAside, Tally};
 pub(crate) use shadows::{Compared, Judged, Shadow};
 pub(crate) use trends::{STEP, Trend};
 

@@ -10,7 +10,7 @@ use crate::hub::Window;
 use crate::line::{Lamp, Light, Line, Switch};
 use crate::log::Log;
 use crate::output::Health;
-use crate::store::Store;
+use crate::store::{Store, Tally};
 use crate::tries::Tries;
 
 /// Streams of events and pictures at the same time.
@@ -108,6 +108,13 @@ impl App {
         let count = move |store: &Store| {
             outputs.iter().map(|output| store.waiting_count(output.name(), output.offered())).collect()
         };
+        self.store.ask(count).await
+    }
+
+    /// How many messages nobody took and nobody will, for each of the outputs.
+    pub(crate) async fn tallies(&self) -> Result<Vec<Tally>> {
+        let outputs = self.outputs.clone();
+        let count = move |store: &Store| outputs.iter().map(|output| store.tally(output.name())).collect();
         self.store.ask(count).await
     }
 

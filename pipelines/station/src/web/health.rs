@@ -98,6 +98,27 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
     let mut family =
         Family::new(&mut text, "gauge", "snarm_output_waiting", "Messages that wait for an output.");
     app.outputs.iter().zip(waiting).for_each(|(output, count)| family.add("output", output.name(), count));
+    let tallies = app.tallies().await?;
+    let mut family = Family::new(
+        &mut text,
+        "gauge",
+        "snarm_output_set_aside",
+        "Messages that an output refused, and that are kept.",
+    );
+    app.outputs
+        .iter()
+        .zip(&tallies)
+        .for_each(|(output, tally)| family.add("output", output.name(), tally.set_aside));
+    let mut family = Family::new(
+        &mut text,
+        "counter",
+        "snarm_output_lost_total",
+        "Messages that were removed, as too many waited or were refused.",
+    );
+    app.outputs
+        .iter()
+        .zip(&tallies)
+        .for_each(|(output, tally)| family.add("output", output.name(), tally.lost));
     let mut family = Family::new(&mut text, "gauge", "snarm_output_up", "1 while an output takes messages.");
     app.outputs.iter().for_each(|output| {
         family.add("output", output.name(), u8::from(output.failure().is_none()));

@@ -98,6 +98,9 @@ const LARGEST_BODY: usize = 64 << 10;
         streams::live,
         system::system,
         system::try_output,
+        system::set_aside,
+        system::remove_set_aside,
+        system::remove_gone,
         system::restart,
         trends::trends,
     )
@@ -170,6 +173,8 @@ fn for_engineers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/learn/enough", post(learn::enough))
         .route("/api/lines/{line}/restart", post(system::restart))
         .route("/api/lines/{line}/shadow", delete(shadow::end_shadow))
+        .route("/api/outputs/{output}", delete(system::remove_gone))
+        .route("/api/outputs/{output}/set-aside", get(system::set_aside).delete(system::remove_set_aside))
         .route("/api/outputs/{output}/test", post(system::try_output))
         .route("/api/system", get(system::system))
         .route("/api/lines/{line}/rollback", post(lines::roll_back))

@@ -16,8 +16,8 @@ use super::lines::in_use;
 use crate::clock;
 use crate::line::{self, Lamp, Status};
 use crate::log::LogLine;
-use crate::output::Health;
-use crate::store::{Waiting, Who};
+use crate::output::{Health, KEPT};
+use crate::store::{Gone, SetAside, Store, Tally, Waiting, Who};
 
 /// How long a test message may take, in steps of [`STEP`].
 const STEPS: u32 = 25;
@@ -54,6 +54,10 @@ pub(crate) struct OutputHealth {
     failure: Option<String>,
     /// Messages that wait.
     waiting: u64,
+    /// Messages that it refused again and again, and that are kept.
+    set_aside: u64,
+    /// Messages that were removed, as too many waited or were refused.
+    lost: u64,
     /// Whether a message can be sent to try it.
     can_be_tried: bool,
 }
@@ -72,6 +76,10 @@ pub(crate) struct System {
     lamps: Vec<Lamp>,
     lines: Vec<LineHealth>,
     outputs: Vec<OutputHealth>,
+    /// Outputs with messages that the configuration has no more.
+    gone: Vec<Gone>,
+    /// How long such messages are kept, in milliseconds.
+    gone_kept: i64,
     /// Lines of the log, the last one first.
     log: Vec<LogLine>,
 }
@@ -79,14 +87,18 @@ pub(crate) struct System {
 /// How the station is: its lines, outputs, space and log.
 #[utoipa::path(get, path = "/api/system", responses((status = 200, body = System)))]
 pub(crate) async fn system(State(app): State<Arc<App>>) -> Answer<Json<System>> {
-    let output = |(output, waiting): (&Arc<Health>, u64)| OutputHealth {
+    let output = |((output, waiting), tally): ((&Arc<Health>, u64), Tally)| OutputHealth {
         name: output.name().to_owned(),
         kind: output.kind(),
         failure: output.failure(),
         waiting,
+        set_aside: tally.set_aside,
+        lost: tally.lost,
         can_be_tried: output.takes_messages(),
     };
-    let outputs = app.outputs.iter().zip(app.waiting().await?).map(output).collect();
+    let counts = app.outputs.iter().zip(app.waiting().await?).zip(app.tallies().await?);
+    let outputs = counts.map(output).collect();
+    let gone = app.store.ask(|store| store.gone()).await?;
     let folder = app.store.folder();
     let size = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |about| about.len());
     Ok(Json(System {
@@ -97,6 +109,8 @@ pub(crate) async fn system(State(app): State<Arc<App>>) -> Answer<Json<System>> 
         lamps: app.lamps(),
         lines: app.lines().map(|line| line_health(line)).collect(),
         outputs,
+        gone,
+        gone_kept: KEPT,
         log: app.log.last(),
     }))
 }
@@ -118,7 +132,7 @@ fn line_health(line: &line::Line) -> LineHealth {
 
 /// Sends a message `{"test": true}` through the queue of an output, and says whether it was taken within five seconds. One that
 /// was not waits as others do.
-#[utoipa::path(post, path = "/api/outputs/{output}/test", params(("output" = String, Path)), responses((status = 204), (status = 404), (status = 409), (status = 504)))]
+#[utoipa::path(post, path = "/api/outputs/{output}/test", params(("output" = String, Path)), responses((status = 204), (status = 404), (status = 409), (status = 502), (status = 504)))]
 pub(crate) async fn try_output(
     State(app): State<Arc<App>>,
     Extension(who): Extension<Who>,
@@ -140,14 +154,57 @@ pub(crate) async fn try_output(
     for _ in 0..STEPS {
         tokio::time::sleep(STEP).await;
         let name = name.clone();
-        if app.store.ask(move |store| store.message(&name, id)).await?.is_none() {
-            return Ok(StatusCode::NO_CONTENT);
+        let found = move |store: &Store| Ok((store.message(&name, id)?.is_some(), store.refusal(&name, id)?));
+        match app.store.ask(found).await? {
+            (_, Some(reason)) => {
+                return Err(Failure(StatusCode::BAD_GATEWAY, format!("the message was refused: {reason}")));
+            }
+            (false, None) => return Ok(StatusCode::NO_CONTENT),
+            (true, None) => {}
         }
     }
     let reason = output.failure().unwrap_or_else(|| "others wait before it".to_owned());
     let text =
         format!("the message waits, since it was not taken within {} s: {reason}", (STEP * STEPS).as_secs());
     Err(Failure(StatusCode::GATEWAY_TIMEOUT, text))
+}
+
+/// The messages that an output refused again and again, the oldest first.
+#[utoipa::path(get, path = "/api/outputs/{output}/set-aside", params(("output" = String, Path)), responses((status = 200, body = Vec<SetAside>)))]
+pub(crate) async fn set_aside(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Answer<Json<Vec<SetAside>>> {
+    Ok(Json(app.store.ask(move |store| store.all_set_aside(&name)).await?))
+}
+
+/// Removes the messages that an output refused: somebody has seen to them.
+#[utoipa::path(delete, path = "/api/outputs/{output}/set-aside", params(("output" = String, Path)), responses((status = 204), (status = 404)))]
+pub(crate) async fn remove_set_aside(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    if !app.outputs.iter().any(|output| output.name() == name) {
+        return Err(Failure::missing("expected the name of an output, found no such output"));
+    }
+    app.store.ask(move |store| store.remove_set_aside(&name, &who.name)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the messages of an output that the configuration has no more.
+#[utoipa::path(delete, path = "/api/outputs/{output}", params(("output" = String, Path)), responses((status = 204), (status = 404)))]
+pub(crate) async fn remove_gone(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    match app.store.ask(move |store| store.remove_gone(&name, &who.name)).await? {
+        Some(_) => Ok(StatusCode::NO_CONTENT),
+        None => Err(Failure::missing(
+            "expected an output with messages that the configuration has no more, found no such output",
+        )),
+    }
 }
 
 /// Starts the pipeline of a line anew, at once where it waits after a failure.

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::names;
 use super::types::Types;
-use crate::output::queue::envelope;
+use crate::config::Format;
+use crate::output::format;
 use crate::store::Waiting;
 
 /// Longest record that is handed on, in bytes: messages of OPC UA are short.
@@ -73,7 +74,7 @@ impl Told {
             lot: text("lot"),
             lasted,
             bank: text("bank-id").filter(|bank| !bank.is_empty()),
-            record: Some(envelope(id, message))
+            record: Some(format::payload(Format::Snarm, id, message))
                 .filter(|record| record.len() <= LONGEST_RECORD)
                 .unwrap_or_default(),
         })
