@@ -13,10 +13,10 @@ use crate::outputs::{free_port, waiting};
 use crate::run::{run, snarm, stderr, stdout};
 
 /// A server, ended with the test.
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Server {
-    fn start(dir: &Path, port: u16) -> Option<Self> {
+    pub(crate) fn start(dir: &Path, port: u16) -> Option<Self> {
         let program = ["nats-server", "/usr/sbin/nats-server"].into_iter().find_map(|program| {
             let mut command = Command::new(program);
             command.args(["-js", "-sd", "jetstream", "-a", "127.0.0.1", "-p", &port.to_string()]);
@@ -46,7 +46,7 @@ impl Drop for Server {
 }
 
 /// Writes the table `[hub]` of somebody, and returns it.
-fn table(dir: &Path, port: u16, name: &str, more: &str) -> String {
+pub(crate) fn table(dir: &Path, port: u16, name: &str, more: &str) -> String {
     let text = format!("[hub]\nurl = ['nats://127.0.0.1:{port}']\nname = '{name}'\n{more}");
     std::fs::write(dir.join(format!("{name}.toml")), &text).expect("a file");
     text
@@ -76,7 +76,7 @@ fn asked_by(visitor: &Visitor, who: &str) -> Vec<(String, String)> {
 }
 
 /// What a command prints, a JSON object a line.
-fn lines(dir: &Path, line: &str) -> Vec<Value> {
+pub(crate) fn lines(dir: &Path, line: &str) -> Vec<Value> {
     stdout(&run(dir, line, 0)).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
