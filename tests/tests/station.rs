@@ -259,6 +259,41 @@ fn a_live_picture_is_made_while_somebody_looks_on() {
 }
 
 #[test]
+fn health_is_told_of_lines_that_judge_or_are_over_and_not_of_broken_or_silent_ones() {
+    let Some(dir) = learned() else { return };
+    let line = |name: &str, source: &str, end: &str| {
+        format!(
+            "[[line]]\nname = '{name}'\nbank = 'part.bank'\nat-end = '{end}'\n\
+             pipeline = '{source} ! snarmdetect ! fakesink'\n"
+        )
+    };
+    let over = line("over", &common::SOURCE.replace("is-live=true", "num-buffers=4"), "stop");
+    let station = Station::start(dir.path(), &over);
+    let admin = station.set_up();
+    let status = |name: &str| admin.get(&format!("/api/lines/{name}")).json()["status"].clone();
+    until("one runs, and one is over", || status("belt") == "running" && status("over") == "stopped");
+    let health = station.stranger().get("/healthz");
+    assert_eq!((health.code, health.json()), (200, json!({ "lines": 2, "well": 2 })));
+    drop(station);
+    // A frame each ten seconds: it runs, and is silent in between.
+    let silent = line("silent", &common::SOURCE.replace("5/1", "1/10"), "again");
+    let broken = line("broken", "filesrc location=/nowhere ! decodebin", "again");
+    let station = Station::start(dir.path(), &format!("{over}{silent}{broken}"));
+    let admin = station.sign_in(ADMIN);
+    let line = |name: &str| admin.get(&format!("/api/lines/{name}")).json();
+    until("one is silent, and one waits", || {
+        let (silent, health) = (line("silent"), station.stranger().get("/healthz"));
+        let is_red = silent["lamps"].to_string().contains("no frame for");
+        assert!(health.code == 503, "a line that cannot start is not well: {}", health.text());
+        silent["status"] == "running"
+            && is_red
+            && line("over")["status"] == "stopped"
+            && line("belt")["status"] == "running"
+            && health.json() == json!({ "lines": 4, "well": 2 })
+    });
+}
+
+#[test]
 fn the_demo_needs_no_configuration_and_its_first_pages_come_at_once() {
     let Some(dir) = learned() else { return };
     let station = Station::demo(dir.path());

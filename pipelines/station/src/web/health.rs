@@ -20,11 +20,11 @@ use crate::line::{Light, Status};
 pub(crate) struct Health {
     /// Lines of the configuration.
     lines: usize,
-    /// Lines that judge frames, or whose stream is over.
+    /// Lines that judge frames, or whose stream is over, with no red lamp.
     well: usize,
 }
 
-/// 200 where every line does what it should, else 503. Tells no names.
+/// 200 where every line judges frames with no red lamp, or its stream is over; else 503. Tells no names.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Response {
     let is_well = |status| matches!(status, Status::Running | Status::Stopped);
