@@ -194,6 +194,31 @@ fn a_hub_that_is_killed_while_results_flow_has_each_once_and_in_order() {
 }
 
 #[test]
+fn a_message_that_the_hub_never_takes_is_set_aside_and_the_next_ones_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    runtime().block_on(async {
+        let hub = server.hub("north", &[]);
+        let link = made(&hub, Duration::from_secs(120)).await;
+        let data = dir.path().join("data");
+        {
+            let store = open(&data);
+            for text in ["small".to_owned(), "x".repeat(2 << 20), "small".to_owned()] {
+                let (topic, payload) = ("cap/find".to_owned(), json!({ "text": text }).to_string());
+                store.tell(&Waiting { output: Hub::OUTPUT.to_owned(), topic, payload }).unwrap();
+            }
+        }
+        let station = Running::start(hub, &data);
+        station.all_sent().await;
+        assert_eq!(ids(&stored(&link).await), [1, 3]);
+        let kept = station.store.all_set_aside(Hub::OUTPUT).unwrap();
+        assert_eq!((kept.len(), kept[0].id), (1, 2));
+        assert!(kept[0].reason.contains("expected no more than the hub takes"), "{}", kept[0].reason);
+        station.end().await;
+    });
+}
+
+#[test]
 fn what_was_stored_is_not_stored_again_long_after_the_hub_has_forgotten_its_number() {
     let dir = tempfile::tempdir().unwrap();
     let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };

@@ -332,7 +332,80 @@ async fn leave(config: &Mqtt, client: &AsyncClient, events: &mut Events) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::process::{Child, Command, Stdio};
+
+    use tokio::sync::watch;
+
     use super::*;
+    use crate::config::{Config, Output};
+    use crate::output::Health;
+    use crate::skip::skip;
+    use crate::store::Store;
+
+    /// A broker, ended with the test.
+    struct Broker(Child);
+
+    impl Broker {
+        fn start(port: u16) -> Option<Self> {
+            let child = ["mosquitto", "/usr/sbin/mosquitto"].into_iter().find_map(|program| {
+                let mut command = Command::new(program);
+                command.args(["-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+                command.spawn().ok()
+            });
+            if child.is_none() {
+                skip("mosquitto", "no mosquitto on this machine");
+            }
+            child.map(Self)
+        }
+    }
+
+    impl Drop for Broker {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_no_broker_takes_is_set_aside_and_the_next_ones_go_on() {
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
+        let Some(_broker) = Broker::start(port) else { return };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(dir.path()).unwrap());
+        let message = |text: &str| Waiting {
+            output: "plant".into(),
+            topic: "caps/find".into(),
+            payload: json!({ "text": text }).to_string(),
+        };
+        let all = [message("small"), message(&"x".repeat(LARGEST)), message("small")];
+        store.add_frames("caps", &[], &[], &all).unwrap();
+        let config = Config::parse(&format!(
+            "data = 'd'\n[[line]]\nname = 'caps'\npipeline = 'inspect'\nbank = 'b'\n\
+             [[output]]\nkind = 'mqtt'\nname = 'plant'\nhost = '127.0.0.1'\nport = {port}\n"
+        ))
+        .unwrap();
+        let Some(Output::Mqtt(config)) = config.outputs.into_iter().next() else { panic!("an output") };
+        let health = Arc::new(Health::new("plant", "mqtt", true));
+        let (stop, stopped) = watch::channel(false);
+        let queue = Queue::new(Arc::clone(&store), Arc::clone(&health), stopped);
+        let running = tokio::spawn(run(config, Vec::new(), queue));
+        let mut tries = 0;
+        while store.waiting_count("plant", 0).unwrap() > 0 {
+            tries += 1;
+            assert!(tries < 2000, "{:?}", health.failure());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop.send_replace(true);
+        running.await.unwrap();
+        let kept = store.all_set_aside("plant").unwrap();
+        assert_eq!((kept.len(), kept[0].id), (1, 2));
+        assert!(kept[0].reason.starts_with("expected 1048576 bytes or less, found "), "{}", kept[0].reason);
+    }
 
     #[test]
     fn a_part_is_begun_by_its_name_and_lot_and_by_nothing_else() {
