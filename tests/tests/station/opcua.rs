@@ -360,6 +360,7 @@ fn a_client_hears_of_every_result_once_and_finds_what_it_missed_though_the_stati
     until("parts are counted", || client.number("belt/Counters/Parts") > 4);
     let parts = client.number("belt/Counters/Parts");
     assert!(client.number("belt/Counters/Frames") >= parts);
+    assert!(client.number("belt/LastPart/Number") >= parts);
     let beats = client.number("Station/Heartbeat");
     until("it lives", || client.number("Station/Heartbeat") > beats);
 

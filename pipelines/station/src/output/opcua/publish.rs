@@ -186,10 +186,8 @@ impl Publisher {
         let mut values = vec![("Station/Heartbeat".to_owned(), Variant::from(seconds))];
         for switch in &self.switches {
             let line = switch.now();
-            let (now, bank) = {
-                let state = line.state();
-                (state.snapshot(line.at(), "", u64::MAX), state.learned.digest.clone())
-            };
+            let now = Snapshot { line: line.at().to_owned(), ..line.snapshot(u64::MAX) };
+            let bank = line.state().learned.digest.clone();
             let versions = [(bank.clone(), now.bank)].into();
             let bank = Some(bank.as_str()).filter(|bank| !bank.is_empty());
             let in_use = result::recipe(&self.types, line.recipe().unwrap_or(line.at()), bank, &versions)?;
@@ -276,6 +274,15 @@ fn of_line(types: &Types, now: &Snapshot, in_use: Variant) -> Vec<(String, Varia
         ("BadParts", now.shift.bad_parts),
     ];
     values.extend(counters.map(|(name, count)| (format!("{line}/Counters/{name}"), count.into())));
+    let part = now.parts.as_ref().and_then(|parts| parts.last.as_ref());
+    let part: [(&str, Variant); 5] = [
+        ("Number", part.map(|part| part.number).into()),
+        ("Part", part.and_then(|part| part.part.as_deref()).into()),
+        ("Lot", part.and_then(|part| part.lot.as_deref()).into()),
+        ("Verdict", part.map(|part| part.verdict.as_str()).into()),
+        ("Score", part.map(|part| part.score).filter(|score| *score >= 0.0).into()),
+    ];
+    values.extend(part.map(|(name, value)| (format!("{line}/LastPart/{name}"), value)));
     values
 }
 
@@ -283,7 +290,8 @@ fn of_line(types: &Types, now: &Snapshot, in_use: Variant) -> Vec<(String, Varia
 mod tests {
     use super::super::names::Spaces;
     use super::*;
-    use crate::store::Shift;
+    use crate::line::PartsNow;
+    use crate::store::{Part, Shift};
 
     #[test]
     fn a_line_is_in_a_state_of_the_standard_with_its_bank_and_its_counters() {
@@ -304,6 +312,30 @@ mod tests {
         assert_eq!(of("cap/RecipeManagement/BankVersion"), 3_i64.into());
         assert_eq!((of("cap/Counters/Frames"), of("cap/Counters/Alarms")), (9_u64.into(), 2_u64.into()));
         assert_eq!(of("cap/Detail"), "all is well".into());
+        assert_eq!(of("cap/LastPart/Verdict"), Option::<&str>::None.into(), "no part has ended");
+        let last = Part {
+            number: 7,
+            part: Some("A1".into()),
+            lot: None,
+            begun: 1,
+            ended: Some(2),
+            frames: 0,
+            first: None,
+            last: None,
+            frame: None,
+            score: -1.0,
+            verdict: "unknown".into(),
+        };
+        now.parts = Some(PartsNow { last: Some(last), open: None });
+        let values = of_line(&types, &now, Variant::Empty);
+        let of = |path: &str| {
+            values.iter().find(|(found, _)| found == path).map(|(_, value)| value.clone()).unwrap()
+        };
+        assert_eq!((of("cap/LastPart/Number"), of("cap/LastPart/Verdict")), (7_i64.into(), "unknown".into()));
+        assert_eq!(
+            (of("cap/LastPart/Part"), of("cap/LastPart/Score")),
+            ("A1".into(), Option::<f64>::None.into())
+        );
         for (status, state) in [
             (Status::Preparing, names::PREOPERATIONAL),
             (Status::Waiting, names::ERROR),

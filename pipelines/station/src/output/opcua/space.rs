@@ -7,6 +7,7 @@
 //! | `LINE/RecipeManagement` | `InUse`, the bank as a recipe, and `BankVersion` |
 //! | `LINE/ResultManagement` | methods, and `Results/Latest` with its components |
 //! | `LINE/Counters` | counters of the shift |
+//! | `LINE/LastPart` | the part that ended last, whatever a result is |
 
 use opcua::nodes::{
     EventNotifier, MethodBuilder, ObjectBuilder, ObjectTypeBuilder, VariableBuilder, VariableTypeBuilder,
@@ -39,6 +40,15 @@ const COUNTERS: [(&str, DataTypeId); 6] = [
     ("Uncertain", DataTypeId::UInt64),
     ("Parts", DataTypeId::UInt64),
     ("BadParts", DataTypeId::UInt64),
+];
+
+/// What is told of the part that ended last.
+const LAST_PART: [(&str, DataTypeId); 5] = [
+    ("Number", DataTypeId::Int64),
+    ("Part", DataTypeId::String),
+    ("Lot", DataTypeId::String),
+    ("Verdict", DataTypeId::String),
+    ("Score", DataTypeId::Double),
 ];
 
 /// An argument of a method: its name, its data type, and whether it is an array.
@@ -128,13 +138,15 @@ fn insert_line(into: &mut AddressSpace, types: &Types, nodes: Nodes, name: &str,
     nodes.variable(into, &recipes, spaces.own_name("InUse"), spaces.node(names::RECIPE_INTERNAL));
     nodes.variable(into, &recipes, spaces.own_name("BankVersion"), DataTypeId::Int64.into());
 
-    let counters = format!("{name}/Counters");
-    ObjectBuilder::new(&spaces.own_node(&counters), spaces.own_name("Counters"), "Counters")
-        .is_folder()
-        .component_of(system)
-        .insert(into);
-    for (counter, holds) in COUNTERS {
-        nodes.variable(into, &counters, spaces.own_name(counter), holds.into());
+    for (folder, variables) in [("Counters", &COUNTERS[..]), ("LastPart", &LAST_PART)] {
+        let path = format!("{name}/{folder}");
+        ObjectBuilder::new(&spaces.own_node(&path), spaces.own_name(folder), folder)
+            .is_folder()
+            .component_of(system.clone())
+            .insert(into);
+        for (variable, holds) in variables {
+            nodes.variable(into, &path, spaces.own_name(variable), (*holds).into());
+        }
     }
 
     let results = nodes.object(into, name, spaces.name("ResultManagement"), names::RESULT_MANAGEMENT);
