@@ -18,10 +18,13 @@ pub const NAME: &str = "SnarmAnomalyMeta";
 /// Version of the field list.
 pub const VERSION: u32 = 1;
 
+/// Name of the field that is left out where the source says nothing of it.
+const CAPTURE_TIME: &str = "capture-time";
+
 pub use snarm_core::results::NONE;
 
-/// The fields of the meta: those of the [`Record`] but for its times, which the buffer has itself, and where in the frame
-/// they belong.
+/// The fields of the meta: those of the [`Record`] but for its times in the stream, which the buffer has itself, and where in
+/// the frame they belong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyMeta {
     /// What is told of the frame.
@@ -81,6 +84,10 @@ fn write_found(s: &mut gst::StructureRef, record: &Record) {
     s.set("analysed", record.analysed);
     s.set("stale", record.stale);
     s.set("frame-number", record.frame_number);
+    // A number has no value that says that there is none.
+    if let Some(time) = record.capture_time {
+        s.set(CAPTURE_TIME, time);
+    }
     s.set("score", record.score);
     s.set("score-raw", record.score_raw);
     s.set("score-max", record.score_max);
@@ -121,6 +128,7 @@ pub fn read(buffer: &gst::BufferRef) -> Option<AnomalyMeta> {
         stream_time: None,
         running_time: None,
         duration: None,
+        capture_time: s.get(CAPTURE_TIME).ok(),
         frame_number: s.get("frame-number").ok()?,
         analysed: s.get("analysed").ok()?,
         stale: s.get("stale").ok()?,

@@ -38,6 +38,9 @@ pub struct Record {
     /// How long the frame is shown, in nanoseconds.
     #[serde(default)]
     pub duration: Option<u64>,
+    /// When the frame was captured, in nanoseconds since 1970, where the source says so.
+    #[serde(default)]
+    pub capture_time: Option<u64>,
     /// Number of the frame in its stream or clip, or of the image, from 0.
     #[serde(default)]
     pub frame_number: u64,
@@ -132,6 +135,7 @@ impl Record {
             stream_time: None,
             running_time: None,
             duration: None,
+            capture_time: None,
             frame_number: 0,
             analysed: false,
             stale: false,

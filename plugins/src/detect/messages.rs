@@ -34,8 +34,9 @@ pub(super) fn bank_loaded(element: &SnarmDetect, bank: &InUse) {
     post(element, fields.build());
 }
 
-/// Fields of `snarm-result` beside its times.
-const RESULT: [&str; 14] = [
+/// Fields of `snarm-result` beside its times in the stream.
+const RESULT: [&str; 15] = [
+    "capture-time",
     "frame-number",
     "score",
     "threshold",

@@ -97,7 +97,8 @@
  * Element messages, times as in the `level` element: `snarm-bank-loaded` (`location`, `bank-id`, `generation`,
  * `vectors`, `load-time`), `snarm-defect-begin` and `snarm-defect-end` (`event-id`, `begin`, `end`, `peak-score`,
  * `peak-time`, `frames`, `source-id`, at the end `reason`: normal, eos, flush, segment, jump, disabled, reset or stop;
- * times are running times), `snarm-result` (`timestamp`, `stream-time`, `running-time`, `duration`, `frame-number`, `score`,
+ * times are running times), `snarm-result` (`timestamp`, `stream-time`, `running-time`, `duration`, `capture-time`, where it is
+ * known, `frame-number`, `score`,
  * `threshold`, `threshold-low`, `verdict`, `reason`, `light`, `sharpness`, `area`, `regions`, `latency`, `source-id`, `device`,
  * `precision`),
  * `snarm-drift` (`drifting`, `light`, `light-low`, `light-high`, `source-id`) and `snarm-stats`, the structure
@@ -107,6 +108,11 @@
  * forward by more than the hold time, ten usual steps from frame to frame and a second. A frame without a time is taken to
  * come one step after the one before it. A step is the duration of a frame, else what the frame rate of the caps says,
  * else the last time between two frames that was no jump.
+ *
+ * ## Time of capture
+ * Sources that know by the clock of the world when a frame was captured say so in a `GstReferenceTimestampMeta`: of the
+ * reference `timestamp/x-unix`, or `timestamp/x-ntp` as `rtspsrc add-reference-timestamp-meta=true` attaches it. Results then have
+ * `capture-time`, in nanoseconds since 1970. It is `null` in lines of JSON, and left out of meta and messages, where no source says so.
  *
  * ## Results
  * With #GstSnarmDetect:results-location the element writes one line of JSON per frame. Lines are appended to an older file

@@ -11,7 +11,10 @@ use super::ResultsMode;
 use super::log::Log;
 use super::pipe::Pipe;
 
-/// Writes when `buffer` of `segment` is shown.
+/// Time from 1900, where NTP counts from, to 1970.
+const NTP: gst::ClockTime = gst::ClockTime::from_seconds(2_208_988_800);
+
+/// Writes when `buffer` of `segment` is shown, and when it was captured.
 pub(super) fn set_times(record: &mut Record, buffer: &gst::BufferRef, segment: &gst::Segment) {
     let nanoseconds = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
     let time_segment = segment.downcast_ref::<gst::ClockTime>();
@@ -19,6 +22,19 @@ pub(super) fn set_times(record: &mut Record, buffer: &gst::BufferRef, segment: &
     record.stream_time = nanoseconds(time_segment.and_then(|segment| segment.to_stream_time(buffer.pts())));
     record.running_time = nanoseconds(time_segment.and_then(|segment| segment.to_running_time(buffer.pts())));
     record.duration = nanoseconds(buffer.duration());
+    record.capture_time = capture_time(buffer).map(gst::ClockTime::nseconds);
+}
+
+/// When a buffer was captured, from 1970 on, where its source says so by the clock of the world. A time of Unix is taken
+/// before one of NTP.
+fn capture_time(buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    let time = |wanted: &str| {
+        let mut all = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
+        let is_wanted =
+            |caps: &gst::CapsRef| caps.structure(0).is_some_and(|caps| caps.name().as_str() == wanted);
+        all.find(|meta| is_wanted(meta.reference())).map(|meta| meta.timestamp())
+    };
+    time("timestamp/x-unix").or_else(|| time("timestamp/x-ntp")?.checked_sub(NTP))
 }
 
 /// An open results file, or standard output.

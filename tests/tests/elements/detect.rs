@@ -369,6 +369,47 @@ fn results_are_one_line_of_json_per_frame_with_what_the_meta_says() {
     }
 }
 
+#[test]
+fn a_result_says_when_its_frame_was_captured_where_the_source_does() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let location = folder.path().join("run.jsonl");
+    let settings =
+        [("results-location", location.to_str().unwrap()), ("message-mode", "all"), ("interval", "2")];
+    let mut line = Line::new(detector(&settings), caps());
+    let (unix, ntp) = ("timestamp/x-unix", "timestamp/x-ntp");
+    let since_1900 = 2_208_988_800;
+    for (n, (told, expected)) in [
+        (vec![(unix, 1_700_000_000)], Some(1_700_000_000)),
+        // The result of the frame before, but the time of its own capture.
+        (vec![(ntp, since_1900 + 1_700_000_001)], Some(1_700_000_001)),
+        (vec![(ntp, since_1900 + 5), (unix, 1_700_000_002)], Some(1_700_000_002)),
+        (vec![], None),
+        (vec![("timestamp/x-ptp", 7), (ntp, 7)], None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut frame = buffer(n as u64, good_pixels(n as u64));
+        for (reference, seconds) in told {
+            let caps = gst::Caps::new_empty_simple(reference);
+            let time = gst::ClockTime::from_seconds(seconds);
+            gst::ReferenceTimestampMeta::add(frame.get_mut().unwrap(), &caps, time, None);
+        }
+        let meta = gstsnarm::meta::read(&line.harness.push_and_pull(frame).unwrap()).unwrap();
+        let expected = expected.map(|seconds: u64| 1_000_000_000 * seconds);
+        assert_eq!(meta.capture_time, expected, "{n}");
+        let text = std::fs::read_to_string(&location).unwrap();
+        let json: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(json["capture-time"], serde_json::json!(expected), "{n}");
+        // The frames between have no message.
+        if meta.analysed {
+            let result = line.element_messages("snarm-result").pop().unwrap();
+            assert_eq!(result.get::<u64>("capture-time").ok(), expected, "{n}");
+        }
+    }
+}
+
 /// A named pipe, and what opens it for reading without waiting for a writer.
 fn pipe(folder: &Path) -> (String, impl Fn() -> std::fs::File) {
     let location = folder.join("run.pipe");

@@ -31,6 +31,7 @@ pub(crate) fn anomalous() -> AnomalyMeta {
         stream_time: None,
         running_time: None,
         duration: None,
+        capture_time: None,
         analysed: true,
         stale: false,
         frame_number: 0,
