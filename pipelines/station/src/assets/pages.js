@@ -78,7 +78,7 @@ function showParts({ parts, shift }) {
   $("part-verdict").textContent = last ? (last.verdict === "unknown" ? "Not judged" : VERDICTS[last.verdict].word) : "-";
   $("part-verdict").className = last ? `badge ${last.verdict}` : "badge";
   $("part-about").textContent = last
-    ? `${partName(last)}: score ${score(last.score)}, ${last.frames === 1 ? "1 frame" : `${whole(last.frames)} frames`}, ${clock(last.ended)}`
+    ? `${partName(last)}: score ${score(last.score)}, ${last.frames === 1 ? "1 frame" : `${whole(last.frames)} frames`}, ${clock(last.ended)}${last.captured === null ? "" : `, captured from ${clock(last.captured)} on`}`
     : "No part yet.";
   $("part-count").textContent = whole(shift.parts);
   $("part-bad").textContent = whole(shift.bad_parts);
@@ -138,6 +138,9 @@ async function linePage() {
     $("low").textContent = score(state.low);
     $("fps").textContent = `${state.fps.toFixed(1)} frames a second`;
     $("latency").textContent = `${state.latency_ms.toFixed(0)} ms`;
+    $("of-capture").hidden = state.captured === null;
+    // The clocks of camera and station may differ.
+    if (state.captured !== null) $("captured").textContent = `${clock(state.captured)}, judged ${whole(state.at - state.captured)} ms later`;
     showParts(state);
     $("lamps").replaceChildren(...state.lamps.map(lamp));
     strip($("strip"), points, state);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::child::{Found, Heard, Order};
 use super::pairs::Pairs;
 use super::shared::Line;
-use super::state::Status;
+use super::state::{Status, captured};
 use crate::clock;
 use crate::config::What;
 use crate::store::{Frame, Judged, NewFind, Waiting};
@@ -89,6 +89,7 @@ impl Work {
         };
         let frame = Frame {
             at: clock::now(),
+            captured: captured(&record),
             frame: record.frame_number,
             score: record.score,
             threshold: record.threshold,
@@ -98,7 +99,7 @@ impl Work {
             light: Some(record.light).filter(|light| *light >= 0.0),
             sharpness: Some(record.sharpness).filter(|sharpness| *sharpness >= 0.0),
         };
-        let at = frame.at;
+        let (at, captured) = (frame.at, frame.captured);
         if !self.line.state().take(record) {
             return;
         }
@@ -110,6 +111,7 @@ impl Work {
         if self.line.readers.iter().any(|reader| reader.what == What::Frames)
             && let Ok(mut payload) = serde_json::from_str::<Value>(text)
         {
+            payload["captured"] = json!(captured);
             self.line.sign(&mut payload, at);
             self.to_send.extend(self.line.messages(What::Frames, "frame", &payload));
         }
@@ -212,6 +214,7 @@ fn add_find(line: &Line, record: &Record, found: &Found) -> Result<()> {
         payload["find"] = json!(id);
         payload["first"] = json!(new.first);
         payload["last"] = json!(new.last);
+        payload["captured"] = json!(captured(record));
         line.sign(&mut payload, new.at);
         line.messages(What::Finds, "find", &payload)
     })?;

@@ -75,6 +75,7 @@ impl Parts {
             lot,
             begun: at,
             ended: None,
+            captured: None,
             frames: 0,
             first: None,
             last: None,
@@ -103,7 +104,9 @@ impl Parts {
         let number = i64::try_from(frame.frame).unwrap_or(i64::MAX);
         if let Some(part) = &mut self.open {
             part.frames += 1 + std::mem::take(&mut self.calm);
-            part.first = part.first.or(Some(number));
+            if part.first.is_none() {
+                (part.first, part.captured) = (Some(number), frame.captured);
+            }
             part.last = Some(number);
             if frame.score > part.score {
                 (part.score, part.frame) = (frame.score, Some(number));
@@ -208,7 +211,8 @@ mod tests {
     fn frame(number: u64, verdict: &'static str) -> Frame {
         let score = f64::from(rank(verdict)) / 4.0 + number as f64 / 1000.0;
         let at = 100 * number as i64;
-        Frame { at, frame: number, score, threshold: 0.7, low: 0.5, verdict, ..Frame::default() }
+        let captured = Some(at - 7);
+        Frame { at, captured, frame: number, score, threshold: 0.7, low: 0.5, verdict, ..Frame::default() }
     }
 
     /// Number, frames, first and worst frame, verdict, whether it ended.
@@ -254,7 +258,8 @@ mod tests {
                 (2, 1, Some(6), Some(6), "anomalous".into(), false),
             ]
         );
-        assert_eq!(parts.last().unwrap().last, Some(3));
+        let last = parts.last().unwrap();
+        assert_eq!((last.last, last.captured), (Some(3), Some(93)), "captured as its first frame was");
     }
 
     #[test]

@@ -150,6 +150,10 @@ pub(crate) struct Snapshot {
     pub(crate) frame: u64,
     /// Results since the station started.
     pub(crate) results: u64,
+    /// When the last frame was judged, in milliseconds since 1970, 0 before the first.
+    pub(crate) at: i64,
+    /// When it was captured; `null` where its source does not say so.
+    pub(crate) captured: Option<i64>,
     /// Version of the bank.
     pub(crate) bank: i64,
     /// Frames a second.
@@ -251,6 +255,8 @@ impl State {
             low: last.map_or(-1.0, |record| record.threshold_low),
             frame: last.map_or(0, |record| record.frame_number),
             results: self.frames,
+            at: self.last_at,
+            captured: last.and_then(captured),
             bank: self.learned.version,
             fps: self.fps,
             latency_ms: self.latency_ms,
@@ -260,6 +266,11 @@ impl State {
             strip: self.strip.iter().filter(|point| point.seq > after).copied().collect(),
         }
     }
+}
+
+/// When a frame was captured, in milliseconds since 1970, where its source says so.
+pub(super) fn captured(record: &Record) -> Option<i64> {
+    record.capture_time.and_then(|nanoseconds| i64::try_from(nanoseconds / 1_000_000).ok())
 }
 
 fn push<T>(into: &mut VecDeque<T>, most: usize, value: T) {

@@ -13,6 +13,8 @@ use crate::clock;
 pub(crate) struct Frame {
     /// Time in milliseconds since 1970.
     pub(crate) at: i64,
+    /// When it was captured, where its source says so; milliseconds since 1970.
+    pub(crate) captured: Option<i64>,
     /// Number in its stream.
     pub(crate) frame: u64,
     /// Image score.
@@ -57,14 +59,15 @@ impl Store {
     ) -> Result<()> {
         self.change(|change| {
             let mut add = change.prepare(
-                "INSERT INTO frames (line, at, frame, score, threshold, low, verdict, bank)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO frames (line, at, captured, frame, score, threshold, low, verdict, bank)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             for frame in frames {
                 let number = i64::try_from(frame.frame).unwrap_or(i64::MAX);
                 add.execute((
                     line,
                     frame.at,
+                    frame.captured,
                     number,
                     frame.score,
                     frame.threshold,

@@ -20,6 +20,8 @@ pub(crate) struct Part {
     pub(crate) begun: i64,
     /// When it ended; `null` while more frames may come.
     pub(crate) ended: Option<i64>,
+    /// When the first of its frames was captured, in milliseconds since 1970; `null` where the source does not say so.
+    pub(crate) captured: Option<i64>,
     /// Frames that show it.
     pub(crate) frames: i64,
     /// Numbers of the first and the last of them in their stream; `null` without frames.
@@ -33,7 +35,7 @@ pub(crate) struct Part {
     pub(crate) verdict: String,
 }
 
-const COLUMNS: &str = "number, part, lot, begun, ended, frames, first, last, frame, score, verdict";
+const COLUMNS: &str = "number, part, lot, begun, ended, captured, frames, first, last, frame, score, verdict";
 
 fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
     Ok(Part {
@@ -42,19 +44,20 @@ fn part(row: &Row<'_>) -> rusqlite::Result<Part> {
         lot: row.get(2)?,
         begun: row.get(3)?,
         ended: row.get(4)?,
-        frames: row.get(5)?,
-        first: row.get(6)?,
-        last: row.get(7)?,
-        frame: row.get(8)?,
-        score: row.get(9)?,
-        verdict: row.get(10)?,
+        captured: row.get(5)?,
+        frames: row.get(6)?,
+        first: row.get(7)?,
+        last: row.get(8)?,
+        frame: row.get(9)?,
+        score: row.get(10)?,
+        verdict: row.get(11)?,
     })
 }
 
 /// Writes parts as they are now, new ones and those that went on.
 pub(super) fn set(change: &Transaction<'_>, line: &str, parts: &[Part]) -> rusqlite::Result<()> {
     let mut set = change.prepare(&format!(
-        "INSERT OR REPLACE INTO parts (line, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT OR REPLACE INTO parts (line, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     for part in parts {
         set.execute((
@@ -64,6 +67,7 @@ pub(super) fn set(change: &Transaction<'_>, line: &str, parts: &[Part]) -> rusql
             &part.lot,
             part.begun,
             part.ended,
+            part.captured,
             part.frames,
             part.first,
             part.last,
@@ -121,6 +125,7 @@ mod tests {
             lot: None,
             begun: 1,
             ended,
+            captured: Some(1),
             frames: 1,
             first: Some(4),
             last: Some(4),
