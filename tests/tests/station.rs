@@ -27,6 +27,8 @@ mod recipes;
 mod refusals;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "station/runs.rs"]
+mod runs;
 #[path = "station/shadow.rs"]
 mod shadow;
 #[path = "station/tls.rs"]

@@ -2,14 +2,15 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use snarm_tests::signals;
 
-use crate::run::{no_gstreamer, snarm};
+use crate::run::{no_gstreamer, snarm, target};
 
 /// Name of the first admin.
 pub(crate) const ADMIN: &str = "ann";
@@ -36,6 +37,17 @@ pub(crate) fn learned() -> Option<tempfile::TempDir> {
     let output = learn.output().expect("snarm starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(dir)
+}
+
+/// Puts the command into a folder, with a player of that text beside it.
+pub(crate) fn with_player(folder: &Path, text: &str) -> PathBuf {
+    let player = folder.join("snarm-player");
+    std::fs::write(&player, text).expect("a file");
+    std::fs::set_permissions(&player, PermissionsExt::from_mode(0o755)).expect("it may be run");
+    // A copy could not be started while another test that begins a process at this moment has it open.
+    let program = folder.join("snarm");
+    std::fs::hard_link(target().join("snarm"), &program).expect("a link to the command");
+    program
 }
 
 /// Waits until something is so.

@@ -1,8 +1,6 @@
 //! A fast line: a hundred results a second go through all outputs at the same time, none lost, none twice, in order, and
 //! the memory of the station stays what it is.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -11,7 +9,7 @@ use opcua::crypto::SecurityPolicy;
 use serde_json::Value;
 use snarm_tests::skip::skip;
 
-use crate::common::{Station, Visitor, learned, until};
+use crate::common::{Station, Visitor, learned, until, with_player};
 use crate::opc_ua::{Client, certificate};
 use crate::outputs::{Broker, Heard, free_port, modbus, subscriber, webhook};
 use crate::run::target;
@@ -53,18 +51,6 @@ for frame in range(COUNT):
 while True:
     time.sleep(1)
 "#;
-
-/// Puts the command into a folder, with that player beside it.
-fn with_player(folder: &Path) -> std::path::PathBuf {
-    let text = PLAYER.replace("COUNT", &COUNT.to_string()).replace("RATE", &RATE.to_string());
-    let player = folder.join("snarm-player");
-    std::fs::write(&player, text).expect("a file");
-    std::fs::set_permissions(&player, PermissionsExt::from_mode(0o755)).expect("it may be run");
-    // A copy could not be started while another test that begins a process at this moment has it open.
-    let program = folder.join("snarm");
-    std::fs::hard_link(target().join("snarm"), &program).expect("a link to the command");
-    program
-}
 
 /// Figures of `/metrics` of a name, one for each line or output.
 fn figures(visitor: &Visitor, name: &str) -> Vec<f64> {
@@ -109,8 +95,9 @@ fn a_hundred_results_a_second_go_through_every_output_and_no_memory_is_kept() {
          [[output]]\nkind = 'opcua'\nname = 'scada'\nlisten = '127.0.0.1:{scada_port}'\nsend = 'frames'\n\
          keep = {KEPT}\nanonymous = 'always'\nunencrypted = true\ncertificate = 'reader.pem'\nkey = 'reader.key'\n"
     );
+    let player = PLAYER.replace("COUNT", &COUNT.to_string()).replace("RATE", &RATE.to_string());
     let programs = tempfile::tempdir_in(target()).expect("a folder");
-    let station = Station::start_by(&with_player(programs.path()), dir, &more);
+    let station = Station::start_by(&with_player(programs.path(), &player), dir, &more);
     let admin = station.set_up();
     until("all outputs are up", || figures(&admin, "snarm_output_up") == [1.0; 4]);
     let heard = Heard::start(broker_port);

@@ -8,7 +8,14 @@ use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
 use crate::outputs::{Broker, free_port, modbus, publish, webhook};
 
 fn parts(visitor: &Visitor, line: &str) -> Vec<Value> {
-    visitor.get(&format!("/api/lines/{line}/parts")).json().as_array().expect("parts").clone()
+    let parts = visitor.get(&format!("/api/lines/{line}/parts")).json();
+    parts.as_array().expect("parts").iter().cloned().map(without_find).collect()
+}
+
+/// A part without its worst find, which may be stored later than the part.
+fn without_find(mut part: Value) -> Value {
+    part["find"] = json!(null);
+    part
 }
 
 #[test]
@@ -49,9 +56,12 @@ fn frames_between_two_messages_are_one_part_though_the_station_is_killed() {
         ["normal", "uncertain", "anomalous"].contains(&ended["verdict"].as_str().expect("a word")),
         "{ended}"
     );
-    assert_eq!(&admin.get("/api/lines/belt/parts/1").json(), ended);
+    assert_eq!(&without_find(admin.get("/api/lines/belt/parts/1").json()), ended);
     let line = admin.get("/api/lines/belt").json();
-    assert_eq!((&line["parts"]["last"], &line["shift"]["parts"]), (ended, &json!(1)));
+    assert_eq!(
+        (without_find(line["parts"]["last"].clone()), &line["shift"]["parts"]),
+        (ended.clone(), &json!(1))
+    );
     assert_eq!(begin(&admin, json!({})).code, 204);
     assert!(admin.get("/api/lines/belt").json()["parts"]["open"].is_null());
     // A pulse of the trigger begins a part without a name, in the lot that was said last.

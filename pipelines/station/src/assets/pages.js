@@ -71,7 +71,7 @@ function partName(part) {
   return (part.part ?? `Part ${part.number}`) + (part.lot ? `, lot ${part.lot}` : "");
 }
 
-function showParts({ parts, shift }) {
+function showParts({ line, parts, shift }) {
   $("parts").hidden = !parts;
   if (!parts) return;
   const { last, open } = parts;
@@ -80,6 +80,15 @@ function showParts({ parts, shift }) {
   $("part-about").textContent = last
     ? `${partName(last)}: score ${score(last.score)}, ${last.frames === 1 ? "1 frame" : `${whole(last.frames)} frames`}, ${clock(last.ended)}${last.captured === null ? "" : `, captured from ${clock(last.captured)} on`}`
     : "No part yet.";
+  const find = last?.find ?? null;
+  $("part-find").hidden = find === null;
+  const picture = `/api/finds/${find}/annotated`;
+  const image = $("part-find").firstElementChild;
+  if (find !== null && image.getAttribute("src") !== picture) {
+    image.src = picture;
+    image.alt = `The worst of ${partName(last)}`;
+    $("part-find").href = `/review?line=${encodeURIComponent(line)}&find=${find}`;
+  }
   $("part-count").textContent = whole(shift.parts);
   $("part-bad").textContent = whole(shift.bad_parts);
   $("part-open").textContent = open ? `Now: ${partName(open)}, since ${clock(open.begun)}` : "";
@@ -234,7 +243,7 @@ async function reviewPage() {
     const run = find.last - find.first + 1;
     $("about").textContent =
       `${find.verdict === "anomalous" ? "Alarm" : "Uncertain"}, score ${score(find.score)}, limit ` +
-      `${score(find.record.threshold ?? -1)}; ${places}; ${when(find.at)}; frame ${find.frame}, ` +
+      `${score(find.record.threshold ?? -1)}; ${places}; ${when(find.at)}; frame ${find.frame}${find.run ? ` of run ${whole(find.run)}` : ""}, ` +
       `${run === 1 ? "seen in one frame" : `seen in ${run} frames`}` +
       (find.judgement ? `; judged ${JUDGED[find.judgement]} by ${find.judged_by}` : "");
   };

@@ -31,6 +31,8 @@ const FORGET: u32 = 240;
 /// What waits to be stored.
 struct Work {
     line: Arc<Line>,
+    /// Number of the run of the pipeline.
+    run: i64,
     frames: Vec<Frame>,
     to_send: Vec<Waiting>,
     finds: Vec<(Found, Instant)>,
@@ -43,7 +45,8 @@ struct Work {
 /// Takes everything that is heard, until the end. `pairs` are there where the pipeline has a shadow.
 pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>, pairs: Option<Pairs>) {
     let (frames, to_send, finds) = (Vec::new(), Vec::new(), Vec::new());
-    let mut work = Work { line, frames, to_send, finds, pairs, is_live: false, ticks: 0 };
+    let run = line.state().run;
+    let mut work = Work { line, run, frames, to_send, finds, pairs, is_live: false, ticks: 0 };
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -90,6 +93,7 @@ impl Work {
         let frame = Frame {
             at: clock::now(),
             captured: captured(&record),
+            run: self.run,
             frame: record.frame_number,
             score: record.score,
             threshold: record.threshold,
@@ -111,6 +115,7 @@ impl Work {
         if self.line.readers.iter().any(|reader| reader.what == What::Frames)
             && let Ok(mut payload) = serde_json::from_str::<Value>(text)
         {
+            payload["run"] = json!(self.run);
             payload["captured"] = json!(captured);
             self.line.sign(&mut payload, at);
             self.to_send.extend(self.line.messages(What::Frames, "frame", &payload));
@@ -175,10 +180,10 @@ impl Work {
             self.say(stored.await);
         }
         for (found, since) in std::mem::take(&mut self.finds) {
-            let result = self.line.state().result_of(found.frame).cloned();
+            let (run, result) = (self.run, self.line.state().result_of(found.frame).cloned());
             match result {
                 Some(record) => {
-                    let stored = self.line.ask(move |line| add_find(line, &record, &found)).await;
+                    let stored = self.line.ask(move |line| add_find(line, run, &record, &found)).await;
                     self.say(stored);
                 }
                 None if since.elapsed() < PATIENCE => self.finds.push((found, since)),
@@ -194,10 +199,11 @@ impl Work {
     }
 }
 
-fn add_find(line: &Line, record: &Record, found: &Found) -> Result<()> {
+fn add_find(line: &Line, run: i64, record: &Record, found: &Found) -> Result<()> {
     let told = record.line(Some(line.at()))?;
     let new = NewFind {
         at: clock::now(),
+        run,
         frame: found.frame,
         first: found.first,
         last: found.last,
@@ -214,10 +220,12 @@ fn add_find(line: &Line, record: &Record, found: &Found) -> Result<()> {
         payload["find"] = json!(id);
         payload["first"] = json!(new.first);
         payload["last"] = json!(new.last);
+        payload["run"] = json!(run);
         payload["captured"] = json!(captured(record));
         line.sign(&mut payload, new.at);
         line.messages(What::Finds, "find", &payload)
     })?;
+    line.name_finds()?;
     let mut state = line.state();
     state.finds += 1;
     match record.is_anomalous() {

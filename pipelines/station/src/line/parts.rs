@@ -79,9 +79,13 @@ impl Parts {
             frames: 0,
             first: None,
             last: None,
+            first_run: None,
+            last_run: None,
             frame: None,
+            frame_run: None,
             score: -1.0,
             verdict: "unknown".to_owned(),
+            find: None,
         });
         self.keep();
     }
@@ -101,15 +105,15 @@ impl Parts {
     }
 
     fn add(&mut self, frame: &Frame) {
-        let number = i64::try_from(frame.frame).unwrap_or(i64::MAX);
+        let (number, run) = (i64::try_from(frame.frame).unwrap_or(i64::MAX), Some(frame.run));
         if let Some(part) = &mut self.open {
             part.frames += 1 + std::mem::take(&mut self.calm);
             if part.first.is_none() {
-                (part.first, part.captured) = (Some(number), frame.captured);
+                (part.first, part.first_run, part.captured) = (Some(number), run, frame.captured);
             }
-            part.last = Some(number);
+            (part.last, part.last_run) = (Some(number), run);
             if frame.score > part.score {
-                (part.score, part.frame) = (frame.score, Some(number));
+                (part.score, part.frame, part.frame_run) = (frame.score, Some(number), run);
             }
             if rank(frame.verdict) > rank(&part.verdict) {
                 part.verdict = frame.verdict.to_owned();
@@ -198,6 +202,18 @@ impl Parts {
         Ok(())
     }
 
+    /// Numbers of the parts that are shown.
+    pub(super) fn shown(&self) -> Vec<i64> {
+        self.open.iter().chain(&self.last).map(|part| part.number).collect()
+    }
+
+    /// Says which find shows a part worst, where the part is shown.
+    pub(super) fn name_find(&mut self, number: i64, find: Option<i64>) {
+        for part in self.open.iter_mut().chain(&mut self.last).filter(|part| part.number == number) {
+            part.find = find;
+        }
+    }
+
     /// What is to be stored.
     pub(super) fn take(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.changed).into_values().collect()
@@ -212,7 +228,17 @@ mod tests {
         let score = f64::from(rank(verdict)) / 4.0 + number as f64 / 1000.0;
         let at = 100 * number as i64;
         let captured = Some(at - 7);
-        Frame { at, captured, frame: number, score, threshold: 0.7, low: 0.5, verdict, ..Frame::default() }
+        Frame {
+            at,
+            captured,
+            run: 1,
+            frame: number,
+            score,
+            threshold: 0.7,
+            low: 0.5,
+            verdict,
+            ..Frame::default()
+        }
     }
 
     /// Number, frames, first and worst frame, verdict, whether it ended.
@@ -271,10 +297,15 @@ mod tests {
         parts.cut(6);
         let stored = vec![parts.open().unwrap().clone()];
         let mut parts = Parts::new(Some(Rule::Message), stored);
-        parts.see(&frame(0, "uncertain"));
+        parts.see(&Frame { run: 2, ..frame(0, "uncertain") });
+        assert_eq!(parts.shown(), [1]);
+        parts.name_find(1, Some(40));
         parts.hear(Some("A2".into()), None, 9).unwrap();
+        assert_eq!((parts.shown(), parts.last().unwrap().find), (vec![2, 1], Some(40)));
         let found = parts.take();
         assert_eq!((found[0].part.as_deref(), found[0].frames, found[0].ended), (Some("A1"), 2, Some(9)));
+        let runs = [found[0].first_run, found[0].last_run, found[0].frame_run];
+        assert_eq!(runs, [Some(1), Some(2), Some(2)], "{:?}", found[0]);
         assert_eq!((found[0].verdict.as_str(), found[1].lot.as_deref()), ("uncertain", Some("lot 7")));
         // Without a name the last part ends, and none begins.
         parts.hear(None, None, 10).unwrap();

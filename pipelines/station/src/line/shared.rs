@@ -180,6 +180,8 @@ impl Line {
         let by = self.state().last().map(|last| (last.bank_id.clone(), last.threshold, last.threshold_low));
         for part in &ended {
             let mut payload = serde_json::to_value(part)?;
+            // A find is often stored after the part has ended, and has a message of its own.
+            payload.as_object_mut().map(|fields| fields.remove("find"));
             self.sign(&mut payload, part.ended.unwrap_or_default());
             if let Some((bank, threshold, low)) = &by {
                 payload["bank-id"] = json!(bank);
@@ -193,6 +195,16 @@ impl Line {
         for part in ended {
             state.shift.parts += 1;
             state.shift.bad_parts += u64::from(part.verdict == "anomalous");
+        }
+        Ok(())
+    }
+
+    /// Says of the parts that are shown which find shows each of them worst.
+    pub(super) fn name_finds(&self) -> Result<()> {
+        let shown = self.parts().shown();
+        for number in shown {
+            let find = self.store.part(self.name(), number)?.and_then(|part| part.find);
+            self.parts().name_find(number, find);
         }
         Ok(())
     }

@@ -109,6 +109,8 @@ pub(crate) struct State {
     pub(crate) frames: u64,
     pub(crate) anomalous: u64,
     pub(crate) finds: u64,
+    /// Number of the run of the pipeline.
+    pub(crate) run: i64,
     last_at: i64,
     last: Option<Record>,
     strip: VecDeque<Point>,
@@ -146,10 +148,11 @@ pub(crate) struct Snapshot {
     pub(crate) threshold: f64,
     /// The limit of the uncertain band, -1 where there is none.
     pub(crate) low: f64,
-    /// Number of the last frame.
+    /// Number of the last frame, and of the run of the pipeline in which it has that.
     pub(crate) frame: u64,
     /// Results since the station started.
     pub(crate) results: u64,
+    pub(crate) run: i64,
     /// When the last frame was judged, in milliseconds since 1970, 0 before the first.
     pub(crate) at: i64,
     /// When it was captured; `null` where its source does not say so.
@@ -191,7 +194,8 @@ impl State {
     }
 
     /// A new run of the pipeline counts frames from 0 again.
-    pub(crate) fn forget_run(&mut self) {
+    pub(crate) fn begin_run(&mut self, run: i64) {
+        self.run = run;
         self.recent.clear();
     }
 
@@ -255,6 +259,7 @@ impl State {
             low: last.map_or(-1.0, |record| record.threshold_low),
             frame: last.map_or(0, |record| record.frame_number),
             results: self.frames,
+            run: self.run,
             at: self.last_at,
             captured: last.and_then(captured),
             bank: self.learned.version,
@@ -302,7 +307,7 @@ mod tests {
         assert_eq!((all.len(), all[0].seq), (STRIP, 6));
         assert_eq!(state.snapshot("cap", "Cap", all[STRIP - 2].seq).strip.len(), 1);
         assert_eq!(state.result_of(7).unwrap().frame_number, 7);
-        state.forget_run();
+        state.begin_run(2);
         assert!(state.result_of(7).is_none());
     }
 

@@ -89,8 +89,9 @@ fn set(line: &Line, status: Status, detail: String) {
 /// Runs the pipeline once.
 async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
     set(line, Status::Starting, String::new());
-    line.state().forget_run();
-    let shift = line.ask(|line| line.store.shift(line.name())).await?;
+    let begun = line.ask(|line| Ok((line.store.begin_run(line.name())?, line.store.shift(line.name())?)));
+    let (run, shift) = begun.await?;
+    line.state().begin_run(run);
     line.state().shift = shift;
     // What was open when the station was killed.
     line.parts().cut(clock::now());

@@ -44,6 +44,8 @@ pub(crate) struct Find {
     pub(crate) line: String,
     /// Time in milliseconds since 1970.
     pub(crate) at: i64,
+    /// Run of the pipeline in which its frames have their numbers; 0 where it was found before runs were counted.
+    pub(crate) run: i64,
     /// Number of the frame of the highest score in its stream.
     pub(crate) frame: i64,
     /// First frame of the run.
@@ -67,6 +69,7 @@ pub(crate) struct Find {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewFind {
     pub(crate) at: i64,
+    pub(crate) run: i64,
     pub(crate) frame: u64,
     pub(crate) first: u64,
     pub(crate) last: u64,
@@ -86,7 +89,7 @@ pub(crate) struct Queue {
     pub(crate) finds: Vec<Find>,
 }
 
-const COLUMNS: &str = "id, line, at, frame, first, last, score, verdict, record, judgement, judged_by";
+const COLUMNS: &str = "id, line, at, frame, first, last, score, verdict, record, judgement, judged_by, run";
 
 fn find(row: &Row<'_>) -> rusqlite::Result<Find> {
     let record: String = row.get(8)?;
@@ -95,6 +98,7 @@ fn find(row: &Row<'_>) -> rusqlite::Result<Find> {
         id: row.get(0)?,
         line: row.get(1)?,
         at: row.get(2)?,
+        run: row.get(11)?,
         frame: row.get(3)?,
         first: row.get(4)?,
         last: row.get(5)?,
@@ -123,11 +127,12 @@ impl Store {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.change(|change| {
             change.execute(
-                "INSERT INTO finds (line, at, frame, first, last, score, verdict, record)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO finds (line, at, run, frame, first, last, score, verdict, record)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     line,
                     new.at,
+                    new.run,
                     number(new.frame),
                     number(new.first),
                     number(new.last),
@@ -258,7 +263,7 @@ mod tests {
 
     fn add(store: &Store, score: f64) -> i64 {
         let record = serde_json::json!({ "score": score });
-        let new = NewFind { at: 5, frame: 2, first: 1, last: 3, score, verdict: "anomalous", record };
+        let new = NewFind { at: 5, run: 1, frame: 2, first: 1, last: 3, score, verdict: "anomalous", record };
         store.add_find("cap", &new, [b"jpeg", b"png", b""], |_| Vec::new()).unwrap()
     }
 

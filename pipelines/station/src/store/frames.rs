@@ -15,7 +15,9 @@ pub(crate) struct Frame {
     pub(crate) at: i64,
     /// When it was captured, where its source says so; milliseconds since 1970.
     pub(crate) captured: Option<i64>,
-    /// Number in its stream.
+    /// Run of the pipeline that it is of.
+    pub(crate) run: i64,
+    /// Number in its stream, from 0 in each run.
     pub(crate) frame: u64,
     /// Image score.
     pub(crate) score: f64,
@@ -59,8 +61,8 @@ impl Store {
     ) -> Result<()> {
         self.change(|change| {
             let mut add = change.prepare(
-                "INSERT INTO frames (line, at, captured, frame, score, threshold, low, verdict, bank)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO frames (line, at, captured, run, frame, score, threshold, low, verdict, bank)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             for frame in frames {
                 let number = i64::try_from(frame.frame).unwrap_or(i64::MAX);
@@ -68,6 +70,7 @@ impl Store {
                     line,
                     frame.at,
                     frame.captured,
+                    frame.run,
                     number,
                     frame.score,
                     frame.threshold,
@@ -79,6 +82,17 @@ impl Store {
             trends::add(change, line, frames)?;
             parts::set(change, line, parts)?;
             to_send.iter().try_for_each(|message| outbox::add(change, message))
+        })
+    }
+
+    /// Counts a run of the pipeline of a line that begins, from 1.
+    pub(crate) fn begin_run(&self, line: &str) -> Result<i64> {
+        self.change(|change| {
+            change.query_row(
+                "INSERT INTO runs (line, run) VALUES (?, 1) ON CONFLICT (line) DO UPDATE SET run = run + 1 RETURNING run",
+                [line],
+                |row| row.get(0),
+            )
         })
     }
 
@@ -160,5 +174,13 @@ mod tests {
         store.begin_shift("a", "ann").unwrap();
         assert_eq!(store.shift("a").unwrap().frames, 0);
         assert_eq!(store.audit(1).unwrap()[0].what, "shift");
+    }
+
+    #[test]
+    fn runs_of_each_line_are_counted_through_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        for (line, run) in [("a", 1), ("a", 2), ("b", 1), ("a", 3)] {
+            assert_eq!(Store::open(dir.path()).unwrap().begin_run(line).unwrap(), run, "{line}");
+        }
     }
 }

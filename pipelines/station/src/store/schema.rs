@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 /// One step for each version, which brings the tables of the version before it to its own. Steps that were released are
 /// never changed.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -14,6 +14,7 @@ const STEPS: [&str; 8] = [
     include_str!("schema-6.sql"),
     include_str!("schema-7.sql"),
     include_str!("schema-8.sql"),
+    include_str!("schema-9.sql"),
 ];
 
 /// Brings the tables to the version of this program.

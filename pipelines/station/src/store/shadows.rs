@@ -339,6 +339,7 @@ mod tests {
         for (frame, late) in [(3, 800), (3, 900), (4, SOON + 5_000), (9, 0)] {
             let new = NewFind {
                 at: frames[2].at + late,
+                run: 1,
                 frame,
                 first: frame,
                 last: frame,

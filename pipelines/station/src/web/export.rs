@@ -29,7 +29,8 @@ const WAITING: usize = 4;
 const CHUNK: usize = 64 << 10;
 
 /// First line of the table.
-const COLUMNS: &str = "find,file,judgement,judged-by,time,frame,first,last,score,threshold,verdict,bank\n";
+const COLUMNS: &str =
+    "find,file,judgement,judged-by,time,frame,first,last,score,threshold,verdict,bank,run\n";
 
 /// The judged finds of a line as a zip in the layout of MVTec AD, whose `train/good` has the learned frames that the station
 /// keeps, and with a table, `finds.csv`.
@@ -142,6 +143,7 @@ fn row(find: &Find, file: &str) -> String {
         threshold,
         find.verdict.clone(),
         cell(find.record["bank-id"].as_str().unwrap_or_default()),
+        find.run.to_string(),
     ];
     cells.join(",") + "\n"
 }
