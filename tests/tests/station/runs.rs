@@ -10,8 +10,8 @@ use crate::common::{Station, learned, until, with_player};
 use crate::outputs::webhook;
 use crate::run::target;
 
-/// Stands for `snarm-player watch`: it tells six results, the fourth of which is an alarm, whose find it tells as well, and that
-/// the light is another. It ends when it is told to, or when the station is gone.
+/// Stands for `snarm-player watch`: it tells that the light is another, and six results, the fourth of which is an alarm, whose
+/// find it tells as well. It ends when it is told to, or when the station is gone.
 const PLAYER: &str = r#"#!/usr/bin/env python3
 import json, os, socket, threading, time
 
@@ -21,14 +21,27 @@ def tell(head, *parts):
     line = json.dumps({**head, "parts": [len(part) for part in parts]}) + "\n"
     station.sendall(line.encode() + b"".join(parts))
 
+def message(name, **fields):
+    tell({"kind": "message", "name": name, "fields": {key.replace("_", "-"): value for key, value in fields.items()}})
+
+def drift(drifting):
+    message("snarm-drift", drifting=drifting, light=0.5, light_low=0.9, light_high=1.1)
+
+# A limit says what is to be told.
 def obey():
     for line in station.makefile("r"):
-        if json.loads(line).get("stop"):
+        order = json.loads(line)
+        limit = order.get("set", {}).get("threshold")
+        if limit in ["0.6", "0.7"]:
+            drift(limit == "0.7")
+        if limit == "0.8":
+            message("snarm-bank-loaded", bank_id="another")
+        if order.get("stop"):
             break
     os._exit(0)
 
 threading.Thread(target=obey, daemon=True).start()
-tell({"kind": "message", "name": "snarm-drift", "fields": {"drifting": True, "light": 0.5, "light-low": 0.9, "light-high": 1.1}})
+drift(True)
 for frame in range(6):
     alarm = frame == 3
     print(json.dumps({"frame-number": frame, "score": 0.9 if alarm else 0.1, "threshold": 0.5, "light": 0.5,
@@ -105,4 +118,29 @@ fn frames_finds_and_parts_of_each_run_are_told_apart_and_parts_name_their_find()
         let captured = body["captured"].as_i64().expect("a time");
         assert!(body["time"].as_i64().expect("a time") > captured && captured >= 1_700_000_000_000, "{body}");
     }
+}
+
+#[test]
+fn the_light_lamp_warns_while_the_detector_says_that_the_light_is_another() {
+    let Some(dir) = learned() else { return };
+    let programs = tempfile::tempdir_in(target()).expect("a folder");
+    let station = station(dir.path(), programs.path(), "");
+    let admin = station.set_up();
+    let lamp = || {
+        let lamps = admin.get("/api/lines/belt").json()["lamps"].clone();
+        let lamp = lamps.as_array().expect("lamps").iter().find(|lamp| lamp["name"] == "light").cloned();
+        lamp.expect("a lamp of the light")
+    };
+    let limit = |threshold: f64| {
+        let body = json!({ "threshold": threshold, "low": null, "reason": "a test" });
+        assert_eq!(admin.post("/api/lines/belt/limits", &body).code, 204);
+    };
+    until("it warns", || lamp()["light"] == "warning");
+    assert_eq!(lamp()["text"], "0.50 of what was usual when learned, where it was 0.90 to 1.10");
+    limit(0.6);
+    until("the light came back", || lamp()["light"] == "good");
+    limit(0.7);
+    until("it warns again", || lamp()["light"] == "warning");
+    limit(0.8);
+    until("another bank is loaded", || lamp()["light"] == "good");
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::child::{Found, Heard, Order};
 use super::pairs::Pairs;
 use super::shared::Line;
-use super::state::{Status, captured};
+use super::state::{OtherLight, Status, captured};
 use crate::clock;
 use crate::config::What;
 use crate::store::{Frame, Judged, NewFind, Waiting};
@@ -60,6 +60,7 @@ pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>, pa
             work.store().await;
         }
     }
+    work.line.state().end_run();
     work.line.parts().cut(clock::now());
     work.store().await;
 }
@@ -131,7 +132,16 @@ impl Work {
                 state.fps = number("fps");
                 state.latency_ms = number("latency-avg") / 1e6;
             }
-            "snarm-bank-loaded" => drop(self.line.loaded.send_replace(Ok(text("bank-id").to_owned()))),
+            "snarm-bank-loaded" => {
+                // The light is compared with what another bank learned; the detector tells when it is outside of that.
+                self.line.state().see_light(None);
+                drop(self.line.loaded.send_replace(Ok(text("bank-id").to_owned())));
+            }
+            "snarm-drift" => {
+                let drifts = fields.get("drifting").and_then(Value::as_bool).unwrap_or_default();
+                let (light, low, high) = (number("light"), number("light-low"), number("light-high"));
+                self.line.state().see_light(drifts.then_some(OtherLight { light, low, high }));
+            }
             "warning" => drop(self.line.loaded.send_replace(Err(text("text").to_owned()))),
             _ => {}
         }

@@ -94,6 +94,15 @@ impl Learned {
     }
 }
 
+/// The light of the last frames outside of what was learned, each as a multiple of what was usual then.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct OtherLight {
+    pub(crate) light: f64,
+    /// The learned range.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
 /// What is known of a line.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -116,6 +125,7 @@ pub(crate) struct State {
     strip: VecDeque<Point>,
     recent: VecDeque<Record>,
     drift: VecDeque<f64>,
+    other_light: Option<OtherLight>,
 }
 
 /// The parts of a line that has such.
@@ -167,7 +177,7 @@ pub(crate) struct Snapshot {
     pub(crate) shift: Shift,
     /// Parts; `null` where frames are not joined to such.
     pub(crate) parts: Option<PartsNow>,
-    /// Lamps of source and drift; those of the station follow.
+    /// Lamps of source, drift and light; those of the station follow.
     pub(crate) lamps: Vec<Lamp>,
     /// The last scores, of those that were asked for.
     pub(crate) strip: Vec<Point>,
@@ -197,6 +207,17 @@ impl State {
     pub(crate) fn begin_run(&mut self, run: i64) {
         self.run = run;
         self.recent.clear();
+        self.other_light = None;
+    }
+
+    /// The run of the pipeline has ended.
+    pub(crate) fn end_run(&mut self) {
+        self.other_light = None;
+    }
+
+    /// The frames are in another light than those that were learned, or no more.
+    pub(crate) fn see_light(&mut self, other: Option<OtherLight>) {
+        self.other_light = other;
     }
 
     /// The result of a frame of this run.
@@ -244,6 +265,24 @@ impl State {
         lamp(if *median > high { Light::Warning } else { Light::Good }, text)
     }
 
+    /// The detector says when the light leaves what was learned, and when it comes back.
+    fn light(&self) -> Lamp {
+        let lamp = |light, text: String| Lamp { name: "light", light, text };
+        let known = self.last.as_ref().map(|record| record.light).filter(|light| *light >= 0.0);
+        match (self.status, self.other_light, known) {
+            (Status::Running, Some(OtherLight { light, low, high }), Some(_)) => {
+                let text =
+                    format!("{light:.2} of what was usual when learned, where it was {low:.2} to {high:.2}");
+                lamp(Light::Warning, text)
+            }
+            (Status::Running, None, Some(light)) => {
+                lamp(Light::Good, format!("{light:.2} of what was usual when learned"))
+            }
+            (Status::Running, _, None) => lamp(Light::Off, "the bank does not know it".to_owned()),
+            _ => lamp(Light::Off, "no frame is judged".to_owned()),
+        }
+    }
+
     /// What the page shows, with the scores after a number.
     pub(crate) fn snapshot(&self, line: &str, title: &str, after: u64) -> Snapshot {
         let last = self.last.as_ref();
@@ -267,7 +306,7 @@ impl State {
             latency_ms: self.latency_ms,
             shift: self.shift.clone(),
             parts: None,
-            lamps: vec![self.source(), self.drift()],
+            lamps: vec![self.source(), self.drift(), self.light()],
             strip: self.strip.iter().filter(|point| point.seq > after).copied().collect(),
         }
     }
@@ -322,5 +361,31 @@ mod tests {
         assert_eq!(light(&state), Light::Good);
         assert!((0..DRIFT_FRAMES as u64).all(|frame| state.take(record(frame, 0.4))));
         assert_eq!(light(&state), Light::Warning);
+    }
+
+    #[test]
+    fn the_light_lamp_warns_until_the_light_comes_back_or_the_run_ends() {
+        let mut state = State::default();
+        let lamp = |state: &State| state.light().light;
+        let other = Some(OtherLight { light: 0.5, low: 0.9, high: 1.1 });
+        assert_eq!(lamp(&state), Light::Off);
+        state.take(record(0, 0.1));
+        state.see_light(other);
+        assert_eq!(lamp(&state), Light::Off, "the record has no light");
+        let lit = Record { light: 0.97, ..record(1, 0.1) };
+        state.take(lit.clone());
+        assert_eq!(lamp(&state), Light::Warning);
+        assert!(state.light().text.starts_with("0.50 of what was usual"), "{}", state.light().text);
+        state.see_light(None);
+        assert_eq!(lamp(&state), Light::Good);
+        state.see_light(other);
+        state.end_run();
+        assert_eq!(lamp(&state), Light::Good);
+        state.see_light(other);
+        state.begin_run(2);
+        state.status = Status::Starting;
+        assert_eq!(lamp(&state), Light::Off);
+        state.take(lit);
+        assert_eq!(lamp(&state), Light::Good);
     }
 }

@@ -75,7 +75,72 @@ fn page(headers: &HeaderMap, kind: &'static str, content: Bytes, tag: &str) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    /// Least contrast of text, and of lines and shapes that tell something: WCAG 2.2, level AA.
+    const TEXT: f64 = 4.5;
+    const SHAPE: f64 = 3.0;
+
+    /// Colours, what is seen behind them, and how much they have to stand out. Lines of the colour `rule` tell nothing.
+    const PAIRS: [(&str, &[&str], f64); 16] = [
+        ("text", &["ground", "card"], TEXT),
+        ("dim", &["ground", "card"], TEXT),
+        ("link", &["ground", "card"], TEXT),
+        // Buttons that are pressed, and those that are the first to press.
+        ("card", &["text"], TEXT),
+        ("ground", &["link"], TEXT),
+        ("on-good", &["good"], TEXT),
+        ("on-warn", &["warn"], TEXT),
+        ("on-bad", &["bad"], TEXT),
+        ("on-off", &["off"], TEXT),
+        ("on-head", &["head"], TEXT),
+        ("good", &["ground", "card"], SHAPE),
+        ("warn", &["ground", "card"], SHAPE),
+        ("bad", &["ground", "card"], SHAPE),
+        ("off", &["ground", "card"], SHAPE),
+        ("bar", &["ground", "card"], SHAPE),
+        ("focus", &["ground", "card"], SHAPE),
+    ];
+
+    /// The colours of a palette by their names, as relative luminance.
+    fn palette(block: &str) -> BTreeMap<&str, f64> {
+        let luminance = |hex: &str| {
+            let part = |at: usize| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+            0.2126 * linear(part(0)) + 0.7152 * linear(part(2)) + 0.0722 * linear(part(4))
+        };
+        let colours = block.split(';').filter_map(|rule| rule.trim().strip_prefix("--")?.split_once(": #"));
+        colours.map(|(name, hex)| (name, luminance(hex))).collect()
+    }
+
+    #[test]
+    fn colours_stand_out_from_what_is_behind_them_in_light_and_in_dark() {
+        let style = include_str!("../assets/station.css");
+        let blocks: Vec<&str> =
+            style.split(":root {").skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        let palettes: Vec<BTreeMap<&str, f64>> = blocks.into_iter().map(palette).collect();
+        assert_eq!(palettes.len(), 2, "of the light and of the dark scheme");
+        for (scheme, colours) in ["light", "dark"].into_iter().zip(&palettes) {
+            for (front, behind, least) in PAIRS {
+                for back in behind {
+                    let (one, other) = (colours[front], colours[back]);
+                    let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+                    assert!(
+                        contrast >= least,
+                        "{scheme}: {front} on {back} has {contrast:.2}, expected {least}"
+                    );
+                }
+            }
+            for name in colours.keys().filter(|name| **name != "rule") {
+                let is_tested = PAIRS.iter().any(|(front, behind, _)| front == name || behind.contains(name));
+                assert!(is_tested, "{scheme}: {name} is in no pair");
+            }
+        }
+        // The ring of what has the focus lies on the head as well, where it has the colour of its text.
+        assert!(style.contains("#head :focus-visible { outline-color: var(--on-head); }"));
+    }
 
     #[test]
     fn no_page_is_over_300_kb_with_all_that_it_loads_and_nothing_is_of_elsewhere() {
