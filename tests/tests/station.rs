@@ -53,6 +53,14 @@ fn a_false_alarm_becomes_a_candidate_that_is_released_and_rolled_back() {
     until("frames are judged", || line(&admin)["shift"]["frames"].as_u64() > Some(3));
     assert_eq!(line(&admin)["bank"], 1);
 
+    // What each rule makes of the bank is there beside the scores.
+    let limits = admin.get("/api/lines/belt/limits").json();
+    let rules: Vec<&str> =
+        limits["rules"].as_array().expect("rules").iter().filter_map(|rule| rule["name"].as_str()).collect();
+    assert_eq!(rules[..4], ["bank", "sigma 3", "fpr 0.01", "fpr 0.001"], "{limits}");
+    assert!(rules[4].starts_with("events 1 an hour at ") && rules.len() == 5, "{limits}");
+    assert_eq!(limits["rules"][0]["threshold"], limits["bank"]);
+
     // Limits change while the line runs; a reason is asked for.
     let refused =
         admin.post("/api/lines/belt/limits", &json!({ "threshold": ALARMS, "low": null, "reason": " " }));

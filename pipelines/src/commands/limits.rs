@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use snarm_core::bank::{Bank, Calibration};
+use snarm_core::bank::{Bank, Calibration, Promises, Rule};
 use snarm_core::paths::text;
 use snarm_core::registry;
 use snarm_core::results::{self, Record};
@@ -26,16 +26,16 @@ pub(crate) struct Args {
     /// Results of frames that it judged (results.jsonl), of elements or command
     results: Vec<PathBuf>,
     /// Rate of good frames above the threshold, for threshold-mode=fpr
-    #[arg(long, default_values_t = [0.01, 0.001], value_parser = fraction, value_name = "RATE")]
+    #[arg(long, default_values_t = Promises::USUAL.fprs.to_vec(), value_parser = fraction, value_name = "RATE")]
     target_fpr: Vec<f64>,
     /// False alarms an hour, for threshold-mode=events
-    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    #[arg(long, default_value_t = Promises::USUAL.events_per_hour, value_parser = positive)]
     target_events_per_hour: f64,
     /// Frames of the stream that are analysed in a second
-    #[arg(long, default_value_t = 25.0, value_parser = positive)]
+    #[arg(long, default_value_t = Promises::USUAL.rate, value_parser = positive)]
     fps: f64,
     /// Standard deviations above the median, for threshold-mode=sigma
-    #[arg(long, default_value_t = 3.0, value_parser = positive)]
+    #[arg(long, default_value_t = Promises::USUAL.sigma, value_parser = positive)]
     sigma: f64,
     /// Picture of it: good frames of the bank above the line, judged ones below
     #[arg(long, value_name = "FILE.svg")]
@@ -47,12 +47,6 @@ fn positive(text: &str) -> Result<f64, String> {
         Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
         _ => Err(format!("expected a number above 0, found {text}")),
     }
-}
-
-/// A rule and its threshold.
-struct Rule {
-    name: String,
-    threshold: f64,
 }
 
 /// Runs the command.
@@ -82,7 +76,12 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if judged.iter().any(|record| !record.bank_id.is_empty() && record.bank_id != bank.digest()) {
         tracing::warn!("some of the frames were judged by another bank: their scores have another scale");
     }
-    let rules = rules(args, calibration);
+    let rules = calibration.rules(&Promises {
+        sigma: args.sigma,
+        fprs: &args.target_fpr,
+        events_per_hour: args.target_events_per_hour,
+        rate: args.fps,
+    });
     table(&rules, calibration, &judged).print()?;
     output::line(format!(
         "{} good frames, scores of {}; runs of high frames are {:.1} long",
@@ -107,22 +106,6 @@ fn calibration<'a>(bank: &'a Bank, judged: &[Record]) -> Result<&'a Calibration>
         }),
         None => Ok(bank.calibrations().last().unwrap_or(bank.calibration())),
     }
-}
-
-fn rules(args: &Args, calibration: &Calibration) -> Vec<Rule> {
-    let mut rules = vec![
-        Rule { name: "bank".into(), threshold: calibration.threshold },
-        Rule { name: format!("sigma {}", args.sigma), threshold: calibration.threshold_at_sigma(args.sigma) },
-    ];
-    let fpr =
-        |rate: &f64| Rule { name: format!("fpr {rate}"), threshold: calibration.threshold_at_fpr(*rate) };
-    rules.extend(args.target_fpr.iter().map(fpr));
-    let per_hour = args.target_events_per_hour;
-    rules.push(Rule {
-        name: format!("events {per_hour} an hour at {} frames/s", args.fps),
-        threshold: calibration.threshold_at_events(per_hour, args.fps),
-    });
-    rules
 }
 
 fn scores(judged: &[Record]) -> Vec<f64> {

@@ -369,7 +369,7 @@ function bars(counts, most) {
   return counts.map((count) => (count ? Math.max(3, (Math.sqrt(count) / Math.sqrt(most)) * (FLOOR - 20)) : 0));
 }
 
-function drawHistogram(limits, threshold, low) {
+function drawHistogram(limits, threshold, low, choose) {
   const step = WIDE / limits.recent.length;
   const recent = bars(limits.recent, Math.max(1, ...limits.recent));
   const learned = bars(limits.learned, Math.max(1, ...limits.learned));
@@ -383,6 +383,15 @@ function drawHistogram(limits, threshold, low) {
   limits.bad.forEach((count, at) => {
     const x = (at + 0.5) * step;
     if (count) all.push(svg("path", { class: "bad", d: `M${x} ${FLOOR - 52}l10 20h-20z` }));
+  });
+  limits.rules.forEach((rule, at) => {
+    const x = rule.threshold * WIDE;
+    const isRight = rule.threshold > 0.6;
+    const label = svg("text", { x: x + (isRight ? -8 : 8), y: 76 + 24 * at, "text-anchor": isRight ? "end" : "start" }, `${rule.name} ${rule.threshold.toFixed(3)}`);
+    const ends = { x1: x, x2: x, y1: 0, y2: FLOOR };
+    const group = svg("g", { class: "rule" }, svg("line", { class: "hit", ...ends }), svg("line", ends), label);
+    group.addEventListener("click", () => choose(rule));
+    all.push(group);
   });
   const line = (kind, value, text, y) => {
     const x = value * WIDE;
@@ -429,6 +438,14 @@ async function limitsPage() {
     ]);
   };
 
+  // Takes over what a rule makes of the bank.
+  const choose = (rule) => {
+    if (!may(me, "engineer")) return;
+    $("of-bank").checked = false;
+    $("threshold").value = rule.threshold;
+    change();
+  };
+
   let timer;
   const change = () => {
     const ofBank = $("of-bank").checked;
@@ -441,13 +458,18 @@ async function limitsPage() {
     const { threshold, low } = chosen();
     $("threshold-value").textContent = threshold.toFixed(3);
     $("low-value").textContent = low === null ? "none" : low.toFixed(3);
-    drawHistogram(limits, threshold, low);
+    drawHistogram(limits, threshold, low, choose);
     clearTimeout(timer);
     timer = setTimeout(() => attempt(preview), 150);
   };
 
   const load = async () => {
     limits = await ask(`${base}/limits`);
+    $("rules").replaceChildren(...limits.rules.map((rule) => {
+      const button = make("button", { type: "button" }, `${rule.name}: ${rule.threshold.toFixed(3)}`);
+      button.addEventListener("click", () => choose(rule));
+      return button;
+    }));
     const set = limits.changes[0];
     $("of-bank").checked = !set || set.threshold === null;
     $("of-bank-value").textContent = limits.bank.toFixed(3);

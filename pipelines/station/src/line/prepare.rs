@@ -102,5 +102,6 @@ pub(super) fn learned(line: &Line, version: &BankVersion) -> Result<Learned> {
         digest: version.digest.clone(),
         threshold: used.threshold,
         scores: used.scores.clone(),
+        calibration: Some(used.clone()),
     })
 }

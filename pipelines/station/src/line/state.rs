@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
+use snarm_core::bank::{Calibration, Promises, Rule};
 use snarm_core::results::Record;
 use utoipa::ToSchema;
 
@@ -85,6 +86,8 @@ pub(crate) struct Learned {
     pub(crate) threshold: f64,
     /// Ascending scores.
     pub(crate) scores: Vec<f64>,
+    /// All that the bank says of good frames, where it is known.
+    pub(crate) calibration: Option<Calibration>,
 }
 
 impl Learned {
@@ -281,6 +284,14 @@ impl State {
             (Status::Running, _, None) => lamp(Light::Off, "the bank does not know it".to_owned()),
             _ => lamp(Light::Off, "no frame is judged".to_owned()),
         }
+    }
+
+    /// The threshold of each rule for the bank in use, at the rate of the line; before the line runs at the usual one.
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        let rate =
+            if self.fps > 0.0 { (10.0 * self.fps).round().max(1.0) / 10.0 } else { Promises::USUAL.rate };
+        let rules = |calibration: &Calibration| calibration.rules(&Promises { rate, ..Promises::USUAL });
+        self.learned.calibration.as_ref().map(rules).unwrap_or_default()
     }
 
     /// What the page shows, with the scores after a number.

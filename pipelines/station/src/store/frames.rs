@@ -101,12 +101,14 @@ impl Store {
         self.forget("frames", "id", line, keep)
     }
 
-    /// Scores of the last frames of a line, in no order.
-    pub(crate) fn last_scores(&self, line: &str, most: u32) -> Result<Vec<f64>> {
+    /// Scores of those of the last frames of a line that a bank judged, in no order: those of other banks have other scales.
+    pub(crate) fn last_scores(&self, line: &str, bank: &str, most: u32) -> Result<Vec<f64>> {
         self.read(|store| {
-            let mut ask =
-                store.prepare("SELECT score FROM frames WHERE line = ? ORDER BY id DESC LIMIT ?")?;
-            ask.query_map((line, most), |row| row.get(0))?.collect()
+            let mut ask = store.prepare(
+                "SELECT score FROM (SELECT score, bank FROM frames WHERE line = ? ORDER BY id DESC LIMIT ?)
+                 WHERE bank = ?",
+            )?;
+            ask.query_map((line, most, bank), |row| row.get(0))?.collect()
         })
     }
 
@@ -167,9 +169,13 @@ mod tests {
         store.add_frames("b", &frames[..2], &[], &[]).unwrap();
         assert_eq!(store.forget_frames("a", 4).unwrap(), 6);
         assert_eq!(store.forget_frames("b", 4).unwrap(), 0);
-        let mut scores = store.last_scores("a", 100).unwrap();
+        let mut scores = store.last_scores("a", "b", 100).unwrap();
         scores.sort_by(f64::total_cmp);
         assert_eq!(scores, [0.6, 0.7, 0.8, 0.9]);
+        let other = Frame { bank: "other".into(), ..frame(9, 0.5) };
+        store.add_frames("c", &[frame(8, 0.4), other], &[], &[]).unwrap();
+        let of = |bank: &str, most| store.last_scores("c", bank, most).unwrap();
+        assert_eq!((of("b", 2), of("other", 2), of("b", 1)), (vec![0.4], vec![0.5], vec![]));
         assert_eq!(store.shift("a").unwrap(), Shift { since: 6, frames: 4, ..Shift::default() });
         store.begin_shift("a", "ann").unwrap();
         assert_eq!(store.shift("a").unwrap().frames, 0);

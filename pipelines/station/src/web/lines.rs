@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use snarm_core::bank::Rule;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
@@ -274,6 +275,14 @@ async fn picture(app: &App, id: i64, picture: Picture, kind: &'static str) -> An
     Ok(([(CONTENT_TYPE, kind)], bytes).into_response())
 }
 
+/// The limit of alarms that a rule makes.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleLimit {
+    /// The rule: a `threshold-mode` of `snarmdetect`, and what is asked of it.
+    name: String,
+    threshold: f64,
+}
+
 /// Limits of a line, and the scores that they stand between.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Limits {
@@ -283,11 +292,13 @@ pub(crate) struct Limits {
     low: Option<f64>,
     /// The threshold of the bank in use.
     bank: f64,
+    /// The limit of each rule for the good frames of the bank in use, the bank's own first.
+    rules: Vec<RuleLimit>,
     /// Changes, the last one first.
     changes: Vec<LimitChange>,
     /// Good frames of the bank, by score: 100 bars from 0 to 1.
     learned: Vec<u32>,
-    /// The last frames, likewise.
+    /// Those of the last 20,000 frames that the bank in use judged, likewise.
     recent: Vec<u32>,
     /// Finds judged good, likewise.
     good: Vec<u32>,
@@ -312,7 +323,11 @@ pub(crate) async fn limits(State(app): State<Arc<App>>, Path(name): Path<String>
     let line = of(&app, &name)?;
     let limits = line.ask(|line| {
         let changes = line.store.limits(line.name(), CHANGES)?;
-        let learned = line.state().learned.clone();
+        let (learned, rules) = {
+            let state = line.state();
+            (state.learned.clone(), state.rules())
+        };
+        let limit = |rule: Rule| RuleLimit { name: rule.name, threshold: rule.threshold };
         let now = changes.first().cloned().unwrap_or_default();
         let judged = |judgement| -> anyhow::Result<Vec<u32>> {
             let finds = line.store.judged(line.name(), judgement)?;
@@ -322,9 +337,10 @@ pub(crate) async fn limits(State(app): State<Arc<App>>, Path(name): Path<String>
             threshold: now.threshold.unwrap_or(learned.threshold),
             low: now.low,
             bank: learned.threshold,
+            rules: rules.into_iter().map(limit).collect(),
             changes,
+            recent: histogram(line.store.last_scores(line.name(), &learned.digest, FRAMES)?),
             learned: histogram(learned.scores),
-            recent: histogram(line.store.last_scores(line.name(), FRAMES)?),
             good: judged(Judgement::Good)?,
             bad: judged(Judgement::Bad)?,
         })
