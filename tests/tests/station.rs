@@ -31,6 +31,8 @@ mod run;
 mod runs;
 #[path = "station/shadow.rs"]
 mod shadow;
+#[path = "station/source.rs"]
+mod source;
 #[path = "station/tls.rs"]
 mod tls;
 

@@ -5,10 +5,26 @@ import { $, ask, attempt, begin, clock, lamp, make, notice, rows, STATUS, when, 
 function button(name, about, work, done) {
   const made = make("button", { "aria-label": about }, name);
   made.addEventListener("click", () => attempt(async () => {
-    await work();
-    notice(done);
+    const told = await work();
+    if (done) notice(done);
+    else told();
   }, made));
   return made;
+}
+
+/** Tries the source of a line, and returns what says how that went. */
+async function trySource({ name, title }) {
+  notice(`Opens the source of ${title}: this takes up to 15 s.`);
+  const { findings } = await ask(`/api/lines/${name}/source/test`, {});
+  const text = findings.map((each) => `${each.what}: ${each.text}`).join("; ") || "nothing was found";
+  return () => notice(`Source of ${title}: ${text}.`, findings.some((each) => !each.good));
+}
+
+/** What can be done with a line. Nobody else has its source while it waits or is stopped. */
+function work(line) {
+  const all = [button("Start again", `Start the pipeline of ${line.title} again`, () => ask(`/api/lines/${line.name}/restart`, {}), `The pipeline of ${line.title} starts again.`)];
+  if (["waiting", "stopped"].includes(line.status)) all.push(button("Test the source", `Test the source of ${line.title}`, () => trySource(line)));
+  return make("div", { class: "row" }, ...all);
 }
 
 export async function systemPage() {
@@ -36,7 +52,7 @@ export async function systemPage() {
       ]).concat(gone));
       rows($("lines"), system.lines.map((each) => [
         each.title, [STATUS[each.status], each.detail].filter(Boolean).join(": "), "", "", "", whole(each.restarts), "",
-        button("Start again", `Start the pipeline of ${each.title} again`, () => ask(`/api/lines/${each.name}/restart`, {}), `The pipeline of ${each.title} starts again.`),
+        work(each),
       ]));
     }
     system.lines.forEach((each, at) => {

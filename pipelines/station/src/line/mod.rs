@@ -12,6 +12,7 @@ mod parts;
 mod prepare;
 mod scanner;
 mod shared;
+mod source;
 mod state;
 mod supervise;
 mod switch;
@@ -26,6 +27,7 @@ pub(crate) use scanner::listen as read_codes;
 pub(crate) use shared::{Line, Reader};
 #[cfg(test)]
 pub(crate) use state::PartsNow;
+pub(crate) use source::{SourceTest, try_source};
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};
 pub(crate) use switch::Switch;
 pub(crate) use trigger::watch as watch_trigger;

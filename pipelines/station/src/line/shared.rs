@@ -49,6 +49,8 @@ pub(crate) struct Line {
     pub(super) live: watch::Sender<Arc<Vec<u8>>>,
     /// Digest of the bank that the pipeline has loaded last; or why it did not.
     pub(super) loaded: watch::Sender<std::result::Result<String, String>>,
+    /// Held by who has the source open: the pipeline, or a test.
+    pub(super) source: tokio::sync::Mutex<()>,
     /// Held while a bank is made.
     pub(super) making: tokio::sync::Mutex<()>,
     /// Held while it is looked up what a find is like.
@@ -81,6 +83,7 @@ impl Line {
             wake: Notify::new(),
             live: watch::Sender::default(),
             loaded: watch::Sender::new(Ok(String::new())),
+            source: tokio::sync::Mutex::default(),
             making: tokio::sync::Mutex::default(),
             looking: tokio::sync::Mutex::default(),
         }

@@ -241,7 +241,8 @@ impl State {
         self.learned = learned;
     }
 
-    fn source(&self) -> Lamp {
+    /// Whether frames come.
+    pub(super) fn source(&self) -> Lamp {
         let silent = clock::now() - self.last_at;
         let (light, text) = match self.status {
             Status::Running if silent > SILENCE => (Light::Bad, format!("no frame for {} s", silent / 1000)),

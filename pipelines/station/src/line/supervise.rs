@@ -35,6 +35,11 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
     let mut wait = FIRST_WAIT;
     while !*stop.borrow() {
         let began = Instant::now();
+        // A test of the source has it for some seconds.
+        let held = tokio::select! {
+            held = line.source.lock() => held,
+            _ = stop.changed() => break,
+        };
         let ended = match prepare::prepare(&line, &stop).await {
             Ok(()) => {
                 learn::fulfil(&line, &stop).await;
@@ -42,6 +47,7 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
             }
             Err(error) => Err(error),
         };
+        drop(held);
         line.connect(None);
         if *stop.borrow() {
             break;

@@ -102,6 +102,7 @@ const LARGEST_BODY: usize = 64 << 10;
         system::remove_set_aside,
         system::remove_gone,
         system::restart,
+        system::try_source,
         trends::trends,
     )
 )]
@@ -172,6 +173,7 @@ fn for_engineers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/learn", post(learn::begin_learning).delete(learn::give_up))
         .route("/api/lines/{line}/learn/enough", post(learn::enough))
         .route("/api/lines/{line}/restart", post(system::restart))
+        .route("/api/lines/{line}/source/test", post(system::try_source))
         .route("/api/lines/{line}/shadow", delete(shadow::end_shadow))
         .route("/api/outputs/{output}", delete(system::remove_gone))
         .route("/api/outputs/{output}/set-aside", get(system::set_aside).delete(system::remove_set_aside))

@@ -14,7 +14,7 @@ use super::app::App;
 use super::failure::{Answer, Failure};
 use super::lines::in_use;
 use crate::clock;
-use crate::line::{self, Lamp, Status};
+use crate::line::{self, Lamp, SourceTest, Status};
 use crate::log::LogLine;
 use crate::output::{Health, KEPT};
 use crate::store::{Gone, SetAside, Store, Tally, Waiting, Who};
@@ -216,4 +216,16 @@ pub(crate) async fn restart(
 ) -> Answer<StatusCode> {
     line::restart(in_use(&app, &name)?, &who.name).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says whether frames come from the source of a line. While its pipeline has the source, what is known of the line says so;
+/// while it waits after a failure, or is stopped, the source is opened for some seconds.
+#[utoipa::path(post, path = "/api/lines/{line}/source/test", params(("line" = String, Path)), responses((status = 200, body = SourceTest), (status = 404), (status = 409)))]
+pub(crate) async fn try_source(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Answer<Json<SourceTest>> {
+    let tried = line::try_source(in_use(&app, &name)?, &who.name).await;
+    tried.map(Json).map_err(|error| Failure::conflict(&error))
 }
