@@ -9,6 +9,7 @@ pub mod hub;
 mod line;
 mod log;
 mod output;
+mod requests;
 mod secret;
 #[cfg(test)]
 #[expect(

@@ -1,8 +1,11 @@
 //! What a station refuses: each with the code and the words of the refusal.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::json;
 
-use crate::common::{ADMIN, PASSWORD, Station, learned};
+use crate::common::{ADMIN, PASSWORD, Station, learned, until};
 
 #[test]
 fn nobody_comes_in_without_a_code_a_password_or_a_token() {
@@ -114,6 +117,30 @@ fn guessing_passwords_has_to_wait() {
     assert_eq!(refused.code, 429, "{}", refused.text());
     let seconds: u64 = refused.header("retry-after").and_then(|text| text.parse().ok()).expect("a time");
     assert!((1..=61).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn a_client_that_sends_too_many_requests_has_to_wait() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let stranger = station.stranger();
+    assert_eq!(stranger.get("/icon.svg").code, 200);
+    // One after the other on one connection, without waiting for answers.
+    let mut stream = TcpStream::connect(&station.address).expect("the station listens");
+    let mut to = stream.try_clone().expect("a stream");
+    let many = format!("HEAD /icon.svg HTTP/1.1\r\nHost: {}\r\n\r\n", station.address).repeat(4000);
+    let last = format!("HEAD / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", station.address);
+    let send = move || to.write_all((many + &last).as_bytes()).expect("requests");
+    let sending = std::thread::Builder::new().name("requests".into()).spawn(send).expect("a thread");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).expect("answers");
+    sending.join().expect("it ends");
+    let count = |code: &str| answers.matches(&format!("HTTP/1.1 {code} ")).count();
+    let (taken, refused) = (count("200"), count("429"));
+    assert!(taken + refused == 4001 && taken >= 1999 && refused > 0, "{taken} {refused}");
+    assert_eq!(answers.to_lowercase().matches("retry-after: 1\r\n").count(), refused);
+    // Soon it may ask again.
+    until("it is answered", || stranger.get("/icon.svg").code == 200);
 }
 
 #[test]

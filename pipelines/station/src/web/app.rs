@@ -10,6 +10,7 @@ use crate::hub::Window;
 use crate::line::{Lamp, Light, Line, Switch};
 use crate::log::Log;
 use crate::output::Health;
+use crate::requests::Requests;
 use crate::store::{Store, Tally};
 use crate::tries::Tries;
 
@@ -54,6 +55,7 @@ pub(crate) struct App {
     pub(crate) log: Log,
     pub(crate) started: Instant,
     pub(crate) tries: Tries,
+    pub(crate) requests: Requests,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) checks: Semaphore,
     code: Mutex<Option<String>>,
@@ -81,6 +83,7 @@ impl App {
             log,
             started: Instant::now(),
             tries: Tries::default(),
+            requests: Requests::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             checks: Semaphore::new(CHECKS),
             code: Mutex::new(entry.code),

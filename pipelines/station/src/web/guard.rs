@@ -1,16 +1,18 @@
 //! Who may come in. A browser has a cookie that no other site can send or read; a program has a token in its
 //! `Authorization`. Every route says which role it asks for.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::failure::{Answer, Failure};
+use crate::requests::{AT_ONCE, RATE};
 use crate::store::{Role, Who};
 
 /// Name of the cookie.
@@ -28,6 +30,22 @@ const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 
 pub(super) struct Asks {
     pub(super) app: Arc<App>,
     pub(super) role: Role,
+}
+
+/// Refuses the requests of a client that sends too many.
+pub(super) async fn limit(
+    State(app): State<Arc<App>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(wait) = app.requests.take(from.ip()) else { return next.run(request).await };
+    let seconds = wait.as_secs() + 1;
+    let text = format!(
+        "expected at most {RATE} requests a second of an address, and {AT_ONCE} at once, found more: wait {seconds} s"
+    );
+    let refusal = Failure(StatusCode::TOO_MANY_REQUESTS, text).into_response();
+    ([(RETRY_AFTER, seconds.to_string())], refusal).into_response()
 }
 
 /// Lets in who has the role. Handlers get [`Who`] as an extension.

@@ -207,6 +207,7 @@ fn router(app: &Arc<App>) -> Router {
             Failure(StatusCode::METHOD_NOT_ALLOWED, "expected another method".to_owned())
         })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), guard::limit))
         .layer(middleware::from_fn(guard::headers))
         .with_state(Arc::clone(app))
 }
