@@ -226,3 +226,60 @@ pub(crate) async fn serve(
     let connections = Connections::start(listener, tls)?.tap_io(|_| {});
     axum::serve(connections, service).await.context("cannot serve pages")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Routes that the description leaves out: itself, and the link that the demo prints for a browser.
+    const NOT_DESCRIBED: [(&str, &str); 2] = [("/api/openapi.json", "get"), ("/enter", "get")];
+
+    /// Method and path of each route of this file. A router does not tell them, so that its source is read.
+    fn routes() -> BTreeSet<(String, String)> {
+        let source = include_str!("mod.rs").split("#[cfg(test)]").next().unwrap();
+        let calls = source.split(".route(").skip(1).map(|rest| {
+            let mut open = 1;
+            let end = rest.find(|c: char| {
+                open += i32::from(c == '(') - i32::from(c == ')');
+                open == 0
+            });
+            &rest[..end.unwrap()]
+        });
+        let mut found = BTreeSet::new();
+        for call in calls {
+            let path = call.split('"').nth(1).unwrap();
+            let handlers = call.rsplit('"').next().unwrap();
+            let methods: Vec<&str> = ["get", "post", "put", "patch", "delete"]
+                .into_iter()
+                .filter(|method| {
+                    handlers
+                        .split(|c: char| ", .\n".contains(c))
+                        .any(|word| word.starts_with(&format!("{method}(")))
+                })
+                .collect();
+            assert!(!methods.is_empty(), "{call}");
+            found.extend(methods.into_iter().map(|method| (path.to_owned(), method.to_owned())));
+        }
+        found
+    }
+
+    #[test]
+    fn the_description_has_every_route_and_no_other() {
+        let described = serde_json::to_value(Api::openapi()).unwrap();
+        let mut expected = BTreeSet::new();
+        for (path, methods) in described["paths"].as_object().unwrap() {
+            expected.extend(methods.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())));
+        }
+        let mut found = routes();
+        for (path, method) in NOT_DESCRIBED {
+            assert!(found.remove(&(path.to_owned(), method.to_owned())), "{path} is no route");
+        }
+        let missing: Vec<_> = found.difference(&expected).collect();
+        let gone: Vec<_> = expected.difference(&found).collect();
+        assert!(missing.is_empty(), "routes without a description: {missing:?}");
+        assert!(gone.is_empty(), "descriptions without a route: {gone:?}");
+        assert!(found.len() > 50, "{}", found.len());
+    }
+}
