@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use snarm_core::bank::Bank;
 
-use crate::common::{ADMIN, Station, Visitor, learned, until};
+use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
 use crate::outputs::{Broker, free_port, modbus, publish, webhook};
 
 /// Two products of the line: one as the line says, one that learns the left half of the frames.
@@ -57,6 +57,10 @@ fn each_product_has_its_bank_and_its_finds_and_a_code_chooses_it() {
         told["recipes"].as_array().expect("recipes").iter().map(|one| one[name].clone()).collect::<Vec<_>>()
     };
     assert_eq!(of(&told, "line"), ["belt_red", "belt_blue"]);
+    assert_eq!(of(&told, "region"), [json!(null), json!("0,0,0.5,1")]);
+    assert_eq!(of(&told, "outputs"), [json!(null), json!([])]);
+    assert!(of(&told, "source").iter().all(|source| *source == SOURCE), "{told}");
+    assert_eq!((of(&told, "mask"), of(&told, "decoder")), (vec![json!(null); 2], vec![json!(null); 2]));
     assert_eq!(
         (of(&told, "number"), of(&told, "bank")),
         (vec![json!(1), json!(7)], vec![json!(1), json!(0)])

@@ -13,7 +13,12 @@ function card(recipe, base, me, shown) {
     fact("Codes", recipe.codes.length ? recipe.codes.join(", ") : "-"),
     fact("Bank", recipe.bank ? `version ${recipe.bank}` : "none yet"),
     fact("Alarm from", recipe.threshold === null ? "-" : score(recipe.threshold)),
-    fact("To judge", whole(recipe.to_judge)));
+    fact("To judge", whole(recipe.to_judge)),
+    fact("Source", recipe.source ?? "-"),
+    fact("Region", recipe.region ?? "as learned"),
+    fact("Mask", recipe.mask ?? "as learned"),
+    fact("Decoder", recipe.decoder ?? "that of the bank's encoder"),
+    fact("Outputs", recipe.outputs === null ? "all" : recipe.outputs.join(", ") || "none"));
   if (recipe.is_in_use) facts.append(fact("Status", STATUS[recipe.status]));
   const choose = make("button", { class: "main", "aria-label": `Take ${recipe.title} into use` }, "Take into use");
   choose.disabled = recipe.is_in_use || !may(me, "operator");

@@ -25,9 +25,9 @@ pub(crate) use learn::{Ask, Learning, Wish, begin_learning, end_learning, learni
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use scanner::listen as read_codes;
 pub(crate) use shared::{Line, Reader};
+pub(crate) use source::{SourceTest, property, source, try_source};
 #[cfg(test)]
 pub(crate) use state::PartsNow;
-pub(crate) use source::{SourceTest, try_source};
 pub(crate) use state::{Lamp, Light, Snapshot, State, Status};
 pub(crate) use switch::Switch;
 pub(crate) use trigger::watch as watch_trigger;

@@ -109,6 +109,11 @@ impl Line {
         self.recipe.as_ref().map(|(recipe, _)| (recipe.shown(), recipe.codes.as_slice()))
     }
 
+    /// Names of the outputs that its results go to; none said means all.
+    pub(crate) fn recipe_outputs(&self) -> Option<&[String]> {
+        self.recipe.as_ref().and_then(|(recipe, _)| recipe.outputs.as_deref())
+    }
+
     /// Number of the recipe that it is; 0 where it is none.
     pub(crate) fn recipe_number(&self) -> u16 {
         self.recipe.as_ref().map_or(0, |(_, number)| *number)

@@ -74,32 +74,53 @@ fn running(line: &Line) -> Result<SourceTest> {
     Ok(SourceTest { is_running: true, findings: vec![finding] })
 }
 
-/// The launch line that a source is tried with: of a launch recipe its variable `source`, of a launch line what is before the
-/// detector.
+/// The launch line that a source is tried with.
 ///
 /// # Errors
-/// When there is neither.
+/// When the line says nothing of its source.
 fn of(config: &config::Line) -> Result<String> {
-    if let Some(source) = config.variables.get("source") {
+    let source = source(config).with_context(|| {
+        format!(
+            "expected a pipeline with a variable `source`, or with a source before {DETECTOR}, found {}",
+            config.pipeline
+        )
+    })?;
+    if config.variables.contains_key("source") {
         // It brings what videoconvert takes.
         return Ok(format!("{source} ! videoconvert ! fakesink"));
     }
-    let is_apart = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || "!()".contains(c));
-    let text = config.pipeline.as_str();
-    let at = text.match_indices(DETECTOR).map(|(at, _)| at).find(|at| {
-        let (before, after) = text.split_at(*at);
-        is_apart(before.chars().next_back()) && is_apart(after.chars().nth(DETECTOR.len()))
-    });
-    let at = at.with_context(|| {
-        format!("expected a pipeline with a variable `source` or a {DETECTOR}, found {text}")
-    })?;
-    let before = text[..at].trim_end().trim_end_matches(['!', '(']).trim_end();
-    if before.is_empty() {
-        bail!("expected a source before {DETECTOR}, found none");
-    }
-    let count = |sign| before.matches(sign).count();
+    let count = |sign| source.matches(sign).count();
     let closed = " )".repeat(count('(').saturating_sub(count(')')));
-    Ok(format!("{before} ! identity ! fakesink{closed}"))
+    Ok(format!("{source} ! identity ! fakesink{closed}"))
+}
+
+/// Where frames of a line come from: of a launch recipe its variable `source`, of a launch line what is before the detector.
+pub(crate) fn source(config: &config::Line) -> Option<&str> {
+    if let Some(source) = config.variables.get("source") {
+        return Some(source);
+    }
+    let (before, _) = around(&config.pipeline)?;
+    let source = before.trim_end_matches(|c: char| c.is_whitespace() || "!(".contains(c));
+    Some(source).filter(|source| !source.is_empty())
+}
+
+/// A property of the detector of a line, as its configuration or its launch line says.
+pub(crate) fn property<'a>(config: &'a config::Line, name: &str) -> Option<&'a str> {
+    let of_launch_line = || {
+        let (_, after) = around(&config.pipeline)?;
+        let mut words = after.split('!').next()?.split_whitespace();
+        let text = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
+        Some(text.trim_matches(['"', '\'', ')']))
+    };
+    config.detect.get(name).map(String::as_str).or_else(of_launch_line)
+}
+
+/// What is before and behind the name of the detector in a launch line.
+fn around(pipeline: &str) -> Option<(&str, &str)> {
+    let is_apart = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || "!()".contains(c));
+    let cut = |(at, name): (usize, &str)| (&pipeline[..at], &pipeline[at + name.len()..]);
+    let mut all = pipeline.match_indices(DETECTOR).map(cut);
+    all.find(|(before, after)| is_apart(before.chars().next_back()) && is_apart(after.chars().next()))
 }
 
 #[cfg(test)]
@@ -129,5 +150,15 @@ mod tests {
         for text in ["pipeline = 'inspect'", "pipeline = 'snarmdetect ! fakesink'"] {
             assert!(format!("{:#}", of(&line(text)).unwrap_err()).contains("expected a"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_property_is_in_the_configuration_or_in_the_launch_line() {
+        let own =
+            line("pipeline = 'a roi=1 ! snarmdetect roi=\"0,0,1,1\" ignore-mask=m.png ! b model-location=x'");
+        let found = ["roi", "ignore-mask", "model-location", "ignore"].map(|name| property(&own, name));
+        assert_eq!(found, [Some("0,0,1,1"), Some("m.png"), None, None]);
+        let both = line("pipeline = 'a ! snarmdetect roi=0,0,1,1 ! b'\ndetect = { roi = '0,0,0.5,1' }");
+        assert_eq!(property(&both, "roi"), Some("0,0,0.5,1"));
     }
 }

@@ -1,5 +1,6 @@
 //! Recipes: what a line can inspect, and which of it is in use.
 
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::failure::{Answer, Failure};
-use crate::line::{Line, Status, Switch};
+use crate::line::{self, Line, Status, Switch};
 use crate::store::{Choice, Who};
 
 /// Changes that are shown.
@@ -36,6 +37,16 @@ pub(crate) struct Recipe {
     threshold: Option<f64>,
     /// Finds that wait for a judgement.
     to_judge: i64,
+    /// Where frames come from, in words of a launch line; `null` where the configuration does not say so.
+    source: Option<String>,
+    /// Part of the frame that is looked at, `x,y,w,h` in fractions of it; `null` where that is as the bank was learned.
+    region: Option<String>,
+    /// Name of the file that masks parts of the frame; `null` where that is as the bank was learned.
+    mask: Option<String>,
+    /// Name of the file of the decoder; `null` where the bank's encoder says which.
+    decoder: Option<String>,
+    /// Names of the outputs that results go to; `null` where they go to all.
+    outputs: Option<Vec<String>>,
 }
 
 /// The recipes of a line.
@@ -85,7 +96,19 @@ fn recipe(switch: &Switch, line: &Arc<Line>) -> anyhow::Result<Recipe> {
         bank: state.learned.version,
         threshold: limits.threshold.or(has_bank.then_some(state.learned.threshold)),
         to_judge,
+        source: line::source(&line.config).map(str::to_owned),
+        region: line::property(&line.config, "roi").map(str::to_owned),
+        mask: line::property(&line.config, "ignore-mask").map(file_name),
+        decoder: line::property(&line.config, "model-location").map(file_name),
+        outputs: line.recipe_outputs().map(<[String]>::to_vec),
     })
+}
+
+/// The name of a file without its folder, which is nobody's business who looks on.
+fn file_name(path: &str) -> String {
+    FilePath::new(path)
+        .file_name()
+        .map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// What is to be inspected from now on: a recipe by its name, or by a code, which may mean a part as well.
