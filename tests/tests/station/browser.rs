@@ -1,4 +1,4 @@
-//! The pages of a station that is alone in a browser, used as people use them: Chromium by WebDriver, where both are. With `SNARM_SCREENSHOTS` set to a
+//! The pages of a station in a browser, used as people use them: Chromium by WebDriver, where both are. With `SNARM_SCREENSHOTS` set to a
 //! folder each page is left there as a picture.
 
 use std::fs::File;
@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use snarm_tests::skip::skip;
 
 use crate::common::{ADMIN, PASSWORD, SOURCE, Station, learned, until};
-use crate::outputs::webhook;
+use crate::hub::{Server, table};
+use crate::outputs::{free_port, webhook};
+use crate::run::run;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -163,6 +165,42 @@ impl Browser {
         assert_eq!(complaints, json!([]), "{name}");
     }
 
+    /// Asks Chromium itself for something.
+    #[track_caller]
+    fn command(&self, cmd: &str, params: Value) -> Value {
+        self.tell("goog/cdp/execute", &json!({ "cmd": cmd, "params": params }))
+    }
+
+    /// Prefers a scheme of colours, `light` or `dark`.
+    #[track_caller]
+    fn prefer(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.command("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Comes first, and makes the first admin on the page for it.
+    #[track_caller]
+    fn make_first_admin(&self, station: &Station) {
+        self.open("/sign-in");
+        self.wait("document.querySelector('#code')?.offsetParent");
+        self.write("#code", station.code());
+        self.write("#name", ADMIN);
+        self.write("#password", PASSWORD);
+        self.look("sign-in");
+        self.click("#door button");
+        self.wait("location.pathname === '/'");
+    }
+
+    /// Presses a key of the page Review once it shows a find, and waits for what it says.
+    #[track_caller]
+    fn judge(&self, key: &str, expected: &str) {
+        self.wait(
+            "!document.querySelector('#case').hidden && document.querySelector('#case').ariaBusy !== 'true'",
+        );
+        self.press(key);
+        self.wait(&format!("document.querySelector('#notice').textContent.includes({expected:?})"));
+    }
+
     /// Leaves a picture of the whole page where somebody wants it.
     fn keep(&self, name: &str) {
         let Some(folder) =
@@ -171,14 +209,11 @@ impl Browser {
             return;
         };
         std::fs::create_dir_all(&folder).expect("a folder");
-        let ask = |cmd: &str, params: Value| {
-            self.tell("goog/cdp/execute", &json!({ "cmd": cmd, "params": params }))
-        };
-        let mut size = ask("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
+        let mut size = self.command("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
         size["scale"] = json!(1);
-        let picture =
-            ask("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": size }))["data"]
-                .clone();
+        let picture = self
+            .command("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": size }))["data"]
+            .clone();
         let file = File::create(folder.join(format!("{name}.png"))).expect("a file");
         let mut decode = Command::new("base64");
         let mut decode = decode.arg("-d").stdin(Stdio::piped()).stdout(file).spawn().expect("base64");
@@ -209,7 +244,8 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     let more = format!(
         "[line.learn]\nsource = '{SOURCE}'\nmax-frames = 6\n\
          [[line]]\nname = 'caps'\ntitle = 'Caps'\nbank = 'part.bank'\npipeline = '{SOURCE} ! snarmdetect ! fakesink'\n\
-         [[line.recipe]]\nname = 'red'\ntitle = 'Red caps'\n[[line.recipe]]\nname = 'blue'\ntitle = 'Blue caps'\ncodes = ['41*']\n\
+         [[line.recipe]]\nname = 'red'\ntitle = 'Red caps'\n[[line.recipe]]\nname = 'blue'\ntitle = 'Blue caps'\ncodes = ['41*']\noutputs = []\n\
+         detect = {{ roi = '0,0,0.5,1' }}\n\
          [[output]]\nkind = 'webhook'\nname = 'mes'\nurl = 'http://{address}/'\n"
     );
     // The ball goes where it was not learned; what is too blurred for a verdict is no find.
@@ -217,22 +253,35 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     let Some(browser) = Browser::start(&station) else { return };
 
     // Whoever comes first makes the first admin.
-    browser.open("/sign-in");
-    browser.wait("document.querySelector('#code')?.offsetParent");
-    browser.write("#code", station.code());
-    browser.write("#name", ADMIN);
-    browser.write("#password", PASSWORD);
-    browser.look("sign-in");
-    browser.click("#door button");
+    browser.make_first_admin(&station);
     browser.wait("Number(document.querySelector('#frames')?.textContent) > 3");
     browser.wait("document.querySelector('#live').naturalWidth > 0");
     assert_eq!(browser.text("#title"), "Belt");
     browser.look("line");
+    browser.prefer("dark");
+    browser.wait("getComputedStyle(document.documentElement).backgroundColor === 'rgb(16, 21, 27)'");
+    browser.look("line-dark");
+    browser.prefer("light");
+    let admin = station.sign_in(ADMIN);
+    let since = || admin.get("/api/lines/belt").json()["shift"]["since"].as_i64();
+    let before = since();
+    browser.click("#new-shift");
+    until("a new shift has begun", || since() > before);
 
     // The slider of limits says what would change; with a reason it is applied.
     browser.open("/limits");
     browser.wait("document.querySelectorAll('#would tbody tr').length === 3");
-    browser.click("#of-bank");
+    let is_of_bank = "document.querySelector('#of-bank').checked";
+    browser.wait(&format!("{is_of_bank} && document.querySelectorAll('#rules button').length === 5"));
+    // A rule of the list, and one of the picture, set the slider.
+    let limit = |rule: usize| browser.text(&format!("#rules button:nth-child({rule})"));
+    browser.click("#rules button:nth-child(2)");
+    browser.wait(&format!(
+        "!{is_of_bank} && {:?}.endsWith(document.querySelector('#threshold-value').value)",
+        limit(2)
+    ));
+    browser.run("document.querySelectorAll('#histogram .rule text')[3].dispatchEvent(new MouseEvent('click', { bubbles: true }))");
+    browser.wait(&format!("{:?}.endsWith(document.querySelector('#threshold-value').value)", limit(4)));
     let slide = "const slider = document.querySelector('#threshold'); slider.value = 0; slider.dispatchEvent(new Event('input'));";
     browser.run(slide);
     browser.write("#reason", "to see alarms");
@@ -247,9 +296,30 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
         "document.querySelector('#nearest li figure') && document.querySelector('main img').naturalWidth > 0",
     );
     browser.look("review");
-    let admin = station.sign_in(ADMIN);
     browser.press("\u{e012}");
     until("the find is judged good", || admin.get("/api/lines/belt/banks").json()["to_learn"] == 1);
+    let judged = || admin.get("/api/lines/belt/queue").json()["judged"].as_i64();
+    browser.judge("\u{e014}", "is bad");
+    browser.judge("u", "is taken back");
+    browser.judge(" ", "is unsure");
+    assert_eq!(judged(), Some(2));
+    for (key, end) in [("m", "map"), ("p", "frame"), ("h", "annotated")] {
+        browser.wait("!document.querySelector('#case').hidden");
+        browser.press(key);
+        browser.wait(&format!("document.querySelector('[data-view={end}]').ariaPressed === 'true'"));
+        match end {
+            "map" => browser
+                .wait("document.querySelector('#shown').hidden && !document.querySelector('#map').hidden"),
+            _ => browser.wait(&format!("document.querySelector('#shown').src.endsWith('/{end}')")),
+        }
+    }
+    // The button does what the key does.
+    browser.wait("document.querySelector('#case').ariaBusy !== 'true'");
+    browser.click("#undo");
+    until("the judgement is taken back", || judged() == Some(1));
+    let export = "const link = document.querySelector('#export'); \
+                  return fetch(link.href).then((answer) => answer.blob()).then(({ type, size }) => [link.hidden, type, size > 100])";
+    assert_eq!(browser.run(export), json!([false, "application/zip", true]));
 
     // A candidate is made of it, released, and rolled back.
     browser.open("/banks");
@@ -259,6 +329,19 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     browser.click("#candidate button");
     browser.wait("document.querySelectorAll('#versions li').length === 2");
     browser.look("banks");
+
+    // Before that it judges as a shadow.
+    browser.click("#versions li:first-child .row button:nth-child(2)");
+    browser.wait("document.querySelector('#release').open");
+    browser.write("#release-reason", "to compare");
+    browser.click("#release-yes");
+    browser.wait("!document.querySelector('#shadow').hidden");
+    browser.wait("Number(document.querySelector('#agreement td')?.textContent) > 0");
+    browser.look("banks-shadow");
+    browser.click("#end-shadow");
+    browser.wait("document.querySelector('#shadow').hidden");
+    assert!(admin.get("/api/lines/belt/shadow").json().is_null());
+
     browser.click("#versions li:first-child button");
     browser.wait("document.querySelector('#release').open");
     browser.write("#release-reason", "fewer alarms");
@@ -282,6 +365,10 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     // Another product of the other line is chosen by a button, and the one before by its name, as of a scanner that types.
     browser.open("/recipes?line=caps");
     browser.wait("document.querySelectorAll('#recipes li').length === 2");
+    let blue = browser.text("#recipes li:last-child");
+    for word in ["videotestsrc", "0,0,0.5,1", "as learned", "Decoder", "none"] {
+        assert!(blue.contains(word), "{word} in {blue}");
+    }
     browser.click("#recipes li:last-child button.main");
     browser.wait("document.querySelector('#recipes li:last-child .badge')");
     browser.write("#code", "red\u{e007}");
@@ -319,4 +406,25 @@ fn every_page_is_used_by_hand_from_the_first_admin_to_a_bank_that_was_learned() 
     browser.click("#person button");
     browser.wait("document.querySelector('#people').textContent.includes('bob')");
     browser.look("access");
+}
+
+#[test]
+fn the_stations_of_a_hub_are_seen_on_a_page() {
+    let Some(dir) = learned() else { return };
+    let (dir, port) = (dir.path(), free_port());
+    let Some(_server) = Server::start(dir, port) else { return };
+    table(dir, port, "ann", "");
+    run(dir, "hub init --config ann.toml", 0);
+    let station = Station::start(dir, &table(dir, port, "north", ""));
+    let Some(browser) = Browser::start(&station) else { return };
+    browser.make_first_admin(&station);
+    browser.wait("document.querySelector('#head a[href=\"/stations\"]')");
+    browser.click("#head a[href=\"/stations\"]");
+    browser.wait("document.querySelector('#stations tbody')?.innerText.includes('Running')");
+    let row = browser.text("#stations tbody tr");
+    for word in ["north", "Belt", "Version 1"] {
+        assert!(row.contains(word), "{word} in {row}");
+    }
+    assert_eq!(browser.text("#stations-about"), "1 lines, 0 of them away.");
+    browser.look("stations");
 }

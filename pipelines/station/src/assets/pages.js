@@ -291,26 +291,32 @@ async function reviewPage() {
     if (next) new Image().src = `/api/finds/${next.id}/annotated`;
   };
 
+  // Keys that come meanwhile are passed over.
+  const work = (isBusy) => {
+    busy = isBusy;
+    $("case").setAttribute("aria-busy", String(busy));
+  };
+
   const judge = async (judgement) => {
     if (!find || busy || !may(me, "operator")) return;
-    busy = true;
+    work(true);
     await attempt(async () => {
       const judged = await ask(`/api/finds/${find.id}/judgement`, { judgement });
       notice(`Frame ${judged.frame} is ${JUDGED[judgement]}.`);
       await show();
     });
-    busy = false;
+    work(false);
   };
 
   const undo = async () => {
     if (busy || !may(me, "operator")) return;
-    busy = true;
+    work(true);
     await attempt(async () => {
       const undone = await ask(`${base}/undo`, {});
       notice(`The judgement of frame ${undone.frame} is taken back.`);
       await show(undone.id);
     });
-    busy = false;
+    work(false);
   };
 
   const look = (wanted) => {
@@ -347,10 +353,10 @@ async function reviewPage() {
     }
     // Space on a button that has the focus is a click on it.
     if (event.key === " " && target instanceof HTMLButtonElement) return;
-    const work = keys[event.key];
-    if (!work) return;
+    const wanted = keys[event.key];
+    if (!wanted) return;
     event.preventDefault();
-    work();
+    wanted();
   });
   // The queue grows meanwhile; what is looked at stays until it is judged.
   setInterval(() => {
