@@ -156,6 +156,13 @@ fn versions(store: &Connection, line: &str) -> rusqlite::Result<Vec<BankVersion>
     rows.collect()
 }
 
+/// How the bank of a digest scores what was judged before it was made.
+pub(super) fn rescored(store: &Connection, line: &str, digest: &str) -> rusqlite::Result<Vec<Rescored>> {
+    let text = "SELECT report FROM banks WHERE line = ? AND digest = ? ORDER BY version DESC LIMIT 1";
+    let report: Option<String> = store.query_row(text, [line, digest], |row| row.get(0)).optional()?;
+    Ok(report.and_then(|report| serde_json::from_str(&report).ok()).unwrap_or_default())
+}
+
 /// A version and those that it grew from, itself first.
 fn grown_from(mut banks: Vec<BankVersion>, version: i64) -> Vec<BankVersion> {
     let (mut next, mut found) = (Some(version), Vec::new());

@@ -1,12 +1,14 @@
 //! Limits of a line that were set by hand, and what others would have changed.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use rusqlite::Connection;
 use serde::Serialize;
 use snarm_core::detect::Verdict;
 use utoipa::ToSchema;
 
-use super::{Store, audit};
+use super::{Judgement, Store, audit, banks};
 use crate::clock;
 
 /// A change of the limits. Those that are `null` are the bank's: its threshold, and no uncertain band.
@@ -53,9 +55,9 @@ pub(crate) struct WouldChange {
     pub(crate) frames_now: Verdicts,
     /// The same frames by the other limits.
     pub(crate) frames_then: Verdicts,
-    /// Finds judged good, by the other limits: those that are anomalous are false alarms.
+    /// Finds judged good, as the bank in use scores them, by the other limits: those that are anomalous are false alarms.
     pub(crate) good_then: Verdicts,
-    /// Finds judged bad, by the other limits: those that are normal are missed.
+    /// Finds judged bad, likewise: those that are normal are missed.
     pub(crate) bad_then: Verdicts,
 }
 
@@ -73,6 +75,21 @@ fn changes(store: &Connection, line: &str, most: u32) -> rusqlite::Result<Vec<Li
         })
     })?;
     rows.collect()
+}
+
+/// Scores that a bank gives to the finds of a line that were judged so: those that it found, and those that it was tried with.
+/// Others have scores of other banks, on other scales, and are left out.
+fn judged(store: &Connection, line: &str, bank: &str, judgement: Judgement) -> rusqlite::Result<Vec<f64>> {
+    let tried = banks::rescored(store, line, bank)?;
+    let tried: HashMap<i64, f64> = tried.into_iter().map(|each| (each.find, each.after)).collect();
+    let mut ask = store.prepare(
+        "SELECT id, score, json_extract(record, '$.\"bank-id\"') IS ?3 FROM finds WHERE line = ?1 AND judgement = ?2",
+    )?;
+    let rows = ask.query_map((line, judgement.name(), bank), |row| {
+        let (id, score, is_own): (i64, f64, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(if is_own { Some(score) } else { tried.get(&id).copied() })
+    })?;
+    rows.filter_map(Result::transpose).collect()
 }
 
 impl Store {
@@ -103,6 +120,11 @@ impl Store {
         })
     }
 
+    /// Scores that a bank gives to the finds of a line that were judged so.
+    pub(crate) fn judged_scores(&self, line: &str, bank: &str, judgement: Judgement) -> Result<Vec<f64>> {
+        self.read(|store| judged(store, line, bank, judgement))
+    }
+
     /// What limits would have changed in the last frames of a line that a bank judged, and in what was said of finds.
     pub(crate) fn would_change(
         &self,
@@ -122,10 +144,6 @@ impl Store {
                 .collect::<rusqlite::Result<_>>()?;
             let scores: Vec<f64> = rows.iter().map(|(score, _)| *score).collect();
             let count = |word: &str| rows.iter().filter(|(_, verdict)| verdict == word).count() as u64;
-            let judged = |word: &str| -> rusqlite::Result<Vec<f64>> {
-                let mut ask = store.prepare("SELECT score FROM finds WHERE line = ? AND judgement = ?")?;
-                ask.query_map((line, word), |row| row.get(0))?.collect()
-            };
             Ok(WouldChange {
                 frames_now: Verdicts {
                     normal: count("normal"),
@@ -133,8 +151,8 @@ impl Store {
                     anomalous: count("anomalous"),
                 },
                 frames_then: Verdicts::of(&scores, threshold, low),
-                good_then: Verdicts::of(&judged("good")?, threshold, low),
-                bad_then: Verdicts::of(&judged("bad")?, threshold, low),
+                good_then: Verdicts::of(&judged(store, line, bank, Judgement::Good)?, threshold, low),
+                bad_then: Verdicts::of(&judged(store, line, bank, Judgement::Bad)?, threshold, low),
             })
         })
     }
@@ -143,7 +161,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Frame;
+    use crate::store::{Frame, NewBank, NewFind, Rescored, new_store};
 
     #[test]
     fn limits_say_what_they_would_have_changed_for_the_bank_in_use_alone() {
@@ -166,5 +184,45 @@ mod tests {
         store.set_limits("cap", Some(0.6), Some(0.4), "ann", "too many alarms").unwrap();
         assert_eq!(store.limits("cap", 1).unwrap()[0].threshold, Some(0.6));
         assert!(store.audit(1).unwrap()[0].detail.contains("alarm from 0.600, uncertain from 0.400"));
+    }
+
+    #[test]
+    fn what_was_judged_has_the_scores_of_the_bank_in_use() {
+        let (_dir, store) = new_store();
+        let add = |score, bank: &str, judgement| {
+            let record = serde_json::json!({ "bank-id": bank });
+            let new =
+                NewFind { at: 1, run: 1, frame: 2, first: 2, last: 2, score, verdict: "anomalous", record };
+            let id = store.add_find("cap", &new, [b"jpeg", b"png", b""], |_| Vec::new()).unwrap();
+            store.judge(id, judgement, "ann").unwrap();
+            id
+        };
+        // Of the finds of the bank before, one was tried with the new bank.
+        let tried = add(0.9, "old", Judgement::Good);
+        add(0.8, "old", Judgement::Good);
+        let report = vec![Rescored { find: tried, judgement: Judgement::Good, before: 0.9, after: 0.2 }];
+        let bank = NewBank {
+            parent: None,
+            digest: "new".into(),
+            frames: 3,
+            added: 3,
+            vectors: 9,
+            author: "ann".into(),
+            reason: "new lamp".into(),
+            finds: Vec::new(),
+            report,
+            odd: Vec::new(),
+        };
+        store.add_bank("cap", &bank, |path| std::fs::write(path, b"bank")).unwrap();
+        add(0.7, "new", Judgement::Bad);
+        let scores = |bank, judgement| {
+            let mut scores = store.judged_scores("cap", bank, judgement).unwrap();
+            scores.sort_by(f64::total_cmp);
+            scores
+        };
+        assert_eq!((scores("new", Judgement::Good), scores("new", Judgement::Bad)), (vec![0.2], vec![0.7]));
+        assert_eq!((scores("old", Judgement::Good), scores("old", Judgement::Bad)), (vec![0.8, 0.9], vec![]));
+        let found = store.would_change("cap", "new", 100, 0.5, None).unwrap();
+        assert_eq!((found.good_then.normal, found.good_then.anomalous, found.bad_then.anomalous), (1, 0, 1));
     }
 }

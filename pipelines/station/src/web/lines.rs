@@ -300,7 +300,7 @@ pub(crate) struct Limits {
     learned: Vec<u32>,
     /// Those of the last 20,000 frames that the bank in use judged, likewise.
     recent: Vec<u32>,
-    /// Finds judged good, likewise.
+    /// Finds judged good, as the bank in use scores them, likewise; those that only other banks scored are left out.
     good: Vec<u32>,
     /// Finds judged bad, likewise.
     bad: Vec<u32>,
@@ -329,9 +329,9 @@ pub(crate) async fn limits(State(app): State<Arc<App>>, Path(name): Path<String>
         };
         let limit = |rule: Rule| RuleLimit { name: rule.name, threshold: rule.threshold };
         let now = changes.first().cloned().unwrap_or_default();
+        let digest = learned.digest.clone();
         let judged = |judgement| -> anyhow::Result<Vec<u32>> {
-            let finds = line.store.judged(line.name(), judgement)?;
-            Ok(histogram(finds.into_iter().map(|find| find.score)))
+            Ok(histogram(line.store.judged_scores(line.name(), &digest, judgement)?))
         };
         Ok(Limits {
             threshold: now.threshold.unwrap_or(learned.threshold),
