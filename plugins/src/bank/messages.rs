@@ -32,6 +32,7 @@ pub(super) fn stage(element: &super::SnarmBank, stage: &str, share: f64, seconds
 pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, seconds: f64) {
     // The last is that of the trained decoder, where there is one.
     let calibration = bank.calibrations().last().unwrap_or_else(|| bank.calibration());
+    let promise = bank.promise(calibration);
     let odd: gst::Array = bank.odd_frames().iter().map(|odd| odd_frame(odd).to_send_value()).collect();
     let fields = gst::Structure::builder("snarm-bank-ready")
         .field("location", location.to_string_lossy().as_ref())
@@ -42,6 +43,8 @@ pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, se
         .field("odd-frames", odd)
         .field("place-radius", bank.place_radius().unwrap_or(-1.0))
         .field("threshold", calibration.threshold)
+        .field("false-alarms-low", promise.rate_low)
+        .field("false-alarms-high", promise.rate_high)
         .field("score-mean", calibration.mean)
         .field("score-std", calibration.std)
         .field("score-max", calibration.max)

@@ -19,7 +19,9 @@
  * done and the time left, and element messages `snarm-progress` with the fields `stage` (`reduce` or `calibrate`), `share`
  * (0..1 of the stage) and `seconds-left` (-1 where it is not known yet); at the end an element message
  * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `copies`, `odd-frames`, `place-radius` (part of
- * the frame, -1 where places do not count), `threshold`, `score-mean`, `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts
+ * the frame, -1 where places do not count), `threshold`, `false-alarms-low` and `false-alarms-high` (the rate of new good
+ * frames above it lies between these in four of five cases), `score-mean`, `score-std`, `score-max` and `seconds`, and gives
+ * the signal #GstSnarmBank::bank-ready. A checkpoint posts
  * `snarm-bank-checkpoint` with the fields `location`, `digest`, `vectors`, `frames` and `threshold`.
  *
  * An application ends learning with the action #GstSnarmBank::finalize (returns whether a bank was made; if not, a

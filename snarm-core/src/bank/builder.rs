@@ -18,6 +18,7 @@ use super::origin::{Origin, Origins};
 use super::places::{self, Placed, Placing};
 use super::sample::Sample;
 use super::stage::BuildStage;
+use super::step::Steps;
 use super::validation::Validation;
 use super::views::Viewer;
 use super::{Bank, BankSettings, Calibration, Header, Memory, OddFrame, layers_of, scales};
@@ -46,6 +47,7 @@ pub struct BankBuilder {
     validation: Validation,
     novelty: Novelty,
     cells: Cells,
+    steps: Steps,
     viewer: Viewer,
     /// Views that took the place of frames.
     made: usize,
@@ -102,6 +104,7 @@ impl BankBuilder {
             validation: Validation::new(stream(settings.seed, 1)),
             novelty: Novelty::new(settings.min_novelty),
             cells: Cells::new(stream(settings.seed, 4), None),
+            steps: Steps::default(),
             viewer: Viewer::new(settings.views),
             made: 0,
             earlier_memory: None,
@@ -265,6 +268,7 @@ impl BankBuilder {
         if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
+        self.steps.see(origin.as_ref());
         if self.learn(origin)? && self.viewer.is_asked() {
             self.learn_views(&frame)?;
         }
@@ -442,7 +446,12 @@ impl BankBuilder {
         let memory = memory.map(|memory| memory.with_places(places));
         let (numbers, odd): (HashSet<u32>, Vec<OddFrame>) = scores.odd().into_iter().unzip();
         let left_out = if settings.leave_out_odd { numbers } else { HashSet::new() };
-        let calibrations = scores.calibrations(&left_out, &self.earlier, self.before + self.frames())?;
+        let calibrations = scores.calibrations(
+            &left_out,
+            &self.earlier,
+            self.before + self.frames(),
+            self.steps.median(),
+        )?;
         let memory = match memory {
             Some(memory) if !left_out.is_empty() => Some(memory.without(&left_out)?),
             memory => memory,

@@ -23,9 +23,6 @@ const PER_MAD: f64 = 1.4826;
 /// By 1 + this / (n - 1) Student's t exceeds two standard deviations, to the first term: few frames tell little.
 const FEW: f64 = (SIGMAS * SIGMAS + 1.0) / 4.0;
 
-/// The frames that count as much as what a decoder knows of good frames of other products (docs/accuracy.md).
-const PRIOR: f64 = 24.0;
-
 /// Part of the good frames of other products that lie below what a decoder holds for its limit: it has scored hundreds of them,
 /// so their tail is known, which is heavier than that of frames of one product.
 const KNOWN: f64 = 0.975;
@@ -39,6 +36,9 @@ const STEADY: f64 = 0.05;
 
 /// The least raw score that is told from 0.
 pub(super) const LEAST: f64 = 1e-12;
+
+/// Seconds between frames that can be: others are damage, or no stream.
+const STEPS: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
 /// The largest raw score taken for one; others are damage.
 const LARGEST: f64 = 1e12;
@@ -71,6 +71,43 @@ pub struct Calibration {
     /// pictures.
     #[serde(default = "single", skip_serializing_if = "is_single")]
     pub run: f64,
+    /// Seconds between frames of the stream that `run` counts, where their times were known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
+    /// What the decoder knows of good frames of other products, which counts in the limits beside the scores; not in banks of
+    /// before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Prior>,
+}
+
+/// What a decoder knows of good frames of other products.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prior {
+    /// Image scores that they would have, 0..1, ascending.
+    pub scores: Vec<f64>,
+    /// Good frames that the bank has learned: the more, the less the others count.
+    pub frames: usize,
+}
+
+impl Prior {
+    /// The frames that count as much as it does (docs/accuracy.md).
+    pub(super) const COUNTS: f64 = 24.0;
+
+    /// Its weight, 0..1, beside that of the learned frames.
+    pub(super) fn weight(&self) -> f64 {
+        Self::COUNTS / (Self::COUNTS + self.frames as f64)
+    }
+
+    /// How much higher logarithms of scores are than it says: it is of banks of many frames.
+    pub(super) fn higher(&self) -> f64 {
+        higher(self.frames).ln()
+    }
+}
+
+/// How many times as high as a decoder says good frames score to a bank of so many.
+fn higher(frames: usize) -> f64 {
+    if frames <= 1 { ALONE } else { 1.0 }
 }
 
 fn single() -> f64 {
@@ -114,6 +151,8 @@ impl Calibration {
             max: scores.last().copied().unwrap_or_default(),
             scores,
             run: single(),
+            step: None,
+            prior: None,
         }
     }
 
@@ -131,6 +170,8 @@ impl Calibration {
             max: 0.0,
             scores: Vec::new(),
             run: single(),
+            step: None,
+            prior: None,
         }
     }
 
@@ -146,12 +187,28 @@ impl Calibration {
         let peak =
             both.map(|one| raw_score(one.pixel_threshold, one.reference)).into_iter().fold(0.0, f64::max);
         let joined = Self::of(&self.scorer, self.held_out && later.held_out, &images, limit(&images), peak);
-        joined.with_run(self.run.max(later.run))
+        let longest = |a: &Self, b: &Self| match (a.step, b.step) {
+            (Some(_), Some(_)) => a.run_time() >= b.run_time(),
+            _ => a.run >= b.run,
+        };
+        let longer = if longest(self, later) { self } else { later };
+        Self { run: longer.run, step: longer.step, ..joined }
     }
 
-    /// With that mean length of runs of high frames.
-    fn with_run(self, run: f64) -> Self {
-        Self { run, ..self }
+    /// With that time between frames, in seconds.
+    pub(super) fn with_step(self, step: Option<f64>) -> Self {
+        Self { step: step.filter(|step| STEPS.contains(step)), ..self }
+    }
+
+    /// Seconds from the first to the last frame of a run of high ones, where the times of frames were known.
+    pub fn run_time(&self) -> Option<f64> {
+        self.step.map(|step| (self.run - 1.0).max(0.0) * step)
+    }
+
+    /// Mean length of a run of high frames in a stream with so many frames a second: high frames are together for a time, however
+    /// many there are in it. As it was learned, where the times of frames were not known.
+    pub(super) fn run_at(&self, rate: f64) -> f64 {
+        self.run_time().map_or(self.run, |time| 1.0 + time * rate.max(0.0))
     }
 
     /// As [`Self::new`], of frames with these ascending numbers in a stream, which follow each other where the numbers do.
@@ -159,7 +216,7 @@ impl Calibration {
     /// # Errors
     /// As [`Self::new`].
     pub(super) fn of_stream(scorer: &str, numbers: &[u32], images: &[f64], peaks: &[f64]) -> Result<Self> {
-        Ok(Self::new(scorer, true, images, peaks)?.with_run(run(numbers, images)))
+        Ok(Self { run: run(numbers, images), ..Self::new(scorer, true, images, peaks)? })
     }
 
     /// With limits between its own and those of `prior`, by which a decoder knows what good frames of many products score. The
@@ -167,16 +224,20 @@ impl Calibration {
     /// place of frames are none. What the decoder knows is of banks of many frames: to one of a single picture good frames score higher.
     pub(super) fn towards(&self, prior: &Self, frames: usize) -> Self {
         let images: Vec<f64> = self.scores.iter().map(|score| raw_score(*score, self.reference)).collect();
-        let weight = PRIOR / (PRIOR + frames as f64);
+        let scores = prior.scores.iter().map(|score| raw_score(*score, prior.reference));
+        let mut known = Prior { scores: scores.collect(), frames };
+        let weight = known.weight();
         let between = |own: f64, known: f64| {
             ((1.0 - weight) * own.max(LEAST).ln() + weight * known.max(LEAST).ln()).exp()
         };
         let peak = |one: &Self| raw_score(one.pixel_threshold, one.reference);
-        let higher = if frames <= 1 { ALONE } else { 1.0 };
+        let higher = higher(frames);
         let limit = between(self.reference, higher * prior.known());
         let peak = between(peak(self), higher * peak(prior));
         let found = Self::of(&self.scorer, self.held_out, &images, limit, peak);
-        found.with_run(self.run)
+        known.scores.iter_mut().for_each(|raw| *raw = found.score(*raw));
+        let prior = (!known.scores.is_empty()).then_some(known);
+        Self { run: self.run, step: self.step, prior, ..found }
     }
 
     /// The raw score that all but one in forty of its frames lie below, and not below its limit.
@@ -205,11 +266,14 @@ impl Calibration {
     /// Checks what was read from a file.
     pub(crate) fn is_sane(&self) -> bool {
         let units = [self.threshold, self.pixel_threshold, self.mean, self.std, self.max];
+        let known = self.prior.as_ref().map_or(&[][..], |prior| &prior.scores);
         // Rounding, of whoever wrote the file, included.
         (0.1 * LEAST..=LARGEST).contains(&self.reference)
-            && units.iter().chain(&self.scores).all(|unit| (0.0..=1.0).contains(unit))
+            && units.iter().chain(&self.scores).chain(known).all(|unit| (0.0..=1.0).contains(unit))
             && self.scores.is_sorted()
+            && known.is_sorted()
             && (1.0..=self.frames.max(1) as f64).contains(&self.run)
+            && self.step.is_none_or(|step| STEPS.contains(&step))
             && self.scores.len() == self.frames
     }
 }
@@ -382,7 +446,7 @@ mod tests {
         assert!(few < half && half < many && many > 0.98 * own, "{few} {half} {many}");
         // To a bank of one picture good frames score higher than what the decoder knows says.
         let known = |frames: usize| {
-            let ((own, found), weight) = (limits(frames), PRIOR / (PRIOR + frames as f64));
+            let ((own, found), weight) = (limits(frames), Prior::COUNTS / (Prior::COUNTS + frames as f64));
             ((found.ln() - (1.0 - weight) * own.ln()) / weight).exp() / prior.reference
         };
         assert!(
@@ -425,6 +489,29 @@ mod tests {
         let read: Calibration = serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap();
         assert_eq!(read, found);
         assert!(!Calibration { run: 401.0, ..found }.is_sane());
+    }
+
+    #[test]
+    fn runs_are_as_long_in_time_at_another_rate() {
+        let learned = Calibration::new("x", true, &[1.0, 2.0], &[1.0, 2.0]).unwrap();
+        let learned = Calibration { run: 5.0, ..learned };
+        assert_eq!((learned.run_time(), learned.run_at(25.0)), (None, 5.0), "times of before are not known");
+        let timed = learned.clone().with_step(Some(0.2));
+        // Four steps of 0.2 s, which are 20 of 40 ms.
+        assert!((timed.run_at(5.0) - 5.0).abs() < 1e-9 && (timed.run_at(25.0) - 21.0).abs() < 1e-9);
+        assert!(timed.is_sane() && !Calibration { step: Some(f64::NAN), ..timed.clone() }.is_sane());
+        for step in [0.0, -1.0, f64::INFINITY] {
+            assert_eq!(learned.clone().with_step(Some(step)).step, None);
+        }
+        // Of two streams the one whose frames are high for longer counts; files of before have no step.
+        let faster = Calibration { run: 9.0, step: Some(0.04), ..learned.clone() };
+        for (one, other) in [(&timed, &faster), (&faster, &timed)] {
+            let joined = one.joined(other);
+            assert_eq!((joined.run, joined.step), (5.0, Some(0.2)));
+        }
+        assert!(!serde_json::to_string(&learned).unwrap().contains("step"));
+        let read: Calibration = serde_json::from_str(&serde_json::to_string(&timed).unwrap()).unwrap();
+        assert_eq!(read, timed);
     }
 
     #[test]

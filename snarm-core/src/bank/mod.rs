@@ -2,6 +2,7 @@
 //! that it does not know.
 
 mod absent;
+mod beta;
 mod blocks;
 mod builder;
 mod calibration;
@@ -16,11 +17,13 @@ mod novelty;
 mod odd;
 mod origin;
 mod places;
+mod promise;
 mod reservoir;
 mod rules;
 mod sample;
 mod scales;
 mod stage;
+mod step;
 mod tail;
 mod validation;
 mod views;
@@ -33,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use snarm_kernels::nearest::Rows;
 
 pub use self::builder::BankBuilder;
-pub use self::calibration::Calibration;
+pub use self::calibration::{Calibration, Prior};
 pub use self::held::Held;
 use self::likeness::Sketches;
 pub use self::memory::Memory;
@@ -41,6 +44,7 @@ pub use self::odd::OddFrame;
 pub use self::origin::Origin;
 use self::origin::Origins;
 pub use self::places::{Placed, Places, Placing};
+pub use self::promise::Promise;
 pub use self::rules::{Promises, Rule};
 pub use self::stage::BuildStage;
 use crate::encoder::{Encoder, Layers};
@@ -354,7 +358,16 @@ impl Bank {
             ),
             _ => return None,
         };
-        Some(format!("the threshold of the bank is a guess: expected {expected}, found {found}; {mend}"))
+        let range = self.promise(calibration).range();
+        Some(format!(
+            "the threshold of the bank is a guess: expected {expected}, found {found}; {mend}; {range} of new good frames \
+             may reach it"
+        ))
+    }
+
+    /// How many new good frames may reach the threshold of a calibration, one of [`Self::calibrations`] or that of a decoder.
+    pub fn promise(&self, calibration: &Calibration) -> Promise {
+        calibration.promise(calibration.threshold, self.frames())
     }
 
     /// Frames that are unlike the rest, of those that were scored for the thresholds, the oddest first: they may show a defect

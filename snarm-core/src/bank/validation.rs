@@ -322,12 +322,14 @@ impl Scores<'_> {
     }
 
     /// The calibrations by all frames but those numbers, each joined with what the bank before it knew of good frames.
-    /// That without a decoder comes first. `learned` is the number of frames that were seen, without views.
+    /// That without a decoder comes first. `learned` is the number of frames that were seen, without views; frames of a stream are
+    /// `step` seconds apart.
     pub(super) fn calibrations(
         &self,
         without: &HashSet<u32>,
         earlier: &[Calibration],
         learned: usize,
+        step: Option<f64>,
     ) -> Result<Vec<Calibration>> {
         let whole = self.frames.iter().all(|frame| frame.seen.mosaic.tiles() == 1);
         let counts: Vec<bool> = self.frames.iter().map(|frame| !without.contains(&frame.image)).collect();
@@ -335,7 +337,10 @@ impl Scores<'_> {
         let calibration = |scored: &Scored<'_>| -> Result<Calibration> {
             let (images, peaks) = (counted(&scored.images, &counts), counted(&scored.peaks, &counts));
             let fresh = match self.in_blocks {
-                true => Calibration::of_stream(&scored.scorer, &numbers, &images, &peaks)?,
+                true => {
+                    let stream = Calibration::of_stream(&scored.scorer, &numbers, &images, &peaks)?;
+                    stream.with_step(step)
+                }
                 false => Calibration::new(&scored.scorer, false, &images, &peaks)?,
             };
             let known = earlier.iter().find(|earlier| earlier.scorer == fresh.scorer);

@@ -99,6 +99,12 @@ fn the_ready_message_says_what_is_in_the_file() {
     assert_eq!(ready.get::<f64>("score-mean").unwrap(), calibration.mean);
     assert_eq!(ready.get::<f64>("score-std").unwrap(), calibration.std);
     assert_eq!(ready.get::<f64>("score-max").unwrap(), calibration.max);
+    let promise = bank.promise(&calibration);
+    let [low, high] = ["false-alarms-low", "false-alarms-high"].map(|name| ready.get::<f64>(name).unwrap());
+    assert_eq!((low, high), (promise.rate_low, promise.rate_high));
+    assert!(low < high && high < 1.0, "{promise:?}");
+    // The stream says 25 frames a second.
+    assert!(calibration.step.is_none_or(|step| (step - 0.04).abs() < 1e-3), "{:?}", calibration.step);
     assert!(ready.get::<f64>("seconds").unwrap() > 0.0);
     assert!(bank.vectors() <= 200);
     assert_eq!(line.element.property::<u64>("vectors"), bank.vectors() as u64);
