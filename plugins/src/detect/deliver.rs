@@ -130,8 +130,7 @@ impl SnarmDetect {
         let calibration = bank.as_ref().map(|bank| &bank.calibration);
         let rate = lock(&self.stream).info.as_ref().map_or(gst::Fraction::new(0, 1), |info| info.fps());
         let sight = Sight::new(record, calibration, rate, settings.interval);
-        // The largest number is no time in GStreamer.
-        let hold = gst::ClockTime::from_nseconds(settings.hold_time.min(gst::ClockTime::MAX.nseconds()));
+        let hold = settings.hold(calibration);
         let change = lock(&self.events).see(&sight, settings.confirm_frames, hold);
         self.tell_change(change, settings);
     }

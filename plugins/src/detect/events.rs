@@ -1,5 +1,7 @@
 //! From verdicts of single frames to defects that begin and end.
 
+use std::collections::VecDeque;
+
 use gst::ClockTime;
 use gst::prelude::MulDiv;
 use snarm_core::bank::Calibration;
@@ -71,6 +73,22 @@ const WAVER: ClockTime = ClockTime::from_seconds(1);
 /// Steps of time that frames may be late before that is a jump.
 const LATE: u64 = 10;
 
+/// Frames that the usual gap is taken of.
+const GAPS: usize = 32;
+
+/// Half a second: a defect that flickers, or is hidden for a moment, is one defect.
+const HOLD: ClockTime = ClockTime::from_mseconds(500);
+
+/// For so many times as long as good frames are high together a defect is held at least.
+const HELD_RUNS: f64 = 2.0;
+
+/// The hold time where it is left open: half a second, or twice as long as the learned frames of a stream were high together, as
+/// a defect that is about as high as the threshold comes and goes no faster than they do.
+pub(super) fn usual_hold(calibration: Option<&Calibration>) -> ClockTime {
+    let together = calibration.and_then(Calibration::run_time).unwrap_or_default();
+    HOLD.max(ClockTime::from_nseconds((HELD_RUNS * together * 1e9) as u64))
+}
+
 /// Debounces verdicts.
 ///
 /// A defect begins with the first of `confirm-frames` anomalous frames in a row, and ends with the last anomalous frame
@@ -98,6 +116,8 @@ pub(super) struct Events {
     seen: Option<ClockTime>,
     /// The last jump forward, if it was between the last two frames.
     jump: Option<ClockTime>,
+    /// The last times between two frames between which there was no jump.
+    gaps: VecDeque<ClockTime>,
 }
 
 impl Event {
@@ -205,15 +225,27 @@ impl Events {
         self.jump = gap.filter(|_| jumped);
         if !jumped {
             self.seen = gap.or(self.seen);
+            if let Some(gap) = gap {
+                self.gaps.truncate(GAPS - 1);
+                self.gaps.push_front(gap);
+            }
         }
         self.stated = sight.step.or(self.stated);
         self.last = Some(now);
+    }
+
+    /// The usual time between analysed frames, as their times show it.
+    pub(super) fn step(&self) -> Option<ClockTime> {
+        let mut sorted: Vec<ClockTime> = self.gaps.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied()
     }
 
     /// Ends what is open: the stream, or the trust in it, ends here.
     pub(super) fn close(&mut self) -> Option<Event> {
         (self.candidate, self.last) = (None, None);
         (self.stated, self.seen, self.jump) = (None, None, None);
+        self.gaps.clear();
         self.open.take()
     }
 
@@ -482,5 +514,126 @@ mod tests {
         // Rare frames.
         let stream = [Some(0), Some(60_000), Some(121_000), Some(180_000)];
         assert_eq!(without_durations(0, 1, &stream), [(0, 0, 1), (60_000, 180_000, 3)]);
+    }
+
+    /// A calibration whose raw scores have those logarithms, of a stream with that time between frames.
+    fn calibration(logs: &[f64], step: f64) -> Calibration {
+        let raws: Vec<f64> = logs.iter().map(|log| log.exp()).collect();
+        let single = Calibration::new("x", true, &raws, &raws).unwrap();
+        // In a chain that goes on with probability c, runs are 1 / (1 - c) long.
+        let mut sorted = logs.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let level = sorted[logs.len() * 4 / 5];
+        let high: Vec<&[f64]> = logs.windows(2).filter(|pair| pair[0] > level).collect();
+        let on = high.iter().filter(|pair| pair[1] > level).count() as f64;
+        Calibration { run: 1.0 / (1.0 - on / (high.len() as f64 + 1.0)), step: Some(step), ..single }
+    }
+
+    /// Logarithms of scores of good frames whose neighbours are alike, and the seed of what comes.
+    struct Good {
+        state: u64,
+        last: f64,
+    }
+
+    impl Good {
+        const ALIKE: f64 = 0.8;
+
+        /// A sum of twelve even numbers is nearly normal. (xorshift64*)
+        fn next(&mut self) -> f64 {
+            let mut even = || {
+                self.state ^= self.state >> 12;
+                self.state ^= self.state << 25;
+                self.state ^= self.state >> 27;
+                (self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1_u64 << 53) as f64
+            };
+            let normal = (0..12).map(|_| even()).sum::<f64>() - 6.0;
+            self.last = Self::ALIKE * self.last + (1.0 - Self::ALIKE * Self::ALIKE).sqrt() * normal;
+            self.last
+        }
+    }
+
+    /// An analysed frame with that logarithm of its score.
+    fn scored(at: u64, log: f64, known: &Calibration, threshold: f64) -> Sight {
+        let score = known.score(log.exp());
+        let verdict = if score >= threshold { Verdict::Anomalous } else { Verdict::Normal };
+        let near = score >= known.half_way(threshold);
+        let step = Some(STEP);
+        Sight { begin: Some(STEP * at), shown: step, step, score, verdict, near }
+    }
+
+    const STEP: ClockTime = ClockTime::from_mseconds(200);
+
+    #[test]
+    fn alarms_of_a_hundred_hours_are_as_many_as_were_promised() {
+        let (per_hour, rate, banks) = (20.0, 5.0, 10);
+        let frames = (10.0 * 3600.0 * rate) as u64;
+        let mut begun = 0;
+        for bank in 0..banks {
+            let mut good = Good { state: 0x9e37_79b9 + bank, last: 0.0 };
+            let learned: Vec<f64> = (0..1000).map(|_| 0.3 * good.next()).collect();
+            let known = calibration(&learned, 0.2);
+            assert!(known.run > 2.0, "{}", known.run);
+            let (threshold, hold) = (known.threshold_at_events(per_hour, rate), usual_hold(Some(&known)));
+            assert!(hold > HOLD, "{hold}");
+            let mut events = Events::default();
+            for at in 0..frames {
+                let sight = scored(at, 0.3 * good.next(), &known, threshold);
+                begun += u32::from(events.see(&sight, 1, hold).begin.is_some());
+            }
+        }
+        let per_hour_found = f64::from(begun) / 100.0;
+        assert!(per_hour_found <= 1.5 * per_hour, "{per_hour_found} an hour for {per_hour}");
+        assert!(per_hour_found > 0.05 * per_hour, "blind: {per_hour_found} an hour for {per_hour}");
+    }
+
+    #[test]
+    fn a_defect_that_swings_about_the_threshold_and_is_hidden_for_a_moment_is_one_event() {
+        let mut good = Good { state: 5, last: 0.0 };
+        let learned: Vec<f64> = (0..1000).map(|_| 0.3 * good.next()).collect();
+        let known = calibration(&learned, 0.2);
+        let (threshold, hold) = (known.threshold_at_events(20.0, 5.0), usual_hold(Some(&known)));
+        let limit = 0.5 * (threshold / (1.0 - threshold)).ln() + known.reference.ln();
+        let mut events = Events::default();
+        let (mut begun, mut ended) = (0, 0);
+        for at in 0..200 {
+            let log = match at {
+                // Higher and lower than the threshold, and twice below what good frames usually score.
+                60..=99 if at % 20 == 7 => -0.3,
+                60..=99 => limit + if at % 3 == 0 { 0.2 } else { -0.05 },
+                _ => 0.0,
+            };
+            let change = events.see(&scored(at, log, &known, threshold), 1, hold);
+            begun += u32::from(change.begin.is_some());
+            ended += u32::from(change.end.is_some());
+        }
+        assert_eq!((begun, ended), (1, 1));
+    }
+
+    #[test]
+    fn the_hold_time_that_is_left_open_is_half_a_second_where_runs_are_short() {
+        assert_eq!(usual_hold(None), HOLD);
+        let known = calibration(&[0.0, 0.1, 0.2], 0.04);
+        for (run, step, expected) in [
+            (4.0, Some(0.04), HOLD),
+            (11.0, Some(0.04), ClockTime::from_mseconds(800)),
+            (1.0, Some(60.0), HOLD),
+            (9.0, None, HOLD),
+        ] {
+            let found = usual_hold(Some(&Calibration { run, step, ..known.clone() }));
+            assert!(found.absdiff(expected) < ClockTime::from_mseconds(1), "{run} {step:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_usual_step_is_that_between_frames_without_jumps() {
+        let mut events = Events::default();
+        assert_eq!(events.step(), None);
+        for at in [0, 40, 80, 200, 240, 90_000, 90_040] {
+            let begin = Some(ClockTime::from_mseconds(at));
+            events.see(&Sight { shown: None, step: None, ..sight(begin, Verdict::Normal) }, 1, HOLD);
+        }
+        assert_eq!(events.step(), Some(FRAME));
+        events.close();
+        assert_eq!(events.step(), None);
     }
 }

@@ -24,7 +24,7 @@ use crate::{cuda, error, frame, lock};
 impl SnarmDetect {
     /// Takes the next frame from upstream.
     pub(super) fn take_in(&self, buffer: gst::Buffer) -> Result<GenerateOutputSuccess, gst::FlowError> {
-        let settings = lock(&self.settings).clone();
+        let settings = self.frame_settings();
         let turn = self.turn(&buffer, &settings);
         let frame = {
             let mut stream = lock(&self.stream);
@@ -60,6 +60,12 @@ impl SnarmDetect {
             Some(buffer) => Ok(GenerateOutputSuccess::Buffer(buffer)),
             None => Ok(GenerateOutputSuccess::Dropped),
         }
+    }
+
+    /// The settings of the next frame.
+    pub(super) fn frame_settings(&self) -> Settings {
+        let seen_step = lock(&self.events).step();
+        Settings { seen_step, ..lock(&self.settings).clone() }
     }
 
     /// Warns once when the threshold is to be set by hand and is not.

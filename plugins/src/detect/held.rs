@@ -78,7 +78,7 @@ impl SnarmDetect {
     /// Sends on the frames that waited, if the worker is done. The caller holds the stream lock.
     fn release(&self) -> Result<(), gst::FlowError> {
         let Some(outcome) = self.worker.take() else { return Ok(()) };
-        let settings = lock(&self.settings).clone();
+        let settings = self.frame_settings();
         let held = std::mem::take(&mut lock(&self.stream).held);
         let mut outcome = Some(outcome);
         for frame in held {

@@ -146,7 +146,7 @@ pub struct SnarmDetect {
         nick = "Confirm frames", blurb = "Anomalous frames in a row that make a defect")]
     #[property(name = "hold-time", get, set, type = u64, member = hold_time, mutable_playing,
         default_value = HOLD_TIME,
-        nick = "Hold time", blurb = "Running time without an anomalous frame after which a defect has ended, in nanoseconds; a frame whose score is nearer to the threshold than to that of good frames does not end it")]
+        nick = "Hold time", blurb = "Running time without an anomalous frame after which a defect has ended, in nanoseconds; a frame whose score is nearer to the threshold than to that of good frames does not end it (2^64 - 1 = half a second, or twice as long as learned frames of a stream were high together)")]
     #[property(name = "attach", get, set, type = Attach, member = attach, mutable_ready, default_value = Attach::all(),
         nick = "Attach", blurb = "Metadata that buffers get")]
     #[property(name = "map-format", get, set, type = MapFormat, member = map_format, mutable_ready, default,

@@ -68,13 +68,15 @@
  * ## False alarms
  * #GstSnarmDetect:threshold-mode says what is promised of good frames. `bank` is two standard deviations above their median
  * and suits a first look. `fpr` promises a rate of frames, #GstSnarmDetect:target-fpr, and `events` a rate of separate
- * alarms, #GstSnarmDetect:target-events-per-hour, which is what someone at a line counts. A promise below one in as many
- * frames as were scored while learning (`calibration-frames` in #GstSnarmDetect:bank-info) is extrapolated, and the fewer
- * there were, the higher the threshold.
+ * alarms, #GstSnarmDetect:target-events-per-hour, which is what someone at a line counts. Both are kept in four of five cases: a
+ * promise below one in as many frames as were scored while learning (`calibration-frames` in #GstSnarmDetect:bank-info) is
+ * extrapolated, and the fewer there were, the higher the threshold. The rate of the stream is that of its caps, or else what
+ * the times of its frames show.
  *
- * A defect is one event: #GstSnarmDetect:hold-time bridges half a second without an anomalous frame, and a score that is
- * nearer to the threshold than to that of good frames does not end it. #GstSnarmDetect:confirm-frames is 1, since on a fast
- * line one frame may be all that shows a defect; 2 or 3 leave out single ones at the rate of a camera.
+ * A defect is one event: #GstSnarmDetect:hold-time bridges half a second without an anomalous frame, or longer where the
+ * learned frames of a stream were high together for longer (twice that time), and a score that is nearer to the threshold than
+ * to that of good frames does not end it. #GstSnarmDetect:confirm-frames is 1, since on a fast line one frame may be all that
+ * shows a defect; 2 or 3 leave out single ones at the rate of a camera.
  *
  * ## Light and quality
  * A bank knows the light of the frames that it learned. Frames in another light are brought to the nearest that was

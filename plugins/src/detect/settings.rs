@@ -7,13 +7,14 @@ use snarm_core::Error;
 use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
 
+use super::events::usual_hold;
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
 use crate::cuda::Device;
 use crate::precision::Products;
 use crate::{meta, view};
 
-/// Half a second, in nanoseconds: a defect that flickers, or is hidden for a moment, is one defect.
-pub(super) const HOLD_TIME: u64 = 500_000_000;
+/// No time in GStreamer: how long a defect is held follows from what was learned.
+pub(super) const HOLD_TIME: u64 = u64::MAX;
 
 /// The properties, as they are at the time of a frame.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub(super) struct Settings {
     pub(super) source_id: Option<String>,
     pub(super) stats_interval: u64,
     pub(super) report_latency: bool,
+    /// No property: the usual time between analysed frames, as their times show it, for streams that do not say their rate.
+    pub(super) seen_step: Option<gst::ClockTime>,
 }
 
 impl Default for Settings {
@@ -101,6 +104,7 @@ impl Default for Settings {
             source_id: None,
             stats_interval: 0,
             report_latency: true,
+            seen_step: None,
         }
     }
 }
@@ -134,11 +138,23 @@ impl Settings {
         Ok(())
     }
 
-    /// Frames of a stream that are analysed in a second; one where it does not say how many come.
+    /// Frames of a stream that are analysed in a second; where it does not say how many come, as its times show, one before
+    /// they do.
     fn rate(&self, stream: &VideoInfo) -> f64 {
         let fps = stream.fps();
-        let frames = if fps.numer() > 0 { f64::from(fps.numer()) / f64::from(fps.denom()) } else { 1.0 };
-        frames / f64::from(self.interval.max(1))
+        if fps.numer() > 0 {
+            return f64::from(fps.numer()) / f64::from(fps.denom()) / f64::from(self.interval.max(1));
+        }
+        let seen = self.seen_step.filter(|step| !step.is_zero());
+        seen.map_or(1.0 / f64::from(self.interval.max(1)), |step| 1e9 / step.nseconds() as f64)
+    }
+
+    /// How long a defect is held: what is set, else what follows from the learned frames.
+    pub(super) fn hold(&self, calibration: Option<&Calibration>) -> gst::ClockTime {
+        match self.hold_time {
+            HOLD_TIME => usual_hold(calibration),
+            set => gst::ClockTime::from_nseconds(set.min(gst::ClockTime::MAX.nseconds())),
+        }
     }
 
     /// The threshold of one frame of a stream: what is set, else what the bank with these limits and this calibration
@@ -173,5 +189,31 @@ impl Settings {
             min_area: self.min_area,
             max_regions: self.max_regions as usize,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_an_hour_are_those_of_the_streams_own_frame_time() {
+        gst::init().unwrap();
+        let stream = |fps: i32| {
+            let info = VideoInfo::builder(gst_video::VideoFormat::Rgb, 8, 8).fps(gst::Fraction::new(fps, 1));
+            info.build().unwrap()
+        };
+        let settings = Settings { interval: 2, ..Settings::default() };
+        assert_eq!((settings.rate(&stream(25)), settings.rate(&stream(0))), (12.5, 0.5));
+        let seen = Settings { seen_step: Some(gst::ClockTime::from_mseconds(100)), ..settings };
+        assert_eq!((seen.rate(&stream(25)), seen.rate(&stream(0))), (12.5, 10.0));
+    }
+
+    #[test]
+    fn a_hold_time_that_is_set_holds() {
+        let of = |hold_time: u64| Settings { hold_time, ..Settings::default() }.hold(None);
+        assert_eq!(Settings::default().hold(None), gst::ClockTime::from_mseconds(500));
+        assert_eq!((of(0), of(80)), (gst::ClockTime::ZERO, gst::ClockTime::from_nseconds(80)));
+        assert_eq!(of(u64::MAX - 1), gst::ClockTime::MAX);
     }
 }

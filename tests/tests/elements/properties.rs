@@ -202,7 +202,7 @@ fn has_effect(name: &str) -> bool {
                 line.push_verdicts(0, "ann");
                 line.element_messages("snarm-defect-end").len()
             };
-            ends("0") == 1 && ends("1000000000") == 0
+            ends("0") == 1 && ends("1000000000") == 0 && ends(&u64::MAX.to_string()) == 0
         }
         "attach" => {
             let mut line = Line::new(detector(&[("attach", "meta"), ("pixel-threshold", "0")]), caps());
