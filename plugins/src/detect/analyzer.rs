@@ -10,13 +10,14 @@ use snarm_core::detect::{Detector, StageTimes};
 use snarm_core::frame::AnyFrame;
 use snarm_core::registry::{self, How};
 
+use super::drift;
 use super::found::{Found, InUse};
 use super::look::Look;
 use super::record;
 use super::settings::Settings;
 use crate::cuda::{Seat, Sharing};
 use crate::frame::{Failure, Layout};
-use crate::{lock, view};
+use crate::{lock, meta, view};
 
 /// A detector whose bank was read and checked.
 pub(super) struct Loaded {
@@ -61,7 +62,7 @@ impl Loaded {
             limits: detector.bank_limits(),
             calibration: detector.calibration().clone(),
             crop: detector.bank().crop(),
-            light: detector.bank().light().map(|light| light.range()),
+            ranges: detector.bank().light().map(|light| drift::ranges(light)),
             doubt_of_tiles: doubt_of_tiles(detector.bank(), settings)?,
             doubt: detector.bank().doubt(detector.calibration()),
             info: info(&detector, location, generation),
@@ -86,7 +87,7 @@ fn nothing_named() -> Error {
 fn info(detector: &Detector, location: &Path, generation: u32) -> gst::Structure {
     let (bank, calibration) = (detector.bank(), detector.calibration());
     let header = bank.header();
-    gst::Structure::builder("snarm-bank-info")
+    let mut fields = gst::Structure::builder("snarm-bank-info")
         .field("location", location.to_string_lossy().as_ref())
         .field("bank-id", bank.digest())
         .field("generation", generation)
@@ -108,7 +109,10 @@ fn info(detector: &Detector, location: &Path, generation: u32) -> gst::Structure
         .field("score-mean", calibration.mean)
         .field("score-std", calibration.std)
         .field("score-max", calibration.max)
-        .build()
+        .field("frame-step", calibration.step.unwrap_or(meta::NONE))
+        .build();
+    drift::write_ranges(bank.light().map(|light| drift::ranges(light)).as_ref(), &mut fields);
+    fields
 }
 
 /// What cannot be used of what was changed while playing, so that what was there before goes on.

@@ -30,7 +30,7 @@ impl SnarmDetect {
         set_times(&mut found.meta, &buffer, &self.obj().segment());
         attach(buffer.make_mut(), &found, settings).map_err(|error| self.fail(error))?;
         self.write(&found.meta);
-        self.count(&found.meta, settings);
+        self.count(&found, settings);
         if found.meta.analysed {
             self.tell(&buffer, &found.meta, settings);
         }
@@ -78,7 +78,8 @@ impl SnarmDetect {
     }
 
     /// Brings the figures up to date and posts what follows from them.
-    fn count(&self, record: &Record, settings: &Settings) {
+    fn count(&self, found: &Found, settings: &Settings) {
+        let record: &Record = &found.meta;
         let now = Instant::now();
         let (latency_changed, stats_due, drift) = {
             let mut figures = lock(&self.figures);
@@ -90,7 +91,7 @@ impl SnarmDetect {
             (
                 record.analysed && figures.latency.add(record.latency),
                 !interval.is_zero() && figures.stats.due(now, interval),
-                record.analysed.then(|| figures.see_light(record.light)).flatten(),
+                figures.see_quality(found.quality.as_ref().filter(|_| record.analysed)),
             )
         };
         if latency_changed && settings.report_latency {
@@ -98,8 +99,8 @@ impl SnarmDetect {
             let message = gst::message::Latency::builder().src(&*self.obj()).build();
             let _ = self.obj().post_message(message);
         }
-        if let Some((drifting, light, range)) = drift {
-            let fields = messages::drift(drifting, light, range, settings.source_id.as_deref());
+        for told in drift {
+            let fields = messages::drift(&told, settings.source_id.as_deref());
             gst::info!(CAT, imp = self, "{fields}");
             if settings.message_mode >= MessageMode::Events {
                 messages::post(&self.obj(), fields);

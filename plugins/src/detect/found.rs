@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
+use snarm_core::light::Quality;
 use snarm_core::results::Resolution;
 use snarm_core::view::Crop;
 
+use super::drift::Ranges;
 use crate::meta::AnomalyMeta;
 
 /// What was found in a frame.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) meta: AnomalyMeta,
+    /// Light and sharpness of the frame, where they are known.
+    pub(super) quality: Option<Quality>,
     /// The mask as a picture of 0 and 1.
     #[cfg(feature = "analytics")]
     pub(super) mask: Option<gst::Buffer>,
@@ -30,8 +34,8 @@ pub(super) struct InUse {
     pub(super) limits: Limits,
     pub(super) calibration: Calibration,
     pub(super) crop: Crop,
-    /// The learned range of light, as multiples of what is usual, where it is known.
-    pub(super) light: Option<(f64, f64)>,
+    /// The learned ranges of light and sharpness, as multiples of what is usual, where they are known.
+    pub(super) ranges: Option<Ranges>,
     /// Why its thresholds are not those of the tiles in use, if they are not.
     pub(super) doubt_of_tiles: Option<String>,
     /// Why its threshold is a guess, if it is.

@@ -1,9 +1,11 @@
 //! What `snarmdetect` tells the application: the structures of messages and signals.
 
 use gst::prelude::*;
+use snarm_core::light::Kind;
 use snarm_core::results::Record;
 
 use super::SnarmDetect;
+use super::drift::Told;
 use super::events::Event;
 use super::found::InUse;
 use crate::{error, meta};
@@ -80,20 +82,23 @@ pub(super) fn defect(event: &Event, source_id: Option<&str>, reason: Option<&str
         .build()
 }
 
-/// The light of the last frames, and whether it lies outside of the learned range.
-pub(super) fn drift(
-    drifting: bool,
-    light: f64,
-    (low, high): (f64, f64),
-    source_id: Option<&str>,
-) -> gst::Structure {
-    gst::Structure::builder("snarm-drift")
+/// What left its learned range, or came back. That of the light has its fields under their own names, too.
+pub(super) fn drift(told: &Told, source_id: Option<&str>) -> gst::Structure {
+    let Told { kind, drifting, value, range: (low, high) } = *told;
+    let mut fields = gst::Structure::builder("snarm-drift")
+        .field("kind", kind.name())
         .field("drifting", drifting)
-        .field("light", light)
-        .field("light-low", low)
-        .field("light-high", high)
+        .field("value", value)
+        .field("low", low)
+        .field("high", high)
         .field("source-id", source_id)
-        .build()
+        .build();
+    if kind == Kind::Light {
+        for (name, number) in [("light", value), ("light-low", low), ("light-high", high)] {
+            fields.set(name, number);
+        }
+    }
+    fields
 }
 
 /// A time as GStreamer writes it, the missing one included.

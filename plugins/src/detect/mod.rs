@@ -84,7 +84,9 @@
  * #GstSnarmDetect:light-correction is off. Light is taken from what stays as it is in the frames; where all of a frame is the
  * part, as with cloth, a part of another shade passes for another light. `light` in the meta is the light of the frame as a
  * multiple of the usual one, `sharpness` its detail, and -1 where the bank is older, or another part of the frames is looked
- * at than was learned. When the mean light of about 32 frames leaves the learned range, or comes back, `snarm-drift` is posted.
+ * at than was learned. When a mean of about 32 frames leaves the learned range, or comes back, `snarm-drift` is posted; its `kind`
+ * is `light`, `red` or `blue` (a colour beside all of them, as white balance shifts it), `slope-x` (the right edge beside the left
+ * one), `slope-y` (the bottom beside the top) or `sharpness`.
  *
  * With #GstSnarmDetect:quality-gate the verdict on a frame that tells nothing of the part is `unknown`, and `reason` says why:
  * `too-dark` (less than a third of the least light that was learned), `too-bright` (half of it white that usually is not),
@@ -103,7 +105,8 @@
  * known, `frame-number`, `score`,
  * `threshold`, `threshold-low`, `verdict`, `reason`, `light`, `sharpness`, `area`, `regions`, `latency`, `source-id`, `device`,
  * `precision`),
- * `snarm-drift` (`drifting`, `light`, `light-low`, `light-high`, `source-id`) and `snarm-stats`, the structure
+ * `snarm-drift` (`kind`, `drifting`, `value`, the learned `low` and `high`, `source-id`, and for the light `light`, `light-low`
+ * and `light-high`) and `snarm-stats`, the structure
  * of #GstSnarmDetect:stats. #GstSnarmDetect:message-mode chooses. With #GstSnarmDetect:emit-signals the signals
  * `result`, `defect-begin` and `defect-end` are emitted from the streaming thread, before the frame goes on. A
  * defect ends with reason jump, where it was seen last, when the times of the stream jump: back by more than a second, or

@@ -31,6 +31,7 @@ pub(super) fn unknown(
     let meta = AnomalyMeta { record, seen: Rect::WHOLE, map_rect: Rect::WHOLE, map: None };
     Found {
         meta,
+        quality: None,
         #[cfg(feature = "analytics")]
         mask: None,
     }
@@ -40,6 +41,7 @@ pub(super) fn unknown(
 pub(super) fn detection(detection: &Detection, settings: &Settings, found: &mut Found) {
     let meta = &mut found.meta;
     meta.take(detection);
+    found.quality = detection.quality;
     (meta.seen, meta.map_rect) = (detection.seen, detection.map_rect);
     meta.map = map_buffer(detection, settings.map_format);
     #[cfg(feature = "analytics")]

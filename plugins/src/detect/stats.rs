@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::drift::Drift;
+use snarm_core::light::Quality;
+
+use super::drift::{self, Drifts, Told};
 use super::found::InUse;
 use super::latency::Latency;
 use crate::meta;
@@ -20,7 +22,7 @@ pub(super) struct Figures {
     pub(super) last_score: f64,
     pub(super) stats: Stats,
     pub(super) latency: Latency,
-    pub(super) drift: Drift,
+    pub(super) drift: Drifts,
     pub(super) bank: Option<Arc<InUse>>,
 }
 
@@ -30,7 +32,7 @@ impl Default for Figures {
             last_score: meta::NONE,
             stats: Stats::default(),
             latency: Latency::default(),
-            drift: Drift::default(),
+            drift: Drifts::default(),
             bank: None,
         }
     }
@@ -39,20 +41,20 @@ impl Default for Figures {
 impl Figures {
     /// Goes on with another bank.
     pub(super) fn use_bank(&mut self, bank: Arc<InUse>) {
-        (self.bank, self.drift) = (Some(bank), Drift::default());
+        (self.bank, self.drift) = (Some(bank), Drifts::default());
     }
 
-    /// Whether the light drifts, its mean, and the learned range, where the light of a frame has just changed the first.
-    pub(super) fn see_light(&mut self, light: f64) -> Option<(bool, f64, (f64, f64))> {
-        let range = self.bank.as_ref()?.light?;
-        let drifting = (light >= 0.0).then(|| self.drift.see(light, range)).flatten()?;
-        Some((drifting, self.drift.light()?, range))
+    /// Takes what a frame says of its quality; what has left its learned range, or come back, by that.
+    pub(super) fn see_quality(&mut self, quality: Option<&Quality>) -> Vec<Told> {
+        let ranges = self.bank.as_ref().and_then(|bank| bank.ranges);
+        quality.zip(ranges).map(|(quality, ranges)| self.drift.see(quality, &ranges)).unwrap_or_default()
     }
 
     /// Value of the property `stats`.
     pub(super) fn structure(&self, queue: usize, device: &str) -> gst::Structure {
         let mut fields = self.stats.structure(queue, device);
-        fields.set("light", self.drift.light().unwrap_or(meta::NONE));
+        self.drift.write(&mut fields);
+        drift::write_ranges(self.bank.as_ref().and_then(|bank| bank.ranges.as_ref()), &mut fields);
         fields
     }
 }

@@ -13,7 +13,7 @@ mod quality;
 mod seen;
 mod usual;
 
-pub use self::quality::{Quality, Reason};
+pub use self::quality::{Kind, Quality, Reason};
 pub(crate) use self::seen::{ENDS, Seen};
 pub use self::usual::Light;
 pub(crate) use self::usual::NUMBERS;

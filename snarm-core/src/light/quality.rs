@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use snarm_kernels::light::{COLOURS, Usual};
 
-use super::seen::{Seen, has_detail};
+use super::seen::{ENDS, Seen, has_detail};
 use super::{CELLS, Logs};
 
 /// Light that is so many times less than the darkest learned one.
@@ -76,6 +76,55 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What may drift away from the learned frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Light as a whole: lamp, exposure.
+    Light,
+    /// Red beside all colours: white balance.
+    Red,
+    /// Blue beside all colours.
+    Blue,
+    /// Light at the right edge beside that at the left.
+    SlopeX,
+    /// Light at the bottom beside that at the top.
+    SlopeY,
+    /// Detail: focus, dirt on the lens.
+    Sharpness,
+}
+
+impl Kind {
+    /// All of them, in the order of [`Quality::of`].
+    pub const ALL: [Self; 6] =
+        [Self::Light, Self::Red, Self::Blue, Self::SlopeX, Self::SlopeY, Self::Sharpness];
+
+    /// The word of messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Red => "red",
+            Self::Blue => "blue",
+            Self::SlopeX => "slope-x",
+            Self::SlopeY => "slope-y",
+            Self::Sharpness => "sharpness",
+        }
+    }
+
+    /// As a multiple of what is usual, by the numbers that a range is made of.
+    pub(super) fn multiple(self, numbers: &[f32; ENDS]) -> f64 {
+        // Slopes are those from the middle to an edge.
+        let log = match self {
+            Self::Light => numbers[0],
+            Self::Red => numbers[1],
+            Self::Blue => numbers[2],
+            Self::SlopeX => 2.0 * numbers[COLOURS],
+            Self::SlopeY => 2.0 * numbers[2 * COLOURS],
+            Self::Sharpness => numbers[ENDS - 1],
+        };
+        f64::from(log.exp())
+    }
+}
+
 /// Light and sharpness of a frame beside those of the learned ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
@@ -83,8 +132,17 @@ pub struct Quality {
     pub light: f64,
     /// Detail, as a multiple of what is usual.
     pub sharpness: f64,
+    /// All that may drift, as multiples of what is usual, in the order of [`Kind::ALL`].
+    multiples: [f64; Kind::ALL.len()],
     /// Why it cannot be judged, where that is so.
     pub reason: Option<Reason>,
+}
+
+impl Quality {
+    /// What a kind of drift is, as a multiple of what is usual.
+    pub fn of(&self, kind: Kind) -> f64 {
+        self.multiples[kind as usize]
+    }
 }
 
 fn luma(logs: &Logs) -> f32 {
@@ -133,11 +191,13 @@ pub(super) fn of<'a>(
     [low, _]: [(f32, f32); 2],
 ) -> Quality {
     let (mut count, mut level, mut sharpness) = (0.0_f32, 0.0, 0.0);
+    let mut numbers = [0.0_f32; ENDS];
     let [mut white, mut other, mut plain, mut blurred] = [(); 4].map(|()| Part::default());
     for (own, usual, seen) in tiles {
         count += 1.0;
         level += seen.level();
         sharpness += seen.sharpness;
+        numbers.iter_mut().zip(seen.numbers()).for_each(|(sum, number)| *sum += number);
         for (own, usual) in own.iter().zip(usual) {
             white.count(luma(own) >= WHITE && luma(&usual.median) < WHITE);
             other.count(is_other(own, usual));
@@ -160,7 +220,9 @@ pub(super) fn of<'a>(
     } else {
         None
     };
-    Quality { light: f64::from(level.exp()), sharpness: f64::from(sharpness.exp()), reason }
+    let numbers = numbers.map(|sum| sum / count.max(1.0));
+    let multiples = Kind::ALL.map(|kind| kind.multiple(&numbers));
+    Quality { light: f64::from(level.exp()), sharpness: f64::from(sharpness.exp()), multiples, reason }
 }
 
 #[cfg(test)]
@@ -213,6 +275,49 @@ mod tests {
                 "{by} {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn each_kind_of_drift_shows_in_its_own_number() {
+        // The factor of the last column beside the first, of the last row beside the first, of colours, and of detail.
+        let usual = |kind: Kind| if kind == Kind::Sharpness { 0.97..1.03 } else { 0.98..1.02 };
+        let along = |at: usize| (at as f32 + 0.5) / 8.0 - 0.5;
+        let cases: [(&[(Kind, f64)], fn(f32, f32) -> [f32; 4]); 5] = [
+            (&[], |_, _| [1.0; 4]),
+            (&[(Kind::Red, 1.08), (Kind::Blue, 0.92)], |_, _| [1.08, 1.0, 0.92, 1.0]),
+            (&[(Kind::SlopeX, 0.8)], |x, _| [0.8_f32.powf(x); 4]),
+            (&[(Kind::SlopeY, 1.2)], |_, y| [1.2_f32.powf(y); 4]),
+            (&[(Kind::Sharpness, 0.7)], |_, _| [1.0, 1.0, 1.0, 0.7]),
+        ];
+        for (expected, change) in cases {
+            let found = changed(|at, cell| {
+                let by = change(along(at % 8), along(at / 8));
+                cell.colours.iter_mut().zip(by).for_each(|(colour, by)| *colour *= by);
+                cell.detail *= by[3];
+            });
+            for kind in Kind::ALL {
+                let number = found.of(kind);
+                match expected.iter().find(|(other, _)| *other == kind) {
+                    Some((_, by)) => {
+                        assert!((number / by - 1.0).abs() < 0.03, "{}: {number}, {by}", kind.name())
+                    }
+                    None => {
+                        assert!(usual(kind).contains(&number), "{}: {number} in {expected:?}", kind.name())
+                    }
+                }
+            }
+            assert_eq!((found.of(Kind::Light), found.of(Kind::Sharpness)), (found.light, found.sharpness));
+        }
+        let light = learned();
+        for kind in Kind::ALL {
+            let (low, high) = light.range_of(kind);
+            assert!(
+                (0.9..=1.0).contains(&low) && (1.0..1.1).contains(&high),
+                "{}: {low} {high}",
+                kind.name()
+            );
+        }
+        assert_eq!(light.range_of(Kind::Light), light.range());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use snarm_kernels::light::{COLOURS, Cell, Gain, PLANES, Usual, compare};
 
-use super::quality::{self, Quality};
+use super::quality::{self, Kind, Quality};
 use super::seen::{ENDS, Seen, has_detail};
 use super::{CELLS, Logs, PER_MAD, logs, logs_of, median};
 
@@ -157,6 +157,11 @@ impl Light {
     pub fn range(&self) -> (f64, f64) {
         let [low, high] = self.ends().map(|(level, _)| f64::from(level.exp()));
         (low, high)
+    }
+
+    /// The range of learned frames of what may drift, as multiples of what is usual.
+    pub fn range_of(&self, kind: Kind) -> (f64, f64) {
+        (kind.multiple(&self.low), kind.multiple(&self.high))
     }
 
     /// For a file: [`NUMBERS`] for each cell, and the two ends of the range.

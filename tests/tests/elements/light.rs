@@ -70,11 +70,44 @@ fn drift_is_told_when_it_begins_and_ends() {
     for (n, by) in (0..).zip(lights) {
         line.inspect(n, lit(n, by));
     }
-    let told = line.element_messages("snarm-drift");
+    let mut told = line.element_messages("snarm-drift");
+    told.retain(|fields| fields.get::<&str>("kind").unwrap() == "light");
     let drifting: Vec<bool> = told.iter().map(|fields| fields.get("drifting").unwrap()).collect();
     assert_eq!(drifting, [true, false]);
     let number = |name: &str| told[0].get::<f64>(name).unwrap();
     assert!(number("light") < number("light-low") && number("light-low") <= number("light-high"));
+    for (name, other) in [("value", "light"), ("low", "light-low"), ("high", "light-high")] {
+        assert_eq!(number(name), number(other));
+    }
     let stats = line.element.property::<gst::Structure>("stats");
     assert!((0.9..1.02).contains(&stats.get::<f64>("light").unwrap()), "{stats}");
+}
+
+#[test]
+fn white_balance_drifts_under_names_of_its_own() {
+    init();
+    let coloured = |n: u64| {
+        let by = [1.1, 1.0, 0.9];
+        let pixels = good_pixels(n).into_iter().zip(by.iter().cycle());
+        pixels.map(|(v, by)| (f64::from(v) * by).round().min(255.0) as u8).collect::<Vec<u8>>()
+    };
+    let mut line = Line::new(detector(&[]), caps());
+    for n in 0..40 {
+        line.inspect(n, if n < 10 { good_pixels(n) } else { coloured(n) });
+    }
+    let told = line.element_messages("snarm-drift");
+    let of_kind = |kind: &str| told.iter().find(|fields| fields.get::<&str>("kind").unwrap() == kind);
+    let number = |fields: &gst::Structure, name: &str| fields.get::<f64>(name).unwrap();
+    let (red, blue) = (of_kind("red").expect("red drifts"), of_kind("blue").expect("blue drifts"));
+    assert!(red.get::<bool>("drifting").unwrap() && number(red, "value") > number(red, "high"), "{red}");
+    assert!(number(blue, "value") < number(blue, "low") && !blue.has_field("light"), "{blue}");
+    let [stats, info] = ["stats", "bank-info"].map(|name| line.element.property::<gst::Structure>(name));
+    assert!(number(&stats, "red") > 1.03 && number(&stats, "blue") < 0.97, "{stats}");
+    for kind in ["light", "red", "blue", "slope-x", "slope-y", "sharpness"] {
+        for end in ["low", "high"] {
+            let name = format!("{kind}-{end}");
+            assert_eq!(number(&stats, &name), number(&info, &name));
+        }
+        assert!(number(&info, &format!("{kind}-low")) <= number(&info, &format!("{kind}-high")), "{info}");
+    }
 }
