@@ -16,6 +16,9 @@ const BEGINNING: u64 = 1 << 16;
 /// Most bytes of a header that are read.
 const HEADER: u64 = 64 << 20;
 
+/// Width and height of the drawings of `snarm limits` in PNG.
+pub(crate) const PLOT: [u32; 2] = [1520, 660];
+
 /// What a file that is to be written holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holds {
@@ -29,6 +32,8 @@ pub(crate) enum Holds {
     Page,
     /// A drawing in SVG.
     Drawing,
+    /// A drawing of `snarm limits` in PNG, which other pictures are not taken for.
+    Plot,
     /// The course of a training.
     Course,
     Picture,
@@ -45,6 +50,7 @@ impl Holds {
             Self::Json => "JSON",
             Self::Page => "a page in HTML",
             Self::Drawing => "a drawing in SVG",
+            Self::Plot => "a drawing of limits in PNG",
             Self::Course => "the course of a training",
             Self::Picture => "a picture",
         }
@@ -68,10 +74,17 @@ impl Holds {
             Self::Json => matches!(trimmed.first(), Some(b'{' | b'[')),
             Self::Page => begins("<!doctype html") || begins("<html"),
             Self::Drawing => begins("<svg"),
+            Self::Plot => is_png_of(start, PLOT),
             Self::Course => begins("step,"),
             Self::Picture => image::guess_format(start).is_ok(),
         }
     }
+}
+
+/// Whether a file begins as a PNG of this width and height does.
+fn is_png_of(start: &[u8], [width, height]: [u32; 2]) -> bool {
+    let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    start.starts_with(b"\x89PNG") && start.get(16..24) == Some(&size[..])
 }
 
 /// Whether a file begins as safetensors do: with the length of a header, and the header.
@@ -234,6 +247,7 @@ mod tests {
             (b"\n{\"mean\":{}}".to_vec(), Holds::Json),
             (b"<!doctype html>".to_vec(), Holds::Page),
             (b"<svg xmlns=".to_vec(), Holds::Drawing),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x05\xf0\0\0\x02\x94".to_vec(), Holds::Plot),
             (b"step,loss\n".to_vec(), Holds::Course),
             (b"\x89PNG\r\n\x1a\n".to_vec(), Holds::Picture),
             (Vec::new(), Holds::Bank),
@@ -245,6 +259,7 @@ mod tests {
             (b"\xff\xd8\xff\xe0\0\x10JFIF", Holds::Json, "found a picture (jpg)"),
             (&safetensors("snarm-decoder", 10)[..], Holds::Bank, "found a decoder"),
             (&safetensors("pt", 10)[..], Holds::Encoder, "found a file of weights"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x05\0\0\0\x03\0", Holds::Plot, "found a picture (png)"),
             (b"{\"mean\":{}}", Holds::Bank, "found JSON"),
             ("Prüfung\n".as_bytes(), Holds::Page, "found a text"),
             (b"\x1a\x45\xdf\xa3\x01", Holds::Drawing, "found a clip"),

@@ -150,7 +150,7 @@ fn rounded_plate(tile: &mut Tile, color: Rgba, stripe: Option<(Rgba, usize)>, ra
 }
 
 /// Writes one line of text, its capitals beginning at row `y`.
-fn write_line(tile: &mut Tile, text: &str, x: usize, y: usize, point: usize, color: Rgba) {
+pub(super) fn write_line(tile: &mut Tile, text: &str, x: usize, y: usize, point: usize, color: Rgba) {
     let mut left = x;
     for character in text.chars() {
         let glyph = font::glyph(character);

@@ -12,6 +12,7 @@ mod heat;
 mod label;
 mod lines;
 mod parts;
+mod sheet;
 mod style;
 mod tile;
 
@@ -24,6 +25,7 @@ use snarm_kernels::frame::{DeviceFrameMut, FrameMut, Orientation};
 use snarm_kernels::{Error, Result};
 
 pub use fields::{FIELDS, check_label};
+pub use sheet::Sheet;
 pub use style::{Colormap, Position, Style};
 pub use tile::Tile;
 

@@ -226,10 +226,30 @@ fn clips_are_read_by_range_and_interval() {
     let anomalous =
         lines(&dir.path().join("all/results.jsonl")).iter().filter(|l| l["anomalous"] == true).count();
     assert_eq!(bank[..2], ["bank", "0.500"], "{limits}");
-    assert_eq!(bank[5..], [&anomalous.to_string(), "of", "20", "+0"], "{limits}");
+    assert_eq!(bank[5..9], [&anomalous.to_string(), "of", "20", "+0"], "{limits}");
+    assert!(bank.len() == 13 && bank[10] == "to" && bank[12] == "%", "{limits}");
     assert!(limits.contains("fpr 0.1") && limits.contains("events 1 an hour at 25 frames/s"), "{limits}");
     let picture = std::fs::read_to_string(dir.path().join("limits.svg")).expect("a picture");
     assert!(picture.starts_with("<svg") && picture.contains("20 judged frames"), "{picture}");
+    // A few of them beside, and a picture in pixels, which replaces its like alone.
+    let lines = std::fs::read_to_string(dir.path().join("all/results.jsonl")).expect("results");
+    let few: String = lines.lines().take(7).map(|line| format!("{line}\n")).collect();
+    std::fs::write(dir.path().join("recent.jsonl"), few).expect("written");
+    let command = "limits a.bank all/results.jsonl --recent recent.jsonl --picture";
+    for _ in 0..2 {
+        let limits = stdout(&run(dir.path(), &format!("{command} limits.png"), 0));
+        assert!(limits.contains("recent frames above") && limits.contains(" of 7"), "{limits}");
+    }
+    let size = image::image_dimensions(dir.path().join("limits.png")).expect("a picture");
+    assert_eq!(size, (1520, 660));
+    run(dir.path(), &format!("{command} limits.svg"), 0);
+    let picture = std::fs::read_to_string(dir.path().join("limits.svg")).expect("a picture");
+    assert!(picture.contains("below: 7 recent frames"), "{picture}");
+    let said = stderr(&run(dir.path(), &format!("{command} limits.jpg"), 1));
+    assert!(
+        said.contains("--picture: expected a file that ends in .svg or .png, found limits.jpg"),
+        "{said}"
+    );
 }
 
 /// H.264 decoders keep frames in memory with wide borders; pictures must not be sheared by them.
