@@ -58,12 +58,13 @@
  * Memory does not grow with the stream. Collected are at most 16 vectors for each of #GstSnarmBank:bank-capacity,
  * 16,384 at least; when they are all there, a coreset of the capacity stays of them, and a quarter that is drawn evenly
  * from the whole stream, which halts the stream for some seconds. A vector takes 4 bytes times its width, and 516 more
- * while the bank is made; the frames that the threshold is found with, 256 at most in 160 MiB, take 2 bytes times
- * width, tokens and tiles each:
+ * while the bank is made; the frames that the threshold is found with take 2 bytes times width, tokens and tiles each. They are
+ * 1024 at most, of a longer stream an even sample: as many as 160 MiB hold lie in memory, more in a file without a name in
+ * `TMPDIR` (or `/tmp`), of 1 GiB at most. Where it cannot be written those in memory serve, and the log says so:
  *
  * | encoder | width | tokens | collected | in all, capacity 10,000 | in all, capacity 200 |
  * |---|---|---|---|---|---|
- * | snarm-tiny | 128 | 1600 | 160,000 of 512 bytes | 0.27 GB | 0.12 GB |
+ * | snarm-tiny | 128 | 1600 | 160,000 of 512 bytes | 0.33 GB | 0.18 GB |
  * | DINOv2 with registers, small to large | 512 | 2401 | 160,000 of 2048 bytes | 0.57 GB | 0.20 GB |
  *
  * Where places may count, each vector of the bank takes 2 bytes more for each place while the threshold is found, 800 with

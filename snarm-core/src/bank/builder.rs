@@ -519,7 +519,7 @@ impl BankBuilder {
         let factors: Vec<f32> =
             columns.flat_map(|(width, scale)| std::iter::repeat_n(*scale, *width)).collect();
         self.sample.scale(&factors)?;
-        self.validation.scale(&factors);
+        self.validation.scale(&factors)?;
         self.novelty.scale(&factors);
         self.group_scales.resize(groups.len(), 1.0);
         self.group_scales.iter_mut().zip(&found).for_each(|(scale, found)| *scale *= found);

@@ -22,6 +22,7 @@ mod reservoir;
 mod rules;
 mod sample;
 mod scales;
+mod spill;
 mod stage;
 mod step;
 mod tail;

@@ -16,6 +16,7 @@ use super::odd::{self, OddFrame};
 use super::origin::Origin;
 use super::places::{Occupancy, RADII};
 use super::reservoir::{Place, Reservoir};
+use super::spill::{Halves, Spill, room};
 use super::stage::BuildStage;
 use super::{Calibration, Memory};
 use crate::detect::extract::Extractor;
@@ -27,13 +28,7 @@ use crate::models::{Decoder, Model, model};
 use crate::view::Seen;
 
 /// The most frames kept; a longer stream is sampled evenly.
-const MOST_FRAMES: usize = 256;
-
-/// The most bytes of descriptors kept.
-const MOST_BYTES: usize = 160 << 20;
-
-/// The frames that are kept in any case, however large their descriptors are.
-const FEWEST_FRAMES: usize = 32;
+const MOST_FRAMES: usize = 1024;
 
 /// A frame that is kept.
 struct Kept {
@@ -46,42 +41,47 @@ struct Kept {
     /// What is seen of it.
     seen: Arc<Seen>,
     /// Its descriptors, tile after tile, in half precision: enough to score it, at half the memory.
-    descriptors: Vec<half::f16>,
-}
-
-/// The most frames of so many numbers each that are kept.
-fn most_frames(numbers: usize) -> usize {
-    let bytes = numbers * size_of::<half::f16>();
-    (MOST_BYTES / bytes.max(1)).clamp(FEWEST_FRAMES, MOST_FRAMES)
+    descriptors: Halves,
 }
 
 /// Frames to score.
 pub(super) struct Validation {
     kept: Vec<Kept>,
     reservoir: Reservoir,
+    spill: Spill,
 }
 
 impl Validation {
     pub(super) fn new(rng: ChaCha8Rng) -> Self {
-        Self { kept: Vec::new(), reservoir: Reservoir::new(MOST_FRAMES, rng) }
+        let spill = Spill::new(std::env::temp_dir());
+        Self { kept: Vec::new(), reservoir: Reservoir::new(MOST_FRAMES, rng), spill }
     }
 
-    /// Offers the frame that the extractor saw last: its number, that among all learned frames, and where it comes from.
+    /// Offers the frame that the extractor saw last: its number, that among all learned frames, and where it comes from. Where no
+    /// file can be written, those in memory are an even sample of what follows.
     pub(super) fn offer(&mut self, image: u32, frame: usize, origin: Option<Origin>, seen: &Extractor) {
-        let half = move || Kept {
-            image,
-            frame,
-            origin,
-            seen: Arc::clone(seen.seen()),
-            descriptors: seen.descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
-        };
         if self.kept.is_empty() {
-            self.reservoir.limit(most_frames(seen.descriptors.len()));
+            self.reservoir.limit(MOST_FRAMES.min(room(seen.descriptors.len())));
         }
         match self.reservoir.place() {
-            Place::Append => self.kept.push(half()),
-            Place::Replace(at) => self.kept[at] = half(),
-            Place::Skip => {}
+            Place::Skip => return,
+            Place::Append => {}
+            Place::Replace(at) => {
+                let old = self.kept.swap_remove(at);
+                self.spill.forget(old.descriptors);
+            }
+        }
+        match self.spill.keep(&seen.descriptors) {
+            Ok(descriptors) => {
+                let seen = Arc::clone(seen.seen());
+                self.kept.push(Kept { image, frame, origin, seen, descriptors });
+            }
+            Err(reason) => {
+                let n = self.kept.len();
+                let reason = self.spill.error(reason);
+                tracing::warn!("the threshold is found with {n} of the learned frames: {reason}");
+                self.reservoir.limit(n);
+            }
         }
     }
 
@@ -91,19 +91,21 @@ impl Validation {
     }
 
     /// Multiplies the columns of all descriptors by factors.
-    pub(super) fn scale(&mut self, factors: &[f32]) {
-        for frame in &mut self.kept {
-            for row in frame.descriptors.chunks_exact_mut(factors.len().max(1)) {
-                row.iter_mut().zip(factors).for_each(|(v, f)| *v = half::f16::from_f32(v.to_f32() * f));
-            }
-        }
+    ///
+    /// # Errors
+    /// When the file that holds some of them cannot be read or written.
+    pub(super) fn scale(&mut self, factors: &[f32]) -> Result<()> {
+        let scaled = self.kept.iter_mut().try_for_each(|frame| frame.descriptors.scale(factors));
+        scaled.map_err(|reason| self.spill.error(reason))
     }
 
     /// Takes back the frames from `first` on.
     pub(super) fn discard_from(&mut self, first: u32) {
-        let before = self.kept.len();
-        self.kept.retain(|frame| frame.image < first);
-        self.reservoir.forget(before - self.kept.len());
+        let (kept, gone): (Vec<Kept>, Vec<Kept>) =
+            std::mem::take(&mut self.kept).into_iter().partition(|frame| frame.image < first);
+        self.kept = kept;
+        self.reservoir.forget(gone.len());
+        gone.into_iter().for_each(|frame| self.spill.forget(frame.descriptors));
     }
 
     /// Takes what the kept frames say of the places of rows.
@@ -118,7 +120,7 @@ impl Validation {
         let mut workspace = Workspace::default();
         let (mut indices, mut squares) = (Vec::new(), Vec::new());
         for kept in &self.kept {
-            let descriptors: Vec<f32> = kept.descriptors.iter().map(|v| v.to_f32()).collect();
+            let descriptors = kept.descriptors.widened()?;
             for tile in 0..kept.seen.mosaic.tiles() {
                 let all_seen = Some(&[][..]);
                 let ignored = kept.seen.ignored.as_ref().map_or(all_seen, |ignored| ignored.of_tile(tile));
@@ -156,8 +158,7 @@ impl Validation {
         let mut kept: Vec<&Kept> =
             self.kept.iter().filter(|frame| seen.insert(likeness.original(frame.image))).collect();
         kept.sort_by_key(|frame| frame.image);
-        let out = |frame: &&Kept| memory.map(|memory| left_out(memory, likeness, frame.image));
-        let out: Vec<Option<Vec<u32>>> = kept.iter().map(out).collect();
+        let images = memory.map_or(&[][..], |memory| memory.images());
         let memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
         let total = kept.len() * (usize::from(memory.is_some()) + decoders.len());
         let mut done = 0;
@@ -166,7 +167,8 @@ impl Validation {
             done += 1;
             true
         };
-        let mut scoring = Scoring { kept: &kept, out, likeness, geometry, memory, occupancy, radius: None };
+        let mut scoring =
+            Scoring { kept: &kept, images, likeness, geometry, memory, occupancy, radius: None };
         let all: Vec<usize> = (0..kept.len()).collect();
         let mut by = Vec::new();
         if scoring.memory.is_some() {
@@ -203,8 +205,8 @@ const DISTURBED: f64 = 1.1;
 /// What kept frames are scored by.
 struct Scoring<'a, 'b> {
     kept: &'b [&'a Kept],
-    /// For each of them the labels of rows.
-    out: Vec<Option<Vec<u32>>>,
+    /// The frames that the rows of the memory are of, which labels take the place of.
+    images: &'b [u32],
     likeness: &'b Likeness<'b>,
     geometry: &'b Geometry,
     memory: Option<Memory>,
@@ -264,8 +266,9 @@ impl Scoring<'_, '_> {
         let (mut images, mut peaks) = (Vec::new(), Vec::new());
         for (nth, at) in frames.iter().enumerate() {
             let kept = self.kept[*at];
-            if let (Some(memory), Some(out)) = (&mut self.memory, &self.out[*at]) {
-                memory.set_images(out);
+            if let Some(memory) = &mut self.memory {
+                let out = left_out(self.images, self.likeness, kept.image);
+                memory.set_images(&out);
                 let places = self.occupancy.as_deref_mut().zip(self.radius).map(|(occupancy, radius)| {
                     let alike = self.likeness.left_out(kept.image);
                     let is_out = |image: u32| {
@@ -366,11 +369,11 @@ const NEEDED: usize = 3;
 
 /// For each row of the bank whether it is left out while a frame is scored. Where hardly anything would be left, as all
 /// frames are copies, those of the frame alone are, or none: a bank of few rows does not know all of a frame.
-fn left_out(bank: &Memory, likeness: &Likeness<'_>, image: u32) -> Vec<u32> {
+fn left_out(images: &[u32], likeness: &Likeness<'_>, image: u32) -> Vec<u32> {
     let out = likeness.left_out(image);
     let is_out = |row: &u32| out.contains(row) || likeness.are_neighbours(image, *row);
     let labels = |is_out: &dyn Fn(&u32) -> bool| -> Vec<u32> {
-        bank.images().iter().map(|row| if is_out(row) { OUT } else { 0 }).collect()
+        images.iter().map(|row| if is_out(row) { OUT } else { 0 }).collect()
     };
     let enough = |labels: &Vec<u32>| labels.iter().filter(|label| **label != OUT).count() >= NEEDED;
     let less = || Some(labels(&|row| *row == image)).filter(enough);
@@ -386,25 +389,12 @@ impl Kept {
         raw: &mut RawMap,
         memory: Option<&Memory>,
     ) -> Result<(f64, f64)> {
-        let descriptors: Vec<f32> = self.descriptors.iter().map(|v| v.to_f32()).collect();
+        let descriptors = self.descriptors.widened()?;
         let values = geometry.output_len();
         let features =
             |tile: usize| Ok(Features::new(geometry, &descriptors[tile * values..][..values])?.of_tile(tile));
         snarm_kernels::threads::install(|| {
             tiled::score(model, raw, &self.seen, features, memory, Some(OUT), &mut Default::default())
         })?
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn as_many_frames_are_scored_as_the_memory_holds() {
-        assert_eq!(most_frames(1600 * 128), 256, "those of the default encoder");
-        assert_eq!(most_frames(2401 * 512), 68, "those of DINOv2");
-        assert_eq!(most_frames(1 << 30), FEWEST_FRAMES);
-        assert_eq!(most_frames(0), MOST_FRAMES);
     }
 }

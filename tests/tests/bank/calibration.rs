@@ -33,6 +33,14 @@ fn every_good_frame_of_a_stream_is_scored_without_its_block_as_long_as_there_are
     }
 }
 
+#[test]
+fn a_bank_of_hundreds_of_frames_is_calibrated_with_all_of_them() {
+    let bank = learned((0..300).map(|i| part(i, false)), 0.2, 500);
+    let copies = bank.header().copies;
+    assert_eq!(bank.calibration().frames + copies, 300, "{copies} copies");
+    assert!(copies < 40, "{copies} copies");
+}
+
 /// Pixels of a good part, or the same with a scratch.
 fn part(number: u64, scratched: bool) -> Vec<u8> {
     snarm_tests::stripes::part(WIDTH, HEIGHT, number, scratched)
