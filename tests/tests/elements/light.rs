@@ -87,12 +87,12 @@ fn drift_is_told_when_it_begins_and_ends() {
 fn white_balance_drifts_under_names_of_its_own() {
     init();
     let coloured = |n: u64| {
-        let by = [1.1, 1.0, 0.9];
+        let by = [1.15, 1.0, 0.85];
         let pixels = good_pixels(n).into_iter().zip(by.iter().cycle());
         pixels.map(|(v, by)| (f64::from(v) * by).round().min(255.0) as u8).collect::<Vec<u8>>()
     };
     let mut line = Line::new(detector(&[]), caps());
-    for n in 0..40 {
+    for n in 0..60 {
         line.inspect(n, if n < 10 { good_pixels(n) } else { coloured(n) });
     }
     let told = line.element_messages("snarm-drift");

@@ -6,7 +6,7 @@ use snarm_core::bank::Rule;
 use snarm_core::dataset::Picture;
 use snarm_core::overlay::Sheet;
 
-use super::super::outputs::PLOT;
+use crate::commands::outputs::PLOT;
 
 const BINS: usize = 50;
 const SIZE: [f64; 2] = [760.0, 330.0];
