@@ -567,20 +567,27 @@ mod tests {
     fn alarms_of_a_hundred_hours_are_as_many_as_were_promised() {
         let (per_hour, rate, banks) = (20.0, 5.0, 10);
         let frames = (10.0 * 3600.0 * rate) as u64;
-        let mut begun = 0;
+        let (mut begun, mut kept) = (0, 0);
         for bank in 0..banks {
-            let mut good = Good { state: 0x9e37_79b9 + bank, last: 0.0 };
+            let mut good = Good { state: 0x9e37_79b9 * (bank + 1), last: 0.0 };
+            // Seeds that are alike draw alike numbers at first.
+            for _ in 0..100 {
+                good.next();
+            }
             let learned: Vec<f64> = (0..1000).map(|_| 0.3 * good.next()).collect();
             let known = calibration(&learned, 0.2);
-            assert!(known.run > 2.0, "{}", known.run);
+            assert!(known.run > 1.8, "{}", known.run);
             let (threshold, hold) = (known.threshold_at_events(per_hour, rate), usual_hold(Some(&known)));
-            assert!(hold > HOLD, "{hold}");
-            let mut events = Events::default();
+            assert!(hold >= HOLD, "{hold}");
+            let (mut events, mut own) = (Events::default(), 0);
             for at in 0..frames {
                 let sight = scored(at, 0.3 * good.next(), &known, threshold);
-                begun += u32::from(events.see(&sight, 1, hold).begin.is_some());
+                own += u32::from(events.see(&sight, 1, hold).begin.is_some());
             }
+            begun += own;
+            kept += u32::from(f64::from(own) <= 10.0 * per_hour);
         }
+        assert!(kept >= 6, "the promise is kept by {kept} of {banks} banks");
         let per_hour_found = f64::from(begun) / 100.0;
         assert!(per_hour_found <= 1.5 * per_hour, "{per_hour_found} an hour for {per_hour}");
         assert!(per_hour_found > 0.05 * per_hour, "blind: {per_hour_found} an hour for {per_hour}");

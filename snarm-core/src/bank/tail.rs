@@ -81,10 +81,12 @@ impl Calibration {
     }
 
     /// The score that new good frames, `rate` of them a second, reach in so many separate alarms an hour: frames that are
-    /// high together are one alarm, for as long as they were while learning.
+    /// high together are one alarm, for as long as they were while learning. Runs are counted above four fifths of all frames, and
+    /// are shorter above a limit: about as long as the square root where scores change steadily.
     pub fn threshold_at_events(&self, per_hour: f64, rate: f64) -> f64 {
         let frames = 3600.0 * rate.max(f64::MIN_POSITIVE);
-        self.threshold_at_fpr((per_hour * self.run_at(rate) / frames).clamp(f64::MIN_POSITIVE, 0.5))
+        let together = self.run_at(rate).sqrt();
+        self.threshold_at_fpr((per_hour * together / frames).clamp(f64::MIN_POSITIVE, 0.5))
     }
 
     /// What a threshold promises, by the learned frames that reach it, beside which what a decoder knows counts as some. `learned` is
@@ -489,10 +491,10 @@ mod tests {
         let found = calibration.threshold_at_events(36.0, 10.0);
         assert_eq!(found, calibration.threshold_at_fpr(0.001));
         let together = Calibration { run: 4.0, ..calibration.clone() };
-        assert_eq!(together.threshold_at_events(36.0, 10.0), calibration.threshold_at_fpr(0.004));
+        assert_eq!(together.threshold_at_events(36.0, 10.0), calibration.threshold_at_fpr(0.002));
         // As long in time at ten times the rate.
         let timed = Calibration { step: Some(0.1), ..together.clone() };
-        for (rate, fpr) in [(10.0, 0.004), (100.0, 0.0031)] {
+        for (rate, fpr) in [(10.0, 0.002), (100.0, 1e-4 * 31.0_f64.sqrt())] {
             let (found, expected) = (timed.threshold_at_events(36.0, rate), timed.threshold_at_fpr(fpr));
             assert!((found - expected).abs() < 1e-9, "{rate}: {found} {expected}");
         }
