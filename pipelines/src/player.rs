@@ -20,6 +20,8 @@ const PLAYER: &str = "snarm-player";
 pub(crate) struct Player {
     child: Child,
     errors: Option<JoinHandle<String>>,
+    /// Standard input of one that reads nothing from it: it ends with this, and so with the command, however that ends.
+    lifeline: Option<ChildStdin>,
     /// The clip that is decoded.
     clip: Option<PathBuf>,
 }
@@ -27,7 +29,8 @@ pub(crate) struct Player {
 impl Player {
     /// Starts to decode a clip; its frames come as YUV4MPEG2.
     pub(crate) fn clip(path: &Path) -> Result<(Self, ChildStdout)> {
-        let mut player = Self::spawn(command()?.arg("clip").arg(path), Stdio::null(), Stdio::piped())?;
+        let mut player = Self::spawn(command()?.arg("clip").arg(path), Stdio::piped())?;
+        player.lifeline = player.child.stdin.take();
         let stdout = player.child.stdout.take().context("no pipe from snarm-player")?;
         player.clip = Some(path.to_owned());
         Ok((player, stdout))
@@ -35,13 +38,13 @@ impl Player {
 
     /// Starts a pipeline whose input is written by us, and whose output is a file.
     pub(crate) fn writer(pipeline: &[String], output: File) -> Result<(Self, ChildStdin)> {
-        let mut player = Self::spawn(command()?.arg("run").args(pipeline), Stdio::piped(), output.into())?;
+        let mut player = Self::spawn(command()?.arg("run").args(pipeline), output.into())?;
         let stdin = player.child.stdin.take().context("no pipe to snarm-player")?;
         Ok((player, stdin))
     }
 
-    fn spawn(command: &mut Command, stdin: Stdio, stdout: Stdio) -> Result<Self> {
-        command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+    fn spawn(command: &mut Command, stdout: Stdio) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|reason| unusable(command, &reason))?;
         let errors = match child.stderr.take() {
             Some(pipe) => {
@@ -49,13 +52,14 @@ impl Player {
             }
             None => None,
         };
-        Ok(Self { child, errors, clip: None })
+        Ok(Self { child, errors, lifeline: None, clip: None })
     }
 
     /// Waits for the end; a failed run is an error that carries what the player said. What it said of a clip that it decoded
     /// to the end is a warning.
     pub(crate) fn finish(mut self) -> Result<()> {
         let status = self.child.wait().context("cannot wait for snarm-player")?;
+        drop(self.lifeline.take());
         let text = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         if !status.success() {
             bail!("{}", said(&text).unwrap_or_else(|| format!("snarm-player ended with {status}")));
@@ -76,12 +80,12 @@ impl Drop for Player {
     }
 }
 
-/// Runs a pipeline in the place of this process: signals, input and output are its own. Returns only when it cannot be
-/// started.
-pub(crate) fn run(pipeline: &[String]) -> anyhow::Error {
+/// Runs a pipeline in the place of this process: signals, input and output are its own. After a signal its stream has so
+/// many seconds to end. Returns only when it cannot be started.
+pub(crate) fn run(pipeline: &[String], end_within: u32) -> anyhow::Error {
     match command() {
         Ok(mut command) => {
-            let reason = command.arg("run").args(pipeline).exec();
+            let reason = command.arg("run").arg(format!("--end-within={end_within}")).args(pipeline).exec();
             unusable(&command, &reason)
         }
         Err(reason) => reason,
@@ -125,9 +129,13 @@ pub(crate) fn load_failure(plugin: &Path) -> Option<String> {
     output(command().ok()?.arg("load").arg(plugin)).err().map(|reason| format!("{reason:#}"))
 }
 
-/// Runs the player to its end.
+/// Runs the player to its end, or to that of the command.
 fn output(command: &mut Command) -> Result<Output> {
-    let output = command.stdin(Stdio::null()).output().map_err(|reason| unusable(command, &reason))?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|reason| unusable(command, &reason))?;
+    let lifeline = child.stdin.take();
+    let output = child.wait_with_output().context("cannot wait for snarm-player")?;
+    drop(lifeline);
     if output.status.success() {
         return Ok(output);
     }

@@ -2,7 +2,8 @@
 //! decodes clips for the command to read, and looks at what GStreamer offers. Users do not call it.
 //!
 //! ```text
-//! snarm-player run WORD...     runs a pipeline to its end; INT, TERM and HUP end the stream properly
+//! snarm-player run WORD...     runs a pipeline to its end; INT, TERM and HUP end the stream properly, within a time that
+//!                              the first word may set: --end-within=SECONDS
 //! snarm-player watch WORD...   the same for a station, which is told what is found over standard input, a socket
 //! snarm-player clip FILE       writes the frames of a clip, upright and with their times, to standard output
 //! snarm-player check WORD...   says as JSON whether a pipeline would run; it writes nothing and sends nothing
@@ -10,12 +11,14 @@
 //! snarm-player load FILE       loads a plugin file, or says why it cannot be loaded
 //! ```
 //!
-//! Ends with 0 when done, with 1 and a message on standard error when not.
+//! Ends with 0 when done, with 1 and a message on standard error when not. clip, check, about and load end with whoever asked
+//! for them: where standard input is a pipe, its end is theirs.
 
 mod about;
 mod advice;
 mod check;
 mod clip;
+mod lifeline;
 mod mirror;
 mod packages;
 mod pipeline;
@@ -26,6 +29,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
@@ -48,8 +52,13 @@ fn work(arguments: &[OsString]) -> Result<()> {
         let asked = run::listen()?;
         start()?;
         let words = texts(rest)?;
-        return if verb == "run" { run::run(&words, &asked) } else { watch::watch(&words, &asked) };
+        if verb == "watch" {
+            return watch::watch(&words, &asked);
+        }
+        let (patience, words) = patience(&words)?;
+        return run::run(words, &asked, patience);
     }
+    lifeline::hold()?;
     start()?;
     match (name.to_str(), rest) {
         (Some("clip"), [file]) => clip::write(Path::new(file)),
@@ -60,6 +69,16 @@ fn work(arguments: &[OsString]) -> Result<()> {
         }
         _ => bail!("expected run WORD..., watch WORD..., clip FILE, check WORD..., about or load FILE"),
     }
+}
+
+/// How long a stream may take to end after a signal, and the words of the pipeline behind that.
+fn patience<'a, 'w>(words: &'w [&'a str]) -> Result<(Duration, &'w [&'a str])> {
+    let said =
+        words.split_first().and_then(|(first, rest)| Some((first.strip_prefix("--end-within=")?, rest)));
+    let Some((text, rest)) = said else { return Ok((run::END_PATIENCE, words)) };
+    let seconds: u32 =
+        text.parse().with_context(|| format!("--end-within: expected seconds, found {text}"))?;
+    Ok((Duration::from_secs(seconds.into()), rest))
 }
 
 fn start() -> Result<()> {

@@ -20,13 +20,20 @@ const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// How long a pipeline that does not play yet may take to end after a signal.
 const PREROLL_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a pipeline that plays may take to end after a signal where nobody says otherwise: less than what the units for
+/// systemd leave it, `TimeoutStopSec=60`.
+pub(crate) const END_PATIENCE: Duration = Duration::from_secs(45);
+
+/// How long elements may take to stop when the stream did not end.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long files may take to be completed after an error: a source that fails ends the stream by itself.
 const ERROR_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Least time between two lines of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Exit code of a run that a second signal stopped.
+/// Exit code of a run that a second signal stopped, or that does not stop.
 const STOPPED: i32 = 1;
 
 /// Stands for a signal where whoever runs the process asks for the end.
@@ -71,12 +78,12 @@ pub(crate) fn listen() -> Result<Asked> {
     Ok(asked)
 }
 
-/// Runs a pipeline until the end of its stream, or until a signal asks for that.
+/// Runs a pipeline until the end of its stream, or until a signal asks for that, after which it has `patience` to end.
 ///
 /// # Errors
 /// When the line is no pipeline, when an element fails, and when the stream was stopped before its end.
-pub(crate) fn run(words: &[&str], asked: &Asked) -> Result<()> {
-    play(&parse(words)?, asked, &mut |_| {})
+pub(crate) fn run(words: &[&str], asked: &Asked, patience: Duration) -> Result<()> {
+    play(&parse(words)?, asked, patience, &mut |_| {})
 }
 
 /// Runs a pipeline as [`run`] does; `heard` is called with each message of its bus.
@@ -86,14 +93,54 @@ pub(crate) fn run(words: &[&str], asked: &Asked) -> Result<()> {
 pub(crate) fn play(
     pipeline: &gst::Pipeline,
     asked: &Asked,
+    patience: Duration,
     heard: &mut dyn FnMut(&gst::MessageRef),
 ) -> Result<()> {
     let bus = pipeline.bus().context("the pipeline has no bus")?;
-    let mut player =
-        Player { pipeline, heard, is_live: false, paused: false, is_busy: false, error: None, told: None };
+    let mut player = Player {
+        pipeline,
+        heard,
+        patience,
+        is_live: false,
+        paused: false,
+        is_busy: false,
+        error: None,
+        told: None,
+    };
     let ended = player.start().and_then(|()| player.play(&bus, asked));
+    if ended.as_ref().is_err_and(|error| error.is::<NoEnd>()) {
+        exit_unless_stopped();
+    }
     let stopped = pipeline.set_state(gst::State::Null);
     ended.and_then(|()| stopped.map(drop).context("the pipeline does not stop"))
+}
+
+/// The stream did not end within the time that it had after a signal.
+#[derive(Debug)]
+struct NoEnd(Duration);
+
+impl std::fmt::Display for NoEnd {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        write!(
+            to,
+            "expected the end of the stream within {seconds} s of the signal, found none: files may be incomplete"
+        )
+    }
+}
+
+impl std::error::Error for NoEnd {}
+
+/// Ends the process where elements that let no end through do not stop either.
+fn exit_unless_stopped() {
+    let wait = || {
+        std::thread::sleep(STOP_PATIENCE);
+        say(format_args!("the stream did not end, and the pipeline does not stop: files may be incomplete"));
+        low_level::exit(STOPPED);
+    };
+    if let Err(reason) = std::thread::Builder::new().name("stopping".into()).spawn(wait) {
+        say(format_args!("cannot watch the pipeline stop: {reason}"));
+    }
 }
 
 /// Signals to end by. Who started us with `nohup` wants HUP to do nothing.
@@ -108,6 +155,8 @@ fn wanted() -> Vec<i32> {
 struct Player<'a> {
     pipeline: &'a gst::Pipeline,
     heard: &'a mut dyn FnMut(&gst::MessageRef),
+    /// How long the stream may take to end after a signal.
+    patience: Duration,
     is_live: bool,
     /// Whether the pipeline waits for its network buffers to fill.
     paused: bool,
@@ -141,6 +190,9 @@ impl Player<'_> {
     fn play(&mut self, bus: &gst::Bus, asked: &Asked) -> Result<()> {
         let context = glib::MainContext::default();
         let mut deadline: Option<Instant> = None;
+        // The time from whatever set the deadline; the work of an element moves it on.
+        let mut patience = ERROR_PATIENCE;
+        let mut has_played = false;
         loop {
             if let Some(by) = asked.take() {
                 let playing = self.pipeline.current_state() == gst::State::Playing;
@@ -150,9 +202,9 @@ impl Player<'_> {
                     return Ok(());
                 }
                 self.pipeline.send_event(gst::event::Eos::new());
-                if !playing {
-                    deadline = Some(Instant::now() + PREROLL_PATIENCE);
-                }
+                has_played = playing;
+                patience = if playing { self.patience } else { PREROLL_PATIENCE };
+                deadline = Some(Instant::now() + patience);
             }
             // Some elements count on the main loop of their application.
             while context.iteration(false) {}
@@ -163,11 +215,18 @@ impl Player<'_> {
                 }
             }
             if self.error.is_some() && deadline.is_none() {
-                deadline = Some(Instant::now() + ERROR_PATIENCE);
+                deadline = Some(Instant::now() + patience);
             }
-            if !self.is_busy && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                let never_played = || anyhow!("stopped before a frame came: the stream has no end");
-                return Err(self.error.take().unwrap_or_else(never_played));
+            let Some(end) = deadline else { continue };
+            if self.is_busy {
+                // What follows the work, such as the end of the stream behind a bank, has its time, too.
+                deadline = Some(end.max(Instant::now() + patience));
+            } else if Instant::now() >= end {
+                return Err(match self.error.take() {
+                    Some(error) => error,
+                    None if has_played => NoEnd(patience).into(),
+                    None => anyhow!("stopped before a frame came: the stream has no end"),
+                });
             }
         }
     }
@@ -257,5 +316,40 @@ fn name(signal: i32) -> &'static str {
         SIGTERM => "TERM",
         SIGHUP => "HUP",
         _ => "INT",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(line: &str, patience: Duration) -> Result<()> {
+        gst::init().unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let pipeline = parse(&words).unwrap();
+        let asked = Asked::default();
+        let told = asked.clone();
+        // As a signal that comes when the pipeline plays.
+        play(&pipeline, &asked, patience, &mut |message| {
+            if matches!(message.view(), gst::MessageView::StateChanged(change)
+                if change.current() == gst::State::Playing && message.src().is_some_and(|by| by.is::<gst::Pipeline>()))
+            {
+                told.0.store(SIGTERM, Ordering::Relaxed);
+            }
+        })
+    }
+
+    #[test]
+    fn a_stream_that_does_not_end_after_a_signal_is_given_up() {
+        let patience = Duration::from_millis(300);
+        let stuck = "videotestsrc is-live=true ! valve drop=true ! fakesink async=false";
+        let error = ended(stuck, patience).unwrap_err();
+        assert!(error.is::<NoEnd>(), "{error:#}");
+        assert_eq!(
+            error.to_string(),
+            "expected the end of the stream within 0.3 s of the signal, found none: files may be incomplete"
+        );
+        // One that ends does not wait for that.
+        ended("videotestsrc is-live=true ! fakesink", Duration::from_secs(3600)).unwrap();
     }
 }

@@ -16,7 +16,7 @@ use crate::recipe::{self, Recipe};
 /// written as gst-launch-1.0 takes it.
 ///
 /// Ctrl-C, SIGTERM and SIGHUP end the stream: files are completed, banks are written, and the exit code is 0. A second
-/// signal stops at once.
+/// signal stops at once, and so does a stream that has not ended within --end-within; the exit code is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the recipe, or the first word of a pipeline
@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// Show the text of the recipe
     #[arg(long)]
     describe: bool,
+    /// Seconds that the stream may take to end after a signal; the making of a bank does not count. The default is less
+    /// than the 60 that the unit for systemd leaves it
+    #[arg(long, value_name = "SECONDS", default_value_t = 45)]
+    end_within: u32,
 }
 
 /// Runs the command.
@@ -47,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     // Returns only when the program could not be started.
-    Err(player::run(&words))
+    Err(player::run(&words, args.end_within))
 }
 
 /// Whether these words are a pipeline of two elements and more, in one word or in several.

@@ -1,14 +1,17 @@
 //! Clips as cameras and phones make them: of variable rate, and turned.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use image::RgbImage;
 use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
 use serde_json::Value;
 
-use crate::run::{no_gstreamer, run, stderr, stdout};
+use crate::run::{no_gstreamer, run, stderr, stdout, target};
 
 /// Runs a pipeline in this process to its end; `feed` gets its appsrc, where it has one.
 fn play(line: &str, feed: impl FnOnce(&gst_app::AppSrc)) {
@@ -63,6 +66,44 @@ fn times_of_a_clip_are_those_of_the_stream() {
 
     let message = stderr(&run(dir, "bank motion.mkv -o none.bank --range 70-80s", 1));
     assert!(message.contains("found a clip of 20 frames and 61.00 s"), "{message}");
+}
+
+/// A player that writes a clip into a full pipe, or waits for a decoder, sees the end of its command by its standard input.
+#[test]
+fn a_player_ends_with_its_command_whatever_it_waits_for() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    // More than a pipe holds.
+    play(
+        &format!(
+            "videotestsrc num-buffers=20 ! video/x-raw,width=320,height=240 ! jpegenc ! matroskamux \
+             ! filesink location={}",
+            dir.join("clip.mkv").display()
+        ),
+        |_| {},
+    );
+    let mut command = Command::new(target().join("snarm-player"));
+    command.arg("clip").arg(dir.join("clip.mkv")).env("GST_REGISTRY", dir.join("registry.bin"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut player = command.spawn().expect("snarm-player starts");
+    let mut frames = player.stdout.take().expect("its output");
+    let mut head = [0; 9];
+    frames.read_exact(&mut head).expect("the beginning of the frames");
+    assert_eq!(&head, b"YUV4MPEG2");
+    assert!(player.try_wait().expect("a child").is_none(), "nobody reads the rest");
+    // As the system does for a command that is killed; Child::wait would do so, too.
+    drop(player.stdin.take());
+    let start = Instant::now();
+    while player.try_wait().expect("a child").is_none() {
+        if start.elapsed() > Duration::from_secs(60) {
+            player.kill().expect("it is killed");
+            panic!("the player went on for a minute");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Turns a clip as phones do: in its display matrix alone, of which the first four numbers are given.

@@ -15,10 +15,11 @@ pub(crate) const CAMERA: &str = "source=videotestsrc num-buffers=12 pattern=ball
 /// What a client exits with when something that it needs is not installed.
 const MISSING: i32 = 77;
 
-/// A program with the plugin of this build, ended after two minutes.
+/// A program with the plugin of this build, ended after two minutes, and killed where it has not ended a minute later: the
+/// command gives up a stream that does not end before that, and says so.
 pub(crate) fn program(dir: &Path, name: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("timeout");
-    command.arg("120").arg(name).current_dir(dir);
+    command.args(["--kill-after=60", "120"]).arg(name).current_dir(dir);
     command.env("GST_PLUGIN_PATH", run::plugin_folder()).env("GST_REGISTRY", dir.join("registry.bin"));
     command
 }

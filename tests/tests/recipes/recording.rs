@@ -41,7 +41,7 @@ fn segments_of_a_clip_end_by_themselves() {
         "videotestsrc num-buffers=40 pattern=ball ! video/x-raw,width=128,height=96,framerate=25/1 ! x264enc \
          ! h264parse ! matroskamux ! filesink location=clip.mkv",
     );
-    // splitmuxsink lost the end in every second run; a run that does not end is ended after two minutes, and fails.
+    // splitmuxsink lost the end in every second run; a run that does not end is given up after three minutes, and fails.
     for run in 0..6 {
         let (video, lines) = (format!("video=run{run}-%d.mkv"), format!("results=run{run}.jsonl"));
         let variables = [

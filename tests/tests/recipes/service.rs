@@ -99,6 +99,48 @@ fn a_second_signal_stops_at_once() {
     assert!(said.contains("stopped at once by a second signal: files may be incomplete"), "{said}");
 }
 
+#[test]
+fn a_stream_that_does_not_end_after_a_signal_is_given_up() {
+    if crate::run::no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    // No end of stream comes through.
+    let line = "videotestsrc is-live=true ! tee name=t t. ! queue ! pngenc ! multifilesink location=%d.png \
+                t. ! queue ! valve drop=true ! fakesink async=false";
+    for signal in ["TERM", "HUP", "INT"] {
+        let mut command = snarm();
+        command.args(["launch", "--end-within", "1"]).args(line.split_whitespace());
+        let running = Running::start(&command, dir);
+        wait_until("a picture", || dir.join("5.png").exists());
+        running.signal(signal);
+        let (code, said) = running.end();
+        assert_eq!(code, Some(1), "{signal}: {said}");
+        let lacks =
+            "expected the end of the stream within 1 s of the signal, found none: files may be incomplete";
+        assert!(said.contains(lacks), "{signal}: {said}");
+        for picture in dir.read_dir().expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if picture.extension().is_some_and(|ending| ending == "png") {
+                std::fs::remove_file(picture).expect("it is removed");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_unit_leaves_a_stream_more_time_than_the_command_does() {
+    let text = std::fs::read_to_string(unit()).expect("a unit");
+    let stop = text.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).expect("its patience");
+    let help = stdout(&snarm().args(["launch", "--help"]).output().expect("snarm starts"));
+    let (_, about) = help.split_once("--end-within <SECONDS>").expect("the option");
+    let (_, default) = about.split_once("[default: ").expect("its default");
+    let (default, _) = default.split_once(']').expect("its end");
+    let seconds = |text: &str| text.trim().parse::<u32>().expect("seconds");
+    assert!(seconds(default) + 10 <= seconds(stop), "{default} s of {stop}");
+    assert!(text.contains(&format!("longer than {default} s")), "{text}");
+}
+
 /// The service as it is shipped.
 fn unit() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/systemd/snarm@.service")

@@ -92,7 +92,7 @@ pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
     let beside = shadow.clone();
     let listener = Listener { detector, shadow, live, station: station.clone(), asked: asked.clone() };
     std::thread::Builder::new().name("orders".into()).spawn(move || listener.listen(orders))?;
-    let ended = run::play(&pipeline, asked, &mut |message| {
+    let ended = run::play(&pipeline, asked, run::END_PATIENCE, &mut |message| {
         if let Some(told) = told(message, beside.as_ref()) {
             station.tell(told, &[]);
         }
