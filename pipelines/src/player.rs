@@ -1,7 +1,7 @@
 //! GStreamer, through the helper process `snarm-player`. The command does not link GStreamer: it starts without it,
 //! pipelines are text, and frames travel through pipes.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -82,7 +82,7 @@ impl Drop for Player {
 
 /// Runs a pipeline in the place of this process: signals, input and output are its own. After a signal its stream has so
 /// many seconds to end. Returns only when it cannot be started.
-pub(crate) fn run(pipeline: &[String], end_within: u32) -> anyhow::Error {
+pub(crate) fn run(pipeline: &[OsString], end_within: u32) -> anyhow::Error {
     match command() {
         Ok(mut command) => {
             let reason = command.arg("run").arg(format!("--end-within={end_within}")).args(pipeline).exec();
@@ -119,7 +119,7 @@ pub(crate) struct Finding {
 }
 
 /// Says whether a pipeline would run.
-pub(crate) fn check(pipeline: &[String]) -> Result<Vec<Finding>> {
+pub(crate) fn check(pipeline: &[OsString]) -> Result<Vec<Finding>> {
     let output = output(command()?.arg("check").args(pipeline))?;
     serde_json::from_slice(&output.stdout).context("snarm-player check: expected JSON, found other bytes")
 }

@@ -5,8 +5,10 @@
 //! word, as in `location={bank}`, stays one word whatever it holds.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use snarm_core::paths;
 
 /// A recipe by its name.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +66,13 @@ impl Recipe {
         found
     }
 
-    /// The pipeline with its variables filled in, as words of a launch line.
-    pub(crate) fn fill(&self, values: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    /// The pipeline with its variables filled in, as words of a launch line. What fills a part of a word may be a path of any
+    /// bytes, elements are UTF-8.
+    pub(crate) fn fill(&self, values: &BTreeMap<String, OsString>) -> Result<Vec<OsString>> {
         let defaults = self.defaults();
-        let value = |name: &str| values.get(name).map(String::as_str).or_else(|| defaults.get(name).copied());
+        let value = |name: &str| {
+            values.get(name).map(OsString::as_os_str).or_else(|| defaults.get(name).copied().map(OsStr::new))
+        };
         let missing: Vec<String> =
             self.variables().into_iter().map(|(name, _)| name).filter(|name| value(name).is_none()).collect();
         if !missing.is_empty() {
@@ -77,7 +82,11 @@ impl Recipe {
         for word in self.pipeline() {
             match pieces(word).as_slice() {
                 [Piece::Variable(name)] => {
-                    words.extend(value(name).unwrap_or_default().split_whitespace().map(str::to_owned))
+                    let value = value(name).unwrap_or_default();
+                    let elements = value.to_str().with_context(|| {
+                        format!("{name}: expected elements in UTF-8, found {}", paths::text(value))
+                    })?;
+                    words.extend(elements.split_whitespace().map(OsString::from));
                 }
                 parts => words.push(join(parts, &value)),
             }
@@ -131,13 +140,23 @@ fn pieces(word: &str) -> Vec<Piece<'_>> {
     found
 }
 
-/// One word; a value that GStreamer would split is quoted.
-fn join<'a>(parts: &[Piece<'_>], value: &impl Fn(&str) -> Option<&'a str>) -> String {
-    let filled = parts.iter().map(|part| match part {
-        Piece::Text(text) => (*text).to_owned(),
-        Piece::Variable(name) => quoted(value(name).unwrap_or_default()),
-    });
-    filled.collect()
+/// One word; a value that GStreamer would split is quoted. A word with other bytes than UTF-8 is taken as it stands.
+fn join<'a>(parts: &[Piece<'_>], value: &impl Fn(&str) -> Option<&'a OsStr>) -> OsString {
+    let filled = |in_quotes: bool| -> OsString {
+        let filled = parts.iter().map(|part| match part {
+            Piece::Text(text) => OsString::from(text),
+            Piece::Variable(name) => {
+                let value = value(name).unwrap_or_default();
+                value
+                    .to_str()
+                    .filter(|_| in_quotes)
+                    .map_or_else(|| value.to_owned(), |text| quoted(text).into())
+            }
+        });
+        filled.collect()
+    };
+    let word = filled(true);
+    if word.to_str().is_some() { word } else { filled(false) }
 }
 
 fn quoted(value: &str) -> String {
@@ -150,6 +169,8 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     const TEXT: Recipe = Recipe {
@@ -158,8 +179,8 @@ mod tests {
     };
 
     fn fill(values: &[(&str, &str)]) -> Result<String> {
-        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Ok(TEXT.fill(&values)?.join(" "))
+        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
+        Ok(TEXT.fill(&values)?.join(OsStr::new(" ")).into_string().unwrap())
     }
 
     #[test]
@@ -177,6 +198,20 @@ mod tests {
     fn missing_variables_are_named() {
         let message = fill(&[("source", "a")]).unwrap_err().to_string();
         assert_eq!(message, "recipe test: expected a value for c, file, found none");
+    }
+
+    #[test]
+    fn a_path_of_any_bytes_stays_one_word_and_elements_of_such_are_refused() {
+        let bytes = OsStr::from_bytes(b"my caf\xe9.mkv").to_owned();
+        let values = |source: &OsStr| -> BTreeMap<String, OsString> {
+            [("source", source), ("c", OsStr::new("1")), ("file", &bytes)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
+        };
+        let words = TEXT.fill(&values(OsStr::new("a"))).unwrap();
+        assert!(words.contains(&OsStr::from_bytes(b"location=my caf\xe9.mkv").to_owned()), "{words:?}");
+        let text = TEXT.fill(&values(&bytes)).unwrap_err().to_string();
+        assert_eq!(text, "source: expected elements in UTF-8, found my caf\\xe9.mkv");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! hexadecimal digits). All else stands as it is, so paths without any of these are their own text. Messages and files of
 //! results hold paths in this form.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The text of `path`.
 pub fn text(path: impl AsRef<OsStr>) -> String {
@@ -50,6 +51,12 @@ pub fn named(name: &str) -> PathBuf {
     if literal.exists() { literal } else { path(name) }
 }
 
+/// What names a file, or something else that has a name, such as an encoder, as text for [`named`]: text as it stands, and
+/// other bytes escaped.
+pub fn name(path: &Path) -> Cow<'_, str> {
+    path.to_str().map_or_else(|| text(path).into(), Cow::Borrowed)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStrExt;
@@ -71,6 +78,16 @@ mod tests {
         ] {
             assert_eq!(text(OsStr::from_bytes(bytes)), expected);
             assert_eq!(path(expected).as_os_str().as_bytes(), bytes, "{expected}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_path_leads_to_it() {
+        let bytes = OsStr::from_bytes(b"a\\b\xff+c@24");
+        assert_eq!(named(&name(Path::new(bytes))), bytes);
+        // An encoder, or an escape that somebody wrote.
+        for text in ["vit+snarm-tiny@24", "a\\xff.png"] {
+            assert_eq!(name(Path::new(text)), text);
         }
     }
 

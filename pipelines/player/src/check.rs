@@ -1,7 +1,7 @@
 //! Whether a pipeline would run: it is made, its sinks are taken away so that nothing is written and nothing is sent, and
 //! its first frames go through.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use gst::prelude::*;
 use serde::Serialize;
 
 use crate::advice;
-use crate::pipeline::{error_text, missing_plugin, parse, warning_text};
+use crate::pipeline::{Line, error_text, missing_plugin, warning_text};
 
 /// How long a source may take to its first frame.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -39,13 +39,13 @@ impl Finding {
 }
 
 /// Says whether the pipeline of these words would run, and what is missing where it would not.
-pub(crate) fn check(words: &[&str]) -> Vec<Finding> {
-    let pipeline = match parse(words) {
+pub(crate) fn check(line: &Line) -> Vec<Finding> {
+    let pipeline = match line.pipeline() {
         Ok(pipeline) => pipeline,
         Err(error) => {
             let text = format!("{error:#}");
-            let advice =
-                advice::unlinkable(&text, words).map_or_else(String::new, |advice| format!("; {advice}"));
+            let advice = advice::unlinkable(&text, &line.words())
+                .map_or_else(String::new, |advice| format!("; {advice}"));
             return vec![Finding::bad("pipeline", text + &advice)];
         }
     };
@@ -89,8 +89,8 @@ fn outputs(bin: &gst::Bin) -> Vec<Finding> {
     for element in elements(bin) {
         let kind = kind(&element);
         let Some((_, property)) = OUTPUTS.iter().find(|(name, _)| *name == kind) else { continue };
-        let location = element.property_value(property).get::<Option<String>>().ok().flatten();
-        let folder = location.as_deref().map(Path::new).and_then(Path::parent);
+        let location = element.property_value(property).get::<Option<PathBuf>>().ok().flatten();
+        let folder = location.as_deref().and_then(Path::parent);
         if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
             let text = format!("{property}: expected a folder to write to, found none: {}", folder.display());
             findings.push(Finding::bad(element.name(), text));

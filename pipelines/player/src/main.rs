@@ -34,6 +34,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 
+use crate::pipeline::Line;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match work(&arguments) {
@@ -51,18 +53,17 @@ fn work(arguments: &[OsString]) -> Result<()> {
         // GStreamer may take seconds to start; a signal that comes meanwhile must not be lost.
         let asked = run::listen()?;
         start()?;
-        let words = texts(rest)?;
         if verb == "watch" {
-            return watch::watch(&words, &asked);
+            return watch::watch(&Line::new(rest)?, &asked);
         }
-        let (patience, words) = patience(&words)?;
-        return run::run(words, &asked, patience);
+        let (patience, words) = patience(rest)?;
+        return run::run(&Line::new(words)?, &asked, patience);
     }
     lifeline::hold()?;
     start()?;
     match (name.to_str(), rest) {
         (Some("clip"), [file]) => clip::write(Path::new(file)),
-        (Some("check"), words) => print(&check::check(&texts(words)?)),
+        (Some("check"), words) => print(&check::check(&Line::new(words)?)),
         (Some("about"), []) => print(&about::about()),
         (Some("load"), [file]) => {
             gst::Plugin::load_file(Path::new(file)).map(drop).map_err(|error| anyhow!("{}", error.message()))
@@ -72,9 +73,10 @@ fn work(arguments: &[OsString]) -> Result<()> {
 }
 
 /// How long a stream may take to end after a signal, and the words of the pipeline behind that.
-fn patience<'a, 'w>(words: &'w [&'a str]) -> Result<(Duration, &'w [&'a str])> {
-    let said =
-        words.split_first().and_then(|(first, rest)| Some((first.strip_prefix("--end-within=")?, rest)));
+fn patience(words: &[OsString]) -> Result<(Duration, &[OsString])> {
+    let said = words
+        .split_first()
+        .and_then(|(first, rest)| Some((first.to_str()?.strip_prefix("--end-within=")?, rest)));
     let Some((text, rest)) = said else { return Ok((run::END_PATIENCE, words)) };
     let seconds: u32 =
         text.parse().with_context(|| format!("--end-within: expected seconds, found {text}"))?;
@@ -83,12 +85,6 @@ fn patience<'a, 'w>(words: &'w [&'a str]) -> Result<(Duration, &'w [&'a str])> {
 
 fn start() -> Result<()> {
     gst::init().context("GStreamer does not start")
-}
-
-/// The words of a pipeline; GStreamer reads UTF-8 alone.
-fn texts(words: &[OsString]) -> Result<Vec<&str>> {
-    let missing = |word: &OsString| format!("expected a pipeline in UTF-8, found {}", word.display());
-    words.iter().map(|word| word.to_str().with_context(|| missing(word))).collect()
 }
 
 fn print(value: &impl Serialize) -> Result<()> {

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use crate::pipeline::{error_text, missing_plugin, parse, warning_text};
+use crate::pipeline::{Line, error_text, missing_plugin, warning_text};
 use crate::{advice, say};
 
 /// How long signals may wait to be seen.
@@ -82,8 +82,8 @@ pub(crate) fn listen() -> Result<Asked> {
 ///
 /// # Errors
 /// When the line is no pipeline, when an element fails, and when the stream was stopped before its end.
-pub(crate) fn run(words: &[&str], asked: &Asked, patience: Duration) -> Result<()> {
-    play(&parse(words)?, asked, patience, &mut |_| {})
+pub(crate) fn run(line: &Line, asked: &Asked, patience: Duration) -> Result<()> {
+    play(&line.pipeline()?, asked, patience, &mut |_| {})
 }
 
 /// Runs a pipeline as [`run`] does; `heard` is called with each message of its bus.
@@ -322,6 +322,7 @@ fn name(signal: i32) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::parse;
 
     fn ended(line: &str, patience: Duration) -> Result<()> {
         gst::init().unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 use snarm_core::{cuda, registry};
 
-use super::launch;
+use super::{launch, path_text};
 use crate::exit::Outcome;
 use crate::output;
 use crate::player;
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE|PIPELINE")]
     what: Vec<OsString>,
     /// Encoder to look at [default: $SNARM_ENCODER, or snarm-tiny]
-    #[arg(long)]
+    #[arg(long, value_parser = path_text())]
     encoder: Option<String>,
 }
 
@@ -40,17 +40,12 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         [first, ..] if Path::new(first).exists() => {
             files::look(&args.what, args.encoder.as_deref(), &mut findings)
         }
-        words => {
-            let texts: Option<Vec<String>> = words.iter().map(|w| w.to_str().map(str::to_owned)).collect();
-            match texts {
-                Some(texts) if launch::is_pipeline(&texts) || launch::is_recipe(&texts) => {
-                    for found in player::check(&launch::words(&texts)?)? {
-                        findings.add(found.good, found.what, found.text);
-                    }
-                }
-                _ => files::look(&args.what, args.encoder.as_deref(), &mut findings),
+        words if launch::is_pipeline(words) || launch::is_recipe(words) => {
+            for found in player::check(&launch::words(words)?)? {
+                findings.add(found.good, found.what, found.text);
             }
         }
+        _ => files::look(&args.what, args.encoder.as_deref(), &mut findings),
     }
     findings.print()
 }

@@ -1,8 +1,11 @@
 //! `snarm launch`: pipelines as text, recipes with variables or one's own, run until their end.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use snarm_core::paths;
 
 use crate::exit::Outcome;
 use crate::output;
@@ -20,10 +23,10 @@ use crate::recipe::{self, Recipe};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the recipe, or the first word of a pipeline
-    name: Option<String>,
-    /// Variables as name=value, or the other words of the pipeline
+    name: Option<OsString>,
+    /// Variables as name=value, or the other words of the pipeline; of either a path, as in location=PATH, may be any bytes
     #[arg(value_name = "NAME=VALUE")]
-    variables: Vec<String>,
+    variables: Vec<OsString>,
     /// Print the line for gst-launch-1.0 instead of running it
     #[arg(long)]
     print: bool,
@@ -40,13 +43,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let Some(name) = &args.name else { return list() };
     if args.describe {
-        output::line(recipe::find(name)?.text.trim_end())?;
+        output::line(named(name)?.text.trim_end())?;
         return Ok(Outcome::Done);
     }
-    let given: Vec<String> = std::iter::once(name).chain(&args.variables).cloned().collect();
+    let given: Vec<OsString> = std::iter::once(name).chain(&args.variables).cloned().collect();
     let words = words(&given)?;
     if args.print {
-        let shown: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
+        let shown = words.iter().map(|word| {
+            let text = word.to_str().map(shell_word);
+            text.with_context(|| {
+                format!("expected UTF-8, which gst-launch-1.0 takes alone, found {}", paths::text(word))
+            })
+        });
+        let shown: Vec<String> = shown.collect::<Result<_>>()?;
         output::line(format!("gst-launch-1.0 -e {}", shown.join(" ")))?;
         return Ok(Outcome::Done);
     }
@@ -55,24 +64,31 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Whether these words are a pipeline of two elements and more, in one word or in several.
-pub(super) fn is_pipeline(given: &[String]) -> bool {
-    given.iter().any(|word| word == "!") || given.first().is_some_and(|first| first.contains(" ! "))
+pub(super) fn is_pipeline(given: &[OsString]) -> bool {
+    given.iter().any(|word| word == "!")
+        || given.first().and_then(|first| first.to_str()).is_some_and(|first| first.contains(" ! "))
 }
 
 /// Whether these words begin with the name of a recipe.
-pub(super) fn is_recipe(given: &[String]) -> bool {
-    given.first().is_some_and(|first| recipe::find(first).is_ok())
+pub(super) fn is_recipe(given: &[OsString]) -> bool {
+    given.first().is_some_and(|first| named(first).is_ok())
+}
+
+/// The recipe of that name.
+fn named(name: &OsStr) -> Result<Recipe> {
+    // A name of other bytes is that of no recipe, and is shown as it is written.
+    recipe::find(&name.to_str().map_or_else(|| paths::text(name), str::to_owned))
 }
 
 /// The words of a pipeline: as they are given, or of a recipe and its variables.
-pub(super) fn words(given: &[String]) -> Result<Vec<String>> {
+pub(super) fn words(given: &[OsString]) -> Result<Vec<OsString>> {
     if is_pipeline(given) {
         return Ok(given.to_vec());
     }
     let Some((name, variables)) = given.split_first() else {
         bail!("expected a recipe or a pipeline, found none")
     };
-    let recipe = recipe::find(name)?;
+    let recipe = named(name)?;
     recipe.fill(&self::variables(&recipe, variables)?)
 }
 
@@ -89,21 +105,24 @@ fn list() -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn variables(recipe: &Recipe, given: &[String]) -> Result<BTreeMap<String, String>> {
+fn variables(recipe: &Recipe, given: &[OsString]) -> Result<BTreeMap<String, OsString>> {
     let known: Vec<String> = recipe.variables().into_iter().map(|(name, _)| name).collect();
     let mut values = BTreeMap::new();
-    for text in given {
-        let Some((name, value)) = text.split_once('=') else {
-            bail!("expected name=value, found '{text}'");
+    for word in given {
+        let bytes = word.as_bytes();
+        let Some(end) = bytes.iter().position(|byte| *byte == b'=') else {
+            bail!("expected name=value, found '{}'", paths::text(word));
         };
-        if !known.iter().any(|k| k == name) {
+        let (name, value) = (OsStr::from_bytes(&bytes[..end]), OsStr::from_bytes(&bytes[end + 1..]));
+        let Some(known) = known.iter().find(|known| name == known.as_str()) else {
             bail!(
-                "expected one of the variables {} of recipe {}, found '{name}'",
+                "expected one of the variables {} of recipe {}, found '{}'",
                 known.join(", "),
-                recipe.name
+                recipe.name,
+                paths::text(name)
             );
-        }
-        values.insert(name.to_owned(), value.to_owned());
+        };
+        values.insert(known.clone(), value.to_owned());
     }
     Ok(values)
 }

@@ -1,6 +1,7 @@
 //! `snarm station`: pages, store and outputs around the pipelines of a line.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -67,16 +68,18 @@ fn words(
     variables: &BTreeMap<String, String>,
     own: &BTreeMap<String, String>,
 ) -> Result<Vec<String>> {
-    let given = [pipeline.to_owned()];
+    let given = [OsString::from(pipeline)];
     if launch::is_pipeline(&given) {
-        return Ok(given.into());
+        return Ok(vec![pipeline.to_owned()]);
     }
     let known = recipe::find(pipeline)?.variables();
     let own = own
         .iter()
         .filter(|(name, _)| known.iter().any(|(known, _)| known == *name) && !variables.contains_key(*name));
-    let all = variables.iter().chain(own).map(|(name, value)| format!("{name}={value}"));
-    launch::words(&given.into_iter().chain(all).collect::<Vec<_>>())
+    let all = variables.iter().chain(own).map(|(name, value)| format!("{name}={value}").into());
+    let words = launch::words(&given.into_iter().chain(all).collect::<Vec<_>>())?;
+    // Text in, text out.
+    Ok(words.iter().map(|word| word.to_string_lossy().into_owned()).collect())
 }
 
 #[cfg(test)]

@@ -81,10 +81,10 @@ pub struct SnarmBank {
     #[property(name = "location", get, set, type = Option<PathBuf>, member = location, mutable_ready,
         nick = "Location",
         blurb = "Bank file to write; an older file stays until the new one is complete")]
-    #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
+    #[property(name = "encoder", get, set, type = Option<PathBuf>, member = encoder, mutable_ready,
         nick = "Encoder",
         blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file; several joined by + see every frame together (unset = SNARM_ENCODER, then snarm-tiny)")]
-    #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
+    #[property(name = "model-location", get, set, type = Option<PathBuf>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder to calibrate the bank with, beside training-free: a file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the encoder, if there is one; none = none)")]
     #[property(name = "device", get, set, type = Device, member = device, mutable_ready, default,
@@ -196,7 +196,7 @@ impl ObjectSubclass for SnarmBank {
 
 impl ObjectImpl for SnarmBank {
     properties! {
-        SnarmBank, paths ["location", "ignore-mask"];
+        SnarmBank, paths ["location", "encoder", "model-location", "ignore-mask"];
         "stats", "Statistics", "Structure snarm-bank-stats: frames-used, frames-seen, frames-skipped, frames-unreadable, novelty, vectors, checkpoints, learn-time in nanoseconds, device" => stats;
     }
 

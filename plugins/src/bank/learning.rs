@@ -15,6 +15,7 @@ use gst_base::prelude::*;
 use snarm_core::bank::{Bank, BankBuilder, BuildStage, Held, OddFrame, Origin};
 use snarm_core::files::check_writable;
 use snarm_core::frame::AnyFrame;
+use snarm_core::paths;
 use snarm_core::registry::{self, How};
 
 use super::imp::{CAT, Figures, SnarmBank, State};
@@ -43,8 +44,8 @@ impl SnarmBank {
         })?;
         let others = [
             ("ignore-mask", settings.ignore_mask.as_deref()),
-            ("encoder", settings.encoder.as_deref().map(Path::new)),
-            ("model-location", settings.model_location.as_deref().map(Path::new)),
+            ("encoder", settings.encoder.as_deref()),
+            ("model-location", settings.model_location.as_deref()),
         ];
         files::check_apart("location", location, &others)?;
         // A reset continues the file that this element holds itself.
@@ -433,17 +434,19 @@ fn too_few(max: usize, needed: usize) -> Option<String> {
 /// A builder for these settings, with the rows of the existing file where it is asked for; nobody else may write that
 /// one meanwhile.
 fn begin(settings: &Settings, location: &Path) -> Result<(BankBuilder, Option<Held>), snarm_core::Error> {
-    let (encoder, wanted) = (settings.encoder.as_deref(), settings.bank()?);
+    let [encoder, model] =
+        [&settings.encoder, &settings.model_location].map(|path| path.as_deref().map(paths::name));
+    let (encoder, model, wanted) = (encoder.as_deref(), model.as_deref(), settings.bank()?);
     let how = How { precision: settings.precision.choose()?, ..How::default() };
     let (encoder, mut builder, held) = if settings.append {
         let (bank, held) = Bank::open_to_append(location)?;
         let encoder = registry::encoder_for(&bank, encoder, how)?;
         (encoder.clone(), BankBuilder::append(encoder, &bank, wanted)?, Some(held))
     } else {
-        let encoder = registry::encoder_with(encoder, settings.model_location.as_deref(), how)?;
+        let encoder = registry::encoder_with(encoder, model, how)?;
         (encoder.clone(), BankBuilder::new(encoder, wanted)?, Bank::hold(location)?)
     };
-    if let Some(decoder) = registry::decoder(settings.model_location.as_deref(), &encoder)? {
+    if let Some(decoder) = registry::decoder(model, &encoder)? {
         builder.calibrate_with(decoder)?;
     }
     Ok((builder, held))

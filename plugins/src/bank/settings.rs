@@ -15,8 +15,10 @@ use crate::view;
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) location: Option<PathBuf>,
-    pub(super) encoder: Option<String>,
-    pub(super) model_location: Option<String>,
+    /// A name, or a path of any bytes; see [`snarm_core::paths::name`].
+    pub(super) encoder: Option<PathBuf>,
+    /// As the encoder.
+    pub(super) model_location: Option<PathBuf>,
     pub(super) device: Device,
     pub(super) cuda_device_id: i32,
     pub(super) precision: Products,

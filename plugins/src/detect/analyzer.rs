@@ -8,6 +8,7 @@ use snarm_core::Error;
 use snarm_core::bank::Bank;
 use snarm_core::detect::{Detector, StageTimes};
 use snarm_core::frame::AnyFrame;
+use snarm_core::paths;
 use snarm_core::registry::{self, How};
 
 use super::drift;
@@ -34,8 +35,10 @@ impl Loaded {
     ) -> Result<Self, snarm_core::Error> {
         let start = Instant::now();
         let precision = settings.precision.choose()?;
-        let [instance, encoder, model] =
-            [&settings.model_instance_id, &settings.encoder, &settings.model_location].map(Option::as_deref);
+        let [encoder, model] =
+            [&settings.encoder, &settings.model_location].map(|path| path.as_deref().map(paths::name));
+        let (instance, encoder, model) =
+            (settings.model_instance_id.as_deref(), encoder.as_deref(), model.as_deref());
         let how = How { instance, precision };
         let (encoder, bank, decoder) = match location {
             Some(location) => {

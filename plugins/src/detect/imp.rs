@@ -58,10 +58,10 @@ pub struct SnarmDetect {
         member = bank_location, mutable_playing,
         nick = "Bank location",
         blurb = "Bank file that snarmbank wrote; set while playing, it is loaded in the background and used from the next frame on, or refused with a warning")]
-    #[property(name = "encoder", get, set, type = Option<String>, member = encoder, mutable_ready,
+    #[property(name = "encoder", get, set, type = Option<PathBuf>, member = encoder, mutable_ready,
         nick = "Encoder",
         blurb = "Feature network: a built-in name, one that snarm fetch brought, or a weights file; several joined by + see every frame together (unset = what the bank names); it must be the one that made the bank")]
-    #[property(name = "model-location", get, set, type = Option<String>, member = model_location, mutable_ready,
+    #[property(name = "model-location", get, set, type = Option<PathBuf>, member = model_location, mutable_ready,
         nick = "Model location",
         blurb = "Trained decoder file, looked for in SNARM_MODEL_PATH too (unset = the one shipped for the bank's encoder, if there is one; none = training-free)")]
     #[property(name = "device", get, set, type = Device, member = device, mutable_ready, default,
@@ -208,7 +208,7 @@ impl ObjectImpl for SnarmDetect {
     }
 
     properties! {
-        SnarmDetect, paths ["bank-location", "ignore-mask", "results-location"];
+        SnarmDetect, paths ["bank-location", "encoder", "model-location", "ignore-mask", "results-location"];
         "stats", "Statistics", "Frames, rates and times since the start" => stats;
         "bank-info", "Bank information", "What is known of the bank in use" => bank_info;
     }

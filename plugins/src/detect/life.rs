@@ -66,8 +66,8 @@ impl SnarmDetect {
         let read = [
             ("bank-location", bank),
             ("ignore-mask", settings.ignore_mask.as_deref()),
-            ("encoder", settings.encoder.as_deref().map(Path::new)),
-            ("model-location", settings.model_location.as_deref().map(Path::new)),
+            ("encoder", settings.encoder.as_deref()),
+            ("model-location", settings.model_location.as_deref()),
         ];
         files::check_apart("results-location", location, &read)?;
         Results::open(location, settings.results_mode).map(Some)

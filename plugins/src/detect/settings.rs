@@ -20,8 +20,10 @@ pub(super) const HOLD_TIME: u64 = u64::MAX;
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) bank_location: Option<PathBuf>,
-    pub(super) encoder: Option<String>,
-    pub(super) model_location: Option<String>,
+    /// A name, or a path of any bytes; see [`snarm_core::paths::name`].
+    pub(super) encoder: Option<PathBuf>,
+    /// As the encoder.
+    pub(super) model_location: Option<PathBuf>,
     pub(super) device: Device,
     pub(super) cuda_device_id: i32,
     pub(super) precision: Products,

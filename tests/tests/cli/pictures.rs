@@ -335,6 +335,9 @@ fn clips_and_networks_may_be_called_anything() {
     assert_eq!(code, 0, "{err}");
     // The bank names its encoder by the text of its path.
     run(dir, "detect set/test/good --bank a.bank --out out --pictures none", 0);
+    let doctor: &[&[u8]] = &[b"doctor", b"a.bank", b"--encoder", b"klein\xff.safetensors"];
+    let (code, out, err) = with_bytes(dir, doctor);
+    assert!(code == 0 && out.contains("klein\\xff.safetensors"), "{code} {out} {err}");
     if no_gstreamer() {
         return;
     }
@@ -342,6 +345,33 @@ fn clips_and_networks_may_be_called_anything() {
     std::fs::rename(dir.join("line/good.mkv"), at(b"line/gut\xff.mkv")).expect("renamed");
     let (code, out, err) = with_bytes(dir, &[&[&b"bank"[..], b"line/gut\xff.mkv"], options].concat());
     assert!(code == 0 && out.contains("from 8 frames"), "{code} {out} {err}");
+    // Recipes and pipelines hand such paths to elements of GStreamer and of ours.
+    let launch: &[&[u8]] = &[b"launch", b"learn", b"bank=neu\xff.bank", b"capacity=100"];
+    let source: &[u8] = b"source=videotestsrc num-buffers=3 ! video/x-raw,width=96,height=72";
+    let (code, _, err) = with_bytes(dir, &[launch, &[source]].concat());
+    assert!(code == 0 && at(b"neu\xff.bank").is_file(), "{code} {err}");
+    let (code, out, err) = with_bytes(dir, &[&[&b"doctor"[..]], &launch[1..], &[source]].concat());
+    assert!(code == 0, "{code} {out} {err}");
+    let own = b"launch videotestsrc num-buffers=1 ! pngenc ! filesink location=bild\xfe.png";
+    let (code, _, err) = with_bytes(dir, &own.split(|byte| *byte == b' ').collect::<Vec<_>>());
+    assert!(code == 0 && at(b"bild\xfe.png").is_file(), "{code} {err}");
+    // What cannot be: elements, names, and the tool of GStreamer.
+    for (words, expected) in [
+        (
+            &[&b"launch"[..], b"inspect", b"source=\xff", b"bank=a.bank"][..],
+            "source: expected elements in UTF-8, found \\xff",
+        ),
+        (&[b"launch", b"inspekt\xff"], "found 'inspekt\\xff'"),
+        (&[b"launch", b"inspect", b"bank\xff=a.bank"], "found 'bank\\xff'"),
+        (
+            &[b"launch", b"inspect", b"source=a", b"bank=\xff.bank", b"--print"],
+            "gst-launch-1.0 takes alone, found bank-location=\\xff.bank",
+        ),
+        (&[b"launch", b"fakesrc\xff", b"!", b"fakesink"], "found \"fakesrc\\xFF\""),
+    ] {
+        let (code, _, err) = with_bytes(dir, words);
+        assert!(code == 1 && err.contains(expected), "{code} {err}");
+    }
 }
 
 #[test]

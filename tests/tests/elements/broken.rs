@@ -13,7 +13,8 @@ use crate::common::{
 use crate::overlay::{GREY, anomalous, overlay};
 
 /// Properties that hold paths.
-const PATHS: [&str; 4] = ["location", "bank-location", "ignore-mask", "results-location"];
+const PATHS: [&str; 6] =
+    ["location", "bank-location", "ignore-mask", "results-location", "encoder", "model-location"];
 
 #[test]
 fn text_that_is_not_utf8_is_refused_or_taken_as_a_path() {

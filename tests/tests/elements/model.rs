@@ -1,5 +1,6 @@
 //! `model-location`: a trained decoder in a pipeline, and files that are none.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -156,4 +157,29 @@ fn a_bank_learned_with_a_decoder_is_calibrated_for_it() {
             < 1e-9
     );
     std::fs::remove_file(location).unwrap();
+}
+
+#[test]
+fn an_encoder_and_a_decoder_of_any_name_are_found() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.safetensors"));
+    std::fs::copy(decoder(), &path).unwrap();
+    let element = detector(&[]);
+    element.set_property("model-location", &path);
+    assert_eq!(scores_of(element), scores_of(detector(&[("model-location", decoder())])));
+    // A file that is there and no encoder.
+    for (name, location, file) in [
+        ("snarmbank", "location", folder.path().join("a.bank")),
+        ("snarmdetect", "bank-location", bank().into()),
+    ] {
+        let element = gst::ElementFactory::make(name)
+            .property("encoder", &path)
+            .property(location, file)
+            .build()
+            .unwrap();
+        let error = start_error(element);
+        assert!(!error.matches(gst::ResourceError::NotFound), "{name}: {error}");
+        assert!(error.message().contains("caf"), "{name}: {error}");
+    }
 }

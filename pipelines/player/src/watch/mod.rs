@@ -31,7 +31,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use station::Station;
 
-use crate::pipeline::parse;
+use crate::pipeline::Line;
 use crate::run::{self, Asked};
 use crate::say;
 
@@ -62,13 +62,13 @@ struct Order {
 /// # Errors
 /// As [`run::run`]; when standard input is no socket, and when there are several detectors, or one whose results go
 /// elsewhere, or that can have no shadow.
-pub(crate) fn watch(words: &[&str], asked: &Asked) -> Result<()> {
+pub(crate) fn watch(line: &Line, asked: &Asked) -> Result<()> {
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("cannot take standard input")?;
     let stream = UnixStream::from(stdin);
     let station = Station::new(stream.try_clone().context("cannot take standard input")?);
     let mut orders = BufReader::new(stream);
     let first = read(&mut orders).context("expected a socket with a first order as standard input")?;
-    let pipeline = parse(words)?;
+    let pipeline = line.pipeline()?;
     let detector = the_one(&pipeline, DETECTOR)?;
     let learner = the_one(&pipeline, learned::LEARNER)?;
     let mut shadow = None;
