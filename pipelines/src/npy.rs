@@ -1,19 +1,15 @@
 //! Score maps as `.npy` files: float32, little-endian, row after row, readable by NumPy and many others.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
 
-use snarm_core::Grid;
+use snarm_core::{Grid, files};
 
 /// Writes a map.
 pub(crate) fn write(path: &Path, map: &[f32], size: Grid) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(&header(size))?;
-    for value in map {
-        file.write_all(&value.to_le_bytes())?;
-    }
-    file.flush()
+    let mut bytes = header(size);
+    bytes.extend(map.iter().flat_map(|value| value.to_le_bytes()));
+    files::put(path, &bytes)
 }
 
 /// Magic, version 1.0, and the description padded so that the data begins at a multiple of 64 bytes.
@@ -30,6 +26,21 @@ fn header(Grid { rows, columns }: Grid) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_takes_the_place_of_another_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, kept] = ["map.npy", "kept.npy"].map(|name| dir.path().join(name));
+        write(&path, &[0.5, 2.0], Grid { rows: 1, columns: 2 }).unwrap();
+        let first = std::fs::read(&path).unwrap();
+        assert_eq!((first.len(), &first[first.len() - 4..]), (136, &2.0_f32.to_le_bytes()[..]));
+        std::fs::hard_link(&path, &kept).unwrap();
+        write(&path, &[0.5], Grid { rows: 1, columns: 1 }).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap().len(), 132);
+        assert_eq!(std::fs::read(&kept).unwrap(), first, "written into the old file");
+    }
+
     #[test]
     fn the_header_ends_at_a_multiple_of_64() {
         let bytes = super::header(super::Grid { rows: 288, columns: 512 });

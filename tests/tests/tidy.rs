@@ -58,6 +58,29 @@ const UNSAFE: [&str; 17] = [
     "tests/tests/elements/process.rs",
 ];
 
+/// Files that write in another way than `snarm_core::files` does, which puts whole files in place; and why they do.
+const WRITERS: [(&str, &str); 7] = [
+    (
+        "pipelines/src/commands/results.rs",
+        "lines of a run that goes on; what was judged stays when it is killed",
+    ),
+    (
+        "pipelines/src/download.rs",
+        "the part of a download, which goes on after an interruption, and is renamed",
+    ),
+    (
+        "pipelines/station/src/hub/banks.rs",
+        "a bank on its way from a hub, renamed when its digest is the signed one",
+    ),
+    ("pipelines/station/src/hub/keys.rs", "a key, made anew or not at all"),
+    (
+        "pipelines/station/src/output/opcua/trust.rs",
+        "an empty file with the mode of a key, which is put in its place",
+    ),
+    ("pipelines/station/src/store/mod.rs", "a lock, which holds nothing"),
+    ("plugins/src/detect/log.rs", "lines of a stream that goes on"),
+];
+
 /// Parts that every folder of a kernel has.
 const KERNEL_PARTS: [&str; 3] = ["mod.rs", "reference.rs", "tests.rs"];
 
@@ -360,4 +383,44 @@ fn documents_speak_of_the_project_alone() {
         }
     }
     check("words that do not belong here", complaints);
+}
+
+/// What stands in a source before its tests.
+fn without_tests(text: &str) -> &str {
+    let begins = |at: &usize| {
+        let behind = text[*at..].lines().skip(1).find(|line| !line.starts_with("#["));
+        behind.is_some_and(|line| line.contains("mod ") && line.ends_with('{'))
+    };
+    let tests = text.match_indices("#[cfg(test)]").map(|(at, _)| at).find(begins);
+    tests.map_or(text, |at| &text[..at])
+}
+
+#[test]
+fn files_are_put_in_place_as_a_whole() {
+    let ways = ["File::create(", "fs::write(", ".create(true)", ".create_new(true)", ".save_with_format("];
+    let rooms = [
+        "snarm-core/src/",
+        "plugins/src/",
+        "pipelines/src/",
+        "pipelines/player/src/",
+        "pipelines/station/src/",
+    ];
+    let is_source = |path: &String| {
+        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        path.ends_with(".rs") && !is_test && rooms.iter().any(|room| path.starts_with(room))
+    };
+    let mut used = BTreeSet::new();
+    for path in files().into_iter().filter(is_source) {
+        let text = read(&path);
+        if let Some(way) = ways.iter().find(|way| without_tests(&text).contains(**way)) {
+            let reason = WRITERS.iter().find(|(known, _)| *known == path);
+            assert!(
+                reason.is_some(),
+                "{path}: {way}...): expected snarm_core::files, which put whole files in place"
+            );
+            used.insert(path);
+        }
+    }
+    let unused: Vec<_> = WRITERS.iter().filter(|(path, _)| !used.contains(*path)).collect();
+    assert!(unused.is_empty(), "they write as all others do: {unused:?}");
 }

@@ -24,8 +24,8 @@ use crate::progress::Progress;
 
 /// Judges images or clips against a bank, or by a decoder that needs none.
 ///
-/// OUT receives results.jsonl with one line a frame, annotated/NAME.png, and maps/NAME.npy: the pixel scores
-/// 0..1 without loss (float32, rows by columns). NAME is the path of an image below the folder that was asked
+/// OUT receives results.jsonl with one line a frame, which stays when the run is ended early, annotated/NAME.png, and
+/// maps/NAME.npy: the pixel scores 0..1 without loss (float32, rows by columns). NAME is the path of an image below the folder that was asked
 /// for, or frame-NUMBER of a clip, below the clip's name where it is not the only input. Pictures that an earlier run made
 /// are left out of folders and patterns. In results.jsonl a byte of a path that is no UTF-8 text, or of a control character, is
 /// \xNN, and a backslash is doubled.

@@ -19,7 +19,7 @@ pub(super) struct Files {
     pub(super) map: Option<PathBuf>,
 }
 
-/// A results file being written.
+/// A results file being written, in its place and line by line: whoever ends the run, what was judged is there.
 pub(super) struct Writer {
     path: PathBuf,
     out: BufWriter<File>,
@@ -36,7 +36,8 @@ impl Writer {
         let mut line = record.line(Some(&text(source)))?;
         line["annotated"] = json!(files.annotated.as_ref().map(text));
         line["map"] = json!(files.map.as_ref().map(text));
-        writeln!(self.out, "{line}").with_context(|| format!("cannot write results {}", self.path.display()))
+        let written = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        written.with_context(|| format!("cannot write results {}", self.path.display()))
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
@@ -59,4 +60,27 @@ pub(super) fn record(item: &Item<'_>, found: &Detection, limits: &Limits, detect
     };
     record.take(found);
     record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_killed_leaves_the_lines_of_what_was_judged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("results.jsonl");
+        let mut writer = Writer::create(path.clone()).unwrap();
+        let limits = Limits {
+            threshold: 0.5,
+            threshold_low: None,
+            pixel_threshold: 0.5,
+            min_area: 0.0,
+            max_regions: 1,
+        };
+        for n in 1..=2 {
+            writer.write(&Record::unknown(&limits), Path::new("a.png"), &Files::default()).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), n);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Puts exposures and their truth into files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rayon::prelude::*;
 use serde::Serialize;
 use snarm_core::dataset::{Mask, Picture};
-use snarm_core::files::Replacement;
+use snarm_core::files::{self, Replacement};
 use snarm_core::paths::text;
 
 use super::defects::DefectKind;
@@ -66,7 +66,7 @@ pub(super) fn clips(
     outputs::check("--out", &path, Holds::Json, &Inputs::default())?;
     if !path.exists() {
         // Clips of a run that was killed are known as its own by this.
-        File::create(&path).with_context(|| format!("cannot write {}", text(&path)))?;
+        files::put(&path, b"").with_context(|| format!("cannot write {}", text(&path)))?;
     }
     let progress = Progress::new("learn");
     film(&out.join("good.mkv"), line, station, fps, Run::Learn, good, &progress, &mut |_, _, _| Ok(()))?;
@@ -119,14 +119,15 @@ fn film(
          video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc quality=95 ! matroskamux ! fdsink fd=1",
         station.width, station.height
     ));
-    let clip = File::create(path).with_context(|| format!("cannot write {}", text(path)))?;
-    let (player, mut pipe) = Player::writer(&pipeline, clip)?;
+    let unwritten = || format!("cannot write {}", text(path));
+    let clip = Replacement::of(path).with_context(unwritten)?;
+    let (player, mut pipe) = Player::writer(&pipeline, clip.file().with_context(unwritten)?)?;
     for start in (0..frames).step_by(BATCH) {
         for (i, shot, exposure) in render(start..frames.min(start + BATCH), station, |i| line.film(run, i)) {
             if pipe.write_all(&exposure.rgb).is_err() {
                 // The child ended; its own words say why.
                 drop(pipe);
-                player.finish().with_context(|| format!("cannot write {}", text(path)))?;
+                player.finish().with_context(unwritten)?;
                 return Err(anyhow!("the pipeline ended early: {}", text(path)));
             }
             each(i, &shot, &exposure)?;
@@ -134,7 +135,8 @@ fn film(
         }
     }
     drop(pipe);
-    player.finish().with_context(|| format!("cannot write {}", text(path)))
+    player.finish().with_context(unwritten)?;
+    clip.finish().with_context(unwritten)
 }
 
 /// Writes `train/good`, `test/<type>` and `ground_truth/<type>`: two thirds of the images to inspect are

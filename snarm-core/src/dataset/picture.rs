@@ -10,6 +10,7 @@ use super::reading::{Depth, PICTURES, Reading, decode};
 use snarm_kernels::Grid;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::frame::Frame;
 use crate::paths::text;
 use crate::view::Rect;
@@ -168,7 +169,7 @@ impl Mask {
 }
 
 /// Writes a PNG file of so many columns and rows. The file is written as a whole: what an encoder writes into one last may be
-/// lost where nobody asks.
+/// lost where nobody asks, and a run that is killed leaves no half of a picture.
 fn write_png(
     what: &'static str,
     path: &Path,
@@ -180,7 +181,7 @@ fn write_png(
     let encoded = PngEncoder::new(&mut bytes).write_image(pixels, width as u32, height as u32, color);
     encoded
         .map_err(io::Error::other)
-        .and_then(|()| std::fs::write(path, bytes))
+        .and_then(|()| files::put(path, &bytes))
         .map_err(|e| Error::write(what, path, e))
 }
 

@@ -93,6 +93,18 @@ fn pictures_come_back_as_they_were_written() {
     assert_eq!(Mask::open(&path).unwrap(), mask);
 }
 
+#[test]
+fn a_picture_takes_the_place_of_another_as_a_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let [path, kept] = ["a.png", "kept.png"].map(|name| dir.path().join(name));
+    let picture = |grey| Picture { data: vec![grey; 60], width: 5, height: 4 };
+    picture(7).save_png(&path).unwrap();
+    std::fs::hard_link(&path, &kept).unwrap();
+    picture(8).save_png(&path).unwrap();
+    assert_eq!((Picture::open(&path).unwrap(), Picture::open(&kept).unwrap()), (picture(8), picture(7)));
+    assert_eq!(dir.path().read_dir().unwrap().count(), 2, "nothing is left beside them");
+}
+
 /// The last of what is written is lost in silence where nobody asks.
 #[test]
 fn a_picture_for_which_there_is_no_room_is_an_error() {

@@ -13,7 +13,7 @@ pub use self::read::kind;
 pub(crate) use self::read::{Opened, read};
 pub(crate) use self::sealed::{Sealed, VERSION, seal};
 pub use self::tensors::{Tensor, Weights};
-pub use self::write::{Replacement, check_writable, replace, replaced};
+pub use self::write::{Replacement, check_writable, put, replace, replaced};
 
 /// Bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {

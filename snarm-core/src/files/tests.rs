@@ -142,6 +142,38 @@ fn a_killed_run_leaves_what_the_next_one_removes() {
 }
 
 #[test]
+fn a_name_beside_a_file_cannot_be_guessed_and_links_at_names_are_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+    fs::write(&other, b"another's").unwrap();
+    // 12 letters and digits each: what is drawn twice alike in 20 is drawn from few.
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let writing = Replacement::of(&path).unwrap();
+        let unfinished = names(dir.path()).into_iter().find(|name| name.starts_with(".snarm-")).unwrap();
+        let drawn = unfinished.strip_prefix(".snarm-").and_then(|name| name.strip_suffix(".tmp")).unwrap();
+        assert!(drawn.len() == 12 && drawn.chars().all(|c| c.is_ascii_alphanumeric()), "{unfinished}");
+        let file = fs::symlink_metadata(dir.path().join(&unfinished)).unwrap();
+        assert!(file.is_file() && file.nlink() == 1, "{unfinished}");
+        assert!(seen.insert(unfinished), "the same name twice");
+        drop(writing);
+    }
+    // Names that somebody guessed, with and without what the file is called.
+    for guess in [".snarm-.tmp", ".snarm-file.tmp", "file.tmp", "file.part", ".file.tmp", "file~"] {
+        symlink("other", dir.path().join(guess)).unwrap();
+    }
+    // A name of before, which is not drawn again.
+    symlink("other", dir.path().join(seen.first().unwrap())).unwrap();
+    replace(&path, b"whole").unwrap();
+    put(&path, b"whole again").unwrap();
+    assert_eq!(
+        (fs::read(&path).unwrap(), fs::read(&other).unwrap()),
+        (b"whole again".into(), b"another's".into())
+    );
+    assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
+}
+
+#[test]
 fn no_file_but_a_regular_one_is_read_and_none_waits_for_a_writer() {
     let dir = tempfile::tempdir().unwrap();
     let path = fifo(dir.path());

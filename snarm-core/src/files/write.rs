@@ -34,6 +34,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     new.finish()
 }
 
+/// As [`replace`], without waiting until the disk has it: for pictures and maps, of which there are many and which are soon
+/// made again after a power failure.
+///
+/// # Errors
+/// As [`replace`].
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = Replacement::of(path)?;
+    new.write_all(bytes)?;
+    new.place(Durable::No).map(drop)
+}
+
 /// Finds out whether [`replace`] could write `path`, without changing what is there.
 ///
 /// # Errors
@@ -58,6 +69,13 @@ pub fn replaced(path: &Path) -> io::Result<Option<PathBuf>> {
         Target::File(path, Some(_)) => Some(path),
         Target::File(_, None) | Target::Stream(_) => None,
     })
+}
+
+/// Whether the disk has a file when it is said to be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durable {
+    Yes,
+    No,
 }
 
 /// The new content of a file on its way. Dropped before [`Replacement::finish`], it leaves the old file as it was.
@@ -96,8 +114,23 @@ impl Replacement {
         self.finish_locked().map(drop)
     }
 
+    /// What is written into, for a process that writes.
+    ///
+    /// # Errors
+    /// When the system does not allow it.
+    pub fn file(&self) -> io::Result<File> {
+        match &self.0 {
+            Way::Into(file) => file.try_clone(),
+            Way::Beside { new, .. } => new.as_file().try_clone(),
+        }
+    }
+
     /// As [`Self::finish`]; the new file stays locked as long as what is returned is open.
     pub(super) fn finish_locked(self) -> io::Result<File> {
+        self.place(Durable::Yes)
+    }
+
+    fn place(self, durable: Durable) -> io::Result<File> {
         let (new, path, old) = match self.0 {
             Way::Into(mut file) => {
                 file.flush()?;
@@ -110,8 +143,13 @@ impl Replacement {
             let _ = fchown(new.as_file(), Some(old.uid()), Some(old.gid()));
             new.as_file().set_permissions(old.permissions())?;
         }
-        new.as_file().sync_all()?;
+        if durable == Durable::Yes {
+            new.as_file().sync_all()?;
+        }
         let file = new.persist(&path).map_err(|e| e.error)?;
+        if durable == Durable::No {
+            return Ok(file);
+        }
         // The name is in the folder. Some file systems cannot sync folders, and the content is safe either way.
         let _ = File::open(folder_of(&path)).and_then(|folder| folder.sync_all());
         Ok(file)

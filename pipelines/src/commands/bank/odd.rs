@@ -72,7 +72,7 @@ pub(super) fn write(bank: &Bank, sources: &[Source], wanted: &Selection, folder:
     }
     named.sort_by(|a, b| b.sigmas.total_cmp(&a.sigmas));
     let (path, json) = (folder.join(NAMES), serde_json::to_string_pretty(&named)?);
-    std::fs::write(&path, json + "\n").with_context(|| format!("cannot write {}", text(&path)))
+    crate::commands::write_text(&path, &(json + "\n"))
 }
 
 fn name(item: &Item<'_>, odd: &OddFrame, folder: &Path) -> Result<Named> {

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use snarm_core::files;
 
 /// Most pictures that are kept. When there are more, every second one goes, and every second frame from then on.
 const MOST: usize = 400;
@@ -33,7 +34,7 @@ impl Album {
             return Ok(());
         }
         let file = self.folder.join(format!("{time}.jpg"));
-        std::fs::write(&file, jpeg).with_context(|| format!("cannot write {}", file.display()))?;
+        files::put(&file, jpeg).with_context(|| format!("cannot write {}", file.display()))?;
         self.files.push(file);
         if self.files.len() > MOST {
             let all = std::mem::take(&mut self.files);

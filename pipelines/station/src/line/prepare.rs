@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use snarm_core::bank::Bank;
+use snarm_core::files::Replacement;
 use tokio::process::Command;
 use tokio::sync::watch;
 
@@ -72,7 +73,12 @@ pub(super) fn succeeded(output: std::process::Output) -> Result<()> {
 /// Copies a bank file as the first version, in use.
 fn begin(line: &Line, file: &Path) -> Result<()> {
     let new = NewBank::from_elsewhere(&Bank::open(file)?, SELF, "copied at the first start")?;
-    let made = line.store.add_bank(line.name(), &new, |path| std::fs::copy(file, path).map(drop))?;
+    let copy = |path: &Path| {
+        let mut new = Replacement::of(path)?;
+        std::io::copy(&mut std::fs::File::open(file)?, &mut new)?;
+        new.finish()
+    };
+    let made = line.store.add_bank(line.name(), &new, copy)?;
     line.store.release(line.name(), made.version, SELF, FIRST)
 }
 

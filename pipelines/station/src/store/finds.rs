@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
+use snarm_core::files;
 use utoipa::ToSchema;
 
 use super::{Picture, Store, Waiting, audit, outbox};
@@ -144,7 +145,7 @@ impl Store {
             let id = change.last_insert_rowid();
             for (picture, bytes) in Picture::ALL.into_iter().zip(pictures) {
                 if !bytes.is_empty() {
-                    std::fs::write(self.picture_file(id, picture), bytes)
+                    files::put(&self.picture_file(id, picture), bytes)
                         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
                 }
             }
