@@ -50,6 +50,12 @@ const LARGEST: f32 = 1e6;
 /// The largest side of an input, and of a grid.
 const LARGEST_SIDE: usize = 4096;
 
+/// How many times as long as wide a frame may be: no picture or video has a longer side.
+const LONGEST: f64 = 65536.0;
+
+/// What groups of channels may be multiplied by: descriptors stay finite, and do not vanish.
+const SCALES: std::ops::RangeInclusive<f32> = 1e-9..=1e9;
+
 /// The most frames that a bank is made of.
 const MOST_FRAMES: usize = 1 << 31;
 
@@ -197,8 +203,9 @@ pub(super) fn open(path: &Path) -> Result<Bank> {
     if header.picture_bits.is_some_and(|bits| !(8..=16).contains(&bits)) {
         return Err(wrong("pictures of 8 to 16 bits", format!("{:?}", header.picture_bits)));
     }
-    if let Some(scale) = header.group_scales.iter().find(|scale| !scale.is_finite() || **scale <= 0.0) {
-        return Err(wrong("scales of groups above 0", scale.to_string()));
+    if let Some(scale) = header.group_scales.iter().find(|scale| !SCALES.contains(*scale)) {
+        let expected = format!("scales of groups from {:e} to {:e}", SCALES.start(), SCALES.end());
+        return Err(wrong(&expected, scale.to_string()));
     }
     let ignore = match header.ignore_mask {
         Some([width, height]) => {
@@ -268,8 +275,8 @@ impl Header {
         if self.layers.iter().any(|layers| layers.start > layers.end || layers.end > LARGEST_SIDE) {
             return Some(("groups of at most 4096 layers", format!("{:?}", self.layers)));
         }
-        if self.aspect.is_some_and(|aspect| !(aspect > 0.0 && aspect.is_finite())) {
-            return Some(("a positive aspect", format!("{:?}", self.aspect)));
+        if self.aspect.is_some_and(|aspect| !(1.0 / LONGEST..=LONGEST).contains(&aspect)) {
+            return Some(("an aspect from 1/65536 to 65536", format!("{:?}", self.aspect)));
         }
         if self.roi.is_some_and(|roi| !roi.is_inside_frame()) {
             return Some(("a region of interest inside the frame", format!("{:?}", self.roi)));

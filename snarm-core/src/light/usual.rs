@@ -15,8 +15,8 @@ const NEAR: f32 = 0.015;
 /// Part of the learned range that light may lie beside it.
 const BESIDE: f32 = 0.1;
 
-/// The largest number that can be one: others are damage.
-const LARGEST: f32 = 1e3;
+/// The largest logarithm that can be one: e to it and e to what lies twice as far below are numbers. Others are damage.
+const LARGEST: f32 = 40.0;
 
 /// The light of learned frames, which a bank keeps.
 #[derive(Debug, Clone, PartialEq)]
@@ -260,6 +260,21 @@ mod tests {
             let mut cells = cells.clone();
             cells[6] = damage;
             assert_eq!(Light::from_numbers(&cells, &range), None);
+        }
+    }
+
+    #[test]
+    fn a_level_that_would_be_infinite_is_damage() {
+        let (cells, range) = learned(&[1.0, 1.1, 0.9, 1.0]).to_numbers();
+        let light = Light::from_numbers(&cells, &range).unwrap();
+        assert!(light.range().0.is_finite() && light.range().1.is_finite());
+        // The highest level is the first number of the upper end.
+        for (level, is_taken) in [(39.0, true), (89.0, false), (500.0, false), (f32::INFINITY, false)] {
+            let mut range = range.clone();
+            range[ENDS..].iter_mut().for_each(|number| *number = level);
+            let found = Light::from_numbers(&cells, &range);
+            assert_eq!(found.is_some(), is_taken, "{level}");
+            assert!(found.is_none_or(|light| light.range().1.is_finite()), "{level}");
         }
     }
 

@@ -124,6 +124,20 @@ fn a_bank_that_says_other_things_than_it_should_is_refused() {
     check(&|parts| parts.about["bank"]["copies"] = json!(4), &["some of them copies", "3 frames, 4 of them"]);
     check(&|parts| parts.about["bank"]["grid"] = json!(1_u64 << 40), &["side and grid from 1 to 4096"]);
     check(&|parts| parts.about["bank"]["layers"][1]["end"] = json!(u64::MAX), &["at most 4096 layers"]);
+    for aspect in [0.0, -1.5, 1e-300, 1e300] {
+        check(
+            &|parts| parts.about["bank"]["aspect"] = json!(aspect),
+            &["an aspect from", &format!("{aspect:?}")],
+        );
+    }
+    // More than an f32 holds is infinite.
+    for (scale, found) in [(0.0, "0"), (-1.0, "-1"), (1e30, "1"), (1e-30, "0.0"), (1e300, "inf")] {
+        let scales = json!([1.0, scale]);
+        check(
+            &|parts| parts.about["bank"]["group_scales"] = scales.clone(),
+            &["scales of groups from", found],
+        );
+    }
     for roi in [json!({"x": 0, "y": 0, "w": 1e-300, "h": 1}), json!({"x": 1e308, "y": 0, "w": 1e308, "h": 1})]
     {
         check(&|parts| parts.about["bank"]["roi"] = roi.clone(), &["a region of interest inside the frame"]);

@@ -66,6 +66,12 @@ fn the_student_in_a_file_is_the_student_in_training(device: &Device) {
         let header = Header::new(student.network.clone(), &geometry, "a test".into());
         file::save(&path, &header, &tensors).unwrap();
         let encoder = Encoder::load(path.to_str().unwrap(), PositionInterpolation::Legacy).unwrap();
+        // A number of it that is another one.
+        let (damaged, mut bytes) = (folder.path().join("damaged.safetensors"), std::fs::read(&path).unwrap());
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&damaged, bytes).unwrap();
+        let refused = Encoder::load(damaged.to_str().unwrap(), PositionInterpolation::Legacy).err().unwrap();
+        assert!(refused.to_string().contains("the file is damaged"), "{refused}");
         let (mut workspace, mut found) = (Workspace::default(), Vec::new());
         for _ in 0..2 {
             encoder.encode(&image, &mut workspace, &mut found).unwrap();

@@ -257,6 +257,25 @@ fn a_decoder_file_is_read_back_as_it_was_written() {
     assert_ne!(first, std::fs::read(file.path()).unwrap());
 }
 
+/// Numbers that are damaged are numbers all the same: the digest alone knows.
+#[test]
+fn a_decoder_file_with_a_bit_turned_is_refused() {
+    let decoder = SnarmDecoder::seeded(&Shape { width: 6, channels: 20, branches: 2 }).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let fetch = |name: &str, shape: &[usize]| Ok(seeded_tensor(name, shape));
+    save(file.path(), &about(&decoder), &fetch, None).unwrap();
+    let whole = std::fs::read(file.path()).unwrap();
+    let header = 8 + u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
+    // The lowest bit of a number, at the beginning, inside and at the end of the tensors.
+    for at in [header, header + (whole.len() - header) / 8 * 4, whole.len() - 4] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(file.path(), damaged).unwrap();
+        let refused = SnarmDecoder::open(file.path()).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|text| text.contains("the file is damaged")), "byte {at}");
+    }
+}
+
 #[test]
 fn a_decoder_file_that_contradicts_itself_is_refused() {
     let shape = Shape { width: 6, channels: 20, branches: 2 };
