@@ -252,7 +252,8 @@ pub(crate) struct PartOptions {
     /// Look at this part of the frame alone: x,y,w,h in fractions of it
     #[arg(long, value_name = "X,Y,W,H", value_parser = roi)]
     roi: Option<Rect>,
-    /// PNG, PGM, BMP, TIFF, WebP or JPEG picture, stretched over the frame, that is white where nothing is looked at
+    /// PNG, PGM, BMP, TIFF, WebP or JPEG picture, stretched over the frame, that is white, and not fully
+    /// transparent, where nothing is looked at
     #[arg(long, value_name = "FILE")]
     ignore_mask: Option<PathBuf>,
     /// Tiles that the frame, or its part, is cut into, each of which the network sees by itself: none, auto or COLUMNSxROWS.

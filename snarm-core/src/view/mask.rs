@@ -38,16 +38,25 @@ impl IgnoreMask {
         Ok(Self { data, width, height })
     }
 
-    /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black is ignored.
+    /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black, and not fully transparent, is
+    /// ignored.
     ///
     /// # Errors
     /// When the file is missing or cannot be decoded.
     pub fn open(path: &Path) -> Result<Self> {
         let image =
             decode("ignore mask", "a PNG, PGM, BMP, TIFF, WebP or JPEG picture", path, &Reading::default())?;
-        let image = image.image.into_luma8();
+        let image = image.image;
         let (width, height) = (image.width() as usize, image.height() as usize);
-        Self::new(image.into_raw().into_iter().map(|v| v >= WHITE).collect(), width, height)
+        let ignored = if image.color().has_alpha() {
+            let samples = image.into_luma_alpha16().into_raw();
+            let pixels = samples.as_chunks::<2>().0.iter();
+            // What a picture of 8 bits is in 16.
+            pixels.map(|[grey, alpha]| *alpha > 0 && (grey / 257) as u8 >= WHITE).collect()
+        } else {
+            image.into_luma8().into_raw().into_iter().map(|v| v >= WHITE).collect()
+        };
+        Self::new(ignored, width, height)
     }
 
     /// Size and digest of a mask, by which it is known.
@@ -171,6 +180,16 @@ mod tests {
         let png = folder.path().join("mask.png");
         image::GrayImage::from_raw(2, 2, vec![0, 255, 128, 127]).unwrap().save(&png).unwrap();
         assert_eq!(IgnoreMask::open(&png).unwrap(), expected);
+        // White paint, and white where nothing is painted: in one of them a trace of it.
+        for alpha in [[255, 0, 255, 0], [1, 0, 255, 0]] {
+            let pixels = [0, 1, 2, 3].map(|i| [if i == 3 { 127 } else { 255 }, alpha[i]]).concat();
+            image::GrayAlphaImage::from_raw(2, 2, pixels.clone()).unwrap().save(&png).unwrap();
+            let painted = IgnoreMask::new(vec![true, false, true, false], 2, 2).unwrap();
+            assert_eq!(IgnoreMask::open(&png).unwrap(), painted);
+            let rgba: Vec<u8> = pixels.chunks(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect();
+            image::RgbaImage::from_raw(2, 2, rgba).unwrap().save(&png).unwrap();
+            assert_eq!(IgnoreMask::open(&png).unwrap(), painted);
+        }
         let text = folder.path().join("mask.txt");
         std::fs::write(&text, b"white, black").unwrap();
         let error = IgnoreMask::open(&text).unwrap_err().to_string();
