@@ -33,9 +33,9 @@ pub(crate) struct Args {
     /// False alarms an hour, for threshold-mode=events
     #[arg(long, default_value_t = Promises::USUAL.events_per_hour, value_parser = positive)]
     target_events_per_hour: f64,
-    /// Frames of the stream that are analysed in a second
-    #[arg(long, default_value_t = Promises::USUAL.rate, value_parser = positive)]
-    fps: f64,
+    /// Frames of the stream that are analysed in a second, where RESULTS carry no times that say so [default: 25]
+    #[arg(long, value_parser = positive)]
+    fps: Option<f64>,
     /// Standard deviations above the median, for threshold-mode=sigma
     #[arg(long, default_value_t = Promises::USUAL.sigma, value_parser = positive)]
     sigma: f64,
@@ -46,6 +46,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.svg|FILE.png")]
     picture: Option<PathBuf>,
 }
+
+/// Frames a second where nothing says how many.
 
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -64,9 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         None => None,
     };
     let bank = registry::bank(&args.bank)?;
-    let mut judged = Vec::new();
+    let (mut judged, mut times) = (Vec::new(), Vec::new());
     for path in &args.results {
-        judged.extend(judged_in(path)?);
+        let of_file = judged_in(path)?;
+        times.push(of_file.iter().filter_map(|record| record.running_time.or(record.timestamp)).collect());
+        judged.extend(of_file);
     }
     if !args.results.is_empty() && judged.is_empty() {
         bail!("expected frames that were analysed, found none in {}", args.results[0].display());
@@ -83,11 +87,18 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if all.iter().any(|record| !record.bank_id.is_empty() && record.bank_id != bank.digest()) {
         tracing::warn!("some of the frames were judged by another bank: their scores have another scale");
     }
+    let fps = match (rate(&times), args.fps) {
+        (Some(fps), Some(_)) => {
+            tracing::warn!("--fps: not used, since the results carry times, of {} frames/s", rounded(fps));
+            fps
+        }
+        (found, given) => found.or(given).unwrap_or(Promises::USUAL.rate),
+    };
     let rules = calibration.rules(&Promises {
         sigma: args.sigma,
         fprs: &args.target_fpr,
         events_per_hour: args.target_events_per_hour,
-        rate: args.fps,
+        rate: rounded(fps),
     });
     table(&rules, &bank, calibration, &judged, &recent).print()?;
     output::line(format!(
@@ -155,6 +166,21 @@ fn calibration<'a>(bank: &'a Bank, judged: &[&Record]) -> Result<&'a Calibration
     }
 }
 
+/// Frames a second by the times of files of results, in nanoseconds: by the middle one of the intervals, since recordings have
+/// gaps.
+fn rate(files: &[Vec<u64>]) -> Option<f64> {
+    let pairs = files.iter().flat_map(|times| times.windows(2));
+    let intervals = pairs.filter_map(|pair| pair[1].checked_sub(pair[0]).filter(|interval| *interval > 0));
+    let mut intervals: Vec<u64> = intervals.collect();
+    intervals.sort_unstable();
+    intervals.get(intervals.len() / 2).map(|interval| 1e9 / *interval as f64)
+}
+
+/// A rate, to a hundredth where it is not below.
+fn rounded(fps: f64) -> f64 {
+    if fps < 0.1 { fps } else { (100.0 * fps).round() / 100.0 }
+}
+
 fn scores(judged: &[Record]) -> Vec<f64> {
     judged.iter().map(|record| record.score).collect()
 }
@@ -195,4 +221,23 @@ fn table(
         table.row(row);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_times_of_results() {
+        let at = |fps: f64, n: u64, from: f64| -> Vec<u64> {
+            (0..n).map(|i| (1e9 * (from + i as f64 / fps)) as u64).collect()
+        };
+        assert_eq!(rate(&[]), None);
+        assert_eq!(rate(&[Vec::new(), vec![7], vec![7, 7]]), None);
+        let found = rate(&[at(10.0, 5, 0.0), at(10.0, 5, 0.0)]).unwrap();
+        assert!((found - 10.0).abs() < 1e-6, "{found}");
+        // A camera that records on motion, and one whose clock was set.
+        let gap = [at(12.5, 20, 0.0), at(12.5, 20, 60.0), at(12.5, 3, 30.0)].concat();
+        assert_eq!(rounded(rate(&[gap]).unwrap()), 12.5);
+    }
 }

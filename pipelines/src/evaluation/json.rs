@@ -40,6 +40,7 @@ fn category(category: &Category, with_times: bool) -> Value {
             "digest": bank.digest,
             "vectors": bank.vectors,
             "frames": bank.frames,
+            "copies": bank.copies,
             "scorer": bank.scorer,
             "decoder": bank.decoder,
             "threshold": bank.threshold,

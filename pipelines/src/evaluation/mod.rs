@@ -77,6 +77,8 @@ pub(crate) struct BankFacts {
     pub(crate) digest: String,
     pub(crate) vectors: usize,
     pub(crate) frames: usize,
+    /// Frames among them that are copies of others.
+    pub(crate) copies: usize,
     /// What makes raw scores: `training-free`, or a decoder.
     pub(crate) scorer: String,
     /// The decoder's digest, and what it says of its training.
@@ -92,6 +94,7 @@ impl BankFacts {
             digest: bank.digest().to_owned(),
             vectors: bank.vectors(),
             frames: bank.frames(),
+            copies: bank.header().copies,
             scorer: good.scorer.clone(),
             decoder: detector.decoder().map(|decoder| {
                 let learned = decoder.provenance();

@@ -50,8 +50,12 @@ fn section(i: usize, category: &Category, gallery: &Gallery, limit: f64) -> Stri
     let verdicts = Verdicts::of(&category.images);
     let good = verdicts.passes + verdicts.false_alarms;
     let line = format!(
-        "{} good images learned, {} good and {} defective tested{}",
+        "{} good images learned{}, {} good and {} defective tested{}",
         category.bank.frames,
+        match category.bank.copies {
+            0 => String::new(),
+            copies => format!(", {copies} of them copies"),
+        },
         good,
         verdicts.hits + verdicts.misses,
         if category.pixels.regions == 0 {

@@ -127,3 +127,35 @@ fn settings_choose_what_a_category_is_compared_with() {
     assert_eq!(bank(&cross, "a")["decoder"]["trained_on"], serde_json::json!(["b"]));
     assert_ne!(cross["categories"]["a"]["images"], single["categories"]["a"]["images"]);
 }
+
+#[test]
+fn copies_among_the_good_images_are_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    products(dir.path(), ["a", "b"]);
+    let good = dir.path().join("set/a/train/good");
+    for name in ["x.png", "y.png"] {
+        std::fs::copy(good.join("0000.png"), good.join(name)).expect("a copy");
+    }
+    let line = "eval --data set --capacity 400 --reduction random --json out.json";
+    let told = stderr(&run(dir.path(), line, 0));
+    assert!(told.contains("learned 10 good images, 2 of them copies"), "{told}");
+    let all = read(&dir.path().join("out.json"));
+    let copies = |name: &str| all["categories"][name]["bank"]["copies"].clone();
+    assert_eq!((copies("a"), copies("b")), (2.into(), 0.into()));
+}
+
+#[test]
+fn figures_of_before_stay_when_a_run_fails_in_the_middle() {
+    let dir = tempfile::tempdir().expect("a folder");
+    products(dir.path(), ["a", "b"]);
+    evaluate(dir.path(), "--categories a");
+    let bytes = std::fs::read(dir.path().join("out.json")).expect("figures");
+    // One good image of the second category makes no bank.
+    for i in 1..8 {
+        std::fs::remove_file(dir.path().join(format!("set/b/train/good/{i:04}.png"))).expect("removed");
+    }
+    let line = "eval --data set --capacity 300 --reduction random --json out.json";
+    let told = stderr(&run(dir.path(), line, 1));
+    assert!(told.contains("category b: cannot learn a bank"), "{told}");
+    assert_eq!(std::fs::read(dir.path().join("out.json")).expect("figures"), bytes);
+}

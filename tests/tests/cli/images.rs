@@ -228,7 +228,15 @@ fn clips_are_read_by_range_and_interval() {
     assert_eq!(bank[..2], ["bank", "0.500"], "{limits}");
     assert_eq!(bank[5..9], [&anomalous.to_string(), "of", "20", "+0"], "{limits}");
     assert!(bank.len() == 13 && bank[10] == "to" && bank[12] == "%", "{limits}");
-    assert!(limits.contains("fpr 0.1") && limits.contains("events 1 an hour at 25 frames/s"), "{limits}");
+    assert!(limits.contains("fpr 0.1") && limits.contains("events 1 an hour at 10 frames/s"), "{limits}");
+    // Times of results say how fast the line is; without them the option does.
+    let told = run(dir.path(), "limits a.bank all/results.jsonl --fps 30", 0);
+    assert!(stdout(&told).contains("an hour at 10 frames/s"), "{}", stdout(&told));
+    assert!(stderr(&told).contains("--fps: not used, since the results carry times, of 10 frames/s"));
+    let told = stdout(&run(dir.path(), "limits a.bank --fps 30", 0));
+    assert!(told.contains("an hour at 30 frames/s"), "{told}");
+    let told = stdout(&run(dir.path(), "limits a.bank", 0));
+    assert!(told.contains("an hour at 25 frames/s"), "{told}");
     let picture = std::fs::read_to_string(dir.path().join("limits.svg")).expect("a picture");
     assert!(picture.starts_with("<svg") && picture.contains("20 judged frames"), "{picture}");
     // A few of them beside, and a picture in pixels, which replaces its like alone.

@@ -69,6 +69,10 @@ pub(super) fn bank(
         builder.add_from(&picture.frame()?, Some(Origin::file(text(path))))?;
     }
     let bank = builder.finish(&mut show_stage(progress)).context("cannot learn a bank")?;
+    if bank.header().copies > 0 {
+        let (frames, copies) = (bank.frames(), bank.header().copies);
+        tracing::warn!("learned {frames} good images, {copies} of them copies, which say nothing new");
+    }
     for odd in bank.odd_frames() {
         if let Some(origin) = &odd.origin {
             tracing::warn!("unlike the other good images by {:.1} standard deviations: {origin}", odd.sigmas);
