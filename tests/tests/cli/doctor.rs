@@ -192,6 +192,32 @@ fn a_plugin_that_is_not_found_is_told_why() {
         assert!(!text.contains("snarmbank, snarmdetect"), "{text}");
     }
 
+    // Mended, while GStreamer is told not to look at files again.
+    std::fs::remove_file(folder.join("libgstsnarm.so")).expect("removed");
+    symlink(target().join("deps/libgstsnarm.so"), folder.join("libgstsnarm.so")).expect("a link");
+    let mut command = snarm();
+    command.arg("doctor").current_dir(dir).env("GST_PLUGIN_PATH", &folder).env("GST_REGISTRY_UPDATE", "no");
+    command.env("HOME", dir).env_remove("XDG_DATA_HOME").env("GST_REGISTRY", dir.join("registry.bin"));
+    let output = command.output().expect("snarm starts");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let (text, place, registry) =
+        (stdout(&output), folder.join("libgstsnarm.so"), dir.join("registry.bin").display().to_string());
+    let place = place.display();
+    for words in [
+        format!("{place} can be loaded, but failed once and is refused since: remove {registry}"),
+        format!("in the list of refused plugins of {registry} (gst-inspect-1.0 -b): {place}"),
+    ] {
+        assert!(text.contains(&words), "expected '{words}' in {text}");
+    }
+    // What it advises to helps.
+    std::fs::remove_file(&registry).expect("removed");
+    let mut command = snarm();
+    command.arg("doctor").current_dir(dir).env("GST_PLUGIN_PATH", &folder).env("HOME", dir);
+    command.env_remove("XDG_DATA_HOME").env("GST_REGISTRY", &registry);
+    let text = stdout(&command.output().expect("snarm starts"));
+    assert!(text.contains("snarmbank, snarmdetect, snarmoverlay"), "{text}");
+    std::fs::remove_file(folder.join("libgstsnarm.so")).expect("removed");
+
     // Tools of another GStreamer come first on the path.
     let bin = dir.join("bin");
     std::fs::create_dir(&bin).expect("a folder");

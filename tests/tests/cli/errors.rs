@@ -248,3 +248,67 @@ fn a_standard_output_that_is_full_is_named() {
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("cannot write to standard output: No space left on device"), "{message}");
 }
+
+/// Root may have any number of threads: what is limited here is the room for their stacks, of 4 GiB each.
+#[test]
+fn a_process_that_may_have_few_threads_ends_with_an_error() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 4 --frames 1 --width 96 --height 72", 0);
+    run(dir, "bank set/train/good -o part.bank --capacity 100 --reduction random", 0);
+    let limited = |kilobytes: u32, line: &str| -> (Option<i32>, String) {
+        let asked = snarm();
+        let mut command = Command::new("timeout");
+        let script = format!("ulimit -v {kilobytes}; exec \"$0\" \"$@\"");
+        command.args(["--kill-after=5", "60", "sh", "-c", &script]).arg(asked.get_program());
+        command.args(line.split_whitespace()).current_dir(dir);
+        command.envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("SNARM_THREADS", "1").env("RUST_MIN_STACK", (4_u64 << 30).to_string());
+        let output = command.output().expect("snarm starts");
+        (output.status.code(), stderr(&output))
+    };
+    let none = 3_000_000;
+    let (code, said) = limited(none, "detect set/test/good --bank part.bank --out out --pictures none");
+    assert!(code == Some(1) && said.contains("thread pool: expected 1 threads"), "{code:?} {said}");
+    if no_gstreamer() {
+        return;
+    }
+    let line =
+        "launch videotestsrc num-buffers=3 ! videoconvert ! snarmdetect bank-location=part.bank ! fakesink";
+    // None; that of the signals; that of the pool, too; one for the stream.
+    for (kilobytes, expected) in [
+        (none, "cannot listen to signals"),
+        (7_000_000, "thread pool: expected 1 threads"),
+        (11_000_000, "threads: expected 2 for the stream beside the pool"),
+        (14_500_000, "threads: expected 2 for the stream beside the pool"),
+    ] {
+        let (code, said) = limited(kilobytes, line);
+        assert!(code == Some(1) && said.contains(expected), "{kilobytes}: {code:?} {said}");
+    }
+}
+
+#[test]
+fn the_making_of_a_bank_says_how_far_it_is() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 20 --frames 1 --width 96 --height 72", 0);
+    // A terminal, whose bars are drawn on standard error.
+    let asked = snarm();
+    let program = asked.get_program().display().to_string();
+    let line = format!(
+        "{program} bank set/train/good -o part.bank --capacity 500 --reduction random 2>&1 >/dev/null"
+    );
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).current_dir(dir).env("TERM", "xterm");
+    let output = command.stdin(std::process::Stdio::null()).output().expect("script of util-linux starts");
+    let drawn = stdout(&output);
+    assert!(output.status.success(), "{drawn}");
+    for stage in ["learn", "calibrate"] {
+        let shares = drawn
+            .split(stage)
+            .skip(1)
+            .filter_map(|bar| bar.split_once(" %")?.0.rsplit(' ').next()?.parse().ok());
+        let shares: Vec<u32> = shares.collect();
+        assert!(shares.iter().any(|share| (1..100).contains(share)), "{stage}: {shares:?} of {drawn:?}");
+    }
+}

@@ -329,6 +329,9 @@ fn clips_and_networks_may_be_called_anything() {
     ];
     let (code, _, err) = with_bytes(dir, distill);
     assert!(code == 0 && at(b"klein\xff.safetensors").is_file(), "{code} {err}");
+    let (code, out, err) = with_bytes(dir, &[b"doctor", b"klein\xff.safetensors"]);
+    let words = ["klein\\xff.safetensors", "encoder (", " descriptors of 8", "distilled in 1 steps"];
+    assert!(code == 0 && words.iter().all(|word| out.contains(word)), "{code} {out} {err}");
     let options: &[&[u8]] = &[b"--capacity", b"100", b"--reduction", b"random", b"-o", b"a.bank"];
     let learn: &[&[u8]] = &[b"bank", b"set/train/good", b"--encoder", b"klein\xff.safetensors"];
     let (code, _, err) = with_bytes(dir, &[learn, options].concat());

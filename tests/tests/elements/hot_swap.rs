@@ -210,6 +210,63 @@ fn the_action_reads_the_same_file_again() {
     fs::remove_file(location).unwrap();
 }
 
+/// As `cp` and `scp` write: what is read meanwhile is half of one and half of another, or nothing.
+#[test]
+fn a_bank_that_is_overwritten_in_place_is_taken_whole_or_not_at_all() {
+    init();
+    let location = common::scratch(&format!("overwritten-{}.bank", std::process::id()));
+    let banks = [Path::new(bank()), other()];
+    let contents = banks.map(|path| fs::read(path).unwrap());
+    let ids = banks.map(|path| registry::bank(path).unwrap().digest().to_owned());
+    fs::write(&location, &contents[0]).unwrap();
+    let mut line = Line::new(detector(&[("bank-location", location.to_str().unwrap())]), caps());
+    let is_done = Arc::new(AtomicU64::new(0));
+    let writer = {
+        let (location, is_done, contents) = (location.clone(), is_done.clone(), contents.clone());
+        let overwrite = move || {
+            use std::io::{Seek, Write};
+            let mut file = fs::OpenOptions::new().write(true).open(location).unwrap();
+            for n in 1.. {
+                let content = &contents[n % 2];
+                file.rewind().unwrap();
+                // Once with nothing there for a moment, and once in place of what is there.
+                if n % 4 < 2 {
+                    file.set_len(0).unwrap();
+                }
+                for piece in content.chunks(content.len() / 20) {
+                    file.write_all(piece).unwrap();
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                file.set_len(content.len() as u64).unwrap();
+                if is_done.load(Ordering::SeqCst) == 1 {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("writer".into()).spawn(overwrite).unwrap()
+    };
+    let mut generation = 0;
+    for n in 0..300 {
+        assert!(line.element.emit_by_name::<bool>("reload-bank", &[]));
+        let meta = line.inspect(n, good_pixels(n % GOOD_FRAMES));
+        assert!(meta.analysed && meta.bank_generation >= generation, "frame {n}");
+        generation = meta.bank_generation;
+        assert!(ids.contains(&meta.bank_id), "frame {n}: {}", meta.bank_id);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    is_done.store(1, Ordering::SeqCst);
+    writer.join().unwrap();
+    assert!(line.heard(gst::MessageType::Error).is_empty());
+    // The file is whole again, and is taken.
+    fs::write(&location, &contents[1]).unwrap();
+    let found = (300..2300).find(|n| {
+        assert!(line.element.emit_by_name::<bool>("reload-bank", &[]));
+        line.inspect(*n, good_pixels(0)).bank_id == ids[1]
+    });
+    assert!(found.is_some(), "the whole bank is not taken");
+    fs::remove_file(location).unwrap();
+}
+
 #[test]
 fn stopping_amid_a_load_is_clean() {
     init();

@@ -81,6 +81,24 @@ fn a_process_that_may_not_have_its_threads_gets_an_error() {
     assert_passed(&limited("ulimit -v 4000000", &inner));
 }
 
+/// Root may have any number of threads: what is limited here is the room for their stacks, of 4 GiB each.
+#[test]
+fn a_process_without_threads_for_its_stream_gets_an_error() {
+    const NAME: &str = "limited::a_process_without_threads_for_its_stream_gets_an_error";
+    if let Some(folder) = task("start") {
+        init();
+        let error = start_error(detector(&folder));
+        assert!(error.matches(gst::CoreError::Thread), "{error}");
+        assert!(error.message().contains("threads: expected 2 for the stream beside the pool"), "{error}");
+        return;
+    }
+    let folder = folder();
+    let mut inner = child(NAME, "start", folder.path());
+    inner.env("SNARM_THREADS", "1").env("RUST_MIN_STACK", (4_u64 << 30).to_string());
+    // That of the test, of the pool, and of one of the two.
+    assert_passed(&limited("ulimit -v 15500000", &inner));
+}
+
 #[test]
 fn a_process_that_may_not_have_its_memory_gets_an_error() {
     const NAME: &str = "limited::a_process_that_may_not_have_its_memory_gets_an_error";

@@ -46,7 +46,14 @@ fn blocks(text: &str, open: &str, close: &str) -> Vec<String> {
 fn from_camera_to_recording_works_word_by_word() {
     let Some(dir) = learned() else { return };
     std::fs::remove_file(dir.path().join("part.bank")).expect("the page makes its own");
+    // Two minutes of good parts.
+    gst_launch(
+        dir.path(),
+        "videotestsrc num-buffers=26 pattern=ball ! video/x-raw,format=I420,framerate=1/5 ! x264enc ! h264parse \
+         ! mp4mux ! filesink location=clip.mp4",
+    );
     let lines = blocks(&read("docs/from-camera-to-recording.md"), "```sh", "```");
+    assert!(lines.iter().any(|line| line.starts_with("snarm bank clip.mp4")), "{lines:?}");
     assert!(lines.len() >= 5, "{lines:?}");
     for line in lines {
         shell(dir.path(), &line);

@@ -39,7 +39,7 @@ pub(super) fn look(paths: &[OsString], encoder: Option<&str>, findings: &mut Fin
     for path in paths.iter().map(Path::new) {
         // An empty argument, of a variable without a value, is one all the same.
         let is_blank = path.to_str().is_some_and(|name| name.trim().is_empty());
-        let name = if is_blank { format!("'{}'", path.display()) } else { path.display().to_string() };
+        let name = if is_blank { format!("'{}'", path.display()) } else { paths::text(path) };
         match open(path).with_context(|| "cannot be used") {
             Ok(one) => {
                 describe(&name, &one, findings);
