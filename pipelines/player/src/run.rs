@@ -191,8 +191,8 @@ impl Player<'_> {
         let context = glib::MainContext::default();
         let mut deadline: Option<Instant> = None;
         // The time from whatever set the deadline; the work of an element moves it on.
-        let mut patience = ERROR_PATIENCE;
-        let mut has_played = false;
+        let mut patience = self.patience;
+        let (mut has_played, mut has_failed) = (false, false);
         loop {
             if let Some(by) = asked.take() {
                 let playing = self.pipeline.current_state() == gst::State::Playing;
@@ -203,8 +203,11 @@ impl Player<'_> {
                 }
                 self.pipeline.send_event(gst::event::Eos::new());
                 has_played = playing;
-                patience = if playing { self.patience } else { PREROLL_PATIENCE };
-                deadline = Some(Instant::now() + patience);
+                // What an error ends is not given more time by a signal.
+                if !has_failed {
+                    patience = if playing { self.patience } else { PREROLL_PATIENCE };
+                    deadline = Some(Instant::now() + patience);
+                }
             }
             // Some elements count on the main loop of their application.
             while context.iteration(false) {}
@@ -214,8 +217,11 @@ impl Player<'_> {
                     return self.error.take().map_or(Ok(()), Err);
                 }
             }
-            if self.error.is_some() && deadline.is_none() {
-                deadline = Some(Instant::now() + patience);
+            if self.error.is_some() && !has_failed {
+                has_failed = true;
+                patience = ERROR_PATIENCE;
+                let end = Instant::now() + patience;
+                deadline = Some(deadline.map_or(end, |asked| asked.min(end)));
             }
             let Some(end) = deadline else { continue };
             if self.is_busy {

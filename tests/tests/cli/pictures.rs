@@ -350,7 +350,7 @@ fn clips_and_networks_may_be_called_anything() {
     assert!(code == 0 && out.contains("from 8 frames"), "{code} {out} {err}");
     // Recipes and pipelines hand such paths to elements of GStreamer and of ours.
     let launch: &[&[u8]] = &[b"launch", b"learn", b"bank=neu\xff.bank", b"capacity=100"];
-    let source: &[u8] = b"source=videotestsrc num-buffers=3 ! video/x-raw,width=96,height=72";
+    let source: &[u8] = b"source=videotestsrc num-buffers=8 pattern=ball ! video/x-raw,width=96,height=72";
     let (code, _, err) = with_bytes(dir, &[launch, &[source]].concat());
     assert!(code == 0 && at(b"neu\xff.bank").is_file(), "{code} {err}");
     let (code, out, err) = with_bytes(dir, &[&[&b"doctor"[..]], &launch[1..], &[source]].concat());

@@ -257,7 +257,8 @@ fn a_bank_that_is_overwritten_in_place_is_taken_whole_or_not_at_all() {
     is_done.store(1, Ordering::SeqCst);
     writer.join().unwrap();
     assert!(line.heard(gst::MessageType::Error).is_empty());
-    // The file is whole again, and is taken.
+    // The file is whole again, of another time than before, and is taken.
+    std::thread::sleep(Duration::from_millis(20));
     fs::write(&location, &contents[1]).unwrap();
     let found = (300..2300).find(|n| {
         assert!(line.element.emit_by_name::<bool>("reload-bank", &[]));
