@@ -269,12 +269,17 @@ mod tests {
             lot: None,
             begun: 1,
             ended: Some(2),
+            captured: None,
             frames: 3,
             first: Some(0),
             last: Some(2),
+            first_run: None,
+            last_run: None,
             frame: Some(1),
+            frame_run: None,
             score: 0.25,
             verdict: "normal".into(),
+            find: None,
         };
         let of = |last: Option<Part>| {
             let now = Snapshot { parts: Some(PartsNow { last, open: None }), ..now.clone() };

@@ -319,12 +319,17 @@ mod tests {
             lot: None,
             begun: 1,
             ended: Some(2),
+            captured: None,
             frames: 0,
             first: None,
             last: None,
+            first_run: None,
+            last_run: None,
             frame: None,
+            frame_run: None,
             score: -1.0,
             verdict: "unknown".into(),
+            find: None,
         };
         now.parts = Some(PartsNow { last: Some(last), open: None });
         let values = of_line(&types, &now, Variant::Empty);
