@@ -98,6 +98,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
         tracing::warn!("{doubt}");
     }
+    if let Some(chosen) = bank.chosen_views().filter(|chosen| chosen.lower.is_empty()) {
+        tracing::warn!("{chosen}");
+    }
     odd::tell(&bank);
     if let Some(folder) = &args.odd_frames {
         odd::write(&bank, &sources, &wanted, folder)?;
@@ -136,12 +139,19 @@ fn describe(args: &Args, bank: &Bank, seen: inputs::Seen) -> String {
         0 => String::new(),
         copies => format!(", {copies} of them copies"),
     };
+    let views = match bank.chosen_views().filter(|chosen| !chosen.lower.is_empty()) {
+        Some(chosen) => format!("; {chosen}"),
+        None if bank.views().is_empty() => String::new(),
+        None => format!("; views: {} learned", bank.views_text()),
+    };
+    // Of few frames.
+    let scored = if good.frames > bank.frames() { " and views" } else { "" };
     let places = bank.place_radius().map_or_else(String::new, |radius| {
         format!("; vectors count within {:.0} % of the frame around their places", 100.0 * radius)
     });
     format!(
-        "{}: {vectors} from {} frames{copies}{skipped}; {} good frames score {:.3} on average, {:.3} at most; threshold \
-         {:.3}{places}",
+        "{}: {vectors} from {} frames{copies}{skipped}; {} good frames{scored} score {:.3} on average, {:.3} at most; threshold \
+         {:.3}{places}{views}",
         text(&args.out),
         bank.frames(),
         good.frames,

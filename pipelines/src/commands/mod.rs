@@ -72,6 +72,8 @@ impl From<CropName> for Crop {
 pub(crate) enum ViewsName {
     /// The frame alone
     None,
+    /// Those that the frames ask for
+    Auto,
     /// In other light
     Light,
     /// A little moved and turned
@@ -88,11 +90,26 @@ impl From<ViewsName> for Views {
     fn from(name: ViewsName) -> Self {
         match name {
             ViewsName::None => Self::None,
+            ViewsName::Auto => Self::Auto,
             ViewsName::Light => Self::Light,
             ViewsName::Pose => Self::Pose,
             ViewsName::Turns => Self::Turns,
             ViewsName::All => Self::All,
             ViewsName::FewShot => Self::FewShot,
+        }
+    }
+}
+
+impl From<Views> for ViewsName {
+    fn from(views: Views) -> Self {
+        match views {
+            Views::None => Self::None,
+            Views::Auto => Self::Auto,
+            Views::Light => Self::Light,
+            Views::Pose => Self::Pose,
+            Views::Turns => Self::Turns,
+            Views::All => Self::All,
+            Views::FewShot => Self::FewShot,
         }
     }
 }
@@ -211,10 +228,11 @@ pub(crate) struct BankOptions {
     /// Leave out learned frames that are unlike the rest, which are named in any case, when the bank is made
     #[arg(long)]
     leave_out_odd: bool,
-    /// Views of each frame that are learned beside it: light (other brightness, colours, gradients), pose (a little moved and
-    /// turned), turns (each 15 degrees), all (light and pose), few-shot (those of few-shot learning). With some, one frame makes a
-    /// bank; each costs the time of a frame
-    #[arg(long, value_enum, default_value_t = ViewsName::None)]
+    /// Views of each frame that are learned beside it: light (other brightness, colours, gradients), pose (a little moved
+    /// and turned), turns (each 15 degrees), all (light and pose), few-shot (those of few-shot learning). Each costs the time
+    /// of a frame. auto finds those of light, pose and turns by which the frames become more like each other, with 12 of them,
+    /// when the bank is made. Where none are asked for, one frame alone is learned in all
+    #[arg(long, value_enum, default_value_t = ViewsName::from(Views::default()))]
     views: ViewsName,
     /// Whether descriptors count near the places alone where they were seen, so that an intact part in a wrong place is found
     #[arg(long, value_enum, default_value_t = PlaceName::Auto)]
@@ -406,6 +424,7 @@ pub(crate) fn check_limits(limits: &Limits) -> Result<()> {
 pub(crate) fn show_stage(progress: &Progress) -> impl FnMut(BuildStage, usize, usize) + '_ {
     |stage, done, all| {
         progress.label(match stage {
+            BuildStage::Views => "views",
             BuildStage::Reduce => "reduce",
             BuildStage::Calibrate => "calibrate",
         });

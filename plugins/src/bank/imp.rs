@@ -37,8 +37,6 @@ pub(super) struct State {
     pub(super) viewed: Orientation,
     /// Whether the last frame could not be read.
     pub(super) broken: bool,
-    /// Whether the user knows that `max-frames` is too few.
-    pub(super) told_few: bool,
     /// Empty once the bank is made, or cannot be made.
     pub(super) builder: Option<BankBuilder>,
     /// Where it encodes.
@@ -123,7 +121,7 @@ pub struct SnarmBank {
         nick = "Leave out odd frames",
         blurb = "Leave out learned frames that are unlike the rest, which snarm-bank-ready names, when the bank is made")]
     #[property(name = "views", get, set, type = Views, member = views, mutable_ready, default,
-        nick = "Views", blurb = "Views of each frame that are learned beside it; with some, one frame makes a bank")]
+        nick = "Views", blurb = "Views of each frame that are learned beside it (one frame alone: at least those of all)")]
     #[property(name = "place", get, set, type = Place, member = place, mutable_ready, default,
         nick = "Place", blurb = "Whether vectors count near the places alone where they were seen, so that an intact part in a wrong place is found; stored in the bank")]
     #[property(name = "calibration-fraction", get, set, type = f64, member = calibration_fraction, mutable_ready,

@@ -53,10 +53,6 @@ impl SnarmBank {
         let (mut builder, held) = begin(&settings, location).map_err(|error| error::message(&error))?;
         let seat = Seat::new(settings.device, settings.cuda_device_id, self.place.clone());
         seat.begin(&mut builder, &self.sharing).map_err(|error| error::message(&error))?;
-        let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
-        if let Some(few) = too_few(max, needed) {
-            return Err(gst::error_msg!(gst::ResourceError::Settings, ("{few}")));
-        }
         let vectors = builder.vectors() as u64;
         {
             let mut state = lock(&self.state);
@@ -89,7 +85,6 @@ impl SnarmBank {
             turning,
             viewed,
             broken,
-            told_few,
             held,
             ..
         } = &mut *state
@@ -147,22 +142,13 @@ impl SnarmBank {
             return Ok(());
         }
         gst::log!(CAT, imp = self, "frame {seen} learned, {used} frames so far");
-        let (needed, max) = (builder.frames_needed(), settings.max_frames as usize);
-        let few = too_few(max, needed).filter(|_| used < needed);
-        let told = std::mem::replace(told_few, few.is_some());
-        if let (false, Some(few)) = (told, few) {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Settings,
-                ("{few}; the bank is made of {needed}")
-            );
-        }
-        if max > 0 && used >= max.max(needed) {
+        let max = settings.max_frames as usize;
+        if max > 0 && used >= max {
             drop(state);
             return self.finish().map_err(|error| error::message(&error));
         }
         let every = settings.checkpoint_frames as usize;
-        if every > 0 && used.is_multiple_of(every) && used >= builder.frames_needed() {
+        if every > 0 && used.is_multiple_of(every) {
             let written =
                 builder.build(&mut |_, _, _| {}).and_then(|bank| save(bank, &settings, held.as_mut()));
             drop(state);
@@ -244,6 +230,13 @@ impl SnarmBank {
         messages::ready(&self.obj(), bank, location, *seconds);
         if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{doubt}: {}", location.display()));
+        }
+        match bank.chosen_views() {
+            Some(chosen) if chosen.lower.is_empty() => {
+                gst::element_imp_warning!(self, gst::StreamError::Failed, ("{chosen}"))
+            }
+            Some(chosen) => gst::info!(CAT, imp = self, "{chosen}"),
+            None => {}
         }
         if let Some(odd) = odd_text(bank, lock(&self.settings).leave_out_odd_frames) {
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{odd}"));
@@ -382,15 +375,16 @@ impl StageClock {
             return None;
         }
         self.now = Some((stage, began, Instant::now()));
-        // Each of the two stages gets half of the way.
-        let (before, stage, doing) = match stage {
-            BuildStage::Reduce => (0.0, "reduce", "Reducing"),
-            BuildStage::Calibrate => (50.0, "calibrate", "Calibrating"),
+        // Where each stage begins in percent of the way, and what it takes of it.
+        let ((before, length), stage, doing) = match stage {
+            BuildStage::Views => ((0.0, 40.0), "views", "Looking at views"),
+            BuildStage::Reduce => ((40.0, 10.0), "reduce", "Reducing"),
+            BuildStage::Calibrate => ((50.0, 50.0), "calibrate", "Calibrating"),
         };
         let left = if share > 0.0 { began.elapsed().as_secs_f64() * (1.0 - share) / share } else { -1.0 };
         let time = if left >= 0.0 { format!(", {left:.0} s left") } else { String::new() };
         let text = format!("{doing}: {:.0} %{time}", 100.0 * share);
-        let percent = (before + 50.0 * share) as i32;
+        let percent = (before + length * share) as i32;
         Some(Told { stage, percent, share, seconds_left: left, text })
     }
 }
@@ -424,11 +418,6 @@ struct Made {
     location: PathBuf,
     /// From the last frame to the complete file.
     seconds: f64,
-}
-
-/// What is wrong with a bank of at most `max` learned frames (0 = any number) where so many are needed.
-fn too_few(max: usize, needed: usize) -> Option<String> {
-    (1..needed).contains(&max).then(|| format!("max-frames: expected 0 or at least {needed}, found {max}"))
 }
 
 /// A builder for these settings, with the rows of the existing file where it is asked for; nobody else may write that

@@ -42,6 +42,8 @@ pub(super) fn ready(element: &super::SnarmBank, bank: &Bank, location: &Path, se
         .field("copies", bank.header().copies as u64)
         .field("odd-frames", odd)
         .field("place-radius", bank.place_radius().unwrap_or(-1.0))
+        .field("views", bank.views_text())
+        .field("views-reason", bank.chosen_views().map(|chosen| chosen.to_string()).unwrap_or_default())
         .field("threshold", calibration.threshold)
         .field("false-alarms-low", promise.rate_low)
         .field("false-alarms-high", promise.rate_high)

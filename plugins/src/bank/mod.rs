@@ -16,12 +16,13 @@
  * is a warning, and `frames-unreadable` in #GstSnarmBank:stats counts them all.
  *
  * While it makes the bank the element posts progress messages with the code `snarm-bank`, whose text has the share that is
- * done and the time left, and element messages `snarm-progress` with the fields `stage` (`reduce` or `calibrate`), `share`
+ * done and the time left, and element messages `snarm-progress` with the fields `stage` (`views`, `reduce` or `calibrate`), `share`
  * (0..1 of the stage) and `seconds-left` (-1 where it is not known yet); at the end an element message
  * `snarm-bank-ready` with the fields `location`, `digest`, `vectors`, `frames`, `copies`, `odd-frames`, `place-radius` (part of
- * the frame, -1 where places do not count), `threshold`, `false-alarms-low` and `false-alarms-high` (the rate of new good
- * frames above it lies between these in four of five cases), `score-mean`, `score-std`, `score-max` and `seconds`, and gives
- * the signal #GstSnarmBank::bank-ready. A checkpoint posts
+ * the frame, -1 where places do not count), `views` (the names of the sets that were learned, such as `light+turns`, or `none`),
+ * `views-reason` (why, where they were not asked for by name; else empty), `threshold`, `false-alarms-low` and
+ * `false-alarms-high` (the rate of new good frames above it lies between these in four of five cases), `score-mean`,
+ * `score-std`, `score-max` and `seconds`, and gives the signal #GstSnarmBank::bank-ready. A checkpoint posts
  * `snarm-bank-checkpoint` with the fields `location`, `digest`, `vectors`, `frames` and `threshold`.
  *
  * An application ends learning with the action #GstSnarmBank::finalize (returns whether a bank was made; if not, a
@@ -68,12 +69,23 @@
  * | DINOv2 with registers, small to large | 512 | 2401 | 160,000 of 2048 bytes | 0.57 GB | 0.20 GB |
  *
  * Where places may count, each vector of the bank takes 2 bytes more for each place while the threshold is found, 800 with
- * snarm-tiny.
+ * snarm-tiny. The first frame is kept as a picture, 3 bytes a pixel. With views, those of the first seven frames are kept, too, in at
+ * most 160 MiB; with #GstSnarmBank:views=auto up to 12 pictures of frames in 160 MiB, four in any case, and while the bank is made
+ * what was collected is there twice.
  *
  * ## Few frames
  * With #GstSnarmBank:views each frame is also learned in other light or poses, which costs as many times its encoding; rows stay
- * within #GstSnarmBank:bank-capacity. One frame makes a bank then, whose threshold comes from its views and from what a shipped
- * decoder knows of other products; a warning says that it is a guess.
+ * within #GstSnarmBank:bank-capacity. Of fewer than eight frames the views are also scored, each against the other frames, so that
+ * the threshold comes from more than a few scores.
+ *
+ * One frame makes a bank, too: where no views are asked for it is learned in those of `all`, and the threshold comes from its views
+ * and from what a shipped decoder knows of other products. Warnings say so, and that the threshold is a guess.
+ *
+ * With #GstSnarmBank:views=auto the frames decide. Up to 12 pictures of them, evenly drawn, are kept; when the bank is made, each is
+ * compared with the others as with a bank that does not know it, and once more with the others in views of light, pose and turns. The
+ * sets that make the median one more like the others by more than a tenth, each beside those before it, are learned from these
+ * pictures. That takes the time of 480 frames, and of at most as many again for what is learned. Fewer than four frames are learned
+ * in all.
  *
  * ## Place
  * A part may be intact and yet lie where it does not belong, or be missing where there is background elsewhere. With
@@ -142,6 +154,7 @@ choices! {
     Turns, "turns", "Turns: turned by each 15 degrees (23 views)";
     All, "all", "All: light and pose (16 views)";
     FewShot, "few-shot", "Few shot: turned, moved, mirrored, grey, as published for few-shot learning (21 views)";
+    Auto, "auto", "Auto: light, pose or turns, as the frames ask for, of 12 of them";
 }
 
 choices! {

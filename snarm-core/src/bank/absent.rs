@@ -40,6 +40,7 @@ impl Bank {
             frames: 0,
             copies: 0,
             views: Views::None,
+            views_found: Vec::new(),
             placed: None,
             reduction: Reduction::None,
             seed: 0,

@@ -19,8 +19,9 @@ use super::places::{self, Placed, Placing};
 use super::sample::Sample;
 use super::stage::BuildStage;
 use super::step::Steps;
-use super::validation::Validation;
-use super::views::Viewer;
+use super::validation::{FEW_FRAMES, Validation};
+use super::variation::{self, ChosenViews, Encoded, FEWEST_PICTURES};
+use super::views::{Viewer, picture};
 use super::{Bank, BankSettings, Calibration, Header, Memory, OddFrame, layers_of, scales};
 use crate::dataset::Picture;
 use crate::detect::extract::Extractor;
@@ -30,6 +31,7 @@ use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::models::snarm::TRAINING_FREE;
 use crate::models::{Decoder, needs_memory};
+use crate::synthetic::augmentation::Views;
 use crate::view::{IgnoreMask, Rect, Tiles, View};
 
 /// Frames whose sketches are kept in any case.
@@ -49,8 +51,11 @@ pub struct BankBuilder {
     cells: Cells,
     steps: Steps,
     viewer: Viewer,
-    /// Views that took the place of frames.
+    /// While a bank is made: views that took the place of frames; what was collected without views that are learned in the
+    /// end; and which those are, where they were not asked for by name.
     made: usize,
+    without_views: Option<Sample>,
+    chosen: Option<ChosenViews>,
     /// Of the bank that this one continues, with its places.
     earlier_memory: Option<Memory>,
     /// The place of each token of a frame.
@@ -105,8 +110,10 @@ impl BankBuilder {
             novelty: Novelty::new(settings.min_novelty),
             cells: Cells::new(stream(settings.seed, 4), None),
             steps: Steps::default(),
-            viewer: Viewer::new(settings.views),
+            viewer: Viewer::new(settings.views, stream(settings.seed, 5)),
             made: 0,
+            without_views: None,
+            chosen: None,
             earlier_memory: None,
             places: Vec::new(),
             first: 0,
@@ -264,12 +271,17 @@ impl BankBuilder {
     pub fn add_from<'a>(&mut self, frame: impl Into<AnyFrame<'a>>, origin: Option<Origin>) -> Result<bool> {
         let frame = frame.into();
         self.extract(&frame)?;
+        // Before anything is learned: where a device fails, the frame comes once more.
+        let is_first = self.frames_with_before() == 0;
+        let first = if is_first { Some(picture(&frame, &self.extractor.place())?) } else { None };
         let tokens = self.extractor.seen().ignored_tokens();
         if !self.novelty.admits(&self.extractor.descriptors, self.extractor.width(), tokens)? {
             return Ok(false);
         }
         self.steps.see(origin.as_ref());
-        if self.learn(origin)? && self.viewer.is_asked() {
+        let image = self.next_image();
+        if self.learn(origin)? {
+            first.into_iter().for_each(|picture| self.viewer.keep_first(image, picture));
             self.learn_views(&frame)?;
         }
         Ok(true)
@@ -307,32 +319,106 @@ impl BankBuilder {
 
     /// Learns the views of a frame that was just learned. Those of the first one wait for a second.
     fn learn_views(&mut self, frame: &AnyFrame<'_>) -> Result<()> {
-        if self.frames_with_before() == 1 {
-            return self.viewer.keep(frame, &self.extractor.place());
+        let (image, place, asked) = (self.next_image() - 1, self.extractor.place(), self.viewer.asked());
+        if self.frames_with_before() >= FEW_FRAMES {
+            self.validation.forget_views();
         }
-        for view in self.viewer.of_first() {
-            self.learn_view(&view, self.first)?;
+        if asked == Views::Auto {
+            self.viewer.offer(image, frame, &place)?;
         }
-        for view in self.viewer.of(frame, &self.extractor.place())? {
-            self.learn_view(&view, self.next_image() - 1)?;
+        if asked.list().is_empty() || self.frames_with_before() == 1 {
+            return Ok(());
+        }
+        if let Some((first, picture)) = self.viewer.waiting() {
+            self.learn_views_of(&picture, first, asked)?;
+        }
+        self.learn_views_of(&picture(frame, &place)?, image, asked)
+    }
+
+    /// Learns those views of an image beside it. Of few frames they are also scored.
+    fn learn_views_of(&mut self, picture: &Picture, image: u32, views: Views) -> Result<()> {
+        let views = views.list();
+        for (nth, view) in views.iter().enumerate() {
+            self.extract(&AnyFrame::from(&view.of(picture).frame()?))?;
+            self.collect(image)?;
+            if self.frames_with_before() < FEW_FRAMES {
+                self.validation.offer_view(image, (nth, views.len()), &self.extractor);
+            }
         }
         Ok(())
     }
 
-    /// Learns a view of that image.
-    fn learn_view(&mut self, view: &Picture, image: u32) -> Result<()> {
-        self.extract(&AnyFrame::from(&view.frame()?))?;
-        self.collect(image)
-    }
-
-    /// Learns the views of the only frame as if they were frames.
+    /// Learns the views of the only frame as if they were frames: those that are asked for, else all.
     fn learn_views_alone(&mut self) -> Result<()> {
-        for view in self.viewer.of_first() {
-            self.extract(&AnyFrame::from(&view.frame()?))?;
+        let is_alone = match self.viewer.asked() {
+            // Whoever has copies knows that the picture is still.
+            Views::None => self.frames == 1,
+            _ => self.frames - self.same.len() == 1,
+        };
+        let Some(picture) = self.viewer.first().filter(|_| is_alone && !self.is_continued()) else {
+            return Ok(());
+        };
+        let asked = self.viewer.asked();
+        let views = if asked.list().is_empty() { Views::All } else { asked };
+        if views != asked {
+            self.chosen = Some(ChosenViews { sets: vec![views], frames: 1, lower: Vec::new() });
+        }
+        for view in views.list() {
+            self.extract(&AnyFrame::from(&view.of(&picture).frame()?))?;
             self.learn(self.origins.of(self.first).cloned())?;
             self.made += 1;
         }
         Ok(())
+    }
+
+    /// Learns the views that the frames ask for, of those whose pictures were kept.
+    fn learn_views_chosen(
+        &mut self,
+        progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send),
+    ) -> Result<()> {
+        let album = self.viewer.album();
+        if self.viewer.asked() != Views::Auto || self.made > 0 || album.is_empty() || !self.needs_memory() {
+            return Ok(());
+        }
+        let chosen = if album.len() < FEWEST_PICTURES {
+            let sets = if self.is_continued() { Vec::new() } else { vec![Views::All] };
+            ChosenViews { sets, frames: album.len(), lower: Vec::new() }
+        } else {
+            let pictures: Vec<&Picture> = album.iter().map(|(_, picture)| &**picture).collect();
+            let mut encode = |picture: &Picture| {
+                self.extract(&AnyFrame::from(&picture.frame()?))?;
+                let ignored = self.extractor.seen().ignored_tokens();
+                Encoded::of(&self.extractor.descriptors, self.extractor.width(), ignored)
+            };
+            let mut step = |done, total| progress(BuildStage::Views, done, total);
+            variation::find(&pictures, &mut encode, &mut step)?
+        };
+        if !chosen.sets.is_empty() {
+            self.without_views = Some(self.sample.clone());
+        }
+        for set in &chosen.sets {
+            for (image, picture) in &album {
+                self.learn_views_of(picture, *image, *set)?;
+            }
+        }
+        self.chosen = Some(chosen);
+        Ok(())
+    }
+
+    /// Takes back what was learned for the bank that was made last alone.
+    fn take_back_views(&mut self) {
+        let made = std::mem::take(&mut self.made);
+        self.take_back(made);
+        if let Some(sample) = self.without_views.take() {
+            self.sample = sample;
+            self.validation.forget_views();
+        }
+        self.chosen = None;
+    }
+
+    /// Whether another bank goes on. One that was converted may know of no frames.
+    fn is_continued(&self) -> bool {
+        !self.earlier.is_empty()
     }
 
     /// Frames in the bank so far, with those of the bank that is continued.
@@ -344,6 +430,14 @@ impl BankBuilder {
     /// continued stays whole.
     pub fn discard_last(&mut self, n: usize) -> usize {
         let n = n.min(self.frames);
+        let first = self.take_back(n);
+        self.novelty.clear();
+        self.viewer.discard_from(first);
+        n
+    }
+
+    /// Takes back so many of the last frames, and gives the number of the next one.
+    fn take_back(&mut self, n: usize) -> u32 {
         self.frames -= n;
         self.same.truncate(self.same.partition_point(|at| (*at as usize) < self.frames));
         let first = self.next_image();
@@ -352,11 +446,7 @@ impl BankBuilder {
         self.sample.discard_from(first);
         self.validation.discard_from(first);
         self.cells.discard_from(first);
-        self.novelty.clear();
-        if self.frames == 0 {
-            self.viewer.forget();
-        }
-        n
+        first
     }
 
     /// Bits that samples of 16 bits hold in the pictures that were learned, of a bank that is continued those of before.
@@ -383,7 +473,7 @@ impl BankBuilder {
 
     /// Frames learned so far.
     pub fn frames(&self) -> usize {
-        self.frames - self.made
+        self.frames
     }
 
     /// Descriptors held at present.
@@ -391,17 +481,11 @@ impl BankBuilder {
         self.sample.len()
     }
 
-    /// Frames needed before [`BankBuilder::build`] can succeed: one to remember and one to compare with it, which may be its
-    /// views.
-    pub fn frames_needed(&self) -> usize {
-        if self.before > 0 || self.viewer.is_asked() { 1 } else { 2 }
-    }
-
     /// Thins the descriptors, scores some of the frames and returns the bank. `progress` hears the stage, steps done and
     /// steps in all.
     ///
     /// # Errors
-    /// When too few frames were added.
+    /// When no frame was added.
     pub fn finish(mut self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
         self.build(progress)
     }
@@ -411,13 +495,24 @@ impl BankBuilder {
     /// # Errors
     /// As [`BankBuilder::finish`].
     pub fn build(&mut self, progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send)) -> Result<Bank> {
-        if self.frames < self.frames_needed() {
-            return Err(Error::TooFewFrames { needed: self.frames_needed(), found: self.frames });
+        if self.frames == 0 {
+            return Err(Error::TooFewFrames { needed: 1, found: 0 });
         }
+        let built = self.build_with_views(progress);
+        self.take_back_views();
+        built
+    }
+
+    fn build_with_views(
+        &mut self,
+        progress: &mut (dyn FnMut(BuildStage, usize, usize) + Send),
+    ) -> Result<Bank> {
+        let (learned, same) = (self.frames, self.same.len());
         self.learn_views_alone()?;
         let (first, fraction) = (self.first, self.settings.calibration_fraction);
         let numbered = self.frames - self.same.len();
         self.weigh_groups(Blocks::new(first as usize, numbered, fraction))?;
+        self.learn_views_chosen(progress)?;
         let (memory, own) = if self.needs_memory() {
             let (memory, own) = self.thinned(progress)?;
             (Some(memory), own)
@@ -444,31 +539,36 @@ impl BankBuilder {
         let places = radius.zip(occupancy).map(|(radius, mut occupancy)| occupancy.places(radius));
         let placed = places.as_ref().map(|places| places.placed());
         let memory = memory.map(|memory| memory.with_places(places));
-        let (numbers, odd): (HashSet<u32>, Vec<OddFrame>) = scores.odd().into_iter().unzip();
+        // Views are no frames that could be odd.
+        let odd = if self.made > 0 { Vec::new() } else { scores.odd() };
+        let (numbers, odd): (HashSet<u32>, Vec<OddFrame>) = odd.into_iter().unzip();
         let left_out = if settings.leave_out_odd { numbers } else { HashSet::new() };
         let calibrations = scores.calibrations(
             &left_out,
             &self.earlier,
-            self.before + self.frames(),
+            self.before + learned,
             self.steps.median(),
         )?;
         let memory = match memory {
             Some(memory) if !left_out.is_empty() => Some(memory.without(&left_out)?),
             memory => memory,
         };
-        let copies = self.copies_before + self.same.len() + likeness.copies();
+        // A view that shows nothing else is no copy of a frame.
+        let among_frames = if self.made > 0 { same } else { self.same.len() + likeness.copies() };
+        let copies = self.copies_before + among_frames;
         let header = Header { copies, placed, ..self.header() };
         let images = memory.iter().flat_map(|memory| memory.images()).copied().collect();
         let ignore = settings.view.ignore.clone();
         let (sketches, light) = (self.sketches.only(&images), self.cells.light());
         let bank = Bank::new(header, calibrations, ignore, memory, sketches, light);
-        Ok(bank.with_origins(self.origins.only(&images)).with_odd(odd))
+        let bank = bank.with_origins(self.origins.only(&images)).with_odd(odd);
+        Ok(bank.with_chosen_views(self.chosen.clone()))
     }
 
-    /// Where the rows of a memory were seen, which were taken from those places; nothing where places do not count, or the bank
-    /// that is continued knows none.
+    /// Where the rows of a memory were seen, which were taken from those places; nothing where places do not count, the bank
+    /// that is continued knows none, or views took the place of frames, which say nothing of where parts lie.
     fn occupancy(&self, memory: &Memory, own: &[u32]) -> Result<Option<places::Occupancy>> {
-        if self.settings.placing == Placing::None {
+        if self.settings.placing == Placing::None || self.made > 0 {
             return Ok(None);
         }
         let placed = self.placed();
@@ -563,6 +663,7 @@ impl BankBuilder {
             frames: self.before + self.frames - self.made,
             copies: self.copies_before,
             views: self.settings.views,
+            views_found: self.chosen.iter().flat_map(|chosen| chosen.sets.clone()).collect(),
             placed: None,
             reduction: self.settings.reduction,
             seed: self.settings.seed,

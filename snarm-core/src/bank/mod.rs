@@ -27,6 +27,7 @@ mod stage;
 mod step;
 mod tail;
 mod validation;
+mod variation;
 mod views;
 
 use std::path::Path;
@@ -48,6 +49,7 @@ pub use self::places::{Placed, Places, Placing};
 pub use self::promise::Promise;
 pub use self::rules::{Promises, Rule};
 pub use self::stage::BuildStage;
+pub use self::variation::ChosenViews;
 use crate::encoder::{Encoder, Layers};
 use crate::error::{Error, Result};
 use crate::light::Light;
@@ -86,7 +88,7 @@ pub struct BankSettings {
     /// Whether frames that are unlike the rest are left out in the end, see [`Bank::odd_frames`].
     #[serde(skip_serializing_if = "is_false")]
     pub leave_out_odd: bool,
-    /// Views of each frame that are learned beside it. With some, one frame makes a bank.
+    /// Views of each frame that are learned beside it; of one frame alone at least [`Views::All`].
     #[serde(skip_serializing_if = "Views::is_none")]
     pub views: Views,
     /// Whether descriptors count near the places alone where they were seen.
@@ -113,7 +115,7 @@ impl Default for BankSettings {
             view: View::default(),
             min_novelty: 0.0,
             leave_out_odd: false,
-            views: Views::None,
+            views: Views::default(),
             placing: Placing::Auto,
             seed: 0,
         }
@@ -163,9 +165,12 @@ pub struct Header {
     /// Those of them that are copies of one before them, or nearly so.
     #[serde(default)]
     pub copies: usize,
-    /// Views of each frame that were learned beside it.
+    /// Views of each frame that were to be learned beside it.
     #[serde(default, skip_serializing_if = "Views::is_none")]
     pub views: Views,
+    /// Those that were learned beside some of the frames without being asked for by name, see [`ChosenViews`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views_found: Vec<Views>,
     /// Where in the frame descriptors count; `None` where they do everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placed: Option<Placed>,
@@ -193,6 +198,7 @@ pub struct Bank {
     /// Of the learned frames; not in older banks.
     light: Option<Arc<Light>>,
     odd: Vec<OddFrame>,
+    chosen_views: Option<ChosenViews>,
     digest: String,
 }
 
@@ -214,8 +220,8 @@ impl Bank {
         let memory = memory.map(|memory| memory.with_level_of(&calibrations[0]));
         let digest = file::digest(&header, &calibrations, ignore.as_deref(), memory.as_ref(), light.as_ref());
         let light = light.map(Arc::new);
-        let (origins, odd) = (Origins::default(), Vec::new());
-        Self { header, calibrations, ignore, memory, sketches, origins, light, odd, digest }
+        let (origins, odd, chosen_views) = (Origins::default(), Vec::new(), None);
+        Self { header, calibrations, ignore, memory, sketches, origins, light, odd, chosen_views, digest }
     }
 
     /// With the places that learned frames come from. What a bank knows is the same wherever it was learned, so its digest
@@ -227,6 +233,11 @@ impl Bank {
     /// With those of the learned frames that are unlike the rest.
     fn with_odd(self, odd: Vec<OddFrame>) -> Self {
         Self { odd, ..self }
+    }
+
+    /// With the views that were learned without being asked for by name.
+    fn with_chosen_views(self, chosen_views: Option<ChosenViews>) -> Self {
+        Self { chosen_views, ..self }
     }
 
     /// Opens a bank file.
@@ -349,12 +360,15 @@ impl Bank {
         let (expected, found, mend) = match (calibration.frames.min(self.frames()), self.vectors()) {
             (frames, _) if frames < ENOUGH_FRAMES => (
                 format!("at least {ENOUGH_FRAMES} good frames that are no copies"),
-                frames,
+                match self.views().iter().map(|set| set.list().len()).sum::<usize>() {
+                    0 => frames.to_string(),
+                    views => format!("{frames}, learned in {views} views each"),
+                },
                 "learn more good frames",
             ),
             (_, vectors) if self.memory.is_some() && vectors < enough => (
                 format!("at least {enough} vectors"),
-                vectors,
+                vectors.to_string(),
                 "raise the capacity of the bank, or learn more frames",
             ),
             _ => return None,
@@ -375,6 +389,24 @@ impl Bank {
     /// that nobody saw, and then they blind the bank. Known where the bank was made; none of a bank that was opened.
     pub fn odd_frames(&self) -> &[OddFrame] {
         &self.odd
+    }
+
+    /// The sets of views in which frames were learned: those that were asked for, or those that were found.
+    pub fn views(&self) -> Vec<Views> {
+        let Header { views, views_found, .. } = &self.header;
+        let asked = Some(*views).filter(|views| !views.list().is_empty());
+        asked.into_iter().chain(views_found.iter().copied()).collect()
+    }
+
+    /// Their names, such as `light+turns`; `none` where there are none.
+    pub fn views_text(&self) -> String {
+        variation::names(&self.views())
+    }
+
+    /// Why frames were learned in views that were not asked for by name, or in none. Known where the bank was made; nothing of a
+    /// bank that was opened.
+    pub fn chosen_views(&self) -> Option<&ChosenViews> {
+        self.chosen_views.as_ref()
     }
 
     /// The light of the learned frames, where it is known.

@@ -28,6 +28,7 @@ const LEAST: usize = 16_384;
 const SAMPLED: f64 = 0.25;
 
 /// Descriptors, and for each the image and the place in it that it was taken from.
+#[derive(Clone)]
 pub(super) struct Sample {
     width: usize,
     most: usize,

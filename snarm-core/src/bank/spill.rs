@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const WHAT: &str = "descriptors of learned frames";
 
 /// The most bytes of descriptors in memory.
-const MOST_BYTES: usize = 160 << 20;
+pub(super) const MOST_BYTES: usize = 160 << 20;
 
 /// The most bytes of descriptors in a file.
 const MOST_ON_DISK: usize = 1 << 30;

@@ -16,7 +16,7 @@ use super::odd::{self, OddFrame};
 use super::origin::Origin;
 use super::places::{Occupancy, RADII};
 use super::reservoir::{Place, Reservoir};
-use super::spill::{Halves, Spill, room};
+use super::spill::{self, Halves, Spill, room};
 use super::stage::BuildStage;
 use super::{Calibration, Memory};
 use crate::detect::extract::Extractor;
@@ -29,6 +29,10 @@ use crate::view::Seen;
 
 /// The most frames kept; a longer stream is sampled evenly.
 const MOST_FRAMES: usize = 1024;
+
+/// Of fewer frames than this, views are scored beside them, as long as they are learned: a few scores say little of how much good
+/// frames differ.
+pub(super) const FEW_FRAMES: usize = 8;
 
 /// A frame that is kept.
 struct Kept {
@@ -47,6 +51,8 @@ struct Kept {
 /// Frames to score.
 pub(super) struct Validation {
     kept: Vec<Kept>,
+    /// Views of few frames, with the numbers of those.
+    views: Vec<Kept>,
     reservoir: Reservoir,
     spill: Spill,
 }
@@ -54,7 +60,7 @@ pub(super) struct Validation {
 impl Validation {
     pub(super) fn new(rng: ChaCha8Rng) -> Self {
         let spill = Spill::new(std::env::temp_dir());
-        Self { kept: Vec::new(), reservoir: Reservoir::new(MOST_FRAMES, rng), spill }
+        Self { kept: Vec::new(), views: Vec::new(), reservoir: Reservoir::new(MOST_FRAMES, rng), spill }
     }
 
     /// Offers the frame that the extractor saw last: its number, that among all learned frames, and where it comes from. Where no
@@ -85,6 +91,23 @@ impl Validation {
         }
     }
 
+    /// Offers the view of a frame, of that number, that the extractor saw last: its number among the views of the frame, and how
+    /// many there are. So many are kept, evenly, as [`FEW_FRAMES`] frames leave room for.
+    pub(super) fn offer_view(&mut self, image: u32, (nth, of): (usize, usize), seen: &Extractor) {
+        let bytes = seen.descriptors.len() * size_of::<half::f16>();
+        let room = (spill::MOST_BYTES / bytes.max(1) / FEW_FRAMES).max(1);
+        if nth.is_multiple_of(of.div_ceil(room)) {
+            let halves = seen.descriptors.iter().map(|v| half::f16::from_f32(*v)).collect();
+            let (seen, descriptors) = (Arc::clone(seen.seen()), Halves::Memory(halves));
+            self.views.push(Kept { image, frame: 0, origin: None, seen, descriptors });
+        }
+    }
+
+    /// Forgets the views of frames.
+    pub(super) fn forget_views(&mut self) {
+        self.views.clear();
+    }
+
     /// Numbers of the frames that are kept.
     pub(super) fn images(&self) -> impl Iterator<Item = u32> {
         self.kept.iter().map(|frame| frame.image)
@@ -95,7 +118,8 @@ impl Validation {
     /// # Errors
     /// When the file that holds some of them cannot be read or written.
     pub(super) fn scale(&mut self, factors: &[f32]) -> Result<()> {
-        let scaled = self.kept.iter_mut().try_for_each(|frame| frame.descriptors.scale(factors));
+        let mut all = self.kept.iter_mut().chain(&mut self.views);
+        let scaled = all.try_for_each(|frame| frame.descriptors.scale(factors));
         scaled.map_err(|reason| self.spill.error(reason))
     }
 
@@ -106,6 +130,7 @@ impl Validation {
         self.kept = kept;
         self.reservoir.forget(gone.len());
         gone.into_iter().for_each(|frame| self.spill.forget(frame.descriptors));
+        self.views.retain(|view| view.image < first);
     }
 
     /// Takes what the kept frames say of the places of rows.
@@ -159,8 +184,10 @@ impl Validation {
             self.kept.iter().filter(|frame| seen.insert(likeness.original(frame.image))).collect();
         kept.sort_by_key(|frame| frame.image);
         let images = memory.map_or(&[][..], |memory| memory.images());
+        let has_frame = |view: &&Kept| kept.iter().any(|frame| frame.image == view.image);
+        let views: Vec<&Kept> = self.views.iter().filter(has_frame).collect();
         let memory = memory.map(|memory| memory.with_images(memory.images().to_vec()));
-        let total = kept.len() * (usize::from(memory.is_some()) + decoders.len());
+        let total = (kept.len() + views.len()) * (usize::from(memory.is_some()) + decoders.len());
         let mut done = 0;
         let mut step = |_: usize, _: f64| {
             progress(BuildStage::Calibrate, done, total);
@@ -186,8 +213,20 @@ impl Validation {
             by.push(scoring.run(Some(decoder), &all, &mut step)?);
         }
         let radius = scoring.radius;
+        let mut of_views = Vec::new();
+        if !views.is_empty() {
+            scoring.kept = &views;
+            let all: Vec<usize> = (0..views.len()).collect();
+            if scoring.memory.is_some() {
+                of_views.push(scoring.run(None, &all, &mut step)?);
+            }
+            for decoder in decoders {
+                of_views.push(scoring.run(Some(decoder), &all, &mut step)?);
+            }
+        }
         progress(BuildStage::Calibrate, total, total);
-        Ok((Scores { frames: kept, in_blocks: likeness.in_blocks(), by }, radius))
+        let views = views.iter().map(|view| view.image).collect();
+        Ok((Scores { frames: kept, views, in_blocks: likeness.in_blocks(), by, of_views }, radius))
     }
 }
 
@@ -293,9 +332,13 @@ impl Scoring<'_, '_> {
 pub(super) struct Scores<'a> {
     /// By ascending number.
     frames: Vec<&'a Kept>,
+    /// The numbers of the frames whose views were scored, a number for each view.
+    views: Vec<u32>,
     in_blocks: bool,
     /// Without a decoder, where there is a memory, then with each decoder.
     by: Vec<Scored<'a>>,
+    /// Those of the views, in the same order; empty where there are none.
+    of_views: Vec<Scored<'a>>,
 }
 
 /// The scores of all frames by one scorer.
@@ -337,9 +380,18 @@ impl Scores<'_> {
         let whole = self.frames.iter().all(|frame| frame.seen.mosaic.tiles() == 1);
         let counts: Vec<bool> = self.frames.iter().map(|frame| !without.contains(&frame.image)).collect();
         let numbers = counted(&self.frames.iter().map(|frame| frame.image).collect::<Vec<_>>(), &counts);
-        let calibration = |scored: &Scored<'_>| -> Result<Calibration> {
-            let (images, peaks) = (counted(&scored.images, &counts), counted(&scored.peaks, &counts));
+        let views_count: Vec<bool> = self.views.iter().map(|image| !without.contains(image)).collect();
+        let calibration = |(at, scored): (usize, &Scored<'_>)| -> Result<Calibration> {
+            let (mut images, mut peaks) = (counted(&scored.images, &counts), counted(&scored.peaks, &counts));
+            if let Some(views) = self.of_views.get(at) {
+                images.extend(counted(&views.images, &views_count));
+                peaks.extend(counted(&views.peaks, &views_count));
+            }
             let fresh = match self.in_blocks {
+                // So few frames say nothing of how long scores are high together.
+                _ if images.len() > numbers.len() => {
+                    Calibration::new(&scored.scorer, self.in_blocks, &images, &peaks)?
+                }
                 true => {
                     let stream = Calibration::of_stream(&scored.scorer, &numbers, &images, &peaks)?;
                     stream.with_step(step)
@@ -352,7 +404,7 @@ impl Scores<'_> {
             let prior = scored.decoder.and_then(|decoder| decoder.calibration()).filter(|_| whole);
             Ok(prior.map_or_else(|| own.clone(), |prior| own.towards(prior, own.frames.min(learned))))
         };
-        self.by.iter().map(calibration).collect()
+        self.by.iter().enumerate().map(calibration).collect()
     }
 }
 
@@ -381,6 +433,17 @@ fn left_out(images: &[u32], likeness: &Likeness<'_>, image: u32) -> Vec<u32> {
 }
 
 impl Kept {
+    /// The frame that the extractor saw last.
+    fn of(image: u32, frame: usize, origin: Option<Origin>, seen: &Extractor) -> Self {
+        Self {
+            image,
+            frame,
+            origin,
+            seen: Arc::clone(seen.seen()),
+            descriptors: seen.descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
+        }
+    }
+
     /// Raw image score and highest raw pixel score against the rows that are not labelled [`OUT`].
     fn score(
         &self,

@@ -43,6 +43,8 @@ pub enum Views {
     /// The image alone.
     #[default]
     None,
+    /// Those that the learned images ask for, found when the bank is made.
+    Auto,
     /// In other light: brightness, gamma, white balance, gradients (8).
     Light,
     /// A little moved and turned: by 4 % of each side, 3 and 6 degrees (8).
@@ -60,6 +62,7 @@ impl Views {
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Auto => "auto",
             Self::Light => "light",
             Self::Pose => "pose",
             Self::Turns => "turns",
@@ -73,7 +76,7 @@ impl Views {
         *self == Self::None
     }
 
-    /// The views, without the image itself.
+    /// The views, without the image itself; of [`Self::Auto`] none, as they are not known yet.
     pub fn list(self) -> Vec<Augmentation> {
         let light = || {
             let gains = [[0.8; 3], [1.2; 3], [1.08, 1.0, 0.92], [0.92, 1.0, 1.08]].map(Augmentation::Gain);
@@ -85,7 +88,7 @@ impl Views {
             shifts.into_iter().chain([-6.0, -3.0, 3.0, 6.0].map(Augmentation::Turn))
         };
         match self {
-            Self::None => Vec::new(),
+            Self::None | Self::Auto => Vec::new(),
             Self::Light => light().collect(),
             Self::Pose => pose().collect(),
             Self::Turns => (1..24).map(|i| Augmentation::Turn(15.0 * i as f32)).collect(),
@@ -214,6 +217,7 @@ mod tests {
         let picture = numbered(9, 9);
         for (views, count) in [
             (Views::None, 0),
+            (Views::Auto, 0),
             (Views::Light, 8),
             (Views::Pose, 8),
             (Views::Turns, 23),

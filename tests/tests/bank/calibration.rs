@@ -5,9 +5,8 @@ use std::sync::Arc;
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, OddFrame, Origin, Reduction};
 use snarm_core::detect::Detector;
 use snarm_core::frame::Frame;
-use snarm_core::synthetic::augmentation::Views;
 
-use crate::common::{HEIGHT, TOKENS, WIDTH, add, bank_of, encoder, picture, scratched, settings};
+use crate::common::{HEIGHT, WIDTH, add, bank_of, encoder, picture, scratched, settings};
 
 #[test]
 fn every_good_frame_of_a_stream_is_scored_without_its_block_as_long_as_there_are_not_too_many() {
@@ -42,7 +41,7 @@ fn a_bank_of_hundreds_of_frames_is_calibrated_with_all_of_them() {
 }
 
 /// Pixels of a good part, or the same with a scratch.
-fn part(number: u64, scratched: bool) -> Vec<u8> {
+pub(crate) fn part(number: u64, scratched: bool) -> Vec<u8> {
     snarm_tests::stripes::part(WIDTH, HEIGHT, number, scratched)
 }
 
@@ -56,7 +55,7 @@ fn learned(frames: impl Iterator<Item = Vec<u8>>, fraction: f64, capacity: usize
 }
 
 /// How many of the frames are anomalous at the bank's own threshold.
-fn alarms(bank: &Arc<Bank>, frames: impl Iterator<Item = Vec<u8>>) -> usize {
+pub(crate) fn alarms(bank: &Arc<Bank>, frames: impl Iterator<Item = Vec<u8>>) -> usize {
     let mut detector = Detector::new(encoder(), bank.clone()).unwrap();
     let limits = detector.bank_limits();
     frames
@@ -287,40 +286,4 @@ fn equal_good_frames_still_find_a_defect() {
         assert_eq!(found.verdict.is_anomalous(), anomalous, "score {}", found.score);
         assert!(found.map.iter().all(|score| (0.0..=1.0).contains(score)));
     }
-}
-
-#[test]
-fn one_frame_and_its_views_make_a_bank_that_is_said_to_be_a_guess() {
-    let with = |views: Views| BankSettings { views, ..settings(4000, Reduction::Greedy) };
-    let pixels = part(0, false);
-    let frame = Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap();
-    let mut alone = BankBuilder::new(encoder(), with(Views::None)).unwrap();
-    alone.add(&frame).unwrap();
-    assert!(alone.build(&mut |_, _, _| {}).is_err());
-    let mut builder = BankBuilder::new(encoder(), with(Views::All)).unwrap();
-    assert_eq!(builder.frames_needed(), 1);
-    builder.add(&frame).unwrap();
-    let bank = Arc::new(builder.build(&mut |_, _, _| {}).unwrap());
-    assert_eq!((bank.frames(), builder.frames(), bank.header().views), (1, 1, Views::All));
-    let doubt = bank.doubt(bank.calibration()).unwrap();
-    assert!(doubt.contains("found 1"), "{doubt}");
-    let (false_alarms, found) =
-        (alarms(&bank, (100..110).map(|i| part(i, false))), alarms(&bank, (200..210).map(|i| part(i, true))));
-    assert!(
-        false_alarms <= 3 && found >= 5,
-        "{false_alarms} of 10 good parts are anomalous, {found} of 10 scratched"
-    );
-}
-
-#[test]
-fn views_belong_to_their_frame() {
-    let settings = BankSettings { views: Views::Light, ..settings(100_000, Reduction::None) };
-    let mut builder = BankBuilder::new(encoder(), settings).unwrap();
-    for i in 0..3 {
-        builder.add(&Frame::rgb(&part(i, false), WIDTH, HEIGHT).unwrap()).unwrap();
-    }
-    let bank = builder.build(&mut |_, _, _| {}).unwrap();
-    let rows = |image: u32| bank.images().iter().filter(|of| **of == image).count();
-    assert_eq!([rows(0), rows(1), rows(2), rows(3)], [9 * TOKENS, 9 * TOKENS, 9 * TOKENS, 0]);
-    assert_eq!((bank.frames(), bank.calibration().frames), (3, 3));
 }

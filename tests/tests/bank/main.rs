@@ -9,3 +9,4 @@ mod file;
 mod groups;
 mod places;
 mod refused;
+mod views;

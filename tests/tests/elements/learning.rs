@@ -182,14 +182,13 @@ fn finalize_writes_at_once_and_says_whether_it_could() {
         heard.lock().unwrap().push(told);
         None
     });
-    push(&mut line, 0..1);
-    assert!(!line.element.emit_by_name::<bool>("finalize", &[]), "one frame is not enough");
+    assert!(!line.element.emit_by_name::<bool>("finalize", &[]), "there is no frame yet");
     let warnings = line.heard(gst::MessageType::Warning);
     let gst::MessageView::Warning(warning) = warnings[0].view() else { unreachable!() };
     let text = warning.error().message().to_owned();
-    assert!(text.contains("at least 2") && text.contains("found 1"), "{text}");
+    assert!(text.contains("at least 1") && text.contains("found 0"), "{text}");
     assert_eq!(state(&line), "learning");
-    push(&mut line, 1..9);
+    push(&mut line, 0..9);
     assert!(line.element.emit_by_name::<bool>("finalize", &[]));
     let bank = Bank::open(&location).unwrap();
     assert_eq!((bank.frames(), state(&line)), (9, "ready".into()));
@@ -205,8 +204,13 @@ fn finalize_writes_at_once_and_says_whether_it_could() {
 #[test]
 fn what_was_collected_is_there_before_anybody_hears_of_a_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut line, location) = line(&folder, &[]);
-    push(&mut line, 0..1);
+    let (inner, (element, _)) = (folder.path().join("inner"), element(&folder, &[]));
+    fs::create_dir(&inner).unwrap();
+    let location = inner.join("part.bank");
+    element.set_property("location", location.to_str().unwrap());
+    let mut line = Line::new(element, caps());
+    push(&mut line, 0..2);
+    fs::remove_dir(&inner).unwrap();
     let taken = Arc::new(Mutex::new(None));
     let (heard, element) = (taken.clone(), line.element.downgrade());
     line.element.bus().unwrap().set_sync_handler(move |_, message| {
@@ -214,13 +218,13 @@ fn what_was_collected_is_there_before_anybody_hears_of_a_failure() {
             && progress.type_() == gst::ProgressType::Error
         {
             // EOS would come in the same way.
-            let taken = element.upgrade().unwrap().emit_by_name::<u32>("discard-last", &[&1_u32]);
+            let taken = element.upgrade().unwrap().emit_by_name::<u32>("discard-last", &[&2_u32]);
             *heard.lock().unwrap() = Some(taken);
         }
         gst::BusSyncReply::Pass
     });
     assert!(!line.element.emit_by_name::<bool>("finalize", &[]));
-    assert_eq!(*taken.lock().unwrap(), Some(1), "EOS would have gone on without a bank");
+    assert_eq!(*taken.lock().unwrap(), Some(2), "EOS would have gone on without a bank");
     assert_eq!(state(&line), "learning");
     assert!(!line.eos(), "EOS went on without a bank");
     assert!(!location.exists());
@@ -360,14 +364,56 @@ fn copies_are_counted_and_a_threshold_that_is_a_guess_is_a_warning() {
 }
 
 #[test]
-fn too_few_frames_that_are_asked_for_while_playing_are_a_warning() {
+fn one_frame_makes_a_bank_in_all_views_and_warnings_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut line, location) = line(&folder, &[]);
-    line.element.set_property("max-frames", 1_u32);
+    let (mut line, location) = line(&folder, &[("max-frames", "1")]);
     push(&mut line, 0..4);
+    assert_eq!(state(&line), "ready");
+    let bank = Bank::open(&location).unwrap();
+    assert_eq!((bank.frames(), bank.views_text()), (1, "all".to_owned()));
+    let ready = line.element_message("snarm-bank-ready");
+    assert_eq!(ready.get::<&str>("views"), Ok("all"));
     let warnings = line.warnings();
-    let text = "max-frames: expected 0 or at least 2, found 1; the bank is made of 2";
-    assert_eq!(warnings.iter().filter(|warning| warning.contains(text)).count(), 1, "{warnings:?}");
-    assert!(line.heard(gst::MessageType::Error).is_empty());
-    assert_eq!(Bank::open(&location).unwrap().frames(), 2);
+    for text in [
+        "expected at least 4 good frames that are no copies, found 1, learned in 16 views each; learn more good frames",
+        "views: all learned; one good frame alone does not say how others differ: expected 4, found 1",
+    ] {
+        assert!(warnings.iter().any(|warning| warning.contains(text)), "{text}: {warnings:?}");
+    }
+    assert!(warnings.iter().any(|warning| warning == ready.get::<&str>("views-reason").unwrap()));
+    let detector =
+        gst::ElementFactory::make("snarmdetect").property("bank-location", location.to_str().unwrap());
+    let mut line = Line::new(detector.build().unwrap(), caps());
+    assert!(line.inspect(0, bad_pixels(9)).score > line.inspect(1, good_pixels(9)).score);
+    assert!(line.warnings()[0].contains("found 1, learned in 16 views each"), "{:?}", line.warnings());
+}
+
+#[test]
+fn a_checkpoint_of_one_frame_changes_no_bank_of_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[("checkpoint-frames", "1")]);
+    push(&mut line, 0..1);
+    assert_eq!(Bank::open(&location).unwrap().views_text(), "all");
+    assert_eq!(line.element.property::<u64>("frames-used"), 1);
+    line.element.set_property("checkpoint-frames", 0_u32);
+    push(&mut line, 1..5);
+    line.finish();
+    assert_eq!(Bank::open(&location).unwrap().digest(), bank_of(0..5, &[]).digest());
+}
+
+#[test]
+fn frames_decide_which_views_are_learned_and_the_message_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, location) = line(&folder, &[("views", "auto")]);
+    push(&mut line, 0..4);
+    line.finish();
+    let ready = line.element_message("snarm-bank-ready");
+    let bank = Bank::open(&location).unwrap();
+    assert_eq!(ready.get::<String>("views").unwrap(), bank.views_text());
+    assert!(bank.vectors() <= 300);
+    let why: String = ready.get("views-reason").unwrap();
+    let expected = format!("views: {} learned; expected views that make one of 4 frames", bank.views_text());
+    assert!(why.starts_with(&expected) && why.contains("light ") && why.contains("turns "), "{why}");
+    let stages = line.element_messages("snarm-progress");
+    assert!(stages.iter().any(|fields| fields.get("stage") == Ok("views")), "{stages:?}");
 }

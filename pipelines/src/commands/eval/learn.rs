@@ -45,7 +45,7 @@ pub(super) fn bank(
 ) -> Result<(Arc<Bank>, Duration)> {
     let start = Instant::now();
     let mut settings = args.bank.settings()?;
-    if args.shots().is_some() && settings.views == Views::None {
+    if args.shots().is_some() && settings.views == Views::default() {
         settings.views = Views::FewShot;
     }
     let seed = settings.seed;

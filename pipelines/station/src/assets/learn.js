@@ -7,6 +7,7 @@ const STAGES = {
   wait: "Waits until the pipeline has ended.",
   start: "Starts.",
   frames: "Learns from good frames.",
+  views: "Looks which views the frames ask for.",
   reduce: "Chooses the descriptors that stand for all.",
   calibrate: "Measures what good frames score.",
   try: "Tries the bank on what was judged.",
