@@ -45,6 +45,13 @@ impl Picture {
         self
     }
 
+    /// The same with rows and columns exchanged.
+    fn transposed(self) -> Self {
+        let Self(pixels, width, height) = self;
+        let of = |at: usize| 3 * (at % height * width + at / height);
+        Self((0..width * height).flat_map(|at| pixels[of(at)..][..3].to_vec()).collect(), height, width)
+    }
+
     fn frame(&self) -> Frame<'_> {
         Frame::rgb(&self.0, self.1, self.2).unwrap()
     }
@@ -98,18 +105,30 @@ fn check_peak(found: &Detection, picture: &Picture, at: (f64, f64), within: f64)
 }
 
 #[test]
-fn a_pattern_scores_the_same_wherever_tiles_meet() {
+fn a_pattern_scores_the_same_wherever_tiles_meet_beside_each_other() {
+    check_seam(tiles(2, 1, 0.125), false);
+}
+
+#[test]
+fn a_pattern_scores_the_same_wherever_tiles_meet_above_each_other() {
+    check_seam(tiles(1, 2, 0.125), true);
+}
+
+/// A pattern moves over the seam of two tiles, along x or, in transposed frames, along y.
+#[track_caller]
+fn check_seam(cut: Tiles, is_transposed: bool) {
     // Two tiles of 320 pixels share 40: what is seen is what the network gets.
     let (width, height) = (600, 320);
-    let bank = learn(view(tiles(2, 1, 0.125)), (0..3).map(|i| Picture::good(i, width, height)));
+    let laid = |picture: Picture| if is_transposed { picture.transposed() } else { picture };
+    let bank = learn(view(cut), (0..3).map(|i| laid(Picture::good(i, width, height))));
     let mut detector = detector(bank);
     // The surface moves with the pattern, so that its place among the tiles is all that changes; a cell is 8 pixels.
     let mut score = |cells: usize| {
         let x = 404.0 - 8.0 * cells as f64;
-        let picture = Picture::scrolled(7, width, height, 8 * cells).with((x, 160.0), 9.0);
+        let picture = laid(Picture::scrolled(7, width, height, 8 * cells).with((x, 160.0), 9.0));
         let found = detect(&mut detector, &picture);
-        assert_eq!(found.map_size, Grid { rows: 320, columns: 600 });
-        check_peak(&found, &picture, (x, 160.0), 8.0);
+        assert_eq!(found.map_size, Grid { rows: picture.2, columns: picture.1 });
+        check_peak(&found, &picture, if is_transposed { (160.0, x) } else { (x, 160.0) }, 8.0);
         (x, found.raw_score)
     };
     let all: Vec<(f64, f64)> = (0..28).map(&mut score).collect();
@@ -212,6 +231,30 @@ fn limits_are_those_of_whole_frames_that_are_not_in_the_bank() {
         assert!((known / alone - 1.0).abs() < 0.01, "{known} {alone}");
     }
     assert_eq!((known.len(), calibration.frames), (4, 4));
+}
+
+/// The surface is the same, seen at the same scale, in one tile and in twelve; so many rows for each tile.
+#[test]
+fn limits_do_not_grow_with_the_number_of_tiles() {
+    let limit = |columns: usize, rows: usize| {
+        let cut = if columns * rows == 1 { Tiles::None } else { tiles(columns, rows, 0.0) };
+        let capacity = 800 * columns * rows;
+        let settings = BankSettings {
+            capacity,
+            reduction: Reduction::Random,
+            view: view(cut),
+            ..BankSettings::default()
+        };
+        let mut builder = BankBuilder::new(encoder(), settings).unwrap();
+        for i in 0..6 {
+            builder.add(&Picture::good(i, 320 * columns, 320 * rows).frame()).unwrap();
+        }
+        let bank = builder.finish(&mut |_, _, _| {}).unwrap();
+        assert_eq!((bank.calibration().frames, bank.header().copies), (6, 0));
+        bank.calibration().reference
+    };
+    let (one, twelve) = (limit(1, 1), limit(4, 3));
+    assert!((0.85..1.15).contains(&(twelve / one)), "{twelve} with twelve tiles, {one} with one");
 }
 
 #[test]

@@ -433,17 +433,6 @@ fn left_out(images: &[u32], likeness: &Likeness<'_>, image: u32) -> Vec<u32> {
 }
 
 impl Kept {
-    /// The frame that the extractor saw last.
-    fn of(image: u32, frame: usize, origin: Option<Origin>, seen: &Extractor) -> Self {
-        Self {
-            image,
-            frame,
-            origin,
-            seen: Arc::clone(seen.seen()),
-            descriptors: seen.descriptors.iter().map(|v| half::f16::from_f32(*v)).collect(),
-        }
-    }
-
     /// Raw image score and highest raw pixel score against the rows that are not labelled [`OUT`].
     fn score(
         &self,

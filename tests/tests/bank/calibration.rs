@@ -5,6 +5,7 @@ use std::sync::Arc;
 use snarm_core::bank::{Bank, BankBuilder, BankSettings, OddFrame, Origin, Reduction};
 use snarm_core::detect::Detector;
 use snarm_core::frame::Frame;
+use snarm_core::metrics::{Samples, auroc};
 
 use crate::common::{HEIGHT, WIDTH, add, bank_of, encoder, picture, scratched, settings};
 
@@ -108,6 +109,49 @@ fn frames_unlike_the_rest_are_named_and_left_out_on_request() {
     let found = |bank: &Arc<Bank>| alarms(bank, (200..240).map(|i| part(i, true)));
     let (with, without) = (found(&kept), found(&left_out));
     assert!(without >= with && without >= 38, "of 40 scratched parts {without} are found, with them {with}");
+}
+
+/// A good part with a spot that has another place and another colour on each.
+fn spotted(number: u64) -> Vec<u8> {
+    let mut pixels = part(number, false);
+    let mixed = |salt: u64| (number + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let (left, top) = (mixed(1) as usize % (WIDTH - 12), mixed(2) as usize % (HEIGHT - 8));
+    let colour = [mixed(3), mixed(4), mixed(5)].map(|level| if level % 2 == 0 { 250 } else { 5 });
+    for (y, x) in (top..top + 8).flat_map(|y| (left..left + 12).map(move |x| (y, x))) {
+        pixels[3 * (y * WIDTH + x)..][..3].copy_from_slice(&colour);
+    }
+    pixels
+}
+
+/// The area under the curve of good parts and spotted ones.
+fn auroc_of(bank: &Arc<Bank>) -> f64 {
+    let mut detector = Detector::new(encoder(), bank.clone()).unwrap();
+    let limits = detector.bank_limits();
+    let mut score = |pixels: &[u8]| {
+        detector.detect(&Frame::rgb(pixels, WIDTH, HEIGHT).unwrap(), &limits).unwrap().raw_score as f32
+    };
+    let mut samples = Samples::new();
+    (100..140).for_each(|i| samples.push(score(&part(i, false)), false));
+    (200..240).for_each(|i| samples.push(score(&spotted(i)), true));
+    auroc(&samples.rank().unwrap()).unwrap()
+}
+
+#[test]
+fn five_bad_frames_of_sixty_cost_next_to_nothing_where_odd_ones_are_left_out() {
+    let learn = |bad: bool, leave_out_odd: bool| {
+        let settings = BankSettings { leave_out_odd, ..settings(2000, Reduction::Greedy) };
+        let mut builder = BankBuilder::new(encoder(), settings).unwrap();
+        for i in (0..60).filter(|i| bad || i % 12 != 7) {
+            let pixels = if i % 12 == 7 { spotted(i) } else { part(i, false) };
+            builder.add(&Frame::rgb(&pixels, WIDTH, HEIGHT).unwrap()).unwrap();
+        }
+        Arc::new(builder.finish(&mut |_, _, _| {}).unwrap())
+    };
+    let (clean, left_out) = (learn(false, false), learn(true, true));
+    assert_eq!((clean.frames(), left_out.frames()), (55, 60));
+    assert!(left_out.odd_frames().iter().all(|odd| odd.frame % 12 == 7), "{:?}", left_out.odd_frames());
+    let (clean, left_out) = (auroc_of(&clean), auroc_of(&left_out));
+    assert!(clean > 0.9 && left_out > clean - 0.01, "{clean} without bad frames, {left_out} with");
 }
 
 /// A frame of stripes that move by a part of a pixel each time, with a little noise.

@@ -417,3 +417,58 @@ fn what_an_earlier_run_made_is_not_judged_and_no_picture_leaves_its_folder() {
         assert!(!picture.contains("..") && dir.join("away").join(picture).is_file(), "{picture}");
     }
 }
+
+#[test]
+fn odd_frames_are_written_as_pictures_and_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("good")).expect("a folder");
+    let options = "--capacity 2000 --place none --encoder snarm-tiny";
+    let pixels = |i: u64| snarm_tests::stripes::part(64, 48, i, i == 20);
+    for i in 0..21 {
+        let path = dir.join(format!("good/{i:02}.png"));
+        image::RgbImage::from_raw(64, 48, pixels(i)).expect("a picture").save(path).expect("saved");
+    }
+    let learned = run(dir, &format!("bank good -o part.bank {options} --odd-frames odd"), 0);
+    assert!(stderr(&learned).contains("unlike the other frames by"), "{}", stderr(&learned));
+    let text = std::fs::read_to_string(dir.join("odd/odd-frames.json")).expect("names");
+    let named: Value = serde_json::from_str(&text).expect("JSON");
+    let all = named.as_array().expect("a list");
+    assert_eq!(all.len(), 1, "{text}");
+    assert!(all[0]["source"].as_str().is_some_and(|source| source.ends_with("20.png")), "{text}");
+    assert_eq!(all[0]["number"], 20, "{text}");
+    assert!(all[0]["sigmas"].as_f64().is_some_and(|sigmas| sigmas >= 4.0), "{text}");
+    let picture = dir.join(all[0]["picture"].as_str().expect("a path"));
+    assert_eq!(image::open(picture).expect("a picture").into_rgb8().into_raw(), pixels(20));
+    // A set without odd frames has an empty list.
+    std::fs::remove_file(dir.join("good/20.png")).expect("removed");
+    run(dir, &format!("bank good -o part.bank {options} --odd-frames none"), 0);
+    assert_eq!(std::fs::read_to_string(dir.join("none/odd-frames.json")).expect("names").trim(), "[]");
+}
+
+#[test]
+fn a_bank_of_one_picture_warns_and_one_of_some_says_which_views_they_ask_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 4 --frames 2 --width 96 --height 72", 0);
+    let one = run(dir, "bank set/train/good/0000.png -o one.bank --capacity 500", 0);
+    for text in ["found 1, learned in 16 views each", "views: all learned; one good frame alone does not say"]
+    {
+        assert!(stderr(&one).contains(text), "{text}: {}", stderr(&one));
+    }
+    assert!(
+        stdout(&one).contains("500 vectors of") && stdout(&one).contains("from 1 frames"),
+        "{}",
+        stdout(&one)
+    );
+    assert!(stdout(&one).contains("; views: all learned"), "{}", stdout(&one));
+    run(dir, "detect set/train/good --bank one.bank --out out", 0);
+    let some =
+        run(dir, "bank set/train/good -o some.bank --capacity 500 --views auto --encoder snarm-tiny-1@24", 0);
+    let text = stdout(&some);
+    assert!(
+        text.contains("learned; expected views that make one of 4 frames more like the others"),
+        "{text}"
+    );
+    assert!(text.contains("500 vectors of") && text.contains("turns "), "{text}");
+}

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use gst::prelude::*;
 
-use crate::common::{self, Line, caps, good_pixels, init, learn_as, scratch};
+use crate::common::{
+    self, GOOD_FRAMES, HEIGHT, Line, WIDTH, buffer, caps, good_pixels, init, learn_as, noise, scratch,
+};
 
 /// A detector of the default encoder, which shows more of these small frames than that of the other tests.
 fn detector(properties: &[(&str, &str)]) -> gst::Element {
@@ -110,4 +112,38 @@ fn white_balance_drifts_under_names_of_its_own() {
         }
         assert!(number(&info, &format!("{kind}-low")) <= number(&info, &format!("{kind}-high")), "{info}");
     }
+}
+
+/// A frame of stripes of two pixels each, or the same with its stripes blurred away.
+fn fine(n: u64, is_blurred: bool) -> Vec<u8> {
+    let level = |at: usize| {
+        let stripe = if at % WIDTH / 2 % 2 == 0 { 80 } else { 120 };
+        (if is_blurred { 100 } else { stripe }) + noise((n << 32) + at as u64) % 4
+    };
+    (0..WIDTH * HEIGHT).flat_map(|at| [level(at), level(at) + 20, level(at) + 40]).collect()
+}
+
+#[test]
+fn a_blurred_frame_has_no_verdict_and_its_reason() {
+    init();
+    let location = scratch("fine.bank");
+    let learner = gst::ElementFactory::make("snarmbank")
+        .property("location", location.to_str().unwrap())
+        .property("bank-capacity", 500_u32)
+        .build()
+        .unwrap();
+    let mut learned = Line::new(learner, caps());
+    (0..GOOD_FRAMES).for_each(|n| _ = learned.harness.push(buffer(n, fine(n, false))).unwrap());
+    learned.finish();
+    let inspector = common::detector(&[("bank-location", location.to_str().unwrap())]);
+    let mut line = Line::new(inspector, caps());
+    let sharp = line.inspect(0, fine(40, false));
+    assert!(sharp.reason.is_none() && (0.8..1.2).contains(&sharp.sharpness), "{}", sharp.sharpness);
+    let blurred = line.inspect(1, fine(41, true));
+    let told = (blurred.verdict.name(), blurred.reason.map(|reason| reason.name()));
+    assert_eq!(told, ("unknown", Some("blurred")), "{}", blurred.sharpness);
+    assert!(blurred.sharpness < 0.4 && (blurred.light - 1.0).abs() < 0.1, "{}", blurred.light);
+    line.element.set_property("quality-gate", false);
+    let judged = line.inspect(2, fine(42, true));
+    assert!(judged.verdict.name() != "unknown" && judged.reason.is_none() && judged.sharpness < 0.4);
 }

@@ -8,8 +8,9 @@ use snarm_core::bank::Bank;
 use snarm_core::view::Rect;
 
 use crate::common::{
-    self, GOOD_FRAMES, Line, bad_pixels, buffer, caps, detector, good_pixels, init, start_error,
+    self, GOOD_FRAMES, Line, WIDTH, bad_pixels, buffer, caps, detector, good_pixels, init, start_error,
 };
+use crate::overlay::overlay;
 
 /// The half of the frame where bad pixels have no blotch.
 const RIGHT: &str = "0.5,0,0.5,1";
@@ -135,6 +136,32 @@ fn a_detector_cuts_frames_as_its_bank_and_tells_of_other_tiles() {
         );
         assert!(told[0].contains(&format!("found {tiles}")), "{told:?}");
     }
+}
+
+#[test]
+fn what_is_found_in_tiles_is_drawn_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = learn(folder.path(), &[("tiles", "2x2"), ("encoder", "snarm-tiny")]);
+    let detector = detector(&[("bank-location", location.to_str().unwrap())]);
+    detector.set_property("threshold", 0.0);
+    let mut line = Line::new(detector, caps());
+    let pixels = bad_pixels(0);
+    let inspected = line.harness.push_and_pull(buffer(0, pixels.clone())).unwrap();
+    let found = common::read(&inspected);
+    assert!(common::map_size(&found).cells() > 400 * 400, "one map of all tiles");
+    let mut overlay = Line::new(overlay(&[("draw", "heatmap")]), caps());
+    let drawn = common::bytes(&overlay.harness.push_and_pull(inspected).unwrap());
+    // The blotch is in the upper left quarter: what is drawn is strongest around it, and there is no line where tiles meet.
+    let change = |at: usize| (0..3).map(|c| i32::from(drawn[at + c].abs_diff(pixels[at + c]))).sum::<i32>();
+    let of = |columns: std::ops::Range<usize>, rows: std::ops::Range<usize>| {
+        let cells = columns.len() * rows.len();
+        let at = rows.flat_map(|y| columns.clone().map(move |x| 3 * (y * WIDTH + x)));
+        f64::from(at.map(change).sum::<i32>()) / cells as f64
+    };
+    let (on, off) = (of(12..28, 10..22), of(40..60, 30..46));
+    assert!(on > 2.0 * off && on > 10.0, "{on} on the blotch, {off} far from it");
+    let (seam, beside) = (of(31..33, 30..46), of(36..44, 30..46));
+    assert!(seam < beside + 15.0, "{seam} where tiles meet, {beside} beside it");
 }
 
 /// The score of a good frame with a bank.
