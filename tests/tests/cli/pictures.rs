@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 use serde_json::Value;
 
-use crate::run::{no_gstreamer, run, snarm, stderr, stdout};
+use crate::run::{no_gstreamer, run, snarm, stderr, stdout, target};
 
 /// Six good parts and a folder with two defective ones, as PNG files.
 fn product(dir: &Path) {
@@ -392,4 +393,38 @@ fn a_set_without_defects_says_why_its_figures_are_none() {
     std::fs::remove_dir_all(dir.join("set/ground_truth")).expect("removed");
     let told = stderr(&run(dir, "eval --data set --capacity 200 --reduction random", 0));
     assert!(told.contains("no defective images to test with") && told.contains(".heic"), "{told}");
+}
+
+/// The program that changes pictures for measurements: `tests/examples/changed.rs`.
+#[test]
+fn pictures_are_changed_as_measurements_name_it() {
+    let program = target().join("examples/changed");
+    let how = "cargo build -p snarm-tests --example changed";
+    assert!(program.is_file(), "expected {}; build it first: {how}", program.display());
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    std::fs::create_dir_all(dir.join("from/good")).expect("a folder");
+    RgbImage::from_pixel(4, 1, image::Rgb([100; 3])).save(dir.join("from/good/1.bmp")).expect("saved");
+    let change = |to: &str, changes: &[&str]| {
+        Command::new(&program).current_dir(dir).args(["from", to]).args(changes).output().expect("it starts")
+    };
+    let red = |to: &str, changes: &[&str]| -> Vec<u8> {
+        let output = change(to, changes);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(stdout(&output).starts_with("1 pictures of from changed"), "{}", stdout(&output));
+        open(&dir.join(to).join("good/1.png")).pixels().map(|pixel| pixel[0]).collect()
+    };
+    assert_eq!(red("a", &["gain=0.5", "gain=0.5,1,1"]), [25; 4]);
+    assert_eq!(red("b", &["gradient=0.2,0"]), [85, 95, 105, 115]);
+    assert_eq!(red("c", &["gradient=0.2,0", "shift=1,0"]), [95, 85, 95, 105]);
+    assert_eq!(red("d", &["turn=90", "gamma=1"]), [100; 4]);
+    assert!(stderr(&change("a", &["turn=3"])).contains("expected a new file, found a/good/1.png"));
+    for wrong in ["gain", "gain=", "gain=1,2", "turn=x", "blur=3", "gamma=NaN"] {
+        let told = stderr(&change("e", &[wrong]));
+        assert!(
+            told.contains("expected gain=, gradient=") && told.contains(&format!("found {wrong}")),
+            "{told}"
+        );
+    }
+    assert!(stderr(&change("e", &[])).contains("expected at least one change, found none"));
 }
