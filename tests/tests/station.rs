@@ -7,6 +7,8 @@
 mod browser;
 #[path = "station/common.rs"]
 mod common;
+#[path = "station/compare.rs"]
+mod compare;
 #[path = "station/hub.rs"]
 mod hub;
 #[path = "station/kills.rs"]

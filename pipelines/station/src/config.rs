@@ -2,6 +2,7 @@
 
 mod hub;
 mod recipe;
+mod recording;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use hub::Hub;
 pub use recipe::{Product, Recipe};
+pub use recording::Recording;
 
 /// Where pages and API are served unless the configuration says otherwise: this machine alone.
 pub const LISTEN: &str = "127.0.0.1:8470";
@@ -124,6 +126,9 @@ pub struct Line {
     /// Products that it inspects, one at a time; without such it has one bank.
     #[serde(default, rename = "recipe")]
     pub recipes: Vec<Recipe>,
+    /// Recordings that banks are compared on.
+    #[serde(default, rename = "recording")]
+    pub recordings: Vec<Recording>,
     /// Device or pipe that codes are read from, a line of text each.
     #[serde(default)]
     pub scanner: Option<PathBuf>,
@@ -179,6 +184,7 @@ impl Line {
         files.extend(&mut self.bank);
         files.extend(&mut self.scanner);
         files.extend(&mut self.trigger);
+        files.extend(self.recordings.iter_mut().map(|recording| &mut recording.file));
         sets.extend(self.learn.as_mut().map(|learn| &mut learn.properties));
         for recipe in recipes {
             files.extend(&mut recipe.bank);
@@ -619,6 +625,7 @@ impl Config {
         let outputs: Vec<&str> = self.outputs.iter().map(Output::name).collect();
         for line in &self.lines {
             line.check_recipes(&outputs).with_context(|| format!("line {:?}", line.name))?;
+            line.check_recordings().with_context(|| format!("line {:?}", line.name))?;
             for product in line.products() {
                 product.line.check().with_context(|| format!("line {:?}", product.line.name))?;
             }

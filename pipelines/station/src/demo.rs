@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::config::{AtEnd, Config, Keep, Learn, Line, Parts};
+use crate::config::{AtEnd, Config, Keep, Learn, Line, Parts, Recording};
 
 /// Frames a second that are judged: every part of the line is seen several times, on a small machine too.
 const RATE: u32 = 8;
@@ -33,6 +33,7 @@ pub(crate) fn config(data: &Path, port: u16) -> Config {
         variables: BTreeMap::new(),
         detect: BTreeMap::new(),
         recipes: Vec::new(),
+        recordings: vec![Recording { name: "line".to_owned(), file: clips(data).join("line.mkv") }],
         scanner: None,
         trigger: None,
         bank: None,

@@ -24,7 +24,7 @@ fn set(visitor: &Visitor, version: i64) -> u16 {
 }
 
 /// Makes version 2, which learned a frame. Returns the limit between what both versions say of that frame.
-fn candidate(admin: &Visitor) -> f64 {
+pub(crate) fn candidate(admin: &Visitor) -> f64 {
     limit(admin, 0.0);
     let queue = || admin.get("/api/lines/belt/queue").json()["finds"].clone();
     until("alarms are found", || queue()[0]["id"].is_i64());

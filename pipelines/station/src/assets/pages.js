@@ -1,6 +1,7 @@
 // The pages: each begins when its document is the one that was loaded.
 
 import { $, ask, attempt, begin, clock, lamp, make, may, notice, rows, score, STATUS, svg, when, whole } from "./common.js";
+import { showComparison } from "./compare.js";
 import { learnPage } from "./learn.js";
 import { showLive } from "./live.js";
 import { recipesPage } from "./recipes.js";
@@ -647,6 +648,7 @@ async function banksPage() {
       notice("The shadow has ended. The audit list says how both agreed.");
     }, event.target).then(() => attempt(load));
   });
+  if (isEngineer) showComparison(base);
   setInterval(() => {
     if (document.hidden) return;
     attempt(async () => {

@@ -219,6 +219,7 @@ pub(super) fn line(store: &Arc<Store>) -> Result<Switch> {
         variables: Default::default(),
         detect: Default::default(),
         recipes: Vec::new(),
+        recordings: Vec::new(),
         scanner: None,
         trigger: None,
         bank: None,

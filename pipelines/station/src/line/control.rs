@@ -200,6 +200,9 @@ pub(crate) fn to_learn(store: &Store, line: &str) -> Result<Vec<Find>> {
 /// When nothing was judged good, another candidate is made at this time, or the bank cannot be made.
 pub(crate) async fn make_candidate(line: &Arc<Line>, author: &str, reason: &str) -> Result<BankVersion> {
     let Ok(_alone) = line.making.try_lock() else { bail!("a bank of this line is made at this moment") };
+    let Ok(_only) = line.comparing.try_lock() else {
+        bail!("two banks of this line are compared at this moment")
+    };
     let made = line.store.folder().join(format!("candidate-{}.bank", line.name()));
     let (parent, good, capacity) = line
         .ask({

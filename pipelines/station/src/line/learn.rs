@@ -158,6 +158,9 @@ pub(crate) async fn begin_learning(line: &Arc<Line>, wish: Wish) -> Result<()> {
         bail!("expected a line that runs, found one whose stream is over, or where another recipe is in use");
     }
     let Ok(_alone) = line.making.try_lock() else { bail!("a bank of this line is made at this moment") };
+    let Ok(_only) = line.comparing.try_lock() else {
+        bail!("two banks of this line are compared at this moment")
+    };
     {
         if learns(line) {
             bail!("the line learns already");

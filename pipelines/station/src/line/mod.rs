@@ -2,6 +2,7 @@
 
 mod album;
 mod child;
+mod compare;
 mod control;
 mod followed;
 mod hear;
@@ -18,6 +19,7 @@ mod supervise;
 mod switch;
 mod trigger;
 
+pub(crate) use compare::{Comparing, Comparison, begin_comparing, comparison, end_comparing};
 pub(crate) use control::{
     check_reason, end_shadow, make_candidate, release, restart, roll_back, set_limits, set_shadow, to_learn,
 };

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::child::Order;
+use super::compare::Bench;
 use super::learn::Desk;
 use super::parts::Parts;
 use super::state::{PartsNow, Snapshot, State};
@@ -43,6 +44,7 @@ pub(crate) struct Line {
     writing: Mutex<()>,
     orders: Mutex<Option<mpsc::Sender<Order>>>,
     desk: Mutex<Desk>,
+    bench: Mutex<Bench>,
     /// Told when there is something to do for a line that waits.
     pub(super) wake: Notify,
     /// The last live picture.
@@ -53,6 +55,9 @@ pub(crate) struct Line {
     pub(super) source: tokio::sync::Mutex<()>,
     /// Held while a bank is made.
     pub(super) making: tokio::sync::Mutex<()>,
+    /// Held while two banks are compared. None is made meanwhile, as both take the processor; a bank may be released and taken
+    /// back, which waits for nobody.
+    pub(super) comparing: tokio::sync::Mutex<()>,
     /// Held while it is looked up what a find is like.
     pub(super) looking: tokio::sync::Mutex<()>,
 }
@@ -80,11 +85,13 @@ impl Line {
             writing: Mutex::default(),
             orders: Mutex::default(),
             desk: Mutex::default(),
+            bench: Mutex::default(),
             wake: Notify::new(),
             live: watch::Sender::default(),
             loaded: watch::Sender::new(Ok(String::new())),
             source: tokio::sync::Mutex::default(),
             making: tokio::sync::Mutex::default(),
+            comparing: tokio::sync::Mutex::default(),
             looking: tokio::sync::Mutex::default(),
         }
     }
@@ -137,6 +144,11 @@ impl Line {
     /// What is known of learning.
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of comparisons.
+    pub(super) fn bench(&self) -> MutexGuard<'_, Bench> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its parts.

@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod compare;
 mod export;
 mod failure;
 mod guard;
@@ -57,6 +58,9 @@ const LARGEST_BODY: usize = 64 << 10;
         access::add_token,
         access::remove_token,
         access::audit,
+        compare::comparison,
+        compare::begin_comparing,
+        compare::give_up,
         export::export,
         health::healthz,
         health::metrics,
@@ -170,6 +174,10 @@ fn for_engineers() -> Router<Arc<App>> {
         .route("/api/lines/{line}/banks", post(lines::make_candidate))
         .route("/api/lines/{line}/banks/{version}/release", post(lines::release))
         .route("/api/lines/{line}/banks/{version}/shadow", post(shadow::set_shadow))
+        .route(
+            "/api/lines/{line}/compare",
+            get(compare::comparison).post(compare::begin_comparing).delete(compare::give_up),
+        )
         .route("/api/lines/{line}/learn", post(learn::begin_learning).delete(learn::give_up))
         .route("/api/lines/{line}/learn/enough", post(learn::enough))
         .route("/api/lines/{line}/restart", post(system::restart))

@@ -29,11 +29,12 @@ const PAGES: [(&str, &str, &str, &str); 11] = [
 ];
 
 /// Path, kind, content.
-const ASSETS: [(&str, &str, &str); 9] = [
+const ASSETS: [(&str, &str, &str); 10] = [
     ("/station.css", "text/css; charset=utf-8", include_str!("../assets/station.css")),
     ("/common.js", "text/javascript; charset=utf-8", include_str!("../assets/common.js")),
     ("/pages.js", "text/javascript; charset=utf-8", include_str!("../assets/pages.js")),
     ("/live.js", "text/javascript; charset=utf-8", include_str!("../assets/live.js")),
+    ("/compare.js", "text/javascript; charset=utf-8", include_str!("../assets/compare.js")),
     ("/learn.js", "text/javascript; charset=utf-8", include_str!("../assets/learn.js")),
     ("/recipes.js", "text/javascript; charset=utf-8", include_str!("../assets/recipes.js")),
     ("/trends.js", "text/javascript; charset=utf-8", include_str!("../assets/trends.js")),
