@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use snarm_station::hub::{Asked, Person, Simulation, Wish, make_key};
+use snarm_station::hub::{Asked, Kind, Limits, Person, Simulation, Wish, make_key};
 
 use super::make_parent;
 use super::outputs::{self, Holds, Inputs};
@@ -79,21 +79,39 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
-    /// Signs a bank, puts it into the hub and prints the SHA-256 of its file
+    /// Signs a bank, a decoder or a recipe, puts it into the hub and prints the SHA-256 of its file
     Put {
-        /// The bank
-        bank: PathBuf,
+        /// The file
+        file: PathBuf,
+        /// What it is
+        #[arg(long, value_enum, default_value_t = Object::Bank)]
+        kind: Object,
         #[command(flatten)]
         signs: Signs,
     },
-    /// Says which bank a line is to use from now on
+    /// Says what a line is to use from now on; what is left out stays as it is
     Want {
         /// Name of the station
         station: String,
         /// Name of its line
         line: String,
-        /// SHA-256 that `snarm hub put` printed
-        object: String,
+        /// SHA-256 of a bank that `snarm hub put` printed
+        object: Option<String>,
+        /// SHA-256 of a decoder; none is that of the station's configuration
+        #[arg(long, value_name = "SHA256")]
+        decoder: Option<String>,
+        /// SHA-256 of a recipe; none is what the station's configuration says
+        #[arg(long, value_name = "SHA256")]
+        recipe: Option<String>,
+        /// Scores from here on are alarms; bank is the bank's
+        #[arg(long, value_name = "SCORE|bank")]
+        threshold: Option<String>,
+        /// Scores from here on are uncertain; without it, with --threshold, there is no such band
+        #[arg(long, requires = "threshold", value_parser = super::fraction)]
+        low: Option<f64>,
+        /// Refuse it where it has not begun so many seconds from now; without it it waits for the station
+        #[arg(long)]
+        seconds: Option<u64>,
         /// Why
         #[arg(long)]
         reason: String,
@@ -151,6 +169,27 @@ enum Command {
     },
 }
 
+/// What an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Object {
+    /// A bank
+    Bank,
+    /// A trained decoder
+    Decoder,
+    /// Properties of snarmdetect, a file of TOML with a table "detect"
+    Recipe,
+}
+
+impl Object {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Bank => Kind::Bank,
+            Self::Decoder => Kind::Decoder,
+            Self::Recipe => Kind::Recipe,
+        }
+    }
+}
+
 /// A stream of a hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stream {
@@ -200,11 +239,23 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         Command::Read { stream, station, at } => {
             reader(at)?.read(*stream == Stream::Results, station.as_deref(), &mut out)?;
         }
-        Command::Put { bank, signs } => {
-            writeln!(out, "{}", signer(signs)?.put(bank)?).context(UNWRITABLE)?;
+        Command::Put { file, kind, signs } => {
+            writeln!(out, "{}", signer(signs)?.put(kind.kind(), file)?).context(UNWRITABLE)?;
         }
-        Command::Want { station, line, object, reason, signs } => {
-            signer(signs)?.wish(&Wish { station, line, object, reason })?;
+        Command::Want { station, line, object, decoder, recipe, threshold, low, seconds, reason, signs } => {
+            let limits = threshold.as_deref().map(|text| limits(text, *low)).transpose()?;
+            let (object, decoder, recipe) = (object.as_deref(), decoder.as_deref(), recipe.as_deref());
+            let patience = seconds.map(Duration::from_secs);
+            signer(signs)?.wish(&Wish {
+                station,
+                line,
+                object,
+                decoder,
+                recipe,
+                limits,
+                patience,
+                reason,
+            })?;
         }
         Command::Ask { station, task, line, version, reason, recipe, seconds, id, picture, signs } => {
             if let Some(file) = picture {
@@ -247,6 +298,19 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     out.flush().context(UNWRITABLE)?;
     Ok(Outcome::Done)
+}
+
+/// Limits of a line, of which that of alarms is a score or the bank's.
+fn limits(threshold: &str, low: Option<f64>) -> Result<Limits> {
+    let threshold = match threshold {
+        "bank" => None,
+        text => {
+            let score = super::fraction(text);
+            let expected = || format!("--threshold: expected a score of 0 to 1, or bank, found {text:?}");
+            Some(score.ok().with_context(expected)?)
+        }
+    };
+    Ok(Limits { threshold, low })
 }
 
 fn reader(at: &At) -> Result<Person> {

@@ -3,6 +3,7 @@
 mod hub;
 mod recipe;
 mod recording;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 pub use hub::Hub;
 pub use recipe::{Product, Recipe};
 pub use recording::Recording;
+pub(crate) use settings::settings;
 
 /// Where pages and API are served unless the configuration says otherwise: this machine alone.
 pub const LISTEN: &str = "127.0.0.1:8470";

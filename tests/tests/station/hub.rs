@@ -191,6 +191,69 @@ fn stations_obey_whom_they_trust_and_do_nothing_twice() {
 }
 
 #[test]
+fn a_hub_hands_out_recipes_and_limits_and_one_that_does_not_load_leaves_what_ran() {
+    let Some(dir) = learned() else { return };
+    let (dir, port) = (dir.path(), free_port());
+    let Some(_server) = Server::start(dir, port) else { return };
+    let station = Station::start(dir, &made(dir, port));
+    let admin = station.set_up();
+    let state = || told(dir, "belt");
+    until("the line is told to run", || state()["status"] == "running");
+    let ann = "--config ann.toml --key ann.key";
+    let put = |name: &str, text: &str| {
+        std::fs::write(dir.join(name), text).expect("a file");
+        stdout(&run(dir, &format!("hub put {name} --kind recipe {ann}"), 0)).trim().to_owned()
+    };
+    let want = |what: &str| {
+        let before = state()["desired"]["at"].as_i64();
+        run(dir, &format!("hub want north belt {what} --reason rollout {ann}"), 0);
+        until("the wish is taken", || state()["desired"]["at"].as_i64() > before);
+        state()["desired"].clone()
+    };
+    let files = || std::fs::read_dir(dir.join("data/objects")).expect("a folder").count();
+    let nothing = run(dir, &format!("hub want north belt --reason rollout {ann}"), 1);
+    assert!(stderr(&nothing).contains("found none of them"), "{}", stderr(&nothing));
+    let file = run(dir, &format!("hub put part.bank --kind recipe {ann}"), 1);
+    assert!(stderr(&file).contains("part.bank"), "{}", stderr(&file));
+
+    // Properties of the detector and limits, at once.
+    let half = put("half.toml", "[detect]\nroi = '0,0,0.5,1'\nquality-gate = false\n");
+    let wish = want(&format!("--recipe {half} --threshold 0.9 --low 0.8"));
+    assert_eq!(
+        (&wish["refusal"], &wish["recipe"], &wish["version"]),
+        (&Value::Null, &json!(half), &json!(1))
+    );
+    until("it is told", || state()["objects"]["recipe"] == half.as_str() && state()["threshold"] == 0.9);
+    assert_eq!(state()["low"], 0.8);
+    assert_eq!(admin.get("/api/lines/belt/limits").json()["changes"][0]["author"], "ann@hub");
+
+    // The pipeline does not begin with the next one: what ran before runs again, with its limits.
+    let wrong = put("wrong.toml", "[detect]\ntiles = 'many'\n");
+    let wish = want(&format!("--recipe {wrong} --threshold 0.1"));
+    let why = wish["refusal"].as_str().expect("a reason").to_owned();
+    assert!(why.contains("the pipeline does not run with it"), "{why}");
+    until("the line runs as before", || state()["status"] == "running");
+    assert_eq!((&state()["objects"]["recipe"], &state()["threshold"]), (&json!(half), &json!(0.9)));
+    let audit = admin.get("/api/audit").json();
+    let has = |who: &str, word: &str| {
+        let mut entries = audit.as_array().expect("entries").iter();
+        entries.any(|entry| entry["who"] == who && entry["detail"].to_string().contains(word))
+    };
+    assert!(has("station", "goes back to what ran") && has("ann@hub", "does not run with it"), "{audit}");
+
+    // It stays when the station is started again; what the configuration says comes back when it is wanted.
+    drop(station);
+    let station = Station::start(dir, &std::fs::read_to_string(dir.join("north.toml")).expect("a file"));
+    let admin = station.sign_in(ADMIN);
+    until("the line runs again", || admin.get("/api/lines/belt").json()["status"] == "running");
+    until("it is told again", || state()["objects"]["recipe"] == half.as_str());
+    let wish = want("--recipe none --threshold bank");
+    assert_eq!(wish["refusal"], Value::Null);
+    until("nothing of it is in use", || state()["objects"]["recipe"].is_null());
+    assert_eq!(files(), 0, "files that nobody uses are gone");
+}
+
+#[test]
 fn a_hub_has_banks_made_compared_released_and_taken_back() {
     let Some(dir) = learned() else { return };
     let (dir, port) = (dir.path(), free_port());

@@ -17,7 +17,7 @@ use super::shared::Station;
 use crate::clock;
 use crate::config::Hub;
 use crate::line::{Line, Snapshot, Status};
-use crate::store::{Taken, Waiting};
+use crate::store::{Settings, Taken, Waiting};
 
 /// Time between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -43,6 +43,8 @@ struct Now {
     recipe: Option<Recipe>,
     /// Version of the shadow.
     shadow: Option<i64>,
+    /// Decoder and recipe that a hub had it use, by the SHA-256 of their files.
+    objects: Settings,
     /// What the hub wanted last.
     desired: Option<Taken>,
 }
@@ -177,10 +179,10 @@ async fn tell(
     bucket: &mut Option<kv::Store>,
     told: &mut BTreeMap<String, (Now, Instant)>,
 ) -> Result<()> {
-    let (shadow, desired) = line
+    let (shadow, objects, desired) = line
         .ask(|line| {
             let shadow = line.store.shadow_bank(line.name())?.map(|bank| bank.version);
-            Ok((shadow, line.store.taken_desired(line.name())?))
+            Ok((shadow, line.store.settings(line.name())?, line.store.taken_desired(line.name())?))
         })
         .await?;
     let now = Now {
@@ -195,6 +197,7 @@ async fn tell(
         low: shown.low,
         recipe: Recipe::of(station, line),
         shadow,
+        objects,
         desired,
     };
     if told.get(line.name()).is_some_and(|(before, when)| *before == now && when.elapsed() < AGAIN) {

@@ -13,11 +13,14 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
 use super::commands::{Command, Task};
+use super::desired::Desired;
+pub use super::desired::Limits;
 use super::keys::{Key, Purpose};
 use super::link::Link;
+use super::objects::Kind;
 use super::places::{self, PICTURES};
 use super::simulate::{self, Measured, Simulation};
-use super::{actual, banks, desired};
+use super::{actual, desired, objects};
 use crate::config::Hub;
 use crate::{clock, secret};
 
@@ -38,7 +41,7 @@ pub struct Person {
     key: Option<Key>,
 }
 
-/// The bank that a line is to use.
+/// What a line is to use. What it leaves out stays as it is.
 #[derive(Debug)]
 pub struct Wish<'a> {
     /// Name of the station.
@@ -46,7 +49,15 @@ pub struct Wish<'a> {
     /// Name of its line.
     pub line: &'a str,
     /// SHA-256 of the bank's file, which is among the objects of the hub.
-    pub object: &'a str,
+    pub object: Option<&'a str>,
+    /// SHA-256 of the decoder's file, likewise; `none` for that of the station's configuration.
+    pub decoder: Option<&'a str>,
+    /// SHA-256 of the recipe's file, likewise.
+    pub recipe: Option<&'a str>,
+    /// Limits.
+    pub limits: Option<Limits>,
+    /// How long it may take until it begins; a wish without one is kept until the next one.
+    pub patience: Option<Duration>,
     /// Why.
     pub reason: &'a str,
 }
@@ -84,22 +95,36 @@ impl Person {
         })
     }
 
-    /// Signs a bank and puts it into the hub. Returns the SHA-256 of its file.
+    /// Signs a file and puts it into the hub. Returns its SHA-256.
     ///
     /// # Errors
-    /// When it is no bank, there is no key, or the hub does not take it.
-    pub fn put(&self, bank: &Path) -> Result<String> {
+    /// When it is something else, there is no key, or the hub does not take it.
+    pub fn put(&self, kind: Kind, file: &Path) -> Result<String> {
         let key = self.key()?;
-        self.at_hub(async |link| banks::put(link, key, &self.hub.name, bank).await)
+        self.at_hub(async |link| objects::put(link, key, &self.hub.name, kind, file).await)
     }
 
-    /// Says which bank a line is to use from now on.
+    /// Says what a line is to use from now on.
     ///
     /// # Errors
-    /// When there is no key, or the hub does not take it.
+    /// When it is nothing, there is no key, or the hub does not take it.
     pub fn wish(&self, wish: &Wish<'_>) -> Result<()> {
-        let (key, of) = (self.key()?, (wish.station, wish.line));
-        self.at_hub(async |link| desired::put(link, key, &self.hub.name, of, wish.object, wish.reason).await)
+        let key = self.key()?;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let deadline = wish.patience.map(|patience| i64::try_from(patience.as_millis()));
+        let desired = Desired {
+            author: self.hub.name.clone(),
+            station: wish.station.to_owned(),
+            line: wish.line.to_owned(),
+            object: owned(wish.object),
+            decoder: owned(wish.decoder),
+            recipe: owned(wish.recipe),
+            limits: wish.limits,
+            reason: wish.reason.to_owned(),
+            at: 0,
+            deadline: deadline.transpose()?.map(|patience| clock::now().saturating_add(patience)),
+        };
+        self.at_hub(async |link| desired::put(link, key, desired.clone()).await)
     }
 
     /// Sends a command and returns the answer, JSON.

@@ -1,5 +1,5 @@
-//! What lines are to be, as the hub says: each has one bank that somebody signed for it. A line takes each such wish once.
-//! What is changed at the station later stays, until the hub wants something new.
+//! What lines are to be, as the hub says: bank, decoder, recipe and limits that somebody signed for each. A line takes each
+//! such wish once, as a whole or not at all. What is changed at the station later stays, until the hub wants something new.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,55 +9,77 @@ use async_nats::jetstream::kv;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::banks;
 use super::keys::{Key, Purpose, Signed};
 use super::link::Link;
+use super::objects::{self, Kind};
 use super::places::{self, DESIRED};
 use super::shared::{Refused, Station, by};
 use crate::clock;
-use crate::line::{self, Line};
-use crate::store::Taken;
+use crate::line::{self, Change, Line};
+use crate::store::{Settings, Taken};
 
 /// How often is looked where nothing was told: what failed is tried again.
 const TICK: Duration = Duration::from_secs(30);
 
-/// The bank that a line is to use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Desired {
-    author: String,
-    station: String,
-    line: String,
+/// What is wished for in place of an object: what the configuration says.
+const CONFIGURED: &str = "none";
+
+/// What a line is to use. What it leaves out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Desired {
+    pub(super) author: String,
+    pub(super) station: String,
+    pub(super) line: String,
     /// SHA-256 of the bank's file.
-    object: String,
-    reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) object: Option<String>,
+    /// SHA-256 of the decoder's file, or `none` for the one of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) decoder: Option<String>,
+    /// SHA-256 of the recipe's file, or `none` for what the configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recipe: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limits: Option<Limits>,
+    pub(super) reason: String,
     /// When it was asked for, in milliseconds since 1970: of two the later one counts.
-    at: i64,
+    pub(super) at: i64,
+    /// When it has to have begun, in milliseconds since 1970, where that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deadline: Option<i64>,
 }
 
-/// Says which bank a line is to use from now on.
+/// Limits that are wished for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Score from which a frame is anomalous; that of the bank where there is none.
+    pub threshold: Option<f64>,
+    /// Score from which a frame is uncertain, below the other one.
+    pub low: Option<f64>,
+}
+
+/// Says what a line is to use from now on.
 ///
 /// # Errors
-/// When the hub does not take it.
-pub(super) async fn put(
-    link: &Link,
-    key: &Key,
-    author: &str,
-    (station, line): (&str, &str),
-    object: &str,
-    reason: &str,
-) -> Result<()> {
-    let desired = Desired {
-        author: author.to_owned(),
-        station: station.to_owned(),
-        line: line.to_owned(),
-        object: object.to_owned(),
-        reason: line::check_reason(reason)?,
-        at: clock::now(),
-    };
+/// When it is nothing, or the hub does not take it.
+pub(super) async fn put(link: &Link, key: &Key, wish: Desired) -> Result<()> {
+    let desired = Desired { reason: line::check_reason(&wish.reason)?, at: clock::now(), ..wish };
+    desired.check()?;
     let signed = serde_json::to_vec(&key.sign(Purpose::Desired, &desired)?)?;
     let bucket = places::values(&link.jetstream, DESIRED).await?;
-    let put = bucket.put(places::key(station, line), signed.into()).await;
+    let put = bucket.put(places::key(&desired.station, &desired.line), signed.into()).await;
     put.context("the hub does not take it").map(drop)
+}
+
+impl Desired {
+    fn check(&self) -> Result<()> {
+        let objects = [&self.object, &self.decoder, &self.recipe];
+        if objects.iter().all(|object| object.is_none()) && self.limits.is_none() {
+            bail!("expected a bank, a decoder, a recipe or limits that are wanted, found none of them");
+        }
+        Ok(())
+    }
 }
 
 /// Sees to it that lines are what they are to be, until it is dropped.
@@ -72,7 +94,7 @@ pub(super) async fn run(link: &Link, station: &Station) -> Result<()> {
         link.up().await;
         for line in station.lines() {
             if let Err(error) = converge(link, station, line).await {
-                tracing::warn!("{}: the hub wants another bank: {error:#}", line.name());
+                tracing::warn!("{}: what the hub wants cannot be taken yet: {error:#}", line.name());
             }
         }
         tokio::select! {
@@ -93,9 +115,13 @@ async fn converge(link: &Link, station: &Station, line: &Arc<Line>) -> Result<()
         return Ok(());
     }
     let read = read(station, line, &entry.value, &known);
-    let (at, object, author) = match &read {
-        Ok(desired) => (desired.at, desired.object.clone(), by(&desired.author)),
-        Err(_) => (known.at, known.object, "hub".to_owned()),
+    let (known, author) = match &read {
+        Ok(desired) => {
+            let object = desired.object.clone().unwrap_or_default();
+            let (decoder, recipe) = (desired.decoder.clone(), desired.recipe.clone());
+            (Taken { at: desired.at, object, decoder, recipe, ..known }, by(&desired.author))
+        }
+        Err(_) => (known, "hub".to_owned()),
     };
     let done = match read {
         Ok(desired) => take(link, station, line, &desired).await,
@@ -106,7 +132,7 @@ async fn converge(link: &Link, station: &Station, line: &Arc<Line>) -> Result<()
         Err(error) if error.is::<Refused>() => (None, Some(format!("{error:#}"))),
         Err(error) => return Err(error),
     };
-    let taken = Taken { revision, at, object, version, refusal };
+    let taken = Taken { revision, version, refusal, ..known };
     line.ask(move |line| line.store.take_desired(line.name(), &taken, &author)).await
 }
 
@@ -123,17 +149,40 @@ fn read(station: &Station, line: &Line, value: &[u8], known: &Taken) -> Result<D
     if desired.at <= known.at {
         bail!("expected a wish that is newer than the one before, found one of the time {}", desired.at);
     }
+    if let Some(deadline) = desired.deadline.filter(|deadline| *deadline <= clock::now()) {
+        bail!("deadline: expected one to come, found {deadline} at {}", clock::now());
+    }
+    desired.check()?;
     Ok(desired)
 }
 
-/// Takes a bank into use, unless it is, and returns its version.
+/// Has a line use what is wanted, unless it does. Returns the version of the bank in use.
 async fn take(link: &Link, station: &Station, line: &Arc<Line>, desired: &Desired) -> Result<i64> {
     let running = line.ask(|line| line.store.running_bank(line.name())).await?;
-    let running = running.context("expected a bank in use, found none yet")?;
-    let version = banks::version(link, station, line, &desired.object, &desired.reason).await?;
-    if running.version == version {
-        return Ok(version);
+    let running = running.context("expected a bank in use, found none yet")?.version;
+    let mut settings = line.ask(|line| line.store.settings(line.name())).await?;
+    let Settings { decoder, recipe } = &mut settings;
+    // All of it is here before anything changes.
+    for (kind, wanted, used) in
+        [(Kind::Decoder, &desired.decoder, decoder), (Kind::Recipe, &desired.recipe, recipe)]
+    {
+        match wanted.as_deref() {
+            None => continue,
+            Some(CONFIGURED) => *used = None,
+            Some(object) if used.as_deref() == Some(object) => {}
+            Some(object) => {
+                objects::keep(link, station, line, kind, object).await?;
+                *used = Some(object.to_owned());
+            }
+        }
     }
-    let released = line::release(line, version, &by(&desired.author), &desired.reason).await;
-    released.map(|()| version).map_err(|error| Refused::because(&error))
+    let version = match &desired.object {
+        Some(object) => objects::version(link, station, line, object, &desired.reason).await?,
+        None => running,
+    };
+    let limits = desired.limits.map(|Limits { threshold, low }| line::Limits { threshold, low });
+    let change = Change { version: Some(version), settings, limits };
+    let is_in_use = station.switch(line.at()).is_ok_and(|switch| switch.is_in_use(line));
+    let changed = line::change(line, &change, is_in_use, &by(&desired.author), &desired.reason).await;
+    changed.map(|()| version).map_err(|error| Refused::because(&error))
 }

@@ -3,11 +3,11 @@
 
 mod actual;
 mod admin;
-mod banks;
 mod commands;
 mod desired;
 mod keys;
 mod link;
+mod objects;
 mod places;
 mod results;
 mod shared;
@@ -19,8 +19,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
-pub use admin::{Asked, Person, Wish, make_key};
+pub use admin::{Asked, Limits, Person, Wish, make_key};
 pub(crate) use keys::Trust;
+pub use objects::Kind;
 pub use simulate::{Measured, Simulation};
 pub(crate) use window::Window;
 

@@ -18,7 +18,7 @@ use super::keys::{Key, Purpose, Signed, Trust};
 use super::link::Link;
 use super::places::{self, DESIRED, OBJECTS, RESULTS, Stream};
 use super::shared::{Refused, Station};
-use super::{Person, banks, desired, results, simulate};
+use super::{Kind, Person, desired, objects, results, simulate};
 use crate::clock;
 use crate::config::Hub;
 use crate::output::Health;
@@ -36,9 +36,16 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path, port: u16) -> Option<Self> {
+        let folder = dir.display().to_string();
+        let words = ["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd", &folder];
+        Self::run(&words, Path::new("."), port)
+    }
+
+    /// With these words, in a folder.
+    fn run(words: &[&str], folder: &Path, port: u16) -> Option<Self> {
         let child = ["nats-server", "/usr/sbin/nats-server"].into_iter().find_map(|program| {
             let mut command = Process::new(program);
-            command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(dir);
+            command.args(words).current_dir(folder);
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
         });
         if child.is_none() {
@@ -49,9 +56,7 @@ impl Server {
 
     /// On a port that nobody uses at this moment.
     fn on_free_port(dir: &Path) -> Option<Self> {
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
-        Self::start(dir, port)
+        Self::start(dir, free_port())
     }
 
     fn hub(&self, name: &str, trust: &[(&str, &str)]) -> Hub {
@@ -80,6 +85,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that nobody uses at this moment.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
 }
 
 /// A station without lines that runs until it is dropped.
@@ -389,7 +399,7 @@ fn a_bank_that_is_not_what_a_trusted_author_signed_is_not_used() {
                 meta.metadata.insert("signature".to_owned(), said.signature);
             }
             bucket.put(meta, &mut sent.as_bytes()).await.unwrap();
-            banks::version(&link, &station, line, &name, "a test").await.unwrap_err()
+            objects::version(&link, &station, line, &name, "a test").await.unwrap_err()
         };
         let statement = |author: &str, kind: &str, of: &str| {
             json!({
@@ -429,8 +439,53 @@ fn a_bank_that_is_not_what_a_trusted_author_signed_is_not_used() {
         }
         assert!(station.store.banks("belt").unwrap().is_empty());
         // What is not there yet may come.
-        let missing = banks::version(&link, &station, line, &"0".repeat(64), "a test").await.unwrap_err();
+        let missing = objects::version(&link, &station, line, &"0".repeat(64), "a test").await.unwrap_err();
         assert!(!missing.is::<Refused>() && missing.to_string().contains("found none yet"), "{missing:#}");
+    });
+}
+
+#[test]
+fn a_decoder_or_recipe_that_is_not_what_a_trusted_author_signed_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    let (station, ann, eve) = with_a_line(&server, dir.path());
+    runtime().block_on(async {
+        let link = made(&station.config, Duration::from_secs(120)).await;
+        let bucket = places::objects(&link.jetstream, OBJECTS).await.unwrap();
+        let line = station.line("belt").unwrap();
+        let kept = async |wanted: Kind, key: &Key, kind: &str, signed: &str, sent: &str| {
+            let name = hex(&Sha256::digest(signed));
+            let statement = json!({
+                "author": "ann", "kind": kind, "sha256": name, "size": signed.len(), "at": 1,
+            });
+            let said = key.sign(Purpose::Object, &statement).unwrap();
+            let mut meta = ObjectMetadata { name: name.clone(), ..ObjectMetadata::default() };
+            meta.metadata.insert("statement".to_owned(), said.statement);
+            meta.metadata.insert("signature".to_owned(), said.signature);
+            bucket.put(meta, &mut sent.as_bytes()).await.unwrap();
+            let kept = objects::keep(&link, &station, line, wanted, &name).await;
+            kept.map(|()| station.store.object_file(&name))
+        };
+        let good = "[detect]\nroi = '0,0,0.5,1'\n";
+        let file = kept(Kind::Recipe, &ann, "recipe", good, good).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), good);
+        let (camera, words) = ("[detect]\nmodel-location = '/etc/passwd'\n", "found model-location");
+        for (wanted, key, kind, signed, sent, words) in [
+            (Kind::Recipe, &eve, "recipe", "[detect]", "[detect]", "expected the signature of ann"),
+            (Kind::Recipe, &ann, "decoder", "a", "a", "found one of the decoder"),
+            (Kind::Decoder, &ann, "recipe", "b", "b", "found one of the recipe"),
+            (Kind::Recipe, &ann, "recipe", "[detect]\nroi='1'", "[detect]\nroi='2'", "bytes of SHA-256"),
+            (Kind::Decoder, &ann, "decoder", "whole", "who", "found 3 of"),
+            // They are what was signed, and no decoder; a recipe names no file of the machine.
+            (Kind::Decoder, &ann, "decoder", "c", "c", ""),
+            (Kind::Recipe, &ann, "recipe", camera, camera, words),
+        ] {
+            let error = kept(wanted, key, kind, signed, sent).await.unwrap_err();
+            let text = format!("{error:#}");
+            assert!(error.is::<Refused>() && text.contains(words), "expected {words:?} in {text}");
+        }
+        let names = std::fs::read_dir(file.parent().unwrap()).unwrap().count();
+        assert_eq!(names, 1, "what was refused is not kept");
     });
 }
 
@@ -440,7 +495,7 @@ fn a_wish_that_nobody_trusted_signed_for_the_line_is_refused_and_so_is_an_old_on
     let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
     let (station, ann, eve) = with_a_line(&server, dir.path());
     // What was wished for before.
-    let before = Taken { revision: 0, at: 1000, object: "aa".to_owned(), version: Some(1), refusal: None };
+    let before = Taken { at: 1000, object: "aa".to_owned(), version: Some(1), ..Taken::default() };
     station.store.take_desired("belt", &before, "ann@hub").unwrap();
     runtime().block_on(async {
         let link = made(&station.config, Duration::from_secs(120)).await;
@@ -456,6 +511,9 @@ fn a_wish_that_nobody_trusted_signed_for_the_line_is_refused_and_so_is_an_old_on
         let unsigned = json!({ "statement": wish("ann", "belt", 2000).to_string(), "signature": "" });
         let mut south = wish("ann", "belt", 2000);
         south["station"] = json!("south");
+        let (mut late, mut nothing) = (wish("ann", "belt", 2000), wish("ann", "belt", 2000));
+        late["deadline"] = json!(1);
+        nothing["object"] = Value::Null;
         let wishes = [
             ("release it".to_owned(), "expected a statement with a signature"),
             (unsigned.to_string(), "expected the signature of ann"),
@@ -465,6 +523,8 @@ fn a_wish_that_nobody_trusted_signed_for_the_line_is_refused_and_so_is_an_old_on
             (by(&ann, Purpose::Desired, wish("ann", "lid", 2000)), "found that for north.lid"),
             (by(&ann, Purpose::Desired, south), "found that for south.belt"),
             (by(&ann, Purpose::Desired, wish("ann", "belt", 1000)), "found one of the time 1000"),
+            (by(&ann, Purpose::Desired, late), "deadline: expected one to come, found 1 at"),
+            (by(&ann, Purpose::Desired, nothing), "expected a bank, a decoder, a recipe or limits"),
         ];
         let all_refused = async {
             for (value, words) in wishes {
@@ -481,7 +541,7 @@ fn a_wish_that_nobody_trusted_signed_for_the_line_is_refused_and_so_is_an_old_on
         }
     });
     let audit = station.store.audit(99).unwrap();
-    assert_eq!(audit.iter().filter(|entry| entry.what == "refuse").count(), 8, "{audit:?}");
+    assert_eq!(audit.iter().filter(|entry| entry.what == "refuse").count(), 10, "{audit:?}");
 }
 
 #[test]
@@ -499,7 +559,7 @@ fn what_is_not_an_answer_of_a_hub_is_an_error_with_its_place() {
     let mut out = Vec::new();
     person.read(true, Some("north"), &mut out).unwrap();
     assert!(out.is_empty());
-    let error = format!("{:#}", person.put(&dir.path().join("x.bank")).unwrap_err());
+    let error = format!("{:#}", person.put(Kind::Bank, &dir.path().join("x.bank")).unwrap_err());
     assert!(error.contains("expected --key"), "{error}");
 }
 

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::learn;
 use super::prepare::succeeded;
+use super::settings;
 use super::shared::Line;
 use crate::clock;
 
@@ -264,10 +265,10 @@ async fn compare(
     banks: &[PathBuf; 2],
     mut stop: watch::Receiver<bool>,
 ) -> Result<Report> {
-    let (threshold, low) = line
+    let (threshold, low, options) = line
         .ask(|line| {
             let now = line.store.limits(line.name(), 1)?.into_iter().next().unwrap_or_default();
-            Ok((now.threshold, now.low))
+            Ok((now.threshold, now.low, as_options(&settings::detect(line)?)))
         })
         .await?;
     let out = line.store.folder().join(format!("compare-{}", line.name()));
@@ -280,7 +281,7 @@ async fn compare(
         let _ = tokio::fs::remove_dir_all(&out).await;
         let mut detect = Command::new(&line.host.command);
         detect.arg("detect").arg("--bank").arg(bank).arg("--out").arg(&out).args(["--pictures", "none"]);
-        detect.args(as_options(&line.config.detect));
+        detect.args(&options);
         for (option, limit) in [("--threshold", threshold), ("--threshold-low", low)] {
             detect.args(limit.map(|limit| format!("{option}={limit}")));
         }

@@ -12,6 +12,7 @@ mod pairs;
 mod parts;
 mod prepare;
 mod scanner;
+mod settings;
 mod shared;
 mod source;
 mod state;
@@ -26,6 +27,7 @@ pub(crate) use control::{
 pub(crate) use learn::{Ask, Learning, Wish, begin_learning, end_learning, learning};
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use scanner::listen as read_codes;
+pub(crate) use settings::{Change, Limits, change, check_limits};
 pub(crate) use shared::{Line, Reader};
 pub(crate) use source::{SourceTest, property, source, try_source};
 #[cfg(test)]

@@ -117,6 +117,8 @@ pub(crate) struct State {
     pub(crate) latency_ms: f64,
     pub(crate) lost_pictures: u64,
     pub(crate) restarts: u64,
+    /// Starts of the pipeline.
+    pub(super) starts: u64,
     /// Frames since the station started.
     pub(crate) frames: u64,
     pub(crate) anomalous: u64,

@@ -11,7 +11,7 @@ use super::child::{self, End, Order};
 use super::pairs::Pairs;
 use super::shared::Line;
 use super::state::Status;
-use super::{control, hear, learn, prepare};
+use super::{control, hear, learn, prepare, settings};
 use crate::clock;
 use crate::config::AtEnd;
 
@@ -97,7 +97,11 @@ async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
     set(line, Status::Starting, String::new());
     let begun = line.ask(|line| Ok((line.store.begin_run(line.name())?, line.store.shift(line.name())?)));
     let (run, shift) = begun.await?;
-    line.state().begin_run(run);
+    {
+        let mut state = line.state();
+        state.starts += 1;
+        state.begin_run(run);
+    }
     line.state().shift = shift;
     // What was open when the station was killed.
     line.parts().cut(clock::now());
@@ -123,7 +127,7 @@ fn first_order(line: &Line) -> Result<(String, Order, Option<Pairs>)> {
     let running = line.store.running_bank(line.name())?.context("expected a bank in use, found none")?;
     let file = line.store.bank_file(running.id).display().to_string();
     let limits = control::limits(line)?;
-    let mut set = line.config.detect.clone();
+    let mut set = settings::detect(line)?;
     set.extend(limits.clone());
     set.insert("bank-location".to_owned(), file.clone());
     set.insert("source-id".to_owned(), line.at().to_owned());

@@ -33,8 +33,12 @@ pub(crate) struct Taken {
     pub(crate) revision: i64,
     /// When it was asked for, in milliseconds since 1970.
     pub(crate) at: i64,
-    /// SHA-256 of the bank's file.
+    /// SHA-256 of the bank's file; empty where no bank was wanted.
     pub(crate) object: String,
+    /// SHA-256 of the decoder's file, where one was wanted.
+    pub(crate) decoder: Option<String>,
+    /// SHA-256 of the recipe's file, where one was wanted.
+    pub(crate) recipe: Option<String>,
     /// The version that was taken into use for it.
     pub(crate) version: Option<i64>,
     /// Why it was not taken, where it was not.
@@ -108,7 +112,8 @@ impl Store {
     /// What a line was to be, as it was taken last.
     pub(crate) fn taken_desired(&self, line: &str) -> Result<Option<Taken>> {
         self.read(|store| {
-            let text = "SELECT revision, at, object, version, refusal FROM desired WHERE line = ?";
+            let text =
+                "SELECT revision, at, object, version, refusal, decoder, recipe FROM desired WHERE line = ?";
             let taken = store.query_row(text, [line], |row| {
                 Ok(Taken {
                     revision: row.get(0)?,
@@ -116,6 +121,8 @@ impl Store {
                     object: row.get(2)?,
                     version: row.get(3)?,
                     refusal: row.get(4)?,
+                    decoder: row.get(5)?,
+                    recipe: row.get(6)?,
                 })
             });
             taken.optional()
@@ -126,12 +133,21 @@ impl Store {
     pub(crate) fn take_desired(&self, line: &str, taken: &Taken, who: &str) -> Result<()> {
         self.change(|change| {
             change.execute(
-                "INSERT INTO desired (line, revision, at, object, version, refusal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (line) DO UPDATE SET revision = ?2, at = ?3, object = ?4, version = ?5, refusal = ?6",
-                (line, taken.revision, taken.at, &taken.object, taken.version, &taken.refusal),
+                "INSERT OR REPLACE INTO desired (line, revision, at, object, version, refusal, decoder, recipe)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    line,
+                    taken.revision,
+                    taken.at,
+                    &taken.object,
+                    taken.version,
+                    &taken.refusal,
+                    &taken.decoder,
+                    &taken.recipe,
+                ),
             )?;
             match &taken.refusal {
-                Some(why) => audit::add(change, who, "refuse", &format!("{line}: desired bank, {why}")),
+                Some(why) => audit::add(change, who, "refuse", &format!("{line}: what the hub wants, {why}")),
                 None => Ok(()),
             }
         })
@@ -195,6 +211,8 @@ mod tests {
             object: "aa".into(),
             version: None,
             refusal: Some("unsigned".into()),
+            decoder: Some("dd".into()),
+            recipe: None,
         };
         store.take_desired("cap", &taken, "hub").unwrap();
         assert_eq!(store.taken_desired("cap").unwrap(), Some(taken.clone()));

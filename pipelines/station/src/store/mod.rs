@@ -13,6 +13,7 @@ mod people;
 mod recipes;
 mod schema;
 mod set_aside;
+mod settings;
 mod shadows;
 mod trends;
 
@@ -35,6 +36,7 @@ pub(crate) use parts::Part;
 pub(crate) use people::{Person, Role, Token, Who};
 pub(crate) use recipes::Choice;
 pub(crate) use set_aside::{Gone, SetAside, Tally};
+pub(crate) use settings::Settings;
 pub(crate) use shadows::{Compared, Judged, Shadow};
 pub(crate) use trends::{STEP, Trend};
 
@@ -90,7 +92,7 @@ impl Store {
     /// # Errors
     /// When the folder cannot be written, another station has it, or a newer version wrote it.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
-        for name in ["pictures", "banks"] {
+        for name in ["pictures", "banks", "objects"] {
             let path = folder.join(name);
             std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 /// One step for each version, which brings the tables of the version before it to its own. Steps that were released are
 /// never changed.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -15,6 +15,7 @@ const STEPS: [&str; 9] = [
     include_str!("schema-7.sql"),
     include_str!("schema-8.sql"),
     include_str!("schema-9.sql"),
+    include_str!("schema-10.sql"),
 ];
 
 /// Brings the tables to the version of this program.

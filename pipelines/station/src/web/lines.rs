@@ -358,22 +358,8 @@ pub(crate) struct Tried {
 }
 
 fn check_limits(threshold: Option<f64>, low: Option<f64>, of_bank: f64) -> Answer<()> {
-    let is_score = |limit: &f64| (0.0..=1.0).contains(limit);
-    for (name, limit) in [("threshold", threshold), ("low", low)] {
-        if limit.is_some_and(|limit| !is_score(&limit)) {
-            return Err(Failure::bad(format!(
-                "{name}: expected a score of 0 to 1, found {}",
-                limit.unwrap_or_default()
-            )));
-        }
-    }
-    let high = threshold.unwrap_or(of_bank);
-    match low {
-        Some(low) if low >= high => Err(Failure::bad(format!(
-            "low: expected a limit below that of alarms, {high:.3}, found {low:.3}"
-        ))),
-        _ => Ok(()),
-    }
+    let checked = line::check_limits(line::Limits { threshold, low }, of_bank);
+    checked.map_err(|error| Failure::bad(error.to_string()))
 }
 
 /// What limits would have changed in the last 20,000 frames, and in what was judged.
@@ -504,16 +490,6 @@ pub(crate) async fn roll_back(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn limits_are_scores_in_order() {
-        assert!(check_limits(Some(0.6), Some(0.5), 0.5).is_ok() && check_limits(None, None, 0.5).is_ok());
-        for (threshold, low) in
-            [(Some(1.1), None), (Some(f64::NAN), None), (Some(0.5), Some(0.5)), (None, Some(0.6))]
-        {
-            assert!(check_limits(threshold, low, 0.5).is_err(), "{threshold:?} {low:?}");
-        }
-    }
 
     #[test]
     fn every_score_is_in_a_bar() {
