@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerError};
 use tokio::sync::watch;
 
 use crate::config::Hub;
@@ -30,6 +30,32 @@ pub(super) struct Link {
     pub(super) client: Client,
     pub(super) jetstream: jetstream::Context,
     is_up: watch::Receiver<bool>,
+    /// Why the last try failed, where one did since there was a connection.
+    failure: watch::Receiver<Option<Failure>>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    text: String,
+    /// Whether the hub knows us and does not let us in: trying again is of use when somebody has changed something.
+    is_refusal: bool,
+}
+
+impl Failure {
+    /// What an event says of a try.
+    fn of(event: &Event) -> Option<Self> {
+        let refusal = ConnectErrorKind::AuthorizationViolation.to_string();
+        match event {
+            Event::ServerError(ServerError::AuthorizationViolation) => {
+                Some(Self { text: refusal, is_refusal: true })
+            }
+            Event::ClientError(ClientError::Other(text)) => {
+                Some(Self { is_refusal: *text == refusal, text: text.clone() })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Link {
@@ -39,6 +65,7 @@ impl Link {
     /// When a file of the configuration, or an address, is not usable.
     pub(super) async fn dial(hub: &Hub) -> Result<Self> {
         let (tell, is_up) = watch::channel(false);
+        let (fail, failure) = watch::channel(None);
         let mut options = ConnectOptions::new()
             .name(format!("snarm {}", hub.name))
             .retry_on_initial_connect()
@@ -47,10 +74,20 @@ impl Link {
             .ping_interval(KEEP_ALIVE)
             .reconnect_delay_callback(wait)
             .event_callback(move |event| {
+                let failed = Failure::of(&event);
+                // It is said once, and not at each of many tries.
+                let is_new = failed.is_some() && *fail.borrow() != failed;
+                if failed.is_some() {
+                    fail.send_replace(failed);
+                }
                 match event {
-                    Event::Connected => drop(tell.send_replace(true)),
+                    Event::Connected => {
+                        fail.send_replace(None);
+                        tell.send_replace(true);
+                    }
                     Event::Disconnected | Event::Closed => drop(tell.send_replace(false)),
                     // What the hub says of us, such as a wrong password, is for somebody; that it is away is told elsewhere.
+                    Event::ClientError(_) if is_new => tracing::warn!("hub: {event}"),
                     Event::ServerError(_) => tracing::warn!("hub: {event}"),
                     event => tracing::debug!("hub: {event}"),
                 }
@@ -72,7 +109,7 @@ impl Link {
         }
         let client = options.connect(&hub.url).await.with_context(|| format!("hub.url: {:?}", hub.url))?;
         let jetstream = ContextBuilder::new().timeout(PATIENCE).build(client.clone());
-        Ok(Self { client, jetstream, is_up })
+        Ok(Self { client, jetstream, is_up, failure })
     }
 
     /// Whether there is a connection at this moment.
@@ -92,14 +129,34 @@ impl Link {
         let _ = self.is_up.clone().wait_for(|is_up| !is_up).await;
     }
 
+    /// Why there is no connection, where a try has failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.borrow().as_ref().map(|failure| failure.text.clone())
+    }
+
+    /// Tells when a try fails.
+    pub(super) fn failures(&self) -> watch::Receiver<Option<Failure>> {
+        let mut failures = self.failure.clone();
+        failures.mark_unchanged();
+        failures
+    }
+
     /// Waits for a connection, as long as an answer may take.
     ///
     /// # Errors
-    /// When there is none by then.
+    /// When there is none by then, or the hub refuses us.
     pub(super) async fn soon(&self) -> Result<()> {
-        match tokio::time::timeout(PATIENCE, self.up()).await {
-            Ok(()) => Ok(()),
-            Err(_) => bail!("cannot reach the hub within {} s", PATIENCE.as_secs()),
+        let mut failure = self.failure.clone();
+        let refused = failure.wait_for(|failure| failure.as_ref().is_some_and(|known| known.is_refusal));
+        let is_refused = tokio::select! {
+            () = self.up() => return Ok(()),
+            refused = refused => refused.is_ok(),
+            () = tokio::time::sleep(PATIENCE) => false,
+        };
+        let why = self.failure().map_or_else(String::new, |why| format!(": {why}"));
+        match is_refused {
+            true => bail!("the hub refuses user and password, or credentials{why}"),
+            false => bail!("cannot reach the hub within {} s{why}", PATIENCE.as_secs()),
         }
     }
 }

@@ -52,9 +52,13 @@ impl Sender {
 pub(super) async fn run(link: &Link, sender: &Sender, mut queue: Queue) {
     while !queue.is_over() {
         if !link.is_up() {
-            queue.health.set(Some("the hub is away".to_owned()));
+            let mut failures = link.failures();
+            let why = link.failure().map_or_else(String::new, |why| format!(": {why}"));
+            queue.health.set(Some(format!("the hub is away{why}")));
             tokio::select! {
                 () = link.up() => {}
+                // Another try has failed, for another reason maybe.
+                Ok(()) = failures.changed() => continue,
                 () = queue.over() => return,
             }
         }

@@ -25,6 +25,8 @@ use crate::output::Health;
 use crate::skip::skip;
 use crate::store::{Store, Taken, Waiting};
 
+mod tls;
+
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
