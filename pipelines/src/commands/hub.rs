@@ -129,7 +129,19 @@ enum Command {
         /// Version of the bank, for shadow and release
         #[arg(long)]
         version: Option<i64>,
-        /// Why, for learn, shadow, release and roll-back
+        /// Frames after which the bank is made, for learn-anew
+        #[arg(long, value_name = "COUNT")]
+        max_frames: Option<u32>,
+        /// Seconds after the first frame after which the bank is made, for learn-anew
+        #[arg(long, value_name = "SECONDS")]
+        learn_seconds: Option<u32>,
+        /// Learn each so many-th frame, for learn-anew [default: 1]
+        #[arg(long)]
+        interval: Option<u32>,
+        /// Leave out frames that are unlike the rest, for learn-anew
+        #[arg(long)]
+        leave_out_odd_frames: bool,
+        /// Why, for learn, learn-anew, shadow, release and roll-back
         #[arg(long)]
         reason: Option<String>,
         /// Name of the recipe, for recipe
@@ -208,6 +220,8 @@ enum Task {
     Snapshot,
     /// Make a candidate of what was judged good
     Learn,
+    /// Learn good parts anew from the camera, until there are enough
+    LearnAnew,
     /// Let a version judge beside the one in use
     Shadow,
     /// End that
@@ -257,7 +271,22 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
                 reason,
             })?;
         }
-        Command::Ask { station, task, line, version, reason, recipe, seconds, id, picture, signs } => {
+        Command::Ask {
+            station,
+            task,
+            line,
+            version,
+            max_frames,
+            learn_seconds,
+            interval,
+            leave_out_odd_frames,
+            reason,
+            recipe,
+            seconds,
+            id,
+            picture,
+            signs,
+        } => {
             if let Some(file) = picture {
                 outputs::check("--picture", file, Holds::Picture, &Inputs::default())?;
             }
@@ -266,6 +295,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             for (name, value) in [
                 ("line", json!(line)),
                 ("version", json!(version)),
+                ("max_frames", json!(max_frames)),
+                ("seconds", json!(learn_seconds)),
+                ("interval", json!(interval)),
+                ("leave_out_odd_frames", json!(leave_out_odd_frames.then_some(true))),
                 ("reason", json!(reason)),
                 ("recipe", json!(recipe)),
             ] {

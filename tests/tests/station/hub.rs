@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use snarm_tests::skip::skip;
 
-use crate::common::{ADMIN, SOURCE, Station, Visitor, learned, until};
+use crate::common::{ADMIN, PASSWORD, SOURCE, Station, Visitor, learned, until};
 use crate::outputs::{free_port, waiting};
 use crate::run::{run, snarm, stderr, stdout};
 
@@ -325,6 +325,140 @@ fn a_hub_has_banks_made_compared_released_and_taken_back() {
     assert_eq!(of("bank"), ["belt: version 2, alarms"]);
     assert_eq!(of("release"), ["belt: version 1, roll back: worse", "belt: version 2, better"]);
     assert_eq!((of("shadow").len(), asked.len()), (2, 5), "{asked:?}");
+}
+
+#[test]
+fn a_hub_has_a_line_learn_anew_for_frames_or_seconds() {
+    let Some(dir) = learned() else { return };
+    let (dir, port) = (dir.path(), free_port());
+    let Some(_server) = Server::start(dir, port) else { return };
+    let learns = format!("[line.learn]\nsource = '{SOURCE}'\n");
+    let station = Station::start(dir, &format!("{learns}{}", made(dir, port)));
+    let admin = station.set_up();
+    let learning = || admin.get("/api/lines/belt/learn").json();
+    let inspects = || admin.get("/api/lines/belt").json()["status"] == "running";
+    until("the line runs", inspects);
+    let command =
+        |what: &str| format!("hub ask north learn-anew belt {what} --config ann.toml --key ann.key");
+    for (what, words) in [
+        ("--reason lamp", "expected max_frames or seconds"),
+        ("--reason no --max-frames 5", "reason: expected 3 to"),
+        ("--reason lamp --max-frames 5 --interval 0", "expected an interval of 1 to"),
+    ] {
+        let text = stderr(&run(dir, &command(what), 1));
+        assert!(text.contains(words), "{what}: expected {words:?} in {text}");
+    }
+    for (what, version) in [("--max-frames 4", 2), ("--learn-seconds 1", 3)] {
+        let once = command(&format!("{what} --reason lamp --id {version}"));
+        let answer = stdout(&run(dir, &once, 0));
+        assert!(answer.contains("{\"begun\":\"belt\"}"), "{answer}");
+        until("the version is made", || learning()["last"]["version"] == version);
+        until("the line inspects again", inspects);
+        // Asked again, it learns no more.
+        assert_eq!(stdout(&run(dir, &once, 0)), answer);
+        assert!(learning()["now"].is_null());
+    }
+    let versions = admin.get("/api/lines/belt/banks").json()["versions"].clone();
+    assert_eq!(
+        (&versions[1]["frames"], &versions[0]["author"]),
+        (&json!(4), &json!("ann@hub")),
+        "{versions}"
+    );
+    assert_eq!(told(dir, "belt")["bank"]["version"], 1, "nobody uses it yet");
+    until("the hub is told which version was made", || {
+        let events = lines(dir, "hub read events --config ann.toml");
+        events.iter().any(|event| event["what"] == "bank" && event["detail"] == "belt: version 3, lamp")
+    });
+}
+
+#[test]
+fn pages_show_what_a_hub_has_of_a_station_and_pass_signed_commands_on() {
+    let Some(dir) = learned() else { return };
+    let (dir, port) = (dir.path(), free_port());
+    let alone = Station::start(dir, "");
+    let admin = alone.set_up();
+    let none = admin.get("/api/hub");
+    assert!(none.code == 404 && none.text().contains("expected [hub]"), "{}", none.text());
+    assert_eq!(
+        (admin.get("/api/hub/north").code, admin.get("/api/me").json()["hub"].clone()),
+        (404, json!(false))
+    );
+    drop(alone);
+    // Without its hub a station shows its own lines, and says that the hub is away.
+    let Some(server) = Server::start(dir, port) else { return };
+    let hub = made(dir, port);
+    server.kill();
+    let station = Station::start(dir, &format!("parts = {{ by = 'frames', frames = 1 }}\n{hub}"));
+    let admin = station.sign_in(ADMIN);
+    let away = admin.get("/api/hub");
+    assert!(away.code == 503 && away.text().contains("the hub is away"), "{}", away.text());
+    let page = admin.get("/stations");
+    assert!(page.code == 200 && page.text().contains("id=\"station-commands\""));
+    assert_eq!(admin.get("/stations.js").code, 200);
+    let _server = Server::start(dir, port).expect("a server");
+    until("the hub is told", || {
+        admin.get("/api/hub").code == 200 && admin.get("/api/hub").json()[0]["line"] == "belt"
+    });
+
+    // The last rejects are finds and parts with an alarm, the newest first.
+    let limits = json!({ "threshold": 0.0, "low": null, "reason": "to see alarms" });
+    assert_eq!(admin.post("/api/lines/belt/limits", &limits).code, 204);
+    let seen = || admin.get("/api/hub/north").json();
+    until("rejects are there", || seen()["rejects"].as_array().map_or(0, Vec::len) > 5);
+    let now = seen();
+    let all = |name: &str| now[name].as_array().expect("a list").clone();
+    assert!(all("rejects").iter().all(|each| each["verdict"] == "anomalous"), "{now}");
+    let ids: Vec<i64> = all("rejects").iter().filter_map(|each| each["id"].as_i64()).collect();
+    assert!(ids.len() <= 20 && ids.is_sorted_by(|one, other| one > other), "{ids:?}");
+    assert_eq!((all("lines").len(), all("commands").len()), (1, 0));
+    assert!(now["lines"][0]["shift"]["frames"].is_u64());
+    let has = |name: &str, value: &str| all("events").iter().any(|each| each[name] == value);
+    assert!(has("what", "limits") && has("status", "running"), "{now}");
+    for name in ["south", "*", ">", "north.>"] {
+        assert_eq!(admin.get(&format!("/api/hub/{name}")).code, 404, "{name}");
+    }
+
+    // What was asked for is there with its answer, whoever asked.
+    run(dir, "hub ask north test --id first --config ann.toml --key ann.key", 0);
+    run(dir, "hub ask north end-shadow belt --id second --config ann.toml --key ann.key", 1);
+    until("both are told", || seen()["commands"].as_array().map(Vec::len) == Some(2));
+    let commands = seen()["commands"].clone();
+    assert_eq!(
+        (&commands[0]["command"]["do"], &commands[0]["answer"]["ok"]),
+        (&json!("end-shadow"), &json!(false))
+    );
+    assert_eq!(
+        (&commands[1]["command"]["author"], &commands[1]["answer"]["ok"]),
+        (&json!("ann"), &json!(true))
+    );
+
+    // Pages pass on what somebody signed, within what their visitor may do; the station looks at the signature.
+    let order =
+        |statement: &Value| json!({ "statement": statement.to_string(), "signature": "00".repeat(64) });
+    let test =
+        json!({ "id": "x", "author": "ann", "station": "north", "deadline": i64::MAX / 2, "do": "test" });
+    let release = json!({
+        "id": "y", "author": "ann", "station": "north", "deadline": i64::MAX / 2, "do": "release",
+        "line": "belt", "version": 1, "reason": "a test",
+    });
+    let ask = |visitor: &Visitor, to: &str, statement: &Value| {
+        visitor.post(&format!("/api/hub/{to}/commands"), &order(statement))
+    };
+    let refused = ask(&admin, "north", &test);
+    assert_eq!((refused.code, &refused.json()["ok"]), (200, &json!(false)));
+    assert!(refused.text().contains("expected the signature of ann"), "{}", refused.text());
+    assert!(ask(&admin, "south", &test).text().contains("expected a command for south, found one for north"));
+    assert_eq!(ask(&admin, "north", &json!({ "do": "format" })).code, 400);
+    for (role, of_test, of_release) in [("viewer", 403, 403), ("operator", 200, 403), ("engineer", 200, 200)]
+    {
+        let person = json!({ "name": role, "role": role, "password": PASSWORD });
+        assert_eq!(admin.post("/api/people", &person).code, 204);
+        let visitor = station.sign_in(role);
+        assert_eq!(visitor.get("/api/hub/north").code, 200, "{role}");
+        let codes = (ask(&visitor, "north", &test).code, ask(&visitor, "north", &release).code);
+        assert_eq!(codes, (of_test, of_release), "{role}");
+    }
+    assert_eq!(station.stranger().get("/api/hub/north").code, 401);
 }
 
 #[test]

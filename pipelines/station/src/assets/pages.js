@@ -5,6 +5,7 @@ import { showComparison } from "./compare.js";
 import { learnPage } from "./learn.js";
 import { showLive } from "./live.js";
 import { recipesPage } from "./recipes.js";
+import { stationsPage } from "./stations.js";
 import { systemPage } from "./system.js";
 import { trendsPage } from "./trends.js";
 
@@ -702,37 +703,6 @@ async function accessPage() {
     }, event.submitter);
   });
   await load();
-}
-
-// ---- Stations
-
-// A station tells what it is every 30 s, or sooner.
-const AWAY_MS = 90_000;
-
-function wanted({ desired, bank }) {
-  if (!desired) return "-";
-  if (desired.refusal) return `Refused: ${desired.refusal}`;
-  return desired.version === bank.version ? `Version ${desired.version}` : `Version ${desired.version}, which is not in use`;
-}
-
-async function stationsPage() {
-  await begin();
-  const load = async () => {
-    const states = await ask("/api/hub");
-    const told = (state) => Date.now() - state.time > AWAY_MS ? `Away since ${when(state.time)}` : clock(state.time);
-    rows($("stations"), states.map((state) => [
-      state.station, state.title, [STATUS[state.status], state.detail].filter(Boolean).join(": "),
-      `Version ${state.bank.version}`, wanted(state), score(state.threshold), whole(state.shift.alarms),
-      whole(state.waiting), told(state),
-    ]));
-    const away = states.filter((state) => Date.now() - state.time > AWAY_MS).length;
-    $("stations-about").textContent = `${whole(states.length)} lines, ${whole(away)} of them away.`;
-  };
-  const again = async () => {
-    if (!document.hidden) await attempt(load);
-    setTimeout(again, 5000);
-  };
-  await again();
 }
 
 // ---- Sign in

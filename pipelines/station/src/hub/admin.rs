@@ -5,10 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use async_nats::jetstream::consumer::{DeliverPolicy, pull};
-use async_nats::jetstream::stream;
+use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::{Request, RequestErrorKind};
-use futures_util::TryStreamExt;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
@@ -20,7 +18,7 @@ use super::link::Link;
 use super::objects::Kind;
 use super::places::{self, PICTURES};
 use super::simulate::{self, Measured, Simulation};
-use super::{actual, desired, objects};
+use super::{actual, desired, objects, streams};
 use crate::config::Hub;
 use crate::{clock, secret};
 
@@ -168,27 +166,11 @@ impl Person {
         let of = if results { places::Stream::Results } else { places::Stream::Events };
         let filter = station.map_or(format!("{}.>", of.root()), |station| of.subjects(station));
         self.at_hub(async |link| {
-            let stream: stream::Stream = link.jetstream.get_stream(of.name()).await?;
-            let consumer = stream
-                .create_consumer(pull::OrderedConfig {
-                    filter_subject: filter.clone(),
-                    deliver_policy: DeliverPolicy::All,
-                    ..pull::OrderedConfig::default()
-                })
-                .await?;
-            if consumer.cached_info().num_pending == 0 {
-                return Ok(());
-            }
-            let mut messages = consumer.messages().await?;
-            while let Some(message) = messages.try_next().await? {
-                to.write_all(&message.payload)?;
-                to.write_all(b"\n")?;
-                let left = message.info().map_err(|error| anyhow::anyhow!("{error}"))?.pending;
-                if left == 0 {
-                    break;
-                }
-            }
-            Ok(())
+            let take = |payload: &[u8]| {
+                to.write_all(payload)?;
+                to.write_all(b"\n").map_err(Into::into)
+            };
+            streams::each(&link.jetstream, of, filter, DeliverPolicy::All, |_| true, take).await.map(drop)
         })
     }
 

@@ -19,8 +19,9 @@ use super::link::Link;
 use super::places::{self, PICTURES};
 use super::shared::{Station, by};
 use crate::clock;
+use crate::config::Hub;
 use crate::line::{self, Line};
-use crate::store::Known;
+use crate::store::{Known, Role, Waiting};
 
 /// Latest deadline from now, in milliseconds: until then its number is remembered.
 const LATEST: i64 = 24 * 60 * 60 * 1000;
@@ -64,6 +65,19 @@ pub(super) enum Task {
     Snapshot { line: String },
     /// A candidate of the bank in use and of what was judged good.
     Learn { line: String, reason: String },
+    /// A version of what the line sees from now on, as on the page Learn: so many frames, or seconds.
+    LearnAnew {
+        line: String,
+        reason: String,
+        #[serde(default)]
+        max_frames: u32,
+        #[serde(default)]
+        seconds: u32,
+        #[serde(default = "one")]
+        interval: u32,
+        #[serde(default)]
+        leave_out_odd_frames: bool,
+    },
     /// A version judges beside the one in use.
     Shadow { line: String, version: i64, reason: String },
     /// The shadow ends.
@@ -74,6 +88,33 @@ pub(super) enum Task {
     RollBack { line: String, reason: String },
     /// A recipe is taken into use.
     Recipe { line: String, recipe: String },
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Command {
+    /// A command as somebody signed it, whose signature the station looks at for which it is.
+    pub(super) fn unread(signed: &Signed) -> Result<Self> {
+        serde_json::from_str(&signed.statement).context("expected a known command")
+    }
+}
+
+/// The role that a command needs at a station whose pages pass it on: that which the same needs on its own lines.
+///
+/// # Errors
+/// When it is no command.
+pub(crate) fn role(signed: &Signed) -> Result<Role> {
+    Ok(match Command::unread(signed)?.task {
+        Task::Test | Task::Snapshot { .. } | Task::Recipe { .. } => Role::Operator,
+        Task::Learn { .. }
+        | Task::LearnAnew { .. }
+        | Task::Shadow { .. }
+        | Task::EndShadow { .. }
+        | Task::Release { .. }
+        | Task::RollBack { .. } => Role::Engineer,
+    })
 }
 
 /// Answers commands that were carried out when the station ended, which nobody will.
@@ -169,14 +210,26 @@ async fn answer(link: &Link, station: &Station, command: Command) -> Result<Stri
             }
         }
     }
-    let id = command.id.clone();
+    let (id, told) = (command.id.clone(), command.clone());
     let answer = match carry_out(link, station, command).await {
         Ok(answer) => json!({ "ok": true, "answer": answer, "time": clock::now() }).to_string(),
         Err(error) => refusal(&error),
     };
     let stored = answer.clone();
     station.store.ask(move |store| store.end_command(&id, &stored)).await?;
+    if let Err(error) = tell(station, &told, &answer).await {
+        tracing::error!("hub: {error:#}");
+    }
     Ok(answer)
+}
+
+/// Tells the hub of a command and its answer, as an event that waits in the queue as results do.
+async fn tell(station: &Station, command: &Command, answer: &str) -> Result<()> {
+    let answer: Value = serde_json::from_str(answer)?;
+    let payload = json!({ "time": clock::now(), "command": command, "answer": answer });
+    let (output, topic) = (Hub::OUTPUT.to_owned(), "command".to_owned());
+    let message = Waiting { output, topic, payload: payload.to_string() };
+    station.store.ask(move |store| store.tell(&message)).await
 }
 
 async fn carry_out(link: &Link, station: &Station, command: Command) -> Result<Value> {
@@ -193,6 +246,21 @@ async fn carry_out(link: &Link, station: &Station, command: Command) -> Result<V
             let made =
                 line::make_candidate(station.line(&line)?, &who, &line::check_reason(&reason)?).await?;
             Ok(serde_json::to_value(made)?)
+        }
+        Task::LearnAnew { line, reason, max_frames, seconds, interval, leave_out_odd_frames } => {
+            if max_frames == 0 && seconds == 0 {
+                bail!("expected max_frames or seconds after which the bank is made, found neither");
+            }
+            let line = station.line(&line)?;
+            if !station.switch(line.at())?.is_in_use(line) {
+                bail!("expected the recipe in use, found {}: choose it before", line.name());
+            }
+            let reason = line::check_reason(&reason)?;
+            let wish =
+                line::Wish { author: who, reason, interval, max_frames, seconds, leave_out_odd_frames };
+            wish.check()?;
+            // The version is told by an event: an answer has not so much time.
+            line::begin_learning(line, wish).await.map(|()| json!({ "begun": line.name() }))
         }
         Task::Shadow { line, version, reason } => {
             let reason = line::check_reason(&reason)?;

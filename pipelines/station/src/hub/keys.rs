@@ -35,11 +35,11 @@ impl Purpose {
 
 /// A statement and its signature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Signed {
+pub(crate) struct Signed {
     /// JSON, with the name of its `author`. What is signed is this text as it stands.
-    pub(super) statement: String,
+    pub(crate) statement: String,
     /// 128 hexadecimal digits.
-    pub(super) signature: String,
+    pub(crate) signature: String,
 }
 
 /// What all statements have.

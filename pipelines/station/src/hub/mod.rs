@@ -12,6 +12,7 @@ mod places;
 mod results;
 mod shared;
 mod simulate;
+mod streams;
 mod window;
 
 use std::sync::Arc;
@@ -20,10 +21,11 @@ use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
 pub use admin::{Asked, Limits, Person, Wish, make_key};
-pub(crate) use keys::Trust;
+pub(crate) use commands::role;
+pub(crate) use keys::{Signed, Trust};
 pub use objects::Kind;
 pub use simulate::{Measured, Simulation};
-pub(crate) use window::Window;
+pub(crate) use window::{Seen, Window};
 
 use crate::config::Hub;
 use crate::line::Switch;

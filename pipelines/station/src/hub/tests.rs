@@ -351,6 +351,20 @@ fn a_command_is_carried_out_once_and_others_are_refused() {
                 }),
                 "a line of this station",
             ),
+            (
+                other(|command| {
+                    command.id = "e".to_owned();
+                    command.task = Task::LearnAnew {
+                        line: "cap".to_owned(),
+                        reason: "a new lamp".to_owned(),
+                        max_frames: 0,
+                        seconds: 0,
+                        interval: 1,
+                        leave_out_odd_frames: false,
+                    };
+                }),
+                "expected max_frames or seconds",
+            ),
             (other(|command| command.id.clear()), "1 to 64 characters, found 0"),
             (other(|command| command.id = "x".repeat(65)), "1 to 64 characters, found 65"),
             (unknown, "expected a statement that is known"),

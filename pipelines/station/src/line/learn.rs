@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use snarm_core::bank::Bank;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::album::Album;
@@ -35,6 +37,8 @@ pub(crate) struct Wish {
     pub(crate) interval: u32,
     /// The bank is made after so many frames; 0 learns to the end of the stream, or until somebody says that it is enough.
     pub(crate) max_frames: u32,
+    /// The bank is made so many seconds after the first frame; 0 says nothing of it.
+    pub(crate) seconds: u32,
     /// Whether frames that are unlike the rest are left out.
     pub(crate) leave_out_odd_frames: bool,
 }
@@ -144,6 +148,25 @@ pub(crate) fn learning(line: &Line) -> Learning {
         source: source.map(|learn| learn.source),
         now: desk.now.clone().or_else(|| desk.wish.as_ref().map(|wish| Progress::of(wish, "wait"))),
         last: desk.last.clone(),
+    }
+}
+
+/// Most frames to be learned of so many, and most frames, or seconds, after which a bank is made.
+const MOST: u32 = 1_000_000;
+
+impl Wish {
+    /// Checks its numbers.
+    ///
+    /// # Errors
+    /// When one is out of its range.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (interval, frames, seconds) = (self.interval, self.max_frames, self.seconds);
+        if !(1..=MOST).contains(&interval) || frames > MOST || seconds > MOST {
+            bail!(
+                "expected an interval of 1 to {MOST}, at most {MOST} frames and {MOST} seconds, found {interval}, {frames} and {seconds}"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -270,6 +293,7 @@ pub(super) async fn learn_first(line: &Arc<Line>, stop: &watch::Receiver<bool>) 
         reason: "learned at the first start".to_owned(),
         interval: by.interval,
         max_frames: by.max_frames,
+        seconds: 0,
         leave_out_odd_frames: false,
     };
     let learned = learn(line, &wish, stop.clone()).await;
@@ -325,6 +349,9 @@ async fn learn(line: &Arc<Line>, wish: &Wish, mut stop: watch::Receiver<bool>) -
     let run =
         tokio::spawn(async move { child::play(&player, &words, &order, to_child, heard_by, is_done).await });
     let (mut is_given_up, mut odd) = (false, Vec::new());
+    // When the frames are enough, where the wish says how long they come.
+    let mut enough: Option<Instant> = None;
+    let mut is_over = wish.seconds == 0;
     loop {
         tokio::select! {
             // A live source has no end: with the bank the run is over.
@@ -338,6 +365,7 @@ async fn learn(line: &Arc<Line>, wish: &Wish, mut stop: watch::Receiver<bool>) -
                 Some(Heard::Learned(time, jpeg)) => {
                     album.add(time, &jpeg)?;
                     learned(line, jpeg);
+                    enough.get_or_insert_with(|| Instant::now() + Duration::from_secs(wish.seconds.into()));
                 }
                 Some(_) => {}
                 None => break,
@@ -350,6 +378,10 @@ async fn learn(line: &Arc<Line>, wish: &Wish, mut stop: watch::Receiver<bool>) -
                     done.send_replace(true);
                 }
             },
+            () = tokio::time::sleep_until(enough.unwrap_or_else(Instant::now)), if enough.is_some() && !is_over => {
+                is_over = true;
+                drop(orders.send(Order { stop: true, ..Order::default() }).await);
+            }
             _ = stop.changed() => drop(done.send_replace(true)),
         }
     }

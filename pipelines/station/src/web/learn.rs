@@ -16,9 +16,6 @@ use super::lines::{check_reason, in_use, of};
 use crate::line::{self, Ask, Learning, Wish};
 use crate::store::Who;
 
-/// Most frames to be learned of so many, and most frames after which a bank is made.
-const MOST: u32 = 1_000_000;
-
 /// Where good frames come from, how far learning is, and how the last one ended.
 #[utoipa::path(get, path = "/api/lines/{line}/learn", params(("line" = String, Path)), responses((status = 200, body = Learning), (status = 404)))]
 pub(crate) async fn learning(
@@ -39,6 +36,9 @@ pub(crate) struct NewWish {
     /// The bank is made after so many frames; 0 learns to the end of the stream, or until `learn/enough`.
     #[serde(default)]
     max_frames: u32,
+    /// The bank is made so many seconds after the first frame; 0 says nothing of it.
+    #[serde(default)]
+    seconds: u32,
     /// Whether frames that are unlike the rest are left out.
     #[serde(default)]
     leave_out_odd_frames: bool,
@@ -59,19 +59,15 @@ pub(crate) async fn begin_learning(
 ) -> Answer<StatusCode> {
     let line = in_use(&app, &name)?;
     let reason = check_reason(&new.reason)?;
-    if !(1..=MOST).contains(&new.interval) || new.max_frames > MOST {
-        return Err(Failure::bad(format!(
-            "expected an interval of 1 to {MOST} and at most {MOST} frames, found {} and {}",
-            new.interval, new.max_frames
-        )));
-    }
     let wish = Wish {
         author: who.name,
         reason,
         interval: new.interval,
         max_frames: new.max_frames,
+        seconds: new.seconds,
         leave_out_odd_frames: new.leave_out_odd_frames,
     };
+    wish.check().map_err(|error| Failure::bad(error.to_string()))?;
     let begun = line::begin_learning(line, wish).await;
     begun.map(|()| StatusCode::NO_CONTENT).map_err(|error| Failure::conflict(&error))
 }

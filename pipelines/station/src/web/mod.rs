@@ -65,6 +65,8 @@ const LARGEST_BODY: usize = 64 << 10;
         health::healthz,
         health::metrics,
         hub::states,
+        hub::station,
+        hub::command,
         learn::learning,
         learn::begin_learning,
         learn::enough,
@@ -134,6 +136,7 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/me", get(access::me))
         .route("/api/sign-out", post(access::sign_out))
         .route("/api/hub", get(hub::states))
+        .route("/api/hub/{station}", get(hub::station))
         .route("/api/lines", get(lines::all))
         .route("/api/lines/{line}", get(lines::state))
         .route("/api/lines/{line}/events", get(streams::events))
@@ -160,6 +163,7 @@ fn for_viewers() -> Router<Arc<App>> {
 
 fn for_operators() -> Router<Arc<App>> {
     Router::new()
+        .route("/api/hub/{station}/commands", post(hub::command))
         .route("/api/lines/{line}/shift", post(lines::shift))
         .route("/api/lines/{line}/export", get(export::export))
         .route("/api/lines/{line}/part", post(lines::begin_part))

@@ -29,7 +29,7 @@ const PAGES: [(&str, &str, &str, &str); 11] = [
 ];
 
 /// Path, kind, content.
-const ASSETS: [(&str, &str, &str); 10] = [
+const ASSETS: [(&str, &str, &str); 11] = [
     ("/station.css", "text/css; charset=utf-8", include_str!("../assets/station.css")),
     ("/common.js", "text/javascript; charset=utf-8", include_str!("../assets/common.js")),
     ("/pages.js", "text/javascript; charset=utf-8", include_str!("../assets/pages.js")),
@@ -37,6 +37,7 @@ const ASSETS: [(&str, &str, &str); 10] = [
     ("/compare.js", "text/javascript; charset=utf-8", include_str!("../assets/compare.js")),
     ("/learn.js", "text/javascript; charset=utf-8", include_str!("../assets/learn.js")),
     ("/recipes.js", "text/javascript; charset=utf-8", include_str!("../assets/recipes.js")),
+    ("/stations.js", "text/javascript; charset=utf-8", include_str!("../assets/stations.js")),
     ("/trends.js", "text/javascript; charset=utf-8", include_str!("../assets/trends.js")),
     ("/system.js", "text/javascript; charset=utf-8", include_str!("../assets/system.js")),
     ("/icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
