@@ -130,7 +130,7 @@ fn a_stream_that_does_not_end_after_a_signal_is_given_up() {
 
 #[test]
 fn the_unit_leaves_a_stream_more_time_than_the_command_does() {
-    let text = std::fs::read_to_string(unit()).expect("a unit");
+    let text = std::fs::read_to_string(units().join("snarm@.service")).expect("a unit");
     let stop = text.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).expect("its patience");
     let help = stdout(&snarm().args(["launch", "--help"]).output().expect("snarm starts"));
     let (_, about) = help.split_once("--end-within <SECONDS>").expect("the option");
@@ -141,16 +141,16 @@ fn the_unit_leaves_a_stream_more_time_than_the_command_does() {
     assert!(text.contains(&format!("longer than {default} s")), "{text}");
 }
 
-/// The service as it is shipped.
-fn unit() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/systemd/snarm@.service")
+/// The units as they are shipped.
+fn units() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/systemd")
 }
 
 #[test]
 fn the_service_ends_with_complete_files() {
     let Some(dir) = learned() else { return };
     let dir = dir.path();
-    let text = std::fs::read_to_string(unit()).expect("a unit");
+    let text = std::fs::read_to_string(units().join("snarm@.service")).expect("a unit");
     let line =
         text.lines().find_map(|line| line.strip_prefix("ExecStart=/bin/sh -c '")).expect("its command");
     let script = line.strip_suffix('\'').expect("one quoted word").replace("$$", "$").replace("%%", "%");
@@ -174,14 +174,54 @@ fn the_service_ends_with_complete_files() {
     assert_eq!(recorded, results(&lines).len());
 }
 
+/// A unit as systemd would read it, with the command that was built in place of the installed one.
+fn verified(dir: &Path, unit: &str) -> Option<std::process::Output> {
+    let text = std::fs::read_to_string(units().join(unit)).expect("a unit");
+    let text = text.replace("/usr/bin/snarm", &target().join("snarm").display().to_string());
+    std::fs::write(dir.join(unit), text).expect("a file");
+    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(dir.join(unit)).output();
+    if output.is_err() {
+        skip("systemd", "no systemd-analyze on this machine");
+    }
+    output.ok()
+}
+
 #[test]
-fn systemd_takes_the_unit() {
-    let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(unit()).output();
-    let Ok(output) = verified else {
-        return skip("systemd", "no systemd-analyze on this machine");
-    };
-    let said = stderr(&output);
-    assert!(output.status.success() && !said.contains("snarm@"), "{said}");
+fn systemd_takes_the_units() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for unit in ["snarm@.service", "snarm-station.service"] {
+        let Some(output) = verified(dir.path(), unit) else { return };
+        let said = stderr(&output);
+        assert!(output.status.success() && !said.contains(unit.trim_end_matches(".service")), "{said}");
+    }
+    // One that it does not take is told.
+    let wrong = dir.path().join("wrong.service");
+    std::fs::write(&wrong, "[Service]\nExecStart=/bin/true\nAmbientCapability=CAP_NET_BIND_SERVICE\n")
+        .expect("a file");
+    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(wrong).output();
+    let said = stderr(&output.expect("systemd-analyze starts"));
+    assert!(said.contains("wrong.service"), "{said}");
+}
+
+/// What the documentation has a station do is within what its unit lets it do.
+#[test]
+fn the_unit_of_the_station_may_serve_and_read_what_its_documentation_says() {
+    let unit = std::fs::read_to_string(units().join("snarm-station.service")).expect("a unit");
+    let has = |line: &str| unit.lines().any(|found| found == line);
+    let docs = std::fs::read_to_string(units().join("../../docs/station.md")).expect("a page");
+    // A port below 1024, a scanner at a serial line, a camera.
+    for (in_docs, in_unit) in [
+        (":502\"", "AmbientCapabilities=CAP_NET_BIND_SERVICE"),
+        ("/dev/ttyACM0", "SupplementaryGroups=video dialout"),
+        ("/dev/video0", "SupplementaryGroups=video dialout"),
+        ("/var/lib/snarm-station", "StateDirectory=snarm-station"),
+    ] {
+        assert!(docs.contains(in_docs) && has(in_unit), "{in_docs}, {in_unit}");
+    }
+    // These hide devices, or stop what GStreamer compiles.
+    for hides in ["PrivateDevices", "DevicePolicy", "DeviceAllow", "ProtectClock", "MemoryDenyWriteExecute"] {
+        assert!(!unit.lines().any(|line| line.starts_with(&format!("{hides}="))), "{hides}");
+    }
 }
 
 #[test]
