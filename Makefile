@@ -10,6 +10,7 @@
 #   make bench [ENCODERS="a.safetensors ..."]   whole-frame times
 #   make gpu                                    checks the CUDA path on a GPU; those of training need nvcc, too
 #   make install [PREFIX=/usr/local]            plugin and command, for this user or below PREFIX
+#   make container                              image of a station, with podman, buildah or docker
 #   make deb                                    Debian packages of both, with cargo-deb, and what they are made of
 
 CARGO ?= cargo
@@ -17,7 +18,7 @@ SCRIPTS := pipelines/scripts
 
 export INPUT GOOD OUT ENCODER CAPACITY ENCODERS SIZE FRAMES PREFIX DESTDIR TARGETS RUNS SECONDS_EACH SANITIZER
 
-.PHONY: help deps test-deps release demo test lint docs fuzz kernels bench gpu install deb
+.PHONY: help deps test-deps release demo test lint docs fuzz kernels bench gpu install deb container
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +47,7 @@ test: test-deps
 	$(CARGO) build --workspace --locked
 	$(SCRIPTS)/install-test.sh
 	PROFILE=dev $(SCRIPTS)/deb.sh
+	PROFILE=dev $(SCRIPTS)/container.sh
 	$(SCRIPTS)/meson-test.sh
 	$(SCRIPTS)/gpu.sh fake
 	@$(SCRIPTS)/skip.sh --count
@@ -79,3 +81,6 @@ install: release
 
 deb: release
 	@$(SCRIPTS)/deb.sh
+
+container: release
+	@$(SCRIPTS)/container.sh

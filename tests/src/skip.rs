@@ -18,7 +18,7 @@ pub const TEST_DATA: &str = "SNARM_TEST_DATA";
 
 /// What a test needs that no machine has to have: neither the repository nor the packages that `make test-deps` installs
 /// bring it. Each with the reason. (`pipelines/scripts/skip.sh` reads this list, too.)
-pub const ALLOWED: [(&str, &str); 16] = [
+pub const ALLOWED: [(&str, &str); 17] = [
     ("cuda", "an NVIDIA GPU; `make gpu` runs its tests where there is one"),
     ("nvrtc", "NVRTC 11.8, of 50 MB: SNARM_NVRTC, or `kernels.py --tools`, which `.ci/run` asks for"),
     ("bf16", "a processor with AVX512-BF16, and no lower level asked for"),
@@ -45,6 +45,7 @@ pub const ALLOWED: [(&str, &str); 16] = [
     ),
     ("cargo-deb", "cargo-deb, which is no package of Debian: cargo install cargo-deb"),
     ("cargo-cyclonedx", "cargo-cyclonedx, which is no package of Debian: cargo install cargo-cyclonedx"),
+    ("container", "buildah or podman, and packages of Debian that they fetch"),
     ("systemd", "systemd-analyze, which few containers have"),
     ("user", "a user who may not write everywhere, as root may"),
 ];

@@ -75,7 +75,9 @@ fn no_test_returns_in_silence() {
             }
         }
     }
-    all += &std::fs::read_to_string(here("../pipelines/scripts/deb.sh")).unwrap();
+    for script in ["deb.sh", "container.sh"] {
+        all += &std::fs::read_to_string(here("../pipelines/scripts").join(script)).unwrap();
+    }
     assert!(wrong.is_empty(), "skips beside snarm_tests::skip: {wrong:#?}");
     for (what, reason) in ALLOWED {
         let taken = [format!("skip(\"{what}\""), format!("outside(\"{what}\""), format!("skip.sh\" {what} ")];

@@ -9,6 +9,7 @@ mod run;
 mod apps;
 mod cameras;
 mod common;
+mod container;
 mod documents;
 mod events;
 mod recording;
