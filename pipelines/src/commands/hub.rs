@@ -175,6 +175,9 @@ enum Command {
         /// Results of each that wait at the start, as after a time without the hub
         #[arg(long, default_value_t = 200)]
         backlog: u32,
+        /// Publishers alone, which keep nothing, in place of whole stations: what the hub itself carries
+        #[arg(long)]
+        bare: bool,
         /// Folder for what the stations keep
         #[arg(long, value_name = "FOLDER")]
         data: PathBuf,
@@ -322,9 +325,13 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
                 bail!("{}", answer["error"].as_str().unwrap_or("the station does not say why"));
             }
         }
-        Command::Simulate { at, stations, rate, seconds, backlog, data } => {
+        Command::Simulate { at, stations, rate, seconds, backlog, bare, data } => {
+            if !rate.is_finite() || *rate <= 0.0 {
+                bail!("--rate: expected more than 0 results a second, found {rate}");
+            }
             let time = Duration::from_secs(*seconds);
-            let simulation = Simulation { stations: *stations, rate: *rate, time, backlog: *backlog };
+            let simulation =
+                Simulation { stations: *stations, rate: *rate, time, backlog: *backlog, bare: *bare };
             let told = serde_json::to_string(&reader(at)?.simulate(&simulation, data)?)?;
             writeln!(out, "{told}").context(UNWRITABLE)?;
         }

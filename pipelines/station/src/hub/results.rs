@@ -110,7 +110,7 @@ async fn last_of(link: &Link, sender: &Sender, stream: Stream) -> Result<i64> {
 }
 
 /// Sends a message and waits until it is stored. Returns why it never will be, where the hub says so.
-async fn send(
+pub(super) async fn send(
     link: &Link,
     sender: &Sender,
     stream: Stream,

@@ -13,13 +13,14 @@ use tokio::sync::watch;
 
 use super::keys::Trust;
 use super::link::Link;
-use super::places::{ACTUAL, EVENTS, RESULTS};
-use crate::clock;
+use super::places::{ACTUAL, EVENTS, RESULTS, Stream};
+use super::results::{self, Sender};
 use crate::config::{self, AtEnd, Hub, Keep};
 use crate::host::Host;
 use crate::line::{Line, Switch};
 use crate::output::Health;
 use crate::store::{Store, Waiting};
+use crate::{clock, secret};
 
 /// Time between two looks.
 const TICK: Duration = Duration::from_millis(100);
@@ -38,6 +39,8 @@ pub struct Simulation {
     pub time: Duration,
     /// Results of each that wait at the start, as after a time without the hub.
     pub backlog: u32,
+    /// Whether they are publishers alone, which send as a station does and keep nothing: what the hub itself carries.
+    pub bare: bool,
 }
 
 /// What was measured.
@@ -67,6 +70,12 @@ pub struct Measured {
     pub value_bytes: u64,
     /// Events.
     pub events: u64,
+    /// Milliseconds after which half of the results were acknowledged that came at the rate, of publishers alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged_half_ms: Option<f64>,
+    /// The same of 99 of 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged_99_ms: Option<f64>,
 }
 
 /// One station.
@@ -90,7 +99,119 @@ impl Simulated {
 /// When the hub cannot be reached, or does not take all results.
 pub(super) fn run(hub: &Hub, simulation: &Simulation, folder: &Path) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(hub, simulation, folder))
+    match simulation.bare {
+        true => runtime.block_on(measure_publishers(hub, simulation)),
+        false => runtime.block_on(measure(hub, simulation, folder)),
+    }
+}
+
+/// Publishers alone: each has a connection, and one message on its way.
+async fn measure_publishers(hub: &Hub, simulation: &Simulation) -> Result<Measured> {
+    let link = Link::dial(hub).await?;
+    link.soon().await?;
+    let before = held(&link.jetstream, RESULTS).await?;
+    let (payload, store) = (payload()?, secret::token()?);
+    let mut publishers = Vec::new();
+    for number in 0..simulation.stations {
+        let link = Link::dial(hub).await?;
+        link.soon().await?;
+        let (output, topic) = (Hub::OUTPUT.to_owned(), "belt/find".to_owned());
+        publishers.push(Publisher {
+            link,
+            sender: Sender { station: format!("sim-{number:04}"), store: store.clone() },
+            message: Waiting { output, topic, payload: payload.clone() },
+            sent: 0,
+        });
+    }
+    let began = Instant::now();
+    let backlog = simulation.backlog;
+    let publishers = together(publishers, move |mut publisher| async move {
+        for _ in 0..backlog {
+            publisher.send().await?;
+        }
+        Ok((publisher, Vec::new()))
+    });
+    let (publishers, _) = publishers.await?;
+    let backlog_seconds = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let (rate, time, stations) = (simulation.rate, simulation.time, f64::from(simulation.stations));
+    let timed = together(publishers, move |mut publisher| async move {
+        let mut times = Vec::new();
+        // They are spread over the time between two results of one.
+        let number: f64 = publisher.sender.station.trim_start_matches("sim-").parse()?;
+        let first = number / stations / rate;
+        let mut due = Duration::try_from_secs_f64(first)?;
+        while due < time {
+            tokio::time::sleep_until((began + due).into()).await;
+            let sent = Instant::now();
+            publisher.send().await?;
+            times.push(sent.elapsed().as_secs_f64() * 1e3);
+            due += Duration::try_from_secs_f64(1.0 / rate)?;
+        }
+        Ok((publisher, times))
+    });
+    let (publishers, mut times) = timed.await?;
+    let last_seconds = (began.elapsed().as_secs_f64() - time.as_secs_f64()).max(0.0);
+    times.sort_by(f64::total_cmp);
+    let part =
+        |part: f64| times.get(((times.len() as f64 * part) as usize).min(times.len().max(1) - 1)).copied();
+    let (after, made) =
+        (held(&link.jetstream, RESULTS).await?, publishers.iter().map(|one| one.sent).sum::<u64>());
+    let stored = after.0 - before.0;
+    if stored != made {
+        bail!("expected {made} results at the hub, found {stored}");
+    }
+    let waited = f64::from(simulation.stations) * f64::from(simulation.backlog);
+    Ok(Measured {
+        stations: simulation.stations,
+        made,
+        stored,
+        backlog_seconds,
+        backlog_rate: waited / backlog_seconds.max(f64::EPSILON),
+        last_seconds,
+        most_waiting: 0,
+        bytes_stored: (after.1 - before.1) as f64 / (made as f64).max(1.0),
+        bytes_waiting: payload.len() as f64,
+        values: 0,
+        value_bytes: 0,
+        events: 0,
+        acknowledged_half_ms: part(0.5),
+        acknowledged_99_ms: part(0.99),
+    })
+}
+
+/// Who sends as a station does, and keeps nothing.
+struct Publisher {
+    link: Link,
+    sender: Sender,
+    message: Waiting,
+    sent: u64,
+}
+
+impl Publisher {
+    async fn send(&mut self) -> Result<()> {
+        self.sent += 1;
+        let id = i64::try_from(self.sent)?;
+        results::send(&self.link, &self.sender, Stream::Results, id, &self.message).await
+    }
+}
+
+/// Has all publishers work at the same time. Returns them, and the times that they took down.
+async fn together<F>(
+    publishers: Vec<Publisher>,
+    work: impl Fn(Publisher) -> F,
+) -> Result<(Vec<Publisher>, Vec<f64>)>
+where
+    F: Future<Output = Result<(Publisher, Vec<f64>)>> + Send + 'static,
+{
+    let tasks: Vec<_> = publishers.into_iter().map(|publisher| tokio::spawn(work(publisher))).collect();
+    let (mut all, mut times) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let (publisher, taken) = task.await.context("a publisher failed")??;
+        all.push(publisher);
+        times.extend(taken);
+    }
+    Ok((all, times))
 }
 
 async fn measure(hub: &Hub, simulation: &Simulation, folder: &Path) -> Result<Measured> {
@@ -143,6 +264,8 @@ async fn measure(hub: &Hub, simulation: &Simulation, folder: &Path) -> Result<Me
         values: values.0,
         value_bytes: values.1,
         events: events.0,
+        acknowledged_half_ms: None,
+        acknowledged_99_ms: None,
     })
 }
 

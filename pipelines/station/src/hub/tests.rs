@@ -18,7 +18,7 @@ use super::keys::{Key, Purpose, Signed, Trust};
 use super::link::Link;
 use super::places::{self, DESIRED, OBJECTS, RESULTS, Stream};
 use super::shared::{Refused, Station};
-use super::{Kind, Person, desired, objects, results, simulate};
+use super::{Kind, Person, Simulation, desired, objects, results, simulate};
 use crate::clock;
 use crate::config::Hub;
 use crate::output::Health;
@@ -577,6 +577,24 @@ fn what_is_not_an_answer_of_a_hub_is_an_error_with_its_place() {
     assert!(out.is_empty());
     let error = format!("{:#}", person.put(Kind::Bank, &dir.path().join("x.bank")).unwrap_err());
     assert!(error.contains("expected --key"), "{error}");
+}
+
+#[test]
+fn publishers_alone_store_each_result_once_and_say_when_it_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::on_free_port(&dir.path().join("js")) else { return };
+    let hub = server.hub("measure", &[]);
+    runtime().block_on(made(&hub, Duration::from_secs(120)));
+    let simulation =
+        Simulation { stations: 3, rate: 20.0, time: Duration::from_millis(300), backlog: 5, bare: true };
+    for _ in 0..2 {
+        let measured = simulate::run(&hub, &simulation, dir.path()).unwrap();
+        // 5 at the start, and one each 50 ms.
+        assert_eq!((measured.stations, measured.made, measured.stored), (3, 3 * (5 + 6), 3 * (5 + 6)));
+        let (half, most) = (measured.acknowledged_half_ms.unwrap(), measured.acknowledged_99_ms.unwrap());
+        assert!(half > 0.0 && most >= half && measured.backlog_rate > 0.0, "{measured:?}");
+    }
+    assert!(!dir.path().join("sim-0000").exists(), "they keep nothing");
 }
 
 #[test]
