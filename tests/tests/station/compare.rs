@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::common::{ADMIN, PASSWORD, Station, learned, until};
+use crate::run::run;
 use crate::shadow::candidate;
 
 const COMPARE: &str = "/api/lines/belt/compare";
@@ -28,7 +29,7 @@ fn record(file: &Path, frames: usize, (wide, high): (usize, usize)) {
 fn two_versions_are_compared_on_a_recording_while_the_line_goes_on() {
     let Some(dir) = learned() else { return };
     record(&dir.path().join("night.y4m"), 12, (128, 96));
-    record(&dir.path().join("long.y4m"), 10_000, (32, 24));
+    record(&dir.path().join("long.y4m"), 2000, (32, 24));
     let clips = [("night", "night.y4m"), ("long", "long.y4m"), ("gone", "secret.y4m")];
     let recordings =
         clips.map(|(name, file)| format!("[[line.recording]]\nname = '{name}'\nfile = '{file}'\n")).concat();
@@ -111,4 +112,29 @@ fn two_versions_are_compared_on_a_recording_while_the_line_goes_on() {
     assert_eq!(details.len(), 4, "{details:?}");
     assert!(details.contains(&"belt: versions 1 and 2 on night") && details.contains(&"belt: given up"));
     assert_eq!(station.metric(&admin, "snarm_restarts_total"), 0.0);
+}
+
+#[test]
+fn what_was_judged_is_scored_by_the_part_that_the_line_looks_at() {
+    let Some(dir) = learned() else { return };
+    let part = "0,0,0.5,1";
+    let more = format!("detect = {{ quality-gate = false, roi = '{part}' }}\n");
+    let station = Station::start(dir.path(), &more);
+    let admin = station.set_up();
+    until("frames are judged", || admin.get("/api/lines/belt").json()["status"] == "running");
+    candidate(&admin);
+    let report = admin.get("/api/lines/belt/banks").json()["versions"][0]["report"][0].clone();
+    let score = |roi: &str| {
+        let find = report["find"].as_i64().expect("a number");
+        let detect = format!(
+            "detect data/pictures/{find}.png --bank data/banks/2.bank --no-quality-gate --pictures none --roi {roi} --out scored"
+        );
+        run(dir.path(), &detect, 0);
+        let text = std::fs::read_to_string(dir.path().join("scored/results.jsonl")).expect("results");
+        let line: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+        line["score"].as_f64().expect("a score")
+    };
+    let after = report["after"].as_f64().expect("a score");
+    assert!((score(part) - after).abs() < 1e-6, "expected {}, found {after}", score(part));
+    assert!((score("0,0,1,1") - after).abs() > 1e-6, "the whole frame scores the same, {after}");
 }

@@ -14,9 +14,9 @@ use tokio::process::Command;
 use tokio::sync::{oneshot, watch};
 use utoipa::ToSchema;
 
+use super::detector;
 use super::learn;
 use super::prepare::succeeded;
-use super::settings;
 use super::shared::Line;
 use crate::clock;
 
@@ -28,21 +28,6 @@ const NAMED: usize = 20;
 
 /// Time between two looks how far it is.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Options of `snarm detect` by the properties of the detector that say the same.
-const OPTIONS: [(&str, &str); 7] = [
-    ("roi", "--roi"),
-    ("ignore-mask", "--ignore-mask"),
-    ("tiles", "--tiles"),
-    ("tile-overlap", "--tile-overlap"),
-    ("min-defect", "--min-defect"),
-    ("model-location", "--model"),
-    ("encoder", "--encoder"),
-];
-
-/// Properties that are on unless they are switched off, and the options that do so.
-const SWITCHES: [(&str, &str); 2] =
-    [("light-correction", "--no-light-correction"), ("quality-gate", "--no-quality-gate")];
 
 /// What is to be compared, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -268,7 +253,7 @@ async fn compare(
     let (threshold, low, options) = line
         .ask(|line| {
             let now = line.store.limits(line.name(), 1)?.into_iter().next().unwrap_or_default();
-            Ok((now.threshold, now.low, as_options(&settings::detect(line)?)))
+            Ok((now.threshold, now.low, detector::options(line)?))
         })
         .await?;
     let out = line.store.folder().join(format!("compare-{}", line.name()));
@@ -309,20 +294,6 @@ async fn compare(
     let _ = tokio::fs::remove_dir_all(&out).await;
     let mut judged = judged.into_iter();
     Ok(join(judged.next().unwrap_or_default(), judged.next().unwrap_or_default()))
-}
-
-/// Properties of a detector as options of `snarm detect`. What has no such option says nothing of scores.
-fn as_options(detect: &BTreeMap<String, String>) -> Vec<String> {
-    let given = OPTIONS.iter().filter_map(|(property, option)| {
-        // A text in one word, whatever it begins with.
-        Some(format!("{option}={}", detect.get(*property)?))
-    });
-    let off = |property: &str| {
-        let value = detect.get(property).map(|value| value.to_lowercase());
-        value.is_some_and(|value| matches!(value.as_str(), "false" | "no" | "f" | "0"))
-    };
-    let switches = SWITCHES.iter().filter(|(property, _)| off(property)).map(|(_, off)| (*off).to_owned());
-    given.chain(switches).collect()
 }
 
 /// Counts the lines of a file that grows, until it is dropped.
@@ -438,27 +409,5 @@ mod tests {
         let many = |score| (0..100).map(|frame| record(frame, score, "normal")).collect::<Vec<_>>();
         assert_eq!(join(many(0.1), many(0.2)).apart.len(), NAMED);
         assert_eq!(join(Vec::new(), many(0.2)).threshold_a, None);
-    }
-
-    #[test]
-    fn what_the_line_says_of_its_detector_is_said_to_the_command() {
-        let detect: BTreeMap<String, String> = [
-            ("roi", "0,0,0.5,1"),
-            ("ignore-mask", "/etc/mask.png"),
-            ("model-location", "-odd.safetensors"),
-            ("light-correction", "false"),
-            ("quality-gate", "true"),
-            ("busy-policy", "skip"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let expected = [
-            "--roi=0,0,0.5,1",
-            "--ignore-mask=/etc/mask.png",
-            "--model=-odd.safetensors",
-            "--no-light-correction",
-        ];
-        assert_eq!(as_options(&detect), expected);
-        assert!(as_options(&BTreeMap::new()).is_empty());
     }
 }

@@ -11,6 +11,7 @@ use snarm_core::results::{self, Record};
 use tokio::process::Command;
 
 use super::child::Order;
+use super::detector;
 use super::prepare::{SELF, learned, succeeded};
 use super::shared::Line;
 use crate::store::{BankVersion, Find, Judgement, NewBank, Picture, Rescored, Store};
@@ -255,14 +256,14 @@ fn begin(line: &Line, made: &Path) -> Result<(BankVersion, Vec<Find>, usize)> {
 
 /// Scores what was judged with a bank.
 pub(super) async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescored>> {
-    let judged = line
+    let (judged, options) = line
         .ask(|line| {
             let mut all = Vec::new();
             for judgement in [Judgement::Good, Judgement::Bad] {
                 let mut found = line.store.judged(line.name(), judgement)?;
                 all.extend(found.split_off(found.len().saturating_sub(TRIED)));
             }
-            Ok(all)
+            Ok((all, detector::options(line)?))
         })
         .await?;
     if judged.is_empty() {
@@ -275,6 +276,7 @@ pub(super) async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescore
     detect
         .arg("detect")
         .args(&pictures)
+        .args(options)
         .args(["--pictures", "none", "--bank"])
         .arg(bank)
         .arg("--out")

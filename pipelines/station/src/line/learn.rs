@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 use super::album::Album;
 use super::child::{self, Heard, Order};
 use super::control::rescore;
+use super::detector;
 use super::prepare::SELF;
-use super::settings;
 use super::shared::Line;
 use super::state::Status;
 use crate::clock;
@@ -345,7 +345,8 @@ async fn learn(line: &Arc<Line>, wish: &Wish, mut stop: watch::Receiver<bool>) -
     let (orders, to_child) = mpsc::channel(1);
     let (done, is_done) = watch::channel(false);
     let player = line.host.player.clone();
-    let order = Order { set: by.properties, offer: line.ask(settings::detect).await?, ..Order::default() };
+    let order =
+        Order { set: by.properties, offer: line.ask(detector::properties).await?, ..Order::default() };
     let run =
         tokio::spawn(async move { child::play(&player, &words, &order, to_child, heard_by, is_done).await });
     let (mut is_given_up, mut odd) = (false, Vec::new());

@@ -4,6 +4,7 @@ mod album;
 mod child;
 mod compare;
 mod control;
+mod detector;
 mod followed;
 mod hear;
 mod learn;

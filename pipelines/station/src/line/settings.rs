@@ -10,7 +10,6 @@ use super::control;
 use super::prepare;
 use super::shared::Line;
 use super::state::Status;
-use crate::config::{self, Properties};
 use crate::store::Settings;
 
 /// How long a pipeline may take to end, and to begin again with other settings.
@@ -42,26 +41,6 @@ pub(crate) struct Change {
     pub(crate) settings: Settings,
     /// Those that hold where there are none.
     pub(crate) limits: Option<Limits>,
-}
-
-/// Properties of the detector of a line: those of the configuration, and in their place those that a hub set.
-///
-/// # Errors
-/// When an object cannot be read.
-pub(super) fn detect(line: &Line) -> Result<Properties> {
-    let mut detect = line.config.detect.clone();
-    let settings = line.store.settings(line.name())?;
-    if let Some(recipe) = &settings.recipe {
-        let file = line.store.object_file(recipe);
-        let text = std::fs::read_to_string(&file);
-        let text = text.with_context(|| format!("cannot read the recipe {}", file.display()))?;
-        detect.extend(config::settings(&text).with_context(|| format!("recipe {recipe}"))?);
-    }
-    if let Some(decoder) = &settings.decoder {
-        let file = line.store.object_file(decoder).display().to_string();
-        detect.insert("model-location".to_owned(), file);
-    }
-    Ok(detect)
 }
 
 /// Checks limits: scores, of which the lower one is the uncertain band's.

@@ -11,7 +11,7 @@ use super::child::{self, End, Order};
 use super::pairs::Pairs;
 use super::shared::Line;
 use super::state::Status;
-use super::{control, hear, learn, prepare, settings};
+use super::{control, detector, hear, learn, prepare};
 use crate::clock;
 use crate::config::AtEnd;
 
@@ -127,7 +127,7 @@ fn first_order(line: &Line) -> Result<(String, Order, Option<Pairs>)> {
     let running = line.store.running_bank(line.name())?.context("expected a bank in use, found none")?;
     let file = line.store.bank_file(running.id).display().to_string();
     let limits = control::limits(line)?;
-    let mut set = settings::detect(line)?;
+    let mut set = detector::properties(line)?;
     set.extend(limits.clone());
     set.insert("bank-location".to_owned(), file.clone());
     set.insert("source-id".to_owned(), line.at().to_owned());
