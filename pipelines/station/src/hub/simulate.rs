@@ -192,7 +192,10 @@ impl Publisher {
     async fn send(&mut self) -> Result<()> {
         self.sent += 1;
         let id = i64::try_from(self.sent)?;
-        results::send(&self.link, &self.sender, Stream::Results, id, &self.message).await
+        match results::send(&self.link, &self.sender, Stream::Results, id, &self.message).await? {
+            Some(refused) => bail!("the hub takes no results: {refused}"),
+            None => Ok(()),
+        }
     }
 }
 
