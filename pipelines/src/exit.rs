@@ -24,15 +24,18 @@ pub(crate) enum Outcome {
 
 /// 0: done. 1: failed, or a check found a fault. 2: wrong usage. 3: anomalous. 4: not judged.
 pub(crate) fn code(result: Result<Outcome, Error>) -> ExitCode {
+    ExitCode::from(number(result))
+}
+
+fn number(result: Result<Outcome, Error>) -> u8 {
     match result {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Anomalous) => ExitCode::from(3),
-        Ok(Outcome::Unjudged) => ExitCode::from(4),
-        Ok(Outcome::Unfit) => ExitCode::FAILURE,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Anomalous) => 3,
+        Ok(Outcome::Unjudged) => 4,
+        Ok(Outcome::Unfit) => 1,
         Err(error) => {
             output::complain(format!("{error:#}"));
-            ExitCode::FAILURE
+            1
         }
     }
 }
@@ -47,7 +50,14 @@ pub(crate) fn fail_instead_of_abort() -> io::Result<()> {
     signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGABRT, 1, always).map(|_| ())
 }
 
-/// Whether our own output was closed by its reader.
-fn is_closed_pipe(error: &Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_nobody_reads_any_more_is_a_failure() {
+        let left = || Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(number(Err(left())), 1);
+        assert_eq!(number(Err(left().context("cannot write results out/results.jsonl"))), 1);
+    }
 }

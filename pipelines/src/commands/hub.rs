@@ -1,6 +1,5 @@
 //! `snarm hub`: what people do at the hub of many stations.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use snarm_station::hub::{Asked, Kind, Limits, Person, Simulation, Wish, make_key
 use super::make_parent;
 use super::outputs::{self, Holds, Inputs};
 use crate::exit::Outcome;
-use crate::output::UNWRITABLE;
+use crate::output::Standard;
 
 /// Works at the hub of many stations: makes it, reads it, and gives orders that are signed.
 ///
@@ -239,25 +238,29 @@ enum Task {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Standard::new();
     match &args.command {
         Command::Keys { file } => {
             make_parent(file)?;
-            writeln!(out, "{}", make_key(file)?).context(UNWRITABLE)?;
+            out.line(make_key(file)?)?;
         }
         Command::Init { at, replicas, results, events } => {
             reader(at)?.init(*replicas, *results, *events)?;
         }
         Command::Show { at } => {
             for state in reader(at)?.states()? {
-                writeln!(out, "{state}").context(UNWRITABLE)?;
+                out.line(state)?;
             }
         }
         Command::Read { stream, station, at } => {
-            reader(at)?.read(*stream == Stream::Results, station.as_deref(), &mut out)?;
+            let read = reader(at)?.read(*stream == Stream::Results, station.as_deref(), &mut out);
+            // Nobody wants the rest.
+            if !out.is_left() {
+                read?;
+            }
         }
         Command::Put { file, kind, signs } => {
-            writeln!(out, "{}", signer(signs)?.put(kind.kind(), file)?).context(UNWRITABLE)?;
+            out.line(signer(signs)?.put(kind.kind(), file)?)?;
         }
         Command::Want { station, line, object, decoder, recipe, threshold, low, seconds, reason, signs } => {
             let limits = threshold.as_deref().map(|text| limits(text, *low)).transpose()?;
@@ -313,7 +316,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             let asked =
                 Asked { station, task: body, id: id.as_deref(), patience: Duration::from_secs(*seconds) };
             let answer = person.ask(&asked)?;
-            writeln!(out, "{answer}").context(UNWRITABLE)?;
+            out.line(&answer)?;
             let answer: Value = serde_json::from_str(&answer).context("expected an answer in JSON")?;
             if let (Some(file), Some(sha256)) = (picture, answer["answer"]["picture"].as_str()) {
                 make_parent(file)?;
@@ -333,10 +336,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             let simulation =
                 Simulation { stations: *stations, rate: *rate, time, backlog: *backlog, bare: *bare };
             let told = serde_json::to_string(&reader(at)?.simulate(&simulation, data)?)?;
-            writeln!(out, "{told}").context(UNWRITABLE)?;
+            out.line(told)?;
         }
     }
-    out.flush().context(UNWRITABLE)?;
     Ok(Outcome::Done)
 }
 

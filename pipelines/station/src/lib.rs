@@ -229,5 +229,9 @@ fn greet(address: SocketAddr, is_tls: bool, code: Option<&str>, is_demo: bool) -
         None => format!("open {at}/"),
     };
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // A station works on, whoever reads of it.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        told => told.context("cannot write to standard output"),
+    }
 }

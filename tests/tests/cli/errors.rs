@@ -239,6 +239,33 @@ fn what_files_call_themselves_does_not_steer_the_terminal() {
     }
 }
 
+/// A pipeline of a shell asks a command how it ended, whoever reads what it prints.
+#[test]
+fn a_reader_who_leaves_changes_no_exit_code() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, "simulate --out set --as frames --good-frames 6 --frames 2 --width 96 --height 72", 0);
+    run(dir, "bank set/train/good -o a.bank --capacity 200 --reduction random", 0);
+    let detect = "detect set/test --bank a.bank --out out --pictures none --no-quality-gate";
+    for (line, code) in [
+        ("doctor nowhere".to_owned(), 1),
+        (detect.to_owned(), 0),
+        (format!("{detect} --fail-on-anomaly --threshold 0"), 3),
+        ("launch".to_owned(), 0),
+        ("launch fly".to_owned(), 1),
+    ] {
+        run(dir, &line, code);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = snarm();
+        command.args(line.split(' ')).current_dir(dir).stdout(writer);
+        let output = command.output().expect("snarm starts");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "snarm {line}: {message}");
+        assert!(!message.contains("standard output"), "snarm {line}: {message}");
+    }
+}
+
 #[test]
 fn a_standard_output_that_is_full_is_named() {
     let dir = tempfile::tempdir().expect("a folder");
