@@ -1,5 +1,6 @@
 //! Puts exposures and their truth into files.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -124,7 +125,7 @@ fn film(
     let (player, mut pipe) = Player::writer(&pipeline, clip.file().with_context(unwritten)?)?;
     for start in (0..frames).step_by(BATCH) {
         for (i, shot, exposure) in render(start..frames.min(start + BATCH), station, |i| line.film(run, i)) {
-            if pipe.write_all(&exposure.rgb).is_err() {
+            if pipe.write_all(&padded(&exposure.rgb, station.width)).is_err() {
                 // The child ended; its own words say why.
                 drop(pipe);
                 player.finish().with_context(unwritten)?;
@@ -137,6 +138,15 @@ fn film(
     drop(pipe);
     player.finish().with_context(unwritten)?;
     clip.finish().with_context(unwritten)
+}
+
+/// The samples of an RGB picture, each row of which begins at a multiple of 4 bytes: GStreamer takes raw video for that.
+fn padded(rgb: &[u8], width: usize) -> Cow<'_, [u8]> {
+    let gap = (4 - 3 * width % 4) % 4;
+    if gap == 0 {
+        return Cow::Borrowed(rgb);
+    }
+    rgb.chunks(3 * width).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0, gap))).collect()
 }
 
 /// Writes `train/good`, `test/<type>` and `ground_truth/<type>`: two thirds of the images to inspect are
@@ -293,4 +303,23 @@ fn outline(kind: &'static str, label: u8, exposure: &Exposure, width: usize, hei
         h: (bottom - top) as f64 / h,
         pixels,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_raw_video_begin_at_multiples_of_four_bytes() {
+        for width in 1..=9 {
+            let rgb: Vec<u8> = (1..=3 * width as u8 * 2).collect();
+            let (padded, stride) = (padded(&rgb, width), (3 * width).next_multiple_of(4));
+            assert_eq!(padded.len(), 2 * stride, "{width}");
+            for (row, expected) in padded.chunks(stride).zip(rgb.chunks(3 * width)) {
+                let (samples, gap) = row.split_at(3 * width);
+                assert_eq!(samples, expected, "{width}");
+                assert!(gap.iter().all(|byte| *byte == 0), "{width}: {gap:?}");
+            }
+        }
+    }
 }

@@ -108,6 +108,23 @@ fn clips_come_with_one_line_of_truth_a_frame() {
     assert!(dir.path().join("line/good.mkv").is_file() && dir.path().join("line/line.mkv").is_file());
 }
 
+/// Rows of 3 bytes a pixel seldom fill the words that raw video is made of: too few bytes are too few frames.
+#[test]
+fn clips_of_any_width_hold_all_their_frames() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    for (width, height) in [(97, 73), (98, 72), (99, 71)] {
+        let line = format!(
+            "simulate --out {width} --good-frames 5 --frames 1 --width {width} --height {height} --fps 10"
+        );
+        run(dir.path(), &line, 0);
+        let found = stdout(&run(dir.path(), &format!("doctor {width}/good.mkv"), 0));
+        assert!(found.contains("5 frames in 0.50 s"), "{width} x {height}: {found}");
+    }
+}
+
 #[test]
 fn a_line_is_drawn_over_itself_and_over_nothing_else() {
     let dir = tempfile::tempdir().expect("a folder");
