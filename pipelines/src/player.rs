@@ -11,7 +11,6 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
-use snarm_core::paths;
 
 /// Name of the program.
 const PLAYER: &str = "snarm-player";
@@ -22,8 +21,6 @@ pub(crate) struct Player {
     errors: Option<JoinHandle<String>>,
     /// Standard input of one that reads nothing from it: it ends with this, and so with the command, however that ends.
     lifeline: Option<ChildStdin>,
-    /// The clip that is decoded.
-    clip: Option<PathBuf>,
 }
 
 impl Player {
@@ -32,7 +29,6 @@ impl Player {
         let mut player = Self::spawn(command()?.arg("clip").arg(path), Stdio::piped())?;
         player.lifeline = player.child.stdin.take();
         let stdout = player.child.stdout.take().context("no pipe from snarm-player")?;
-        player.clip = Some(path.to_owned());
         Ok((player, stdout))
     }
 
@@ -52,23 +48,19 @@ impl Player {
             }
             None => None,
         };
-        Ok(Self { child, errors, lifeline: None, clip: None })
+        Ok(Self { child, errors, lifeline: None })
     }
 
-    /// Waits for the end; a failed run is an error that carries what the player said. What it said of a clip that it decoded
-    /// to the end is a warning.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    /// Waits for the end. A failed run is an error that carries what the player said; of another one that is returned, line
+    /// by line, which of a clip is what it lacks.
+    pub(crate) fn finish(mut self) -> Result<Vec<String>> {
         let status = self.child.wait().context("cannot wait for snarm-player")?;
         drop(self.lifeline.take());
         let text = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         if !status.success() {
             bail!("{}", said(&text).unwrap_or_else(|| format!("snarm-player ended with {status}")));
         }
-        if let Some(clip) = &self.clip {
-            let lacks = text.lines().filter_map(|line| line.strip_prefix("snarm: "));
-            lacks.for_each(|lack| tracing::warn!("{}: {lack}", paths::text(clip)));
-        }
-        Ok(())
+        Ok(text.lines().filter_map(|line| line.strip_prefix("snarm: ")).map(str::to_owned).collect())
     }
 }
 

@@ -6,7 +6,8 @@
 //! the tag of the clip.
 //!
 //! A clip is a file that holds pictures. One that lists places to fetch them from is refused, and nothing is put into the
-//! pipeline that could open a connection. What a damaged clip lacks is said on standard error, as far as GStreamer tells.
+//! pipeline that could open a connection. What a damaged clip lacks is said on standard error, each on a line of its own, as
+//! far as GStreamer and the container tell.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -23,6 +24,7 @@ use crate::mirror;
 use crate::packages;
 use crate::pipeline::{error_text, missing_plugin};
 use crate::say;
+use crate::whole;
 
 /// Name of the element that pictures enter by.
 const ENTRY: &str = "entry";
@@ -83,7 +85,15 @@ pub(crate) fn write(path: &Path) -> Result<()> {
     match refused.map_or(written, |reason| Err(anyhow!(reason))) {
         Err(error) if is_closed_pipe(&error) => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => stopped.map(drop).context("the pipeline does not stop"),
+        Ok(()) => {
+            let cut = whole::lacks(path);
+            // A clip behind another one is no second track.
+            let unread = Some(Seen::of(&seen).unread).filter(|n| *n > 0 && cut.is_none()).map(|n| {
+                format!("expected one track of pictures, found {}: the first of them alone is read", n + 1)
+            });
+            cut.iter().chain(&unread).for_each(|lack| say(format_args!("{lack}")));
+            stopped.map(drop).context("the pipeline does not stop")
+        }
     }
 }
 
@@ -104,6 +114,8 @@ struct Seen {
     refused: Option<String>,
     /// Streams beside that of the pictures.
     others: usize,
+    /// Those of them that hold pictures, too.
+    unread: usize,
     /// Streams of pictures of one buffer a frame, and the frames that they hold.
     tracks: usize,
     stored: usize,
@@ -154,9 +166,10 @@ fn confine(decode: &gst::Element, seen: &Arc<Mutex<Seen>>) -> Result<()> {
     Ok(())
 }
 
-/// Counts the frames that come out of containers, decoded or not.
-fn count(pipeline: &gst::Pipeline, seen: &Arc<Mutex<Seen>>) {
-    let seen = Arc::clone(seen);
+/// Counts the frames that come out of containers, decoded or not. Where the end of a track is made up, frames that come
+/// behind it are shown.
+fn count(pipeline: &gst::Pipeline, path: &Path, seen: &Arc<Mutex<Seen>>) {
+    let (path, seen) = (path.to_owned(), Arc::clone(seen));
     pipeline.connect_deep_element_added(move |_, _, element| {
         let factory = element.factory();
         let class = factory.as_ref().and_then(|factory| factory.metadata("klass"));
@@ -164,7 +177,15 @@ fn count(pipeline: &gst::Pipeline, seen: &Arc<Mutex<Seen>>) {
             return;
         }
         let seen = Arc::clone(&seen);
+        let is_open =
+            factory.is_some_and(|factory| factory.name() == "qtdemux") && mirror::is_unedited(&path);
         element.connect_pad_added(move |_, pad| {
+            if is_open {
+                pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+                    open_end(info);
+                    gst::PadProbeReturn::Ok
+                });
+            }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             let is_one_by_one =
                 caps.structure(0).is_some_and(|fields| ONE_BY_ONE.contains(&fields.name().as_str()));
@@ -173,16 +194,34 @@ fn count(pipeline: &gst::Pipeline, seen: &Arc<Mutex<Seen>>) {
             }
             Seen::of(&seen).tracks += 1;
             let seen = Arc::clone(&seen);
-            pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-                // What stands before the beginning of an edit is decoded and not shown.
-                let is_shown = info
-                    .buffer()
-                    .is_some_and(|buffer| !buffer.flags().contains(gst::BufferFlags::DECODE_ONLY));
+            pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+                // What stands before the beginning of an edit, or behind its end, is decoded and not shown.
+                let end = if is_open { None } else { end_of(pad) };
+                let is_shown = info.buffer().is_some_and(|buffer| {
+                    let is_behind = buffer.pts().zip(end).is_some_and(|(time, end)| time >= end);
+                    !is_behind && !buffer.flags().contains(gst::BufferFlags::DECODE_ONLY)
+                });
                 Seen::of(&seen).stored += usize::from(is_shown);
                 gst::PadProbeReturn::Ok
             });
         });
     });
+}
+
+/// Takes the end away that a demuxer makes up of the length of a track, beyond which frames are not shown: of frames that
+/// come in another order than they are shown in, the last ones lie behind it.
+fn open_end(info: &mut gst::PadProbeInfo<'_>) {
+    let Some(gst::PadProbeData::Event(event)) = &mut info.data else { return };
+    let gst::EventView::Segment(segment) = event.view() else { return };
+    let Some(mut open) = segment.segment().downcast_ref::<gst::ClockTime>().cloned() else { return };
+    open.set_stop(gst::ClockTime::NONE);
+    *event = gst::event::Segment::new(&open);
+}
+
+/// The end of what is shown of a stream, where it has one.
+fn end_of(pad: &gst::Pad) -> Option<gst::ClockTime> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    segment.segment().downcast_ref::<gst::ClockTime>()?.stop()
 }
 
 /// `filesrc ! decodebin ! videoconvert ! videoflip ! appsink`, for the first picture stream of the file.
@@ -200,7 +239,7 @@ fn decoder(path: &Path, seen: &Arc<Mutex<Seen>>) -> Result<(gst::Pipeline, AppSi
     gst::Element::link_many([&convert, &flip, sink.upcast_ref()])?;
     let entry = convert.static_pad("sink").context("videoconvert has no sink pad")?;
     confine(&decode, seen)?;
-    count(&pipeline, seen);
+    count(&pipeline, path, seen);
     let seen = Arc::clone(seen);
     decode.connect_pad_added(move |_, pad| {
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
@@ -209,7 +248,9 @@ fn decoder(path: &Path, seen: &Arc<Mutex<Seen>>) -> Result<(gst::Pipeline, AppSi
             // A failure ends the stream by an error of its own.
             let _ = pad.link(&entry);
         } else {
-            Seen::of(&seen).others += 1;
+            let mut seen = Seen::of(&seen);
+            seen.others += 1;
+            seen.unread += usize::from(is_picture);
         }
     });
     Ok((pipeline, sink))

@@ -24,6 +24,7 @@ mod packages;
 mod pipeline;
 mod run;
 mod watch;
+mod whole;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,5 +1,6 @@
-//! Mirrored clips. The display matrix in a track's header of MP4 and QuickTime files may turn and mirror the picture; of
-//! those, GStreamer 1.22 tells turns alone.
+//! Mirrored and edited clips. The display matrix in a track's header of MP4 and QuickTime files may turn and mirror the
+//! picture; of those, GStreamer 1.22 tells turns alone. A track may also say which part of it is shown, which GStreamer
+//! makes up where it does not.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -17,6 +18,17 @@ const ONE: i32 = 1 << 16;
 /// How `videoflip` brings the first picture track of a file upright whose matrix mirrors it; nothing where none does, and
 /// for other files.
 pub(crate) fn direction(path: &Path) -> Option<&'static str> {
+    let (mut boxes, track) = pictures(path)?;
+    boxes.matrix(&track).and_then(mirrored)
+}
+
+/// Whether the first picture track of a file does not say which part of it is shown.
+pub(crate) fn is_unedited(path: &Path) -> bool {
+    pictures(path).is_some_and(|(mut boxes, track)| boxes.find(track, b"edts").is_none())
+}
+
+/// The first picture track of a file, where it has one.
+fn pictures(path: &Path) -> Option<(Boxes<BufReader<File>>, Span)> {
     let file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     let mut boxes = Boxes { input: BufReader::new(file), left: MOST_BOXES };
@@ -25,7 +37,7 @@ pub(crate) fn direction(path: &Path) -> Option<&'static str> {
     while let Some(track) = boxes.find(start..movie.end, b"trak") {
         start = track.end;
         if boxes.is_picture(&track) {
-            return boxes.matrix(&track).and_then(mirrored);
+            return Some((boxes, track));
         }
     }
     None
@@ -147,6 +159,24 @@ mod tests {
             }
         }
         assert_eq!(of(&clip(&[track(b"soun", 0, [-1, 0, 0, 1])])), None);
+    }
+
+    #[test]
+    fn tracks_say_what_of_them_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.mp4");
+        let is = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            is_unedited(&path)
+        };
+        let plain = track(b"vide", 0, [1, 0, 0, 1]);
+        let edited = |kind: &[u8; 4]| {
+            let edits = boxed(b"edts", &[0; 8]);
+            boxed(b"trak", &[&track(kind, 0, [1, 0, 0, 1])[8..], &edits].concat())
+        };
+        assert!(is(&clip(&[edited(b"soun"), plain.clone()])));
+        assert!(!is(&clip(&[edited(b"vide"), plain])));
+        assert!(!is(b"no clip"));
     }
 
     #[test]

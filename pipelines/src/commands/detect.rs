@@ -85,7 +85,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     reading: ReadingOptions,
     /// End with exit code 3 when a frame is anomalous, else with 4 when one was not judged: its verdict is unknown, as it
-    /// is too dark, too bright, blurred or covered, or --skip-unreadable passed over it
+    /// is too dark, too bright, blurred or covered, --skip-unreadable passed over it, or its clip lacks it
     #[arg(long)]
     fail_on_anomaly: bool,
 }
@@ -147,7 +147,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     output::line(summary.text(&args.out, &limits, seen))?;
     Ok(match args.fail_on_anomaly {
         true if summary.anomalous > 0 => Outcome::Anomalous,
-        true if summary.unjudged() + seen.skipped > 0 => Outcome::Unjudged,
+        true if summary.unjudged() + seen.skipped + seen.incomplete > 0 => Outcome::Unjudged,
         _ => Outcome::Done,
     })
 }
@@ -257,13 +257,17 @@ impl Summary {
             None => String::new(),
         };
         let skipped = if seen.skipped > 0 { format!(", {} unreadable", seen.skipped) } else { String::new() };
+        let lacking = match seen.incomplete {
+            0 => String::new(),
+            n => format!(", {n} clip(s) incomplete"),
+        };
         let uncertain = match limits.threshold_low {
             Some(low) => format!(", {} uncertain from {low:.3} on", self.uncertain),
             None => String::new(),
         };
         let unjudged = if self.unjudged() > 0 { format!(", {}", self.unjudged) } else { String::new() };
         format!(
-            "{}: {} frames, {} anomalous at threshold {:.3}{uncertain}{unjudged}{skipped}{worst}",
+            "{}: {} frames, {} anomalous at threshold {:.3}{uncertain}{unjudged}{skipped}{lacking}{worst}",
             text(out),
             seen.frames,
             self.anomalous,

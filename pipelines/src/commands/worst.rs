@@ -111,7 +111,10 @@ fn save(args: &Args, chosen: &[(usize, &Record)], lines: usize) -> Result<()> {
     for path in &args.video {
         let mut video = Video::open(path)?;
         while left > 0 {
-            let Some(Shown { frame, .. }) = video.next()? else { break };
+            let Some(Shown { frame, .. }) = video.next()? else {
+                video.lacks().for_each(|lack| tracing::warn!("{}: {lack}", text(path)));
+                break;
+            };
             progress.step();
             if let Some((rank, line)) = ranks.get(&i) {
                 let name = format!("{rank:02}-frame-{:06}-score-{:.3}.png", line.frame_number, line.score);

@@ -93,6 +93,8 @@ pub(crate) struct Seen {
     pub(crate) frames: usize,
     /// Files that could not be read.
     pub(crate) skipped: usize,
+    /// Clips of which frames are missing, or were not read, as far as it can be known.
+    pub(crate) incomplete: usize,
 }
 
 /// Turns arguments into sources: a folder is all images below it, a name with `*` or `?` is the files it matches and what
@@ -300,9 +302,8 @@ fn visit_clip(
     while wanted.max_frames == 0 || seen.frames < wanted.max_frames {
         let next = video.next().with_context(|| format!("cannot decode {}", text(path)))?;
         let Some(Shown { number, time, frame }) = next else {
-            if let Some(missing) = video.missing() {
-                tracing::warn!("{}: {missing}", text(path));
-            }
+            let lacks = video.lacks().inspect(|lack| tracing::warn!("{}: {lack}", text(path)));
+            seen.incomplete += usize::from(lacks.count() > 0);
             is_over = true;
             break;
         };

@@ -20,6 +20,7 @@ pub(crate) struct Video {
     player: Option<Player>,
     next: u64,
     end: u64,
+    lacks: Vec<String>,
 }
 
 /// A frame with its place in the clip.
@@ -40,7 +41,7 @@ impl Video {
             player.finish().with_context(|| format!("expected a clip, found no video in {}", text(path)))?;
             bail!("expected a clip with at least one frame, found none in {}", text(path));
         };
-        Ok(Self { frames, player: Some(player), next: 0, end: 0 })
+        Ok(Self { frames, player: Some(player), next: 0, end: 0, lacks: Vec::new() })
     }
 
     /// Number of the frames that were read, and when the last of them ends, in nanoseconds.
@@ -53,8 +54,13 @@ impl Video {
         self.frames.length()
     }
 
-    /// What is missing of a clip whose last frame was read, and whose length says that there was more.
-    pub(crate) fn missing(&self) -> Option<String> {
+    /// What a clip lacks whose last frame was read: frames, as far as it can be known.
+    pub(crate) fn lacks(&self) -> impl Iterator<Item = String> {
+        self.lacks.iter().cloned().chain(self.missing())
+    }
+
+    /// What is missing of a clip whose length says that there was more.
+    fn missing(&self) -> Option<String> {
         let length = self.length()?;
         let tolerated = (length / 10).max(SLACK);
         (self.end.saturating_add(tolerated) < length).then(|| {
@@ -72,7 +78,7 @@ impl Video {
     pub(crate) fn next(&mut self) -> Result<Option<Shown<'_>>> {
         let Some(y4m::Shown { time, duration, frame }) = self.frames.next_frame()? else {
             if let Some(player) = self.player.take() {
-                player.finish()?;
+                self.lacks = player.finish()?;
             }
             return Ok(None);
         };

@@ -249,6 +249,87 @@ fn a_clip_with_a_hole_is_told() {
     assert!(!message.contains("expected"), "{message}");
 }
 
+/// Frames that a copy lost, or that stand where nothing reads them, were not judged.
+#[test]
+fn frames_that_a_clip_lacks_are_not_judged() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    for (name, rest) in [("whole.avi", "jpegenc ! avimux"), ("whole.ogv", "theoraenc ! oggmux")] {
+        let line = format!(
+            "videotestsrc num-buffers=20 pattern=ball ! video/x-raw,format=I420,width=64,height=64,framerate=10/1 ! {rest} \
+             ! filesink location={}",
+            dir.join(name).display()
+        );
+        play(&line, |_| ());
+    }
+    let [avi, ogg] = ["whole.avi", "whole.ogv"].map(|name| std::fs::read(dir.join(name)).expect("a clip"));
+    let mut damaged = ogg.clone();
+    damaged[ogg.len() / 2] ^= 0xff;
+    let lacking = [
+        ("cut.avi", avi[..avi.len() / 2].to_vec(), "bytes that the clip states, found"),
+        ("cut.ogv", ogg[..ogg.len() * 7 / 10].to_vec(), "it was cut short"),
+        ("damaged.ogv", damaged, "expected a whole clip, found damage at byte"),
+        ("second.ogv", [ogg.clone(), ogg].concat(), "expected one clip, found another one behind it"),
+    ];
+    run(dir, "bank whole.avi whole.ogv -o a.bank --capacity 50 --reduction random", 0);
+    let detect = |clip: &str, code: i32| {
+        let line =
+            "--bank a.bank --out out --pictures none --threshold 1 --no-quality-gate --fail-on-anomaly";
+        run(dir, &format!("detect {clip} {line}"), code)
+    };
+    for clip in ["whole.avi", "whole.ogv"] {
+        let output = detect(clip, 0);
+        assert!(!stderr(&output).contains("expected"), "{clip}: {}", stderr(&output));
+    }
+    for (clip, bytes, words) in lacking {
+        std::fs::write(dir.join(clip), bytes).expect("a clip");
+        let output = detect(clip, 4);
+        assert!(stderr(&output).contains(words), "{clip}: {}", stderr(&output));
+        assert!(stdout(&output).contains("1 clip(s) incomplete"), "{clip}: {}", stdout(&output));
+        assert!(stdout(&run(dir, &format!("doctor {clip}"), 1)).contains(words), "{clip}");
+    }
+}
+
+/// Where a track does not say how much of it is shown, the end that GStreamer makes up comes before frames that are stored in
+/// another order than they are shown in.
+#[test]
+fn the_last_frames_of_a_fragmented_clip_are_read() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let line = format!(
+        "videotestsrc num-buffers=20 pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate=10/1 \
+         ! x264enc bframes=2 b-adapt=false ! h264parse ! mp4mux fragment-duration=500 ! filesink location={}",
+        dir.join("parts.mp4").display()
+    );
+    play(&line, |_| ());
+    let found = stdout(&run(dir, "doctor parts.mp4", 0));
+    assert!(found.contains("20 frames in"), "{found}");
+}
+
+#[test]
+fn a_second_track_of_pictures_is_told() {
+    if no_gstreamer() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let track =
+        "videotestsrc num-buffers=5 ! video/x-raw,width=64,height=64,framerate=10/1 ! jpegenc ! queue ! all.";
+    let file = dir.join("two.mkv");
+    play(&format!("matroskamux name=all ! filesink location={} {track} {track}", file.display()), |_| ());
+    let found = stdout(&run(dir, "doctor two.mkv", 1));
+    assert!(
+        found.contains("expected one track of pictures, found 2: the first of them alone is read"),
+        "{found}"
+    );
+}
+
 /// A file opens no connection, and nothing is waited for without end.
 #[test]
 fn what_is_no_clip_is_refused_by_name() {

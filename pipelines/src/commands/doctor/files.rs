@@ -131,8 +131,9 @@ fn clip(path: &Path) -> Result<Opened> {
     while !is_whole && start.elapsed() < PATIENCE {
         is_whole = video.next()?.is_none();
     }
-    if let Some(missing) = video.missing().filter(|_| is_whole) {
-        bail!("clip of {size}: {missing}");
+    let lacks: Vec<String> = video.lacks().filter(|_| is_whole).collect();
+    if !lacks.is_empty() {
+        bail!("clip of {size}: {}", lacks.join("; "));
     }
     let (frames, end) = video.position();
     let length = video.length().unwrap_or(end) as f64 / 1e9;
