@@ -50,6 +50,16 @@ pub(crate) fn fail_instead_of_abort() -> io::Result<()> {
     signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGABRT, 1, always).map(|_| ())
 }
 
+/// Lets a file that outgrows the limit of this process (`ulimit -f`) be an error of the write, as a full disk is, and not
+/// end the process by a signal.
+///
+/// # Errors
+/// When the system does not take the handler.
+pub(crate) fn fail_instead_of_signal() -> io::Result<()> {
+    let unread = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unread).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,6 +86,7 @@ fn main() -> ExitCode {
 /// Takes what the environment says. Returns the log that a station shows.
 fn prepare(command: &Command) -> anyhow::Result<Log> {
     exit::fail_instead_of_abort()?;
+    exit::fail_instead_of_signal()?;
     let filter = match std::env::var_os("SNARM_LOG").filter(|filter| !filter.is_empty()) {
         None => EnvFilter::new("warn"),
         Some(filter) => log_filter(&filter.to_string_lossy())?,

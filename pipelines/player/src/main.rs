@@ -30,6 +30,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
 
 fn work(arguments: &[OsString]) -> Result<()> {
     let (name, rest) = arguments.split_first().context("expected run, watch, clip, check, about or load")?;
+    fail_instead_of_signal().context("no handler of signals")?;
     if let Some(verb @ ("run" | "watch")) = name.to_str() {
         // GStreamer may take seconds to start; a signal that comes meanwhile must not be lost.
         let asked = run::listen()?;
@@ -82,6 +85,14 @@ fn patience(words: &[OsString]) -> Result<(Duration, &[OsString])> {
     let seconds: u32 =
         text.parse().with_context(|| format!("--end-within: expected seconds, found {text}"))?;
     Ok((Duration::from_secs(seconds.into()), rest))
+}
+
+/// Lets a file that outgrows the limit of this process (`ulimit -f`) be an error of the element that writes it, and not end
+/// the process by a signal.
+fn fail_instead_of_signal() -> io::Result<()> {
+    let unread = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unread).map(drop)
+}
 }
 
 fn start() -> Result<()> {

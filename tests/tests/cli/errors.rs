@@ -91,6 +91,25 @@ fn too_little_memory_is_a_message_and_no_signal() {
 }
 
 #[test]
+fn a_file_that_outgrows_its_limit_is_a_message_and_no_signal() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clip = "simulate --out line --good-frames 20 --frames 2 --width 160 --height 120";
+    let pictures = "simulate --as frames --out set --good-frames 2 --frames 2 --width 160 --height 120";
+    for (line, file) in [(clip, "line/good.mkv"), (pictures, "set/train/good/0000.png")] {
+        if line == clip && no_gstreamer() {
+            continue;
+        }
+        let mut shell = Command::new("sh");
+        // In blocks of 512 bytes.
+        shell.arg("-c").arg(format!("ulimit -f 8; exec \"$0\" {line}")).arg(target().join("snarm"));
+        let output = shell.current_dir(dir.path()).output().expect("a shell");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{line}: {:?}: {message}", output.status);
+        assert!(message.contains(file) && !message.contains("signal"), "{line}: {message}");
+    }
+}
+
+#[test]
 fn missing_and_foreign_inputs_are_named() {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(dir.path().join("empty")).expect("a folder");
