@@ -108,7 +108,6 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let teacher = Teacher::new(encoder);
     let geometry = teacher.encoder().geometry();
     let network = args.network(geometry.size.rows / geometry.grid().rows.max(1))?;
-    let pictures = Pictures::find(&args.images, args.drawn, args.reading.reading())?;
     let settings = Settings {
         network,
         width: args.width,
@@ -121,6 +120,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         checkpoint: args.checkpoint,
         seed: args.seed,
     };
+    settings.check(&teacher)?;
+    let pictures = Pictures::find(&args.images, args.drawn, args.reading.reading())?;
     let files = Files::of(&args.out, args.resume)?;
     outputs::check("--out", &files.log(), Holds::Course, &Inputs::default())?;
     make_parent(&args.out)?;

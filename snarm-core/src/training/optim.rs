@@ -29,6 +29,19 @@ impl Default for AdamWSettings {
     }
 }
 
+/// Highest learning rate of a run: a step moves each weight by about as much.
+const MOST_RATE: f64 = 1.0;
+
+/// Refuses a learning rate at which weights keep still, or go anywhere.
+pub(super) fn check_rate(name: &'static str, rate: f64) -> Result<()> {
+    // What is not a number fails, too.
+    if rate > 0.0 && rate <= MOST_RATE {
+        return Ok(());
+    }
+    let expected = format!("a number above 0, up to {MOST_RATE}");
+    Err(Error::Setting { name, expected, found: rate.to_string() })
+}
+
 /// Moments of one variable, and the steps it has taken.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Moments {
@@ -55,7 +68,7 @@ impl AdamW {
     /// clipped.
     ///
     /// # Errors
-    /// When a gradient is not finite; nothing has moved then.
+    /// When a gradient is not finite, and nothing has moved then, or a weight would not be.
     pub fn step(&mut self, variables: &Variables, grads: &GradStore, rate: f64) -> Result<f64> {
         let mut all = Vec::new();
         let mut square = 0.0;
@@ -84,6 +97,10 @@ impl AdamW {
             snarm_kernels::threads::install(|| {
                 adamw(&mut values, &grad, &mut moments.first, &mut moments.second, &step)
             })??;
+            if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
+                let expected = format!("finite weights of {name}");
+                return Err(Error::Values { what: "training", expected, found: wrong.to_string() });
+            }
             variables.set(name, &values)?;
         }
         Ok(norm)

@@ -43,6 +43,53 @@ fn wrong_usage_is_told_apart_from_failure() {
     check(dir.path(), "simulate --out a --width 9", 1, &["expected 64 to 8192 pixels, found 9"]);
 }
 
+/// Of numbers that make no training nothing is learned, and no file with what is not a number is left.
+#[test]
+fn numbers_that_make_no_training_are_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let rate = "expected a number above 0, up to 1, found";
+    for (options, words) in [
+        ("--rate nan", format!("rate: {rate} NaN")),
+        ("--rate 0", format!("rate: {rate} 0")),
+        ("--rate 1e300", format!("rate: {rate} 1")),
+        (
+            "--width 99999999",
+            "width: expected 1 to 512, the width of the teacher's descriptors, found 99999999".to_owned(),
+        ),
+        ("--width 0", "width: expected 1 to 512".to_owned()),
+        (
+            "--round 18446744073709551615",
+            "round: expected at most 65536, found 18446744073709551615".to_owned(),
+        ),
+        ("--visits 18446744073709551615", "visits: expected at most 65536".to_owned()),
+        ("--checkpoint 0", "checkpoint: expected at least 1 step, found 0".to_owned()),
+    ] {
+        let line = format!("distill --teacher seeded:tiny --out a.safetensors {options}");
+        check(dir, &line, 1, &[&words]);
+    }
+    for (line, words) in [
+        ("--rate 0", format!("learning rate: {rate} 0")),
+        ("--rate inf", format!("learning rate: {rate} inf")),
+        ("--last-rate nan", "last learning rate: expected a number from 0, found NaN".to_owned()),
+        ("--family mambaad --rate nan", format!("learning rate: {rate} NaN")),
+        ("--family mambaad --steps 0", "steps: expected at least 1, found 0".to_owned()),
+        ("--family mambaad --decay=-1", "weight decay: expected a number from 0, found -1".to_owned()),
+    ] {
+        check(
+            dir,
+            &format!("train --setting universal --products 1 --out a.safetensors {line}"),
+            1,
+            &[&words],
+        );
+    }
+    for line in ["--memory 0", "--capacity 0"] {
+        let line = format!("train --setting universal --products 1 --out a.safetensors {line}");
+        check(dir, &line, 2, &["invalid value '0'"]);
+    }
+    assert_eq!(std::fs::read_dir(dir).expect("a folder").count(), 0, "something was written");
+}
+
 #[test]
 fn variables_without_sense_are_refused_by_name() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -87,7 +87,7 @@ pub(super) fn drawn(classes: u32, images: u32, side: usize, seed: u64) -> Vec<Ca
     (0..classes)
         .map(|class| {
             // Neighbouring seeds are different families.
-            let product = Product::new(seed * 1000 + u64::from(class));
+            let product = Product::new(seed.wrapping_mul(1000).wrapping_add(u64::from(class)));
             pieces(format!("drawn-{class}"), product, images, side)
         })
         .collect()
@@ -115,7 +115,10 @@ pub(super) fn photographed(
     (0..classes)
         .map(|class| {
             let path = &pictures[class * pictures.len() / classes];
-            let product = Product::of_picture(&Picture::read(path, &reading)?, seed * 1000 + class as u64)?;
+            let product = Product::of_picture(
+                &Picture::read(path, &reading)?,
+                seed.wrapping_mul(1000).wrapping_add(class as u64),
+            )?;
             let name = text(path.file_stem().unwrap_or_default());
             Ok(pieces(format!("picture-{class}-{name}"), product, images, side))
         })

@@ -110,9 +110,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         return reconstruct::run(args, family);
     }
     let device = args.device.open()?;
-    let encoder = encoder(args)?;
     let settings = args.options.settings();
     settings.check()?;
+    let encoder = encoder(args)?;
     for job in jobs(args, &encoder)? {
         train(args, &encoder, &settings, &device, job)?;
     }

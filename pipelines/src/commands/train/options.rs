@@ -123,7 +123,7 @@ pub(super) struct Options {
     #[arg(long, default_value_t = 0)]
     images: usize,
     /// Descriptors kept in each bank
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = super::super::capacity)]
     capacity: usize,
     /// Steps between two looks at held-out images
     #[arg(long, default_value_t = 200)]
@@ -135,8 +135,8 @@ pub(super) struct Options {
     #[arg(long, default_value_t = 100)]
     save: u64,
     /// Most memory for computed descriptors, in MiB
-    #[arg(long, default_value_t = 2048)]
-    memory: usize,
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
+    memory: u64,
     /// Folder of the file for computed descriptors that do not fit into the memory; the file has no name and is gone with the
     /// command [default: the system's folder for temporary files]
     #[arg(long, value_name = "DIR")]
@@ -199,7 +199,7 @@ impl Options {
             look: self.look,
             patience: self.patience,
             save: self.save,
-            memory: self.memory.saturating_mul(1 << 20),
+            memory: self.memory(),
             without: Without {
                 intra: self.without.no_intra,
                 navigator: self.without.no_navigator,
@@ -221,9 +221,14 @@ impl Options {
             decay: self.decay.unwrap_or(usual.decay),
             save: self.save,
             seed: self.seed,
-            memory: self.memory.saturating_mul(1 << 20),
+            memory: self.memory(),
             ..usual
         }
+    }
+
+    /// Most memory for descriptors, in bytes.
+    fn memory(&self) -> usize {
+        usize::try_from(self.memory.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
     }
 
     /// Room on a disk for descriptors that do not fit into the memory. Without a folder for temporary files a training goes

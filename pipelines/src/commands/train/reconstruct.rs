@@ -26,6 +26,7 @@ pub(super) fn run(args: &Args, (kind, shape): (&'static Kind, Shape)) -> Result<
         "--test: expected `snarm eval --model` after the training"
     );
     ensure!(args.grid.is_none(), "--grid: expected none for --family {}", kind.family);
+    args.options.reconstruction().check()?;
     let encoder = registry::encoder(Some(args.encoder.as_deref().unwrap_or(ENCODER)))?;
     let levels: Vec<usize> = encoder.geometry().levels().iter().map(|level| level.width).collect();
     let shape = match levels[..] {

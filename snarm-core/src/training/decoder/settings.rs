@@ -6,6 +6,7 @@ use crate::bank::BankSettings;
 use crate::error::{Error, Result};
 use crate::models::snarm::decoder::DILATIONS;
 use crate::synthetic;
+use crate::training::optim::check_rate;
 use crate::view::View;
 
 /// Settings of a run. A checkpoint knows its run by them.
@@ -149,8 +150,8 @@ impl Settings {
                 return wrong(name, "a number from 0 to below 1", part.to_string());
             }
         }
+        check_rate("learning rate", self.rate)?;
         for (name, number) in [
-            ("learning rate", self.rate),
             ("last learning rate", self.last_rate),
             ("weight decay", self.decay),
             ("jitter", f64::from(self.jitter)),
@@ -210,6 +211,10 @@ mod tests {
         assert!(
             refused(Settings { jitter: f32::NAN, ..Settings::default() }).starts_with("jitter: expected")
         );
+        for rate in [0.0, -1e-3, f64::NAN, f64::INFINITY, 1e300] {
+            let said = refused(Settings { rate, ..Settings::default() });
+            assert_eq!(said, format!("learning rate: expected a number above 0, up to 1, found {rate}"));
+        }
         assert!(refused(Settings { normal_share: 1.0, ..Settings::default() }).contains("normal images"));
         let without = Without { top_k: 4, ..Without::NOTHING };
         assert_eq!(refused(Settings { without, ..Settings::default() }), "top-k: expected 1 to 3, found 4");

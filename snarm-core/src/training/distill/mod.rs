@@ -21,6 +21,7 @@ use serde::Serialize;
 pub use self::student::Student;
 pub use self::teacher::{Projection, Teacher};
 pub use self::views::{Part, Pictures};
+use super::optim::check_rate;
 use super::random::generator;
 use super::{
     AdamW, AdamWSettings, Checkpoint, Device, Files, Identity, Log, Meter, Progress, Schedule, Variables,
@@ -41,6 +42,10 @@ const LIGHT: u64 = 5;
 /// Views that the axes of the descriptors are found from, and every how many of their descriptors.
 const AXES_VIEWS: usize = 128;
 const AXES_STRIDE: usize = 5;
+
+/// Most views in a round, which take 50 GB, and most times that each is shown.
+const MOST_ROUND: usize = 1 << 16;
+const MOST_VISITS: usize = 1 << 16;
 
 /// Columns of the log.
 const COLUMNS: [&str; 6] = ["step", "loss", "validation", "rate", "gradient", "seconds"];
@@ -88,6 +93,21 @@ pub struct Outcome {
     pub validation: f64,
     /// Trained parameters.
     pub parameters: usize,
+}
+
+impl Settings {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// With the first setting that makes no run with that teacher.
+    pub fn check(&self, teacher: &Teacher) -> Result<()> {
+        let geometry = teacher.encoder().geometry();
+        check(self, &self.student(geometry), geometry)
+    }
+
+    fn student(&self, teacher: &Geometry) -> Student {
+        Student { network: self.network.clone(), side: teacher.size.rows, width: self.width }
+    }
 }
 
 /// Trains a student on a device, or goes on with one. The number of steps may be another when it goes on: what is left
@@ -143,10 +163,9 @@ impl<'a> Run<'a> {
         files: &'a Files,
         device: &Device,
     ) -> Result<Self> {
+        settings.check(&teacher)?;
         let geometry = teacher.encoder().geometry();
-        let (side, inner) = (geometry.size.rows, geometry.width());
-        let student = Student { network: settings.network.clone(), side, width: settings.width };
-        check(settings, &student, geometry)?;
+        let (student, inner) = (settings.student(geometry), geometry.width());
         let variables = student.variables(settings.seed)?.to_device(device)?;
         let mut buffers = Variables::default();
         buffers.insert("axes", vec![0.0; settings.width * inner], &[settings.width, inner])?;
@@ -344,9 +363,13 @@ fn header(student: &Student, teacher: &Geometry, provenance: String) -> Header {
 
 /// Refuses what makes no run.
 fn check(settings: &Settings, student: &Student, teacher: &Geometry) -> Result<()> {
+    let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
+    if !(1..=teacher.width()).contains(&settings.width) {
+        let expected = format!("1 to {}, the width of the teacher's descriptors", teacher.width());
+        return wrong("width", expected, settings.width.to_string());
+    }
     header(student, teacher, String::new()).check()?;
     let (side, grid) = (student.side, teacher.grid().rows);
-    let wrong = |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
     if student.grid() != grid || grid * (side / grid) != side {
         let expected = format!("one descriptor for each of the teacher's {grid} x {grid}");
         return wrong("student", expected, format!("{0} x {0}", student.grid()));
@@ -356,6 +379,17 @@ fn check(settings: &Settings, student: &Student, teacher: &Geometry) -> Result<(
         let found = format!("{} of {}, {} visits", settings.batch, settings.round, settings.visits);
         return wrong("batch", expected, found);
     }
+    for (name, most, found) in
+        [("round", MOST_ROUND, settings.round), ("visits", MOST_VISITS, settings.visits)]
+    {
+        if found > most {
+            return wrong(name, format!("at most {most}"), found.to_string());
+        }
+    }
+    if settings.steps == 0 {
+        return wrong("steps", "at least 1".into(), "0".into());
+    }
+    check_rate("rate", settings.rate)?;
     if settings.checkpoint == 0 {
         return wrong("checkpoint", "at least 1 step".into(), "0".into());
     }

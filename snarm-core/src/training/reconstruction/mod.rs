@@ -20,6 +20,7 @@ pub use self::init::variables;
 use self::lessons::Lessons;
 pub use self::net::{Mode, Net, Observe, Seen};
 use super::decoder::{Category, Claims};
+use super::optim::check_rate;
 use super::random::{generator, key};
 use super::{AdamW, AdamWSettings, Checkpoint, Files, Identity, Log, Meter, Progress, Variables, digest};
 use crate::bank::Calibration;
@@ -81,6 +82,28 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// With the first setting that lies outside what it may be.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |name, expected: &str, found: String| {
+            Err(Error::Setting { name, expected: expected.to_owned(), found })
+        };
+        let counts =
+            [("steps", self.steps), ("batch", self.batch as u64), ("steps between checkpoints", self.save)];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return wrong(name, "at least 1", "0".to_owned());
+        }
+        check_rate("learning rate", self.rate)?;
+        if !(self.decay.is_finite() && self.decay >= 0.0) {
+            return wrong("weight decay", "a number from 0", self.decay.to_string());
+        }
+        Ok(())
+    }
+}
+
 /// What a run must not change when it goes on.
 #[derive(Serialize)]
 struct Run<'a> {
@@ -110,7 +133,8 @@ impl Trainer {
     /// Prepares a run on the good images of these categories.
     ///
     /// # Errors
-    /// When the encoder does not give the levels of `shape`, there are fewer images than a step takes, or a setting is 0.
+    /// When the encoder does not give the levels of `shape`, there are fewer images than a step takes, or a setting lies
+    /// outside its range.
     pub fn new(
         kind: &'static Kind,
         shape: Shape,
@@ -118,6 +142,7 @@ impl Trainer {
         encoder: Arc<Encoder>,
         categories: Vec<Category>,
     ) -> Result<Self> {
+        settings.check()?;
         let widths: Vec<usize> = encoder.geometry().levels().iter().map(|level| level.width).collect();
         if widths != shape.levels {
             let expected = format!(
@@ -130,11 +155,9 @@ impl Trainer {
         let described: Vec<String> = categories.iter().map(Category::describe).collect();
         let lessons = Lessons::new(categories, &encoder, settings.memory)?;
         let images = lessons.learned().len();
-        if settings.batch == 0 || settings.save == 0 || images < settings.batch {
-            let expected =
-                format!("at least 1 and as many as the {images} images to learn from, saved now and then");
-            let found = format!("{}, saved every {} steps", settings.batch, settings.save);
-            return Err(Error::Setting { name: "batch", expected, found });
+        if images < settings.batch {
+            let expected = format!("at most the {images} images to learn from");
+            return Err(Error::Setting { name: "batch", expected, found: settings.batch.to_string() });
         }
         // What is kept in memory changes no digit.
         let course = Settings { memory: 0, save: 1, ..settings.clone() };
