@@ -12,6 +12,7 @@ mod masks;
 mod mvtec;
 mod names;
 mod orientation;
+mod pages;
 mod picture;
 mod reading;
 mod visa;

@@ -36,10 +36,10 @@ impl Picture {
     }
 
     /// Reads a PNG, JPEG, BMP, TIFF, WebP or PNM file, and turns and mirrors it as its orientation (EXIF, TIFF) says. Grey
-    /// becomes RGB, 16 bits become 8, transparency is dropped. Of several pictures in a file the first one is read.
+    /// becomes RGB, 16 bits become 8, transparency is dropped.
     ///
     /// # Errors
-    /// When the file is missing, cannot be decoded, or takes more memory than it may.
+    /// When the file is missing, cannot be decoded, holds several pictures, or takes more memory than it may.
     pub fn read(path: &Path, reading: &Reading) -> Result<Self> {
         let decoded = decode("image", PICTURES, path, reading)?.checked(path)?;
         let white = u32::from(decoded.white(reading));

@@ -11,7 +11,7 @@ use image::{
     ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
 };
 
-use super::orientation;
+use super::{orientation, pages};
 use crate::error::{Error, Result};
 use crate::files::Opened;
 
@@ -206,7 +206,10 @@ fn decode_from(
     };
     let of_png = orientation::of_png(&mut input).map_err(broken)?;
     let is_scaled = names_white(&mut input).map_err(broken)?;
-    let reader = ImageReader::new(input).with_guessed_format().map_err(broken)?;
+    if let Some((expected, found)) = pages::fault(&mut input).map_err(broken)? {
+        return Err(Error::wrong_file(what, path, expected, found));
+    }
+    let reader = ImageReader::new(&mut input).with_guessed_format().map_err(broken)?;
     let format = reader.format();
     let mut decoder = limited(reader, reading.memory).map_err(wrong)?;
     let (width, height) = decoder.dimensions();
@@ -226,6 +229,9 @@ fn decode_from(
         return Err(too_large(what, path, reading, found));
     }
     let mut image = DynamicImage::from_decoder(decoder).map_err(wrong)?;
+    if format == Some(ImageFormat::Pnm) && pages::is_followed(&mut input).map_err(broken)? {
+        return Err(Error::wrong_file(what, path, pages::ONE, "several behind each other in a PNM file"));
+    }
     image.apply_orientation(orientation);
     Ok(Decoded { image, lossy: false, is_scaled })
 }

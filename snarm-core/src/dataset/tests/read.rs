@@ -204,6 +204,51 @@ fn every_format_gives_the_same_picture() {
     assert!(message.contains("expected a picture of 8 or 16 bits a sample, found floating"), "{message}");
 }
 
+/// Of several pictures in a file the others would not be looked at.
+#[test]
+fn a_file_of_several_pictures_is_refused_with_their_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let picture = upright();
+    let one = tiff(&picture, 1);
+    let folder = u32::from_le_bytes(*one[4..].first_chunk().unwrap()) as usize;
+    let mut pages = one.clone();
+    let next = pages.len() - 4;
+    pages[next..].copy_from_slice(&(one.len() as u32).to_le_bytes());
+    pages.extend(&one[folder..]);
+    // A smaller copy of the first page, as programs add for a preview.
+    let mut preview = pages.clone();
+    preview[one.len() + 2..][..12].copy_from_slice(&[254, 0, 4, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+    let mut reversed = tiff(&picture, 2);
+    let entry = reversed.windows(4).rposition(|part| part == [18, 1, 3, 0]).unwrap();
+    reversed[entry..][..2].copy_from_slice(&266_u16.to_le_bytes());
+    let mut bitmap = b"P6\n48 32\n255\n".to_vec();
+    bitmap.extend(picture.as_raw());
+    let mut animated = file(&picture, "png", 1);
+    let chunk = [&8_u32.to_be_bytes(), b"acTL".as_slice(), &3_u32.to_be_bytes(), &[0; 4]].concat();
+    animated.splice(33..33, [chunk, vec![0; 4]].concat());
+    for (name, bytes, fault) in [
+        ("one.tif", one, None),
+        ("preview.tif", preview, None),
+        ("pages.tif", pages, Some("expected a file of one picture, found 2 pages of a TIFF file")),
+        ("reversed.tif", reversed, Some("(FillOrder 1), found FillOrder 2 in a TIFF file")),
+        ("one.ppm", bitmap.clone(), None),
+        ("two.ppm", bitmap.repeat(2), Some("found several behind each other in a PNM file")),
+        ("a.png", animated, Some("expected a file of one picture, found 3 frames of an animated PNG file")),
+    ] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let read = Picture::open(&path);
+        match fault {
+            None => assert_eq!(&read.unwrap().data, picture.as_raw(), "{name}"),
+            Some(words) => {
+                for message in [read.unwrap_err().to_string(), Mask::open(&path).unwrap_err().to_string()] {
+                    assert!(message.contains(words) && message.contains(name), "{message}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn pictures_larger_than_they_may_be_are_refused_before_they_are_decoded() {
     let dir = tempfile::tempdir().unwrap();
