@@ -72,7 +72,14 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             };
             format!("a PyTorch checkpoint of {tensors} tensors{lost}")
         }
-        Converted::Pickle(vectors) => format!("a pickled bank of {vectors} vectors"),
+        Converted::Pickle { vectors, lost } => {
+            let lost = if lost.is_empty() {
+                String::new()
+            } else {
+                format!(", without what such a file cannot say: {}", lost.join(", "))
+            };
+            format!("a pickled bank of {vectors} vectors{lost}")
+        }
     };
     output::line(format!("{}: {what}", args.out.display()))?;
     Ok(Outcome::Done)

@@ -13,7 +13,7 @@ use crate::bank::{Bank, BankSettings};
 use crate::error::{Error, Result};
 use crate::files::{self, Weights};
 use crate::pickle::{Array, Dump, Kind, Pickle};
-use crate::view::View;
+use crate::view::{Crop, View};
 
 const WHAT: &str = "bank";
 
@@ -123,5 +123,37 @@ pub(super) fn to_pickle(input: &Path, output: &Path) -> Result<Converted> {
     dump.instance("pca", ("residual.pca_torch", "PCA_torch"), "n_components", -1);
     dump.tensor(PATCHES, &patches);
     files::replace(output, &dump.finish()).map_err(|e| Error::write(WHAT, output, e))?;
-    Ok(Converted::Pickle(vectors))
+    Ok(Converted::Pickle { vectors, lost: lost(&bank) })
+}
+
+/// What a bank says that a published one cannot: that holds descriptors and the images that they are of.
+fn lost(bank: &Bank) -> Vec<String> {
+    let mut lost = Vec::new();
+    let View { crop, roi, ignore, tiles } = bank.view();
+    if let Some(roi) = roi {
+        lost.push(format!("roi {roi}"));
+    }
+    if let Some(mask) = ignore {
+        lost.push(format!("an ignore mask of {}x{}", mask.width(), mask.height()));
+    }
+    if !tiles.is_none() {
+        lost.push(format!("tiles {tiles}"));
+    }
+    // What a published one is of.
+    if crop != Crop::Paper {
+        lost.push(format!("crop {}", crop.name()));
+    }
+    if bank.calibrations().any(|calibration| calibration.frames > 0) {
+        lost.push("thresholds from the scores of good frames".to_owned());
+    }
+    if bank.place_radius().is_some() {
+        lost.push("places of vectors".to_owned());
+    }
+    if bank.light().is_some() {
+        lost.push("light".to_owned());
+    }
+    if bank.group_scales().iter().any(|scale| *scale != 1.0) {
+        lost.push("scales of its networks".to_owned());
+    }
+    lost
 }

@@ -66,8 +66,13 @@ pub enum Converted {
         /// Whether the decoder reads relative residuals, which the checkpoint cannot say.
         relative: bool,
     },
-    /// A bank of ours to a published one, of so many descriptors.
-    Pickle(usize),
+    /// A bank of ours to a published one.
+    Pickle {
+        /// Number of descriptors.
+        vectors: usize,
+        /// What the bank says that such a file cannot.
+        lost: Vec<String>,
+    },
 }
 
 /// Converts a file to its counterpart: what it is shows in the file itself.

@@ -118,7 +118,9 @@ fn pickled_banks_come_back_as_they_were() {
         let bank = Bank::open(&at.join("part.bank")).expect("a bank");
         assert_eq!((bank.vectors(), bank.width(), bank.images()), (6, 512, &[0, 0, 1, 2, 0, 0][..]));
         assert_eq!(bank.calibration().frames, 0);
-        run(at, "convert part.bank --out back.pkl", 0);
+        let said = stdout(&run(at, "convert part.bank --out back.pkl", 0));
+        // All but how the frames were brought to the network's square is in both.
+        assert!(said.ends_with("a pickled bank of 6 vectors, without what such a file cannot say: crop full\n"), "{said}");
         assert_eq!(entries(&published, &names), entries(&at.join("back.pkl"), &names), "protocol {protocol}");
     }
     let line = format!("convert {} --out no.bank", fixture("bank-4.pkl").display());
@@ -136,6 +138,12 @@ fn a_converted_bank_inspects_and_is_calibrated_by_learning_more() {
     run(at, "simulate --out flange --as frames --good-frames 6 --frames 4 --width 192 --height 128", 0);
     run(at, "bank flange/train/good --out own.bank --capacity 300", 0);
     run(at, "convert own.bank --out own.pkl", 0);
+    std::fs::write(at.join("upper.pgm"), b"P5\n1 2\n255\n\xff\x00").expect("a mask");
+    let part = "--roi 0.25,0,0.5,1 --ignore-mask upper.pgm --tiles 2x1";
+    run(at, &format!("bank flange/train/good --out part.bank --capacity 300 {part}"), 0);
+    let said = stdout(&run(at, "convert part.bank --out part.pkl", 0));
+    let lost = "without what such a file cannot say: roi 0.25,0,0.5,1, an ignore mask of 1x2, tiles 2x1";
+    assert!(said.contains(lost) && said.contains("thresholds from the scores of good frames"), "{said}");
     run(at, "convert own.pkl --out again.bank --encoder snarm-tiny --crop full", 0);
     let [own, again] =
         ["own", "again"].map(|name| Bank::open(&at.join(format!("{name}.bank"))).expect("a bank"));
