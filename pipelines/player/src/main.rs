@@ -93,7 +93,6 @@ fn fail_instead_of_signal() -> io::Result<()> {
     let unread = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unread).map(drop)
 }
-}
 
 fn start() -> Result<()> {
     gst::init().context("GStreamer does not start")

@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::models::snarm::TRAINING_FREE;
 use crate::models::{Decoder, needs_memory};
 use crate::synthetic::augmentation::Views;
-use crate::view::{IgnoreMask, Rect, Tiles, View};
+use crate::view::{Crop, IgnoreMask, Rect, Tiles, View};
 
 /// Frames whose sketches are kept in any case.
 const FEWEST_SKETCHES: usize = 4096;
@@ -685,6 +685,11 @@ fn check_view(bank: &View, asked: &View) -> Result<()> {
     if asked.roi.is_some() && asked.roi != bank.roi {
         let (expected, found) = (text(bank.roi), text(asked.roi));
         return Err(Error::Mismatch { what: "roi of the bank", expected, found });
+    }
+    // What is usual asks for nothing.
+    if asked.crop != Crop::default() && asked.crop != bank.crop {
+        let (expected, found) = (bank.crop.name().to_owned(), asked.crop.name().to_owned());
+        return Err(Error::Mismatch { what: "crop of the bank", expected, found });
     }
     if let Tiles::Grid(_) = asked.tiles
         && asked.tiles != bank.tiles

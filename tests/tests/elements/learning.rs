@@ -77,6 +77,10 @@ fn append_keeps_the_rows_and_counts_the_scores_of_the_existing_file() {
     assert!(rows(&new).is_superset(&rows(&old)), "rows of the existing file are lost");
     let (before, after) = (old.calibration(), new.calibration());
     assert!(after.frames > before.frames && after.reference > 0.9 * before.reference, "{before:?} {after:?}");
+    // The bank goes on as it began.
+    let (other, _) = element(&folder, &[("append", "true"), ("crop", "paper")]);
+    let error = start_error(other);
+    assert!(error.message().contains("crop of the bank: expected auto, found paper"), "{error}");
 }
 
 #[test]
