@@ -14,9 +14,9 @@ pub(crate) fn roi(text: Option<&str>) -> Result<Option<Rect>, Error> {
     }
 }
 
-/// The mask in a file.
+/// The mask in a file, where it hides something.
 pub(crate) fn ignore_mask(location: Option<&Path>) -> Result<Option<Arc<IgnoreMask>>, Error> {
-    location.map(|location| IgnoreMask::open(location).map(Arc::new)).transpose()
+    location.map_or(Ok(None), IgnoreMask::find)
 }
 
 /// Value of `tile-overlap` that asks for none.

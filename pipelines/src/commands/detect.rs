@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use snarm_core::bank::WITHOUT_LIGHT;
 use snarm_core::detect::{Detection, Detector, Limits, Verdict};
 use snarm_core::paths::text;
 use snarm_core::registry;
@@ -123,6 +124,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let view = args.part.over(detector.view().clone())?;
     if let Some(doubt) = detector.bank().doubt_of_tiles(view.tiles) {
         tracing::warn!("{doubt}");
+    }
+    if let Some(doubt) = detector.bank().doubt_of_part(&view) {
+        tracing::warn!("{doubt}; {WITHOUT_LIGHT}");
     }
     detector.set_view(view)?;
     args.light.set(&mut detector);

@@ -21,7 +21,6 @@ mod model;
 mod results;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -293,7 +292,7 @@ impl PartOptions {
     pub(crate) fn over(&self, view: View) -> Result<View> {
         let roi = self.roi.map_or(view.roi, Rect::into_roi);
         let ignore = match &self.ignore_mask {
-            Some(path) => Some(Arc::new(IgnoreMask::open(path)?)),
+            Some(path) => IgnoreMask::find(path)?,
             None => view.ignore,
         };
         let tiles = TilesAsked::new(self.tiles.as_deref(), self.tile_overlap, self.min_defect)?;

@@ -126,6 +126,8 @@ pub(super) enum Refused {
     Bank { refused: Arc<InUse>, kept: Arc<InUse> },
     /// The device that `device=auto` took.
     Device,
+    /// What the bank knows of light, where another part of the frames is looked at.
+    Light,
 }
 
 /// Scores frames, one after the other, always with one bank from the beginning of a frame to its end.
@@ -143,7 +145,7 @@ impl Analyzer {
     }
 
     /// Scores the frame `number`. `log` gets the times of the stages, `warn` hears of a region or a bank that cannot be
-    /// used, which for some shows with this frame: a mask may leave nothing of a region.
+    /// used, which for some shows with this frame: a mask may leave nothing of a region. Of light, too, where it is not used.
     pub(super) fn analyse(
         &mut self,
         buffer: &gst::BufferRef,
@@ -199,7 +201,7 @@ impl Analyzer {
         warn: impl Fn(&Error, Refused),
     ) -> Result<Found, Failure> {
         let Self { loaded: Loaded { detector, bank }, seat, .. } = self;
-        detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
+        let is_other = detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
         detector.set_light_correction(settings.light_correction);
         detector.set_quality_gate(settings.quality_gate);
         let limits = settings.limits(&bank.limits, &bank.calibration, &layout.info);
@@ -214,6 +216,10 @@ impl Analyzer {
         };
         let mut found = seat.with_frame(detector, buffer, layout, sharing, tell, score)?;
         found.meta.device = seat.name();
+        // A part of which nothing is left was refused.
+        if let Some(doubt) = is_other.then(|| detector.bank().doubt_of_part(detector.view())).flatten() {
+            warn(&doubt, Refused::Light);
+        }
         Ok(found)
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
+use snarm_core::bank::WITHOUT_LIGHT;
 use snarm_core::detect::StageTimes;
 
 use super::analyzer::Refused;
@@ -137,6 +138,7 @@ impl SnarmDetect {
             Refused::Device => {
                 messages::warn(&self.obj(), error, "frames are scored on the CPU from now on");
             }
+            Refused::Light => messages::warn(&self.obj(), error, WITHOUT_LIGHT),
         };
         match analyzer.analyse(buffer, layout, settings, number, &self.sharing, log, warn) {
             Ok(found) => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gst::subclass::prelude::*;
+use snarm_core::bank::WITHOUT_LIGHT;
 
 use super::analyzer::Loaded;
 use super::found::InUse;
@@ -74,7 +75,8 @@ impl SnarmDetect {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Settings,
-                ("crop: expected {made}, as the bank was made, found {used}; its thresholds are not those of such frames")
+                ("crop: expected {made}, as the bank was made, found {used}; its thresholds are not those of such \
+                     frames, and {WITHOUT_LIGHT}")
             );
         }
         if let Some(doubt) = &bank.doubt_of_tiles {

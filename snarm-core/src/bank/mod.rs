@@ -56,6 +56,9 @@ use crate::light::Light;
 use crate::synthetic::augmentation::Views;
 use crate::view::{Crop, IgnoreMask, Rect, TileGrid, Tiles, View};
 
+/// What comes of frames of which another part is looked at, or in another way, than the bank learned.
+pub const WITHOUT_LIGHT: &str = "light is neither measured nor corrected, and frames that are too dark, too bright, blurred or covered are judged";
+
 /// How collected descriptors are thinned to the bank's capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -460,9 +463,31 @@ impl Bank {
         let made = self.tiles();
         (made != used).then(|| {
             format!(
-                "tiles: expected {made}, as the bank was made, found {used}; its thresholds are not those of such frames"
+                "tiles: expected {made}, as the bank was made, found {used}; its thresholds are not those of such frames, \
+                 and {WITHOUT_LIGHT}"
             )
         })
+    }
+
+    /// That another part of upright frames is looked at than the bank learned, whose light it knows, of which
+    /// [`WITHOUT_LIGHT`] comes. Other tiles are told by [`Self::doubt_of_tiles`].
+    pub fn doubt_of_part(&self, used: &View) -> Option<Error> {
+        let made = self.view();
+        let words = |view: &View| {
+            let mask = match &view.ignore {
+                None => "no ignore mask".to_owned(),
+                Some(mask) => format!("an ignore mask of {}x{}", mask.width(), mask.height()),
+            };
+            format!("roi {} and {mask}", view.roi.unwrap_or(Rect::WHOLE))
+        };
+        let (of_bank, mut found) = (words(&made), words(used));
+        if self.light.is_none() || (made.roi == used.roi && made.ignore == used.ignore) {
+            return None;
+        }
+        if of_bank == found {
+            found += " with other parts";
+        }
+        Some(Error::Setting { name: "frames", expected: format!("{of_bank}, as the bank was made"), found })
     }
 
     /// The part of the frames that was learned, and how it is brought to the network's input.

@@ -216,15 +216,16 @@ impl Detector {
         self.extractor.view()
     }
 
-    /// Looks at another part of the upright frames from now on.
+    /// Looks at another part of the upright frames from now on. Whether it is another.
     ///
     /// # Errors
     /// When the region of interest is no part of the frame; then nothing changes.
-    pub fn set_view(&mut self, view: View) -> Result<()> {
-        if self.extractor.set_view(view)? {
+    pub fn set_view(&mut self, view: View) -> Result<bool> {
+        let is_other = self.extractor.set_view(view)?;
+        if is_other {
             self.see_as_learned();
         }
-        Ok(())
+        Ok(is_other)
     }
 
     /// Whether frames in another light than the learned ones are brought to it before they are encoded, which they are

@@ -10,9 +10,10 @@ use snarm_kernels::Grid;
 use snarm_kernels::frame::Orientation;
 
 use super::rect::Rect;
-use crate::dataset::{Reading, decode};
+use crate::dataset::{Mask, Reading, decode};
 use crate::error::{Error, Result};
 use crate::files::hex;
+use crate::paths::text;
 
 /// Grey from which a pixel of the picture is ignored.
 const WHITE: u8 = 128;
@@ -43,7 +44,7 @@ impl IgnoreMask {
     ///
     /// # Errors
     /// When the file is missing or cannot be decoded.
-    pub fn open(path: &Path) -> Result<Self> {
+    fn nearer_to_white(path: &Path) -> Result<Self> {
         let image =
             decode("ignore mask", "a PNG, PGM, BMP, TIFF, WebP or JPEG picture", path, &Reading::default())?;
         let image = image.image;
@@ -69,6 +70,41 @@ impl IgnoreMask {
             format!("{}x{} {digest}", mask.width, mask.height)
         };
         mask.as_ref().map(name).serialize(to)
+    }
+
+    /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black is ignored. Where nothing
+    /// is, as in a picture whose numbers are labels, 0 and 1 for one, all that [`Mask::read`] takes for marked is.
+    ///
+    /// # Errors
+    /// When the file is missing or cannot be decoded.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mask = Self::nearer_to_white(path)?;
+        if !mask.is_empty() {
+            return Ok(mask);
+        }
+        let Mask { data, width, height } = Mask::open(path)?;
+        Self::new(data, width, height)
+    }
+
+    /// The mask in a file, where it hides something: one that hides nothing is no mask, which is told in the log.
+    ///
+    /// # Errors
+    /// As [`IgnoreMask::open`].
+    pub fn find(path: &Path) -> Result<Option<Arc<Self>>> {
+        let mask = Self::open(path)?;
+        if mask.is_empty() {
+            let path = text(path);
+            tracing::warn!(
+                "ignore mask: expected a picture of which parts are white, found none: nothing is ignored: {path}"
+            );
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(mask)))
+    }
+
+    /// Whether nothing is ignored.
+    pub fn is_empty(&self) -> bool {
+        !self.data.contains(&true)
     }
 
     /// Width in pixels.
@@ -190,6 +226,18 @@ mod tests {
             image::RgbaImage::from_raw(2, 2, rgba).unwrap().save(&png).unwrap();
             assert_eq!(IgnoreMask::open(&png).unwrap(), painted);
         }
+        // Labels, of 8 and of 16 bits; grey beside white is none.
+        let labelled = IgnoreMask::new(vec![false, true, false, true], 2, 2).unwrap();
+        image::GrayImage::from_raw(2, 2, vec![0, 1, 0, 2]).unwrap().save(&png).unwrap();
+        assert_eq!(IgnoreMask::open(&png).unwrap(), labelled);
+        image::ImageBuffer::<image::Luma<u16>, _>::from_raw(2, 2, vec![0, 1, 0, 2])
+            .unwrap()
+            .save(&png)
+            .unwrap();
+        assert_eq!(IgnoreMask::open(&png).unwrap(), labelled);
+        assert_eq!(IgnoreMask::find(&png).unwrap().as_deref(), Some(&labelled));
+        image::GrayImage::new(2, 2).save(&png).unwrap();
+        assert!(IgnoreMask::open(&png).unwrap().is_empty() && IgnoreMask::find(&png).unwrap().is_none());
         let text = folder.path().join("mask.txt");
         std::fs::write(&text, b"white, black").unwrap();
         let error = IgnoreMask::open(&text).unwrap_err().to_string();

@@ -110,6 +110,8 @@ fn commands_cut_frames_into_tiles() {
     assert_eq!(pixels("--tiles none"), (320 * 320, true));
     assert_eq!(pixels("--tile-overlap 0"), (640 * 320, true));
     run(dir, "bank set/train/good -o a.bank --capacity 400 --append --min-defect 4", 0);
+    let error = stderr(&run(dir, "bank set/train/good -o a.bank --append --crop full", 1));
+    assert!(error.contains("crop of the bank: expected auto, found full"), "{error}");
     let error = stderr(&run(dir, "bank set/train/good -o a.bank --append --tiles 3x1", 1));
     assert!(error.contains("tiles of the bank: expected 2x1 with an overlap of 0.25, found 3x1"), "{error}");
     let error = stderr(&run(dir, "bank set/train/good -o b.bank --tiles 2x1 --min-defect 4", 1));
@@ -145,6 +147,23 @@ fn a_part_of_the_frame_can_be_left_out() {
     std::fs::write(dir.join("lower.pgm"), b"P5\n1 2\n255\n\x00\xff").expect("a mask");
     assert!(map("--ignore-mask lower.pgm")[..upper.len()].iter().any(|score| *score > 0.0));
     run(dir, "eval --data . --categories set --capacity 400 --roi 0.25,0.25,0.5,0.5", 0);
+    // What the bank knows of light is of its own part.
+    std::fs::write(dir.join("black.pgm"), b"P5\n1 2\n255\n\x00\x00").expect("a mask");
+    run(dir, "bank set/train/good -o whole.bank --capacity 400 --ignore-mask black.pgm", 0);
+    for (options, words) in [
+        ("", ""),
+        ("--roi 0,0,1,1", ""),
+        ("--ignore-mask black.pgm", "ignore mask: expected a picture of which parts are white, found none"),
+        ("--roi 0,0,1,0.5", "found roi 0,0,1,0.5 and no ignore mask; light is neither measured"),
+        ("--ignore-mask upper.pgm", "found roi 0,0,1,1 and an ignore mask of 1x2; light is neither measured"),
+    ] {
+        let told = stderr(&run(dir, &format!("detect set/test --bank whole.bank --out out {options}"), 0));
+        assert!(told.contains(words), "{options}: {told}");
+        let is_silent = words.is_empty() || words.starts_with("ignore mask");
+        assert_eq!(told.contains("light is neither"), !is_silent, "{options}: {told}");
+        let light = lines(&dir.join("out/results.jsonl"))[0]["light"].as_f64().expect("a number");
+        assert_eq!(light > 0.0, is_silent, "{options}: {light}");
+    }
     for (options, words) in [
         ("--roi 0.5,0,0.6,1", ["roi: expected x,y,w,h", "found '0.5,0,0.6,1'"]),
         ("--ignore-mask none.png", ["ignore mask not found", "none.png"]),
