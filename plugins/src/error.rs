@@ -15,7 +15,9 @@ fn code(error: &Error) -> Code {
         Error::Read { .. } => Code::Resource(gst::ResourceError::OpenRead),
         Error::Write { .. } => Code::Resource(gst::ResourceError::OpenWrite),
         Error::Memory { .. } => Code::Resource(gst::ResourceError::NoSpaceLeft),
-        Error::Setting { .. } | Error::NothingToSee { .. } => Code::Resource(gst::ResourceError::Settings),
+        Error::Setting { .. } | Error::NothingToSee { .. } | Error::RegionTooThin { .. } => {
+            Code::Resource(gst::ResourceError::Settings)
+        }
         Error::WrongFile { .. } | Error::Mismatch { .. } | Error::Values { .. } | Error::Sizes { .. } => {
             Code::Stream(gst::StreamError::WrongType)
         }

@@ -39,24 +39,24 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file exists but cannot be read.
-    #[error("cannot read {what}: {source}: {}", text(path))]
+    #[error("cannot read {what}: {reason}: {}", text(path))]
     Read {
         /// What the file is for.
         what: &'static str,
         /// Where it lies.
         path: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {what}: {source}: {}", text(path))]
+    #[error("cannot write {what}: {reason}: {}", text(path))]
     Write {
         /// What the file is for.
         what: &'static str,
         /// Where it should lie.
         path: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file was read and is not what it should be.
     #[error("{what}: expected {}, found {}: {}", printable(expected), printable(found), text(path))]
@@ -114,6 +114,16 @@ pub enum Error {
         patches: usize,
         /// Patches that are left.
         left: usize,
+    },
+    /// A region of interest is less than a pixel of a frame.
+    #[error("roi: expected at least one pixel of a frame of {width}x{height}, found {roi}")]
+    RegionTooThin {
+        /// The region.
+        roi: String,
+        /// Width of the frame in pixels.
+        width: usize,
+        /// Height of the frame in pixels.
+        height: usize,
     },
     /// A setting lies outside what it may be.
     #[error("{name}: expected {}, found {}", printable(expected), printable(found))]
@@ -173,13 +183,13 @@ impl Error {
         let path = path.to_owned();
         match source.kind() {
             std::io::ErrorKind::NotFound => Self::NotFound { what, path },
-            _ => Self::Read { what, path, source },
+            _ => Self::Read { what, path, reason: source },
         }
     }
 
     /// The error for a failed write of `path`.
     pub(crate) fn write(what: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Self::Write { what, path: path.to_owned(), source }
+        Self::Write { what, path: path.to_owned(), reason: source }
     }
 
     /// The error for a file of the wrong content.
@@ -209,6 +219,18 @@ fn lines(files: &[BadFile]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reason_of_the_system_is_told_once() {
+        let full = || std::io::Error::other("the disk is full");
+        for error in
+            [Error::write("bank", Path::new("a"), full()), Error::read("bank", Path::new("a"), full())]
+        {
+            // Programs put the causes of an error behind it.
+            assert!(error.to_string().contains("the disk is full"), "{error}");
+            assert!(std::error::Error::source(&error).is_none(), "{error}");
+        }
+    }
 
     #[test]
     fn what_a_file_says_of_itself_does_not_steer_a_terminal() {

@@ -85,11 +85,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     inputs::find_bits(&sources, &mut wanted)?;
     builder.set_picture_bits(wanted.reading.bits);
     let progress = Progress::new("learn");
+    let mut alike = 0;
     let seen = inputs::visit(&sources, &wanted, &progress, &mut |item| {
-        builder.add_from(&item.frame, Some(odd::origin(item)))?;
+        alike += usize::from(!builder.add_from(&item.frame, Some(odd::origin(item)))?);
         Ok(())
     })?;
-    let bank = builder.finish(&mut show_stage(&progress))?;
+    let bank = match builder.finish(&mut show_stage(&progress)) {
+        Err(reason @ snarm_core::Error::TooFewFrames { .. }) if alike > 0 => {
+            bail!("{reason}; {alike} of {} frames are not as new as --min-novelty asks for", seen.frames)
+        }
+        made => made?,
+    };
     match held {
         Some(mut held) => held.save(&bank)?,
         None => bank.save(&args.out)?,

@@ -2,6 +2,8 @@
 
 mod picture;
 
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -47,17 +49,16 @@ pub(crate) struct Args {
     picture: Option<PathBuf>,
 }
 
-/// Frames a second where nothing says how many.
-
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
-        _ => Err(format!("expected a number above 0, found {text}")),
+        Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
+        _ => Err(format!("expected a number from {LEAST} to {MOST}, found {text}")),
     }
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    check_once(&args.results)?;
     let format = match &args.picture {
         Some(path) => {
             let inputs = args.results.iter().chain(&args.recent).chain([&args.bank]);
@@ -152,6 +153,23 @@ fn judged_in(path: &Path) -> Result<Vec<Record>> {
         tracing::warn!("left out: {n} frame(s) that could not be judged: {}", text(path));
     }
     Ok(known)
+}
+
+/// Least and greatest number of standard deviations, of events an hour and of frames a second.
+const LEAST: f64 = 1e-6;
+const MOST: f64 = 1e6;
+
+/// Refuses a file that comes twice, whose frames would count twice.
+fn check_once(files: &[PathBuf]) -> Result<()> {
+    let mut met = HashSet::new();
+    for file in files {
+        // One that is not there says so when it is read.
+        let known = std::fs::metadata(file).map(|found| (found.dev(), found.ino()));
+        if known.is_ok_and(|known| !met.insert(known)) {
+            bail!("expected each file of results once, found one that came before: {}", text(file));
+        }
+    }
+    Ok(())
 }
 
 /// That of the scorer which judged the frames; without frames that of the decoder, where the bank has one.

@@ -165,7 +165,7 @@ impl Analyzer {
             None
         });
         let mut found = self.detect(buffer, layout, settings, number, sharing, &log, &warn);
-        if let Err(Failure::Core(error @ Error::NothingToSee { .. })) = &found
+        if let Err(Failure::Core(error @ (Error::NothingToSee { .. } | Error::RegionTooThin { .. }))) = &found
             && (old.is_some() || roi.is_some())
         {
             if let Some(roi) = roi {

@@ -164,7 +164,7 @@ impl Job<'_> {
 fn reason(error: &Error) -> String {
     match error {
         Error::NotFound { what, .. } => format!("expected the {what}, found no file"),
-        Error::Read { what, source, .. } => format!("cannot read {what}: {source}"),
+        Error::Read { what, reason, .. } => format!("cannot read {what}: {reason}"),
         Error::WrongFile { expected, found, .. } => format!("expected {expected}, found {found}"),
         other => other.to_string(),
     }

@@ -348,6 +348,9 @@ impl Extractor {
         // Until all of it has succeeded, nothing is known of any size.
         self.size = NO_FRAME;
         let roi = self.view.roi.unwrap_or(Rect::WHOLE);
+        if roi.w * (width as f64) < PIXEL || roi.h * (height as f64) < PIXEL {
+            return Err(Error::RegionTooThin { roi: roi.to_string(), width, height });
+        }
         let region = Fractions { x: roi.x, y: roi.y, w: roi.w, h: roi.h };
         let square = PreprocessSpec { region, ..PreprocessSpec::imagenet(Grid::square(1), Fit::Full) };
         let part = square.source_rect(width, height);
@@ -590,6 +593,9 @@ fn shown(preprocessor: &Preprocessor, (width, height): (usize, usize)) -> (&Prep
 
 /// Before the first frame.
 const NO_FRAME: (usize, usize) = (0, 0);
+
+/// A pixel, less what rounding takes of it.
+const PIXEL: f64 = 1.0 - 1e-6;
 
 /// Numbers for each pixel of the map of tiles: raw and rated scores, room to smooth, to turn and to sum them.
 const MAPS: usize = 8;

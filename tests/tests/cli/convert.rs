@@ -120,7 +120,10 @@ fn pickled_banks_come_back_as_they_were() {
         assert_eq!(bank.calibration().frames, 0);
         let said = stdout(&run(at, "convert part.bank --out back.pkl", 0));
         // All but how the frames were brought to the network's square is in both.
-        assert!(said.ends_with("a pickled bank of 6 vectors, without what such a file cannot say: crop full\n"), "{said}");
+        assert!(
+            said.ends_with("a pickled bank of 6 vectors, without what such a file cannot say: crop full\n"),
+            "{said}"
+        );
         assert_eq!(entries(&published, &names), entries(&at.join("back.pkl"), &names), "protocol {protocol}");
     }
     let line = format!("convert {} --out no.bank", fixture("bank-4.pkl").display());

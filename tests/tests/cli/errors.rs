@@ -40,6 +40,8 @@ fn wrong_usage_is_told_apart_from_failure() {
         &["out: expected a file, found folder ."],
     );
     check(dir.path(), "bench --size big", 2, &["expected WIDTHxHEIGHT", "found 'big'"]);
+    let events = "limits a.bank --target-events-per-hour 1e300";
+    check(dir.path(), events, 2, &["expected a number from 0.000001 to 1000000, found 1e300"]);
     check(dir.path(), "simulate --out a --width 9", 1, &["expected 64 to 8192 pixels, found 9"]);
 }
 

@@ -110,6 +110,8 @@ fn commands_cut_frames_into_tiles() {
     assert_eq!(pixels("--tiles none"), (320 * 320, true));
     assert_eq!(pixels("--tile-overlap 0"), (640 * 320, true));
     run(dir, "bank set/train/good -o a.bank --capacity 400 --append --min-defect 4", 0);
+    let error = stderr(&run(dir, "bank set/train/good -o new.bank --min-novelty 2", 1));
+    assert!(error.contains("found 1; 4 of 5 frames are not as new as --min-novelty asks for"), "{error}");
     let error = stderr(&run(dir, "bank set/train/good -o a.bank --append --crop full", 1));
     assert!(error.contains("crop of the bank: expected auto, found full"), "{error}");
     let error = stderr(&run(dir, "bank set/train/good -o a.bank --append --tiles 3x1", 1));
@@ -167,8 +169,12 @@ fn a_part_of_the_frame_can_be_left_out() {
     for (options, words) in [
         ("--roi 0.5,0,0.6,1", ["roi: expected x,y,w,h", "found '0.5,0,0.6,1'"]),
         ("--ignore-mask none.png", ["ignore mask not found", "none.png"]),
+        (
+            "--roi 0.5,0.5,0.5,0.001",
+            ["roi: expected at least one pixel of a frame of 96x72", "found 0.5,0.5,0.5,0.001"],
+        ),
     ] {
-        let code = if options.starts_with("--roi") { 2 } else { 1 };
+        let code = if options == "--roi 0.5,0,0.6,1" { 2 } else { 1 };
         let output = run(dir, &format!("detect set/test --bank a.bank --out out {options}"), code);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
@@ -239,6 +245,11 @@ fn clips_are_read_by_range_and_interval() {
     let summary = stdout(&run(dir.path(), worst, 0));
     assert!(summary.contains("20 frames inspected") && summary.contains("AUROC"), "{summary}");
     assert_eq!(std::fs::read_dir(dir.path().join("worst")).expect("pictures").count(), 2);
+    let told = stderr(&run(dir.path(), "limits a.bank all/results.jsonl all/../all/results.jsonl", 1));
+    assert!(
+        told.contains("expected each file of results once, found one that came before: all/../all"),
+        "{told}"
+    );
     let limits =
         stdout(&run(dir.path(), "limits a.bank all/results.jsonl --target-fpr 0.1 --picture limits.svg", 0));
     let bank: Vec<&str> = limits.lines().nth(1).expect("a rule").split_whitespace().collect();
