@@ -543,12 +543,8 @@ impl BankBuilder {
         let odd = if self.made > 0 { Vec::new() } else { scores.odd() };
         let (numbers, odd): (HashSet<u32>, Vec<OddFrame>) = odd.into_iter().unzip();
         let left_out = if settings.leave_out_odd { numbers } else { HashSet::new() };
-        let calibrations = scores.calibrations(
-            &left_out,
-            &self.earlier,
-            self.before + learned,
-            self.steps.median(),
-        )?;
+        let calibrations =
+            scores.calibrations(&left_out, &self.earlier, self.before + learned, self.steps.median())?;
         let memory = match memory {
             Some(memory) if !left_out.is_empty() => Some(memory.without(&left_out)?),
             memory => memory,

@@ -39,11 +39,7 @@ impl IgnoreMask {
         Ok(Self { data, width, height })
     }
 
-    /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black, and not fully transparent, is
-    /// ignored.
-    ///
-    /// # Errors
-    /// When the file is missing or cannot be decoded.
+    /// What of a picture is nearer to white than to black, and not fully transparent.
     fn nearer_to_white(path: &Path) -> Result<Self> {
         let image =
             decode("ignore mask", "a PNG, PGM, BMP, TIFF, WebP or JPEG picture", path, &Reading::default())?;
@@ -72,8 +68,9 @@ impl IgnoreMask {
         mask.as_ref().map(name).serialize(to)
     }
 
-    /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black is ignored. Where nothing
-    /// is, as in a picture whose numbers are labels, 0 and 1 for one, all that [`Mask::read`] takes for marked is.
+    /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black, and not fully
+    /// transparent, is ignored. Where nothing is, as in a picture whose numbers are labels, 0 and 1 for one, all that
+    /// [`Mask::read`] takes for marked is.
     ///
     /// # Errors
     /// When the file is missing or cannot be decoded.
