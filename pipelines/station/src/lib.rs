@@ -6,6 +6,7 @@ pub mod config;
 mod demo;
 mod host;
 pub mod hub;
+mod limited;
 mod line;
 mod log;
 mod output;

@@ -24,6 +24,12 @@ const LONGEST_HEAD: u64 = 1 << 20;
 /// Most bytes of the parts of a packet.
 const LARGEST: usize = 256 << 20;
 
+/// Longest line that is read, in bytes; what is beyond is passed over.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// How long a pipeline may take to end when nothing is heard of it any more.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Name of the shadow of the detector, which its errors begin with or end with.
 pub(super) const SHADOW: &str = "snarm-shadow";
 
@@ -107,7 +113,8 @@ pub(super) enum End {
 /// Runs a pipeline until its end.
 ///
 /// # Errors
-/// When the process does not start, or fails; what it said last is in the error.
+/// When the process does not start, fails, or runs on when it cannot be heard any more; what it said last is in the
+/// error.
 pub(super) async fn play(
     player: &Path,
     words: &[String],
@@ -132,8 +139,10 @@ pub(super) async fn play(
         .with_context(|| format!("cannot run {}", player.display()))?;
     let stdout = child.stdout.take().context("no pipe from the pipeline")?;
     let stderr = child.stderr.take().context("no pipe from the pipeline")?;
-    let results = tokio::spawn(lines(stdout, heard.clone(), Heard::Result));
-    let told = tokio::spawn(read_packets(packets, heard.clone()));
+    // Whoever reads says why nothing is left to read.
+    let (over, mut is_over) = mpsc::channel(2);
+    let results = tokio::spawn(until_over(lines(stdout, heard.clone()), over.clone()));
+    let told = tokio::spawn(until_over(read_packets(packets, heard.clone()), over));
     let said = tokio::spawn(last_words(stderr, heard));
     let mut asked = *stop.borrow_and_update();
     let status = loop {
@@ -145,6 +154,13 @@ pub(super) async fn play(
             order = orders.recv() => match order {
                 Some(order) => write(&mut to_child, &order).await?,
                 None => asked = true,
+            },
+            Some(reason) = is_over.recv() => match tokio::time::timeout(GRACE, child.wait()).await {
+                Ok(status) => break status.context("cannot wait for the pipeline")?,
+                Err(_) => {
+                    end(&mut child, &mut to_child).await?;
+                    return Err(reason.context("the pipeline ran on and could not be heard"));
+                }
             },
             _ = stop.changed() => asked = true,
         }
@@ -190,47 +206,88 @@ async fn write(to_child: &mut (impl AsyncWriteExt + Unpin), order: &Order) -> Re
     }
 }
 
-/// Hands lines on until the end.
-async fn lines(from: impl AsyncRead + Unpin, to: mpsc::Sender<Heard>, made: fn(String) -> Heard) {
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if to.send(made(line)).await.is_err() {
-            return;
+/// Reads, and says why it is over where that is no proper end.
+async fn until_over(read: impl Future<Output = Result<()>>, over: mpsc::Sender<anyhow::Error>) {
+    if let Err(reason) = read.await {
+        // The pipeline may have ended, and nobody listens.
+        let _ = over.send(reason).await;
+    }
+}
+
+/// The next line as text, whatever its bytes are; nothing at the end.
+async fn next_line(from: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<String>> {
+    let (mut line, mut is_there) = (Vec::new(), false);
+    loop {
+        let found = from.fill_buf().await?;
+        is_there |= !found.is_empty();
+        let end = found.iter().position(|byte| *byte == b'\n');
+        let part = found.get(..end.unwrap_or(found.len())).unwrap_or_default();
+        let room = LONGEST_LINE.saturating_sub(line.len());
+        line.extend_from_slice(part.get(..room).unwrap_or(part));
+        let (used, is_last) = (end.map_or(found.len(), |end| end + 1), end.is_some() || found.is_empty());
+        from.consume(used);
+        if is_last {
+            let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line));
+            return Ok(is_there.then(|| text.into_owned()));
         }
     }
+}
+
+/// Hands lines of standard output on.
+///
+/// # Errors
+/// When there are no more, and why.
+async fn lines(from: impl AsyncRead + Unpin, to: mpsc::Sender<Heard>) -> Result<()> {
+    let mut from = BufReader::new(from);
+    while let Some(line) = next_line(&mut from).await.context("cannot read its standard output")? {
+        if to.send(Heard::Result(line)).await.is_err() {
+            bail!("nobody takes its results");
+        }
+    }
+    bail!("it closed its standard output")
 }
 
 /// Hands lines of standard error on, and returns the last that the command itself said.
 async fn last_words(from: impl AsyncRead + Unpin, to: mpsc::Sender<Heard>) -> String {
     let mut last = String::new();
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    let mut from = BufReader::new(from);
+    loop {
+        let line = match next_line(&mut from).await {
+            Ok(Some(line)) => line,
+            Ok(None) => return last,
+            Err(error) => {
+                tracing::warn!("cannot read the standard error of a pipeline: {error}");
+                return last;
+            }
+        };
         let Some(text) = line.strip_prefix("snarm: ") else {
             tracing::debug!("{line}");
             continue;
         };
         last.clear();
         last.push_str(text);
-        if to.send(Heard::Said(text.to_owned())).await.is_err() {
-            break;
-        }
+        // Whether anybody listens or not, a pipeline that nobody reads would stand still.
+        let _ = to.send(Heard::Said(text.to_owned())).await;
     }
-    last
 }
 
-async fn read_packets(from: impl AsyncRead + Unpin, to: mpsc::Sender<Heard>) {
+/// Hands packets on.
+///
+/// # Errors
+/// When something else comes.
+async fn read_packets(from: impl AsyncRead + Unpin, to: mpsc::Sender<Heard>) -> Result<()> {
     let mut from = BufReader::new(from);
     loop {
         match packet(&mut from).await {
             Ok(Some(heard)) => {
                 if to.send(heard).await.is_err() {
-                    return;
+                    return Ok(());
                 }
             }
-            Ok(None) => return,
+            Ok(None) => return Ok(()),
             // It ended without reading its last order.
-            Err(error) if is_reset(&error) => return,
-            Err(error) => return tracing::warn!("a pipeline sends what cannot be read: {error:#}"),
+            Err(error) if is_reset(&error) => return Ok(()),
+            Err(error) => return Err(error.context("it sends what cannot be read")),
         }
     }
 }
@@ -307,6 +364,75 @@ mod tests {
             b"no packet\n",
         ] {
             assert!(parsed(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    /// Runs a script in place of the player. Returns how it ended, and the lines that were heard.
+    fn played(script: &str) -> (Result<End>, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        let player = dir.path().join("player");
+        // Written by another process: what this one has open for writing its other children may hold, and cannot be run.
+        let write = "printf '#!/bin/sh\n%s' \"$1\" > \"$0\" && chmod +x \"$0\"";
+        let mut writer = std::process::Command::new("/bin/sh");
+        assert!(writer.args(["-c", write]).arg(&player).arg(script).status().unwrap().success());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (_orders, orders) = mpsc::channel(1);
+            let (_stop, stop) = watch::channel(false);
+            let (to, mut from) = mpsc::channel(16);
+            let hear = async {
+                let mut lines = Vec::new();
+                while let Some(heard) = from.recv().await {
+                    let (Heard::Result(line) | Heard::Said(line)) = heard else { panic!("{heard:?}") };
+                    lines.push(line);
+                }
+                lines
+            };
+            let first = Order::default();
+            tokio::join!(play(&player, &[], &first, orders, to, stop), hear)
+        })
+    }
+
+    #[test]
+    fn lines_that_are_no_utf_8_are_heard_as_others_and_end_nothing() {
+        let (ended, lines) = played("printf 'Kamera \\374ber\\n{\"a\":1}\\r\\nlast'");
+        assert_eq!(
+            (ended.unwrap(), lines),
+            (End::Stream, vec!["Kamera \u{fffd}ber".to_owned(), "{\"a\":1}".to_owned(), "last".to_owned()])
+        );
+        let (ended, lines) = played("printf 'Kamera \\374ber\\nsnarm: no \\374 frames\\n' >&2\nexit 3");
+        assert_eq!(ended.unwrap_err().to_string(), "no \u{fffd} frames");
+        assert_eq!(lines, ["no \u{fffd} frames"]);
+    }
+
+    #[test]
+    fn what_is_too_long_of_a_line_is_passed_over() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let text = [&[b'x'; LONGEST_LINE + 5000][..], b"\n\nlast"].concat();
+        let mut from = BufReader::new(&text[..]);
+        let lengths = runtime.block_on(async {
+            let mut lengths = Vec::new();
+            while let Some(line) = next_line(&mut from).await.unwrap() {
+                lengths.push(line.len());
+            }
+            lengths
+        });
+        assert_eq!(lengths, [LONGEST_LINE, 0, 4]);
+    }
+
+    #[test]
+    fn a_pipeline_that_cannot_be_heard_any_more_is_ended_with_the_reason() {
+        // It runs on until it is told to end.
+        let on = "read first\nread stop\n";
+        for (script, reason) in [
+            (format!("exec 1>&-\n{on}"), "it closed its standard output"),
+            (
+                format!("echo 'no packet' >&0\n{on}"),
+                "it sends what cannot be read: expected the head of a packet",
+            ),
+        ] {
+            let error = format!("{:#}", played(&script).0.unwrap_err());
+            assert!(error.contains("ran on and could not be heard") && error.contains(reason), "{error}");
         }
     }
 

@@ -14,6 +14,7 @@ use super::shared::Line;
 use super::state::{OtherLight, Status, captured};
 use crate::clock;
 use crate::config::What;
+use crate::limited::Limited;
 use crate::store::{Frame, Judged, NewFind, Waiting};
 
 /// Time between two transactions.
@@ -24,6 +25,9 @@ const BATCH: usize = 500;
 
 /// How long a find waits for the result of its frame, which comes another way.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Characters that are shown of a line that is no result.
+const SHOWN: usize = 80;
 
 /// Ticks between two looks at what is to be forgotten.
 const FORGET: u32 = 240;
@@ -38,6 +42,8 @@ struct Work {
     finds: Vec<(Found, Instant)>,
     /// Of a pipeline with a shadow.
     pairs: Option<Pairs>,
+    /// What was heard and is no result.
+    others: Limited,
     is_live: bool,
     ticks: u32,
 }
@@ -45,8 +51,8 @@ struct Work {
 /// Takes everything that is heard, until the end. `pairs` are there where the pipeline has a shadow.
 pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>, pairs: Option<Pairs>) {
     let (frames, to_send, finds) = (Vec::new(), Vec::new(), Vec::new());
-    let run = line.state().run;
-    let mut work = Work { line, run, frames, to_send, finds, pairs, is_live: false, ticks: 0 };
+    let (run, others) = (line.state().run, Limited::default());
+    let mut work = Work { line, run, frames, to_send, finds, pairs, others, is_live: false, ticks: 0 };
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -89,7 +95,13 @@ impl Work {
     fn take_result(&mut self, text: &str) {
         let record: Record = match serde_json::from_str(text) {
             Ok(record) => record,
-            Err(error) => return tracing::warn!("{}: expected a line of results: {error}", self.line.name()),
+            Err(error) => {
+                self.line.state().other_lines += 1;
+                let found: String = text.chars().take(SHOWN).collect();
+                let text =
+                    format!("{}: expected a line of results, found {found:?}: {error}", self.line.name());
+                return self.others.warn(text);
+            }
         };
         let frame = Frame {
             at: clock::now(),
@@ -157,7 +169,10 @@ impl Work {
             (Some(frame), Some(score), Some(threshold), Some(verdict)) => {
                 pairs.see_shadow(frame, Judged { score, threshold, verdict: verdict.to_owned() });
             }
-            _ => tracing::warn!("{}: expected a result of the shadow, found {fields:?}", self.line.name()),
+            _ => {
+                let name = self.line.name();
+                self.others.warn(format!("{name}: expected a result of the shadow, found {fields:?}"));
+            }
         }
     }
 

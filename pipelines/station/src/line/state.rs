@@ -116,6 +116,8 @@ pub(crate) struct State {
     pub(crate) fps: f64,
     pub(crate) latency_ms: f64,
     pub(crate) lost_pictures: u64,
+    /// Lines on the standard output of the pipeline that are no results.
+    pub(crate) other_lines: u64,
     pub(crate) restarts: u64,
     /// Starts of the pipeline.
     pub(super) starts: u64,

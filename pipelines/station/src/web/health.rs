@@ -62,7 +62,7 @@ impl<'a> Family<'a> {
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
     let mut text = String::new();
     type Value = fn(&crate::line::State) -> f64;
-    let families: [(&str, &str, &str, Value); 8] = [
+    let families: [(&str, &str, &str, Value); 9] = [
         ("counter", "snarm_frames_total", "Frames analysed.", |state| state.frames as f64),
         ("counter", "snarm_anomalous_frames_total", "Frames above the limit of alarms.", |state| {
             state.anomalous as f64
@@ -79,6 +79,12 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
         ("counter", "snarm_lost_pictures_total", "Finds without a picture: too many at once.", |state| {
             state.lost_pictures as f64
         }),
+        (
+            "counter",
+            "snarm_other_lines_total",
+            "Lines on the standard output of the pipeline that are no results.",
+            |state| state.other_lines as f64,
+        ),
         ("gauge", "snarm_running", "1 while frames are judged.", |state| {
             f64::from(u8::from(state.status == Status::Running))
         }),

@@ -38,6 +38,8 @@ pub(crate) struct LineHealth {
     frames: u64,
     /// Finds without a picture: too many at once.
     lost_pictures: u64,
+    /// Lines on the standard output of the pipeline that are no results.
+    other_lines: u64,
     /// Frames a second.
     fps: f64,
     /// Time of an analysis in milliseconds.
@@ -125,6 +127,7 @@ fn line_health(line: &line::Line) -> LineHealth {
         restarts: state.restarts,
         frames: state.frames,
         lost_pictures: state.lost_pictures,
+        other_lines: state.other_lines,
         fps: state.fps,
         latency_ms: state.latency_ms,
     }
