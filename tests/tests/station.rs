@@ -287,7 +287,7 @@ fn health_is_told_of_lines_that_judge_or_are_over_and_not_of_broken_or_silent_on
     let status = |name: &str| admin.get(&format!("/api/lines/{name}")).json()["status"].clone();
     until("one runs, and one is over", || status("belt") == "running" && status("over") == "stopped");
     let health = station.stranger().get("/healthz");
-    assert_eq!((health.code, health.json()), (200, json!({ "lines": 2, "well": 2 })));
+    assert_eq!((health.code, health.json()), (200, json!({ "lines": 2, "well": 2, "lost": 0 })));
     drop(station);
     // A frame each ten seconds: it runs, and is silent in between.
     let silent = line("silent", &common::SOURCE.replace("5/1", "1/10"), "again");
@@ -303,7 +303,7 @@ fn health_is_told_of_lines_that_judge_or_are_over_and_not_of_broken_or_silent_on
             && is_red
             && line("over")["status"] == "stopped"
             && line("belt")["status"] == "running"
-            && health.json() == json!({ "lines": 4, "well": 2 })
+            && health.json() == json!({ "lines": 4, "well": 2, "lost": 0 })
     });
 }
 

@@ -15,6 +15,8 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 
+use crate::clock;
+
 /// How long a pipeline may take to end properly.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -82,6 +84,8 @@ pub(super) enum Heard {
 /// A find and its pictures.
 #[derive(Debug)]
 pub(super) struct Found {
+    /// When it was heard, in milliseconds since 1970.
+    pub(super) at: i64,
     pub(super) frame: u64,
     pub(super) first: u64,
     pub(super) last: u64,
@@ -324,7 +328,7 @@ async fn packet(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Heard>>
         }
         Head::Found { frame, first, last } => {
             let pictures = parts.try_into().ok().context("expected three pictures")?;
-            Heard::Found(Found { frame, first, last, pictures })
+            Heard::Found(Found { at: clock::now(), frame, first, last, pictures })
         }
         Head::Refused { text } => Heard::Said(text),
         Head::Lost { pictures } => Heard::Lost(pictures),

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Map, Value, json};
 use snarm_core::results::Record;
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::child::{Found, Heard, Order};
+use super::lost::Lost;
 use super::pairs::Pairs;
 use super::shared::Line;
 use super::state::{OtherLight, Status, captured};
+use super::unstored::{NewFound, Unstored, WAIT};
 use crate::clock;
 use crate::config::What;
 use crate::limited::Limited;
-use crate::store::{Frame, Judged, NewFind, Waiting};
+use crate::store::{Frame, Judged};
 
 /// Time between two transactions.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,43 +35,92 @@ const SHOWN: usize = 80;
 /// Ticks between two looks at what is to be forgotten.
 const FORGET: u32 = 240;
 
+/// What is being stored, and comes back when it is, or when it could not be.
+type Storing = JoinHandle<(Unstored, Result<()>)>;
+
 /// What waits to be stored.
 struct Work {
     line: Arc<Line>,
     /// Number of the run of the pipeline.
     run: i64,
-    frames: Vec<Frame>,
-    to_send: Vec<Waiting>,
+    waiting: Unstored,
+    /// Finds that wait for the results of their frames.
     finds: Vec<(Found, Instant)>,
+    storing: Option<Storing>,
+    /// How much that is.
+    begun: Lost,
+    /// When it could not be stored last.
+    failed: Option<Instant>,
     /// Of a pipeline with a shadow.
     pairs: Option<Pairs>,
     /// What was heard and is no result.
     others: Limited,
     is_live: bool,
     ticks: u32,
+    /// Whether it is time to drop what is too old.
+    forgets: bool,
 }
 
-/// Takes everything that is heard, until the end. `pairs` are there where the pipeline has a shadow.
-pub(super) async fn listen(line: Arc<Line>, mut heard: mpsc::Receiver<Heard>, pairs: Option<Pairs>) {
-    let (frames, to_send, finds) = (Vec::new(), Vec::new(), Vec::new());
-    let (run, others) = (line.state().run, Limited::default());
-    let mut work = Work { line, run, frames, to_send, finds, pairs, others, is_live: false, ticks: 0 };
+/// Takes everything that is heard, until the end, and what waits already. `pairs` are there where the pipeline has a
+/// shadow. Returns what could not be stored.
+pub(super) async fn listen(
+    line: Arc<Line>,
+    mut heard: mpsc::Receiver<Heard>,
+    pairs: Option<Pairs>,
+    waiting: Unstored,
+) -> Unstored {
+    let (finds, others) = (Vec::new(), Limited::default());
+    let run = line.state().run;
+    let mut work = Work {
+        line,
+        run,
+        waiting,
+        finds,
+        storing: None,
+        begun: Lost::default(),
+        failed: None,
+        pairs,
+        others,
+        is_live: false,
+        ticks: 0,
+        forgets: false,
+    };
     let mut tick = tokio::time::interval(TICK);
     loop {
+        // What is stored slowly keeps nobody from hearing.
         tokio::select! {
             heard = heard.recv() => match heard {
                 Some(heard) => work.hear(heard),
                 None => break,
             },
+            stored = stored(&mut work.storing) => work.take_back(stored),
             _ = tick.tick() => work.tick().await,
         }
-        if work.frames.len() >= BATCH {
-            work.store().await;
+        if work.waiting.frames.len() >= BATCH {
+            work.store();
         }
     }
     work.line.state().end_run();
     work.line.parts().cut(clock::now());
-    work.store().await;
+    if work.storing.is_some() {
+        let stored = stored(&mut work.storing).await;
+        work.take_back(stored);
+    }
+    work.store();
+    // What failed just now waits for the next run.
+    if work.storing.is_some() {
+        let stored = stored(&mut work.storing).await;
+        work.take_back(stored);
+    }
+    work.waiting
+}
+
+/// Waits until what is being stored is.
+async fn stored(storing: &mut Option<Storing>) -> Result<(Unstored, Result<()>), JoinError> {
+    match storing {
+        Some(storing) => storing.await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Work {
@@ -78,6 +130,10 @@ impl Work {
             Heard::Message { name, fields } => self.take_message(&name, &fields),
             Heard::Shadow { name, fields } => self.take_shadow(&name, &fields),
             Heard::Live(jpeg) => drop(self.line.live.send_replace(Arc::new(jpeg))),
+            Heard::Found(found) if found.pictures.iter().take(2).any(Vec::is_empty) => {
+                let (name, frame) = (self.line.name(), found.frame);
+                self.others.warn(format!("{name}: expected pictures of a find, found none: frame {frame}"));
+            }
             Heard::Found(found) => self.finds.push((found, Instant::now())),
             // A pipeline that judges learns nothing that is kept.
             Heard::Learned(..) => {}
@@ -124,14 +180,14 @@ impl Work {
         if let Some(pairs) = &mut self.pairs {
             pairs.see(&frame);
         }
-        self.frames.push(frame);
+        self.waiting.frames.push(frame);
         if self.line.readers.iter().any(|reader| reader.what == What::Frames)
             && let Ok(mut payload) = serde_json::from_str::<Value>(text)
         {
             payload["run"] = json!(self.run);
             payload["captured"] = json!(captured);
             self.line.sign(&mut payload, at);
-            self.to_send.extend(self.line.messages(What::Frames, "frame", &payload));
+            self.waiting.to_send.extend(self.line.messages(What::Frames, "frame", &payload));
         }
     }
 
@@ -183,79 +239,66 @@ impl Work {
             self.is_live = is_wanted;
             self.line.order(Order { live: Some(is_wanted), ..Order::default() }).await;
         }
-        self.store().await;
-        if self.ticks % FORGET == 1 {
-            let forgotten = self.line.ask(|line| {
-                line.store.forget_frames(line.name(), line.keep.frames)?;
-                line.store.forget_trends(line.name())?;
-                line.store.forget_parts(line.name(), line.keep.parts)?;
-                line.store.forget_finds(line.name(), line.keep.finds)
-            });
-            self.say(forgotten.await.map(drop));
-        }
+        self.forgets |= self.ticks % FORGET == 1;
+        self.store();
     }
 
-    /// Stores what waits. What cannot be stored is told, and counted as lost.
-    async fn store(&mut self) {
-        let (frames, to_send) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.to_send));
-        let stored = self.line.ask(move |line| line.store_frames(&frames, to_send)).await;
-        self.say(stored);
+    /// Begins to store what waits, unless that goes on already, or failed just now.
+    fn store(&mut self) {
+        self.meet();
+        if self.storing.is_some() || self.failed.is_some_and(|failed| failed.elapsed() < WAIT) {
+            return;
+        }
+        let forgets = std::mem::take(&mut self.forgets);
+        let (line, mut waiting) = (Arc::clone(&self.line), std::mem::take(&mut self.waiting));
+        self.begun = waiting.count();
+        self.storing = Some(tokio::task::spawn_blocking(move || {
+            let stored = waiting.store(&line);
+            // It makes room where there is too little.
+            let forgotten = if forgets { forget(&line) } else { Ok(()) };
+            (waiting, stored.and(forgotten))
+        }));
+    }
+
+    /// Finds meet the results of their frames, which come another way.
+    fn meet(&mut self) {
         if let Some((version, compared)) = self.pairs.as_mut().and_then(Pairs::take) {
-            let stored = self.line.ask(move |line| line.store.add_compared(line.name(), version, &compared));
-            self.say(stored.await);
+            self.waiting.compared.extend(compared.into_iter().map(|compared| (version, compared)));
         }
         for (found, since) in std::mem::take(&mut self.finds) {
             let (run, result) = (self.run, self.line.state().result_of(found.frame).cloned());
             match result {
-                Some(record) => {
-                    let stored = self.line.ask(move |line| add_find(line, run, &record, &found)).await;
-                    self.say(stored);
-                }
+                Some(record) => self.waiting.finds.push(NewFound { run, record, found }),
                 None if since.elapsed() < PATIENCE => self.finds.push((found, since)),
                 None => tracing::warn!("{}: a find has no result: frame {}", self.line.name(), found.frame),
             }
         }
+        let lost = self.waiting.extend(Unstored::default());
+        self.line.lose(&lost);
     }
 
-    fn say(&self, done: Result<()>) {
-        if let Err(error) = done {
-            tracing::error!("{}: {error:#}", self.line.name());
-        }
+    /// Takes back what could not be stored, before what came meanwhile.
+    fn take_back(&mut self, stored: Result<(Unstored, Result<()>), JoinError>) {
+        self.storing = None;
+        let (left, stored) = match stored {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.line.lose(&self.begun);
+                (Unstored::default(), Err(error.into()))
+            }
+        };
+        self.failed = stored.is_err().then(Instant::now);
+        let later = std::mem::replace(&mut self.waiting, left);
+        let lost = self.waiting.extend(later);
+        self.line.lose(&lost);
+        self.line.say_stored(stored);
     }
 }
 
-fn add_find(line: &Line, run: i64, record: &Record, found: &Found) -> Result<()> {
-    let told = record.line(Some(line.at()))?;
-    let new = NewFind {
-        at: clock::now(),
-        run,
-        frame: found.frame,
-        first: found.first,
-        last: found.last,
-        score: record.score,
-        verdict: record.verdict.name(),
-        record: told,
-    };
-    let [jpeg, png, map] = &found.pictures;
-    if png.is_empty() || jpeg.is_empty() {
-        bail!("expected pictures of a find, found none: frame {}", found.frame);
-    }
-    line.store.add_find(line.name(), &new, [jpeg, png, map], |id| {
-        let mut payload = new.record.clone();
-        payload["find"] = json!(id);
-        payload["first"] = json!(new.first);
-        payload["last"] = json!(new.last);
-        payload["run"] = json!(run);
-        payload["captured"] = json!(captured(record));
-        line.sign(&mut payload, new.at);
-        line.messages(What::Finds, "find", &payload)
-    })?;
-    line.name_finds()?;
-    let mut state = line.state();
-    state.finds += 1;
-    match record.is_anomalous() {
-        true => state.shift.alarms += 1,
-        false => state.shift.uncertain += 1,
-    }
-    Ok(())
+/// Drops what is older than what is kept.
+fn forget(line: &Line) -> Result<()> {
+    line.store.forget_frames(line.name(), line.keep.frames)?;
+    line.store.forget_trends(line.name())?;
+    line.store.forget_parts(line.name(), line.keep.parts)?;
+    line.store.forget_finds(line.name(), line.keep.finds).map(drop)
 }

@@ -8,6 +8,7 @@ mod detector;
 mod followed;
 mod hear;
 mod learn;
+mod lost;
 mod nearest;
 mod pairs;
 mod parts;
@@ -20,12 +21,14 @@ mod state;
 mod supervise;
 mod switch;
 mod trigger;
+mod unstored;
 
 pub(crate) use compare::{Comparing, Comparison, begin_comparing, comparison, end_comparing};
 pub(crate) use control::{
     check_reason, end_shadow, make_candidate, release, restart, roll_back, set_limits, set_shadow, to_learn,
 };
 pub(crate) use learn::{Ask, Learning, Wish, begin_learning, end_learning, learning};
+pub(crate) use lost::Lost;
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use scanner::listen as read_codes;
 pub(crate) use settings::{Change, Limits, change, check_limits};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
+use super::lost::MOST;
 use crate::config::Parts as Rule;
 use crate::store::{Frame, Part};
 
@@ -212,6 +213,25 @@ impl Parts {
         for part in self.open.iter_mut().chain(&mut self.last).filter(|part| part.number == number) {
             part.find = find;
         }
+    }
+
+    /// Takes back what could not be stored; what has changed meanwhile is newer. Counts those that are too many: they are
+    /// lost.
+    pub(super) fn give_back(&mut self, parts: Vec<Part>) -> u64 {
+        for part in parts {
+            self.changed.entry(part.number).or_insert(part);
+        }
+        let mut lost = 0;
+        while self.changed.len() > MOST {
+            self.changed.pop_first();
+            lost += 1;
+        }
+        lost
+    }
+
+    /// How many are to be stored.
+    pub(super) fn unstored(&self) -> u64 {
+        self.changed.len() as u64
     }
 
     /// What is to be stored.

@@ -10,12 +10,13 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::child::Order;
 use super::compare::Bench;
 use super::learn::Desk;
+use super::lost::Lost;
 use super::parts::Parts;
 use super::state::{PartsNow, Snapshot, State};
 use crate::clock;
 use crate::config::{self, Keep, Product, Recipe, What};
 use crate::host::Host;
-use crate::store::{Frame, Part, Store, Waiting};
+use crate::store::{Frame, Part, Store, Waiting, may_pass};
 
 /// An output that wants messages of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +169,7 @@ impl Line {
     /// Ends the part whose frames come now, as another product follows.
     pub(super) fn end_part(&self) -> Result<()> {
         self.parts().end(clock::now());
-        self.store_frames(&[], Vec::new())
+        self.store_frames(&[], &[])
     }
 
     /// Takes a message that a part, or a lot, begins. It is stored when this returns.
@@ -177,7 +178,7 @@ impl Line {
     /// As [`Parts::hear`], and when it cannot be stored.
     pub(crate) fn begin_part(&self, part: Option<String>, lot: Option<String>) -> Result<()> {
         self.parts().hear(part, lot, clock::now())?;
-        self.store_frames(&[], Vec::new())
+        self.store_frames(&[], &[])
     }
 
     /// A trigger: a part begins that has no name. It is stored when this returns.
@@ -186,16 +187,20 @@ impl Line {
     /// As [`Parts::begin_unnamed`], and when it cannot be stored.
     pub(crate) fn begin_unnamed_part(&self) -> Result<()> {
         self.parts().begin_unnamed(clock::now())?;
-        self.store_frames(&[], Vec::new())
+        self.store_frames(&[], &[])
     }
 
     /// Stores frames, the parts that have changed, and what is to be sent of both.
-    pub(super) fn store_frames(&self, frames: &[Frame], mut to_send: Vec<Waiting>) -> Result<()> {
+    ///
+    /// # Errors
+    /// When nothing of it could be stored; the parts wait for the next time, where another try may help.
+    pub(super) fn store_frames(&self, frames: &[Frame], to_send: &[Waiting]) -> Result<()> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = self.parts().take();
         if frames.is_empty() && parts.is_empty() && to_send.is_empty() {
             return Ok(());
         }
+        let mut to_send = to_send.to_vec();
         let ended: Vec<&Part> = parts.iter().filter(|part| part.ended.is_some()).collect();
         let by = self.state().last().map(|last| (last.bank_id.clone(), last.threshold, last.threshold_low));
         for part in &ended {
@@ -210,7 +215,14 @@ impl Line {
             }
             to_send.extend(self.messages(What::Parts, "part", &payload));
         }
-        self.store.add_frames(self.name(), frames, &parts, &to_send)?;
+        if let Err(error) = self.store.add_frames(self.name(), frames, &parts, &to_send) {
+            let lost = match may_pass(&error) {
+                true => self.parts().give_back(parts),
+                false => parts.len() as u64,
+            };
+            self.lose(&Lost { parts: lost, ..Lost::default() });
+            return Err(error);
+        }
         let mut state = self.state();
         for part in ended {
             state.shift.parts += 1;
@@ -227,6 +239,33 @@ impl Line {
             self.parts().name_find(number, find);
         }
         Ok(())
+    }
+
+    /// What waited is stored, or is not. A change is told in the log.
+    pub(super) fn say_stored(&self, stored: Result<()>) {
+        let reason = stored.err().map(|error| format!("{error:#}"));
+        let mut state = self.state();
+        match (&state.unstored, &reason) {
+            (before, Some(reason)) if before.as_ref() != Some(reason) => {
+                tracing::error!("{}: what was judged waits in memory: {reason}", self.name());
+            }
+            (Some(_), None) => tracing::info!("{}: what waited is stored", self.name()),
+            _ => {}
+        }
+        state.unstored = reason;
+    }
+
+    /// Something is lost, as it could not be stored.
+    pub(super) fn lose(&self, lost: &Lost) {
+        if lost.sum() == 0 {
+            return;
+        }
+        let (all, losses) = {
+            let mut state = self.state();
+            state.lost.add(lost);
+            (state.lost, state.losses.clone())
+        };
+        losses.warn(format!("{}: lost so far, as it could not be stored: {all}", self.name()));
     }
 
     /// Says in a message which line it is of, by which recipe, and when.

@@ -7,7 +7,9 @@ use snarm_core::bank::{Calibration, Promises, Rule};
 use snarm_core::results::Record;
 use utoipa::ToSchema;
 
+use super::lost::Lost;
 use crate::clock;
+use crate::limited::Limited;
 use crate::store::{Part, Shift};
 
 /// Scores in the strip of the page.
@@ -118,6 +120,12 @@ pub(crate) struct State {
     pub(crate) lost_pictures: u64,
     /// Lines on the standard output of the pipeline that are no results.
     pub(crate) other_lines: u64,
+    /// Why what waits is not stored, where it is not.
+    pub(crate) unstored: Option<String>,
+    /// What could not be stored.
+    pub(crate) lost: Lost,
+    /// Tells of it.
+    pub(super) losses: Limited,
     pub(crate) restarts: u64,
     /// Starts of the pipeline.
     pub(super) starts: u64,
@@ -184,7 +192,7 @@ pub(crate) struct Snapshot {
     pub(crate) shift: Shift,
     /// Parts; `null` where frames are not joined to such.
     pub(crate) parts: Option<PartsNow>,
-    /// Lamps of source, drift and light; those of the station follow.
+    /// Lamps of source, store, drift and light; those of the station follow.
     pub(crate) lamps: Vec<Lamp>,
     /// The last scores, of those that were asked for.
     pub(crate) strip: Vec<Point>,
@@ -258,6 +266,18 @@ impl State {
         Lamp { name: "source", light, text }
     }
 
+    /// Whether what comes is stored.
+    pub(super) fn store(&self) -> Lamp {
+        let (light, text) = match &self.unstored {
+            Some(reason) => (Light::Bad, format!("what was judged waits in memory: {reason}")),
+            None if self.lost.sum() > 0 => {
+                (Light::Warning, format!("lost since the start, as it could not be stored: {}", self.lost))
+            }
+            None => (Light::Good, "all is stored".to_owned()),
+        };
+        Lamp { name: "store", light, text }
+    }
+
     /// The median of the last frames is compared with what good frames scored while learning.
     fn drift(&self) -> Lamp {
         let lamp = |light, text: String| Lamp { name: "drift", light, text };
@@ -322,7 +342,7 @@ impl State {
             latency_ms: self.latency_ms,
             shift: self.shift.clone(),
             parts: None,
-            lamps: vec![self.source(), self.drift(), self.light()],
+            lamps: vec![self.source(), self.store(), self.drift(), self.light()],
             strip: self.strip.iter().filter(|point| point.seq > after).copied().collect(),
         }
     }

@@ -8,9 +8,11 @@ use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 
 use super::child::{self, End, Order};
+use super::lost::Lost;
 use super::pairs::Pairs;
 use super::shared::Line;
 use super::state::Status;
+use super::unstored::{Unstored, WAIT};
 use super::{control, detector, hear, learn, prepare};
 use crate::clock;
 use crate::config::AtEnd;
@@ -32,7 +34,7 @@ const WAITING: usize = 256;
 
 /// Runs a line until it is to stop.
 pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
-    let mut wait = FIRST_WAIT;
+    let (mut wait, mut left) = (FIRST_WAIT, Unstored::default());
     while !*stop.borrow() {
         let began = Instant::now();
         // A test of the source has it for some seconds.
@@ -43,7 +45,7 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
         let ended = match prepare::prepare(&line, &stop).await {
             Ok(()) => {
                 learn::fulfil(&line, &stop).await;
-                once(&line, stop.clone()).await
+                once(&line, stop.clone(), &mut left).await
             }
             Err(error) => Err(error),
         };
@@ -55,8 +57,9 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
         let reason = match ended {
             Ok(End::Stream) if line.config.at_end == AtEnd::Stop && !learn::is_wished(&line) => {
                 set(&line, Status::Stopped, String::new());
+                store(&line, &mut left, &mut stop).await;
                 // Nothing is left to do.
-                let _ = stop.changed().await;
+                let _ = stop.wait_for(|stop| *stop).await;
                 break;
             }
             // Its orders ended: it is to begin anew.
@@ -84,7 +87,35 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
         }
         wait = (2 * wait).min(LONGEST_WAIT);
     }
+    try_to_store(&line, &mut left).await;
+    let lost = Lost { parts: line.parts().unstored(), ..left.count() };
+    line.lose(&lost);
     set(&line, Status::Stopped, String::new());
+}
+
+/// Tries to store what is left, until it is stored or the line is to stop.
+async fn store(line: &Arc<Line>, left: &mut Unstored, stop: &mut watch::Receiver<bool>) {
+    while line.state().unstored.is_some() && !*stop.borrow() {
+        try_to_store(line, left).await;
+        tokio::select! {
+            () = tokio::time::sleep(WAIT) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Tries once to store what is left.
+async fn try_to_store(line: &Arc<Line>, left: &mut Unstored) {
+    let mut waiting = std::mem::take(left);
+    let tried = line.ask(move |line| {
+        let stored = waiting.store(line);
+        Ok((waiting, stored))
+    });
+    let stored = tried.await.and_then(|(waiting, stored)| {
+        *left = waiting;
+        stored
+    });
+    line.say_stored(stored);
 }
 
 fn set(line: &Line, status: Status, detail: String) {
@@ -92,8 +123,8 @@ fn set(line: &Line, status: Status, detail: String) {
     (state.status, state.detail) = (status, detail);
 }
 
-/// Runs the pipeline once.
-async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
+/// Runs the pipeline once. `left` is what could not be stored before, and afterwards.
+async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>, left: &mut Unstored) -> Result<End> {
     set(line, Status::Starting, String::new());
     let begun = line.ask(|line| Ok((line.store.begin_run(line.name())?, line.store.shift(line.name())?)));
     let (run, shift) = begun.await?;
@@ -103,9 +134,12 @@ async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
         state.begin_run(run);
     }
     line.state().shift = shift;
+    line.state().shift.frames += left.count().frames;
     // What was open when the station was killed.
     line.parts().cut(clock::now());
-    line.ask(|line| line.store_frames(&[], Vec::new())).await?;
+    // Where it cannot be stored now it waits.
+    let stored = line.ask(|line| line.store_frames(&[], &[])).await;
+    line.say_stored(stored);
     let (orders, to_child) = mpsc::channel(WAITING);
     // Before the store is asked: what is changed from here on reaches the pipeline as an order, or ends it.
     line.connect(Some(orders));
@@ -116,9 +150,9 @@ async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>) -> Result<End> {
     let words = (line.host.words)(&line.config.pipeline, &line.config.variables, &own)
         .with_context(|| format!("line {:?}", line.name()))?;
     let (heard_by, heard) = mpsc::channel(WAITING);
-    let listening = tokio::spawn(hear::listen(Arc::clone(line), heard, pairs));
+    let listening = tokio::spawn(hear::listen(Arc::clone(line), heard, pairs, std::mem::take(left)));
     let ended = child::play(&line.host.player, &words, &first, to_child, heard_by, stop).await;
-    listening.await.context("a task of the station failed")?;
+    *left = listening.await.context("a task of the station failed")?;
     ended
 }
 

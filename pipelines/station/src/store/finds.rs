@@ -144,8 +144,12 @@ impl Store {
             )?;
             let id = change.last_insert_rowid();
             for (picture, bytes) in Picture::ALL.into_iter().zip(pictures) {
-                if !bytes.is_empty() {
-                    files::put(&self.picture_file(id, picture), bytes)
+                let file = self.picture_file(id, picture);
+                if bytes.is_empty() {
+                    // Left over from a find of this number that could not be stored.
+                    let _ = std::fs::remove_file(file);
+                } else {
+                    files::put(&file, bytes)
                         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
                 }
             }
@@ -286,6 +290,21 @@ mod tests {
         assert!(store.undo("cap", "ann").unwrap().is_none());
         assert_eq!(queue(&store).len(), 3);
         assert!(store.judge(99, Judgement::Bad, "ann").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_find_that_could_not_be_stored_leaves_no_picture_for_the_next_one() {
+        let (_dir, store) = store();
+        let record = serde_json::json!({});
+        let new =
+            NewFind { at: 5, run: 1, frame: 2, first: 1, last: 3, score: 0.5, verdict: "anomalous", record };
+        let trigger = "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'full'); END";
+        store.change(|change| change.execute(trigger, [])).unwrap();
+        let message = Waiting { output: "o".into(), topic: "t".into(), payload: "{}".into() };
+        assert!(store.add_find("cap", &new, [b"j", b"p", b"m"], |_| vec![message.clone()]).is_err());
+        let id = add(&store, 0.6);
+        assert_eq!(store.picture(id, Picture::Frame).unwrap().unwrap(), b"png");
+        assert!(store.picture(id, Picture::Map).unwrap().is_none());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, ErrorCode, Transaction};
 
 pub(crate) use audit::Entry;
 pub(crate) use banks::{BankVersion, NewBank, Odd, Release, Rescored};
@@ -175,6 +175,12 @@ impl Store {
         whole(&mut writer, make).context("cannot write to the store")
     }
 
+    /// Refuses all changes, or no more.
+    #[cfg(test)]
+    pub(crate) fn refuse_writing(&self, refuses: bool) {
+        self.writer.lock().unwrap().pragma_update(None, "query_only", refuses).unwrap();
+    }
+
     /// Drops those of a line beyond the `keep` that are highest by `number`, a column of `table`. Counts how many.
     fn forget(&self, table: &str, number: &str, line: &str, keep: u64) -> Result<usize> {
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
@@ -197,6 +203,14 @@ fn sort_learned(folder: &Path) {
                 .and_then(|()| std::fs::rename(picture.path(), first.join(picture.file_name())));
         }
     }
+}
+
+/// Whether what could not be stored may be stored at another time, as the database is locked or the disk is full. False where the
+/// database refuses just this.
+pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
+    let Some(error) = error.downcast_ref::<rusqlite::Error>() else { return false };
+    let refusals = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch, ErrorCode::TooBig];
+    !error.sqlite_error_code().is_some_and(|code| refusals.contains(&code))
 }
 
 /// A change that happens as a whole, or not at all.

@@ -22,6 +22,8 @@ pub(crate) struct Health {
     lines: usize,
     /// Lines that judge frames, or whose stream is over, with no red lamp.
     well: usize,
+    /// Frames, finds, parts and messages that were lost since the start, as they could not be stored.
+    lost: u64,
 }
 
 /// 200 where every line judges frames with no red lamp, or its stream is over; else 503. Tells no names.
@@ -33,7 +35,9 @@ pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Response {
         let lamps = state.snapshot("", "", u64::MAX).lamps;
         is_well(state.status) && lamps.iter().all(|lamp| lamp.light != Light::Bad)
     });
-    let health = Health { lines: app.switches.len(), well: well.count() };
+    let lost =
+        app.switches.iter().flat_map(|switch| switch.lines()).map(|line| line.state().lost.sum()).sum();
+    let health = Health { lines: app.switches.len(), well: well.count(), lost };
     let code = if health.well == health.lines { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(health)).into_response()
 }
@@ -62,7 +66,7 @@ impl<'a> Family<'a> {
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
     let mut text = String::new();
     type Value = fn(&crate::line::State) -> f64;
-    let families: [(&str, &str, &str, Value); 9] = [
+    let families: [(&str, &str, &str, Value); 10] = [
         ("counter", "snarm_frames_total", "Frames analysed.", |state| state.frames as f64),
         ("counter", "snarm_anomalous_frames_total", "Frames above the limit of alarms.", |state| {
             state.anomalous as f64
@@ -84,6 +88,12 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Answer<Response> {
             "snarm_other_lines_total",
             "Lines on the standard output of the pipeline that are no results.",
             |state| state.other_lines as f64,
+        ),
+        (
+            "counter",
+            "snarm_lost_total",
+            "Frames, finds, parts and messages that were lost, as they could not be stored.",
+            |state| state.lost.sum() as f64,
         ),
         ("gauge", "snarm_running", "1 while frames are judged.", |state| {
             f64::from(u8::from(state.status == Status::Running))

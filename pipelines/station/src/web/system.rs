@@ -14,7 +14,7 @@ use super::app::App;
 use super::failure::{Answer, Failure};
 use super::lines::in_use;
 use crate::clock;
-use crate::line::{self, Lamp, SourceTest, Status};
+use crate::line::{self, Lamp, Lost, SourceTest, Status};
 use crate::log::LogLine;
 use crate::output::{Health, KEPT};
 use crate::store::{Gone, SetAside, Store, Tally, Waiting, Who};
@@ -40,6 +40,10 @@ pub(crate) struct LineHealth {
     lost_pictures: u64,
     /// Lines on the standard output of the pipeline that are no results.
     other_lines: u64,
+    /// Why what was judged is not stored, where it is not, and waits.
+    unstored: Option<String>,
+    /// What was lost since the station started, as it could not be stored.
+    lost: Lost,
     /// Frames a second.
     fps: f64,
     /// Time of an analysis in milliseconds.
@@ -128,6 +132,8 @@ fn line_health(line: &line::Line) -> LineHealth {
         frames: state.frames,
         lost_pictures: state.lost_pictures,
         other_lines: state.other_lines,
+        unstored: state.unstored.clone(),
+        lost: state.lost,
         fps: state.fps,
         latency_ms: state.latency_ms,
     }
