@@ -11,7 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::app::App;
 use super::failure::{Answer, Failure};
@@ -23,6 +23,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// A stream ends after that time, and the page asks again: whoever may no longer look is noticed.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// How long the place of a stream is kept after that: whoever reads nothing never comes to its end.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Between two pictures.
 const BOUNDARY: &str = "snarm-picture";
 
@@ -32,14 +35,25 @@ pub(super) fn permit(app: &App) -> Answer<OwnedSemaphorePermit> {
     Arc::clone(&app.streams).try_acquire_owned().map_err(|_| busy())
 }
 
+/// The place of a stream, for so long at most; it is free sooner when this is dropped.
+fn place(permit: OwnedSemaphorePermit, longest: Duration) -> oneshot::Sender<()> {
+    let (held, gone) = oneshot::channel();
+    tokio::spawn(async move {
+        // Either way the place is free.
+        let _ = tokio::time::timeout(longest, gone).await;
+        drop(permit);
+    });
+    held
+}
+
 /// The state of a line four times a second, with new scores, as server-sent events of the type `state`.
 #[utoipa::path(get, path = "/api/lines/{line}/events", params(("line" = String, Path)), responses((status = 200, content_type = "text/event-stream"), (status = 503)))]
 pub(crate) async fn events(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Response> {
     lines::of(&app, &name)?;
-    let permit = permit(&app)?;
+    let place = place(permit(&app)?, LONGEST + GRACE);
     let began = Instant::now();
-    let first = (String::new(), None, permit);
-    let events = stream::unfold(first, move |(before, last, permit): (String, Option<u64>, _)| {
+    let first = (String::new(), None, place);
+    let events = stream::unfold(first, move |(before, last, place): (String, Option<u64>, _)| {
         let (app, name) = (Arc::clone(&app), name.clone());
         async move {
             if began.elapsed() > LONGEST {
@@ -54,7 +68,7 @@ pub(crate) async fn events(State(app): State<Arc<App>>, Path(name): Path<String>
             let snapshot = lines::snapshot(&app, line, after);
             let after = snapshot.strip.last().map_or(after, |point| point.seq);
             let event = Event::default().event("state").json_data(&snapshot).unwrap_or_default();
-            Some((Ok::<_, Infallible>(event), (line.name().to_owned(), Some(after), permit)))
+            Some((Ok::<_, Infallible>(event), (line.name().to_owned(), Some(after), place)))
         }
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
@@ -65,10 +79,10 @@ pub(crate) async fn events(State(app): State<Arc<App>>, Path(name): Path<String>
 pub(crate) async fn live(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Response> {
     let pictures = lines::of(&app, &name)?.look_on();
     let changes = app.switch(&name).map(|switch| switch.changes());
-    let permit = permit(&app)?;
+    let place = place(permit(&app)?, LONGEST + GRACE);
     let began = Instant::now();
-    let first = (pictures, changes, permit);
-    let parts = stream::unfold(first, move |(mut pictures, mut changes, permit)| {
+    let first = (pictures, changes, place);
+    let parts = stream::unfold(first, move |(mut pictures, mut changes, place)| {
         let (app, name) = (Arc::clone(&app), name.clone());
         async move {
             loop {
@@ -94,10 +108,32 @@ pub(crate) async fn live(State(app): State<Arc<App>>, Path(name): Path<String>) 
                     jpeg.len()
                 );
                 let part = [head.as_bytes(), &jpeg, b"\r\n"].concat();
-                return Some((Ok::<_, Infallible>(part), (pictures, changes, permit)));
+                return Some((Ok::<_, Infallible>(part), (pictures, changes, place)));
             }
         }
     });
     let kind = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
     Ok(([(CONTENT_TYPE, kind)], Body::from_stream(parts)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_when_its_stream_is_over_or_after_its_time_whoever_reads() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let places = Arc::new(Semaphore::new(1));
+            let take = || Arc::clone(&places).acquire_owned();
+            let held = place(take().await.unwrap(), Duration::from_secs(300));
+            assert_eq!(places.available_permits(), 0);
+            drop(held);
+            // Nobody polls the stream that holds this one.
+            let _held = place(take().await.unwrap(), Duration::from_millis(20));
+            drop(take().await.unwrap());
+        });
+    }
 }
