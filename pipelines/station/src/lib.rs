@@ -4,6 +4,8 @@
 mod clock;
 pub mod config;
 mod demo;
+mod files;
+mod guests;
 mod host;
 pub mod hub;
 mod limited;
@@ -67,6 +69,7 @@ pub fn run_demo(data: &Path, port: u16, host: Host) -> Result<()> {
 }
 
 fn start(config: Config, host: Host, is_demo: bool) -> Result<()> {
+    files::ask_for_enough();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -150,7 +153,7 @@ async fn serve(config: Config, host: Host, is_demo: bool) -> Result<()> {
         tasks.push(tokio::spawn(run));
     }
     let served = tokio::select! {
-        served = web::serve(Arc::new(app), listener, tls) => served,
+        never = web::serve(Arc::new(app), listener, tls) => match never {},
         asked = asked() => asked,
     };
     tracing::info!("the station ends");

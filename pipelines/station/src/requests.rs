@@ -80,7 +80,7 @@ impl Requests {
 }
 
 /// The client of an address.
-fn client(from: IpAddr) -> IpAddr {
+pub(crate) fn client(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address => address,

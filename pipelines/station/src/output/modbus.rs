@@ -29,11 +29,12 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
+use tokio_modbus::server::tcp::Server;
 use tokio_modbus::{ExceptionCode, Request, Response};
 
 use super::health::Health;
 use crate::config::Modbus;
+use crate::guests::{Guests, Rules};
 use crate::line::{Line, Snapshot, Status, Switch};
 
 /// Registers of a line.
@@ -47,6 +48,10 @@ const BEGIN: usize = 19;
 
 /// Most registers of an answer, by the standard.
 const MOST: u16 = 125;
+
+/// Who may be connected.
+const RULES: Rules =
+    Rules { most: 64, of_each: 8, unread: Duration::from_secs(30), silent: Some(Duration::from_secs(600)) };
 
 /// Time until another try to serve.
 const WAIT: Duration = Duration::from_secs(5);
@@ -84,9 +89,10 @@ async fn serve(config: &Modbus, health: &Health, registers: &Registers) -> Resul
     let listener = TcpListener::bind(config.listen).await?;
     health.set(None);
     let server = Server::new(listener);
+    let guests = Guests::new(format!("output {}", config.name), RULES);
     let connected = |stream: TcpStream, from: SocketAddr| {
-        let registers = registers.clone();
-        async move { accept_tcp_connection(stream, from, |_| Ok(Some(registers.clone()))) }
+        let served = guests.take(stream, from).map(|guest| (registers.clone(), guest));
+        async move { Ok(served) }
     };
     let failed = |error| tracing::debug!("modbus: {error}");
     Ok(server.serve(&connected, failed).await?)

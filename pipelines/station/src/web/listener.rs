@@ -1,138 +1,168 @@
 //! Connections, with TLS or without.
 
-use std::io;
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::server::TlsStream;
+
+use crate::files;
+use crate::guests::{Guest, Guests, Rules};
+use crate::limited::Limited;
+
+/// Most connections at the same time.
+const MOST: usize = 512;
+
+/// Most connections of one address: a proxy before the station has as many as its browsers.
+const OF_EACH: usize = 128;
 
 /// How long a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Handshakes at the same time; who comes when there are so many waits.
-const HANDSHAKES: usize = 64;
+/// How long a connection may be without a request, and how long the head of one may take.
+const HEAD: Duration = Duration::from_secs(20);
 
-/// Connections whose handshake is done and that nobody has taken yet.
-const WAITING: usize = 16;
+/// How long an answer may wait for who reads nothing of it.
+const UNREAD: Duration = Duration::from_secs(30);
 
-/// Time until another try where no connection can be taken, as when too many are open.
+/// Largest head of a request, in bytes.
+const LARGEST_HEAD: usize = 64 << 10;
+
+/// Time until another try where no connection can be taken, as when too many files are open.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A connection.
-pub(crate) enum Connection {
-    /// As it is.
-    Plain(TcpStream),
-    /// By TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-/// Takes connections; handshakes run beside each other, so that a slow one stops nobody.
-pub(crate) struct Connections {
-    address: SocketAddr,
-    ready: mpsc::Receiver<(Connection, SocketAddr)>,
-}
-
-impl Connections {
-    /// Begins to take them.
-    ///
-    /// # Errors
-    /// When the listener has no address.
-    pub(crate) fn start(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (done, ready) = mpsc::channel(WAITING);
-        tokio::spawn(accept(listener, tls.map(TlsAcceptor::from), done));
-        Ok(Self { address, ready })
-    }
-}
-
-async fn accept(
+/// Answers all who connect, until it is dropped. Each is served beside the others, so that a slow one stops nobody.
+pub(super) async fn serve(
+    routes: Router,
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    done: mpsc::Sender<(Connection, SocketAddr)>,
-) {
-    let turns = Arc::new(Semaphore::new(HANDSHAKES));
+    tls: Option<Arc<ServerConfig>>,
+) -> Infallible {
+    // Of the files that may be open half are kept for the lines.
+    let half = usize::try_from(files::allowed() / 2).unwrap_or(usize::MAX);
+    let rules = Rules { most: MOST.min(half), of_each: OF_EACH, unread: UNREAD, silent: None };
+    serve_by(rules, HEAD, routes, listener, tls).await
+}
+
+async fn serve_by(
+    rules: Rules,
+    head: Duration,
+    routes: Router,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+) -> Infallible {
+    let (guests, failures) = (Guests::new("pages", rules), Limited::default());
+    let (routes, tls) = (TowerToHyperService::new(routes), tls.map(TlsAcceptor::from));
     loop {
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                if let Some(guest) = guests.take(stream, from) {
+                    tokio::spawn(meet(guest, from, tls.clone(), routes.clone(), head));
+                }
+            }
             Err(error) => {
-                tracing::debug!("no connection: {error}");
+                failures.warn(format!("pages: no connection can be taken: {error}"));
                 tokio::time::sleep(PAUSE).await;
-                continue;
             }
-        };
-        let Some(tls) = tls.clone() else {
-            if done.send((Connection::Plain(stream), from)).await.is_err() {
-                return;
+        }
+    }
+}
+
+/// Answers the requests of a connection.
+async fn meet(
+    guest: Guest,
+    from: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    routes: TowerToHyperService<Router>,
+    head: Duration,
+) {
+    let Some(tls) = tls else { return answer(guest, from, routes, head).await };
+    match tokio::time::timeout(PATIENCE, tls.accept(guest)).await {
+        Ok(Ok(stream)) => answer(stream, from, routes, head).await,
+        Ok(Err(error)) => tracing::debug!("{from}: no TLS: {error}"),
+        Err(_) => tracing::debug!("{from}: no TLS within {} s", PATIENCE.as_secs()),
+    }
+}
+
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    from: SocketAddr,
+    routes: TowerToHyperService<Router>,
+    head: Duration,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(from));
+        routes.call(request)
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!("{from}: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    const ASKED: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// What a connection reads until its end.
+    async fn rest(stream: &mut TcpStream) -> String {
+        let mut text = Vec::new();
+        // One that is ended in the midst of something is reset.
+        let _ = stream.read_to_end(&mut text).await;
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn connections_that_ask_nothing_are_ended_and_keep_nobody_from_pages() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let ip = async |ConnectInfo(from): ConnectInfo<SocketAddr>| from.ip().to_string();
+            let routes = Router::new().route("/", get(ip));
+            let rules = Rules { most: 8, of_each: 4, unread: UNREAD, silent: None };
+            let head = Duration::from_millis(300);
+            let server = tokio::spawn(async move {
+                serve_by(rules, head, routes, listener, None).await;
+            });
+            let began = Instant::now();
+            let mut silent = Vec::new();
+            for _ in 0..20 {
+                silent.push(TcpStream::connect(address).await.unwrap());
             }
-            continue;
-        };
-        let (Ok(turn), done) = (Arc::clone(&turns).acquire_owned().await, done.clone()) else { return };
-        tokio::spawn(async move {
-            match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-                // The server that would take it may have ended.
-                Ok(Ok(stream)) => drop(done.send((Connection::Tls(Box::new(stream)), from)).await),
-                Ok(Err(error)) => tracing::debug!("{from}: no TLS: {error}"),
-                Err(_) => tracing::debug!("{from}: no TLS within {} s", PATIENCE.as_secs()),
+            // Half of a head is none.
+            silent[19].write_all(&ASKED[..20]).await.unwrap();
+            let mut asking = TcpStream::connect(address).await.unwrap();
+            asking.write_all(ASKED).await.unwrap();
+            let told = rest(&mut asking).await;
+            assert!(told.starts_with("HTTP/1.1 200") && told.ends_with("127.0.0.1"), "{told}");
+            assert!(began.elapsed() >= head, "it was kept until nothing more was asked");
+            for stream in &mut silent {
+                assert!(!rest(stream).await.starts_with("HTTP/1.1 200"));
             }
-            drop(turn);
+            server.abort();
         });
-    }
-}
-
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.ready.recv().await {
-            Some(connection) => connection,
-            // Nobody takes connections any more: the station ends.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(self.address)
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, into),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, into),
-        }
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
     }
 }

@@ -18,14 +18,12 @@ mod streams;
 mod system;
 mod trends;
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
-use axum::serve::ListenerExt;
 use axum::{Json, Router, middleware};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
@@ -36,7 +34,6 @@ pub(crate) use app::{App, Entry};
 use crate::store::Role;
 use failure::Failure;
 use guard::Asks;
-use listener::Connections;
 
 /// Largest body of a request, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
@@ -225,18 +222,12 @@ fn router(app: &Arc<App>) -> Router {
 }
 
 /// Serves until it is dropped.
-///
-/// # Errors
-/// When the listener fails.
 pub(crate) async fn serve(
     app: Arc<App>,
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-) -> Result<()> {
-    let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    // What is tapped tells its address, and nothing is done to it.
-    let connections = Connections::start(listener, tls)?.tap_io(|_| {});
-    axum::serve(connections, service).await.context("cannot serve pages")
+) -> Infallible {
+    listener::serve(router(&app), listener, tls).await
 }
 
 #[cfg(test)]
