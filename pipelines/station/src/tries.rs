@@ -13,6 +13,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses and names that are remembered.
 const REMEMBERED: usize = 10_000;
 
+/// Longest key that is told apart from others, in characters: longer than any address and any name that is known.
+const LONGEST: usize = 64;
+
+/// What is remembered of a key.
+fn cut(key: &str) -> &str {
+    key.char_indices().nth(LONGEST).map_or(key, |(end, _)| &key[..end])
+}
+
 /// Failures of the last minute.
 #[derive(Debug, Default)]
 pub(crate) struct Tries(Mutex<HashMap<String, VecDeque<Instant>>>);
@@ -31,7 +39,7 @@ impl Tries {
     fn wait_at(&self, keys: &[&str], now: Instant) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = |key: &&str| {
-            let recent = all.get(*key)?.iter().filter(|at| now.duration_since(**at) < WINDOW);
+            let recent = all.get(cut(key))?.iter().filter(|at| now.duration_since(**at) < WINDOW);
             let recent: Vec<&Instant> = recent.collect();
             let decides = recent.len().checked_sub(ALLOWED)?;
             Some(WINDOW.saturating_sub(now.duration_since(**recent.get(decides)?)))
@@ -46,7 +54,8 @@ impl Tries {
         }
         for key in keys {
             // Whoever fills the list waits with everybody else: names share what is left.
-            let key = if all.len() < REMEMBERED || all.contains_key(*key) { *key } else { "" };
+            let key = cut(key);
+            let key = if all.len() < REMEMBERED || all.contains_key(key) { key } else { "" };
             let failures = all.entry(key.to_owned()).or_default();
             failures.push_back(now);
             if failures.len() > ALLOWED {
@@ -71,5 +80,14 @@ mod tests {
         assert_eq!(tries.wait_at(&["10.0.0.2", "ann"], now), Some(WINDOW));
         assert_eq!(tries.wait_at(&["10.0.0.2", "bob"], now), None);
         assert_eq!(tries.wait_at(&["10.0.0.1", "ann"], now + WINDOW), None);
+    }
+
+    #[test]
+    fn of_a_long_key_as_much_is_remembered_as_tells_names_apart() {
+        let (tries, now) = (Tries::default(), Instant::now());
+        let long = "x".repeat(65_000);
+        (0..ALLOWED).for_each(|_| tries.failed_at(&[&long], now));
+        assert!(tries.0.lock().unwrap().keys().all(|key| key.len() == LONGEST));
+        assert_eq!(tries.wait_at(&[&long], now), Some(WINDOW));
     }
 }

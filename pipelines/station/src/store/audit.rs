@@ -23,8 +23,12 @@ pub(crate) struct Entry {
     pub(crate) detail: String,
 }
 
+/// Longest detail of an entry, in characters: what tells of more is cut, for entries stay for good.
+const LONGEST: usize = 1000;
+
 /// Adds an entry, as a part of the change it tells of.
 pub(super) fn add(change: &Transaction<'_>, who: &str, what: &str, detail: &str) -> rusqlite::Result<()> {
+    let detail = detail.char_indices().nth(LONGEST).map_or(detail, |(end, _)| &detail[..end]);
     change
         .prepare("INSERT INTO audit (at, who, what, detail) VALUES (?, ?, ?, ?)")?
         .execute((clock::now(), who, what, detail))
@@ -68,9 +72,11 @@ mod tests {
         store.note("bob", "limit", "cap 0.5").unwrap();
         let found: Vec<String> = store.audit(9).unwrap().into_iter().map(|entry| entry.who).collect();
         assert_eq!(found, ["bob", "ann"]);
+        store.note("eve", "long", &"\u{fc}".repeat(2 * LONGEST)).unwrap();
+        assert_eq!(store.audit(1).unwrap()[0].detail.chars().count(), LONGEST);
         for line in ["DELETE FROM audit", "UPDATE audit SET who = 'eve'"] {
             assert!(store.change(|change| change.execute(line, [])).is_err(), "{line}");
         }
-        assert_eq!(store.audit(9).unwrap().len(), 2);
+        assert_eq!(store.audit(9).unwrap().len(), 3);
     }
 }

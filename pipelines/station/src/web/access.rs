@@ -108,7 +108,8 @@ pub(crate) async fn sign_in(
 ) -> Answer<Response> {
     check_origin(&headers)?;
     let address = from.ip().to_string();
-    let name = format!("name {}", given.name);
+    let typed = typed(&given.name);
+    let name = format!("name {typed}");
     let keys = [address.as_str(), name.as_str()];
     if let Some(refusal) = too_many(&app, &keys) {
         return Ok(refusal);
@@ -124,10 +125,15 @@ pub(crate) async fn sign_in(
         Some(role) => enter(&app, Who { name: given.name, role }).await,
         None => {
             app.tries.failed(&keys);
-            app.store.ask(move |store| store.note(&address, "failed sign-in", &given.name)).await?;
+            app.store.ask(move |store| store.note(&address, "failed sign-in", &typed)).await?;
             Err(Failure(StatusCode::UNAUTHORIZED, "name or password is wrong".to_owned()))
         }
     }
+}
+
+/// What is remembered of a name that somebody typed: as much as a name has.
+fn typed(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 /// The answer to who has to wait.
@@ -179,6 +185,7 @@ pub(crate) async fn setup(
 
 /// The code of the demo.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Code {
     code: String,
 }
@@ -304,4 +311,16 @@ pub(crate) async fn remove_token(
 #[utoipa::path(get, path = "/api/audit", responses((status = 200, body = [Entry])))]
 pub(crate) async fn audit(State(app): State<Arc<App>>) -> Answer<Json<Vec<Entry>>> {
     Ok(Json(app.store.ask(|store| store.audit(ENTRIES)).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_remembered_of_a_typed_name_than_a_name_has() {
+        assert_eq!(typed("ann"), "ann");
+        let longest = "\u{fc}".repeat(LONGEST_NAME);
+        assert_eq!((typed(&longest), typed(&format!("{longest}x"))), (longest.clone(), longest));
+    }
 }
