@@ -13,6 +13,8 @@ use anyhow::{Context, Result, bail};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+use crate::regular;
+
 pub use hub::Hub;
 pub use recipe::{Product, Recipe};
 pub use recording::Recording;
@@ -674,7 +676,7 @@ fn check_name(key: &str, name: &str) -> Result<()> {
 
 /// What a file of TOML says.
 fn parsed_file<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path)
+    let text = regular::read_text(path)
         .with_context(|| format!("cannot read the configuration {}", path.display()))?;
     parsed(&text).with_context(|| path.display().to_string())
 }
@@ -724,6 +726,12 @@ mod tests {
         assert_eq!(config.listen.to_string(), LISTEN);
         assert!(config.listen.ip().is_loopback() && !config.open_viewing);
         assert_eq!((config.lines[0].shown(), config.lines[0].at_end), ("cap", AtEnd::Again));
+    }
+
+    #[test]
+    fn a_configuration_is_a_file_and_no_device() {
+        let error = format!("{:#}", Config::read(Path::new("/dev/zero")).unwrap_err());
+        assert_eq!(error, "cannot read the configuration /dev/zero: expected a file, found a device");
     }
 
     #[test]

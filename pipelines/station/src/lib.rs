@@ -12,6 +12,7 @@ mod limited;
 mod line;
 mod log;
 mod output;
+mod regular;
 mod requests;
 mod secret;
 #[cfg(test)]

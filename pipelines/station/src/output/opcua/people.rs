@@ -10,6 +10,7 @@ use opcua::server::authenticator::{AuthManager, Password, UserToken, user_pass_s
 use opcua::types::{Error, StatusCode, UAString, UserTokenPolicy, UserTokenType};
 
 use crate::config::Anonymous;
+use crate::regular;
 use crate::secret;
 use crate::tries::Tries;
 
@@ -36,8 +37,7 @@ impl People {
         let mut users = Vec::new();
         if let Some(file) = file {
             let name = file.display();
-            let text =
-                std::fs::read_to_string(file).with_context(|| format!("users-file: cannot read {name}"))?;
+            let text = regular::read_text(file).with_context(|| format!("users-file: cannot read {name}"))?;
             for (at, line) in text.lines().map(str::trim).enumerate() {
                 if line.is_empty() || line.starts_with('#') {
                     continue;

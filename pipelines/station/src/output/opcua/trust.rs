@@ -12,6 +12,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use opcua::crypto::{CertificateStore, PrivateKey, X509, X509Data};
 use snarm_core::files::replace;
 
+use crate::regular;
+
 /// Bits of the key that is made.
 const BITS: u32 = 2048;
 
@@ -22,7 +24,7 @@ const DAYS: u32 = 20 * 365;
 const REJECTED: usize = 20;
 
 /// Largest file that is read as a certificate, in bytes.
-const LARGEST: u64 = 64 << 10;
+const LARGEST: usize = 64 << 10;
 
 /// Files of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +84,7 @@ impl Files {
     fn check(&self) -> Result<()> {
         let certificate = certificate(&self.certificate).context("certificate")?;
         let (file, name) = (&self.key, self.key.display());
-        let pem = fs::read(file).with_context(|| format!("key: cannot read {name}"))?;
+        let pem = regular::read(file).with_context(|| format!("key: cannot read {name}"))?;
         let key = PrivateKey::from_pem(&pem).map_err(|_| {
             anyhow!("key: expected an RSA PRIVATE KEY without a password in PEM, found none in {name}")
         })?;
@@ -135,11 +137,10 @@ impl Files {
 /// A certificate in DER or PEM.
 fn certificate(file: &Path) -> Result<X509> {
     let name = file.display();
-    let read = |file: &Path| {
-        let is_larger = fs::metadata(file)?.len() > LARGEST;
-        if is_larger { Ok(Vec::new()) } else { fs::read(file) }
-    };
-    let bytes = read(file).with_context(|| format!("cannot read {name}"))?;
+    let mut bytes = regular::read(file).with_context(|| format!("cannot read {name}"))?;
+    if bytes.len() > LARGEST {
+        bytes.clear();
+    }
     let found = X509::from_der(&bytes).or_else(|_| X509::from_pem(&bytes));
     found.map_err(|_| anyhow!("expected a CERTIFICATE in DER or PEM, found none in {name}"))
 }
