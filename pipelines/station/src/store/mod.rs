@@ -43,6 +43,9 @@ pub(crate) use trends::{STEP, Trend};
 /// How long a change waits for another process that reads the database, such as a backup.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Name of the database.
+const DATABASE: &str = "station.sqlite";
+
 /// Folder of the pictures of learned frames.
 const LEARNED: &str = "learned";
 
@@ -102,11 +105,12 @@ impl Store {
             bail!("expected a data folder of no other station, found one that runs in {}", folder.display());
         }
         sort_learned(&folder.join(LEARNED));
-        let path = folder.join("station.sqlite");
-        let mut writer = connect(&path)?;
-        schema::bring_up(&mut writer).with_context(|| path.display().to_string())?;
-        let reader = connect(&path)?;
-        reader.pragma_update(None, "query_only", true)?;
+        let path = folder.join(DATABASE);
+        let cannot = || format!("cannot open {}", path.display());
+        let mut writer = connect(&path).with_context(cannot)?;
+        schema::bring_up(&mut writer).with_context(cannot)?;
+        let reader = connect(&path).with_context(cannot)?;
+        reader.pragma_update(None, "query_only", true).with_context(cannot)?;
         Ok(Self {
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
@@ -166,13 +170,24 @@ impl Store {
 
     fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        ask(&reader).context("cannot read the store")
+        ask(&reader).map_err(|error| self.explained(error, "cannot read the store"))
     }
 
     /// A change that happens as a whole, or not at all.
     fn change<T>(&self, make: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        whole(&mut writer, make).context("cannot write to the store")
+        whole(&mut writer, make).map_err(|error| self.explained(error, "cannot write to the store"))
+    }
+
+    /// What failed; a damaged file is named, for somebody has to put another one in its place.
+    fn explained(&self, error: rusqlite::Error, what: &'static str) -> anyhow::Error {
+        let damages = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
+        let is_damaged = error.sqlite_error_code().is_some_and(|code| damages.contains(&code));
+        let error = anyhow::Error::new(error);
+        match is_damaged {
+            true => error.context(format!("{what}: {} is damaged", self.folder.join(DATABASE).display())),
+            false => error.context(what),
+        }
     }
 
     /// Refuses all changes, or no more.
@@ -224,8 +239,8 @@ fn whole<T>(
     Ok(made)
 }
 
-fn connect(path: &Path) -> Result<Connection> {
-    let connection = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A change survives the end of the process; the last ones may be lost when the power fails.
@@ -249,6 +264,23 @@ mod tests {
             let picture =
                 |version| std::fs::read(store.learned_folder("cap", version).join("7.jpg")).unwrap();
             assert_eq!((picture(1), picture(2)), (b"old".to_vec(), b"new".to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_damaged_is_named() {
+        for damage in [0, 4096] {
+            let dir = tempfile::tempdir().unwrap();
+            drop(Store::open(dir.path()).unwrap());
+            let path = dir.path().join("station.sqlite");
+            let mut bytes = std::fs::read(&path).unwrap();
+            // The header, or all behind the first page.
+            let end = if damage == 0 { 100 } else { bytes.len() };
+            bytes[damage..end].fill(b'x');
+            std::fs::write(&path, bytes).unwrap();
+            let opened = Store::open(dir.path()).and_then(|store| store.people().map(drop));
+            let text = format!("{:#}", opened.err().unwrap());
+            assert!(text.contains("station.sqlite"), "{text}");
         }
     }
 
