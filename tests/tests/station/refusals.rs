@@ -102,6 +102,20 @@ fn a_browser_of_another_site_changes_nothing() {
 }
 
 #[test]
+fn a_name_that_was_typed_fills_no_list() {
+    let Some(dir) = learned() else { return };
+    let station = Station::start(dir.path(), "");
+    let admin = station.set_up();
+    let typed = json!({ "name": "x".repeat(65_000), "password": "not the password" });
+    assert_eq!(station.stranger().post("/api/sign-in", &typed).code, 401);
+    let last = &admin.get("/api/audit").json()[0];
+    assert_eq!(
+        (last["what"].as_str(), last["detail"].as_str()),
+        (Some("failed sign-in"), Some(&*"x".repeat(40)))
+    );
+}
+
+#[test]
 fn guessing_passwords_has_to_wait() {
     let Some(dir) = learned() else { return };
     let station = Station::start(dir.path(), "");
@@ -178,7 +192,9 @@ fn paths_names_and_bodies_of_strangers_stay_what_they_are() {
     }
     // Bodies are small, and what the API knows.
     let large = json!({ "name": "x".repeat(100_000), "role": "viewer", "password": PASSWORD });
-    assert_eq!(admin.post("/api/people", &large).code, 413);
+    let refused = admin.post("/api/people", &large);
+    assert_eq!(refused.code, 413);
+    assert!(refused.json()["error"].as_str().is_some_and(|text| text.contains("65536 bytes")));
     assert_eq!(
         admin.post("/api/people", &json!({ "name": "x", "role": "king", "password": PASSWORD })).code,
         422

@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod bodies;
 mod compare;
 mod export;
 mod failure;
@@ -21,7 +22,6 @@ mod trends;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router, middleware};
@@ -34,9 +34,6 @@ pub(crate) use app::{App, Entry};
 use crate::store::Role;
 use failure::Failure;
 use guard::Asks;
-
-/// Largest body of a request, in bytes.
-const LARGEST_BODY: usize = 64 << 10;
 
 /// The description of the API.
 #[derive(OpenApi)]
@@ -215,7 +212,7 @@ fn router(app: &Arc<App>) -> Router {
         .method_not_allowed_fallback(|| async {
             Failure(StatusCode::METHOD_NOT_ALLOWED, "expected another method".to_owned())
         })
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(bodies::whole))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::limit))
         .layer(middleware::from_fn(guard::headers))
         .with_state(Arc::clone(app))
