@@ -20,6 +20,7 @@ use super::places::{self, PICTURES};
 use super::shared::{Station, by};
 use crate::clock;
 use crate::config::Hub;
+use crate::limited::Limited;
 use crate::line::{self, Line};
 use crate::store::{Known, Role, Waiting};
 
@@ -136,11 +137,12 @@ pub(super) async fn run(link: &Link, station: &Arc<Station>) -> Result<()> {
     let mut commands = subscribed.context("cannot subscribe to commands")?;
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut last_entry: Option<Instant> = None;
+    let (refusals, unsent) = (Limited::default(), Limited::default());
     while let Some(message) = commands.next().await {
         let command = match read(station, &message) {
             Ok(command) => command,
             Err(error) => {
-                tracing::warn!("hub: a command is refused: {error:#}");
+                refusals.warn(format!("hub: a command is refused: {error:#}"));
                 if last_entry.is_none_or(|last| last.elapsed() >= ENTRY) {
                     last_entry = Some(Instant::now());
                     let text = format!("{error:#}");
@@ -149,26 +151,26 @@ pub(super) async fn run(link: &Link, station: &Arc<Station>) -> Result<()> {
                         .ask(move |store| store.note("hub", "refuse", &format!("command: {text}")))
                         .await?;
                 }
-                reply(link, &message, refusal(&error)).await;
+                reply(link, &unsent, &message, refusal(&error)).await;
                 continue;
             }
         };
         let turn = Arc::clone(&turns).acquire_owned().await?;
-        let (link, station) = (link.clone(), Arc::clone(station));
+        let (link, station, unsent) = (link.clone(), Arc::clone(station), unsent.clone());
         tokio::spawn(async move {
             let answer = answer(&link, &station, command).await;
-            reply(&link, &message, answer.unwrap_or_else(|error| refusal(&error))).await;
+            reply(&link, &unsent, &message, answer.unwrap_or_else(|error| refusal(&error))).await;
             drop(turn);
         });
     }
     bail!("the connection to the hub is over")
 }
 
-async fn reply(link: &Link, message: &Message, answer: String) {
+async fn reply(link: &Link, unsent: &Limited, message: &Message, answer: String) {
     let Some(to) = message.reply.clone() else { return };
     // Who does not hear it asks again, and gets the same.
     if let Err(error) = link.client.publish(to, answer.into()).await {
-        tracing::warn!("hub: an answer is not sent: {error}");
+        unsent.warn(format!("hub: an answer is not sent: {error}"));
     }
 }
 

@@ -15,6 +15,7 @@ use super::objects::{self, Kind};
 use super::places::{self, DESIRED};
 use super::shared::{Refused, Station, by};
 use crate::clock;
+use crate::limited::Limited;
 use crate::line::{self, Change, Line};
 use crate::store::{Settings, Taken};
 
@@ -90,11 +91,12 @@ pub(super) async fn run(link: &Link, station: &Station) -> Result<()> {
     // Whoever puts a value publishes to its subject: that wakes us, and the value is read then.
     let subject = format!("$KV.{DESIRED}.{}.*", station.config.name);
     let mut told = link.client.subscribe(subject).await.context("cannot subscribe")?;
+    let refusals = Limited::default();
     loop {
         link.up().await;
         for line in station.lines() {
             if let Err(error) = converge(link, station, line).await {
-                tracing::warn!("{}: what the hub wants cannot be taken yet: {error:#}", line.name());
+                refusals.warn(format!("{}: what the hub wants cannot be taken yet: {error:#}", line.name()));
             }
         }
         tokio::select! {

@@ -10,6 +10,7 @@ use anyhow::Result;
 use tokio::sync::{mpsc, watch};
 
 use super::switch::Switch;
+use crate::limited::Limited;
 
 /// Time until a file that is gone, or at its end, is looked for again.
 const WAIT: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub(super) async fn follow<T: Send + 'static>(
     take: impl AsyncFn(&Switch, T) -> Result<()>,
 ) {
     let (said_by, mut said) = mpsc::channel(WAITING);
-    let line = switch.name().to_owned();
+    let (line, refusals) = (switch.name().to_owned(), Limited::default());
     // Reading may wait for as long as nothing is said, and cannot be ended: the thread ends with the process.
     let read = move || read_again(name, &line, &file, read, &said_by);
     if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(read) {
@@ -43,7 +44,7 @@ pub(super) async fn follow<T: Send + 'static>(
         };
         let Some(said) = said else { return };
         if let Err(error) = take(switch, said).await {
-            tracing::warn!("{}: {name}: {error:#}", switch.name());
+            refusals.warn(format!("{}: {name}: {error:#}", switch.name()));
         }
     }
 }

@@ -5,16 +5,20 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::fs::OFlags;
 use tokio::sync::{mpsc, watch};
 
 use super::followed::{Read, follow};
 use super::switch::{LONGEST_CODE, Switch};
 
-/// Longest line that is read, in bytes; the rest of it is the next.
-const LONGEST: u64 = 4 * LONGEST_CODE as u64 + 2;
+/// Longest line that is taken, in bytes.
+const LONGEST: usize = 4 * LONGEST_CODE + 2;
+
+/// Least time between two lines: no scanner reads more, and what says something all the time takes no core.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Takes what a file says for codes of a line, until the station ends.
 pub(crate) async fn listen(switch: Arc<Switch>, file: PathBuf, stop: watch::Receiver<bool>) {
@@ -35,12 +39,19 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Hands codes on until the end of a file. Returns whether there is somebody who takes them.
+///
+/// # Errors
+/// When it cannot be read, and when it says what is no code.
 fn codes(file: impl std::io::Read, to: &mpsc::Sender<String>) -> Result<bool> {
     let mut from = BufReader::new(file);
     loop {
         let mut line = Vec::new();
-        if std::io::Read::take(&mut from, LONGEST).read_until(b'\n', &mut line).context("cannot read")? == 0 {
+        let longest = LONGEST as u64 + 1;
+        if std::io::Read::take(&mut from, longest).read_until(b'\n', &mut line).context("cannot read")? == 0 {
             return Ok(true);
+        }
+        if line.len() > LONGEST {
+            bail!("expected lines of at most {LONGEST} bytes, found a longer one");
         }
         let text = String::from_utf8_lossy(&line);
         // Scanners put what is no text around their codes, as they are set up.
@@ -48,6 +59,7 @@ fn codes(file: impl std::io::Read, to: &mpsc::Sender<String>) -> Result<bool> {
         if !code.is_empty() && to.blocking_send(code.to_owned()).is_err() {
             return Ok(false);
         }
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -67,8 +79,26 @@ mod tests {
     fn each_line_is_a_code_without_what_is_around_it() {
         assert_eq!(read_codes(b"\x024012\x03\r\n\r\n  red \nlast"), ["4012", "red", "last"]);
         assert_eq!(read_codes(b"\xff1\n"), ["\u{fffd}1"]);
-        // A line without an end fills no memory.
-        assert!(read_codes(&[b'x'; 3000]).iter().all(|code| code.len() as u64 <= LONGEST));
+    }
+
+    #[test]
+    fn what_says_no_lines_is_read_no_further() {
+        let (to, mut from) = mpsc::channel(WAITING);
+        let text = [b"4012\n", &[b'x'; 3000][..]].concat();
+        for endless in [&mut std::io::repeat(0) as &mut dyn std::io::Read, &mut &text[..]] {
+            let error = codes(endless, &to).unwrap_err().to_string();
+            assert_eq!(error, "expected lines of at most 402 bytes, found a longer one");
+        }
+        drop(to);
+        assert_eq!(from.blocking_recv().as_deref(), Some("4012"));
+        assert_eq!(from.blocking_recv(), None);
+    }
+
+    #[test]
+    fn lines_without_codes_take_no_core() {
+        let began = std::time::Instant::now();
+        assert!(read_codes(&[b'\n'; 20]).is_empty());
+        assert!(began.elapsed() >= 20 * PAUSE);
     }
 
     #[test]

@@ -35,6 +35,7 @@ use tokio_modbus::{ExceptionCode, Request, Response};
 use super::health::Health;
 use crate::config::Modbus;
 use crate::guests::{Guests, Rules};
+use crate::limited::Limited;
 use crate::line::{Line, Snapshot, Status, Switch};
 
 /// Registers of a line.
@@ -71,6 +72,7 @@ pub(super) async fn run(
         started: Instant::now(),
         recipes: config.recipes,
         parts: config.parts,
+        refusals: Limited::default(),
     };
     while !*stop.borrow() {
         tokio::select! {
@@ -111,6 +113,8 @@ struct Registers {
     recipes: bool,
     /// Whether parts can be begun.
     parts: bool,
+    /// What was written and refused.
+    refusals: Limited,
 }
 
 impl Registers {
@@ -148,7 +152,7 @@ impl Registers {
             _ => return Err(ExceptionCode::IllegalDataAddress),
         };
         done.map_err(|error| {
-            tracing::warn!("{}: {}: {error:#}", switch.name(), self.author);
+            self.refusals.warn(format!("{}: {}: {error:#}", switch.name(), self.author));
             ExceptionCode::IllegalDataValue
         })
     }

@@ -26,6 +26,7 @@ use super::format;
 use super::queue::{Queue, secret_of};
 use crate::clock;
 use crate::config::Mqtt;
+use crate::limited::Limited;
 use crate::line::{Line, Switch};
 use crate::store::Waiting;
 use crate::tls;
@@ -65,16 +66,13 @@ pub(super) async fn run(config: Mqtt, switches: Vec<Arc<Switch>>, mut queue: Que
 
 /// Takes codes and parts one after the other, for choosing a recipe takes as long as it takes.
 async fn take_heard(config: Mqtt, switches: Vec<Arc<Switch>>, mut heard: mpsc::Receiver<Publish>) {
-    let author = format!("mqtt {}", config.name);
+    let (author, refusals) = (format!("mqtt {}", config.name), Limited::default());
     while let Some(message) = heard.recv().await {
         let topic = message.topic.strip_prefix(&format!("{}/", config.topic));
         let Some((name, kind)) = topic.and_then(|rest| rest.rsplit_once('/')) else { continue };
         let Some(switch) = switches.iter().find(|switch| switch.name() == name) else {
-            tracing::warn!(
-                "output {}: {}: expected the name of a line, found {name:?}",
-                config.name,
-                message.topic
-            );
+            let text = format!("expected the name of a line, found {name:?}");
+            refusals.warn(format!("output {}: {}: {text}", config.name, message.topic));
             continue;
         };
         let done = match kind {
@@ -87,7 +85,7 @@ async fn take_heard(config: Mqtt, switches: Vec<Arc<Switch>>, mut heard: mpsc::R
             _ => Ok(()),
         };
         if let Err(error) = done {
-            tracing::warn!("output {}: {}: {error:#}", config.name, message.topic);
+            refusals.warn(format!("output {}: {}: {error:#}", config.name, message.topic));
         }
     }
 }
@@ -123,6 +121,7 @@ async fn begin_part(switch: &Switch, payload: &[u8]) -> Result<()> {
 struct Events {
     from: EventLoop,
     heard_by: mpsc::Sender<Publish>,
+    losses: Limited,
 }
 
 impl Events {
@@ -131,7 +130,7 @@ impl Events {
         if let Event::Incoming(Packet::Publish(message)) = &event
             && self.heard_by.try_send(message.clone()).is_err()
         {
-            tracing::warn!("{}: too many messages at once, one is lost", message.topic);
+            self.losses.warn(format!("{}: too many messages at once, one is lost", message.topic));
         }
         Ok(event)
     }
@@ -228,7 +227,7 @@ async fn connect(
         options.set_transport(Transport::tls_with_config(tls::client(authorities, known_by)?.into()));
     }
     let (client, from) = AsyncClient::new(options, REQUESTS + lines);
-    let mut events = Events { from, heard_by: heard_by.clone() };
+    let mut events = Events { from, heard_by: heard_by.clone(), losses: Limited::default() };
     let broker = || format!("cannot reach the broker {}:{}", config.host, config.port());
     loop {
         let event =
