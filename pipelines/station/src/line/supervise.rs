@@ -126,7 +126,9 @@ fn set(line: &Line, status: Status, detail: String) {
 /// Runs the pipeline once. `left` is what could not be stored before, and afterwards.
 async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>, left: &mut Unstored) -> Result<End> {
     set(line, Status::Starting, String::new());
-    let begun = line.ask(|line| Ok((line.store.begin_run(line.name())?, line.store.shift(line.name())?)));
+    let last = line.state().run;
+    let begun =
+        line.ask(move |line| Ok((line.store.begin_run(line.name(), last)?, line.store.shift(line.name())?)));
     let (run, shift) = begun.await?;
     {
         let mut state = line.state();

@@ -85,15 +85,25 @@ impl Store {
         })
     }
 
-    /// Counts a run of the pipeline of a line that begins, from 1.
-    pub(crate) fn begin_run(&self, line: &str) -> Result<i64> {
-        self.change(|change| {
-            change.query_row(
-                "INSERT INTO runs (line, run) VALUES (?, 1) ON CONFLICT (line) DO UPDATE SET run = run + 1 RETURNING run",
-                [line],
+    /// Counts a run of the pipeline of a line, the next after `last` and after all that are known. Where that cannot be stored it
+    /// is counted all the same: its frames, once they are, tell of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn begin_run(&self, line: &str, last: i64) -> Result<i64> {
+        let run: i64 = self.read(|store| {
+            store.query_row(
+                "SELECT 1 + MAX(?2, COALESCE((SELECT run FROM runs WHERE line = ?1), 0),
+                     COALESCE((SELECT run FROM frames WHERE line = ?1 ORDER BY id DESC LIMIT 1), 0))",
+                (line, last),
                 |row| row.get(0),
             )
-        })
+        })?;
+        let keep = "INSERT INTO runs (line, run) VALUES (?1, ?2) ON CONFLICT (line) DO UPDATE SET run = ?2";
+        if let Err(error) = self.change(|change| change.execute(keep, (line, run))) {
+            tracing::warn!("run {run} of {line} is not stored: {error:#}");
+        }
+        Ok(run)
     }
 
     /// Drops the oldest frames of a line beyond `keep`. Counts how many.
@@ -186,7 +196,14 @@ mod tests {
     fn runs_of_each_line_are_counted_through_starts() {
         let dir = tempfile::tempdir().unwrap();
         for (line, run) in [("a", 1), ("a", 2), ("b", 1), ("a", 3)] {
-            assert_eq!(Store::open(dir.path()).unwrap().begin_run(line).unwrap(), run, "{line}");
+            assert_eq!(Store::open(dir.path()).unwrap().begin_run(line, 0).unwrap(), run, "{line}");
         }
+        // While nothing can be stored, as on a full disk, and afterwards.
+        let store = Store::open(dir.path()).unwrap();
+        store.refuse_writing(true);
+        assert_eq!([3, 4].map(|last| store.begin_run("a", last).unwrap()), [4, 5]);
+        store.refuse_writing(false);
+        store.add_frames("a", &[Frame { run: 5, ..frame(1, 0.5) }], &[], &[]).unwrap();
+        assert_eq!(store.begin_run("a", 0).unwrap(), 6, "after the station was started again");
     }
 }
