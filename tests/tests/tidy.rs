@@ -69,8 +69,8 @@ const WRITERS: [(&str, &str); 7] = [
         "the part of a download, which goes on after an interruption, and is renamed",
     ),
     (
-        "pipelines/station/src/hub/banks.rs",
-        "a bank on its way from a hub, renamed when its digest is the signed one",
+        "pipelines/station/src/hub/objects.rs",
+        "an object on its way from a hub, renamed when its digest is the signed one",
     ),
     ("pipelines/station/src/hub/keys.rs", "a key, made anew or not at all"),
     (

@@ -284,12 +284,26 @@ fn frame_size(header: &[u8]) -> Option<u64> {
     width.checked_mul(height)?.checked_add(colours)
 }
 
+/// What each byte adds to the sum of a page of Ogg.
+const SUMS: [u32; 256] = {
+    let mut sums = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut sum = (byte as u32) << 24;
+        let mut bit = 0;
+        while bit < 8 {
+            sum = if sum >> 31 == 1 { sum << 1 ^ 0x04c1_1db7 } else { sum << 1 };
+            bit += 1;
+        }
+        sums[byte] = sum;
+        byte += 1;
+    }
+    sums
+};
+
 /// The sum of a page of Ogg, a CRC of 32 bits from its highest one on.
 fn sum(page: &[u8]) -> u32 {
-    page.iter().fold(0, |sum: u32, byte| {
-        let start = sum ^ u32::from(*byte) << 24;
-        (0..8).fold(start, |sum, _| if sum >> 31 == 1 { sum << 1 ^ 0x04c1_1db7 } else { sum << 1 })
-    })
+    page.iter().fold(0, |sum: u32, byte| sum << 8 ^ SUMS[usize::from((sum >> 24) as u8 ^ byte)])
 }
 
 #[cfg(test)]

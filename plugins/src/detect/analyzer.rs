@@ -69,6 +69,7 @@ impl Loaded {
             doubt_of_tiles: doubt_of_tiles(detector.bank(), settings)?,
             doubt: detector.bank().doubt(detector.calibration()),
             info: info(&detector, location, generation),
+            asked: Mutex::default(),
         });
         Ok(Self { detector, bank })
     }
@@ -136,12 +137,14 @@ pub(super) struct Analyzer {
     look: Look,
     next: Arc<Mutex<Option<Loaded>>>,
     seat: Seat,
+    /// Whether it was told that another part is looked at than the bank's.
+    told_part: bool,
 }
 
 impl Analyzer {
     /// Starts with `loaded`; what is put into `next` takes its place at the following frame.
     pub(super) fn new(loaded: Loaded, look: Look, next: Arc<Mutex<Option<Loaded>>>, seat: Seat) -> Self {
-        Self { loaded, look, next, seat }
+        Self { loaded, look, next, seat, told_part: false }
     }
 
     /// Scores the frame `number`. `log` gets the times of the stages, `warn` hears of a region or a bank that cannot be
@@ -159,6 +162,7 @@ impl Analyzer {
         // The lock ends with the statement; the old bank is freed after the frame.
         let next = lock(&self.next).take();
         let old = next.map(|next| std::mem::replace(&mut self.loaded, next));
+        self.told_part &= old.is_none();
         let start = Instant::now();
         let roi = self.look.set_roi(settings.roi.as_deref()).unwrap_or_else(|error| {
             warn(&error, Refused::Region);
@@ -200,11 +204,11 @@ impl Analyzer {
         log: impl Fn(f64, &StageTimes),
         warn: impl Fn(&Error, Refused),
     ) -> Result<Found, Failure> {
-        let Self { loaded: Loaded { detector, bank }, seat, .. } = self;
+        let Self { loaded: Loaded { detector, bank }, seat, told_part, .. } = self;
         let is_other = detector.set_view(self.look.view(detector.bank(), layout.orientation))?;
         detector.set_light_correction(settings.light_correction);
         detector.set_quality_gate(settings.quality_gate);
-        let limits = settings.limits(&bank.limits, &bank.calibration, &layout.info);
+        let limits = settings.limits(bank, &layout.info);
         let tell = |error: &Error| warn(error, Refused::Device);
         let score = |detector: &mut Detector, frame: AnyFrame<'_>| {
             let detection = detector.detect(frame, &limits)?;
@@ -216,9 +220,13 @@ impl Analyzer {
         };
         let mut found = seat.with_frame(detector, buffer, layout, sharing, tell, score)?;
         found.meta.device = seat.name();
-        // A part of which nothing is left was refused.
-        if let Some(doubt) = is_other.then(|| detector.bank().doubt_of_part(detector.view())).flatten() {
-            warn(&doubt, Refused::Light);
+        // A part of which nothing is left was refused. One that moves is told once.
+        if is_other {
+            let doubt = detector.bank().doubt_of_part(detector.view());
+            let told = std::mem::replace(told_part, doubt.is_some());
+            if let Some(doubt) = doubt.filter(|_| !told) {
+                warn(&doubt, Refused::Light);
+            }
         }
         Ok(found)
     }

@@ -76,6 +76,9 @@ const LATE: u64 = 10;
 /// Frames that the usual gap is taken of.
 const GAPS: usize = 32;
 
+/// A usual gap that is apart from the one before by no more than this part of it is the same.
+const STEADY: u64 = 20;
+
 /// Half a second: a defect that flickers, or is hidden for a moment, is one defect.
 const HOLD: ClockTime = ClockTime::from_mseconds(500);
 
@@ -118,6 +121,8 @@ pub(super) struct Events {
     jump: Option<ClockTime>,
     /// The last times between two frames between which there was no jump.
     gaps: VecDeque<ClockTime>,
+    /// The usual one of them, as it was told last.
+    step: Option<ClockTime>,
 }
 
 impl Event {
@@ -234,11 +239,19 @@ impl Events {
         self.last = Some(now);
     }
 
-    /// The usual time between analysed frames, as their times show it.
-    pub(super) fn step(&self) -> Option<ClockTime> {
-        let mut sorted: Vec<ClockTime> = self.gaps.iter().copied().collect();
+    /// The usual time between analysed frames, as their times show it. One that is a little longer or shorter than what was
+    /// said before is the same: times waver, and limits that follow from them would, too.
+    pub(super) fn step(&mut self) -> Option<ClockTime> {
+        let mut sorted = [ClockTime::ZERO; GAPS];
+        let sorted = &mut sorted[..self.gaps.len()];
+        sorted.iter_mut().zip(&self.gaps).for_each(|(to, gap)| *to = *gap);
         sorted.sort_unstable();
-        sorted.get(sorted.len() / 2).copied()
+        let seen = sorted.get(sorted.len() / 2).copied();
+        let apart = |a: ClockTime, b: ClockTime| a.nseconds().abs_diff(b.nseconds());
+        if !seen.zip(self.step).is_some_and(|(seen, said)| apart(seen, said) <= said.nseconds() / STEADY) {
+            self.step = seen;
+        }
+        self.step
     }
 
     /// Ends what is open: the stream, or the trust in it, ends here.
@@ -246,6 +259,7 @@ impl Events {
         (self.candidate, self.last) = (None, None);
         (self.stated, self.seen, self.jump) = (None, None, None);
         self.gaps.clear();
+        self.step = None;
         self.open.take()
     }
 

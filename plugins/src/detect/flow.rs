@@ -18,7 +18,7 @@ use super::found::Found;
 use super::imp::{CAT, SnarmDetect};
 use super::settings::Settings;
 use super::stream::{Frame, Outcome, Turn};
-use super::{BusyPolicy, messages, record};
+use super::{BusyPolicy, ThresholdMode, messages, record};
 use crate::frame::{Failure, Layout};
 use crate::{cuda, error, frame, lock};
 
@@ -65,8 +65,10 @@ impl SnarmDetect {
 
     /// The settings of the next frame.
     pub(super) fn frame_settings(&self) -> Settings {
-        let seen_step = lock(&self.events).step();
-        Settings { seen_step, ..lock(&self.settings).clone() }
+        let settings = lock(&self.settings).clone();
+        // Nothing else asks how fast frames come.
+        let events = settings.threshold_mode == ThresholdMode::Events;
+        Settings { seen_step: events.then(|| lock(&self.events).step()).flatten(), ..settings }
     }
 
     /// Warns once when the threshold is to be set by hand and is not.
@@ -91,7 +93,7 @@ impl SnarmDetect {
     fn compare_thresholds(&self, settings: &Settings) -> Result<(), snarm_core::Error> {
         let Some(bank) = lock(&self.figures).bank.clone() else { return Ok(()) };
         let info = lock(&self.stream).info.clone();
-        let threshold = settings.threshold(&bank.limits, &bank.calibration, info.as_ref());
+        let threshold = settings.threshold(&bank, info.as_ref());
         threshold.map_or(Ok(()), |threshold| settings.check_band(threshold))
     }
 

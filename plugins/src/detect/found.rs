@@ -1,6 +1,7 @@
 //! What was found in a frame, and with which bank.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use snarm_core::bank::Calibration;
@@ -9,7 +10,9 @@ use snarm_core::light::Quality;
 use snarm_core::results::Resolution;
 use snarm_core::view::Crop;
 
+use super::ThresholdMode;
 use super::drift::Ranges;
+use crate::lock;
 use crate::meta::AnomalyMeta;
 
 /// What was found in a frame.
@@ -42,6 +45,28 @@ pub(super) struct InUse {
     pub(super) doubt: Option<String>,
     /// Value of the property `bank-info`.
     pub(super) info: gst::Structure,
+    /// The threshold that was asked for last, by mode, target and frames a second.
+    pub(super) asked: Mutex<Option<(ThresholdMode, [f64; 2], f64)>>,
+}
+
+impl InUse {
+    /// A threshold of this bank, which is found once: it takes longer than the rest of what is done for a frame.
+    pub(super) fn threshold(
+        &self,
+        mode: ThresholdMode,
+        asked: [f64; 2],
+        find: impl FnOnce(&Calibration) -> f64,
+    ) -> f64 {
+        let mut last = lock(&self.asked);
+        match *last {
+            Some((of, with, threshold)) if of == mode && with == asked => threshold,
+            _ => {
+                let threshold = find(&self.calibration);
+                *last = Some((mode, asked, threshold));
+                threshold
+            }
+        }
+    }
 }
 
 impl Found {

@@ -26,7 +26,7 @@ pub(super) fn unknown(
         bank_id: bank.bank_id.clone(),
         bank_generation: bank.generation,
         device: device.to_owned(),
-        ..Record::unknown(&settings.limits(&bank.limits, &bank.calibration, info))
+        ..Record::unknown(&settings.limits(bank, info))
     };
     let meta = AnomalyMeta { record, seen: Rect::WHOLE, map_rect: Rect::WHOLE, map: None };
     Found {

@@ -8,6 +8,7 @@ use snarm_core::bank::Calibration;
 use snarm_core::detect::Limits;
 
 use super::events::usual_hold;
+use super::found::InUse;
 use super::{Attach, BusyPolicy, Crop, MapFormat, MessageMode, Pass, ResultsMode, ThresholdMode};
 use crate::cuda::Device;
 use crate::precision::Products;
@@ -159,33 +160,35 @@ impl Settings {
         }
     }
 
-    /// The threshold of one frame of a stream: what is set, else what the bank with these limits and this calibration
-    /// gives; none where that depends on a stream that is not known yet.
-    pub(super) fn threshold(
-        &self,
-        bank: &Limits,
-        calibration: &Calibration,
-        stream: Option<&VideoInfo>,
-    ) -> Option<f64> {
+    /// The threshold of one frame of a stream: what is set, else what the bank gives; none where that depends on a stream that is not known yet.
+    pub(super) fn threshold(&self, bank: &InUse, stream: Option<&VideoInfo>) -> Option<f64> {
         if self.threshold >= 0.0 {
             return Some(self.threshold);
         }
         match self.threshold_mode {
             // Without a number it is refused at start; taken away later, the bank's is better than none, with a warning.
-            ThresholdMode::Manual | ThresholdMode::Bank => Some(bank.threshold),
-            ThresholdMode::Fpr => Some(calibration.threshold_at_fpr(self.target_fpr)),
-            ThresholdMode::Sigma => Some(calibration.threshold_at_sigma(self.sigma)),
-            ThresholdMode::Events => stream.map(|stream| {
-                calibration.threshold_at_events(self.target_events_per_hour, self.rate(stream))
+            ThresholdMode::Manual | ThresholdMode::Bank => Some(bank.limits.threshold),
+            mode @ ThresholdMode::Fpr => {
+                let asked = [self.target_fpr, 0.0];
+                Some(bank.threshold(mode, asked, |known| known.threshold_at_fpr(asked[0])))
+            }
+            mode @ ThresholdMode::Sigma => {
+                let asked = [self.sigma, 0.0];
+                Some(bank.threshold(mode, asked, |known| known.threshold_at_sigma(asked[0])))
+            }
+            mode @ ThresholdMode::Events => stream.map(|stream| {
+                let asked = [self.target_events_per_hour, self.rate(stream)];
+                bank.threshold(mode, asked, |known| known.threshold_at_events(asked[0], asked[1]))
             }),
         }
     }
 
-    /// The limits of one frame of a stream: what is set, else what the bank with these limits and this calibration gives.
-    pub(super) fn limits(&self, bank: &Limits, calibration: &Calibration, stream: &VideoInfo) -> Limits {
-        let pixels = if self.pixel_threshold >= 0.0 { self.pixel_threshold } else { bank.pixel_threshold };
+    /// The limits of one frame of a stream: what is set, else what the bank gives.
+    pub(super) fn limits(&self, bank: &InUse, stream: &VideoInfo) -> Limits {
+        let pixels =
+            if self.pixel_threshold >= 0.0 { self.pixel_threshold } else { bank.limits.pixel_threshold };
         Limits {
-            threshold: self.threshold(bank, calibration, Some(stream)).unwrap_or(bank.threshold),
+            threshold: self.threshold(bank, Some(stream)).unwrap_or(bank.limits.threshold),
             threshold_low: (self.threshold_low >= 0.0).then_some(self.threshold_low),
             pixel_threshold: pixels,
             min_area: self.min_area,

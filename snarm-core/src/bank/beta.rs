@@ -16,9 +16,11 @@ pub(super) fn below(a: f64, b: f64, x: f64) -> f64 {
         return 1.0;
     }
     // The fraction converges fast below the mean.
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - below(b, a, 1.0 - x);
-    }
+    if x > (a + 1.0) / (a + b + 2.0) { 1.0 - far_below(b, a, 1.0 - x) } else { far_below(a, b, x) }
+}
+
+/// P(B <= x) where the fraction converges.
+fn far_below(a: f64, b: f64, x: f64) -> f64 {
     let front = ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (-x).ln_1p();
     (front.exp() * fraction(a, b, x) / a).clamp(0.0, 1.0)
 }

@@ -493,8 +493,8 @@ mod tests {
 
     #[test]
     fn runs_are_as_long_in_time_at_another_rate() {
-        let learned = Calibration::new("x", true, &[1.0, 2.0], &[1.0, 2.0]).unwrap();
-        let learned = Calibration { run: 5.0, ..learned };
+        let scores = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5];
+        let learned = Calibration { run: 5.0, ..Calibration::new("x", true, &scores, &scores).unwrap() };
         assert_eq!((learned.run_time(), learned.run_at(25.0)), (None, 5.0), "times of before are not known");
         let timed = learned.clone().with_step(Some(0.2));
         // Four steps of 0.2 s, which are 20 of 40 ms.

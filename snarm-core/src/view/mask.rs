@@ -18,6 +18,9 @@ use crate::paths::text;
 /// Grey from which a pixel of the picture is ignored.
 const WHITE: u8 = 128;
 
+/// The highest number of a picture whose numbers are labels: darker greys than that are no paint.
+const MOST_LABELS: u16 = 31;
+
 /// What is ignored, as fractions of the frame see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgnoreMask {
@@ -39,13 +42,19 @@ impl IgnoreMask {
         Ok(Self { data, width, height })
     }
 
-    /// What of a picture is nearer to white than to black, and not fully transparent.
-    fn nearer_to_white(path: &Path) -> Result<Self> {
+    /// What of a picture is nearer to white than to black, and not fully transparent; and whether its numbers are labels.
+    fn nearer_to_white(path: &Path) -> Result<(Self, bool)> {
         let image =
             decode("ignore mask", "a PNG, PGM, BMP, TIFF, WebP or JPEG picture", path, &Reading::default())?;
         let image = image.image;
         let (width, height) = (image.width() as usize, image.height() as usize);
-        let ignored = if image.color().has_alpha() {
+        let has_alpha = image.color().has_alpha();
+        let highest = match &image {
+            image::DynamicImage::ImageLuma16(grey) => grey.iter().copied().max().unwrap_or(0),
+            other => other.to_luma8().iter().copied().max().unwrap_or(0).into(),
+        };
+        let are_labels = !has_alpha && (1..=MOST_LABELS).contains(&highest);
+        let ignored = if has_alpha {
             let samples = image.into_luma_alpha16().into_raw();
             let pixels = samples.as_chunks::<2>().0.iter();
             // What a picture of 8 bits is in 16.
@@ -53,7 +62,7 @@ impl IgnoreMask {
         } else {
             image.into_luma8().into_raw().into_iter().map(|v| v >= WHITE).collect()
         };
-        Self::new(ignored, width, height)
+        Ok((Self::new(ignored, width, height)?, are_labels))
     }
 
     /// Size and digest of a mask, by which it is known.
@@ -69,16 +78,17 @@ impl IgnoreMask {
     }
 
     /// Reads a PNG, PGM, BMP, TIFF, WebP or JPEG picture: what is nearer to white than to black, and not fully
-    /// transparent, is ignored. Where nothing is, as in a picture whose numbers are labels, 0 and 1 for one, all that
-    /// [`Mask::read`] takes for marked is.
+    /// transparent, is ignored. In a picture without white whose numbers are labels, 0 and 1 for one, all that [`Mask::read`]
+    /// takes for marked is.
     ///
     /// # Errors
     /// When the file is missing or cannot be decoded.
     pub fn open(path: &Path) -> Result<Self> {
-        let mask = Self::nearer_to_white(path)?;
-        if !mask.is_empty() {
+        let (mask, are_labels) = Self::nearer_to_white(path)?;
+        if !are_labels {
             return Ok(mask);
         }
+        tracing::info!("ignore mask: its numbers are labels, of which each but 0 is ignored: {}", text(path));
         let Mask { data, width, height } = Mask::open(path)?;
         Self::new(data, width, height)
     }
@@ -233,6 +243,14 @@ mod tests {
             .unwrap();
         assert_eq!(IgnoreMask::open(&png).unwrap(), labelled);
         assert_eq!(IgnoreMask::find(&png).unwrap().as_deref(), Some(&labelled));
+        // Black paint beside what is transparent, and dark grey, are no labels.
+        image::GrayAlphaImage::from_raw(2, 2, vec![0, 255, 0, 0, 0, 255, 0, 255])
+            .unwrap()
+            .save(&png)
+            .unwrap();
+        assert!(IgnoreMask::open(&png).unwrap().is_empty());
+        image::GrayImage::from_raw(2, 2, vec![0, 90, 90, 60]).unwrap().save(&png).unwrap();
+        assert!(IgnoreMask::open(&png).unwrap().is_empty());
         image::GrayImage::new(2, 2).save(&png).unwrap();
         assert!(IgnoreMask::open(&png).unwrap().is_empty() && IgnoreMask::find(&png).unwrap().is_none());
         let text = folder.path().join("mask.txt");

@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn found(number: u64) -> NewFound {
-        let record = serde_json::json!({ "frame-number": number, "score": 0.7, "verdict": "anomalous" });
+        let record = serde_json::json!({ "frame-number": number, "score": 0.7, "threshold": 0.5, "verdict": "anomalous" });
         let pictures = [b"jpeg".to_vec(), b"png".to_vec(), b"map".to_vec()];
         let found = Found { at: 7, frame: number, first: number, last: number, pictures };
         NewFound { run: 1, record: serde_json::from_value(record).unwrap(), found }

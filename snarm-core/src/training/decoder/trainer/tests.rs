@@ -97,7 +97,7 @@ fn a_run_begins_with_the_weights_of_a_decoder_and_ends_no_worse() {
 
     let decoder = Weights::open(&first).unwrap();
     // So high a rate makes all that follows worse.
-    let mut next = short(10.0, 2, 8);
+    let mut next = short(1.0, 2, 8);
     assert_ne!(weights(&next), expected);
     let fresh = next.config.clone();
     next.start(&decoder).unwrap();
