@@ -24,8 +24,10 @@ def tell(head, *parts):
 def message(name, **fields):
     tell({"kind": "message", "name": name, "fields": {key.replace("_", "-"): value for key, value in fields.items()}})
 
-def drift(drifting):
-    message("snarm-drift", drifting=drifting, light=0.5, light_low=0.9, light_high=1.1)
+def drift(kind, drifting):
+    # That of the light has its numbers under two names.
+    twice = {"light": 0.5, "light_low": 0.9, "light_high": 1.1} if kind == "light" else {}
+    message("snarm-drift", kind=kind, drifting=drifting, value=0.5, low=0.9, high=1.1, **twice)
 
 # A limit says what is to be told.
 def obey():
@@ -33,7 +35,9 @@ def obey():
         order = json.loads(line)
         limit = order.get("set", {}).get("threshold")
         if limit in ["0.6", "0.7"]:
-            drift(limit == "0.7")
+            drift("light", limit == "0.7")
+        if limit in ["0.4", "0.3"]:
+            drift("red", limit == "0.4")
         if limit == "0.8":
             message("snarm-bank-loaded", bank_id="another")
         if order.get("stop"):
@@ -41,7 +45,7 @@ def obey():
     os._exit(0)
 
 threading.Thread(target=obey, daemon=True).start()
-drift(True)
+drift("light", True)
 for frame in range(6):
     alarm = frame == 3
     print(json.dumps({"frame-number": frame, "score": 0.9 if alarm else 0.1, "threshold": 0.5, "light": 0.5,
@@ -136,7 +140,14 @@ fn the_light_lamp_warns_while_the_detector_says_that_the_light_is_another() {
         assert_eq!(admin.post("/api/lines/belt/limits", &body).code, 204);
     };
     until("it warns", || lamp()["light"] == "warning");
-    assert_eq!(lamp()["text"], "0.50 of what was usual when learned, where it was 0.90 to 1.10");
+    let said = |kind: &str| format!("{kind} 0.50 of what was usual when learned, where it was 0.90 to 1.10");
+    assert_eq!(lamp()["text"], said("light"));
+    // Each kind comes and goes by itself.
+    limit(0.4);
+    until("red drifts as well", || lamp()["text"] == format!("{}; {}", said("light"), said("red")));
+    limit(0.3);
+    until("red came back", || lamp()["text"] == said("light"));
+    assert_eq!(lamp()["light"], "warning");
     limit(0.6);
     until("the light came back", || lamp()["light"] == "good");
     limit(0.7);

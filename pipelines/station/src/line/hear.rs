@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
+use snarm_core::light::Kind;
 use snarm_core::results::Record;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
@@ -13,7 +14,7 @@ use super::child::{Found, Heard, Order};
 use super::lost::Lost;
 use super::pairs::Pairs;
 use super::shared::Line;
-use super::state::{OtherLight, Status, captured};
+use super::state::{Away, Status, captured};
 use super::unstored::{NewFound, Unstored, WAIT};
 use crate::clock;
 use crate::config::What;
@@ -201,14 +202,18 @@ impl Work {
                 state.latency_ms = number("latency-avg") / 1e6;
             }
             "snarm-bank-loaded" => {
-                // The light is compared with what another bank learned; the detector tells when it is outside of that.
-                self.line.state().see_light(None);
+                // The detector tells what is outside of what this bank learned.
+                self.line.state().compare_anew();
                 drop(self.line.loaded.send_replace(Ok(text("bank-id").to_owned())));
             }
             "snarm-drift" => {
+                let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == text("kind")) else {
+                    let (name, found) = (self.line.name(), text("kind"));
+                    return self.others.warn(format!("{name}: expected a kind of drift, found {found:?}"));
+                };
                 let drifts = fields.get("drifting").and_then(Value::as_bool).unwrap_or_default();
-                let (light, low, high) = (number("light"), number("light-low"), number("light-high"));
-                self.line.state().see_light(drifts.then_some(OtherLight { light, low, high }));
+                let (value, low, high) = (number("value"), number("low"), number("high"));
+                self.line.state().see_drift(kind, drifts.then_some(Away { value, low, high }));
             }
             "warning" => drop(self.line.loaded.send_replace(Err(text("text").to_owned()))),
             _ => {}

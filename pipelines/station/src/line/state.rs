@@ -1,9 +1,10 @@
 //! What is known of a line at this moment: what the page shows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use snarm_core::bank::{Calibration, Promises, Rule};
+use snarm_core::light::Kind;
 use snarm_core::results::Record;
 use utoipa::ToSchema;
 
@@ -99,10 +100,10 @@ impl Learned {
     }
 }
 
-/// The light of the last frames outside of what was learned, each as a multiple of what was usual then.
+/// What the last frames have outside of what was learned, as a multiple of what was usual then.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct OtherLight {
-    pub(crate) light: f64,
+pub(crate) struct Away {
+    pub(crate) value: f64,
     /// The learned range.
     pub(crate) low: f64,
     pub(crate) high: f64,
@@ -140,7 +141,8 @@ pub(crate) struct State {
     strip: VecDeque<Point>,
     recent: VecDeque<Record>,
     drift: VecDeque<f64>,
-    other_light: Option<OtherLight>,
+    /// By the word of its kind.
+    away: BTreeMap<&'static str, Away>,
 }
 
 /// The parts of a line that has such.
@@ -222,17 +224,25 @@ impl State {
     pub(crate) fn begin_run(&mut self, run: i64) {
         self.run = run;
         self.recent.clear();
-        self.other_light = None;
+        self.away.clear();
     }
 
     /// The run of the pipeline has ended.
     pub(crate) fn end_run(&mut self) {
-        self.other_light = None;
+        self.away.clear();
     }
 
-    /// The frames are in another light than those that were learned, or no more.
-    pub(crate) fn see_light(&mut self, other: Option<OtherLight>) {
-        self.other_light = other;
+    /// The frames are compared with what another bank learned.
+    pub(crate) fn compare_anew(&mut self) {
+        self.away.clear();
+    }
+
+    /// The frames have left what was learned in one kind, such as the light or the sharpness, or have come back.
+    pub(crate) fn see_drift(&mut self, kind: Kind, away: Option<Away>) {
+        match away {
+            Some(away) => drop(self.away.insert(kind.name(), away)),
+            None => drop(self.away.remove(kind.name())),
+        }
     }
 
     /// The result of a frame of this run.
@@ -293,20 +303,25 @@ impl State {
         lamp(if *median > high { Light::Warning } else { Light::Good }, text)
     }
 
-    /// The detector says when the light leaves what was learned, and when it comes back.
+    /// The detector says when the light, its colours and slopes, or the sharpness leave what was learned, and when they come
+    /// back.
     fn light(&self) -> Lamp {
         let lamp = |light, text: String| Lamp { name: "light", light, text };
         let known = self.last.as_ref().map(|record| record.light).filter(|light| *light >= 0.0);
-        match (self.status, self.other_light, known) {
-            (Status::Running, Some(OtherLight { light, low, high }), Some(_)) => {
-                let text =
-                    format!("{light:.2} of what was usual when learned, where it was {low:.2} to {high:.2}");
-                lamp(Light::Warning, text)
-            }
-            (Status::Running, None, Some(light)) => {
+        match (self.status, known) {
+            (Status::Running, Some(light)) if self.away.is_empty() => {
                 lamp(Light::Good, format!("{light:.2} of what was usual when learned"))
             }
-            (Status::Running, _, None) => lamp(Light::Off, "the bank does not know it".to_owned()),
+            (Status::Running, Some(_)) => {
+                let each = |(kind, Away { value, low, high }): (&&str, &Away)| {
+                    format!(
+                        "{kind} {value:.2} of what was usual when learned, where it was {low:.2} to {high:.2}"
+                    )
+                };
+                let all: Vec<String> = self.away.iter().map(each).collect();
+                lamp(Light::Warning, all.join("; "))
+            }
+            (Status::Running, None) => lamp(Light::Off, "the bank does not know it".to_owned()),
             _ => lamp(Light::Off, "no frame is judged".to_owned()),
         }
     }
@@ -403,21 +418,34 @@ mod tests {
     fn the_light_lamp_warns_until_the_light_comes_back_or_the_run_ends() {
         let mut state = State::default();
         let lamp = |state: &State| state.light().light;
-        let other = Some(OtherLight { light: 0.5, low: 0.9, high: 1.1 });
+        let other = Some(Away { value: 0.5, low: 0.9, high: 1.1 });
         assert_eq!(lamp(&state), Light::Off);
         state.take(record(0, 0.1));
-        state.see_light(other);
+        state.see_drift(Kind::Light, other);
         assert_eq!(lamp(&state), Light::Off, "the record has no light");
         let lit = Record { light: 0.97, ..record(1, 0.1) };
         state.take(lit.clone());
         assert_eq!(lamp(&state), Light::Warning);
-        assert!(state.light().text.starts_with("0.50 of what was usual"), "{}", state.light().text);
-        state.see_light(None);
+        assert!(state.light().text.starts_with("light 0.50 of what was usual"), "{}", state.light().text);
+        // Another kind comes and goes by itself.
+        state.see_drift(Kind::Red, Some(Away { value: 1.5, low: 0.8, high: 1.2 }));
+        let text = state.light().text;
+        assert!(
+            text.contains("light 0.50 of")
+                && text.ends_with("; red 1.50 of what was usual when learned, where it was 0.80 to 1.20"),
+            "{text}"
+        );
+        state.see_drift(Kind::Red, None);
+        assert_eq!(
+            state.light().text,
+            "light 0.50 of what was usual when learned, where it was 0.90 to 1.10"
+        );
+        state.see_drift(Kind::Light, None);
         assert_eq!(lamp(&state), Light::Good);
-        state.see_light(other);
+        state.see_drift(Kind::Light, other);
         state.end_run();
         assert_eq!(lamp(&state), Light::Good);
-        state.see_light(other);
+        state.see_drift(Kind::Light, other);
         state.begin_run(2);
         state.status = Status::Starting;
         assert_eq!(lamp(&state), Light::Off);
