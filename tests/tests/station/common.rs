@@ -105,7 +105,10 @@ impl Station {
     fn begin(dir: &Path, asked: Command) -> Self {
         let mut command = signals::hearing_all(&asked);
         command.env("GST_REGISTRY", dir.join("registry.bin")).env("SNARM_LOG", "info");
-        let mut child = command.current_dir(dir).stdout(Stdio::piped()).spawn().expect("snarm starts");
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = pipes.current_dir(dir).spawn().expect("snarm starts");
+        // Its standard input is at its end, which is nothing to it, nor to what it starts.
+        drop(child.stdin.take());
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");

@@ -1,6 +1,7 @@
 //! Whether the source of a line brings frames. A camera cannot be opened twice: while the pipeline has it, what is known of the
 //! line says so; else `snarm-player check` opens it, and the pipeline waits meanwhile.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,8 @@ pub(crate) async fn try_source(line: &Arc<Line>, author: &str) -> Result<SourceT
     let author = author.to_owned();
     line.ask(move |line| line.store.note(&author, "test of the source", line.name())).await?;
     let mut check = Command::new(&line.host.player);
-    check.arg("check").arg(text).kill_on_drop(true);
+    // Of a pipe that is the input of the station it would take the end for ours, and end.
+    check.arg("check").arg(text).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, check.output())
         .await
         .with_context(|| format!("the check did not end within {} s", PATIENCE.as_secs()))?
