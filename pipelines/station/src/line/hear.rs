@@ -19,6 +19,7 @@ use super::unstored::{NewFound, Unstored, WAIT};
 use crate::clock;
 use crate::config::What;
 use crate::limited::Limited;
+use crate::secret;
 use crate::store::{Frame, Judged};
 
 /// Time between two transactions.
@@ -143,7 +144,7 @@ impl Work {
                 tracing::info!("{}: {text}", self.line.name());
                 let mut state = self.line.state();
                 if state.status != Status::Running {
-                    state.detail = text;
+                    state.detail = secret::hidden(&text);
                 }
             }
         }

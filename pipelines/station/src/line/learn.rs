@@ -23,6 +23,7 @@ use super::shared::Line;
 use super::state::Status;
 use crate::clock;
 use crate::config;
+use crate::secret;
 use crate::store::{NewBank, Odd, Rescored};
 
 /// Packets that may wait.
@@ -145,7 +146,7 @@ pub(crate) fn learning(line: &Line) -> Learning {
     Learning {
         interval: source.as_ref().map_or(1, |learn| learn.interval),
         max_frames: source.as_ref().map_or(0, |learn| learn.max_frames),
-        source: source.map(|learn| learn.source),
+        source: source.map(|learn| secret::hidden(&learn.source)),
         now: desk.now.clone().or_else(|| desk.wish.as_ref().map(|wish| Progress::of(wish, "wait"))),
         last: desk.last.clone(),
     }
@@ -253,7 +254,7 @@ pub(super) async fn fulfil(line: &Arc<Line>, stop: &watch::Receiver<bool>) {
     }
     let (version, failure) = match made {
         Ok(version) => (Some(version), None),
-        Err(error) => (None, Some(format!("{error:#}"))),
+        Err(error) => (None, Some(secret::hidden(&format!("{error:#}")))),
     };
     let mut desk = line.desk();
     desk.rest();

@@ -16,6 +16,7 @@ use super::unstored::{Unstored, WAIT};
 use super::{control, detector, hear, learn, prepare};
 use crate::clock;
 use crate::config::AtEnd;
+use crate::secret;
 
 /// Wait after the first failure; it doubles with each that follows.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -72,13 +73,14 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
             Err(error) => format!("{error:#}"),
         };
         if reason.contains(child::SHADOW) {
-            control::give_up_shadow(&line, &reason).await;
+            control::give_up_shadow(&line, &secret::hidden(&reason)).await;
         }
         if began.elapsed() >= GOOD_RUN {
             wait = FIRST_WAIT;
         }
         tracing::warn!("{}: {reason}; starts again in {} s", line.name(), wait.as_secs());
-        set(&line, Status::Waiting, reason);
+        // Whoever looks on reads it.
+        set(&line, Status::Waiting, secret::hidden(&reason));
         line.state().restarts += 1;
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

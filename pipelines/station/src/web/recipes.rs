@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::failure::{Answer, Failure};
 use crate::line::{self, Line, Status, Switch};
+use crate::secret;
 use crate::store::{Choice, Who};
 
 /// Changes that are shown.
@@ -37,7 +38,8 @@ pub(crate) struct Recipe {
     threshold: Option<f64>,
     /// Finds that wait for a judgement.
     to_judge: i64,
-    /// Where frames come from, in words of a launch line; `null` where the configuration does not say so.
+    /// Where frames come from, in words of a launch line, without passwords and the like; `null` where the configuration does not
+    /// say so.
     source: Option<String>,
     /// Part of the frame that is looked at, `x,y,w,h` in fractions of it; `null` where that is as the bank was learned.
     region: Option<String>,
@@ -96,7 +98,7 @@ fn recipe(switch: &Switch, line: &Arc<Line>) -> anyhow::Result<Recipe> {
         bank: state.learned.version,
         threshold: limits.threshold.or(has_bank.then_some(state.learned.threshold)),
         to_judge,
-        source: line::source(&line.config).map(str::to_owned),
+        source: line::source(&line.config).map(secret::hidden),
         region: line::property(&line.config, "roi").map(str::to_owned),
         mask: line::property(&line.config, "ignore-mask").map(file_name),
         decoder: line::property(&line.config, "model-location").map(file_name),
