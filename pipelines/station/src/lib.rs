@@ -41,7 +41,7 @@ use tokio::sync::watch;
 
 use config::{Config, Hub, Product};
 pub use host::{Host, Words};
-use line::{Line, Reader, Switch};
+use line::{Line, Reader, Source, Switch};
 pub use log::Log;
 use output::{Bounds, Health};
 use store::Store;
@@ -175,6 +175,7 @@ fn make(
     store: &Arc<Store>,
     host: &Arc<Host>,
 ) -> Result<Switch> {
+    let source = Source::default();
     let product = |product: Product| {
         let wanted = product.recipe.as_ref().and_then(|(recipe, _)| recipe.outputs.clone());
         let is_wanted =
@@ -188,6 +189,7 @@ fn make(
         let readers = readers.chain(at_hub).collect();
         Arc::new(Line::new(
             product,
+            Arc::clone(&source),
             config.keep.clone(),
             simulated,
             readers,

@@ -17,7 +17,7 @@ use super::places::{ACTUAL, EVENTS, RESULTS, Stream};
 use super::results::{self, Sender};
 use crate::config::{self, AtEnd, Hub, Keep};
 use crate::host::Host;
-use crate::line::{Line, Switch};
+use crate::line::{Line, Source, Switch};
 use crate::output::Health;
 use crate::store::{Store, Waiting};
 use crate::{clock, secret};
@@ -361,8 +361,17 @@ pub(super) fn line(store: &Arc<Store>) -> Result<Switch> {
         log: Default::default(),
     };
     let host = Arc::new(host);
-    let made =
-        |product| Line::new(product, Keep::default(), None, Vec::new(), Arc::clone(store), Arc::clone(&host));
+    let made = |product| {
+        Line::new(
+            product,
+            Source::default(),
+            Keep::default(),
+            None,
+            Vec::new(),
+            Arc::clone(store),
+            Arc::clone(&host),
+        )
+    };
     let lines = config.products().into_iter().map(made).map(Arc::new).collect();
     Switch::new(&config.name, config.shown(), lines, Arc::clone(store))
 }

@@ -98,7 +98,8 @@ pub(super) async fn listen(
             stored = stored(&mut work.storing) => work.take_back(stored),
             _ = tick.tick() => work.tick().await,
         }
-        if work.waiting.frames.len() >= BATCH {
+        // What failed just now waits for a tick: finds need not meet their results with each packet.
+        if work.waiting.frames.len() >= BATCH && work.may_store() {
             work.store();
         }
     }
@@ -182,7 +183,7 @@ impl Work {
         if let Some(pairs) = &mut self.pairs {
             pairs.see(&frame);
         }
-        self.waiting.frames.push(frame);
+        self.waiting.frames.push_back(frame);
         if self.line.readers.iter().any(|reader| reader.what == What::Frames)
             && let Ok(mut payload) = serde_json::from_str::<Value>(text)
         {
@@ -249,10 +250,15 @@ impl Work {
         self.store();
     }
 
+    /// Whether nothing is being stored, and nothing failed just now.
+    fn may_store(&self) -> bool {
+        self.storing.is_none() && self.failed.is_none_or(|failed| failed.elapsed() >= WAIT)
+    }
+
     /// Begins to store what waits, unless that goes on already, or failed just now.
     fn store(&mut self) {
         self.meet();
-        if self.storing.is_some() || self.failed.is_some_and(|failed| failed.elapsed() < WAIT) {
+        if !self.may_store() {
             return;
         }
         let forgets = std::mem::take(&mut self.forgets);
@@ -274,7 +280,7 @@ impl Work {
         for (found, since) in std::mem::take(&mut self.finds) {
             let (run, result) = (self.run, self.line.state().result_of(found.frame).cloned());
             match result {
-                Some(record) => self.waiting.finds.push(NewFound { run, record, found }),
+                Some(record) => self.waiting.finds.push_back(NewFound { run, record, found }),
                 None if since.elapsed() < PATIENCE => self.finds.push((found, since)),
                 None => tracing::warn!("{}: a find has no result: frame {}", self.line.name(), found.frame),
             }

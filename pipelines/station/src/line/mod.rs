@@ -32,7 +32,7 @@ pub(crate) use lost::Lost;
 pub(crate) use nearest::{Nearest, nearest};
 pub(crate) use scanner::listen as read_codes;
 pub(crate) use settings::{Change, Limits, change, check_limits};
-pub(crate) use shared::{Line, Reader};
+pub(crate) use shared::{Line, Reader, Source};
 pub(crate) use source::{SourceTest, property, source, try_source};
 #[cfg(test)]
 pub(crate) use state::PartsNow;

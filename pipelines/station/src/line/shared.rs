@@ -27,6 +27,9 @@ pub(crate) struct Reader {
     pub(crate) what: What,
 }
 
+/// The right to open the source of a line, which its products share.
+pub(crate) type Source = Arc<tokio::sync::Mutex<()>>;
+
 /// A line, or one of the recipes of a line, which is as a line of its own to all but those who look from outside.
 pub(crate) struct Line {
     pub(crate) config: config::Line,
@@ -52,8 +55,8 @@ pub(crate) struct Line {
     pub(super) live: watch::Sender<Arc<Vec<u8>>>,
     /// Digest of the bank that the pipeline has loaded last; or why it did not.
     pub(super) loaded: watch::Sender<std::result::Result<String, String>>,
-    /// Held by who has the source open: the pipeline, or a test.
-    pub(super) source: tokio::sync::Mutex<()>,
+    /// Held by who has the source open: the pipeline of one of the products of the line, or a test.
+    pub(super) source: Source,
     /// Held while a bank is made.
     pub(super) making: tokio::sync::Mutex<()>,
     /// Held while two banks are compared. None is made meanwhile, as both take the processor; a bank may be released and taken
@@ -63,9 +66,23 @@ pub(crate) struct Line {
     pub(super) looking: tokio::sync::Mutex<()>,
 }
 
+/// Parts that were taken to be stored. Those that are not when this is dropped are lost, whatever the reason, and counted.
+pub(super) struct Taken<'a> {
+    pub(super) line: &'a Line,
+    pub(super) parts: u64,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.line.lose(&Lost { parts: self.parts, ..Lost::default() });
+    }
+}
+
 impl Line {
+    /// `source` is the same for all products of a line.
     pub(crate) fn new(
         product: Product,
+        source: Source,
         keep: Keep,
         simulated: Option<PathBuf>,
         readers: Vec<Reader>,
@@ -90,7 +107,7 @@ impl Line {
             wake: Notify::new(),
             live: watch::Sender::default(),
             loaded: watch::Sender::new(Ok(String::new())),
-            source: tokio::sync::Mutex::default(),
+            source,
             making: tokio::sync::Mutex::default(),
             comparing: tokio::sync::Mutex::default(),
             looking: tokio::sync::Mutex::default(),
@@ -167,27 +184,42 @@ impl Line {
     }
 
     /// Ends the part whose frames come now, as another product follows.
+    ///
+    /// # Errors
+    /// When it cannot be stored, now or later.
     pub(super) fn end_part(&self) -> Result<()> {
         self.parts().end(clock::now());
-        self.store_frames(&[], &[])
+        self.store_parts()
     }
 
-    /// Takes a message that a part, or a lot, begins. It is stored when this returns.
+    /// Takes a message that a part, or a lot, begins. It is stored when this returns, or waits for that.
     ///
     /// # Errors
-    /// As [`Parts::hear`], and when it cannot be stored.
+    /// As [`Parts::hear`], and when it cannot be stored, now or later.
     pub(crate) fn begin_part(&self, part: Option<String>, lot: Option<String>) -> Result<()> {
         self.parts().hear(part, lot, clock::now())?;
-        self.store_frames(&[], &[])
+        self.store_parts()
     }
 
-    /// A trigger: a part begins that has no name. It is stored when this returns.
+    /// A trigger: a part begins that has no name. It is stored when this returns, or waits for that.
     ///
     /// # Errors
-    /// As [`Parts::begin_unnamed`], and when it cannot be stored.
+    /// As [`Parts::begin_unnamed`], and when it cannot be stored, now or later.
     pub(crate) fn begin_unnamed_part(&self) -> Result<()> {
         self.parts().begin_unnamed(clock::now())?;
-        self.store_frames(&[], &[])
+        self.store_parts()
+    }
+
+    /// Stores the parts that have changed. Those that cannot be stored at this moment wait: who began one is not told of a
+    /// failure, or would begin it again.
+    fn store_parts(&self) -> Result<()> {
+        match self.store_frames(&[], &[]) {
+            Err(error) if may_pass(&error) => {
+                self.say_stored(Err(error));
+                Ok(())
+            }
+            stored => stored,
+        }
     }
 
     /// Stores frames, the parts that have changed, and what is to be sent of both.
@@ -197,6 +229,7 @@ impl Line {
     pub(super) fn store_frames(&self, frames: &[Frame], to_send: &[Waiting]) -> Result<()> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = self.parts().take();
+        let mut taken = Taken { line: self, parts: parts.len() as u64 };
         if frames.is_empty() && parts.is_empty() && to_send.is_empty() {
             return Ok(());
         }
@@ -216,13 +249,12 @@ impl Line {
             to_send.extend(self.messages(What::Parts, "part", &payload));
         }
         if let Err(error) = self.store.add_frames(self.name(), frames, &parts, &to_send) {
-            let lost = match may_pass(&error) {
-                true => self.parts().give_back(parts),
-                false => parts.len() as u64,
-            };
-            self.lose(&Lost { parts: lost, ..Lost::default() });
+            if may_pass(&error) {
+                taken.parts = self.parts().give_back(parts);
+            }
             return Err(error);
         }
+        taken.parts = 0;
         let mut state = self.state();
         for part in ended {
             state.shift.parts += 1;

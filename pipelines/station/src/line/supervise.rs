@@ -1,6 +1,7 @@
 //! Keeps the pipeline of a line running.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,9 +59,9 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
         let reason = match ended {
             Ok(End::Stream) if line.config.at_end == AtEnd::Stop && !learn::is_wished(&line) => {
                 set(&line, Status::Stopped, String::new());
-                store(&line, &mut left, &mut stop).await;
-                // Nothing is left to do.
-                let _ = stop.wait_for(|stop| *stop).await;
+                // Nothing else is left to do.
+                let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+                store_until(&line, &mut left, stopped).await;
                 break;
             }
             // Its orders ended: it is to begin anew.
@@ -82,11 +83,15 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
         // Whoever looks on reads it.
         set(&line, Status::Waiting, secret::hidden(&reason));
         line.state().restarts += 1;
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = line.wake.notified() => {}
-            _ = stop.changed() => {}
-        }
+        let woken = line.wake.notified();
+        let waited = async {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = woken => {}
+                _ = stop.changed() => {}
+            }
+        };
+        store_until(&line, &mut left, waited).await;
         wait = (2 * wait).min(LONGEST_WAIT);
     }
     try_to_store(&line, &mut left).await;
@@ -95,28 +100,39 @@ pub(super) async fn run(line: Arc<Line>, mut stop: watch::Receiver<bool>) {
     set(&line, Status::Stopped, String::new());
 }
 
-/// Tries to store what is left, until it is stored or the line is to stop.
-async fn store(line: &Arc<Line>, left: &mut Unstored, stop: &mut watch::Receiver<bool>) {
-    while line.state().unstored.is_some() && !*stop.borrow() {
-        try_to_store(line, left).await;
+/// Waits for something. What is left is tried to be stored each second meanwhile.
+async fn store_until(line: &Arc<Line>, left: &mut Unstored, ended: impl Future<Output = ()>) {
+    let mut ended = pin!(ended);
+    loop {
         tokio::select! {
+            () = &mut ended => return,
             () = tokio::time::sleep(WAIT) => {}
-            _ = stop.changed() => {}
+        }
+        let waits = line.state().unstored.is_some();
+        if waits {
+            try_to_store(line, left).await;
         }
     }
 }
 
 /// Tries once to store what is left.
 async fn try_to_store(line: &Arc<Line>, left: &mut Unstored) {
-    let mut waiting = std::mem::take(left);
+    let (all, mut waiting) = (left.count(), std::mem::take(left));
     let tried = line.ask(move |line| {
         let stored = waiting.store(line);
         Ok((waiting, stored))
     });
-    let stored = tried.await.and_then(|(waiting, stored)| {
-        *left = waiting;
-        stored
-    });
+    let stored = match tried.await {
+        Ok((waiting, stored)) => {
+            *left = waiting;
+            stored
+        }
+        // Its task failed, and has taken all with it.
+        Err(error) => {
+            line.lose(&all);
+            Err(error)
+        }
+    };
     line.say_stored(stored);
 }
 
@@ -141,9 +157,8 @@ async fn once(line: &Arc<Line>, stop: watch::Receiver<bool>, left: &mut Unstored
     line.state().shift.frames += left.count().frames;
     // What was open when the station was killed.
     line.parts().cut(clock::now());
-    // Where it cannot be stored now it waits.
-    let stored = line.ask(|line| line.store_frames(&[], &[])).await;
-    line.say_stored(stored);
+    // With what is left of the run before. Where it cannot be stored now it waits.
+    try_to_store(line, left).await;
     let (orders, to_child) = mpsc::channel(WAITING);
     // Before the store is asked: what is changed from here on reaches the pipeline as an order, or ends it.
     line.connect(Some(orders));

@@ -1,6 +1,7 @@
 //! What waits to be stored. What cannot be stored at one moment, as the disk is full or the database is locked, is tried
 //! again; where too much waits the oldest of it is lost, and counted.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -23,12 +24,12 @@ pub(super) const WAIT: Duration = Duration::from_secs(1);
 /// What waits to be stored of a line, beside its parts, which [`Line`] has.
 #[derive(Debug, Default)]
 pub(super) struct Unstored {
-    pub(super) frames: Vec<Frame>,
+    pub(super) frames: VecDeque<Frame>,
     /// Messages of these frames.
-    pub(super) to_send: Vec<Waiting>,
+    pub(super) to_send: VecDeque<Waiting>,
     /// Frames that a shadow judged as well, with its version.
-    pub(super) compared: Vec<(i64, Compared)>,
-    pub(super) finds: Vec<NewFound>,
+    pub(super) compared: VecDeque<(i64, Compared)>,
+    pub(super) finds: VecDeque<NewFound>,
 }
 
 /// A find with the result of its frame, and the run of the pipeline that both are of.
@@ -69,10 +70,11 @@ impl Unstored {
             }
         };
         let lost = Lost { finds: 0, compared: 0, ..self.count() };
-        keeps(line.store_frames(&self.frames, &self.to_send), lost)?;
+        let (frames, to_send) = (self.frames.make_contiguous(), self.to_send.make_contiguous());
+        keeps(line.store_frames(frames, to_send), lost)?;
         self.frames.clear();
         self.to_send.clear();
-        while let Some((version, _)) = self.compared.first() {
+        while let Some((version, _)) = self.compared.front() {
             let version = *version;
             let of = |(other, _): &(i64, Compared)| *other == version;
             let compared: Vec<Compared> =
@@ -81,9 +83,9 @@ impl Unstored {
             keeps(line.store.add_compared(line.name(), version, &compared), lost)?;
             self.compared.drain(..compared.len());
         }
-        while let Some(new) = self.finds.first() {
+        while let Some(new) = self.finds.front() {
             keeps(add_find(line, new), Lost { finds: 1, ..Lost::default() })?;
-            self.finds.remove(0);
+            self.finds.pop_front();
         }
         refused
     }
@@ -115,7 +117,7 @@ impl Unstored {
 }
 
 /// Drops the first of so many that `most` are left. Counts how many.
-fn shorten<T>(all: &mut Vec<T>, most: usize) -> u64 {
+fn shorten<T>(all: &mut VecDeque<T>, most: usize) -> u64 {
     let beyond = all.len().saturating_sub(most);
     all.drain(..beyond);
     beyond as u64
@@ -166,7 +168,7 @@ fn add_find(line: &Line, new: &NewFound) -> Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::shared::Reader;
+    use super::super::shared::{Reader, Source, Taken};
     use super::super::state::Light;
     use super::*;
     use crate::config::{self, Keep, What};
@@ -174,8 +176,12 @@ mod tests {
     use crate::store::Store;
 
     fn line(store: &Arc<Store>) -> Line {
-        let text = "name = 'cap'\npipeline = 'inspect'\nbank = 'b'\nparts = { by = 'frames', frames = 2 }\n";
-        let config: config::Line = toml::from_str(text).unwrap();
+        line_with("{ by = 'frames', frames = 2 }", store)
+    }
+
+    fn line_with(parts: &str, store: &Arc<Store>) -> Line {
+        let text = format!("name = 'cap'\npipeline = 'inspect'\nbank = 'b'\nparts = {parts}\n");
+        let config: config::Line = toml::from_str(&text).unwrap();
         let host = Host {
             command: Default::default(),
             player: Default::default(),
@@ -187,7 +193,15 @@ mod tests {
         let readers = [What::Frames, What::Finds, What::Parts]
             .map(|what| Reader { output: "o".to_owned(), what })
             .into();
-        let line = Line::new(product, Keep::default(), None, readers, Arc::clone(store), Arc::new(host));
+        let line = Line::new(
+            product,
+            Source::default(),
+            Keep::default(),
+            None,
+            readers,
+            Arc::clone(store),
+            Arc::new(host),
+        );
         line.load().unwrap();
         line
     }
@@ -205,12 +219,12 @@ mod tests {
 
     /// What two frames make that are a part, and a find.
     fn two(line: &Line, from: u64) -> Unstored {
-        let frames = vec![frame(from), frame(from + 1)];
+        let frames = VecDeque::from([frame(from), frame(from + 1)]);
         frames.iter().for_each(|frame| line.parts().see(frame));
         let payload = serde_json::json!({});
         let messages = frames.iter().flat_map(|_| line.messages(What::Frames, "frame", &payload));
         let to_send = messages.collect();
-        Unstored { frames, to_send, compared: Vec::new(), finds: vec![found(from)] }
+        Unstored { frames, to_send, compared: VecDeque::new(), finds: VecDeque::from([found(from)]) }
     }
 
     #[test]
@@ -240,6 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_cannot_be_stored_when_it_begins_has_begun_and_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(dir.path()).unwrap());
+        let line = line_with("{ by = 'message' }", &store);
+        store.refuse_writing(true);
+        // Who is refused tries again, and the part would be two.
+        line.begin_unnamed_part().unwrap();
+        line.begin_part(Some("A1".to_owned()), None).unwrap();
+        assert_eq!((line.state().store().light, store.parts("cap", 9).unwrap().len()), (Light::Bad, 0));
+        assert!(line.begin_part(Some(String::new()), None).is_err(), "no name");
+        store.refuse_writing(false);
+        Unstored::default().store(&line).unwrap();
+        let names: Vec<Option<String>> =
+            store.parts("cap", 9).unwrap().into_iter().map(|part| part.part).collect();
+        assert_eq!(names, [Some("A1".to_owned()), None]);
+    }
+
+    #[test]
     fn what_the_database_refuses_for_good_is_lost_and_keeps_nothing_else_from_being_stored() {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(dir.path()).unwrap());
@@ -254,6 +286,19 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_lost_and_counted_where_storing_them_ends_by_a_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(dir.path()).unwrap());
+        let line = line(&store);
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _taken = Taken { line: &line, parts: 2 };
+            panic!("a fault");
+        }));
+        assert!(failed.is_err());
+        assert_eq!(line.state().lost, Lost { parts: 2, ..Lost::default() });
+    }
+
+    #[test]
     fn what_is_too_much_is_lost_from_the_oldest_on_and_counted() {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(dir.path()).unwrap());
@@ -264,8 +309,8 @@ mod tests {
             new.found.pictures = [vec![1; MOST_BYTES / 2], vec![2], Vec::new()];
             new
         };
-        all.finds = vec![large(1), large(2)];
-        let later = Unstored { frames: vec![frame(8), frame(9)], ..Unstored::default() };
+        all.finds = VecDeque::from([large(1), large(2)]);
+        let later = Unstored { frames: VecDeque::from([frame(8), frame(9)]), ..Unstored::default() };
         let lost = all.extend(later);
         assert_eq!(lost, Lost { frames: 2, finds: 1, ..Lost::default() });
         assert_eq!((all.frames[0].frame, all.frames.len(), all.finds[0].found.frame), (2, MOST, 2));
