@@ -21,7 +21,7 @@ use crate::store::Waiting;
 const DEEPSTREAM: &str = "4.0";
 
 /// Names of ours that other formats have no place for, and that go along.
-const OURS: [&str; 6] = ["line", "recipe", "time", "find", "first", "last"];
+const OURS: [&str; 8] = ["line", "recipe", "run", "time", "captured", "find", "first", "last"];
 
 /// A message as it is sent, with its number.
 pub(super) fn payload(format: Format, id: i64, message: &Waiting) -> String {
@@ -139,9 +139,13 @@ mod tests {
         }))
         .unwrap();
         let mut find = record.line(Some("caps")).unwrap();
-        for (name, value) in
-            [("line", json!("caps")), ("time", json!(1_523_422_799_828_i64)), ("find", json!(5))]
-        {
+        for (name, value) in [
+            ("line", json!("caps")),
+            ("time", json!(1_523_422_799_828_i64)),
+            ("find", json!(5)),
+            ("run", json!(2)),
+            ("captured", json!(1_523_422_799_700_i64)),
+        ] {
             find[name] = value;
         }
         find
@@ -161,8 +165,8 @@ mod tests {
             "resolution": { "width": 640, "height": 360 },
             "source": "caps",
             "tags": {
-                "id": 7, "line": "caps", "time": 1_523_422_799_828_i64, "find": 5, "frame-number": 12, "threshold": 0.5,
-                "threshold-low": 0.4, "bank-id": "b",
+                "id": 7, "line": "caps", "run": 2, "time": 1_523_422_799_828_i64, "captured": 1_523_422_799_700_i64,
+                "find": 5, "frame-number": 12, "threshold": 0.5, "threshold-low": 0.4, "bank-id": "b",
             },
             "objects": [
                 {
@@ -199,8 +203,8 @@ mod tests {
         });
         assert_eq!(found, expected);
         let ours = json!({
-            "id": 7, "line": "caps", "time": 1_523_422_799_828_i64, "find": 5, "verdict": "anomalous", "score": 0.75,
-            "threshold": 0.5, "threshold-low": 0.4, "bank-id": "b",
+            "id": 7, "line": "caps", "run": 2, "time": 1_523_422_799_828_i64, "captured": 1_523_422_799_700_i64, "find": 5,
+            "verdict": "anomalous", "score": 0.75, "threshold": 0.5, "threshold-low": 0.4, "bank-id": "b",
         });
         assert_eq!(custom, ours);
         // A good frame has no object, and its verdict all the same.
