@@ -342,11 +342,33 @@ mod tests {
     use crate::skip::skip;
     use crate::store::Store;
 
+    /// Tries to start a broker: another program may have its port by then.
+    const TRIES: u32 = 5;
+
     /// A broker, ended with the test.
     struct Broker(Child);
 
     impl Broker {
-        fn start(port: u16) -> Option<Self> {
+        /// One that listens, and its port; none where there is no such program.
+        fn start() -> Option<(Self, u16)> {
+            for _ in 0..TRIES {
+                let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+                let port = free.unwrap().port();
+                let mut broker = Self::start_at(port)?;
+                for _ in 0..1000 {
+                    if broker.0.try_wait().unwrap().is_some() {
+                        break;
+                    }
+                    if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                        return Some((broker, port));
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
+            panic!("expected a broker that listens, found none in {TRIES} tries");
+        }
+
+        fn start_at(port: u16) -> Option<Self> {
             let child = ["mosquitto", "/usr/sbin/mosquitto"].into_iter().find_map(|program| {
                 let mut command = Command::new(program);
                 command.args(["-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -368,12 +390,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_that_no_broker_takes_is_set_aside_and_the_next_ones_go_on() {
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
-        let Some(_broker) = Broker::start(port) else { return };
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let Some((_broker, port)) = Broker::start() else { return };
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(dir.path()).unwrap());
         let message = |text: &str| Waiting {
