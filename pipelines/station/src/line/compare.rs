@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::detector;
 use super::learn;
-use super::prepare::succeeded;
+use super::prepare::{Scratch, succeeded};
 use super::shared::Line;
 use crate::clock;
 
@@ -152,10 +153,21 @@ pub(crate) fn comparison(line: &Line) -> Comparison {
     }
 }
 
+/// A comparison that goes on, until this is dropped: nobody waits for one whose task failed.
+struct Going<'a>(&'a Line);
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        let mut bench = self.0.bench();
+        (bench.now, bench.stop) = (None, None);
+    }
+}
+
 /// Begins to compare two versions. The line goes on.
 ///
 /// # Errors
-/// When there is no such recording or version, both are the same, or a bank of the line is made or compared at this time.
+/// When there is no such recording or version, both are the same, the detector of the line has a crop of its own, or a bank of
+/// the line is made or compared at this time.
 pub(crate) async fn begin_comparing(line: &Arc<Line>, of: Comparing) -> Result<()> {
     let recordings = &line.config.recordings;
     let recording = recordings.iter().find(|recording| recording.name == of.recording);
@@ -179,6 +191,7 @@ pub(crate) async fn begin_comparing(line: &Arc<Line>, of: Comparing) -> Result<(
                         bank.with_context(|| format!("expected a version of this line, found {version}"))?;
                     Ok::<_, anyhow::Error>(line.store.bank_file(bank.id))
                 };
+                detector::options(line)?;
                 Ok([bank(of.a)?, bank(of.b)?])
             }
         })
@@ -223,6 +236,7 @@ async fn compare_for_somebody(
         bench.now = Some(Step { since, version: of.a, frames: 0, of_frames: None, of: of.clone() });
         bench.stop = Some(stop);
     }
+    let going = Going(&line);
     tell(Ok(()));
     let author = of.author.clone();
     let detail = format!("{}: versions {} and {} on {}", line.name(), of.a, of.b, of.recording);
@@ -238,9 +252,8 @@ async fn compare_for_somebody(
             (None, Some(format!("{error:#}")))
         }
     };
-    let mut bench = line.bench();
-    (bench.now, bench.stop) = (None, None);
-    bench.last = Some(Ended { of, at: clock::now(), report, failure });
+    line.bench().last = Some(Ended { of, at: clock::now(), report, failure });
+    drop(going);
 }
 
 async fn compare(
@@ -256,16 +269,21 @@ async fn compare(
             Ok((now.threshold, now.low, detector::options(line)?))
         })
         .await?;
-    let out = line.store.folder().join(format!("compare-{}", line.name()));
+    let out = Scratch::new(line.store.folder().join(format!("compare-{}", line.name()))).await;
     let (mut judged, mut expected) = (Vec::new(), None);
     for (version, bank) in [of.a, of.b].into_iter().zip(banks) {
         if let Some(now) = &mut line.bench().now {
             (now.version, now.frames, now.of_frames) = (version, 0, expected);
         }
-        // Left over from a station that was ended.
-        let _ = tokio::fs::remove_dir_all(&out).await;
+        out.empty().await;
         let mut detect = Command::new(&line.host.command);
-        detect.arg("detect").arg("--bank").arg(bank).arg("--out").arg(&out).args(["--pictures", "none"]);
+        detect
+            .arg("detect")
+            .arg("--bank")
+            .arg(bank)
+            .arg("--out")
+            .arg(out.path())
+            .args(["--pictures", "none"]);
         detect.args(&options);
         for (option, limit) in [("--threshold", threshold), ("--threshold-low", low)] {
             detect.args(limit.map(|limit| format!("{option}={limit}")));
@@ -273,25 +291,31 @@ async fn compare(
         detect.arg(format!("--interval={}", of.interval)).arg(format!("--max-frames={}", of.max_frames));
         // The pipeline needs the processor.
         detect.arg("--").arg(file).env("SNARM_THREADS", "1").kill_on_drop(true);
-        let results = out.join("results.jsonl");
-        let output = tokio::select! {
-            output = detect.output() => output?,
+        let mut child = detect.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let (results, mut said) = (out.path().join("results.jsonl"), Vec::new());
+        let mut errors = child.stderr.take().context("no pipe from snarm")?;
+        tokio::select! {
+            read = errors.read_to_end(&mut said) => drop(read?),
             () = follow(line, &results) => bail!("a task of the station failed"),
-            _ = stop.changed() => bail!("given up"),
-        };
-        succeeded(output).map_err(|error| {
-            tracing::warn!("{}: {}: {error:#}", line.name(), file.display());
-            // Whoever reads it knows the recording and the version by their names.
-            let said = format!("{error:#}").replace(&file.display().to_string(), &of.recording);
-            let said = said.replace(&bank.display().to_string(), &format!("version {version}"));
-            anyhow!("version {version} cannot judge {}: {said}", of.recording)
-        })?;
+            _ = stop.changed() => {
+                // Until it has ended it may write what is removed.
+                child.kill().await?;
+                bail!("given up")
+            }
+        }
+        succeeded(Output { status: child.wait().await?, stdout: Vec::new(), stderr: said }).map_err(
+            |error| {
+                tracing::warn!("{}: {}: {error:#}", line.name(), file.display());
+                // Whoever reads it knows the recording and the version by their names.
+                let said = format!("{error:#}").replace(&file.display().to_string(), &of.recording);
+                let said = said.replace(&bank.display().to_string(), &format!("version {version}"));
+                anyhow!("version {version} cannot judge {}: {said}", of.recording)
+            },
+        )?;
         let records = tokio::task::spawn_blocking(move || results::read(&results)).await??;
         expected = Some(records.len() as u64);
         judged.push(records);
     }
-    // Only its scores are wanted.
-    let _ = tokio::fs::remove_dir_all(&out).await;
     let mut judged = judged.into_iter();
     Ok(join(judged.next().unwrap_or_default(), judged.next().unwrap_or_default()))
 }

@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use super::child::Order;
 use super::detector;
-use super::prepare::{SELF, learned, succeeded};
+use super::prepare::{SELF, Scratch, learned, succeeded};
 use super::shared::Line;
 use crate::store::{BankVersion, Find, Judgement, NewBank, Picture, Rescored, Store};
 
@@ -198,12 +198,15 @@ pub(crate) fn to_learn(store: &Store, line: &str) -> Result<Vec<Find>> {
 /// Makes a candidate of the bank in use and the finds that were judged good. It is used by nobody until it is released.
 ///
 /// # Errors
-/// When nothing was judged good, another candidate is made at this time, or the bank cannot be made.
+/// When nothing was judged good, the detector of the line has a crop of its own, another candidate is made at this time, or the
+/// bank cannot be made.
 pub(crate) async fn make_candidate(line: &Arc<Line>, author: &str, reason: &str) -> Result<BankVersion> {
     let Ok(_alone) = line.making.try_lock() else { bail!("a bank of this line is made at this moment") };
     let Ok(_only) = line.comparing.try_lock() else {
         bail!("two banks of this line are compared at this moment")
     };
+    // Before it is made: it could not be tried.
+    line.ask(detector::options).await?;
     let made = line.store.folder().join(format!("candidate-{}.bank", line.name()));
     let (parent, good, capacity) = line
         .ask({
@@ -269,7 +272,7 @@ pub(super) async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescore
     if judged.is_empty() {
         return Ok(Vec::new());
     }
-    let out = line.store.folder().join(format!("candidate-{}", line.name()));
+    let out = Scratch::new(line.store.folder().join(format!("candidate-{}", line.name()))).await;
     let pictures: Vec<PathBuf> =
         judged.iter().map(|find| line.store.picture_file(find.id, Picture::Frame)).collect();
     let mut detect = Command::new(&line.host.command);
@@ -280,11 +283,9 @@ pub(super) async fn rescore(line: &Arc<Line>, bank: &Path) -> Result<Vec<Rescore
         .args(["--pictures", "none", "--bank"])
         .arg(bank)
         .arg("--out")
-        .arg(&out);
+        .arg(out.path());
     succeeded(detect.kill_on_drop(true).output().await?).context("cannot try the candidate")?;
-    let records: Vec<Record> = results::read(&out.join("results.jsonl"))?;
-    // Only its scores are wanted.
-    let _ = tokio::fs::remove_dir_all(&out).await;
+    let records: Vec<Record> = results::read(&out.path().join("results.jsonl"))?;
     if records.len() != judged.len() {
         bail!("expected results of {} pictures, found {}", judged.len(), records.len());
     }

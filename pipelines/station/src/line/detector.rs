@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::shared::Line;
+use super::source::property;
 use crate::config::{self, Properties};
 
 /// Options of `snarm detect` by the properties of the detector that say the same.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("roi", "--roi"),
     ("ignore-mask", "--ignore-mask"),
     ("tiles", "--tiles"),
@@ -16,7 +17,11 @@ const OPTIONS: [(&str, &str); 7] = [
     ("min-defect", "--min-defect"),
     ("model-location", "--model"),
     ("encoder", "--encoder"),
+    ("precision", "--precision"),
 ];
+
+/// A property that changes scores, and that `snarm detect` has no option for.
+const CROP: &str = "crop";
 
 /// Properties that are on unless they are switched off, and the options that do so.
 const SWITCHES: [(&str, &str); 2] =
@@ -45,9 +50,15 @@ pub(super) fn properties(line: &Line) -> Result<Properties> {
 /// The same as options of `snarm detect`.
 ///
 /// # Errors
-/// As [`properties`].
+/// As [`properties`], and when the detector has a crop of its own, which the command cannot have: its scores would be others.
 pub(super) fn options(line: &Line) -> Result<Vec<String>> {
-    Ok(as_options(&properties(line)?))
+    let detect = properties(line)?;
+    if let Some(crop) = detect.get(CROP).map(String::as_str).or_else(|| property(&line.config, CROP)) {
+        bail!(
+            "expected a detector that crops as its bank does, found {CROP}={crop}, with which `snarm detect` cannot judge"
+        );
+    }
+    Ok(as_options(&detect))
 }
 
 /// Properties of a detector as options of `snarm detect`. What has no such option says nothing of scores.
@@ -76,6 +87,7 @@ mod tests {
             ("model-location", "-odd.safetensors"),
             ("light-correction", "false"),
             ("quality-gate", "true"),
+            ("precision", "f32"),
             ("busy-policy", "skip"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -84,6 +96,7 @@ mod tests {
             "--roi=0,0,0.5,1",
             "--ignore-mask=/etc/mask.png",
             "--model=-odd.safetensors",
+            "--precision=f32",
             "--no-light-correction",
         ];
         assert_eq!(as_options(&detect), expected);

@@ -265,7 +265,14 @@ pub(super) async fn fulfil(line: &Arc<Line>, stop: &watch::Receiver<bool>) {
 async fn candidate(line: &Arc<Line>, wish: &Wish, stop: &watch::Receiver<bool>) -> Result<i64> {
     let learned = learn(line, wish, stop.clone()).await?;
     stage(line, "try");
-    let report = rescore(line, &learned.bank).await?;
+    let report = match line.ask(detector::options).await {
+        Ok(_) => rescore(line, &learned.bank).await?,
+        // It is learned all the same.
+        Err(error) => {
+            tracing::warn!("{}: what was learned is not tried: {error:#}", line.name());
+            Vec::new()
+        }
+    };
     let (author, reason) = (wish.author.clone(), wish.reason.clone());
     line.ask(move |line| keep(line, &learned, report, &author, &reason)).await
 }

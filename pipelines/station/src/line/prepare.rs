@@ -1,6 +1,6 @@
 //! What a line needs before its first start: a bank, copied or learned, and for the simulated line its clips.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -58,6 +58,33 @@ async fn simulate(line: &Line, folder: &Path, mut stop: watch::Receiver<bool>) -
     std::fs::rename(&made, folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
+/// A folder for what is wanted for a while alone, removed when this is dropped, however that comes.
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Of a path, at which a station that was killed may have left something.
+    pub(super) async fn new(path: PathBuf) -> Self {
+        let scratch = Self(path);
+        scratch.empty().await;
+        scratch
+    }
+
+    /// Removes what is there.
+    pub(super) async fn empty(&self) {
+        let _ = tokio::fs::remove_dir_all(&self.0).await;
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A command that failed is an error with what it said last.
 pub(super) fn succeeded(output: std::process::Output) -> Result<()> {
     if output.status.success() {
@@ -110,4 +137,28 @@ pub(super) fn learned(line: &Line, version: &BankVersion) -> Result<Learned> {
         scores: used.scores.clone(),
         calibration: Some(used.clone()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_wanted_for_a_while_is_gone_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("compare-caps");
+        let fill = || {
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::write(path.join("results.jsonl"), "{}").unwrap();
+        };
+        fill();
+        let scratch = Scratch::new(path.clone()).await;
+        assert!(!path.exists(), "left over");
+        fill();
+        let failed = tokio::spawn(async move {
+            let _scratch = scratch;
+            panic!("a fault");
+        });
+        assert!(failed.await.is_err() && !path.exists());
+    }
 }
