@@ -24,8 +24,8 @@ const HIDDEN: [&str; 7] = ["pw", "pass", "secret", "token", "key", "auth", "cook
 /// Stands for what is hidden.
 const STARS: &str = "***";
 
-/// Words of a launch line, or what a pipeline said, without the secrets in them: users and passwords of addresses, and values of
-/// properties that are named like secrets. It rather hides too much.
+/// Words of a launch line, or what a pipeline said, without the secrets in them: users and passwords of addresses, and
+/// values of properties that are named like secrets. It rather hides too much.
 pub(crate) fn hidden(text: &str) -> String {
     let all: Vec<char> = text.chars().collect();
     let (mut out, mut quote, mut at) = (String::new(), None, 0);

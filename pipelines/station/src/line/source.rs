@@ -66,8 +66,8 @@ fn running(line: &Line) -> Result<SourceTest> {
     let state = line.state();
     let (Status::Running, Some(last)) = (state.status, state.last()) else {
         bail!(
-            "expected a line that judges frames, waits or is stopped, found one that gets ready, or whose source another of its \
-             recipes or another test has: try again later"
+            "expected a line that judges frames, waits or is stopped, found one that gets ready, or whose source \
+             another of its recipes or another test has: try again later"
         )
     };
     let lamp = state.source();

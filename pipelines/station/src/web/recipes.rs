@@ -38,8 +38,8 @@ pub(crate) struct Recipe {
     threshold: Option<f64>,
     /// Finds that wait for a judgement.
     to_judge: i64,
-    /// Where frames come from, in words of a launch line, without passwords and the like; `null` where the configuration does not
-    /// say so.
+    /// Where frames come from, in words of a launch line, without passwords and the like; `null` where the configuration
+    /// does not say so.
     source: Option<String>,
     /// Part of the frame that is looked at, `x,y,w,h` in fractions of it; `null` where that is as the bank was learned.
     region: Option<String>,
