@@ -90,12 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         alike += usize::from(!builder.add_from(&item.frame, Some(odd::origin(item)))?);
         Ok(())
     })?;
-    let bank = match builder.finish(&mut show_stage(&progress)) {
-        Err(reason @ snarm_core::Error::TooFewFrames { .. }) if alike > 0 => {
-            bail!("{reason}; {alike} of {} frames are not as new as --min-novelty asks for", seen.frames)
-        }
-        made => made?,
-    };
+    let bank = builder.finish(&mut show_stage(&progress))?;
     match held {
         Some(mut held) => held.save(&bank)?,
         None => bank.save(&args.out)?,
@@ -103,6 +98,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     drop(progress);
     if let Some(doubt) = bank.calibrations().last().and_then(|used| bank.doubt(used)) {
         tracing::warn!("{doubt}");
+        if alike > 0 {
+            tracing::warn!("{alike} of {} frames are not as new as --min-novelty asks for", seen.frames);
+        }
     }
     if let Some(chosen) = bank.chosen_views().filter(|chosen| chosen.lower.is_empty()) {
         tracing::warn!("{chosen}");

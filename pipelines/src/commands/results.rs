@@ -1,10 +1,11 @@
 //! Results as JSON lines, under the names that `snarmdetect` uses.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 use snarm_core::detect::{Detection, Detector, Limits, device_name};
 use snarm_core::paths::text;
@@ -19,16 +20,34 @@ pub(super) struct Files {
     pub(super) map: Option<PathBuf>,
 }
 
-/// A results file being written, in its place and line by line: whoever ends the run, what was judged is there.
+/// A results file being written, in its place and line by line: whoever ends the run, what was judged is there. One run at a
+/// time writes it.
 pub(super) struct Writer {
     path: PathBuf,
-    out: BufWriter<File>,
+    file: File,
+    /// Device and number of the file; none of what is no regular file, which anybody may write into.
+    identity: Option<(u64, u64)>,
 }
 
 impl Writer {
+    /// Begins the file anew.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another run writes it.
     pub(super) fn create(path: PathBuf) -> Result<Self> {
-        let file = File::create(&path).with_context(|| format!("cannot write results {}", path.display()))?;
-        Ok(Self { path, out: BufWriter::new(file) })
+        let failed = || format!("cannot write results {}", text(&path));
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(&path).with_context(failed)?;
+        let about = file.metadata().with_context(failed)?;
+        let identity = about.is_file().then(|| (about.dev(), about.ino()));
+        if identity.is_some() {
+            // Some network file systems know no locks.
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                bail!("{}: another run writes them at this moment", failed());
+            }
+            file.set_len(0).with_context(failed)?;
+        }
+        Ok(Self { path, file, identity })
     }
 
     /// Writes the line of one frame from `source`.
@@ -36,12 +55,24 @@ impl Writer {
         let mut line = record.line(Some(&text(source)))?;
         line["annotated"] = json!(files.annotated.as_ref().map(text));
         line["map"] = json!(files.map.as_ref().map(text));
-        let written = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
-        written.with_context(|| format!("cannot write results {}", self.path.display()))
+        // At once, so that a signal cuts none.
+        let written = self.file.write_all(format!("{line}\n").as_bytes());
+        written.with_context(|| format!("cannot write results {}", text(&self.path)))
     }
 
-    pub(super) fn finish(mut self) -> Result<()> {
-        self.out.flush().with_context(|| format!("cannot write results {}", self.path.display()))
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When it is in its place no more.
+    pub(super) fn finish(self) -> Result<()> {
+        let found = std::fs::metadata(&self.path).ok().map(|about| (about.dev(), about.ino()));
+        if self.identity.is_some() && found != self.identity {
+            bail!(
+                "expected the results of this run in {}: they were removed or replaced meanwhile",
+                text(&self.path)
+            );
+        }
+        Ok(())
     }
 }
 
@@ -78,9 +109,15 @@ mod tests {
             min_area: 0.0,
             max_regions: 1,
         };
+        let refused = Writer::create(path.clone()).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("another run writes them at this moment"), "{refused}");
         for n in 1..=2 {
             writer.write(&Record::unknown(&limits), Path::new("a.png"), &Files::default()).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), n);
         }
+        std::fs::remove_file(&path).unwrap();
+        let told = writer.finish().unwrap_err().to_string();
+        assert!(told.contains("they were removed or replaced meanwhile"), "{told}");
+        Writer::create(path).unwrap().finish().unwrap();
     }
 }

@@ -414,7 +414,7 @@ fn pages_show_what_a_hub_has_of_a_station_and_pass_signed_commands_on() {
     assert!(now["lines"][0]["shift"]["frames"].is_u64());
     let has = |name: &str, value: &str| all("events").iter().any(|each| each[name] == value);
     assert!(has("what", "limits") && has("status", "running"), "{now}");
-    for name in ["south", "*", ">", "north.>"] {
+    for name in ["south", "*", "%3E", "north.%3E"] {
         assert_eq!(admin.get(&format!("/api/hub/{name}")).code, 404, "{name}");
     }
 

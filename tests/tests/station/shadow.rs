@@ -23,8 +23,8 @@ fn set(visitor: &Visitor, version: i64) -> u16 {
     visitor.post(&format!("/api/lines/belt/banks/{version}/shadow"), &why).code
 }
 
-/// Makes version 2, which learned a frame. Returns the limit between what both versions say of that frame.
-pub(crate) fn candidate(admin: &Visitor) -> f64 {
+/// Makes version 2, which learned a frame. Returns what both versions say of that frame.
+pub(crate) fn candidate(admin: &Visitor) -> Value {
     limit(admin, 0.0);
     let queue = || admin.get("/api/lines/belt/queue").json()["finds"].clone();
     until("alarms are found", || queue()[0]["id"].is_i64());
@@ -32,7 +32,12 @@ pub(crate) fn candidate(admin: &Visitor) -> f64 {
     assert_eq!(admin.post(&format!("/api/finds/{}/judgement", queue()[0]["id"]), &good).code, 200);
     let made = admin.post("/api/lines/belt/banks", &json!({ "reason": "false alarms" }));
     assert_eq!(made.code, 200, "{}", made.text());
-    let report = made.json()["report"][0].clone();
+    made.json()["report"][0].clone()
+}
+
+/// As [`candidate`]; returns the limit between what both versions say.
+fn between(admin: &Visitor) -> f64 {
+    let report = candidate(admin);
     let score = |name: &str| report[name].as_f64().expect("a score");
     assert!(score("after") < score("before"), "{report}");
     (score("after") + score("before")) / 2.0
@@ -44,7 +49,7 @@ fn a_shadow_judges_the_same_frames_and_changes_nothing() {
     let station = Station::start_with(dir.path(), DETECTOR, "");
     let admin = station.set_up();
     until("frames are judged", || line(&admin)["status"] == "running");
-    let between = candidate(&admin);
+    let between = between(&admin);
     let digest = admin.get("/api/lines/belt/banks").json()["versions"][1]["digest"].clone();
     let shadow = || admin.get(SHADOW).json();
     let count = |name: &str| shadow()[name].as_i64().expect("a count");

@@ -134,8 +134,8 @@ pub(super) struct Options {
     /// Steps between two checkpoints
     #[arg(long, default_value_t = 100)]
     save: u64,
-    /// Most memory for computed descriptors, in MiB
-    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Most memory for computed descriptors, in MiB; with 0 all of them lie in a file
+    #[arg(long, default_value_t = 2048)]
     memory: u64,
     /// Folder of the file for computed descriptors that do not fit into the memory; the file has no name and is gone with the
     /// command [default: the system's folder for temporary files]
