@@ -248,7 +248,7 @@ impl Events {
         sorted.sort_unstable();
         let seen = sorted.get(sorted.len() / 2).copied();
         let apart = |a: ClockTime, b: ClockTime| a.nseconds().abs_diff(b.nseconds());
-        if !seen.zip(self.step).is_some_and(|(seen, said)| apart(seen, said) <= said.nseconds() / STEADY) {
+        if seen.zip(self.step).is_none_or(|(seen, said)| apart(seen, said) > said.nseconds() / STEADY) {
             self.step = seen;
         }
         self.step

@@ -282,7 +282,8 @@ mod tests {
         // The factor of the last column beside the first, of the last row beside the first, of colours, and of detail.
         let usual = |kind: Kind| if kind == Kind::Sharpness { 0.97..1.03 } else { 0.98..1.02 };
         let along = |at: usize| (at as f32 + 0.5) / 8.0 - 0.5;
-        let cases: [(&[(Kind, f64)], fn(f32, f32) -> [f32; 4]); 5] = [
+        type Change = fn(f32, f32) -> [f32; 4];
+        let cases: [(&[(Kind, f64)], Change); 5] = [
             (&[], |_, _| [1.0; 4]),
             (&[(Kind::Red, 1.08), (Kind::Blue, 0.92)], |_, _| [1.08, 1.0, 0.92, 1.0]),
             (&[(Kind::SlopeX, 0.8)], |x, _| [0.8_f32.powf(x); 4]),
