@@ -151,9 +151,9 @@ fn figures_of_before_stay_when_a_run_fails_in_the_middle() {
     evaluate(dir.path(), "--categories a");
     let bytes = std::fs::read(dir.path().join("out.json")).expect("figures");
     // The region is some pixels of the first category's images, and less than one of the second's.
-    let line = "simulate --out set/c --as frames --good-frames 3 --frames 2 --width 48 --height 36";
+    let line = "simulate --out set/c --as frames --good-frames 3 --frames 2 --width 64 --height 64";
     run(dir.path(), line, 0);
-    let line = "eval --data set --categories a,c --roi 0,0,0.02,0.02 --capacity 300 --reduction random --json out.json";
+    let line = "eval --data set --categories a,c --roi 0,0,0.01,0.01 --capacity 300 --reduction random --json out.json";
     let told = stderr(&run(dir.path(), line, 1));
     assert!(told.contains("category c: "), "{told}");
     assert_eq!(std::fs::read(dir.path().join("out.json")).expect("figures"), bytes);

@@ -117,7 +117,7 @@ fn white_balance_drifts_under_names_of_its_own() {
 /// A frame of stripes of two pixels each, or the same with its stripes blurred away.
 fn fine(n: u64, is_blurred: bool) -> Vec<u8> {
     let level = |at: usize| {
-        let stripe = if at % WIDTH / 2 % 2 == 0 { 80 } else { 120 };
+        let stripe = if (at % WIDTH / 2).is_multiple_of(2) { 80 } else { 120 };
         (if is_blurred { 100 } else { stripe }) + noise((n << 32) + at as u64) % 4
     };
     (0..WIDTH * HEIGHT).flat_map(|at| [level(at), level(at) + 20, level(at) + 40]).collect()

@@ -85,11 +85,11 @@ async fn forward(link: &Link, sender: &Sender, queue: &mut Queue) -> Result<()> 
         }
         for (id, message) in messages {
             let stream = Stream::of(&message.topic);
-            if last.get(stream as usize).is_none_or(|last| id > *last) {
-                if let Some(reason) = send(link, sender, stream, id, &message).await? {
-                    queue.set_aside(id, &reason).await;
-                    continue;
-                }
+            if last.get(stream as usize).is_none_or(|last| id > *last)
+                && let Some(reason) = send(link, sender, stream, id, &message).await?
+            {
+                queue.set_aside(id, &reason).await;
+                continue;
             }
             queue.taken(id).await;
         }
