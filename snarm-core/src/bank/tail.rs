@@ -60,8 +60,8 @@ impl Calibration {
     /// are: where the k = 1.5 sqrt(n) highest of n logarithms have not begun, the limit is the lowest of them for which that part
     /// is at most `fpr` in four of five cases. Above, it is the quantile of a generalised Pareto distribution of their
     /// excesses (Pickands 1975; Coles 2001, chapter 4), higher by what scale and shape may be wrong, and not farther than
-    /// [`FARTHEST`]: one odd frame among the learned ones moves it a little, and is not the least that it can be. Few frames
-    /// give a high threshold: that is how little they tell. Frames of a stream that are high together count as fewer. What a
+    /// one and a half times an exponential tail: one odd frame among the learned ones moves it a little, and is not the least that
+    /// it can be. Few frames give a high threshold: that is how little they tell. Frames of a stream that are high together count as fewer. What a
     /// decoder knows counts beside them, as in the bank's own threshold. docs/accuracy.md has a table of how often the promise is
     /// kept. The bank's own threshold where fewer than two frames were scored.
     pub fn threshold_at_fpr(&self, fpr: f64) -> f64 {
