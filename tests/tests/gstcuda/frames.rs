@@ -249,6 +249,12 @@ fn hot_swap() {
     assert_eq!((next().bank_generation, next().device.as_str()), (0, "cuda:0"));
     pipeline.by_name("detect").unwrap().set_property("bank-location", second.to_str().unwrap());
     let swapped = std::iter::repeat_with(next).take(2000).find(|meta| meta.bank_generation == 1).unwrap();
-    assert_eq!((swapped.device.as_str(), swapped.analysed), ("cuda:0", true));
+    let told: Vec<String> = pipeline
+        .bus()
+        .unwrap()
+        .iter_filtered(&[gst::MessageType::Warning, gst::MessageType::Error])
+        .map(|message| format!("{message:?}"))
+        .collect();
+    assert_eq!((swapped.device.as_str(), swapped.analysed), ("cuda:0", true), "{told:?}");
     pipeline.set_state(gst::State::Null).unwrap();
 }
