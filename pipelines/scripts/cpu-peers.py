@@ -5,7 +5,8 @@ own.
   cpu-peers.py SNARM [--threads N] [--rounds N]   the network of snarm-tiny, 320 x 320, and the same weights in ONNX Runtime, OpenVINO
                                                   and PyTorch
   cpu-peers.py SNARM --detectors                  the whole frame, and whole detectors of anomalib, exported to OpenVINO as anomalib
-                                                  does, with banks of as many rows and random weights, which take the same time
+                                                  does, with banks of as many rows and random weights, which take the same time;
+                                                  dinomaly, for which OpenVINO has no operation, in PyTorch
 
 SNARM is the command. Needs torch, onnx, onnxscript, onnxruntime, openvino, safetensors; for the detectors anomalib.
 """
@@ -154,7 +155,19 @@ def measure(name, path, threads):
     """Median and least time of a frame in milliseconds, and how far its descriptors are from those of PyTorch."""
     import numpy
 
-    if name in DETECTORS:
+    if name.startswith("dinomaly"):
+        import torch
+
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(False)
+        model, side = detector(name)
+        model = model.eval()
+        image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+        def run():
+            return model(image)
+
+    elif name in DETECTORS:
         if not path.exists():
             exported_detector(name, path)
         run = packaged(path, threads)
